@@ -1,0 +1,17 @@
+"""Names of the columns that a changeset carries beside the contract's."""
+
+CHANGE = "_change"
+"""`new`, `changed` or `deleted` (String)."""
+
+VERSION = "_version"
+"""The version of the row's last commit (Int64)."""
+
+COMMITTED_AT = "_committed_at"
+"""The time of that commit (Datetime us UTC)."""
+
+SERIES = "_series"
+"""The series that a row is sent in: a value of model.plans.Series (String)."""
+
+NEW = "new"
+CHANGED = "changed"
+DELETED = "deleted"

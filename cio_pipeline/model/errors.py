@@ -1,0 +1,118 @@
+"""Every error that the product raises on purpose, under two roots.
+
+`Transient` errors may go away by themselves and are worth a retry; `Permanent` ones stay until
+somebody acts. Retryability is the type, never a string. A message says what is wrong and what to
+do next, and never carries a secret or a row's values.
+"""
+
+
+class CioError(Exception):
+    """Root of the product's errors: a message, and the next step for whoever reads it."""
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.next_step}".strip()
+
+
+class Transient(CioError):
+    """May go away by itself: retried with backoff."""
+
+
+class Permanent(CioError):
+    """Stays until somebody acts: never retried."""
+
+
+# --- configuration -------------------------------------------------------------------------
+
+
+class InvalidConfig(Permanent):
+    """A setting, a sync file or a command's argument is wrong."""
+
+
+class UnknownSync(Permanent):
+    """No sync of that id is registered."""
+
+
+class UnknownExport(Permanent):
+    """No export of that name exists in that version."""
+
+
+# --- source --------------------------------------------------------------------------------
+
+
+class SourceError(Permanent):
+    """The source does not keep its contract; the message names the table."""
+
+
+class SourceGone(SourceError):
+    """A table, or the whole source, cannot be found."""
+
+
+class VersionGone(SourceError):
+    """A table's version that is still needed was vacuumed or its log was cleaned up."""
+
+
+class TableReplaced(SourceError):
+    """A table has another id, or a lower version, than at an earlier cut."""
+
+
+class ColumnMismatch(SourceError):
+    """A source column is missing or has another type than the contract says."""
+
+
+class SourceUnavailable(Transient):
+    """The source did not answer."""
+
+
+# --- destination ---------------------------------------------------------------------------
+
+
+class DestinationError(Permanent):
+    """The destination refuses; the message names the key or the permission."""
+
+
+class ObjectConflict(DestinationError):
+    """Another object lies under a planned key; it is never overwritten."""
+
+
+class ObjectMissing(DestinationError):
+    """No object lies under that key."""
+
+
+class InvalidKey(DestinationError):
+    """A key or path that could leave its folder or that a store would rewrite."""
+
+
+class DestinationUnavailable(Transient):
+    """The destination did not answer, or asked to slow down."""
+
+
+class DiskFull(Transient):
+    """No space left where a file was to be written."""
+
+
+# --- ledger --------------------------------------------------------------------------------
+
+
+class LedgerError(Permanent):
+    """The ledger cannot be used as it is."""
+
+
+class LeaseLost(Transient):
+    """Another run took over the (sync, export) while this one was working on it."""
+
+
+class PositionMoved(Transient):
+    """The position is no longer the plan's lower bound: another run delivered it."""
+
+
+class DigestMismatch(Permanent):
+    """Encoding a sealed plan again gave other bytes than those sealed."""
+
+
+class ManifestBroken(Permanent):
+    """A manifest cannot be read, or does not continue the chain."""

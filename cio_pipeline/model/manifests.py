@@ -1,0 +1,128 @@
+"""Manifests: the numbered, chained record of everything that a sync was sent (D10).
+
+A manifest lies under `_cio/<ordinal>.manifest` and is canonical JSON: equal content, equal bytes.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+
+from pydantic import TypeAdapter
+
+from cio_pipeline.model.errors import ManifestBroken
+from cio_pipeline.model.plans import Mode, Series
+
+FORMAT = 1
+FOLDER = "_cio"
+_NAME = re.compile(rf"^{FOLDER}/([1-9][0-9]*)\.manifest$")
+
+
+@dataclass(frozen=True)
+class ManifestFile:
+    """One committed file. `window_end` is the end of the window that it was sent in."""
+
+    key: str
+    export: str
+    series: Series
+    sequence: int
+    part: int | None
+    rows: int
+    bytes: int
+    sha256: str
+    fingerprint: str
+    version: int
+    window_end: datetime
+    generation: int
+    mode: Mode
+    min_time: datetime | None
+    max_time: datetime | None
+
+
+@dataclass(frozen=True)
+class VoidSequence:
+    """A number that was planned and will never be delivered."""
+
+    export: str
+    series: Series
+    sequence: int
+
+
+@dataclass(frozen=True)
+class ExportStatus:
+    """Where an export stood when the manifest was written.
+
+    `state` is one of delivered, empty, outstanding, initial-running, paused. `position` is the
+    end of the last window delivered, if any.
+    """
+
+    export: str
+    state: str
+    position: datetime | None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that was committed for a sync since the manifest `ordinal - 1`.
+
+    `previous` is the sha256 of that manifest's bytes; None for the first.
+    """
+
+    sync_id: str
+    workspace_id: int
+    feed: str
+    version: int
+    generation: int
+    ordinal: int
+    created_at: datetime
+    previous: str | None
+    files: tuple[ManifestFile, ...]
+    void: tuple[VoidSequence, ...]
+    exports: tuple[ExportStatus, ...]
+
+
+def manifest_key(ordinal: int) -> str:
+    """The key of a manifest under the destination's path."""
+    return f"{FOLDER}/{ordinal}.manifest"
+
+
+def manifest_ordinal(key: str) -> int | None:
+    """The ordinal in a manifest's key; None if `key` is not one. Inverse of manifest_key."""
+    match = _NAME.match(key)
+    return int(match.group(1)) if match else None
+
+
+def digest(body: bytes) -> str:
+    """The sha256 of some bytes as hex."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def render(manifest: Manifest) -> bytes:
+    """The manifest's bytes: canonical JSON, one line feed at the end."""
+    content = {"format": FORMAT, **_ADAPTER.dump_python(manifest, mode="json")}
+    return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
+
+
+def parse(body: bytes) -> Manifest:
+    """A manifest from its bytes, the inverse of render.
+
+    Raises ManifestBroken if it is no manifest of a format that this version reads.
+    """
+    try:
+        content = json.loads(body)
+        known = content.pop("format") == FORMAT
+        return _ADAPTER.validate_python(content) if known else _unknown_format()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ManifestBroken(
+            f"The manifest cannot be read ({type(error).__name__}).",
+            "Put the original back with `cio-pipeline export --restore`.",
+        ) from error
+
+
+def _unknown_format() -> NoReturn:
+    raise ManifestBroken("The manifest has an unknown format.", "Upgrade cio-pipeline.")
+
+
+_ADAPTER = TypeAdapter(Manifest)

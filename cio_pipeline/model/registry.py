@@ -1,0 +1,94 @@
+"""What the ledger knows of a sync: its configuration, switches, generation and positions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.plans import Mode, Plan, Series
+from cio_pipeline.model.sync import Sync
+
+
+@dataclass(frozen=True)
+class ExportSwitch:
+    """Whether an export is on, and when that last changed (`paused_at`, `resumed_at`)."""
+
+    enabled: bool
+    paused_at: datetime | None = None
+    resumed_at: datetime | None = None
+
+    @property
+    def off_for(self) -> timedelta:
+        """How long the last pause took; zero if there was none or it still lasts."""
+        if self.paused_at is None or self.resumed_at is None or self.resumed_at < self.paused_at:
+            return timedelta(0)
+        return self.resumed_at - self.paused_at
+
+
+@dataclass(frozen=True)
+class RegisteredSync:
+    """A sync in the registry. Windows that end at or before `created_at` are no work (D6)."""
+
+    sync: Sync
+    generation: int
+    created_at: datetime
+    switches: Mapping[str, ExportSwitch] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class ExportState:
+    """All that decides what a (sync, export) sends next.
+
+    `position` is the cut last delivered in this generation. `next_sequence` holds, per series,
+    the lowest number never used (1 at first).
+    """
+
+    registered: RegisteredSync
+    export: str
+    switch: ExportSwitch
+    position: Cut | None
+    open_plan: Plan | None
+    next_sequence: Mapping[Series, int] = field(hash=False)
+
+    @property
+    def sync(self) -> Sync:
+        """The sync's configuration."""
+        return self.registered.sync
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right of one run to work on some (sync, export) pairs until `expires_at`.
+
+    `tokens` maps each granted pair to its fencing token, which grows with every claim.
+    """
+
+    owner: str
+    expires_at: datetime
+    tokens: Mapping[tuple[str, str], int] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class LeaseHolder:
+    """Who has a pair that could not be claimed."""
+
+    sync_id: str
+    export: str
+    owner: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one (sync, export) in a run, for the run's metadata and the ledger's errors."""
+
+    sync_id: str
+    export: str
+    workspace_id: int
+    mode: Mode | None
+    rows: int = 0
+    files: int = 0
+    bytes: int = 0
+    quarantined: int = 0
+    error: str | None = None
+    """Scrubbed text of the error; None if the sync was served."""

@@ -1,0 +1,92 @@
+"""Windows: half-open, UTC, aligned to the hour. A window is the label of a run, never a state."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from cio_pipeline.model.errors import InvalidConfig
+
+FIRST_WINDOW = datetime(2026, 1, 1, tzinfo=UTC)
+"""Start of the first window that can be run. Changing it rebuilds Dagster's partition cache."""
+
+DATA_OUT_MINUTES = 15
+
+
+class Feed(StrEnum):
+    """The kinds of feed that a sync can have (spec, the three feeds)."""
+
+    DATA_OUT = "data-out"
+
+
+class Cadence(StrEnum):
+    """How often a sync is served (O5): it is due in windows that end on a multiple of this."""
+
+    QUARTER_HOUR = "15m"
+    HOUR = "1h"
+    DAY = "1d"
+
+    @property
+    def length(self) -> timedelta:
+        """The time from one due window to the next."""
+        match self:
+            case Cadence.QUARTER_HOUR:
+                return timedelta(minutes=15)
+            case Cadence.HOUR:
+                return timedelta(hours=1)
+            case Cadence.DAY:
+                return timedelta(days=1)
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """What was committed in `[start, end)`; both are aware UTC datetimes."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None or self.end <= self.start:
+            raise InvalidConfig(f"{self.start} to {self.end} is no window.")
+
+    @property
+    def key(self) -> str:
+        """The partition key in Dagster: the start as `YYYY-MM-DD-HH:MM`."""
+        return self.start.strftime("%Y-%m-%d-%H:%M")
+
+    def due(self, cadence: Cadence) -> bool:
+        """Whether a sync of this cadence is served by the run of this window."""
+        midnight = self.end.replace(hour=0, minute=0, second=0, microsecond=0)
+        return (self.end - midnight) % cadence.length == timedelta(0)
+
+
+def data_out_window(at: datetime) -> Window:
+    """The 15-minute window that `at` (aware) falls into."""
+    at = at.astimezone(UTC)
+    start = at.replace(minute=at.minute - at.minute % DATA_OUT_MINUTES, second=0, microsecond=0)
+    return Window(start, start + timedelta(minutes=DATA_OUT_MINUTES))
+
+
+def closed_windows(after: datetime, now: datetime) -> list[Window]:
+    """All windows that end later than `after` and not later than `now`, oldest first."""
+    window = data_out_window(after)
+    found: list[Window] = []
+    while window.end <= now:
+        found.append(window)
+        window = data_out_window(window.end)
+    return found
+
+
+def parse_time(text: str) -> datetime:
+    """An ISO 8601 time, or a window's key, as aware UTC; without an offset it is UTC.
+
+    Raises InvalidConfig for anything else.
+    """
+    day_and_time = re.sub(r"^(\d{4}-\d\d-\d\d)-(\d\d:\d\d)$", r"\1T\2", text)
+    try:
+        at = datetime.fromisoformat(day_and_time)
+    except ValueError as error:
+        raise InvalidConfig(
+            f"'{text}' is no time.", "Write it like 2026-11-22T05:15 (UTC)."
+        ) from error
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
