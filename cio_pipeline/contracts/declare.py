@@ -95,7 +95,8 @@ class Export:
     `entity_key` the things that rows speak of; the newest row of an entity has the largest
     `newest_by`. Keys hold within a workspace. `source` is the driving source table; `joins` are
     read at the upper cut. `rows_per_file` is the roll-over (D5). `together` names the switch that
-    it shares with another export. `time_column` gives a file's min and max time.
+    it shares with another export. `time_column` gives a file's min and max time; None if the
+    contract has no timestamp.
     """
 
     name: str
@@ -111,7 +112,7 @@ class Export:
     source: str
     joins: tuple[str, ...]
     rows_per_file: int
-    time_column: str
+    time_column: str | None
     since: int = 4
     together: str | None = None
 

@@ -102,6 +102,10 @@ class LedgerError(Permanent):
     """The ledger cannot be used as it is."""
 
 
+class LedgerBusy(Transient):
+    """The ledger did not answer, or others kept it locked for longer than was waited."""
+
+
 class LeaseLost(Transient):
     """Another run took over the (sync, export) while this one was working on it."""
 

@@ -90,7 +90,7 @@ class SealedFile:
 class QuarantinedRow:
     """A row that breaks the contract: its identity and the reason, never its values.
 
-    `identity` is a JSON array of the row key's values as text, in the row key's order.
+    `identity` is a JSON array of text: the values of the source table's identity, in its order.
     `count` is the number of rows of that identity and reason.
     """
 

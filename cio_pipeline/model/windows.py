@@ -77,6 +77,14 @@ def closed_windows(after: datetime, now: datetime) -> list[Window]:
     return found
 
 
+def last_closed_window(now: datetime, cadence: Cadence) -> Window:
+    """The latest window that has ended by `now` and is due for a sync of this cadence."""
+    window = data_out_window(now)
+    while window.end > now or not window.due(cadence):
+        window = data_out_window(window.start - timedelta(minutes=1))
+    return window
+
+
 def parse_time(text: str) -> datetime:
     """An ISO 8601 time, or a window's key, as aware UTC; without an offset it is UTC.
 

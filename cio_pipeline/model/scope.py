@@ -1,0 +1,25 @@
+"""The scope of a run: which syncs it serves, and in which lane."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Lane(StrEnum):
+    """What kind of work a run takes on.
+
+    Ticks serve what has been initially exported; the initial lane serves what is new or resumed,
+    so that a long first export never delays a tick. A run started by hand does both.
+    """
+
+    TICK = "tick"
+    INITIAL = "initial"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """`sync_ids` None means every sync."""
+
+    sync_ids: Collection[str] | None = None
+    lane: Lane = Lane.ALL

@@ -1,0 +1,56 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cio_pipeline.model.errors import ManifestBroken
+from cio_pipeline.model.manifests import (
+    Manifest,
+    manifest_key,
+    manifest_ordinal,
+    parse,
+    render,
+)
+
+EARLIEST = datetime(2026, 1, 1)  # noqa: DTZ001 - Hypothesis adds the zone
+LATEST = datetime(2030, 1, 1)  # noqa: DTZ001 - the same
+times = st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC))
+manifests = st.from_type(Manifest)
+
+st.register_type_strategy(datetime, times)
+
+
+@given(manifests)
+def test_d10_a_manifest_reads_back(manifest: Manifest) -> None:
+    assert parse(render(manifest)) == manifest
+
+
+@given(manifests)
+def test_d10_equal_manifests_have_equal_bytes(manifest: Manifest) -> None:
+    assert render(parse(render(manifest))) == render(manifest)
+
+
+@given(st.integers(1, 2**63 - 1))
+def test_d10_a_manifests_key_reads_back(ordinal: int) -> None:
+    assert manifest_ordinal(manifest_key(ordinal)) == ordinal
+
+
+@pytest.mark.parametrize(
+    "key", ["_cio/0.manifest", "_cio/01.manifest", "_cio/1.json", "x/_cio/1.manifest", "_cio/"]
+)
+def test_other_keys_are_no_manifests(key: str) -> None:
+    assert manifest_ordinal(key) is None
+
+
+def test_d10_no_loader_mistakes_a_manifest_for_data() -> None:
+    key = manifest_key(7)
+    assert not key.endswith((".parquet", ".json", ".csv"))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"{}", b'{"format": 1}', b'{"format": 99}', b"\xff"]
+)
+def test_what_is_no_manifest_is_refused(body: bytes) -> None:
+    with pytest.raises(ManifestBroken):
+        parse(body)
