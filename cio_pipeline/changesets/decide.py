@@ -1,0 +1,215 @@
+"""D6 as one pure, total function: what a (sync, export) sends in a window, and why.
+
+Belongs here: the kinds of decision, the rules that pick one, the age limits of D7. Not here: how
+rows are read (build.py) and who carries a decision out (the pipeline layer).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias, assert_never
+
+from cio_pipeline.contracts.catalog import export as declared
+from cio_pipeline.contracts.declare import History
+from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.plans import Mode, Plan
+from cio_pipeline.model.registry import ExportState
+from cio_pipeline.model.windows import Window
+
+PEOPLE_OFF_LIMIT = timedelta(days=7)
+"""People that were off for longer cannot be turned on again (D7)."""
+
+HISTORY_LIMIT = timedelta(days=30)
+"""Events and inbound reach back this far from the window's end (D1, D7)."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """An open plan is finished before anything else of the export."""
+
+    plan: Plan
+    why: str
+
+
+@dataclass(frozen=True)
+class Off:
+    """The export's switch is off."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class NotDue:
+    """The window is no work for this sync."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Covered:
+    """The window lies before the position: all of it was delivered."""
+
+    position: Cut
+    why: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The rules forbid to go on; `message` and `next_step` are those of the error to raise."""
+
+    message: str
+    next_step: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """The driving table did not change: only the position moves, to `upper`."""
+
+    upper: Cut
+    why: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All history at `upper`, from `floor` (processed_at, inclusive) on if there is one."""
+
+    upper: Cut
+    floor: datetime | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Changes in `(lower, upper]`. All rows are new if `lower` does not know the driving table."""
+
+    lower: Cut
+    upper: Cut
+    why: str
+
+
+@dataclass(frozen=True)
+class CatchUp:
+    """Changes since the export was turned off, as Changes; `gap` if older rows are left out.
+
+    `floor` is the earliest processed_at that is sent, set if and only if there is a gap.
+    """
+
+    lower: Cut
+    upper: Cut
+    floor: datetime | None
+    gap: bool
+    why: str
+
+
+Decision: TypeAlias = (
+    Snapshot | Changes | CatchUp | Nothing | Covered | NotDue | Off | Resume | Refused
+)
+"""What a (sync, export) does in a window; consumers `match` and end with `assert_never`."""
+
+
+def decide(state: ExportState, window: Window, cut: Cut, driving: str) -> Decision:
+    """What one (sync, export) sends in a window whose end has this cut (D6, D7).
+
+    `driving` is the export's source table. The first rule that applies wins, in this order: open
+    plan, switch, due, covered, refused, unchanged table, mode. Raises UnknownExport only.
+    """
+    if state.open_plan is not None:
+        plan = state.open_plan
+        return Resume(plan, f"Plan {plan.plan_id} ({plan.mode}) is open and is finished first.")
+    if not state.switch.enabled:
+        return Off(f"The export is off{_since(state.switch.paused_at)}.")
+    return _not_due(state, window) or _served(state, window, cut, driving)
+
+
+def mode_of(decision: Decision) -> Mode | None:
+    """The mode of the plan that a decision leads to; None if it leads to none."""
+    match decision:
+        case Snapshot():
+            return Mode.INITIAL
+        case Changes():
+            return Mode.CHANGES
+        case CatchUp():
+            return Mode.CATCH_UP
+        case Resume(plan):
+            return plan.mode
+        case Nothing() | Covered() | NotDue() | Off() | Refused():
+            return None
+        case _:
+            assert_never(decision)
+
+
+def _not_due(state: ExportState, window: Window) -> NotDue | None:
+    created = state.registered.created_at
+    if window.end <= created:
+        return NotDue(
+            f"The sync was created at {created:%Y-%m-%d %H:%M:%S}, not before the window's end."
+        )
+    if not window.due(state.sync.cadence):
+        return NotDue(f"The sync is served every {state.sync.cadence}, not in this window.")
+    return None
+
+
+def _served(state: ExportState, window: Window, cut: Cut, driving: str) -> Decision:
+    """The decision for an export that is on and due."""
+    position = state.position
+    if position is not None and window.end <= position.at:
+        return Covered(position, f"Everything up to {position.at:%Y-%m-%d %H:%M} was delivered.")
+    if position is not None and _off_too_long(state, position):
+        return _refused()
+    if driving not in cut.tables:
+        return Nothing(cut, f"The source has no table {driving} at this cut.")
+    if position is None:
+        floor = _floor(state, window)
+        since = f" since {floor:%Y-%m-%d %H:%M}" if floor else ""
+        return Snapshot(cut, floor, f"Never sent in this generation: all history{since}.")
+    if position.tables.get(driving) == cut.tables[driving]:
+        return Nothing(cut, f"Table {driving} has not changed since {position.at:%Y-%m-%d %H:%M}.")
+    return _since_position(state, window, cut, position)
+
+
+def _since_position(
+    state: ExportState, window: Window, cut: Cut, position: Cut
+) -> Changes | CatchUp:
+    since = f"{position.at:%Y-%m-%d %H:%M}"
+    if not _resumed_after(state, position):
+        return Changes(position, cut, f"Changes since {since}.")
+    floor = _floor(state, window) if state.switch.off_for > HISTORY_LIMIT else None
+    if floor is None:
+        return CatchUp(position, cut, None, gap=False, why=f"Was off: changes since {since}.")
+    return CatchUp(
+        position,
+        cut,
+        floor,
+        gap=True,
+        why=f"Was off for more than {HISTORY_LIMIT.days} days: changes since {since}, without "
+        f"what was processed before {floor:%Y-%m-%d %H:%M}.",
+    )
+
+
+def _floor(state: ExportState, window: Window) -> datetime | None:
+    """The age limit, counted from the window's end; None for exports without one."""
+    limited = declared(state.export).history is History.LAST_30_DAYS
+    return window.end - HISTORY_LIMIT if limited else None
+
+
+def _resumed_after(state: ExportState, position: Cut) -> bool:
+    resumed = state.switch.resumed_at
+    return resumed is not None and position.at < resumed
+
+
+def _off_too_long(state: ExportState, position: Cut) -> bool:
+    return (
+        state.export == "people"
+        and _resumed_after(state, position)
+        and state.switch.off_for > PEOPLE_OFF_LIMIT
+    )
+
+
+def _refused() -> Refused:
+    message = f"people was off for more than {PEOPLE_OFF_LIMIT.days} days and cannot go on."
+    next_step = "Recreate the sync and purge its files; it then starts with all history."
+    return Refused(message, next_step, f"{message} {next_step}")
+
+
+def _since(at: datetime | None) -> str:
+    return f" since {at:%Y-%m-%d %H:%M}" if at else ""

@@ -1,0 +1,129 @@
+"""What a range of a change feed comes to, per identity.
+
+The feed has a table's columns and CHANGE_TYPE, COMMIT_VERSION, COMMIT_TIME, in any order. It may
+report several changes of an identity, also within one commit. What counts is the state after the
+range against existence before it.
+"""
+
+# Polars' types name those of numpy, which is not installed.
+# pyright: reportUnknownMemberType=false
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from cio_pipeline.model.changes import CHANGE, CHANGED, COMMITTED_AT, DELETED, NEW, VERSION
+
+CHANGE_TYPE = "_change_type"
+"""`insert`, `update_preimage`, `update_postimage` or `delete` (String)."""
+
+COMMIT_VERSION = "_commit_version"
+"""The version that the change was committed in (Int64)."""
+
+COMMIT_TIME = COMMITTED_AT
+"""The time of that version (Datetime us UTC)."""
+
+FEED = (CHANGE_TYPE, COMMIT_VERSION, COMMIT_TIME)
+INSERT = "insert"
+
+_THERE = "_there"
+_FIRST = "_first"
+_LAST = "_last"
+_TIE = "_tie"
+
+
+def net(
+    feed: pl.LazyFrame, identity: Sequence[str], *, append_only: bool, only_inserts: bool = False
+) -> pl.LazyFrame:
+    """One row per identity that differs: its columns, then CHANGE, VERSION, COMMITTED_AT (D6).
+
+    `new` and `changed` rows hold the state after the range, `deleted` ones that before it. A row
+    that a commit both removed and put there is there. Equal states are no change. Rows that lack a
+    part of their identity cannot be told apart: each one put there is `new`.
+
+    Tables that are `append_only` give `new` rows only; `violations` counts the others. If the
+    caller knows that such a feed holds `only_inserts`, its rows pass through as they are.
+    """
+    if append_only and only_inserts:
+        return _labelled(feed, pl.lit(NEW))
+    netted = _netted(feed, list(identity))
+    return netted.filter(pl.col(CHANGE) == NEW) if append_only else netted
+
+
+def violations(feed: pl.LazyFrame, identity: Sequence[str]) -> pl.LazyFrame:
+    """How often an append-only table was not only appended to: one row of `changed`, `deleted`."""
+    change = _netted(feed, list(identity)).select(CHANGE)
+    return change.select(
+        (pl.col(CHANGE) == CHANGED).sum().alias(CHANGED),
+        (pl.col(CHANGE) == DELETED).sum().alias(DELETED),
+    )
+
+
+def _netted(feed: pl.LazyFrame, identity: list[str]) -> pl.LazyFrame:
+    # Sorted by identity and commit, an identity's first row tells the state before the range and
+    # its last row that after it, so that neighbours are all that must be compared.
+    columns = [name for name in feed.collect_schema().names() if name not in FEED]
+    there = pl.col(CHANGE_TYPE).is_in([INSERT, "update_postimage"])
+    # Rows that break the one-row-per-identity rule must not make the outcome depend on the order
+    # that the feed happened to come in: the tie makes it a function of the rows.
+    tie = pl.struct(columns).hash()
+    ordered = feed.with_columns(there.alias(_THERE), tie.alias(_TIE)).sort(
+        *identity, COMMIT_VERSION, _THERE, _TIE
+    )
+    ends = ordered.with_columns(
+        _differs(identity, 1).alias(_FIRST), _differs(identity, -1).alias(_LAST)
+    ).filter(pl.col(_FIRST) | pl.col(_LAST) | _anonymous(identity))
+    outcome = ends.with_columns(_change(columns, identity), *_of_last(identity))
+    return _labelled(outcome, pl.col(CHANGE))
+
+
+def _differs(columns: list[str], step: int) -> pl.Expr:
+    """Whether any of the columns differs from the row `step` rows before; nulls are equal."""
+    at_edge = pl.int_range(pl.len()) == (0 if step > 0 else pl.len() - 1)
+    return at_edge | pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).shift(step)) for c in columns)
+
+
+def _anonymous(identity: list[str]) -> pl.Expr:
+    return pl.any_horizontal(pl.col(c).is_null() for c in identity)
+
+
+def _change(columns: list[str], identity: list[str]) -> pl.Expr:
+    """What each end of an identity's history stands for; null for nothing.
+
+    The last row speaks for what is there, the first one for what is no more.
+    """
+    there, first, last = pl.col(_THERE), pl.col(_FIRST), pl.col(_LAST)
+    existed = ~there.shift(1)
+    gone = pl.when(last).then(~there).otherwise(~there.shift(-1))
+    return (
+        pl.when(_anonymous(identity))
+        .then(pl.when(there).then(pl.lit(NEW)))
+        .when(last & there & (first | ~existed))
+        .then(pl.lit(NEW))
+        .when(last & there & _differs(columns, 1))
+        .then(pl.lit(CHANGED))
+        .when(first & ~there & gone)
+        .then(pl.lit(DELETED))
+        .alias(CHANGE)
+    )
+
+
+def _of_last(identity: list[str]) -> list[pl.Expr]:
+    """Version and time of the identity's last commit, on both ends."""
+    own = pl.col(_LAST) | _anonymous(identity)
+    return [
+        pl.when(own).then(pl.col(name)).otherwise(pl.col(name).shift(-1)).alias(name)
+        for name in (COMMIT_VERSION, COMMIT_TIME)
+    ]
+
+
+def _labelled(rows: pl.LazyFrame, change: pl.Expr) -> pl.LazyFrame:
+    names = rows.collect_schema().names()
+    internal = {*FEED, CHANGE, _THERE, _FIRST, _LAST, _TIE}
+    labelled = rows.select(
+        *(name for name in names if name not in internal),
+        change.alias(CHANGE),
+        pl.col(COMMIT_VERSION).cast(pl.Int64).alias(VERSION),
+        pl.col(COMMIT_TIME).alias(COMMITTED_AT),
+    )
+    return labelled.filter(pl.col(CHANGE).is_not_null())

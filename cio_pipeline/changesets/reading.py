@@ -1,0 +1,44 @@
+"""What an export's rules may look at beside its rows, and the shape of a rule."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeAlias
+
+import polars as pl
+
+from cio_pipeline.contracts.declare import Export
+from cio_pipeline.model.plans import Mode
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One read of one export: contract version, mode, and the joined tables at the upper cut.
+
+    `joins` hold the rows of the served workspaces only. `tick` is the smallest step of the
+    timestamps that are written.
+    """
+
+    export: Export
+    version: int
+    mode: Mode
+    tick: timedelta
+    joins: Mapping[str, pl.LazyFrame] = field(hash=False)
+
+    @property
+    def initial(self) -> bool:
+        """Whether all history is read."""
+        return self.mode is Mode.INITIAL
+
+
+Rule: TypeAlias = Callable[[pl.LazyFrame, Reading], pl.LazyFrame]
+"""Gives source rows (with CHANGE, VERSION, COMMITTED_AT) the contract's columns, keeping the rest.
+
+A rule may drop rows that the mode does not send. It keeps the order of the rows and the source's
+timestamps in microseconds; it neither casts nor checks.
+"""
+
+
+def as_they_are(frame: pl.LazyFrame, _: Reading) -> pl.LazyFrame:
+    """The rule of exports whose source columns are the contract's."""
+    return frame

@@ -1,0 +1,141 @@
+"""Whether a window was delivered to every sync that was due (the asset check's judgement)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+from cio_pipeline.model.plans import Mode
+from cio_pipeline.model.registry import ExportState
+from cio_pipeline.model.windows import Window
+
+_NOT_SERVED = "The position is not at the window's end and no error was recorded."
+
+
+class _Standing(Enum):
+    DELIVERED = auto()
+    COVERED = auto()
+    WAITING = auto()
+    FAILED = auto()
+    LATE = auto()
+
+
+@dataclass(frozen=True)
+class DeliveryReport:
+    """How one export stands in one window, by sync id; syncs that are not due are left out.
+
+    `delivered`: the position is the window's end. `empty_or_covered`: it lies beyond, so this
+    window had nothing left to send. `waiting`: the initial export has not been completed, which
+    is no fault. `failed`: (sync id, owner, message). `late`: none of these.
+    """
+
+    export: str
+    window_end: datetime
+    delivered: tuple[str, ...]
+    empty_or_covered: tuple[str, ...]
+    waiting: tuple[str, ...]
+    failed: tuple[tuple[str, str | None, str], ...]
+    late: tuple[tuple[str, str | None], ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every due sync has what it should have by now."""
+        return not self.failed and not self.late
+
+    def markdown(self) -> str:
+        """Markdown for people: how many syncs stand how, then each problem with its owner."""
+        summary = markdown_table(("syncs", "number"), summary_rows(self))
+        problems = markdown_table(("sync", "owner", "problem"), problem_rows(self))
+        return summary if self.passed else f"{problems}\n\n{summary}"
+
+    @property
+    def due(self) -> int:
+        """How many syncs were due."""
+        return sum(
+            len(group)
+            for group in (
+                self.delivered,
+                self.empty_or_covered,
+                self.waiting,
+                self.failed,
+                self.late,
+            )
+        )
+
+
+def delivery_report(
+    export: str,
+    window: Window,
+    states: Sequence[ExportState],
+    errors: Mapping[tuple[str, str], str],
+) -> DeliveryReport:
+    """The report of one export and window.
+
+    `states` may hold other exports and syncs that are not due; `errors` are those of the window
+    by (sync id, export).
+    """
+    due = [state for state in states if state.export == export and _due(state, window)]
+    standing = [(state, _standing(state, window, errors)) for state in due]
+
+    def ids(wanted: _Standing) -> tuple[str, ...]:
+        return tuple(sorted(state.sync.id for state, found in standing if found is wanted))
+
+    owners = {state.sync.id: state.sync.owner for state in due}
+    return DeliveryReport(
+        export,
+        window.end,
+        delivered=ids(_Standing.DELIVERED),
+        empty_or_covered=ids(_Standing.COVERED),
+        waiting=ids(_Standing.WAITING),
+        failed=tuple((sync, owners[sync], errors[sync, export]) for sync in ids(_Standing.FAILED)),
+        late=tuple((sync, owners[sync]) for sync in ids(_Standing.LATE)),
+    )
+
+
+def problem_rows(report: DeliveryReport) -> list[tuple[str, str, str]]:
+    """(sync, owner, what is wrong) of each sync that failed or is late, for people."""
+    failed = [(sync, owner or "", message) for sync, owner, message in report.failed]
+    late = [(sync, owner or "", _NOT_SERVED) for sync, owner in report.late]
+    return failed + late
+
+
+def summary_rows(report: DeliveryReport) -> list[tuple[str, int]]:
+    """(standing, number of syncs) in a fixed order, for people."""
+    return [
+        ("delivered", len(report.delivered)),
+        ("empty or covered", len(report.empty_or_covered)),
+        ("waiting for the initial export", len(report.waiting)),
+        ("failed", len(report.failed)),
+        ("late", len(report.late)),
+    ]
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; text that would break out of its cell is escaped."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_cell(value) for value in line) + " |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    return " ".join(str(value).replace("\\", "\\\\").replace("|", "\\|").split())
+
+
+def _due(state: ExportState, window: Window) -> bool:
+    return (
+        state.switch.enabled
+        and window.end > state.registered.created_at
+        and window.due(state.sync.cadence)
+    )
+
+
+def _standing(
+    state: ExportState, window: Window, errors: Mapping[tuple[str, str], str]
+) -> _Standing:
+    """Errors that a later delivery has overtaken do not count."""
+    position = state.position
+    if position is not None and position.at >= window.end:
+        return _Standing.DELIVERED if position.at == window.end else _Standing.COVERED
+    if (state.sync.id, state.export) in errors:
+        return _Standing.FAILED
+    initial = state.open_plan is not None and state.open_plan.mode is Mode.INITIAL
+    return _Standing.WAITING if position is None or initial else _Standing.LATE

@@ -1,0 +1,242 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cio_pipeline.model.changes import CHANGE, CHANGED, COMMITTED_AT, DELETED, NEW, SERIES
+from cio_pipeline.model.plans import Mode
+from cio_pipeline_tests.changesets.rows import NOON, Row, held_back, hours, sent, snapshot
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIER = NOON - hours(5)
+MICROSECOND = timedelta(microseconds=1)
+
+STATES: dict[str, Row] = {
+    "current": {"internal_customer_id": "current"},
+    "deleted": {"internal_customer_id": "deleted", "deleted": True},
+    "suppressed": {"internal_customer_id": "suppressed", "suppressed": True},
+}
+
+
+def test_d1_initial_people_are_current_and_plain() -> None:
+    rows = sent("people", *STATES.values(), mode=Mode.INITIAL)
+
+    assert rows.select("internal_customer_id", SERIES).rows() == [("current", "plain")]
+
+
+@pytest.mark.parametrize("mode", [Mode.CHANGES, Mode.CATCH_UP])
+@pytest.mark.parametrize("change", [NEW, CHANGED, DELETED])
+def test_d1_only_new_current_people_are_plain(mode: Mode, change: str) -> None:
+    rows = sent("people", *({**row, CHANGE: change} for row in STATES.values()), mode=mode)
+
+    assert rows.select("internal_customer_id", SERIES).rows() == [
+        ("current", "plain" if change == NEW else "chngs"),
+        ("deleted", "chngs"),
+        ("suppressed", "chngs"),
+    ]
+
+
+def test_d1_retried_people_are_plain_if_current() -> None:
+    rows = sent("people", *STATES.values(), mode=Mode.RETRY)
+
+    assert rows[SERIES].to_list() == ["plain", "chngs", "chngs"]
+
+
+@pytest.mark.parametrize("export", ["objects", "object_types"])
+def test_d1_objects_are_split_like_people(export: str) -> None:
+    key = "object_type_id" if export == "object_types" else "internal_object_id"
+    ids = [1, 2, 3, 4] if export == "object_types" else ["1", "2", "3", "4"]
+    rows: list[Row] = [
+        {key: ids[0], CHANGE: NEW},
+        {key: ids[1], CHANGE: NEW, "deleted": True},
+        {key: ids[2], CHANGE: CHANGED},
+        {key: ids[3], CHANGE: DELETED},
+    ]
+
+    later = sent(export, *rows)
+    initial = sent(
+        export, *({key: row[key], "deleted": row.get("deleted")} for row in rows), mode=Mode.INITIAL
+    )
+
+    assert later.select(SERIES, "deleted").rows() == [
+        ("plain", False),
+        ("chngs", True),
+        ("chngs", False),
+        ("chngs", True),
+    ]
+    assert initial.select(key, SERIES, "deleted").rows() == [
+        (ids[number], "plain", False) for number in (0, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("export", ["people", "objects", "object_types"])
+@pytest.mark.parametrize(
+    ("unit", "committed_at", "expected"),
+    [
+        ("us", NOON + hours(1), NOON + hours(1)),
+        ("us", NOON, NOON + MICROSECOND),
+        ("us", EARLIER, NOON + MICROSECOND),
+        ("ms", EARLIER, NOON + 1000 * MICROSECOND),
+    ],
+)
+def test_d1_a_hard_delete_is_one_newer_deleted_row(
+    export: str, unit: str, committed_at: datetime, expected: datetime
+) -> None:
+    gone = {CHANGE: DELETED, COMMITTED_AT: committed_at, "updated_at": NOON}
+
+    rows = sent(export, gone, unit=unit)
+
+    assert rows.select("deleted", "updated_at", SERIES).rows() == [(True, expected, "chngs")]
+
+
+@pytest.mark.parametrize("export", ["deliveries", "subjects", "outputs", "attributes", "events"])
+def test_d1_hard_deletes_elsewhere_are_not_sent(export: str) -> None:
+    row = {CHANGE: DELETED}
+
+    assert sent(export, row).is_empty()
+    assert held_back(export, row) == []
+
+
+@pytest.mark.parametrize(
+    ("person", "expected"),
+    [
+        ({"id": "1", "email": "a@x.example"}, "1"),
+        ({"id": None, "email": "a@x.example"}, "a@x.example"),
+        ({"id": "", "email": "a@x.example"}, "a@x.example"),
+        ({"id": None, "email": None}, ""),
+    ],
+)
+def test_d3_customer_id_is_the_id_else_the_email_else_empty(person: Row, expected: str) -> None:
+    rows = sent("people", person)
+
+    assert rows.select("customer_id", "email_addr").rows() == [(expected, person["email"])]
+
+
+@pytest.mark.parametrize("flags", [{}, {"deleted": None, "suppressed": None}])
+def test_d3_flags_are_never_null(flags: Row) -> None:
+    assert sent("people", flags).select("deleted", "suppressed").rows() == [(False, False)]
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({}, EARLIER),
+        ({"deleted": True}, EPOCH),
+        ({"suppressed": True}, EPOCH),
+        ({"suppressed": True, "added_at": None}, EPOCH),
+        ({CHANGE: DELETED}, EPOCH),
+    ],
+)
+def test_d3_v5_created_at_is_when_added_and_epoch_0_for_gone_people(
+    row: Row, expected: datetime
+) -> None:
+    rows = sent("people", {"added_at": EARLIER, **row})
+
+    assert rows["created_at"].to_list() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"id": "1", "id_changed_at": EARLIER}, EARLIER),
+        ({"id": "1", "id_changed_at": None}, NOON),
+        ({"id": None, "id_changed_at": EARLIER}, NOON),
+        ({"id": "1", "id_changed_at": EARLIER, "deleted": True}, EARLIER),
+        ({"id": None, CHANGE: DELETED}, NOON),
+    ],
+)
+def test_d3_v4_created_at_is_the_last_change_of_id_else_of_the_profile(
+    row: Row, expected: datetime
+) -> None:
+    assert sent("people", row, version=4)["created_at"].to_list() == [expected]
+
+
+VALUES: dict[str | None, str | None] = {
+    '"plain"': "plain",
+    ' "spaced" ': "spaced",
+    '"a \\"quote\\" \\u00e9 \\n"': 'a "quote" é \n',
+    '""': "",
+    '"null"': "null",
+    "9007199254740993": "9007199254740993",
+    "123456789012345678901234567890": "123456789012345678901234567890",
+    "1.10": "1.10",
+    "-0": "-0",
+    "1e400": "1e400",
+    "true": "true",
+    "null": "null",
+    '{"b": 1.0, "a": 9007199254740993}': '{"b": 1.0, "a": 9007199254740993}',
+    '{"a":1,"a":2}': '{"a":1,"a":2}',
+    "[1, 2]": "[1, 2]",
+    None: "",
+}
+
+
+@pytest.mark.parametrize("export", ["attributes", "object_attributes"])
+@pytest.mark.parametrize("source", VALUES)
+def test_d3_attribute_values(export: str, source: str | None) -> None:
+    assert sent(export, {"attribute_value": source})["attribute_value"].to_list() == [
+        VALUES[source]
+    ]
+
+
+@pytest.mark.parametrize("export", ["attributes", "object_attributes"])
+@pytest.mark.parametrize(
+    "source", ["", " ", "plain", '"open', "01", "[1,]", '{"a":1} x', "NaN", '"\\ud800"', "{a: 1}"]
+)
+def test_d3_attribute_values_that_are_no_json_are_held_back(export: str, source: str) -> None:
+    row = {"attribute_value": source, "attribute_name": "n"}
+
+    assert sent(export, row).is_empty()
+    assert held_back(export, row) == [(1, '["x","n"]', "attribute_value is not valid JSON", 1)]
+
+
+def of(person: str, value: str | None = "1", **more: Any) -> Row:
+    return {"internal_customer_id": person, "attribute_value": value, **more}
+
+
+def test_d1_initial_attributes_are_current_values_of_current_people() -> None:
+    rows = sent(
+        "attributes",
+        *(of(person) for person in ("unknown", "suppressed", "current", "deleted")),
+        of("current", None),
+        of("current", "null"),
+        mode=Mode.INITIAL,
+        joins={
+            "people": [*STATES.values(), {"internal_customer_id": "unknown", "workspace_id": 2}]
+        },
+    )
+
+    assert rows.select("internal_customer_id", "attribute_value").rows() == [
+        ("current", "1"),
+        ("current", "null"),
+    ]
+
+
+def test_d1_later_attributes_are_sent_whoever_they_are_of() -> None:
+    rows = sent("attributes", of("deleted"), of("unknown"), of("current", None))
+
+    assert rows.select("internal_customer_id", "attribute_value").rows() == [
+        ("current", ""),
+        ("deleted", "1"),
+        ("unknown", "1"),
+    ]
+
+
+def test_d1_initial_object_attributes_are_current_values_of_current_objects() -> None:
+    rows = sent(
+        "object_attributes",
+        *(
+            {"internal_object_id": number, "attribute_value": value}
+            for number, value in (("2", "1"), ("1", "1"), ("1", None), ("3", "1"))
+        ),
+        mode=Mode.INITIAL,
+        joins={
+            "objects": [{"internal_object_id": "1"}, {"internal_object_id": "2", "deleted": True}]
+        },
+    )
+
+    assert rows.select("internal_object_id", "attribute_value").rows() == [("1", "1")]
+
+
+def test_the_fixtures_are_source_rows() -> None:
+    assert snapshot("people", {}).collect()["workspace_id"].to_list() == [1]
