@@ -1,0 +1,83 @@
+"""Many rows in few statements, on both databases.
+
+A statement's variables are limited (32,766 on SQLite, 65,535 on PostgreSQL), so lists go in
+chunks. Rows are written in the order of their keys, so that two writers cannot lock each other out.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, FromClause, Table, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cio_pipeline.pipeline.ports import Pair
+
+CHUNK = 1000
+
+_T = TypeVar("_T")
+Record = Mapping[str, Any]
+
+
+def chunks(items: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
+    """The items in lists of at most `size`, none empty."""
+    everything = list(items)
+    for start in range(0, len(everything), size):
+        yield everything[start : start + size]
+
+
+def pair_in(table: FromClause, pairs: Collection[Pair]) -> ColumnElement[bool]:
+    """Rows of a chunk of (sync, export) pairs."""
+    return tuple_(table.c.sync_id, table.c.export).in_(list(pairs))
+
+
+def name_pairs(pairs: Iterable[Pair], most: int = 3) -> str:
+    """Pairs as text for a message: the first few, and how many more."""
+    ordered = sorted(set(pairs))
+    named = ", ".join(f"'{export}' of sync '{sync_id}'" for sync_id, export in ordered[:most])
+    return named if len(ordered) <= most else f"{named} and {len(ordered) - most} more"
+
+
+def insert_missing(connection: Connection, table: Table, rows: Sequence[Record]) -> None:
+    """Insert rows whose primary key is not there yet."""
+    if rows:
+        statement = insert_into(connection, table).on_conflict_do_nothing(
+            index_elements=list(table.primary_key.columns)
+        )
+        connection.execute(statement, _in_key_order(table, rows))
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Record],
+    *,
+    only_if_grows: str | None = None,
+) -> None:
+    """Insert rows, or replace the columns given of those whose primary key is there.
+
+    With `only_if_grows`, a row is replaced only if that column's value gets larger.
+    """
+    if not rows:
+        return
+    statement = insert_into(connection, table)
+    given = {name: statement.excluded[name] for name in rows[0] if name not in table.primary_key}
+    where = None
+    if only_if_grows:
+        where = table.c[only_if_grows] < statement.excluded[only_if_grows]
+    key = list(table.primary_key.columns)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=key, set_=given, where=where),
+        _in_key_order(table, rows),
+    )
+
+
+def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """The database's own INSERT, the one that knows ON CONFLICT."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
+
+
+def _in_key_order(table: Table, rows: Sequence[Record]) -> list[Record]:
+    names = [column.name for column in table.primary_key.columns]
+    return sorted(rows, key=lambda row: [row[name] for name in names])

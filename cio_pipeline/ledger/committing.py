@@ -1,0 +1,75 @@
+"""Committing: files count as delivered and positions move, together or not at all."""
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, select, update
+
+from cio_pipeline.ledger.bulk import chunks, name_pairs
+from cio_pipeline.ledger.leases import hold
+from cio_pipeline.ledger.opening import lock_plans, require_state
+from cio_pipeline.ledger.positions import locked_positions, move, overtake_errors
+from cio_pipeline.ledger.quarantine import resolve
+from cio_pipeline.ledger.registry import generations
+from cio_pipeline.ledger.schema import counters, plans
+from cio_pipeline.model.errors import PositionMoved
+from cio_pipeline.model.plans import Mode, Plan, PlanState
+from cio_pipeline.model.registry import Lease
+from cio_pipeline.pipeline.ports import Pair
+
+
+def commit(connection: Connection, lease: Lease, committed: Sequence[Plan], now: datetime) -> None:
+    """Files and new positions of sealed plans; see SqlPlans.commit."""
+    if not committed:
+        return
+    pairs = [(plan.sync_id, plan.export) for plan in committed]
+    hold(connection, lease, pairs)
+    rows = lock_plans(connection, [plan.plan_id for plan in committed])
+    require_state(rows, committed, [PlanState.SEALED])
+    of = generations(connection, {sync_id for sync_id, _ in pairs})
+    _require_lower(connection, rows.values(), of)
+    ends = {_pair(row): row["upper_at"] for row in rows.values()}
+    move(connection, ends, of, now)
+    overtake_errors(connection, ends)
+    for row in rows.values():
+        if row["resolved"]:
+            state = "sent" if row["mode"] == Mode.RETRY else "superseded"
+            resolve(connection, row["id"], _pair(row), json.loads(row["resolved"]), state)
+    _close(connection, rows, now)
+
+
+def _require_lower(
+    connection: Connection, rows: Collection[RowMapping], of: dict[str, int]
+) -> None:
+    at = locked_positions(connection, [_pair(row) for row in rows])
+    moved = [
+        _pair(row)
+        for row in rows
+        if at.get(_pair(row)) != row["lower_at"] or row["generation"] != of[row["sync_id"]]
+    ]
+    if moved:
+        raise PositionMoved(
+            f"The position is no longer where the plan began for {name_pairs(moved)}.",
+            "Another run delivered it; abandon the plan.",
+        )
+
+
+def _close(connection: Connection, plan_ids: Collection[int], now: datetime) -> None:
+    """Mark plans as committed, under one number that tells their order from other commits'.
+
+    The counter's row stays locked until the transaction ends, so numbers are in commit order.
+    """
+    counted = counters.c.name == "commit"
+    connection.execute(update(counters).where(counted).values(value=counters.c.value + 1))
+    number = connection.scalar(select(counters.c.value).where(counted))
+    for chunk in chunks(sorted(plan_ids)):
+        connection.execute(
+            update(plans)
+            .where(plans.c.id.in_(chunk))
+            .values(state=PlanState.COMMITTED.value, closed_at=now, commit_number=number)
+        )
+
+
+def _pair(row: RowMapping) -> Pair:
+    return row["sync_id"], row["export"]

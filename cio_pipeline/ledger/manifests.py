@@ -1,0 +1,218 @@
+"""The chain of manifests per sync, and what no manifest lists yet (D10)."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, tuple_, update
+
+from cio_pipeline.ledger.bulk import chunks
+from cio_pipeline.ledger.failures import RowConflict
+from cio_pipeline.ledger.schema import files, manifests, plans, voids
+from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.model.errors import LeaseLost
+from cio_pipeline.model.manifests import Manifest, ManifestFile, VoidSequence, digest
+from cio_pipeline.model.plans import Mode, PlanState, Series
+
+Pending = tuple[list[ManifestFile], list[VoidSequence]]
+
+
+@dataclass(frozen=True)
+class SqlManifests:
+    """What was sent, chained; fulfils `pipeline.ports.Manifests`."""
+
+    database: Database
+
+    def pending(
+        self, sync_ids: Collection[str]
+    ) -> Mapping[str, tuple[Sequence[ManifestFile], Sequence[VoidSequence]]]:
+        """Committed files and void numbers that no manifest lists yet, per sync that has any."""
+
+        def work(connection: Connection) -> Mapping[str, Pending]:
+            found: dict[str, Pending] = defaultdict(lambda: ([], []))
+            for chunk in chunks(sorted(set(sync_ids))):
+                unlisted = files.c.manifest_ordinal.is_(None) & files.c.sync_id.in_(chunk)
+                for sync_id, file in _committed(connection, unlisted):
+                    found[sync_id][0].append(file)
+                for sync_id, void in _unlisted_voids(connection, chunk):
+                    found[sync_id][1].append(void)
+            return dict(found)
+
+        return self.database.read(work)
+
+    def last(self, sync_id: str) -> tuple[int, str] | None:
+        """Ordinal and digest of the last stored manifest."""
+        return self.database.read(lambda connection: _last(connection, sync_id))
+
+    def store(self, manifest: Manifest, body: bytes) -> None:
+        """Store a manifest before it is put, and mark what it lists.
+
+        Raises LeaseLost if the ordinal is taken, if it does not continue the chain, or if
+        another manifest lists one of its files already.
+        """
+
+        def work(connection: Connection) -> None:
+            before = (manifest.ordinal - 1, manifest.previous) if manifest.previous else None
+            if before != _last(connection, manifest.sync_id) or (
+                not before and manifest.ordinal != 1
+            ):
+                _another_run(manifest)
+            connection.execute(
+                insert(manifests).values(
+                    sync_id=manifest.sync_id,
+                    ordinal=manifest.ordinal,
+                    digest=digest(body),
+                    body=body,
+                )
+            )
+            _list_files(connection, manifest)
+            _list_voids(connection, manifest)
+
+        try:
+            self.database.write(work)
+        except RowConflict:
+            _another_run(manifest)
+
+    def unput(self, sync_ids: Collection[str]) -> Sequence[tuple[str, int, bytes]]:
+        """(sync id, ordinal, body) of stored manifests that have not been put yet, in order."""
+
+        def work(connection: Connection) -> Sequence[tuple[str, int, bytes]]:
+            found: list[tuple[str, int, bytes]] = []
+            for chunk in chunks(sorted(set(sync_ids))):
+                query = select(manifests.c.sync_id, manifests.c.ordinal, manifests.c.body).where(
+                    manifests.c.sync_id.in_(chunk), manifests.c.put_at.is_(None)
+                )
+                found += [
+                    (sync_id, ordinal, body) for sync_id, ordinal, body in connection.execute(query)
+                ]
+            return sorted(found)
+
+        return self.database.read(work)
+
+    def mark_put(self, sync_id: str, ordinal: int, now: datetime) -> None:
+        """The manifest lies in the bucket."""
+        statement = (
+            update(manifests)
+            .where(manifests.c.sync_id == sync_id, manifests.c.ordinal == ordinal)
+            .values(put_at=now)
+        )
+        self.database.write(lambda connection: connection.execute(statement))
+
+    def bodies(self, sync_id: str) -> Sequence[tuple[int, bytes]]:
+        """All stored manifests of a sync, in order."""
+        query = (
+            select(manifests.c.ordinal, manifests.c.body)
+            .where(manifests.c.sync_id == sync_id)
+            .order_by(manifests.c.ordinal)
+        )
+        rows = self.database.read(lambda connection: connection.execute(query).all())
+        return [(ordinal, body) for ordinal, body in rows]
+
+    def files(self, sync_id: str, generation: int | None = None) -> Sequence[ManifestFile]:
+        """All committed files of a sync, of one generation or of all, in order of commit."""
+        of_sync = files.c.sync_id == sync_id
+        if generation is not None:
+            of_sync &= plans.c.generation == generation
+        rows = self.database.read(lambda connection: _committed(connection, of_sync))
+        return [file for _, file in rows]
+
+
+def _last(connection: Connection, sync_id: str) -> tuple[int, str] | None:
+    query = (
+        select(manifests.c.ordinal, manifests.c.digest)
+        .where(manifests.c.sync_id == sync_id)
+        .order_by(manifests.c.ordinal.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return None if row is None else (row[0], row[1])
+
+
+def _committed(
+    connection: Connection, condition: ColumnElement[bool]
+) -> list[tuple[str, ManifestFile]]:
+    query = (
+        select(
+            files,
+            plans.c.export,
+            plans.c.fingerprint,
+            plans.c.version,
+            plans.c.upper_at,
+            plans.c.generation,
+            plans.c.mode,
+        )
+        .join(plans, plans.c.id == files.c.plan_id)
+        .where(condition, plans.c.state == PlanState.COMMITTED.value)
+        .order_by(plans.c.commit_number, plans.c.id, files.c.number)
+    )
+    return [(row["sync_id"], _file(row)) for row in connection.execute(query).mappings()]
+
+
+def _file(row: RowMapping) -> ManifestFile:
+    return ManifestFile(
+        key=row["key"],
+        export=row["export"],
+        series=Series(row["series"]),
+        sequence=row["sequence"],
+        part=row["part"],
+        rows=row["rows"],
+        bytes=row["bytes"],
+        sha256=row["sha256"],
+        fingerprint=row["fingerprint"],
+        version=row["version"],
+        window_end=row["upper_at"],
+        generation=row["generation"],
+        mode=Mode(row["mode"]),
+        min_time=row["min_time"],
+        max_time=row["max_time"],
+    )
+
+
+def _unlisted_voids(
+    connection: Connection, sync_ids: Sequence[str]
+) -> list[tuple[str, VoidSequence]]:
+    query = select(voids).where(voids.c.sync_id.in_(sync_ids), voids.c.manifest_ordinal.is_(None))
+    rows = connection.execute(query).all()
+    return [
+        (row.sync_id, VoidSequence(row.export, Series(row.series), row.sequence))
+        for row in sorted(rows, key=lambda r: (r.export, r.series, r.sequence))
+    ]
+
+
+def _list_files(connection: Connection, manifest: Manifest) -> None:
+    listed = 0
+    for chunk in chunks(file.key for file in manifest.files):
+        listed += connection.execute(
+            update(files)
+            .where(
+                files.c.sync_id == manifest.sync_id,
+                files.c.key.in_(chunk),
+                files.c.manifest_ordinal.is_(None),
+            )
+            .values(manifest_ordinal=manifest.ordinal)
+        ).rowcount
+    if listed != len(manifest.files):
+        _another_run(manifest)
+
+
+def _list_voids(connection: Connection, manifest: Manifest) -> None:
+    numbers = [(void.export, void.series.value, void.sequence) for void in manifest.void]
+    for chunk in chunks(numbers):
+        connection.execute(
+            update(voids)
+            .where(
+                voids.c.sync_id == manifest.sync_id,
+                tuple_(voids.c.export, voids.c.series, voids.c.sequence).in_(chunk),
+            )
+            .values(manifest_ordinal=manifest.ordinal)
+        )
+
+
+def _another_run(manifest: Manifest) -> NoReturn:
+    raise LeaseLost(
+        f"Manifest {manifest.ordinal} of sync '{manifest.sync_id}' does not continue what the "
+        "ledger holds: another run stored one.",
+        "Nothing needs to be done: the next manifest lists what is left.",
+    )

@@ -1,0 +1,97 @@
+"""Plans and files as rows, and back."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, Series
+
+
+def plan_row(draft: PlanDraft, now: datetime) -> dict[str, Any]:
+    """The row of a new plan."""
+    return {
+        "sync_id": draft.sync_id,
+        "workspace_id": draft.workspace_id,
+        "export": draft.export,
+        "version": draft.version,
+        "timestamp_unit": draft.timestamp_unit,
+        "stem": draft.stem,
+        "generation": draft.generation,
+        "mode": draft.mode.value,
+        "lower_at": draft.lower.at if draft.lower else None,
+        "upper_at": draft.upper.at,
+        "floor": draft.floor,
+        "first": json.dumps(draft.first, sort_keys=True),
+        "rows_per_file": draft.rows_per_file,
+        "fingerprint": draft.fingerprint,
+        "state": PlanState.OPEN.value,
+        "opened_at": now,
+    }
+
+
+def opened(draft: PlanDraft, plan_id: int) -> Plan:
+    """The plan that a draft became."""
+    return Plan(**vars(draft), plan_id=plan_id, state=PlanState.OPEN)
+
+
+def plan_of(row: RowMapping, cuts_by_time: Mapping[datetime, Cut]) -> Plan:
+    """A plan from its row and the cuts it refers to."""
+    lower: datetime | None = row["lower_at"]
+    first: dict[str, int] = json.loads(row["first"])
+    return Plan(
+        sync_id=row["sync_id"],
+        workspace_id=row["workspace_id"],
+        export=row["export"],
+        version=row["version"],
+        timestamp_unit=row["timestamp_unit"],
+        stem=row["stem"],
+        generation=row["generation"],
+        mode=Mode(row["mode"]),
+        lower=cuts_by_time[lower] if lower else None,
+        upper=cuts_by_time[row["upper_at"]],
+        floor=row["floor"],
+        first={Series(series): number for series, number in first.items()},
+        rows_per_file=row["rows_per_file"],
+        fingerprint=row["fingerprint"],
+        plan_id=row["id"],
+        state=PlanState(row["state"]),
+    )
+
+
+def file_row(plan: Plan, number: int, file: SealedFile) -> dict[str, Any]:
+    """The row of a sealed file; `number` is its place in the plan."""
+    return {
+        "plan_id": plan.plan_id,
+        "number": number,
+        "sync_id": plan.sync_id,
+        "key": file.key,
+        "series": file.series.value,
+        "sequence": file.sequence,
+        "part": file.part,
+        "rows": file.rows,
+        "bytes": file.bytes,
+        "sha256": file.sha256,
+        "min_time": file.min_time,
+        "max_time": file.max_time,
+        "spool": file.spool,
+    }
+
+
+def file_of(row: RowMapping) -> SealedFile:
+    """A sealed file from its row."""
+    return SealedFile(
+        key=row["key"],
+        series=Series(row["series"]),
+        sequence=row["sequence"],
+        part=row["part"],
+        rows=row["rows"],
+        bytes=row["bytes"],
+        sha256=row["sha256"],
+        min_time=row["min_time"],
+        max_time=row["max_time"],
+        spool=row["spool"],
+    )

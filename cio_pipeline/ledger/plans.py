@@ -1,0 +1,104 @@
+"""Plan → seal → commit, each step one transaction.
+
+The steps themselves are in `opening`, `sealing`, `committing` and `positions`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from cio_pipeline.ledger.bulk import chunks, name_pairs
+from cio_pipeline.ledger.committing import commit
+from cio_pipeline.ledger.failures import RowConflict
+from cio_pipeline.ledger.opening import abandon, open_plans
+from cio_pipeline.ledger.plan_rows import file_of
+from cio_pipeline.ledger.positions import advance
+from cio_pipeline.ledger.schema import files
+from cio_pipeline.ledger.schema import plans as plans_table
+from cio_pipeline.ledger.sealing import seal
+from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.errors import PositionMoved
+from cio_pipeline.model.plans import Plan, PlanDraft, PlanState, SealedFile, SealedPlan
+from cio_pipeline.model.registry import Lease
+from cio_pipeline.pipeline.ports import Pair
+
+
+@dataclass(frozen=True)
+class SqlPlans:
+    """What is being sent; fulfils `pipeline.ports.Plans`. A call is stored whole or not at all."""
+
+    database: Database
+
+    def open(self, lease: Lease, drafts: Sequence[PlanDraft], now: datetime) -> Sequence[Plan]:
+        """Number and store plans.
+
+        Raises LeaseLost; PositionMoved if a plan is unfinished, or if position, generation or
+        sequences are no longer those of the draft.
+        """
+        try:
+            return self.database.write(
+                lambda connection: open_plans(connection, lease, drafts, now)
+            )
+        except RowConflict as error:
+            pairs = name_pairs((draft.sync_id, draft.export) for draft in drafts)
+            raise PositionMoved(
+                f"A pair has two plans at a time, one of {pairs}.", "Resume the open one."
+            ) from error
+
+    def seal(self, lease: Lease, sealed: Sequence[SealedPlan], now: datetime) -> None:
+        """Record the files of plans before the first put, and their quarantined rows.
+
+        Sealing a sealed plan again must bring the same keys and digests: DigestMismatch. Raises
+        LeaseLost, PositionMoved if a plan is closed, LedgerError if a key is another plan's or a
+        number is not the next one.
+        """
+        self.database.write(lambda connection: seal(connection, lease, sealed, now))
+
+    def sealed(self, plans: Collection[Plan]) -> Mapping[int, tuple[SealedFile, ...]]:
+        """The sealed files of sealed or committed plans, by plan id."""
+        return self.database.read(
+            lambda connection: _sealed(connection, [plan.plan_id for plan in plans])
+        )
+
+    def commit(self, lease: Lease, plans: Sequence[Plan], now: datetime) -> None:
+        """Files and new positions in one transaction.
+
+        Raises LeaseLost or PositionMoved, and then nothing of the call is stored.
+        """
+        self.database.write(lambda connection: commit(connection, lease, plans, now))
+
+    def advance(self, lease: Lease, pairs: Collection[Pair], to: Cut, now: datetime) -> None:
+        """Move positions where there is nothing to send; never backwards, in bulk.
+
+        A pair without a position gets one. Raises LeaseLost, and PositionMoved if a pair has an
+        unfinished plan.
+        """
+        self.database.write(lambda connection: advance(connection, lease, pairs, to, now))
+
+    def abandon(self, lease: Lease, plan: Plan, *, void: bool, now: datetime) -> None:
+        """Close a plan without delivering it; `void` records its sealed numbers as void.
+
+        A sealed plan's numbers are used, so it can only be abandoned with `void` (D5):
+        LedgerError otherwise. Raises LeaseLost, and PositionMoved if the plan is closed already.
+        """
+        self.database.write(lambda connection: abandon(connection, lease, plan, void=void, now=now))
+
+
+def _sealed(
+    connection: Connection, plan_ids: Collection[int]
+) -> Mapping[int, tuple[SealedFile, ...]]:
+    found: dict[int, list[SealedFile]] = {}
+    states = (PlanState.SEALED.value, PlanState.COMMITTED.value)
+    for chunk in chunks(sorted(set(plan_ids))):
+        known = select(plans_table.c.id).where(
+            plans_table.c.id.in_(chunk), plans_table.c.state.in_(states)
+        )
+        found.update({plan_id: [] for plan_id in connection.scalars(known)})
+        rows = select(files).where(files.c.plan_id.in_(chunk)).order_by(files.c.number)
+        for row in connection.execute(rows).mappings():
+            if row["plan_id"] in found:
+                found[row["plan_id"]].append(file_of(row))
+    return {plan_id: tuple(of_plan) for plan_id, of_plan in found.items()}

@@ -1,0 +1,84 @@
+"""Positions: the cut that each (sync, export) was last delivered, per generation."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from cio_pipeline.ledger.bulk import chunks, name_pairs, pair_in, upsert
+from cio_pipeline.ledger.cuts import keep_cuts
+from cio_pipeline.ledger.leases import hold
+from cio_pipeline.ledger.registry import generations
+from cio_pipeline.ledger.schema import UNFINISHED, errors, plans, positions
+from cio_pipeline.ledger.states import current_positions
+from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.errors import PositionMoved
+from cio_pipeline.model.registry import Lease
+from cio_pipeline.pipeline.ports import Pair
+
+
+def locked_positions(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, datetime]:
+    """The positions of the current generations, locked; a pair without one is left out."""
+    found: dict[Pair, datetime] = {}
+    for chunk in chunks(sorted(set(pairs))):
+        query = (
+            current_positions()
+            .where(pair_in(positions, chunk))
+            .order_by(positions.c.sync_id, positions.c.export)
+            .with_for_update(of=positions)
+        )
+        found.update({(s, export): at for s, export, at in connection.execute(query)})
+    return found
+
+
+def move(
+    connection: Connection, to: Mapping[Pair, datetime], of: Mapping[str, int], now: datetime
+) -> None:
+    """Set positions in the generation `of` each sync, never backwards."""
+    rows = [
+        {"sync_id": s, "export": e, "generation": of[s], "at": at, "moved_at": now}
+        for (s, e), at in to.items()
+    ]
+    for chunk in chunks(rows):
+        upsert(connection, positions, chunk, only_if_grows="at")
+
+
+def overtake_errors(connection: Connection, to: Mapping[Pair, datetime]) -> None:
+    """Mark the errors of windows up to a delivery as overtaken by it."""
+    for at in sorted(set(to.values())):
+        for chunk in chunks(sorted(pair for pair, end in to.items() if end == at)):
+            connection.execute(
+                update(errors)
+                .where(pair_in(errors, chunk), errors.c.window_end <= at, ~errors.c.overtaken)
+                .values(overtaken=True)
+            )
+
+
+def advance(
+    connection: Connection, lease: Lease, pairs: Collection[Pair], to: Cut, now: datetime
+) -> None:
+    """Move positions where there is nothing to send; those that are further stay.
+
+    Raises LeaseLost, and PositionMoved if a pair has an unfinished plan.
+    """
+    hold(connection, lease, pairs)
+    busy = unfinished_pairs(connection, pairs)
+    if busy:
+        raise PositionMoved(
+            f"A plan is unfinished for {name_pairs(busy)}.", "The next run resumes it."
+        )
+    keep_cuts(connection, [to])
+    ends = dict.fromkeys(pairs, to.at)
+    move(connection, ends, generations(connection, {sync_id for sync_id, _ in pairs}), now)
+    overtake_errors(connection, ends)
+
+
+def unfinished_pairs(connection: Connection, pairs: Collection[Pair]) -> set[Pair]:
+    """The pairs that have an open or sealed plan."""
+    found: set[Pair] = set()
+    for chunk in chunks(sorted(set(pairs))):
+        query = select(plans.c.sync_id, plans.c.export).where(
+            pair_in(plans, chunk), plans.c.state.in_(UNFINISHED)
+        )
+        found.update((sync_id, export) for sync_id, export in connection.execute(query))
+    return found

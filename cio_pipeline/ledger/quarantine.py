@@ -1,0 +1,101 @@
+"""Rows that were held back: identities and reasons, never values."""
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select, text, update
+
+from cio_pipeline.ledger.bulk import CHUNK, chunks, insert_into
+from cio_pipeline.ledger.schema import quarantine
+from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.model.plans import QuarantinedRow, SealedPlan
+from cio_pipeline.pipeline.ports import Pair, QuarantineEntry
+
+
+@dataclass(frozen=True)
+class SqlQuarantine:
+    """What was held back; fulfils `pipeline.ports.Quarantine`."""
+
+    database: Database
+
+    def entries(
+        self, sync_ids: Collection[str] | None = None, state: str | None = "open"
+    ) -> Sequence[QuarantineEntry]:
+        """Entries by sync, export and identity; of all syncs and states for None."""
+        query = select(quarantine)
+        if state is not None:
+            query = query.where(quarantine.c.state == state)
+        if sync_ids is not None and len(sync_ids) <= CHUNK:
+            query = query.where(quarantine.c.sync_id.in_(list(sync_ids)))
+        rows = self.database.read(lambda connection: connection.execute(query).mappings().all())
+        found = [_entry(row) for row in rows if sync_ids is None or row["sync_id"] in sync_ids]
+        return sorted(found, key=lambda e: (e.sync_id, e.export, e.identity, e.reason, e.entry_id))
+
+
+def hold_back(connection: Connection, sealed: Collection[SealedPlan]) -> None:
+    """Store the quarantined rows of plans.
+
+    An open entry of the same identity and reason is brought up to date (count, window): it still
+    is the same row of the source.
+    """
+    rows = [_row(one, row) for one in sealed for row in one.quarantined]
+    statement = insert_into(connection, quarantine)
+    renewed = ("workspace_id", "count", "window_end", "plan_id")
+    upserted = statement.on_conflict_do_update(
+        index_elements=[quarantine.c.sync_id, quarantine.c.export, quarantine.c.digest],
+        index_where=text("state = 'open'"),
+        set_={name: statement.excluded[name] for name in renewed},
+    )
+    for chunk in chunks(rows):
+        connection.execute(upserted, chunk)
+
+
+def resolve(
+    connection: Connection, plan_id: int, pair: Pair, identities: Sequence[str], state: str
+) -> None:
+    """Close the open entries of identities that a plan delivered, but those it made itself."""
+    for chunk in chunks(sorted(set(identities))):
+        connection.execute(
+            update(quarantine)
+            .where(
+                quarantine.c.sync_id == pair[0],
+                quarantine.c.export == pair[1],
+                quarantine.c.state == "open",
+                quarantine.c.plan_id != plan_id,
+                quarantine.c.identity.in_(chunk),
+            )
+            .values(state=state)
+        )
+
+
+def _entry(row: RowMapping) -> QuarantineEntry:
+    return QuarantineEntry(
+        entry_id=row["id"],
+        sync_id=row["sync_id"],
+        export=row["export"],
+        workspace_id=row["workspace_id"],
+        identity=row["identity"],
+        reason=row["reason"],
+        count=row["count"],
+        window_end=row["window_end"],
+        state=row["state"],
+    )
+
+
+def _row(sealed: SealedPlan, row: QuarantinedRow) -> dict[str, Any]:
+    told_apart = json.dumps([row.identity, row.reason])
+    return {
+        "sync_id": sealed.plan.sync_id,
+        "export": sealed.plan.export,
+        "workspace_id": row.workspace_id,
+        "identity": row.identity,
+        "reason": row.reason,
+        "digest": hashlib.sha256(told_apart.encode()).hexdigest(),
+        "count": row.count,
+        "window_end": sealed.plan.upper.at,
+        "plan_id": sealed.plan.plan_id,
+        "state": "open",
+    }

@@ -1,0 +1,160 @@
+"""The registry: which syncs there are, with their switches and generation."""
+
+import difflib
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NoReturn
+
+from sqlalchemy import Connection, select, update
+
+from cio_pipeline.ledger.bulk import CHUNK, insert_missing, upsert
+from cio_pipeline.ledger.schema import switches, syncs
+from cio_pipeline.ledger.states import export_states
+from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.model.errors import UnknownSync
+from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
+from cio_pipeline.model.sync import Sync
+
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True)
+class SqlRegistry:
+    """Which syncs there are; fulfils `pipeline.ports.Registry`."""
+
+    database: Database
+
+    def all(self) -> Sequence[RegisteredSync]:
+        """Every sync, by id."""
+        return list(self.database.read(lambda connection: _registered(connection, None)).values())
+
+    def get(self, sync_id: str) -> RegisteredSync:
+        """One sync; raises UnknownSync, naming the known ones."""
+
+        def work(connection: Connection) -> RegisteredSync:
+            found = _registered(connection, [sync_id])
+            return found[sync_id] if found else _unknown(connection, [sync_id])
+
+        return self.database.read(work)
+
+    def put(self, sync: Sync, exports: Mapping[str, ExportSwitch], at: datetime) -> RegisteredSync:
+        """Register a sync (created `at`, generation 1) or replace its configuration.
+
+        The switches given are stored as they are, others stay as they were; a sync that exists
+        keeps created_at and generation.
+        """
+
+        def work(connection: Connection) -> RegisteredSync:
+            row: dict[str, Any] = {
+                "config": sync.model_dump_json(),
+                "workspace_id": sync.workspace_id,
+                "feed": sync.feed.value,
+            }
+            new = {"id": sync.id, "generation": 1, "created_at": at}
+            insert_missing(connection, syncs, [{**new, **row}])
+            connection.execute(update(syncs).where(syncs.c.id == sync.id).values(**row))
+            upsert(connection, switches, [_switch_row(sync.id, *item) for item in exports.items()])
+            return _registered(connection, [sync.id])[sync.id]
+
+        return self.database.write(work)
+
+    def states(
+        self, exports: Collection[str], sync_ids: Collection[str] | None = None
+    ) -> Sequence[ExportState]:
+        """The state of each (sync, export) among `exports` that the syncs carry a switch for.
+
+        Raises UnknownSync for an id that is not registered. Seven queries, however many syncs.
+        """
+        wanted = None if sync_ids is None else set(sync_ids)
+
+        def work(connection: Connection) -> Sequence[ExportState]:
+            registered = _registered(connection, wanted)
+            missing = sorted((wanted or set()) - set(registered))
+            if missing:
+                _unknown(connection, missing)
+            return export_states(connection, registered, exports)
+
+        return self.database.read(work)
+
+
+def generations(connection: Connection, sync_ids: Collection[str]) -> dict[str, int]:
+    """The current generation of some syncs; raises UnknownSync."""
+    query = select(syncs.c.id, syncs.c.generation)
+    if len(sync_ids) <= CHUNK:
+        query = query.where(syncs.c.id.in_(list(sync_ids)))
+    found = {row.id: row.generation for row in connection.execute(query)}
+    missing = sorted(set(sync_ids) - set(found))
+    return _unknown(connection, missing) if missing else found
+
+
+def _registered(
+    connection: Connection, sync_ids: Collection[str] | None
+) -> dict[str, RegisteredSync]:
+    """Syncs by id, in order of id; all for None. Unknown ids are left out."""
+    narrow = list(sync_ids) if sync_ids is not None and len(sync_ids) <= CHUNK else None
+    of_sync = _switches(connection, narrow)
+    query = select(syncs)
+    if narrow is not None:
+        query = query.where(syncs.c.id.in_(narrow))
+    rows = connection.execute(query).all()
+    return {
+        row.id: RegisteredSync(
+            _parse(row.config), row.generation, row.created_at, of_sync.get(row.id, {})
+        )
+        for row in sorted(rows, key=lambda row: row.id)
+        if sync_ids is None or row.id in sync_ids
+    }
+
+
+def _switches(
+    connection: Connection, sync_ids: list[str] | None
+) -> dict[str, dict[str, ExportSwitch]]:
+    c = switches.c
+    query = select(c.sync_id, c.export, c.enabled, c.paused_at, c.resumed_at)
+    if sync_ids is not None:
+        query = query.where(c.sync_id.in_(sync_ids))
+    found: dict[str, dict[str, ExportSwitch]] = defaultdict(dict)
+    for sync_id, export, *how in connection.execute(query):
+        found[sync_id][export] = _ALWAYS_ON if how == _ON else ExportSwitch(*how)
+    return found
+
+
+_ON = [True, None, None]
+_ALWAYS_ON = ExportSwitch(enabled=True)
+"""What nearly all of them are; shared, since a thousand syncs have fifteen each."""
+
+
+@lru_cache(maxsize=4096)
+def _parse(config: str) -> Sync:
+    # Cached, since every run and every look of the sensor reads the same few texts.
+    return Sync.model_validate_json(config)
+
+
+def _switch_row(sync_id: str, export: str, switch: ExportSwitch) -> dict[str, Any]:
+    return {
+        "sync_id": sync_id,
+        "export": export,
+        "enabled": switch.enabled,
+        "paused_at": switch.paused_at,
+        "resumed_at": switch.resumed_at,
+    }
+
+
+def _unknown(connection: Connection, missing: Sequence[str]) -> NoReturn:
+    known = sorted(connection.scalars(select(syncs.c.id)))
+    wrong = missing[0]
+    close = difflib.get_close_matches(wrong, known, n=1)
+    guess = f" Did you mean '{close[0]}'?" if close else ""
+    if not known:
+        raise UnknownSync(
+            f"No sync '{wrong}': none is registered.",
+            "Register some with `cio-pipeline sync apply FILE`.",
+        )
+    more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+    raise UnknownSync(
+        f"No sync '{wrong}' is registered.{guess}",
+        f"Known: {', '.join(known[:_MOST_NAMED])}{more}.",
+    )

@@ -1,0 +1,257 @@
+"""The tables as the code sees them.
+
+How a database gets them is in `versions`; a test holds the two together.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime as whole microseconds since 1970, the same on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Microseconds; ValueError for a naive datetime."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("times in the ledger are aware, got a naive one")
+        return (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """The aware UTC datetime."""
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+metadata = MetaData()
+
+
+def _sync_id(*, primary: bool = False) -> Column[str]:
+    return Column("sync_id", Text, ForeignKey("syncs.id"), primary_key=primary, nullable=False)
+
+
+syncs = Table(
+    "syncs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("config", Text, nullable=False),
+    Column("workspace_id", BigInteger, nullable=False),
+    Column("feed", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    _sync_id(primary=True),
+    Column("export", Text, primary_key=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("paused_at", UtcTime),
+    Column("resumed_at", UtcTime),
+)
+
+cuts = Table(
+    "cuts",
+    metadata,
+    Column("at", UtcTime, primary_key=True, autoincrement=False),
+    Column("tables", Text, nullable=False),
+)
+
+positions = Table(
+    "positions",
+    metadata,
+    _sync_id(primary=True),
+    Column("export", Text, primary_key=True),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcTime, ForeignKey("cuts.at"), nullable=False),
+    Column("moved_at", UtcTime, nullable=False),
+)
+
+sequences = Table(
+    "sequences",
+    metadata,
+    _sync_id(primary=True),
+    Column("export", Text, primary_key=True),
+    Column("series", Text, primary_key=True),
+    Column("next", BigInteger, nullable=False),
+)
+
+UNFINISHED = ("open", "sealed")
+"""States of a plan that is resumed, never replaced."""
+
+_UNFINISHED_SQL = text("state IN ('open', 'sealed')")
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    _sync_id(),
+    Column("workspace_id", BigInteger, nullable=False),
+    Column("export", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("timestamp_unit", Text, nullable=False),
+    Column("stem", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("lower_at", UtcTime, ForeignKey("cuts.at")),
+    Column("upper_at", UtcTime, ForeignKey("cuts.at"), nullable=False),
+    Column("floor", UtcTime),
+    Column("first", Text, nullable=False),
+    Column("rows_per_file", BigInteger, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("resolved", Text),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("sealed_at", UtcTime),
+    Column("closed_at", UtcTime),
+    Column("commit_number", BigInteger),
+    Index(
+        "one_unfinished_plan",
+        "sync_id",
+        "export",
+        unique=True,
+        sqlite_where=_UNFINISHED_SQL,
+        postgresql_where=_UNFINISHED_SQL,
+    ),
+    sqlite_autoincrement=True,
+)
+
+_UNLISTED_SQL = text("manifest_ordinal IS NULL")
+
+files = Table(
+    "files",
+    metadata,
+    Column("plan_id", BigInteger, ForeignKey("plans.id"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    _sync_id(),
+    Column("key", Text, nullable=False),
+    Column("series", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("part", BigInteger),
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("min_time", UtcTime),
+    Column("max_time", UtcTime),
+    Column("spool", Text, nullable=False),
+    Column("manifest_ordinal", BigInteger),
+    UniqueConstraint("sync_id", "key", name="one_plan_per_key"),
+    Index("unlisted_files", "sync_id", sqlite_where=_UNLISTED_SQL, postgresql_where=_UNLISTED_SQL),
+)
+
+voids = Table(
+    "voids",
+    metadata,
+    _sync_id(primary=True),
+    Column("export", Text, primary_key=True),
+    Column("series", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("manifest_ordinal", BigInteger),
+)
+
+manifests = Table(
+    "manifests",
+    metadata,
+    _sync_id(primary=True),
+    Column("ordinal", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("put_at", UtcTime),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("sync_id", Text, primary_key=True),
+    Column("export", Text, primary_key=True),
+    Column("owner", Text),
+    Column("token", BigInteger, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+)
+
+errors = Table(
+    "errors",
+    metadata,
+    Column("sync_id", Text, primary_key=True),
+    Column("export", Text, primary_key=True),
+    Column("window_end", UtcTime, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("overtaken", Boolean, nullable=False),
+    Index("errors_by_window", "window_end"),
+)
+
+_OPEN_SQL = text("state = 'open'")
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    _sync_id(),
+    Column("export", Text, nullable=False),
+    Column("workspace_id", BigInteger, nullable=False),
+    Column("identity", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    # Identities can be longer than an index entry of PostgreSQL may be (2,704 bytes).
+    Column("digest", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("window_end", UtcTime, nullable=False),
+    Column("plan_id", BigInteger, ForeignKey("plans.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Index(
+        "one_open_entry",
+        "sync_id",
+        "export",
+        "digest",
+        unique=True,
+        sqlite_where=_OPEN_SQL,
+        postgresql_where=_OPEN_SQL,
+    ),
+    sqlite_autoincrement=True,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("lane", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+schema_version = Table(
+    "schema_version",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+)

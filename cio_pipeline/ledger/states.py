@@ -1,0 +1,89 @@
+"""What each (sync, export) sends next, put together from one query per table."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Select, and_, select, union
+
+from cio_pipeline.ledger.cuts import cuts_where
+from cio_pipeline.ledger.plan_rows import plan_of
+from cio_pipeline.ledger.schema import UNFINISHED, cuts, plans, positions, sequences, syncs
+from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.plans import Plan, Series
+from cio_pipeline.model.registry import ExportState, RegisteredSync
+from cio_pipeline.pipeline.ports import Pair
+
+
+def export_states(
+    connection: Connection, registered: Mapping[str, RegisteredSync], exports: Collection[str]
+) -> Sequence[ExportState]:
+    """The state of every (sync, export) that has a switch, by sync id and export name."""
+    wanted = sorted(set(exports))
+    cuts_by_time = _cuts(connection, wanted)
+    positions_at = _positions(connection, wanted)
+    unfinished = _unfinished(connection, wanted, cuts_by_time)
+    used = _sequences(connection, wanted)
+    return [
+        ExportState(
+            registered=sync,
+            export=export,
+            switch=sync.switches[export],
+            position=_cut(cuts_by_time, positions_at.get((sync_id, export))),
+            open_plan=unfinished.get((sync_id, export)),
+            next_sequence=_next(used.get((sync_id, export))),
+        )
+        for sync_id, sync in registered.items()
+        for export in wanted
+        if export in sync.switches
+    ]
+
+
+def current_positions() -> Select[str, str, datetime]:
+    """(sync, export, time of the cut) of the syncs' current generations."""
+    of_generation = and_(
+        syncs.c.id == positions.c.sync_id, syncs.c.generation == positions.c.generation
+    )
+    return select(positions.c.sync_id, positions.c.export, positions.c.at).join(
+        syncs, of_generation
+    )
+
+
+def _positions(connection: Connection, exports: Sequence[str]) -> dict[Pair, datetime]:
+    query = current_positions().where(positions.c.export.in_(exports))
+    return {(sync_id, export): at for sync_id, export, at in connection.execute(query)}
+
+
+def _unfinished(
+    connection: Connection, exports: Sequence[str], cuts_by_time: Mapping[datetime, Cut]
+) -> dict[Pair, Plan]:
+    query = select(plans).where(plans.c.export.in_(exports), plans.c.state.in_(UNFINISHED))
+    rows = connection.execute(query).mappings()
+    return {(row["sync_id"], row["export"]): plan_of(row, cuts_by_time) for row in rows}
+
+
+def _sequences(connection: Connection, exports: Sequence[str]) -> dict[Pair, dict[Series, int]]:
+    found: dict[Pair, dict[Series, int]] = defaultdict(dict)
+    query = select(sequences).where(sequences.c.export.in_(exports))
+    for sync_id, export, series, number in connection.execute(query):
+        found[(sync_id, export)][Series(series)] = number
+    return found
+
+
+def _next(used: Mapping[Series, int] | None) -> dict[Series, int]:
+    return {series: (used or {}).get(series, 1) for series in Series}
+
+
+def _cuts(connection: Connection, exports: Sequence[str]) -> dict[datetime, Cut]:
+    """Every cut that a position or an unfinished plan refers to, parsed once each."""
+    unfinished = and_(plans.c.export.in_(exports), plans.c.state.in_(UNFINISHED))
+    times = union(
+        select(positions.c.at).where(positions.c.export.in_(exports)),
+        select(plans.c.lower_at).where(unfinished),
+        select(plans.c.upper_at).where(unfinished),
+    )
+    return cuts_where(connection, cuts.c.at.in_(times))
+
+
+def _cut(cuts_by_time: Mapping[datetime, Cut], at: datetime | None) -> Cut | None:
+    return None if at is None else cuts_by_time[at]

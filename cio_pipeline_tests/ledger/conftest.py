@@ -1,0 +1,25 @@
+"""Every test of the ledger runs on a SQLite file and on a real PostgreSQL."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cio_pipeline.ledger.open import SqlLedger, open_ledger
+from cio_pipeline_tests.postgres import postgres_cluster
+
+__all__ = ["postgres_cluster"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/home/ledger.db"
+    return request.getfixturevalue("postgres_cluster").new_schema()
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[SqlLedger]:
+    opened = open_ledger(url)
+    yield opened
+    opened.close()

@@ -1,0 +1,149 @@
+"""Two runs at a time: nothing is claimed, numbered or delivered twice."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+
+from cio_pipeline.ledger.open import SqlLedger, open_ledger
+from cio_pipeline.ledger.schema import plans
+from cio_pipeline.model.errors import LeaseLost, LedgerBusy, PositionMoved
+from cio_pipeline.model.plans import PlanState
+from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline_tests.ledger.build import T0, TTL, claim, cut, draft, register, sealed, state
+
+PAIRS: list[Pair] = [(sync_id, export) for sync_id in ("a", "b") for export in ("events", "people")]
+
+
+def together(work: Callable[[int], None], runners: int = 3) -> None:
+    failures: list[BaseException] = []
+    barrier = threading.Barrier(runners)
+
+    def run(number: int) -> None:
+        try:
+            barrier.wait()
+            work(number)
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(runners)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_each_pair_is_granted_to_one_of_many(ledger: SqlLedger):
+    pairs = [(f"sync-{number}", "people") for number in range(300)]
+    granted: list[set[Pair]] = []
+
+    def work(number: int) -> None:
+        order = pairs if number % 2 else pairs[::-1]
+        lease, holders = ledger.leases.claim(order, f"run-{number}", T0, TTL)
+        assert {(h.sync_id, h.export) for h in holders} | set(lease.tokens) == set(pairs)
+        granted.append(set(lease.tokens))
+
+    together(work)
+    assert set.union(*granted) == set(pairs)
+    assert sum(len(of_one) for of_one in granted) == len(pairs)
+
+
+def test_attempts_are_never_counted_alike(ledger: SqlLedger):
+    numbers: list[int] = []
+
+    def work(_number: int) -> None:
+        numbers.extend(ledger.attempts.next("tick", "w1", T0) for _ in range(8))
+
+    together(work)
+    assert sorted(numbers) == list(range(1, 25))
+
+
+def test_one_of_two_commits_of_the_same_plan_wins(ledger: SqlLedger):
+    register(ledger, "a")
+    lease = claim(ledger, PAIRS[1])
+    (plan,) = ledger.plans.open(lease, [draft(state(ledger, PAIRS[1]), cut(1))], T0)
+    ledger.plans.seal(lease, [sealed(plan)], T0)
+    lost: list[int] = []
+
+    def work(number: int) -> None:
+        try:
+            ledger.plans.commit(lease, [plan], T0)
+        except PositionMoved:
+            lost.append(number)
+
+    together(work)
+    assert len(lost) == 2
+    assert len(ledger.manifests.files("a")) == 1
+
+
+def run_windows(ledger: SqlLedger, owner: str, hours: int) -> None:
+    """Take pairs over from whoever has them, and resume what is found, again and again."""
+    for hour in range(hours):
+        for pair in PAIRS:
+            try:
+                _deliver_once(ledger, pair, owner, hour + 1)
+            except (LeaseLost, PositionMoved, LedgerBusy):
+                continue
+
+
+def _deliver_once(ledger: SqlLedger, pair: Pair, owner: str, step: int) -> None:
+    lease, _ = ledger.leases.claim([pair], owner, T0 + timedelta(days=step), TTL)
+    if pair not in lease.tokens:
+        return
+    known = state(ledger, pair)
+    plan = known.open_plan
+    if plan is None:
+        upper = ledger.cuts.store(cut(step))
+        if known.position and known.position.at >= upper.at:
+            return
+        (plan,) = ledger.plans.open(lease, [draft(known, upper)], T0)
+    ledger.plans.seal(lease, [sealed(plan, 1 + plan.plan_id % 2)], T0)
+    ledger.leases.check(lease, pair)
+    ledger.plans.commit(lease, [plan], T0)
+
+
+def require_every_number_once(ledger: SqlLedger) -> None:
+    rows = ledger.database.read(
+        lambda c: c.execute(select(plans).order_by(plans.c.commit_number)).all()
+    )
+    for pair in PAIRS:
+        chain = [row for row in rows if (row.sync_id, row.export) == pair]
+        done = [row for row in chain if row.state == PlanState.COMMITTED]
+        assert len(chain) - len(done) <= 1
+        assert [row.lower_at for row in done] == [None, *(row.upper_at for row in done)][:-1]
+        numbers = [f.sequence for f in ledger.manifests.files(pair[0]) if f.export == pair[1]]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert numbers
+
+
+def test_runs_that_steal_from_one_another_deliver_every_number_once(ledger: SqlLedger):
+    register(ledger, "a", "b")
+    together(lambda number: run_windows(ledger, f"run-{number}", 6))
+    require_every_number_once(ledger)
+
+
+def test_two_processes_deliver_every_number_once_on_one_file(tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    ledger = open_ledger(url)
+    register(ledger, "a", "b")
+    script = (
+        "import sys; from cio_pipeline.ledger.open import open_ledger; "
+        "from cio_pipeline_tests.ledger.test_races import run_windows; "
+        "ledger = open_ledger(sys.argv[1]); run_windows(ledger, sys.argv[2], 6); ledger.close()"
+    )
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, url, f"run-{number}"], stderr=subprocess.PIPE
+        )
+        for number in range(2)
+    ]
+    for process in running:
+        _, complaint = process.communicate(timeout=60)
+        assert process.returncode == 0, complaint.decode()
+    require_every_number_once(ledger)
+    ledger.close()

@@ -1,0 +1,150 @@
+"""Errors, quarantine and attempts."""
+
+import pytest
+
+from cio_pipeline.ledger.open import SqlLedger
+from cio_pipeline.model.plans import Mode, Plan, QuarantinedRow
+from cio_pipeline.pipeline.ports import QuarantineEntry
+from cio_pipeline_tests.ledger.build import (
+    PEOPLE,
+    T0,
+    at,
+    claim,
+    cut,
+    deliver,
+    draft,
+    open_plan,
+    register,
+    sealed,
+    state,
+)
+
+EVENTS = ("acme", "events")
+ADA = '["ada", "2026-03-01T00:00:00Z"]'
+BOB = '["bob", "2026-03-01T00:00:00Z"]'
+
+
+@pytest.fixture(autouse=True)
+def registered(ledger: SqlLedger) -> None:
+    register(ledger, "acme", "beta")
+
+
+# --- errors --------------------------------------------------------------------------------
+
+
+def test_errors_of_a_window_are_kept_per_pair_the_last_one_counts_o8(ledger: SqlLedger):
+    ledger.errors.record([PEOPLE, EVENTS], at(1), "DiskFull", "no space", T0)
+    ledger.errors.record([PEOPLE, PEOPLE], at(1), "LeaseLost", "taken\x00 over \ud800", at(1))
+    assert ledger.errors.of_window(at(1)) == {PEOPLE: "taken over ?", EVENTS: "no space"}
+    assert ledger.errors.of_window(at(2)) == {}
+
+
+def test_a_delivery_overtakes_errors_up_to_its_window(ledger: SqlLedger):
+    pairs = [PEOPLE, EVENTS, ("beta", "people")]
+    for step in (1, 2, 3):
+        ledger.errors.record(pairs, at(step), "DiskFull", "no space", T0)
+    lease = claim(ledger, PEOPLE, EVENTS)
+    deliver(ledger, lease, 2)
+    ledger.plans.advance(lease, [EVENTS], cut(1), T0)
+    assert set(ledger.errors.of_window(at(1))) == {("beta", "people")}
+    assert set(ledger.errors.of_window(at(2))) == {("beta", "people"), EVENTS}
+    assert set(ledger.errors.of_window(at(3))) == set(pairs)
+
+
+def test_errors_since_a_time_include_overtaken_ones(ledger: SqlLedger):
+    for step in (1, 2):
+        ledger.errors.record([PEOPLE], at(step), "DiskFull", "no space", T0)
+    deliver(ledger, claim(ledger), 2)
+    assert set(ledger.errors.since(at(1))) == {(PEOPLE, at(2))}
+    assert len(ledger.errors.since(at(0))) == 2
+
+
+def test_an_error_after_the_delivery_stands(ledger: SqlLedger):
+    ledger.errors.record([PEOPLE], at(1), "DiskFull", "no space", T0)
+    deliver(ledger, claim(ledger), 1)
+    ledger.errors.record([PEOPLE], at(1), "DiskFull", "again", T0)
+    assert ledger.errors.of_window(at(1)) == {PEOPLE: "again"}
+
+
+# --- quarantine ----------------------------------------------------------------------------
+
+
+def hold_back(ledger: SqlLedger, step: int, *rows: QuarantinedRow, resolved: str = "") -> Plan:
+    lease = claim(ledger)
+    plan = open_plan(ledger, lease, step)
+    full = sealed(plan, 1, rows, (resolved,) if resolved else ())
+    ledger.plans.seal(lease, [full], T0)
+    ledger.plans.seal(lease, [full], T0)
+    ledger.plans.commit(lease, [plan], T0)
+    return plan
+
+
+def states(ledger: SqlLedger) -> list[tuple[str, str, int, str]]:
+    return [(e.identity, e.reason, e.count, e.state) for e in ledger.quarantine.entries(state=None)]
+
+
+def test_a_quarantined_row_is_listed_with_its_reason_o1(ledger: SqlLedger):
+    hold_back(ledger, 1, QuarantinedRow(1, ADA, "email is null", 2))
+    (entry,) = ledger.quarantine.entries()
+    assert entry == QuarantineEntry(
+        entry.entry_id, "acme", "people", 1, ADA, "email is null", 2, at(1), "open"
+    )
+    assert ledger.quarantine.entries(["beta"]) == []
+    assert ledger.quarantine.entries(["acme"], "sent") == []
+
+
+def test_a_row_that_is_still_broken_keeps_its_entry(ledger: SqlLedger):
+    hold_back(ledger, 1, QuarantinedRow(1, ADA, "a", 2), QuarantinedRow(1, ADA, "b"))
+    (first, other) = ledger.quarantine.entries()
+    hold_back(ledger, 2, QuarantinedRow(1, ADA, "a", 1), QuarantinedRow(1, BOB, "a"))
+    found = ledger.quarantine.entries()
+    assert [(e.identity, e.reason, e.count) for e in found] == [
+        (ADA, "a", 1),
+        (ADA, "b", 1),
+        (BOB, "a", 1),
+    ]
+    assert [found[0].entry_id, found[1].entry_id] == [first.entry_id, other.entry_id]
+    assert (found[0].window_end, found[1].window_end) == (at(2), at(1))
+
+
+def test_a_later_changeset_supersedes_and_a_retry_sends(ledger: SqlLedger):
+    hold_back(ledger, 1, QuarantinedRow(1, ADA, "a"), QuarantinedRow(1, BOB, "a"))
+    hold_back(ledger, 2, resolved=ADA)
+    assert states(ledger) == [(ADA, "a", 1, "superseded"), (BOB, "a", 1, "open")]
+    lease = claim(ledger)
+    (plan,) = ledger.plans.open(lease, [draft(state(ledger), cut(2), Mode.RETRY)], T0)
+    ledger.plans.seal(lease, [sealed(plan, 1, (), (BOB,))], T0)
+    assert states(ledger)[1] == (BOB, "a", 1, "open")
+    ledger.plans.commit(lease, [plan], T0)
+    assert states(ledger)[1] == (BOB, "a", 1, "sent")
+    assert ledger.quarantine.entries() == []
+
+
+def test_a_row_that_breaks_again_after_it_was_sent_is_a_new_entry(ledger: SqlLedger):
+    hold_back(ledger, 1, QuarantinedRow(1, ADA, "a"))
+    hold_back(ledger, 2, resolved=ADA)
+    hold_back(ledger, 3, QuarantinedRow(1, ADA, "a", 5))
+    assert states(ledger) == [(ADA, "a", 1, "superseded"), (ADA, "a", 5, "open")]
+
+
+def test_a_plan_does_not_resolve_what_it_holds_back_itself(ledger: SqlLedger):
+    hold_back(ledger, 1, QuarantinedRow(1, ADA, "a"))
+    hold_back(ledger, 2, QuarantinedRow(1, ADA, "a"), resolved=ADA)
+    assert [(e.identity, e.window_end) for e in ledger.quarantine.entries()] == [(ADA, at(2))]
+
+
+def test_an_identity_can_be_long(ledger: SqlLedger):
+    name = f'["{"x" * 50_000}"]'
+    hold_back(ledger, 1, QuarantinedRow(1, name, "a"))
+    hold_back(ledger, 2, resolved=name)
+    assert [state for *_, state in states(ledger)] == ["superseded"]
+
+
+# --- attempts ------------------------------------------------------------------------------
+
+
+def test_attempts_are_counted_per_lane_and_key(ledger: SqlLedger):
+    assert [ledger.attempts.next("tick", "w1", at(n)) for n in range(3)] == [1, 2, 3]
+    assert ledger.attempts.next("initial", "w1", at(9)) == 1
+    assert ledger.attempts.counts("tick", ["w1", "w2"]) == {"w1": (3, at(2))}
+    assert ledger.attempts.counts("tick", []) == {}

@@ -1,0 +1,111 @@
+"""A private PostgreSQL cluster in a temporary folder, for tests that need a real one.
+
+PostgreSQL refuses to run as root, so root runs it as the system user `postgres`.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+PASSWORD = "s3cret-pg"  # noqa: S105 - of a cluster that lives as long as the tests
+USER = "cio"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running server that listens on a socket in `folder` only."""
+
+    folder: Path
+    names: Iterator[int] = field(default_factory=lambda: iter(range(1, 1_000_000)))
+
+    def url(self, database: str, password: str = PASSWORD) -> str:
+        """A SQLAlchemy or libpq URL of one database."""
+        return f"postgresql://{USER}:{password}@/{database}?host={self.folder}"
+
+    def new_schema(self) -> str:
+        """The URL of a fresh, empty schema: a database of its own would cost 7 MB of disk."""
+        name = f"test_{next(self.names)}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+        return f"{self.url('postgres')}&options=-csearch_path%3D{name}"
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """Make a cluster, start it, and remove it at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="cio-pg-"))
+    account = "postgres" if os.geteuid() == 0 else None
+    if account:
+        shutil.chown(folder, account, account)
+    data, secret = folder / "data", folder / "password"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o644)
+    try:
+        _run(
+            account,
+            "initdb",
+            *("-D", data, "-U", USER, "--pwfile", secret, "--auth=scram-sha-256"),
+            *("--encoding=UTF8", "--locale=C", "--no-sync"),
+        )
+        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+        log = folder / "log"
+        _run(account, "pg_ctl", "-D", data, "-l", log, "-w", "-o", options, "start")
+        try:
+            yield Cluster(folder)
+        finally:
+            _run(account, "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[Cluster]:
+    """One cluster for the whole session."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
+def _run(account: str | None, program: str, *arguments: str | Path) -> None:
+    done = subprocess.run(
+        [_bin_folder() / program, *arguments],
+        user=account,
+        group=account,
+        extra_groups=[] if account else None,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if done.returncode != 0:
+        output = (done.stdout or b"").decode(errors="replace")
+        pytest.fail(f"{program} failed with {done.returncode}: {output}", pytrace=False)
+
+
+def _bin_folder() -> Path:
+    """Where the server's programs are; Debian keeps them out of PATH."""
+    for folder in _places():
+        if (folder / "initdb").exists():
+            return folder
+    pytest.fail(
+        "These tests need PostgreSQL's server programs (initdb, pg_ctl): "
+        "install Debian's `postgresql`.",
+        pytrace=False,
+    )
+
+
+def _places() -> Iterator[Path]:
+    config = shutil.which("pg_config")
+    if config:
+        found = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False)
+        yield Path(found.stdout.strip())
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
