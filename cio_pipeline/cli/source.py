@@ -1,0 +1,107 @@
+"""`cio-pipeline source`: the tables that exports are computed from."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.contracts.declare import SourceTable
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.windows import parse_time
+from cio_pipeline.settings import settings
+from cio_pipeline.sources.load import read_files
+from cio_pipeline.sources.open import source_uri, storage_options
+from cio_pipeline.sources.status import table_statuses
+from cio_pipeline.sources.tables import commit, create_tables
+
+app = typer.Typer(help="Create the source tables, load files into them, look at them.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@app.command()
+def init(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+    """Create the source tables that do not exist yet."""
+    uri, options = _place()
+    created = create_tables(uri, SOURCE_TABLES.values(), options)
+    if as_json:
+        print_json({"source": uri, "created": created})
+        return
+    print_table("Created", ("table",), [(name,) for name in created], "all tables exist already")
+
+
+@app.command()
+def load(
+    table: Annotated[str, typer.Argument(help="Name of the source table.")],
+    files: Annotated[list[Path], typer.Argument(help="CSV, NDJSON or Parquet files.")],
+    at: Annotated[
+        str | None, typer.Option(help="Time of the commit (UTC), for old data; default now.")
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+) -> None:
+    """Load files into a table in one commit; mutable tables are updated by their identity."""
+    declared = _table(table)
+    time = None if at is None else parse_time(at)
+    uri, options = _place()
+    with Console(stderr=True).status(f"Loading {table} …"):
+        rows = read_files(files, declared)
+        version = commit(uri, declared, rows, time, options)
+    if as_json:
+        print_json({"table": table, "rows": rows.height, "version": version, "at": time})
+        return
+    print_table("Loaded", ("table", "rows", "version"), [(table, rows.height, version)])
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+    """Show versions, rows, last change, change feed and problems of each table."""
+    uri, options = _place()
+    found = table_statuses(uri, SOURCE_TABLES.values(), options)
+    if as_json:
+        print_json(found)
+        return
+    columns = (
+        "table",
+        "kind",
+        "version",
+        "changes since",
+        "rows",
+        "last change",
+        "feed",
+        "problems",
+    )
+    rows = [
+        (
+            one.table,
+            one.kind.value,
+            one.version,
+            one.oldest_version,
+            one.rows,
+            one.last_change,
+            "on" if one.change_feed else "off",
+            "; ".join(one.problems),
+        )
+        for one in found
+    ]
+    print_table(f"Source {uri}", columns, rows)
+
+
+def _place() -> tuple[str, dict[str, str]]:
+    """URI and storage options of the source that CIO_SOURCE names."""
+    found = settings()
+    uri = source_uri(found.source)
+    return uri, storage_options(uri, found.storage_options)
+
+
+def _table(name: str) -> SourceTable:
+    if name in SOURCE_TABLES:
+        return SOURCE_TABLES[name]
+    close = get_close_matches(name, SOURCE_TABLES, 1)
+    meant = f"Did you mean {close[0]}? " if close else ""
+    raise InvalidConfig(
+        f"There is no source table {name}.", f"{meant}The tables are {', '.join(SOURCE_TABLES)}."
+    )

@@ -1,0 +1,93 @@
+"""Text cells as values of the contract's types: CSV cells, and timestamps in NDJSON."""
+
+# Polars' types name those of numpy, which is not installed.
+# pyright: reportUnknownMemberType=false
+
+import json
+from typing import TypeGuard, cast
+
+import polars as pl
+
+from cio_pipeline.contracts.declare import ColumnType, SourceColumn
+
+_TIME = (
+    r"^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d(?:\.\d{1,6})?))?)?"
+    r" ?(?:[Zz]|([+-])(\d\d)(?::?(\d\d))?)?$"
+)
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+FORMS = {
+    ColumnType.INTEGER: "a whole number of 64 bits",
+    ColumnType.STRING: "a string",
+    ColumnType.BOOLEAN: "true, false, 1 or 0",
+    ColumnType.TIMESTAMP: "an ISO 8601 time down to microseconds",
+    ColumnType.STRINGS: "a JSON array of strings",
+}
+"""What a cell must look like, for messages."""
+
+
+def parsed(cells: pl.Series, column: SourceColumn) -> pl.Series:
+    """The values of text cells; null where a cell is null, empty or not of the column's type.
+
+    Empty strings stay in required string columns, where null cells become empty strings too.
+    """
+    if column.type is ColumnType.STRING:
+        return cells.fill_null("") if column.required else emptied(cells)
+    given = emptied(cells)
+    match column.type:
+        case ColumnType.INTEGER:
+            return given.cast(pl.Int64, strict=False)
+        case ColumnType.BOOLEAN:
+            return given.str.to_lowercase().replace_strict(
+                _TRUTH, default=None, return_dtype=pl.Boolean
+            )
+        case ColumnType.TIMESTAMP:
+            return times(given)
+        case _:
+            return pl.Series(cells.name, [_strings(cell) for cell in given], pl.List(pl.String))
+
+
+def first_bad(cells: pl.Series, values: pl.Series) -> int | None:
+    """The position of the first cell that says something and gave no value; None if none does."""
+    bad = emptied(cells).is_not_null() & values.is_null()
+    return bad.arg_max() if bad.any() else None
+
+
+def emptied(cells: pl.Series) -> pl.Series:
+    """The cells, null for empty ones."""
+    return cells.replace("", None)
+
+
+def times(cells: pl.Series) -> pl.Series:
+    """ISO 8601 texts as UTC times, those without a zone being UTC; null for anything else."""
+    part = pl.col("text").str.extract
+    clock = pl.format(
+        "{}T{}:{}",
+        part(_TIME, 1),
+        part(_TIME, 2).fill_null("00:00"),
+        part(_TIME, 3).fill_null("00"),
+    )
+    naive = clock.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
+    hours, rest = part(_TIME, 5).cast(pl.Int64), part(_TIME, 6).cast(pl.Int64)
+    minutes = hours * 60 + rest.fill_null(0)
+    offset = pl.duration(minutes=minutes.fill_null(0))
+    utc = pl.when(part(_TIME, 4) == "-").then(naive + offset).otherwise(naive - offset)
+    frame = pl.DataFrame({"text": cells.cast(pl.String)})
+    return frame.select(utc.dt.replace_time_zone("UTC")).to_series().alias(cells.name)
+
+
+def _strings(cell: str | None) -> list[str | None] | None:
+    if cell is None:
+        return None
+    try:
+        found: object = json.loads(cell)
+    except ValueError:
+        return None
+    return found if is_strings(found) else None
+
+
+def is_strings(value: object) -> TypeGuard[list[str | None]]:
+    """Whether a JSON value is an array of strings and nulls."""
+    if not isinstance(value, list):
+        return False
+    return all(item is None or isinstance(item, str) for item in cast("list[object]", value))

@@ -1,0 +1,73 @@
+"""Whether a table has the columns that a source table declares, and how they become ours.
+
+Accepted as they are or cast without loss: integers of 8 to 64 bits for INTEGER; timestamps in
+milli- or microseconds for TIMESTAMP, of any zone, those without one (`timestamp_ntz`) read as UTC.
+Anything else must be of the declared type. Further columns are ignored.
+"""
+
+from typing import cast
+
+import polars as pl
+from deltalake import DeltaTable
+
+from cio_pipeline.contracts.declare import SourceTable
+from cio_pipeline.contracts.dtypes import source_schema
+from cio_pipeline.model.errors import ColumnMismatch, SourceError
+
+_INTEGERS = (pl.Int8(), pl.Int16(), pl.Int32(), pl.Int64())
+
+
+def logical_schema(found: DeltaTable) -> pl.Schema:
+    """A table's schema, whatever its files hold."""
+    return pl.Schema(cast("pl.Schema", found.schema()))
+
+
+def casts(table: SourceTable, found: DeltaTable) -> list[pl.Expr]:
+    """The expressions that select the declared columns in the contract's dtypes.
+
+    Raises ColumnMismatch naming every column that is missing or of another type.
+    """
+    there = logical_schema(found)
+    wrong = column_problems(table, there)
+    if wrong:
+        raise ColumnMismatch(
+            f"Table {table.name} does not have the declared columns: {'; '.join(wrong)}.",
+            "Add or convert them, or load the table anew; docs/source-tables.md lists them.",
+        )
+    _require_plain_names(table, found)
+    return [_cast(name, there[name], dtype) for name, dtype in source_schema(table).items()]
+
+
+def column_problems(table: SourceTable, there: pl.Schema) -> list[str]:
+    """What is wrong with the columns of a table, one phrase a column."""
+    wrong: list[str] = []
+    for name, expected in source_schema(table).items():
+        if name not in there:
+            wrong.append(f"{name} is missing (expected {expected})")
+        elif not _accepted(there[name], expected):
+            wrong.append(f"{name} is {there[name]} (expected {expected})")
+    return wrong
+
+
+def _accepted(found: pl.DataType, expected: pl.DataType) -> bool:
+    if expected == pl.Int64():
+        return found in _INTEGERS
+    if isinstance(expected, pl.Datetime):
+        return isinstance(found, pl.Datetime) and found.time_unit in {"ms", "us"}
+    return found == expected
+
+
+def _cast(name: str, found: pl.DataType, expected: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(found, pl.Datetime) and found.time_zone is None:
+        column = column.dt.replace_time_zone("UTC")
+    return column.cast(expected)
+
+
+def _require_plain_names(table: SourceTable, found: DeltaTable) -> None:
+    mode = found.metadata().configuration.get("delta.columnMapping.mode", "none")
+    if mode != "none":
+        raise SourceError(
+            f"Table {table.name} uses column mapping ({mode}), which is not supported.",
+            "Write it to a new table without column mapping.",
+        )

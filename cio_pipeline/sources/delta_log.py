@@ -1,0 +1,136 @@
+"""Commit times, read from the files of a Delta table's log.
+
+`DeltaTable.history()` is not used: it numbers its entries by counting down from the version that
+was opened, which is wrong once somebody else commits meanwhile or a commit has no `commitInfo`.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import repeat
+from typing import Any, cast
+
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.fs import (  # pyright: ignore[reportMissingTypeStubs]
+    FileSelector,  # pyright: ignore[reportUnknownVariableType]
+)
+
+from cio_pipeline.model.errors import SourceError, VersionGone
+
+COMMITTED_AT_KEY = "cio.committed_at"
+"""Key in a commit's metadata: the commit's time, instead of the one that the log gives (ISO)."""
+
+_FOLDER = "_delta_log"
+_NAME = re.compile(r"(\d{20})\.json$")
+_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class CommitLog:
+    """The log of one table in a store."""
+
+    table: str
+    uri: str
+    storage_options: Mapping[str, str]
+
+    def versions(self) -> list[int]:
+        """All versions whose log entry is still there, in order; lists the log's folder."""
+        found = cast("Any", self._store()).get_file_info_selector(FileSelector(_FOLDER))
+        names = (_NAME.search(str(info.path)) for info in found)
+        return sorted(int(name.group(1)) for name in names if name)
+
+    def times(self, first: int, last: int) -> Iterator[tuple[int, datetime]]:
+        """(version, own commit time) from `first` to `last`, read little by little.
+
+        Raises VersionGone for a version whose entry was removed.
+        """
+        store = self._store()
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for start in range(first, last + 1, _AT_ONCE):
+                some = range(start, min(start + _AT_ONCE, last + 1))
+                found = pool.map(self._time, repeat(store), some)
+                yield from zip(some, found, strict=False)
+
+    def last_before(self, at: datetime, first: int, last: int) -> int | None:
+        """The last version of `first`..`last` before any that was committed at or after `at`.
+
+        None if `first` itself was. Entries removed from the log's start count as older than the
+        oldest one left. Raises VersionGone if that one does not tell.
+        """
+        start = first
+        if first <= last and not self._has(first):
+            start = min((v for v in self.versions() if v >= first), default=last + 1)
+        reached = None if start == first else start - 1
+        for version, time in self.times(start, last):
+            if time >= at:
+                break
+            reached = version
+        if start > first and reached == start - 1:
+            raise log_gone(self.table, first)
+        return reached
+
+    def _store(self) -> DeltaStorageHandler:
+        return DeltaStorageHandler(self.uri, dict(self.storage_options))
+
+    def _has(self, version: int) -> bool:
+        return self._modified(self._store(), version) is not None
+
+    def _time(self, store: DeltaStorageHandler, version: int) -> datetime:
+        try:
+            body = cast("Any", store).open_input_file(_path(version)).read()
+        except FileNotFoundError as error:
+            raise log_gone(self.table, version) from error
+        info = _commit_info(body)
+        try:
+            time = _stated_time(info)
+        except ValueError as error:
+            raise SourceError(
+                f"Version {version} of table {self.table} has a {COMMITTED_AT_KEY} "
+                "that is no ISO 8601 time with an offset.",
+                "Write it like 2026-11-22T05:15:00Z.",
+            ) from error
+        return time or self._modified(store, version) or _UNKNOWN
+
+    def _modified(self, store: DeltaStorageHandler, version: int) -> datetime | None:
+        """When the entry's file was written: the commit's time if the entry has none."""
+        return cast("Any", store).get_file_info([_path(version)])[0].mtime
+
+
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)
+
+
+def log_gone(table: str, version: int) -> VersionGone:
+    """The error for a log entry that is still needed and is no more."""
+    return VersionGone(
+        f"The log of table {table} no longer has version {version}.",
+        "Restore the files of its _delta_log, or recreate the syncs that still need it; "
+        "then raise delta.logRetentionDuration.",
+    )
+
+
+def _path(version: int) -> str:
+    return f"{_FOLDER}/{version:020d}.json"
+
+
+def _commit_info(body: bytes) -> dict[str, Any]:
+    for line in body.splitlines():
+        if b'"commitInfo"' in line:
+            entry = cast("dict[str, Any]", json.loads(line))
+            if "commitInfo" in entry:
+                return cast("dict[str, Any]", entry["commitInfo"])
+    return {}
+
+
+def _stated_time(info: Mapping[str, Any]) -> datetime | None:
+    """The time in a commit's info; ValueError if `cio.committed_at` cannot be read."""
+    ours = info.get(COMMITTED_AT_KEY)
+    if ours is not None:
+        time = datetime.fromisoformat(str(ours))
+        if time.tzinfo is None:
+            raise ValueError(ours)
+        return time.astimezone(UTC)
+    millis = info.get("inCommitTimestamp", info.get("timestamp"))
+    return None if millis is None else datetime.fromtimestamp(int(millis) / 1000, UTC)

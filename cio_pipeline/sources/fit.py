@@ -1,0 +1,121 @@
+"""Giving rows the columns and dtypes of a source table, or saying why that cannot be."""
+
+# Polars' types name those of numpy, which is not installed.
+# pyright: reportUnknownMemberType=false
+
+from collections.abc import Sequence
+
+import polars as pl
+from polars.exceptions import InvalidOperationError
+
+from cio_pipeline.contracts.declare import SourceTable, TableKind
+from cio_pipeline.contracts.dtypes import source_schema
+from cio_pipeline.model.errors import ColumnMismatch, InvalidConfig
+
+_THOUSAND = 1000
+
+
+def fitted(rows: pl.DataFrame, table: SourceTable) -> pl.DataFrame:
+    """The rows as `shaped` gives them, if they can be told apart.
+
+    Raises what `shaped` raises, and InvalidConfig for rows that lack a part of their identity and
+    for identities that occur twice in a mutable table.
+    """
+    found = shaped(rows, table)
+    _require_identity(found, table)
+    if table.kind is TableKind.MUTABLE:
+        _require_unique(found, table)
+    return found
+
+
+def shaped(rows: pl.DataFrame, table: SourceTable) -> pl.DataFrame:
+    """The rows with the declared columns in the contract's dtypes; missing nullable ones are null.
+
+    Integers of any width, timestamps of any unit and zone (none is UTC), categories as strings are
+    cast if no value is lost. Raises ColumnMismatch naming columns and types.
+    """
+    check_names(rows.columns, table)
+    return rows.select(
+        _cast(rows, name, dtype, table.name).alias(name)
+        for name, dtype in source_schema(table).items()
+    )
+
+
+def check_names(names: Sequence[str], table: SourceTable) -> None:
+    """Raise ColumnMismatch for unknown columns and for required ones that are missing."""
+    declared = {column.name for column in table.columns}
+    unknown = [name for name in names if name not in declared]
+    missing = [c.name for c in table.columns if c.required and c.name not in names]
+    if unknown:
+        raise ColumnMismatch(
+            f"Table {table.name} has no column {', '.join(unknown)}.",
+            f"Remove or rename it; its columns are {', '.join(sorted(declared))}.",
+        )
+    if missing:
+        raise ColumnMismatch(
+            f"The rows for table {table.name} lack the required column {', '.join(missing)}.",
+            "Add it; docs/source-tables.md says what it holds.",
+        )
+
+
+def _cast(rows: pl.DataFrame, name: str, expected: pl.DataType, table: str) -> pl.Series:
+    if name not in rows.columns:
+        return pl.Series(name, [None], dtype=expected).new_from_index(0, rows.height)
+    column = rows[name]
+    if not _castable(column.dtype, expected):
+        raise _mismatch(table, name, column.dtype, expected)
+    try:
+        return _same_values(column, expected)
+    except InvalidOperationError as error:
+        raise _mismatch(table, name, column.dtype, expected) from error
+
+
+def _castable(found: pl.DataType, expected: pl.DataType) -> bool:
+    if found in (expected, pl.Null()):
+        return True
+    if expected == pl.Int64():
+        return found.is_integer()
+    if isinstance(expected, pl.Datetime):
+        return isinstance(found, pl.Datetime)
+    if expected == pl.String():
+        return isinstance(found, pl.Categorical | pl.Enum)
+    return isinstance(found, pl.List) and isinstance(expected, pl.List) and found.inner == pl.Null()
+
+
+def _same_values(column: pl.Series, expected: pl.DataType) -> pl.Series:
+    """The column cast; raises InvalidOperationError if a value would be lost."""
+    if isinstance(column.dtype, pl.Datetime):
+        if column.dtype.time_unit == "ns" and (column.to_physical() % _THOUSAND != 0).any():
+            raise InvalidOperationError("nanoseconds")
+        if column.dtype.time_zone is None:
+            column = column.dt.replace_time_zone("UTC")
+    return column.cast(expected, strict=True)
+
+
+def _mismatch(table: str, name: str, found: pl.DataType, expected: pl.DataType) -> ColumnMismatch:
+    return ColumnMismatch(
+        f"Column {name} of the rows for table {table} is {found}, which does not become {expected} "
+        "without loss.",
+        "Convert it first.",
+    )
+
+
+def _require_identity(rows: pl.DataFrame, table: SourceTable) -> None:
+    for name in table.identity:
+        nulls = rows[name].null_count()
+        if nulls:
+            raise InvalidConfig(
+                f"{nulls} row(s) for table {table.name} have no {name}, which is part of the "
+                "identity.",
+                "Fill it in, or leave those rows out.",
+            )
+
+
+def _require_unique(rows: pl.DataFrame, table: SourceTable) -> None:
+    twice = rows.height - rows.select(table.identity).n_unique()
+    if twice:
+        raise InvalidConfig(
+            f"{twice} row(s) for table {table.name} repeat the identity "
+            f"({', '.join(table.identity)}) of another row of the same load.",
+            "Keep the newest row of each, or load them one after another.",
+        )

@@ -1,0 +1,43 @@
+"""From the spelling of a source (`delta:<uri>`) to the source."""
+
+from collections.abc import Mapping
+from urllib.parse import urlparse
+
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.sources.delta import DeltaSource
+
+_PREFIX = "delta:"
+_FORMS = "Write delta:<folder>, delta:s3://<bucket>/<path> or delta:abfss://<container>@<account>.dfs.core.windows.net/<path>."
+_OPTIONS = {"s3": "AWS_", "s3a": "AWS_", "abfss": "AZURE_", "abfs": "AZURE_", "az": "AZURE_"}
+
+
+def open_source(spec: str, environment: Mapping[str, str] | None = None) -> DeltaSource:
+    """The source that `spec` names; `environment` holds the AWS_* and AZURE_* variables.
+
+    Raises InvalidConfig for anything else than `delta:<uri>`.
+    """
+    uri = source_uri(spec)
+    return DeltaSource(uri, storage_options(uri, environment or {}))
+
+
+def source_uri(spec: str) -> str:
+    """The URI in `delta:<uri>`; raises InvalidConfig for anything else."""
+    uri = spec.removeprefix(_PREFIX).rstrip("/")
+    if not spec.startswith(_PREFIX) or not uri:
+        raise InvalidConfig("The source is not of the form delta:<uri>.", _FORMS)
+    scheme = urlparse(uri).scheme if "://" in uri else ""
+    if scheme not in {"", "file", *_OPTIONS}:
+        raise InvalidConfig(f"Sources at {scheme}:// cannot be read.", _FORMS)
+    return uri
+
+
+def storage_options(uri: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that belong to the URI's store; none for a local folder."""
+    prefix = _OPTIONS.get(urlparse(uri).scheme) if "://" in uri else None
+    if prefix is None:
+        return {}
+    options = {name: value for name, value in environment.items() if name.startswith(prefix)}
+    endpoint = options.get("AWS_ENDPOINT_URL_S3") or options.get("AWS_ENDPOINT_URL", "")
+    if endpoint.startswith("http://"):
+        options.setdefault("AWS_ALLOW_HTTP", "true")
+    return options

@@ -1,0 +1,99 @@
+"""The state of the source tables: from their logs, and a sample of their identities."""
+
+# Polars' types name those of numpy, which is not installed.
+# pyright: reportUnknownMemberType=false
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+import polars as pl
+from deltalake import DeltaTable
+
+from cio_pipeline.contracts.declare import SourceTable, TableKind
+from cio_pipeline.model.errors import SourceError
+from cio_pipeline.sources.change_feed import has_change_feed
+from cio_pipeline.sources.columns import column_problems, logical_schema
+from cio_pipeline.sources.delta_scan import deleted_rows, scan
+from cio_pipeline.sources.delta_table import DeltaTables
+from cio_pipeline.sources.errors import translate
+
+_SAMPLE = 1_000_000
+
+
+@dataclass(frozen=True)
+class TableStatus:
+    """What a source table looks like.
+
+    `rows` is None if the log does not count them; `oldest_version` is the first one whose changes
+    the log still has; `last_change` is the time of the last commit.
+    """
+
+    table: str
+    kind: TableKind
+    version: int | None = None
+    oldest_version: int | None = None
+    rows: int | None = None
+    last_change: datetime | None = None
+    change_feed: bool = False
+    problems: tuple[str, ...] = ()
+
+
+def table_statuses(
+    uri: str, tables: Iterable[SourceTable], storage_options: Mapping[str, str] | None = None
+) -> list[TableStatus]:
+    """The status of each table, in the given order. Raises SourceGone, SourceUnavailable."""
+    folder = DeltaTables(uri, storage_options or {})
+    folder.require_root()
+    return [_status(folder, table) for table in tables]
+
+
+def _status(folder: DeltaTables, table: SourceTable) -> TableStatus:
+    try:
+        found = folder.latest(table.name)
+    except SourceError as error:
+        return TableStatus(table.name, table.kind, problems=(error.message,))
+    if found is None:
+        return TableStatus(table.name, table.kind, problems=("does not exist",))
+    log = folder.log(table.name)
+    version = found.version()
+    change_feed = has_change_feed(found)
+    problems = column_problems(table, logical_schema(found))
+    if not change_feed:
+        problems.append("its change feed is off: set delta.enableChangeDataFeed=true")
+    if not problems:
+        problems += _repeated(found, table, folder.storage_options)
+    return TableStatus(
+        table.name,
+        table.kind,
+        version,
+        min(log.versions(), default=None),
+        _rows(found),
+        dict(log.times(version, version))[version],
+        change_feed,
+        tuple(problems),
+    )
+
+
+def _rows(found: DeltaTable) -> int | None:
+    files = pl.DataFrame(cast("Any", found.get_add_actions(flatten=True)))
+    counts = files["num_records"] if "num_records" in files.columns else pl.Series([None])
+    deleted = sum(len(rows) for rows in deleted_rows(found).values())
+    return None if counts.null_count() else int(counts.sum()) - deleted
+
+
+def _repeated(found: DeltaTable, table: SourceTable, options: Mapping[str, str]) -> list[str]:
+    """Whether identities occur twice among the first rows."""
+    try:
+        rows = scan(found, table.name, options)
+        sample = rows.select(table.identity).head(_SAMPLE).collect()
+    except Exception as error:
+        known = translate(error, table.name, found.version())
+        if known is None:
+            raise
+        return [known.message]
+    twice = sample.height - sample.n_unique()
+    if not twice:
+        return []
+    return [f"{twice} of {sample.height} sampled rows repeat an identity"]

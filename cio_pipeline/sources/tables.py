@@ -1,0 +1,107 @@
+"""The write side: creating source tables and committing rows to them."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from polars import LazyFrame
+
+from cio_pipeline.contracts.arrow import source_arrow_schema
+from cio_pipeline.contracts.declare import SourceTable, TableKind
+from cio_pipeline.model.errors import InvalidConfig, SourceGone
+from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY
+from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables, local_path
+from cio_pipeline.sources.errors import translate
+from cio_pipeline.sources.fit import fitted
+
+_BEFORE_ALL_ROWS = datetime(1970, 1, 1, tzinfo=UTC)
+"""Commit time of a new, empty table: earlier than any load, also one of old data."""
+
+
+def create_tables(
+    uri: str, tables: Iterable[SourceTable], storage_options: Mapping[str, str] | None = None
+) -> list[str]:
+    """Create the tables that do not exist, with their change feed on; their names.
+
+    Raises SourceUnavailable, SourceError.
+    """
+    folder = DeltaTables(uri, storage_options or {})
+    path = local_path(uri)
+    if path is not None:
+        path.mkdir(parents=True, exist_ok=True)
+    created: list[str] = []
+    for table in tables:
+        if folder.latest(table.name) is None:
+            _create(folder, table)
+            created.append(table.name)
+    return created
+
+
+def commit(
+    uri: str,
+    table: SourceTable,
+    rows: pl.DataFrame | LazyFrame,
+    at: datetime | None = None,
+    storage_options: Mapping[str, str] | None = None,
+) -> int:
+    """Write rows in one commit, appending or, in mutable tables, replacing by identity.
+
+    `at` (aware) is stored as the commit's time; without it the log's time counts. Returns the
+    version; no rows, no commit. Raises ColumnMismatch and InvalidConfig (see `fit.fitted`),
+    SourceGone, SourceUnavailable, SourceError.
+    """
+    folder = DeltaTables(uri, storage_options or {})
+    found = folder.latest(table.name)
+    if found is None:
+        raise SourceGone(f"Table {table.name} does not exist.", NEW_SOURCE)
+    good = fitted(rows.collect() if isinstance(rows, LazyFrame) else rows, table)
+    if good.is_empty():
+        return found.version()
+    properties = _properties(at)
+    try:
+        if table.kind is TableKind.APPEND_ONLY:
+            write_deltalake(found, good, mode="append", commit_properties=properties)
+        else:
+            _upsert(found, table, good, properties)
+    except Exception as error:
+        raise (translate(error, table.name, found.version()) or error) from error
+    return found.version()
+
+
+def _create(folder: DeltaTables, table: SourceTable) -> None:
+    try:
+        DeltaTable.create(
+            folder.location(table.name),
+            source_arrow_schema(table),
+            name=table.name,
+            description=table.description,
+            configuration={"delta.enableChangeDataFeed": "true"},
+            storage_options=dict(folder.storage_options),
+            commit_properties=_properties(_BEFORE_ALL_ROWS),
+        )
+    except Exception as error:
+        raise (translate(error, table.name, None) or error) from error
+
+
+def _upsert(
+    found: DeltaTable, table: SourceTable, rows: pl.DataFrame, properties: CommitProperties
+) -> None:
+    same = " AND ".join(f"target.{name} = source.{name}" for name in table.identity)
+    merge = found.merge(
+        cast("Any", rows),
+        predicate=same,
+        source_alias="source",
+        target_alias="target",
+        commit_properties=properties,
+    )
+    merge.when_matched_update_all().when_not_matched_insert_all().execute()
+
+
+def _properties(at: datetime | None) -> CommitProperties:
+    if at is None:
+        return CommitProperties()
+    if at.tzinfo is None:
+        raise InvalidConfig("The time of a commit needs an offset.", "Write it with a Z for UTC.")
+    return CommitProperties(custom_metadata={COMMITTED_AT_KEY: at.astimezone(UTC).isoformat()})
