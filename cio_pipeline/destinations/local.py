@@ -1,0 +1,172 @@
+"""The local folder: the embedded default destination, also for mounted shares.
+
+A put writes `<key>#<n>`, then links it to the key: no reader sees half an object. A killed put
+leaves that file; it is never listed, and the next put of the key removes it.
+"""
+
+import errno
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import AlreadyExistsError
+from obstore.store import LocalStore
+
+from cio_pipeline.destinations.keys import check_key
+from cio_pipeline.destinations.local_errors import missing, named_errors
+from cio_pipeline.files.failures import reason
+from cio_pipeline.model.errors import (
+    DestinationError,
+    DestinationUnavailable,
+    ObjectConflict,
+    ObjectMissing,
+)
+from cio_pipeline.pipeline.ports import ObjectInfo
+
+
+class LocalFolder:
+    """A `Destination` in a folder, which the first put makes. Without it, nothing is there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, key: str, file: Path, sha256: str) -> None:
+        """Create an object from a file; the same bytes count as success, others as conflict."""
+        check_key(key)
+        try:
+            file.stat()
+        except OSError as error:
+            raise DestinationUnavailable(
+                f"The spooled file for '{key}' cannot be read ({reason(error)}).",
+                "The next run encodes it again.",
+            ) from error
+        self._create(key, file, sha256)
+
+    def put_bytes(self, key: str, body: bytes) -> None:
+        """The same for a small body."""
+        self._create(check_key(key), body, hashlib.sha256(body).hexdigest())
+
+    def get(self, key: str) -> bytes:
+        """A small object's bytes; raises ObjectMissing."""
+        return b"".join(self._chunks(key))
+
+    def download(self, key: str, to: Path) -> None:
+        """Copy an object into a local file, streamed; raises ObjectMissing."""
+        chunks = self._chunks(key)
+        with named_errors("read", key), to.open("wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+
+    def sha256(self, key: str) -> str:
+        """The digest of an object's bytes, streamed; raises ObjectMissing."""
+        digest = hashlib.sha256()
+        for chunk in self._chunks(key):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """All objects below a folder prefix, in key order."""
+        if prefix:
+            check_key(prefix)
+        if not self._exists():
+            return iter(())
+        with named_errors("list", prefix or "."):
+            found = [
+                ObjectInfo(meta["path"], meta["size"])
+                for batch in obstore.list(LocalStore(self.root), prefix or None)
+                for meta in batch
+            ]
+        return iter(sorted(found, key=lambda o: o.key))
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there counts as success."""
+        check_key(key)
+        if not self._exists():
+            return
+        try:
+            with named_errors("delete", key):
+                obstore.delete(LocalStore(self.root), key)
+        except ObjectMissing:
+            return
+
+    def describe(self) -> str:
+        """Where this is, for people."""
+        return f"local folder {self.root}"
+
+    def _create(self, key: str, body: Path | bytes, sha256: str) -> None:
+        self._make_root()
+        with named_errors("write", key):
+            try:
+                obstore.put(LocalStore(self.root), key, body, mode="create")
+            except AlreadyExistsError:
+                self._compare(key, sha256)
+            self._make_durable(key)
+            self._clear_leftovers(key)
+
+    def _compare(self, key: str, sha256: str) -> None:
+        try:
+            same = self.sha256(key) == sha256
+        except ObjectMissing:
+            same = False
+        if not same:
+            raise ObjectConflict(
+                f"Something else lies under '{key}'; it was not overwritten.",
+                "Find out who else writes there, move it away, then run the window again.",
+            )
+
+    def _make_durable(self, key: str) -> None:
+        # obstore does not sync, and positions move only when files are durable (D6). An object
+        # that was there already may be that of a run killed before it came to this line.
+        path = self.root / key
+        _sync(path)
+        for folder in path.parents[: key.count("/") + 1]:
+            _sync(folder)
+
+    def _clear_leftovers(self, key: str) -> None:
+        # Safe even if another writer is at it: the key is taken, its link could only fail.
+        for number in itertools.count(1):
+            try:
+                (self.root / f"{key}#{number}").unlink()
+            except FileNotFoundError:
+                return
+
+    def _chunks(self, key: str) -> Iterator[bytes]:
+        check_key(key)
+        if not self._exists():
+            raise missing(key)
+        with named_errors("read", key):
+            yield from obstore.get(LocalStore(self.root), key).stream()
+
+    def _exists(self) -> bool:
+        with named_errors("read", "."):
+            if self.root.exists() and not self.root.is_dir():
+                raise _no_folder(self.root)
+            return self.root.exists()
+
+    def _make_root(self) -> None:
+        if self._exists():
+            return
+        with named_errors("make", "."):
+            self.root.mkdir(parents=True, exist_ok=True)
+            _sync(self.root.parent)
+
+
+def _no_folder(root: Path) -> DestinationError:
+    return DestinationError(
+        f"'{root.name}' is a file, not a folder.", "Point the sync's destination to a folder."
+    )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some shares cannot sync a folder; they order such changes themselves.
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP} or path.is_file():
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,132 @@
+"""Footers of export files: what a Parquet file says of itself, and how that is written (D2)."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
+
+from cio_pipeline import __version__
+
+_parquet: Any = pq
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICKS = {"ms": timedelta(milliseconds=1), "us": timedelta(microseconds=1)}
+
+
+@dataclass(frozen=True)
+class Footer:
+    """A footer's number of rows and key/value entries (empty if absent).
+
+    `workspaces` is the smallest and largest workspace_id; None if the statistics do not tell.
+    """
+
+    rows: int
+    export: str
+    version: str
+    fingerprint: str
+    workspaces: tuple[int, int] | None
+
+
+def entries(export: str, version: int, fingerprint: str) -> dict[str, str]:
+    """The key/value entries of every file of an export and version (D2).
+
+    Nothing that differs between two syncs of a workspace: they share bytes.
+    """
+    return {
+        "cio.export": export,
+        "cio.version": str(version),
+        "cio.fingerprint": fingerprint,
+        "cio.producer": f"cio-pipeline {__version__}",
+    }
+
+
+def read_footer(path: Path) -> Footer:
+    """What a file says of itself; raises OSError or ValueError if it is no Parquet file."""
+    metadata = _metadata(path)
+    known = {key.decode(): value.decode() for key, value in (metadata.metadata or {}).items()}
+    statistics = _statistics(metadata, "workspace_id")
+    return Footer(
+        rows=metadata.num_rows,
+        export=known.get("cio.export", ""),
+        version=known.get("cio.version", ""),
+        fingerprint=known.get("cio.fingerprint", ""),
+        workspaces=_bounds(statistics) if all(s.has_min_max for s in statistics) else None,
+    )
+
+
+def time_bounds(path: Path, column: str, unit: str) -> tuple[datetime | None, datetime | None]:
+    """The smallest and largest time of a column in `unit` (us or ms).
+
+    None if the column has no value, or one that Python's datetime cannot hold.
+    """
+    bounds = _bounds([s for s in _statistics(_metadata(path), column) if s.has_min_max])
+    if bounds is None:
+        return None, None
+    return _time(bounds[0], unit), _time(bounds[1], unit)
+
+
+class _Statistics(Protocol):
+    has_min_max: bool
+    min_raw: int
+    max_raw: int
+
+
+class _Column(Protocol):
+    path_in_schema: str
+    statistics: _Statistics | None
+
+
+class _RowGroup(Protocol):
+    num_columns: int
+
+    def column(self, i: int) -> _Column: ...
+
+
+class _Metadata(Protocol):
+    """The part of pyarrow's FileMetaData that is used here; pyarrow has no type stubs."""
+
+    num_rows: int
+    num_row_groups: int
+    metadata: dict[bytes, bytes] | None
+
+    def row_group(self, i: int) -> _RowGroup: ...
+
+
+class _Unknown:
+    """Stands for statistics that a row group does not have."""
+
+    has_min_max = False
+    min_raw = 0
+    max_raw = 0
+
+
+def _metadata(path: Path) -> _Metadata:
+    return cast("_Metadata", _parquet.read_metadata(path))
+
+
+def _statistics(metadata: _Metadata, column: str) -> list[_Statistics]:
+    """A column's statistics, one per row group; empty if there is no such column."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    return [
+        chunk.statistics or _Unknown()
+        for group in groups
+        for chunk in map(group.column, range(group.num_columns))
+        if chunk.path_in_schema == column
+    ]
+
+
+def _bounds(statistics: list[_Statistics]) -> tuple[int, int] | None:
+    # min_raw, since pyarrow's min raises on times outside of Python's range.
+    return (
+        (min(s.min_raw for s in statistics), max(s.max_raw for s in statistics))
+        if statistics
+        else None
+    )
+
+
+def _time(ticks: int, unit: str) -> datetime | None:
+    try:
+        return _EPOCH + ticks * _TICKS[unit]
+    except OverflowError:
+        return None

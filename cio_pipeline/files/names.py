@@ -1,0 +1,97 @@
+"""Names of export files as values (D5): `render` and `parse` are inverse.
+
+A name's tail, from the version on, has no `v` but the version's own. So the last `_v<x>_` of a
+name is always the version, and every stem that `check_stem` allows parses back.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cio_pipeline.model.errors import InvalidConfig, InvalidKey
+from cio_pipeline.model.plans import Series
+
+LARGEST = 2**63 - 1
+"""The largest workspace id and sequence: both are int64 wherever readers store them."""
+
+_NUMBER = "[1-9][0-9]{0,18}"
+_STEM = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_VERSION_WORD = re.compile(r"_v[0-9]+(_|$)")
+_NAME = re.compile(
+    rf"(?P<stem>{_STEM.pattern})_v(?P<version>{_NUMBER})_(?P<chngs>chngs_)?"
+    rf"(?P<workspace>{_NUMBER})_(?P<sequence>{_NUMBER})(_(?P<part>{_NUMBER}))?\.parquet"
+)
+
+
+@dataclass(frozen=True)
+class FileName:
+    """The name of one file. `part` is the second number of an initial metrics file, else None."""
+
+    stem: str
+    version: int
+    series: Series
+    workspace_id: int
+    sequence: int
+    part: int | None = None
+
+
+def check_stem(stem: str) -> None:
+    """Raise InvalidConfig for a stem that readers could not tell from another's (D5).
+
+    A `_v5` inside a stem is refused: a reader's pattern `people_v5_*` would also match the files
+    of the stem `people_v5_old`.
+    """
+    if not _STEM.fullmatch(stem):
+        raise InvalidConfig(
+            f"'{stem}' is no file stem.",
+            "Use up to 64 lower-case letters, digits and underscores, a letter first.",
+        )
+    if _VERSION_WORD.search(stem):
+        raise InvalidConfig(
+            f"The file stem '{stem}' holds a version of its own.",
+            "Leave `_v` and a number out of it; the contract's version is added to every name.",
+        )
+
+
+def check_stems(stems: Mapping[str, str]) -> None:
+    """Raise InvalidConfig if a stem (by export) is invalid or two exports share one (D5)."""
+    owners: dict[str, str] = {}
+    for export, stem in stems.items():
+        check_stem(stem)
+        other = owners.setdefault(stem, export)
+        if other != export:
+            raise InvalidConfig(
+                f"The exports {other} and {export} have the same file stem '{stem}'.",
+                "Give each a stem of its own under `stems`.",
+            )
+
+
+def render(name: FileName) -> str:
+    """The file's name, the inverse of parse; raises InvalidKey if it could not be parsed back."""
+    series = "chngs_" if name.series is Series.CHNGS else ""
+    part = "" if name.part is None else f"_{name.part}"
+    text = f"{name.stem}_v{name.version}_{series}{name.workspace_id}_{name.sequence}{part}.parquet"
+    if parse(text) != name:
+        raise InvalidKey(f"'{text}' does not name what it should.", _REPORT)
+    return text
+
+
+def parse(text: str) -> FileName:
+    """A name from its text, without folders; raises InvalidKey for anything but an export file."""
+    match = _NAME.fullmatch(text)
+    if match is None:
+        raise InvalidKey(f"'{text}' is not the name of an export file.", _FORMS)
+    version, workspace, sequence = (int(match[g]) for g in ("version", "workspace", "sequence"))
+    part = int(match["part"]) if match["part"] else None
+    if max(version, workspace, sequence, part or 0) > LARGEST:
+        raise InvalidKey(f"A number in '{text}' is larger than an int64.", _FORMS)
+    if match["chngs"] and part:
+        raise InvalidKey(f"'{text}' has two sequences, which chngs files never have.", _FORMS)
+    if _VERSION_WORD.search(match["stem"]):
+        raise InvalidKey(f"The stem in '{text}' holds a version of its own.", _FORMS)
+    series = Series.CHNGS if match["chngs"] else Series.PLAIN
+    return FileName(match["stem"], version, series, workspace, sequence, part)
+
+
+_FORMS = "The form is <stem>_v<x>[_chngs]_<workspace>_<sequence>[_<part>].parquet."
+_REPORT = "This is a bug: please report it."

@@ -1,0 +1,64 @@
+"""The spool: a folder of this machine where files lie from encoding until they are delivered."""
+
+import hashlib
+import re
+import shutil
+from pathlib import Path
+
+from cio_pipeline.files.failures import reason, spool_error
+from cio_pipeline.model.errors import InvalidConfig, InvalidKey
+
+_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,127}")
+
+
+class Spool:
+    """Folders below `root`, named by their users; paths are relative to it, with `/`.
+
+    Its files need no fsync: those that a power failure takes are encoded again and must give the
+    sealed digests.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, name: str) -> Path:
+        """A folder below the root, made if it is not there.
+
+        Raises InvalidKey for an unsafe name, DiskFull, InvalidConfig if it cannot be made.
+        """
+        path = self.path(name)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise spool_error(error) or _unusable(error) from error
+        return path
+
+    def path(self, relative: str) -> Path:
+        """The path of a file or folder; raises InvalidKey if it could lie outside the root."""
+        if not all(_SAFE.fullmatch(part) for part in relative.split("/")):
+            raise InvalidKey(
+                f"'{relative}' is no path of the spool.",
+                "Use letters, digits, '_', '-', '=' and '.', and no '..'.",
+            )
+        return self.root / relative
+
+    def discard(self, name: str) -> None:
+        """Remove a folder with all it holds; one that is not there counts as success."""
+        try:
+            shutil.rmtree(self.path(name))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise spool_error(error) or _unusable(error) from error
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file as hex, streamed; OSError if it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unusable(error: OSError) -> InvalidConfig:
+    return InvalidConfig(
+        f"The spool folder cannot be used ({reason(error)}).", "Point CIO_HOME to a plain folder."
+    )

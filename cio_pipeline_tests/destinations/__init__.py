@@ -1,0 +1,1 @@
+"""Tests of destinations; one suite for all of them."""

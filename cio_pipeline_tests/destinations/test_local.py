@@ -1,0 +1,119 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cio_pipeline.destinations.local import LocalFolder
+from cio_pipeline.model.errors import (
+    DestinationError,
+    DestinationUnavailable,
+    InvalidKey,
+    ObjectConflict,
+    ObjectMissing,
+)
+from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline_tests.destinations.suite import DestinationSuite, digest
+
+
+class TestLocalFolder(DestinationSuite):
+    @pytest.fixture
+    def destination(self, tmp_path: Path) -> Destination:
+        return LocalFolder(tmp_path / "made" / "by the first put")
+
+    @pytest.fixture
+    def forbidden(self) -> Destination:
+        # The kernel's own folder: not even root may make anything in it.
+        return LocalFolder(Path("/sys"))
+
+    def leave_unfinished(self, destination: Destination, key: str) -> None:
+        assert isinstance(destination, LocalFolder)
+        left = destination.root / f"{key}#1"
+        left.parent.mkdir(parents=True)
+        left.write_bytes(b"bo")
+
+
+def test_leftovers_of_killed_puts_are_removed_by_the_next_one(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"a.parquet#{number}").write_bytes(b"bo")
+    (tmp_path / "b.parquet#1").write_bytes(b"bo")
+    LocalFolder(tmp_path).put_bytes("a.parquet", b"body")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.parquet", "b.parquet#1"]
+
+
+def test_nothing_is_made_until_the_first_put(tmp_path: Path) -> None:
+    folder = LocalFolder(tmp_path / "later")
+    assert list(folder.list()) == []
+    folder.delete("a")
+    with pytest.raises(ObjectMissing):
+        folder.get("a")
+    assert not (tmp_path / "later").exists()
+
+
+def test_a_root_that_is_a_file_is_named(tmp_path: Path) -> None:
+    root = tmp_path / "file"
+    root.write_bytes(b"")
+    folder = LocalFolder(root)
+    for use in (
+        lambda: folder.put_bytes("a", b""),
+        lambda: folder.get("a"),
+        lambda: folder.delete("a"),
+        lambda: list(folder.list()),
+        lambda: LocalFolder(root / "below").put_bytes("a", b""),
+    ):
+        with pytest.raises(DestinationError) as caught:
+            use()
+        assert str(tmp_path) not in str(caught.value)
+        assert caught.value.next_step
+
+
+def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path) -> None:
+    folder = LocalFolder(tmp_path)
+    folder.put_bytes("a", b"")
+    with pytest.raises(DestinationError, match="'a/b': Not a directory"):
+        folder.put_bytes("a/b", b"")
+
+
+def test_a_folder_under_the_key_is_a_conflict(tmp_path: Path) -> None:
+    folder = LocalFolder(tmp_path)
+    folder.put_bytes("a/b", b"")
+    with pytest.raises(ObjectConflict, match="'a'"):
+        folder.put_bytes("a", b"")
+
+
+@pytest.mark.parametrize("key", ["a#1", "b/a#22", "x" * 300])
+def test_names_that_a_local_folder_cannot_hold(tmp_path: Path, key: str) -> None:
+    with pytest.raises(InvalidKey):
+        LocalFolder(tmp_path).put_bytes(key, b"")
+
+
+def test_a_spooled_file_that_is_gone_may_be_tried_again(tmp_path: Path) -> None:
+    with pytest.raises(DestinationUnavailable, match=r"'a\.parquet'"):
+        LocalFolder(tmp_path).put("a.parquet", tmp_path / "gone", digest(b""))
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from cio_pipeline.destinations.local import LocalFolder
+from cio_pipeline.model.errors import DiskFull
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    LocalFolder(Path(sys.argv[1])).put_bytes("a.parquet", b"x" * 100_000)
+except DiskFull as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_named_and_nothing_is_visible(tmp_path: Path) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert "Cannot write 'a.parquet'" in found.stdout, found.stderr
+    assert "Free some space" in found.stdout
+    assert str(tmp_path) not in found.stdout
+    assert list(LocalFolder(tmp_path).list()) == []
+
+
+def test_it_says_where_it_is(tmp_path: Path) -> None:
+    assert LocalFolder(tmp_path).describe() == f"local folder {tmp_path}"
