@@ -98,6 +98,10 @@ class Destination(Protocol):
         """A small object's bytes; raises ObjectMissing."""
         ...
 
+    def download(self, key: str, to: Path) -> None:
+        """Copy an object into a local file, streamed; raises ObjectMissing."""
+        ...
+
     def sha256(self, key: str) -> str:
         """The digest of an object's bytes, streamed; raises ObjectMissing."""
         ...

@@ -1,0 +1,49 @@
+# Run `make help` to see what there is.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export CIO_HOME ?= $(CURDIR)/.cio
+export DAGSTER_HOME ?= $(CIO_HOME)/dagster
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test lint docs clean
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	mkdir -p $(DAGSTER_HOME)
+	cp dagster.yaml $@
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Simulate a platform, export it, verify, show what landed
+	$(BIN)/cio-pipeline demo --fresh
+
+dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with the daemon on http://127.0.0.1:3000
+	$(BIN)/dagster dev --workspace workspace.yaml
+
+test: $(VENV)/.installed ## Run all tests (installs PostgreSQL from Debian if it is missing)
+	@command -v pg_config >/dev/null && test -x "$$(pg_config --bindir)/initdb" \
+	  || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+	  || { echo 'Installing PostgreSQL for the ledger tests'; .ci/install-postgresql; }
+	$(BIN)/pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.installed ## Check style, types, layers and generated documents
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m cio_pipeline.contracts.docs docs --check
+	$(BIN)/dg check defs
+
+docs: $(VENV)/.installed ## Write the generated documents again
+	$(BIN)/python -m cio_pipeline.contracts.docs docs
+
+clean: ## Remove the environment and all local state
+	rm -rf $(VENV) .cio

@@ -1,0 +1,40 @@
+"""What the verbs work with: the services of the environment's settings."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.windows import (
+    Cadence,
+    Window,
+    data_out_window,
+    last_closed_window,
+    parse_time,
+)
+from cio_pipeline.pipeline.services import Services
+from cio_pipeline.settings import settings
+from cio_pipeline.wiring import now, open_services
+
+
+def services() -> Services:
+    """The services that the `CIO_*` variables name."""
+    return open_services(settings()).owned_by("command line")
+
+
+def scope_of(found: Services, sync_ids: Collection[str]) -> Scope:
+    """A scope of named syncs, or of all; raises UnknownSync."""
+    for sync_id in sync_ids:
+        found.ledger.registry.get(sync_id)
+    return Scope(tuple(sync_ids) or None)
+
+
+def window_at(text: str | None) -> Window:
+    """The window that a time falls into; the last closed one if no time is given."""
+    if text is None:
+        return last_closed_window(now(), Cadence.QUARTER_HOUR)
+    return data_out_window(parse_time(text))
+
+
+def time_at(text: str | None) -> datetime:
+    """A time given on the command line, or now."""
+    return now() if text is None else parse_time(text)

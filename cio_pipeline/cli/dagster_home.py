@@ -1,0 +1,27 @@
+"""Where Dagster keeps its runs when the command line starts them."""
+
+import os
+import shutil
+from pathlib import Path
+
+from cio_pipeline.settings import settings
+
+
+def use_dagster_home() -> Path:
+    """Set DAGSTER_HOME to a folder below CIO_HOME unless it is set, and return it.
+
+    A new folder gets the `dagster.yaml` of the working directory, if there is one.
+    """
+    if os.environ.get("DAGSTER_HOME"):
+        return Path(os.environ["DAGSTER_HOME"])
+    home = settings().dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "dagster.yaml"
+    if not config.exists():
+        own = Path("dagster.yaml")
+        if own.is_file():
+            shutil.copyfile(own, config)
+        else:
+            config.touch()
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home

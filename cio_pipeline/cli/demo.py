@@ -1,0 +1,184 @@
+"""`cio-pipeline demo`: a simulated platform, exported and verified from end to end."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.filesize import decimal
+from rich.tree import Tree
+
+from cio_pipeline.cli.context import services
+from cio_pipeline.cli.export import WindowRun, run_windows, show, show_side_by_side
+from cio_pipeline.cli.output import CONSOLE, print_table
+from cio_pipeline.cli.progress import progress
+from cio_pipeline.cli.verify import of_syncs, render
+from cio_pipeline.demo.size import named_size
+from cio_pipeline.demo.state import read_state
+from cio_pipeline.demo.write import write_commit, write_history
+from cio_pipeline.destinations.overlap import overlaps
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.windows import Cadence, Window, data_out_window, last_closed_window
+from cio_pipeline.pipeline.apply import apply_syncs
+from cio_pipeline.pipeline.sync_file import read_sync_file
+from cio_pipeline.pipeline.verify import verify
+from cio_pipeline.settings import Settings, settings
+from cio_pipeline.wiring import now
+
+SYNCS = """\
+# Written by `cio-pipeline demo`; the fields are described in docs/sync-file.md.
+syncs:
+  - id: acme-v5
+    workspace_id: 1
+    version: 5
+    owner: data@acme.example
+    destination: {{type: local, path: {bucket}/acme-v5}}
+  - id: beta-v4
+    workspace_id: 2
+    version: 4
+    owner: data@beta.example
+    destination: {{type: local, path: {bucket}/beta-v4}}
+"""
+
+SIDE_BY_SIDE = 6
+"""Windows that fit beside one another on a terminal."""
+
+EARLY = timedelta(minutes=5)
+"""When in a window the simulated platform commits."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the demo keeps what it makes."""
+
+    source: Path
+    bucket: Path
+    syncs: Path
+
+
+def demo(
+    size: Annotated[str, typer.Option(help="tiny, small, medium or large.")] = "small",
+    seed: Annotated[int, typer.Option(help="Another seed, another story.")] = 1,
+    windows: Annotated[int, typer.Option(min=1, max=90, help="Windows after the first.")] = 3,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Remove an earlier demo first.")] = False,  # noqa: FBT002 - typer's way to declare a flag
+    advance: Annotated[  # noqa: FBT002 - the same
+        bool, typer.Option("--advance", help="Only let the platform go on until now.")
+    ] = False,
+) -> None:
+    """Simulate a platform, export its history and then some windows, verify, show the bucket."""
+    place = _place(settings())
+    if advance:
+        with progress() as bar:
+            state = write_commit(str(place.source), read_state(str(place.source)), now(), bar)
+        CONSOLE.print(f"The platform went on until {state.until:%Y-%m-%d %H:%M:%S} UTC.")
+        return
+    if fresh:
+        _remove(settings(), place)
+    elif place.source.exists():
+        raise InvalidConfig(
+            f"There is a source in {place.source} already.",
+            "Start over with --fresh, or let the platform go on with --advance.",
+        )
+    chosen = _last_windows(windows + 1)
+    _simulate(place, size, seed, chosen)
+    _apply(place, chosen[0])
+    _export(chosen)
+    _show(place)
+
+
+def _place(found: Settings) -> Place:
+    own = f"delta:{found.home / 'source'}"
+    if found.source != own:
+        raise InvalidConfig(
+            "The demo writes its own source, but CIO_SOURCE points elsewhere.",
+            "Unset CIO_SOURCE, or set CIO_HOME to a new folder.",
+        )
+    return Place(found.home / "source", found.home / "bucket", found.home / "demo-syncs.yaml")
+
+
+def _remove(found: Settings, place: Place) -> None:
+    """Remove what an earlier demo made, and nothing that is not a demo's."""
+    if place.source.exists() and not (place.source / "demo.json").exists():
+        raise InvalidConfig(
+            f"The source in {place.source} was not made by the demo; it is left alone.",
+            "Set CIO_HOME to a new folder.",
+        )
+    if not place.source.exists():
+        return
+    for folder in (place.source, place.bucket, found.spool):
+        shutil.rmtree(folder, ignore_errors=True)
+    for ledger in found.home.glob("ledger.db*"):
+        ledger.unlink()
+
+
+def _last_windows(count: int) -> list[Window]:
+    """The last windows that have ended, oldest first."""
+    window = last_closed_window(now(), Cadence.QUARTER_HOUR)
+    found = [window]
+    while len(found) < count:
+        found.append(data_out_window(found[-1].start - EARLY))
+    return found[::-1]
+
+
+def _simulate(place: Place, size: str, seed: int, chosen: list[Window]) -> None:
+    with progress() as bar:
+        uri = str(place.source)
+        state = write_history(uri, named_size(size), seed, chosen[0].start + EARLY, bar)
+        for window in chosen[1:]:
+            state = write_commit(uri, state, window.start + EARLY, bar)
+    CONSOLE.print(f"Simulated a platform until {state.until:%Y-%m-%d %H:%M} UTC.")
+
+
+def _apply(place: Place, first: Window) -> None:
+    text = SYNCS.format(bucket=place.bucket)
+    place.syncs.write_text(text, encoding="utf-8")
+    base = Path.cwd()
+    applied = apply_syncs(
+        services().ledger.registry,
+        read_sync_file(text),
+        lambda one, other: overlaps(one.destination, other.destination, base),
+        first.start,
+    )
+    CONSOLE.print(f"Applied {len(applied)} syncs from {place.syncs}.")
+
+
+def _export(chosen: list[Window]) -> None:
+    done: list[WindowRun] = []
+    with progress() as bar:
+        for at, run in enumerate(run_windows(chosen, ()), 1):
+            done.append(run)
+            bar("Exporting windows", at, len(chosen))
+    (show_side_by_side if len(done) <= SIDE_BY_SIDE else show)(done)
+    if not all(run.success for run in done):
+        raise typer.Exit(1)
+
+
+def _show(place: Place) -> None:
+    CONSOLE.print(_tree(place.bucket))
+    reports = [(target.name, verify(target.destination)) for target in of_syncs([])]
+    for name, report in reports:
+        CONSOLE.print(render(name, report))
+    print_table(
+        "Look further",
+        ("what", "command"),
+        [
+            ("the graph, runs and checks", "make dev, then http://127.0.0.1:3000"),
+            ("what a window sends and why", "cio-pipeline plan"),
+            ("let the platform go on", "cio-pipeline demo --advance"),
+        ],
+    )
+    if not all(report.ok for _, report in reports):
+        raise typer.Exit(1)
+
+
+def _tree(bucket: Path) -> Tree:
+    tree = Tree(f"[bold]{bucket}")
+    for sync in sorted(bucket.iterdir()):
+        branch = tree.add(f"[bold]{sync.name}")
+        for path in sorted(sync.rglob("*")):
+            if path.is_file():
+                name = path.relative_to(sync)
+                branch.add(f"{name}  [dim]{decimal(path.stat().st_size)}", highlight=False)
+    return tree

@@ -1,0 +1,182 @@
+"""`cio-pipeline export`: run windows by hand, through Dagster's own machinery."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cio_pipeline.cli.context import scope_of, services, window_at
+from cio_pipeline.cli.dagster_home import use_dagster_home
+from cio_pipeline.cli.output import CONSOLE, print_json, print_table
+from cio_pipeline.cli.progress import progress
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows
+from cio_pipeline.wiring import now
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What one export of one window sent, over all syncs."""
+
+    window: str
+    export: str
+    syncs: int
+    files: int
+    rows: int
+    bytes: int
+    quarantined: int
+    failed: int
+    busy: int
+
+
+@dataclass(frozen=True)
+class WindowRun:
+    """One run: its id in the Dagster UI, whether it succeeded, what it sent."""
+
+    window: str
+    run_id: str
+    success: bool
+    sent: tuple[Sent, ...]
+    errors: tuple[str, ...]
+
+
+def export(
+    window: Annotated[str, typer.Option(help="A time in the (first) window, UTC.")],
+    until: Annotated[str | None, typer.Option(help="A time in the last window, UTC.")] = None,
+    sync: Annotated[list[str] | None, typer.Option(help="Only this sync; repeatable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - typer's way to declare a flag
+) -> None:
+    """Run one window, or all from one to another; the runs show up in the Dagster UI."""
+    scope = scope_of(services(), sync or [])
+    windows = windows_between(window, until)
+    with progress(enabled=not as_json) as bar:
+        done: list[WindowRun] = []
+        for at, run in enumerate(run_windows(windows, tuple(scope.sync_ids or ()))):
+            done.append(run)
+            bar("Windows", at + 1, len(windows))
+    if as_json:
+        print_json(done)
+    else:
+        show(done)
+    if not all(run.success for run in done) or any(one.failed for run in done for one in run.sent):
+        raise typer.Exit(1)
+
+
+def windows_between(first: str, last: str | None) -> list[Window]:
+    """The windows from one time to another, both included; all must have ended.
+
+    Raises InvalidConfig.
+    """
+    start, end = window_at(first), window_at(last or first)
+    if start.start < FIRST_WINDOW:
+        raise InvalidConfig(f"There are no windows before {FIRST_WINDOW:%Y-%m-%d}.")
+    if end < start:
+        raise InvalidConfig("--until lies before --window.", "Swap them.")
+    if end.end > now():
+        raise InvalidConfig(
+            f"The window {end.key} is still open.", f"Run it after {end.end:%H:%M} UTC."
+        )
+    return closed_windows(start.start, end.end)
+
+
+def run_windows(windows: Sequence[Window], sync_ids: Sequence[str]) -> Iterator[WindowRun]:
+    """Run windows one after another in this process, recorded in Dagster's instance."""
+    use_dagster_home()
+    # Dagster takes seconds to import, and only this verb needs it.
+    from dagster import DagsterInstance  # noqa: PLC0415
+
+    from cio_pipeline.definitions import defs  # noqa: PLC0415
+    from cio_pipeline.defs.sensors import scope_config  # noqa: PLC0415
+
+    job = defs.resolve_job_def("data_out")
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    with DagsterInstance.get() as instance:
+        for window in windows:
+            result = job.execute_in_process(
+                instance=instance,
+                partition_key=window.key,
+                run_config={**scope_config(sync_ids), **quiet},
+                raise_on_error=False,
+            )
+            yield _window_run(window, result)
+
+
+def _window_run(window: Window, result: "dg.ExecuteInProcessResult") -> WindowRun:
+    errors = [
+        str(event.step_failure_data.error_display_string).strip().splitlines()[0]
+        for event in result.all_node_events
+        if event.is_step_failure
+    ]
+    events = result.get_asset_materialization_events()
+    sent = [_sent(window, event.step_materialization_data.materialization) for event in events]
+    return WindowRun(
+        window.key,
+        result.run_id,
+        result.success,
+        tuple(one for one in sent if one is not None),
+        tuple(errors),
+    )
+
+
+def _sent(window: Window, found: "dg.AssetMaterialization") -> Sent | None:
+    if "syncs_sent" not in found.metadata:
+        return None
+    numbers = {name: int(str(value.value)) for name, value in found.metadata.items() if name in _N}
+    return Sent(window.key, found.asset_key.to_user_string(), *(numbers[name] for name in _N))
+
+
+_N = ("syncs_sent", "files", "rows", "bytes", "rows_quarantined", "syncs_failed", "syncs_busy")
+
+
+def show(runs: Sequence[WindowRun]) -> None:
+    """A table of what was sent, and every failure."""
+    rows = [
+        (s.window, s.export, s.files, s.rows, s.bytes, s.quarantined, s.failed)
+        for run in runs
+        for s in run.sent
+        if s.files or s.failed or s.quarantined
+    ]
+    columns = ("window", "export", "files", "rows", "bytes", "quarantined", "failed")
+    print_table("Sent", columns, rows, "nothing new")
+    show_failures(runs)
+
+
+def show_side_by_side(runs: Sequence[WindowRun]) -> None:
+    """A row per export and a column per window: rows in files."""
+    sent = {(s.export, run.window): s for run in runs for s in run.sent if s.files}
+    exports = [s.export for s in runs[0].sent] if runs else []
+    rows = [
+        (export, *(_rows_in_files(sent.get((export, run.window))) for run in runs))
+        for export in exports
+    ]
+    columns = ("export", *(run.window[-5:] for run in runs))
+    print_table("Rows in files, per window (UTC)", columns, rows)
+    show_failures(runs)
+
+
+def _rows_in_files(sent: Sent | None) -> str:
+    return f"{sent.rows:,} in {sent.files}" if sent else "-"
+
+
+def show_failures(runs: Sequence[WindowRun]) -> None:
+    """What went wrong, in words."""
+    for run in runs:
+        for error in run.errors:
+            CONSOLE.print(f"{run.window}: {error}", style="red", markup=False)
+        for one in run.sent:
+            if one.failed:
+                CONSOLE.print(
+                    f"{run.window}: {one.export} failed for {one.failed} syncs; "
+                    "see `cio-pipeline sync show ID` or the check in the Dagster UI.",
+                    style="red",
+                )
+            if one.busy:
+                CONSOLE.print(
+                    f"{run.window}: {one.export} is being worked on by another run for "
+                    f"{one.busy} syncs; they were left to it.",
+                    style="yellow",
+                )

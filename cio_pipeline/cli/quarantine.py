@@ -1,0 +1,52 @@
+"""`cio-pipeline quarantine`: rows that were held back because they break the contract."""
+
+from typing import Annotated
+
+import typer
+
+from cio_pipeline.cli.context import scope_of, services, window_at
+from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.pipeline.retry_quarantine import retry_quarantine
+from cio_pipeline.pipeline.write_manifests import write_manifests
+
+app = typer.Typer(help="Rows that break the contract: list them, send them once mended.")
+
+Syncs = Annotated[list[str] | None, typer.Option("--sync", help="Only this sync; repeatable.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@app.command("list")
+def list_(
+    sync: Syncs = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also those sent since.")] = False,  # noqa: FBT002 - typer's way to declare a flag
+    as_json: AsJson = False,  # noqa: FBT002 - the same
+) -> None:
+    """List quarantined rows by their key, with the reason; values are never shown."""
+    found = services()
+    scope = scope_of(found, sync or [])
+    entries = found.ledger.quarantine.entries(scope.sync_ids, None if everything else "open")
+    if as_json:
+        print_json(entries)
+        return
+    columns = ("sync", "export", "row", "reason", "rows", "window", "state")
+    rows = [
+        (e.sync_id, e.export, e.identity, e.reason, e.count, e.window_end, e.state) for e in entries
+    ]
+    print_table("Quarantine", columns, rows, "empty")
+
+
+@app.command()
+def retry(sync: Syncs = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+    """Send quarantined rows that are mended by now; those still broken stay."""
+    found = services()
+    scope = scope_of(found, sync or [])
+    outcomes = retry_quarantine(found, scope.sync_ids)
+    write_manifests(found, window_at(None), scope.sync_ids)
+    if as_json:
+        print_json(outcomes)
+    else:
+        rows = [(o.sync_id, o.export, o.rows, o.files, o.error) for o in outcomes]
+        columns = ("sync", "export", "rows sent", "files", "error")
+        print_table("Retried", columns, rows, "nothing is in quarantine")
+    if any(outcome.error for outcome in outcomes):
+        raise typer.Exit(1)

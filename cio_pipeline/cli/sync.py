@@ -1,0 +1,162 @@
+"""`cio-pipeline sync`: the registry of syncs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cio_pipeline.cli.context import services, time_at
+from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.destinations.overlap import overlaps
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.registry import ExportState
+from cio_pipeline.pipeline.apply import apply_syncs, switch_exports
+from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.sync_file import read_sync_file
+
+app = typer.Typer(help="Register syncs, look at them, pause and resume them.")
+
+SyncId = Annotated[str, typer.Argument(help="Id of the sync.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Exports = Annotated[
+    list[str] | None, typer.Option("--export", help="Only this export; repeat for more.")
+]
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="The sync file (docs/sync-file.md).")],
+    at: Annotated[
+        str | None,
+        typer.Option(help="Register as if at this time (UTC); earlier windows are no work."),
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+) -> None:
+    """Make the registry match a sync file; syncs that it does not name stay as they are."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidConfig(
+            f"The sync file {file} cannot be read: {error.strerror}.", "Check the path."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InvalidConfig(f"The sync file {file} is not UTF-8.") from error
+    base = Path.cwd()
+    applied = apply_syncs(
+        services().ledger.registry,
+        read_sync_file(text),
+        lambda one, other: overlaps(one.destination, other.destination, base),
+        time_at(at),
+    )
+    if as_json:
+        print_json(applied)
+        return
+    rows = [(one.sync_id, one.action, ", ".join(one.changes)) for one in applied]
+    print_table("Applied", ("sync", "action", "changes"), rows, "the file names no sync")
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+    """List all syncs."""
+    found = services()
+    positions = _behind(found)
+    rows = [
+        (
+            one.sync.id,
+            one.sync.workspace_id,
+            f"v{one.sync.version}",
+            one.sync.cadence.value,
+            sum(switch.enabled for switch in one.switches.values()),
+            positions.get(one.sync.id),
+            one.sync.owner,
+            found.destinations(one.sync).describe(),
+        )
+        for one in found.ledger.registry.all()
+    ]
+    columns = (
+        "sync",
+        "workspace",
+        "version",
+        "cadence",
+        "exports",
+        "delivered up to",
+        "owner",
+        "destination",
+    )
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        return
+    print_table("Syncs", columns, rows, "none; add one with `cio-pipeline sync apply FILE`")
+
+
+def _behind(found: Services) -> dict[str, object]:
+    """The oldest position of each sync whose exports all have one."""
+    positions: dict[str, object] = {}
+    missing: set[str] = set()
+    for state in found.ledger.registry.states(list(EXPORTS)):
+        if not state.switch.enabled:
+            continue
+        if state.position is None:
+            missing.add(state.sync.id)
+        else:
+            known = positions.get(state.sync.id, state.position.at)
+            positions[state.sync.id] = min(known, state.position.at)  # type: ignore[type-var]
+    return {sync_id: at for sync_id, at in positions.items() if sync_id not in missing}
+
+
+@app.command()
+def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+    """Show one sync: its configuration, and where each export stands."""
+    found = services()
+    registered = found.ledger.registry.get(sync_id)
+    states = found.ledger.registry.states(list(EXPORTS), [sync_id])
+    if as_json:
+        print_json(
+            {
+                "sync": registered.sync.model_dump(mode="json"),
+                "generation": registered.generation,
+                "created_at": registered.created_at,
+                "exports": [_row(state) for state in states],
+            }
+        )
+        return
+    described = registered.sync.model_dump(mode="json", exclude_none=True)
+    described |= {"generation": registered.generation, "created_at": registered.created_at}
+    print_table(f"Sync {sync_id}", ("setting", "value"), list(described.items()))
+    rows = [tuple(_row(state).values()) for state in states]
+    columns = ("export", "on", "delivered up to", "next sequence", "open plan")
+    print_table("Exports", columns, rows)
+
+
+def _row(state: ExportState) -> dict[str, object]:
+    plan = state.open_plan
+    return {
+        "export": state.export,
+        "enabled": state.switch.enabled,
+        "position": state.position.at if state.position else None,
+        "next_sequence": ", ".join(
+            f"{series} {number}" for series, number in sorted(state.next_sequence.items())
+        ),
+        "open_plan": f"{plan.mode} ({plan.state})" if plan else None,
+    }
+
+
+@app.command()
+def pause(sync_id: SyncId, exports: Exports = None, at: str | None = None) -> None:
+    """Turn exports off, all of them if none is named; resuming sends what changed meanwhile."""
+    _switch(sync_id, exports, at, on=False)
+
+
+@app.command()
+def resume(sync_id: SyncId, exports: Exports = None, at: str | None = None) -> None:
+    """Turn exports on again, all of them if none is named."""
+    _switch(sync_id, exports, at, on=True)
+
+
+def _switch(sync_id: str, exports: list[str] | None, at: str | None, *, on: bool) -> None:
+    registry = services().ledger.registry
+    changed = switch_exports(registry, sync_id, exports or [], time_at(at), on=on)
+    word = "on" if on else "off"
+    named = ", ".join(changed) if changed else f"nothing; all were {word} already"
+    typer.echo(f"{sync_id}: turned {word} {named}.")

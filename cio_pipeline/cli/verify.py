@@ -1,0 +1,145 @@
+"""`cio-pipeline verify`: what buckets and manifests alone prove (D10)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cio_pipeline.cli.context import services
+from cio_pipeline.cli.output import CONSOLE, print_json
+from cio_pipeline.cli.progress import progress
+from cio_pipeline.destinations.local import LocalFolder
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.pipeline import verify as verification
+from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.pipeline.verify_report import Problem, VerifyReport
+from cio_pipeline.wiring import now
+
+SHOWN = 50
+"""Problems in the table of one sync; `--json` has all."""
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A destination to verify, under the name that the report gets."""
+
+    name: str
+    destination: Destination
+    expire_days: int | None = None
+
+
+def verify(
+    sync: Annotated[list[str] | None, typer.Argument(help="Ids of syncs; default: all.")] = None,
+    path: Annotated[
+        list[Path] | None, typer.Option(help="A bucket's folder, without ledger; repeatable.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not read the files.")] = False,  # noqa: FBT002 - typer's way to declare a flag
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - the same
+) -> None:
+    """Prove from bucket and manifests that nothing is missing, doubled or altered.
+
+    Exit code 1 if anything is wrong.
+    """
+    targets = of_folders(path) if path else of_syncs(sync or [])
+    reports = _verify_all(targets, quick=quick, show_progress=not as_json)
+    if as_json:
+        print_json([to_json(target.name, report) for target, report in reports])
+    else:
+        for target, report in reports:
+            CONSOLE.print(render(target.name, report))
+    if not all(report.ok for _, report in reports):
+        raise typer.Exit(1)
+
+
+def of_folders(paths: Iterable[Path]) -> list[Target]:
+    """Local folders as targets; raises InvalidConfig for one that is not there."""
+    found: list[Target] = []
+    for path in paths:
+        if not path.is_dir():
+            raise InvalidConfig(f"'{path}' is no folder.", "Give the folder that holds `_cio/`.")
+        found.append(Target(str(path), LocalFolder(path)))
+    return found
+
+
+def of_syncs(sync_ids: Sequence[str]) -> list[Target]:
+    """The destinations of some syncs, or of all; raises UnknownSync."""
+    found = services()
+    registry = found.ledger.registry
+    registered = [registry.get(one) for one in sync_ids] if sync_ids else registry.all()
+    return [
+        Target(one.sync.id, found.destinations(one.sync), one.sync.expire_days)
+        for one in registered
+    ]
+
+
+def render(name: str, report: VerifyReport) -> RenderableType:
+    """A report for people: one line, then what is wrong."""
+    mark = Text("✓ ", "bold green") if report.ok else Text("✗ ", "bold red")
+    parts: list[RenderableType] = [mark + Text(name, "bold") + Text(f": {_summary(report)}")]
+    if report.problems:
+        parts.append(_table(report.problems))
+    if report.warnings:
+        parts.append(Text(f"{len(report.warnings)} files that no manifest lists yet:", "yellow"))
+        parts.append(_table(report.warnings))
+    return Group(*parts)
+
+
+def to_json(name: str, report: VerifyReport) -> dict[str, object]:
+    """A report for scripts."""
+    return {"name": name, "ok": report.ok, **asdict(report)}
+
+
+def _verify_all(
+    targets: Sequence[Target], *, quick: bool, show_progress: bool
+) -> list[tuple[Target, VerifyReport]]:
+    at = now()
+    with progress(enabled=show_progress) as bar:
+        return [
+            (
+                target,
+                verification.verify(
+                    target.destination,
+                    deep=not quick,
+                    progress=lambda done, total, name=target.name: bar(name, done, total),
+                    expire_days=target.expire_days,
+                    now=at,
+                ),
+            )
+            for target in targets
+        ]
+
+
+def _summary(report: VerifyReport) -> str:
+    if not report.manifests:
+        return "no manifests" if report.problems else "nothing delivered yet"
+    upto = f"complete up to manifest {report.complete_up_to}"
+    if report.complete_up_to < report.manifests:
+        upto += f" of {report.manifests}"
+    whole = f"{report.files:,} files, {report.rows:,} rows, {_size(report.bytes)} whole"
+    expired = f", {report.expired:,} files expired" if report.expired else ""
+    return f"{upto}; {whole}{expired}"
+
+
+def _table(problems: Sequence[Problem]) -> Table:
+    table = Table("problem", "object", "what", box=None, padding=(0, 2), header_style="bold")
+    for problem in problems[:SHOWN]:
+        table.add_row(*map(Text, (problem.kind, problem.key, problem.message)))
+    if len(problems) > SHOWN:
+        table.add_row("…", f"{len(problems) - SHOWN:,} more", "`--json` shows all")
+    return table
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in _UNITS:
+        if size < 1024 or unit == _UNITS[-1]:  # noqa: PLR2004 - the step between the units
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError

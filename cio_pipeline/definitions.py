@@ -1,0 +1,27 @@
+"""The Dagster entry point: all definitions, wired."""
+
+import dagster as dg
+
+from cio_pipeline.defs.checks import DELIVERY_CHECKS
+from cio_pipeline.defs.exports import EXPORT_ASSETS
+from cio_pipeline.defs.io_manager import ExportIOManager
+from cio_pipeline.defs.jobs import data_out_job
+from cio_pipeline.defs.manifest import manifest
+from cio_pipeline.defs.resources import PipelineResource, ScopeResource
+from cio_pipeline.defs.sensors import export_sensor
+from cio_pipeline.defs.source_tables import SOURCE_SPECS
+
+_PIPELINE = PipelineResource()
+
+defs = dg.Definitions(
+    assets=[*SOURCE_SPECS, *EXPORT_ASSETS, manifest],
+    asset_checks=DELIVERY_CHECKS,
+    jobs=[data_out_job],
+    sensors=[export_sensor],
+    resources={
+        "pipeline": _PIPELINE,
+        "scope": ScopeResource(),
+        "exports": ExportIOManager(pipeline=_PIPELINE),
+    },
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,47 @@
+"""Asset checks: a window is green once it ran, its check is red while a sync lacks files."""
+
+import warnings
+
+import dagster as dg
+
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.defs.exports import export_key
+from cio_pipeline.defs.partitions import WINDOWS, window_of
+from cio_pipeline.defs.resources import PipelineResource
+from cio_pipeline.monitoring.delivery import delivery_report
+
+
+def build_check(export: str) -> dg.AssetChecksDefinition:
+    """The check of one export: whether the window was delivered to every sync that was due."""
+
+    @dg.asset_check(
+        asset=export_key(export),
+        name="delivered_to_every_due_sync",
+        partitions_def=WINDOWS,
+        description="Red while a sync that was due in the window has not been served; the table "
+        "names the sync, its owner and the error.",
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, pipeline: PipelineResource
+    ) -> dg.AssetCheckResult:
+        ledger = pipeline.services(context.run.run_id).ledger
+        window = window_of(context)
+        report = delivery_report(
+            export, window, ledger.registry.states([export]), ledger.errors.of_window(window.end)
+        )
+        return dg.AssetCheckResult(
+            passed=report.passed, metadata={"syncs": dg.MetadataValue.md(report.markdown())}
+        )
+
+    return check
+
+
+def build_checks() -> list[dg.AssetChecksDefinition]:
+    """The checks of all exports."""
+    with warnings.catch_warnings():
+        # Partitioned checks are a preview in Dagster 1.13; a golden test watches what we use.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return [build_check(name) for name in EXPORTS]
+
+
+DELIVERY_CHECKS = build_checks()

@@ -1,0 +1,56 @@
+"""The exports as partitioned assets: each plans what is sent; the IO manager sends it."""
+
+import dagster as dg
+
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.declare import CURRENT_VERSION, Export
+from cio_pipeline.defs.columns import export_columns
+from cio_pipeline.defs.partitions import WINDOWS, window_of
+from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource
+from cio_pipeline.defs.source_tables import source_key
+from cio_pipeline.pipeline.plan_export import Batch
+from cio_pipeline.pipeline.run_export import plan_export
+
+GROUP = "data_out"
+OWNERS = ["team:data-out"]
+
+
+def export_key(name: str) -> dg.AssetKey:
+    """The asset key of an export."""
+    return dg.AssetKey(name)
+
+
+def build_export(export: Export) -> dg.AssetsDefinition:
+    """The asset of one export: context → arguments → use case."""
+
+    @dg.asset(
+        key=export_key(export.name),
+        deps=[source_key(table) for table in (export.source, *export.joins)],
+        partitions_def=WINDOWS,
+        io_manager_key="exports",
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"polars", "parquet"},
+        description=_describe(export),
+        metadata={"dagster/column_schema": export_columns(export), "stem": export.stem},
+        code_version=str(CURRENT_VERSION),
+    )
+    def plan(
+        context: dg.AssetExecutionContext, pipeline: PipelineResource, scope: ScopeResource
+    ) -> Batch:
+        services = pipeline.services(context.run_id)
+        chosen = scope.scope(context.run.tags.get(LANE))
+        return plan_export(services, export.name, window_of(context), chosen)
+
+    return plan
+
+
+def _describe(export: Export) -> str:
+    versions = "v4 and v5" if export.since < CURRENT_VERSION else f"v{export.since}"
+    return (
+        f"{export.description}\n\nFirst: {export.history}. Afterwards: {export.afterwards}. "
+        f"Row key: {', '.join(export.row_key)} (within a workspace). In {versions}."
+    )
+
+
+EXPORT_ASSETS = [build_export(export) for export in EXPORTS.values()]

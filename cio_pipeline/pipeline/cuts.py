@@ -1,0 +1,41 @@
+"""Deciding what a window's end means for each source table, once."""
+
+from datetime import datetime
+
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.model.cuts import Cut, TableCut
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.pipeline.services import Services
+
+
+def decide_cut(services: Services, at: datetime) -> Cut:
+    """The cut of the window that ends at `at`: the stored one, else decided now and stored.
+
+    Cuts grow from window to window, also when windows are decided out of order. Raises
+    InvalidConfig while the window is still open, and the source's errors.
+    """
+    return services.ledger.cuts.get(at) or services.ledger.cuts.store(peek_cut(services, at))
+
+
+def peek_cut(services: Services, at: datetime) -> Cut:
+    """The cut that decide_cut would give, without storing it."""
+    if at > services.clock():
+        raise InvalidConfig(
+            f"The window that ends at {at:%Y-%m-%d %H:%M} UTC is still open.",
+            "Run it once it has ended; rows that are committed until then belong to it.",
+        )
+    cuts = services.ledger.cuts
+    stored = cuts.get(at)
+    if stored is not None:
+        return stored
+    found = services.source.cut(at, SOURCE_TABLES.values(), cuts.before(at))
+    later = cuts.after(at)
+    return found if later is None else Cut(at, _not_above(found, later))
+
+
+def _not_above(found: Cut, later: Cut) -> dict[str, TableCut]:
+    return {
+        name: min(cut, later.tables[name], key=lambda c: c.version)
+        for name, cut in found.tables.items()
+        if name in later.tables
+    }

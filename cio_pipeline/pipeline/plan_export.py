@@ -1,0 +1,189 @@
+"""Planning one export of a window: who is due, what each gets, frozen before anything is read."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from cio_pipeline.changesets.decide import (
+    CatchUp,
+    Changes,
+    Covered,
+    Decision,
+    NotDue,
+    Nothing,
+    Off,
+    Refused,
+    Resume,
+    Snapshot,
+    decide,
+    mode_of,
+)
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.fingerprint import fingerprint
+from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.plans import Mode, Plan, PlanDraft
+from cio_pipeline.model.registry import ExportState, LeaseHolder, Outcome
+from cio_pipeline.model.scope import Lane, Scope
+from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.cohorts import Cohort, cohorts_of
+from cio_pipeline.pipeline.cuts import decide_cut
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.services import Services
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one export of one window is about to send, under a held lease.
+
+    `busy` names pairs that another run is working on. `known` are outcomes that need no
+    delivery: refusals. `advanced` counts syncs with nothing to send.
+    """
+
+    export: str
+    window: Window
+    cut: Cut
+    lease: HeldLease
+    cohorts: tuple[Cohort[Plan], ...]
+    known: tuple[Outcome, ...] = ()
+    busy: tuple[LeaseHolder, ...] = ()
+    advanced: int = 0
+
+    def with_known(self, outcomes: Iterable[Outcome]) -> "Batch":
+        """The same with more outcomes known before delivery."""
+        return replace(self, known=(*self.known, *outcomes))
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A state and what is decided for it."""
+
+    state: ExportState
+    decision: Decision
+
+
+def decided(
+    services: Services, export: str, window: Window, cut: Cut, scope: Scope
+) -> list[Decided]:
+    """What each sync of the scope gets of an export in a window (D6); nothing is changed."""
+    states = services.ledger.registry.states([export], scope.sync_ids)
+    driving = EXPORTS[export].source
+    return [Decided(state, decide(state, window, cut, driving)) for state in states]
+
+
+def in_lane(decision: Decision, lane: Lane) -> bool:
+    """Whether a run of this lane acts on the decision."""
+    match decision:
+        case Off() | NotDue() | Covered():
+            return False
+        case Snapshot() | CatchUp():
+            return lane is not Lane.TICK
+        case Resume(plan=plan):
+            initial = plan.lower is None
+            return lane is Lane.ALL or initial == (lane is Lane.INITIAL)
+        case Changes() | Nothing() | Refused():
+            return lane is not Lane.INITIAL
+        case _:
+            assert_never(decision)
+
+
+def claim(services: Services, export: str, window: Window, cut: Cut, scope: Scope) -> Batch:
+    """Claim what is due in the scope; the batch has no plans yet.
+
+    A pair that another run holds is left to it and named in `busy`.
+    """
+    due = [
+        item.state.sync.id
+        for item in decided(services, export, window, cut, scope)
+        if in_lane(item.decision, scope.lane)
+    ]
+    lease, busy = services.ledger.leases.claim(
+        [(sync_id, export) for sync_id in due], services.owner, services.clock(), TTL
+    )
+    held = HeldLease(services.ledger.leases, lease, services.clock)
+    return Batch(export, window, cut, held, (), busy=tuple(busy))
+
+
+def open_plans(services: Services, batch: Batch, scope: Scope) -> tuple[Plan, ...]:
+    """Plans that an earlier run left open, among the pairs that the batch holds."""
+    return tuple(
+        item.decision.plan
+        for item in _held(services, batch, scope)
+        if isinstance(item.decision, Resume)
+    )
+
+
+def plan_batch(services: Services, batch: Batch, scope: Scope) -> Batch:
+    """Open a plan for every held sync that has something to be sent, and move on the others.
+
+    Whoever still has an open plan (it could not be delivered just now) is left out.
+    """
+    items = _held(services, batch, scope)
+    nothing = [item for item in items if isinstance(item.decision, Nothing)]
+    pairs = [(item.state.sync.id, batch.export) for item in nothing]
+    now = services.clock()
+    services.ledger.plans.advance(batch.lease.lease, pairs, batch.cut, now)
+    drafts = drafts_of(items, batch.cut)
+    plans = services.ledger.plans.open(batch.lease.lease, drafts, now)
+    return replace(
+        batch,
+        cohorts=tuple(cohorts_of(plans)),
+        known=tuple(_refusals(items)),
+        advanced=len(nothing),
+    )
+
+
+def _held(services: Services, batch: Batch, scope: Scope) -> list[Decided]:
+    """Decisions read again under the lease: another run may have moved on in between."""
+    ids = [sync_id for sync_id, _ in batch.lease.lease.tokens]
+    if not ids:
+        return []
+    held = Scope(ids, scope.lane)
+    items = decided(services, batch.export, batch.window, batch.cut, held)
+    return [item for item in items if in_lane(item.decision, scope.lane)]
+
+
+def drafts_of(items: Iterable[Decided], cut: Cut) -> list[PlanDraft]:
+    """The plans of those decisions that send something."""
+    drafts: list[PlanDraft] = []
+    for item in items:
+        mode = mode_of(item.decision)
+        if mode is not None and isinstance(item.decision, Snapshot | Changes | CatchUp):
+            floor = None if isinstance(item.decision, Changes) else item.decision.floor
+            drafts.append(draft(item.state, mode, cut, floor))
+    return drafts
+
+
+def draft(state: ExportState, mode: Mode, upper: Cut, floor: datetime | None = None) -> PlanDraft:
+    """A plan from a state's position to `upper`, with the numbers that come next."""
+    sync, export = state.sync, EXPORTS[state.export]
+    return PlanDraft(
+        sync_id=sync.id,
+        workspace_id=sync.workspace_id,
+        export=export.name,
+        version=sync.version,
+        timestamp_unit=sync.timestamp_unit,
+        stem=sync.stems.get(export.name, export.stem),
+        generation=state.registered.generation,
+        mode=mode,
+        lower=state.position,
+        upper=upper,
+        floor=floor,
+        first=state.next_sequence,
+        rows_per_file=export.rows_per_file,
+        fingerprint=fingerprint(export, sync.version, sync.timestamp_unit),
+    )
+
+
+def _refusals(items: Sequence[Decided]) -> Iterable[Outcome]:
+    for item in items:
+        if isinstance(item.decision, Refused):
+            sync = item.state.sync
+            yield Outcome(
+                sync.id, item.state.export, sync.workspace_id, None, error=item.decision.why
+            )
+
+
+def cut_of(services: Services, window: Window) -> Cut:
+    """The window's cut, decided and stored if it was not yet."""
+    return decide_cut(services, window.end)

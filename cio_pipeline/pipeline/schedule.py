@@ -1,0 +1,144 @@
+"""The sensor's decision, pure: which runs are wanted now, given the ledger and the clock."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cio_pipeline.model.registry import ExportState
+from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.windows import (
+    FIRST_WINDOW,
+    Cadence,
+    Window,
+    closed_windows,
+    last_closed_window,
+)
+from cio_pipeline.pipeline.ports import Pair
+
+MAX_TICKS = 8
+"""Windows asked for at a time; after a long outage they come in turn."""
+
+MAX_SYNCS = 50
+"""Syncs per initial run: a run costs seconds before any work, a run that dies kills few."""
+
+FIRST_WAIT = timedelta(seconds=30)
+LONGEST_WAIT = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run that is wanted.
+
+    `keys` are what the ledger counts attempts by: the window of a tick, the syncs of an initial
+    run. A run key that any earlier run had is never launched again, hence the attempt in it.
+    """
+
+    lane: Lane
+    window: Window
+    keys: tuple[str, ...]
+    attempt: int
+
+    @property
+    def sync_ids(self) -> tuple[str, ...]:
+        """The syncs that the run serves; empty means all."""
+        return self.keys if self.lane is Lane.INITIAL else ()
+
+    @property
+    def run_key(self) -> str:
+        """`lane:window:attempt`, with the first sync of an initial run."""
+        parts = (self.lane, self.window.key, *self.sync_ids[:1], self.attempt)
+        return ":".join(str(part) for part in parts)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the sensor knows beside the states.
+
+    `errors` are (pair, window end) already recorded. `attempts` maps (lane, key) to number and
+    time of the last attempt. `running` are the (lane, key) of unfinished runs.
+    """
+
+    errors: Collection[tuple[Pair, datetime]]
+    attempts: Mapping[tuple[Lane, str], tuple[int, datetime]]
+    running: Collection[tuple[Lane, str]]
+
+
+def wanted_runs(states: Sequence[ExportState], seen: Seen, now: datetime) -> list[Request]:
+    """The runs to ask for: initial ones of new and resumed exports, then unsettled windows.
+
+    A window is settled once every due pair has moved past it or has an error recorded in it; what
+    is outstanding then belongs to the next window. Oldest windows come first.
+    """
+    on = [state for state in states if state.switch.enabled]
+    fresh = [state for state in on if is_fresh(state)]
+    served = [state for state in on if not is_fresh(state)]
+    return [*_initial_runs(fresh, seen, now), *_ticks(served, seen, now)]
+
+
+def is_fresh(state: ExportState) -> bool:
+    """Whether the export waits for its initial export, or for catching up after a pause."""
+    if state.position is None:
+        return True
+    resumed = state.switch.resumed_at
+    return resumed is not None and state.position.at < resumed
+
+
+def _ticks(states: Sequence[ExportState], seen: Seen, now: datetime) -> list[Request]:
+    requests: list[Request] = []
+    for window in sorted(unsettled_windows(states, seen.errors, now)):
+        attempt = _next_attempt(Lane.TICK, window.key, seen, now)
+        if attempt is not None:
+            requests.append(Request(Lane.TICK, window, (window.key,), attempt))
+    return requests[:MAX_TICKS]
+
+
+def unsettled_windows(
+    states: Iterable[ExportState], errors: Collection[tuple[Pair, datetime]], now: datetime
+) -> set[Window]:
+    """Closed windows in which some due pair was neither served nor has an error recorded."""
+    groups: dict[tuple[datetime, Cadence], list[Pair]] = {}
+    for state in states:
+        if state.position is not None:
+            group = groups.setdefault((state.position.at, state.sync.cadence), [])
+            group.append((state.sync.id, state.export))
+    return {
+        window
+        for (position, cadence), pairs in groups.items()
+        for window in closed_windows(position, now)
+        if window.start >= FIRST_WINDOW
+        and window.due(cadence)
+        and any((pair, window.end) not in errors for pair in pairs)
+    }
+
+
+def _initial_runs(states: Sequence[ExportState], seen: Seen, now: datetime) -> list[Request]:
+    """One run per window and batch of syncs; the window is the last closed one that is due."""
+    waiting: dict[Window, dict[str, int]] = {}
+    for state in states:
+        window = last_closed_window(now, state.sync.cadence)
+        attempt = _next_attempt(Lane.INITIAL, state.sync.id, seen, now)
+        if attempt is not None and window.end > state.registered.created_at:
+            waiting.setdefault(window, {})[state.sync.id] = attempt
+    return [
+        Request(Lane.INITIAL, window, tuple(batch), attempts[batch[0]])
+        for window, attempts in sorted(waiting.items())
+        for batch in _batches(sorted(attempts))
+    ]
+
+
+def _batches(sync_ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (sync_ids[at : at + MAX_SYNCS] for at in range(0, len(sync_ids), MAX_SYNCS))
+
+
+def _next_attempt(lane: Lane, key: str, seen: Seen, now: datetime) -> int | None:
+    """The next attempt's number; None while one is running or it is too early."""
+    if (lane, key) in seen.running:
+        return None
+    count, last_at = seen.attempts.get((lane, key), (0, None))
+    if last_at is not None and now < last_at + _wait(count):
+        return None
+    return count + 1
+
+
+def _wait(count: int) -> timedelta:
+    return min(FIRST_WAIT * 2 ** min(count - 1, 10), LONGEST_WAIT)

@@ -1,0 +1,97 @@
+"""Verification of a sync's manifests: all there, in one chain, of one sync (D10)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from cio_pipeline.model.errors import CioError, ManifestBroken
+from cio_pipeline.model.manifests import Manifest, digest, manifest_key, manifest_ordinal, parse
+from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.pipeline.verify_report import Finding, Kind, Problem
+
+
+@dataclass(frozen=True)
+class Link:
+    """A manifest that is there. `manifest` is None if it cannot be parsed, `sha256` if not read."""
+
+    ordinal: int
+    manifest: Manifest | None
+    sha256: str | None
+
+
+def read_links(
+    destination: Destination, keys: Iterable[str]
+) -> tuple[tuple[Link, ...], list[Finding]]:
+    """The manifests among `keys`, by ordinal, and what is wrong with each alone."""
+    findings: list[Finding] = []
+    ordinals = sorted(n for n in map(manifest_ordinal, keys) if n is not None)
+    links = tuple(_read(destination, ordinal, findings) for ordinal in ordinals)
+    return links, findings
+
+
+def check_chain(links: tuple[Link, ...]) -> Iterator[Finding]:
+    """What is wrong between the manifests: holes, broken hashes, another sync's."""
+    before = Link(0, None, None)
+    for link in links:
+        yield from _between(before, link)
+        before = link
+    yield from _other_syncs([link for link in links if link.manifest])
+
+
+def _read(destination: Destination, ordinal: int, findings: list[Finding]) -> Link:
+    key = manifest_key(ordinal)
+
+    def note(kind: Kind, message: str) -> None:
+        findings.append(Finding(Problem(kind, key, message), ordinal))
+
+    try:
+        body = destination.get(key)
+    except CioError as error:
+        note(Kind.UNREADABLE, str(error))
+        return Link(ordinal, None, None)
+    try:
+        manifest = parse(body)
+    except ManifestBroken as error:
+        note(Kind.MANIFEST_BROKEN, str(error))
+        return Link(ordinal, None, digest(body))
+    if manifest.ordinal != ordinal:
+        note(
+            Kind.MANIFEST_BROKEN,
+            f"It lies under number {ordinal} and says that it is number {manifest.ordinal}.",
+        )
+    return Link(ordinal, manifest, digest(body))
+
+
+def _between(before: Link, link: Link) -> Iterator[Finding]:
+    first, last = before.ordinal + 1, link.ordinal - 1
+    if first <= last:
+        which = f"Manifest {first} is" if first == last else f"Manifests {first} to {last} are"
+        yield Finding(
+            Problem(Kind.MANIFEST_MISSING, manifest_key(first), f"{which} missing."), first
+        )
+    elif link.manifest and link.ordinal == 1 and link.manifest.previous is not None:
+        yield _broken(1, "Manifest 1 continues another one; it must be the first.")
+    elif link.manifest and before.sha256 and link.manifest.previous != before.sha256:
+        # Either of the two was altered; all that is certain ends before the earlier one.
+        yield _broken(
+            before.ordinal,
+            f"Manifest {link.ordinal} continues another manifest {before.ordinal} than this one.",
+        )
+
+
+def _broken(ordinal: int, message: str) -> Finding:
+    return Finding(Problem(Kind.CHAIN_BROKEN, manifest_key(ordinal), message), ordinal)
+
+
+def _other_syncs(links: list[Link]) -> Iterator[Finding]:
+    owner = None
+    for link in links:
+        assert link.manifest  # noqa: S101 (for the type checker; the caller filters)
+        found = (link.manifest.sync_id, link.manifest.workspace_id)
+        owner = owner or found
+        if found != owner:
+            message = (
+                f"It is of sync {found[0]} and workspace {found[1]}, "
+                f"the first is of sync {owner[0]} and workspace {owner[1]}."
+            )
+            problem = Problem(Kind.MANIFEST_BROKEN, manifest_key(link.ordinal), message)
+            yield Finding(problem, link.ordinal)

@@ -1,0 +1,50 @@
+"""Settings of the command line and of Dagster, from `CIO_*` variables with good defaults."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cio_pipeline.model.errors import InvalidConfig
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where state and source are.
+
+    `home` (CIO_HOME) holds ledger, spool, Dagster's own state and the demo's data. `source`
+    (CIO_SOURCE) is `delta:<uri>`, `ledger` (CIO_LEDGER) an SQLAlchemy URL. `storage_options` are
+    the AWS_* and AZURE_* variables, for a source in a cloud store.
+    """
+
+    home: Path
+    source: str
+    ledger: str = field(repr=False)
+    storage_options: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+
+    @property
+    def spool(self) -> Path:
+        """Where files are encoded before they are delivered."""
+        return self.home / "spool"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Where Dagster keeps its runs unless DAGSTER_HOME says otherwise."""
+        return self.home / "dagster"
+
+
+def settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of an environment; raises InvalidConfig for a home that is no folder."""
+    home = Path(environment.get("CIO_HOME") or ".cio").absolute()
+    if home.exists() and not home.is_dir():
+        raise InvalidConfig("CIO_HOME is not a folder.", "Point it to a folder.")
+    return Settings(
+        home=home,
+        source=environment.get("CIO_SOURCE") or f"delta:{home / 'source'}",
+        ledger=environment.get("CIO_LEDGER") or f"sqlite:///{home / 'ledger.db'}",
+        storage_options={
+            name: value
+            for name, value in environment.items()
+            if name.startswith(("AWS_", "AZURE_"))
+        },
+    )

@@ -1,0 +1,67 @@
+"""D10: `cio-pipeline verify --path` needs a folder and nothing else."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from cio_pipeline.cli.verify import of_folders, render, verify
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.pipeline.verify import verify as verify_destination
+from cio_pipeline_tests.pipeline.buckets import Bucket, whole_bucket
+
+app = typer.Typer()
+app.command()(verify)
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Bucket:
+    return whole_bucket(tmp_path)
+
+
+def shown(bucket: Bucket) -> str:
+    console = Console(width=200, record=True, file=None, force_terminal=False)
+    with console.capture() as captured:
+        console.print(render("acme", verify_destination(bucket.folder)))
+    return captured.get()
+
+
+def test_d10_a_whole_bucket(bucket: Bucket) -> None:
+    found = CliRunner().invoke(app, ["--path", str(bucket.root), "--json"])
+    (report,) = json.loads(found.stdout)
+    assert found.exit_code == 0
+    assert (report["ok"], report["complete_up_to"], report["files"]) == (True, 3, 8)
+    assert "acme: complete up to manifest 3; 8 files, 24 rows" in shown(bucket)
+
+
+@pytest.mark.parametrize(
+    ("damage", "options", "code"),
+    [
+        (lambda path: path.unlink(), [], 1),
+        (lambda path: path.unlink(), ["--quick"], 1),
+        (lambda path: path.write_bytes(b"x" * path.stat().st_size), [], 1),
+        (lambda path: path.write_bytes(b"x" * path.stat().st_size), ["--quick"], 0),
+    ],
+)
+def test_d10_a_broken_bucket_gives_exit_code_1(
+    bucket: Bucket, damage: Callable[[Path], object], options: list[str], code: int
+) -> None:
+    damage(bucket.root / "people_v5_7_2.parquet")
+    found = CliRunner().invoke(app, ["--path", str(bucket.root), *options])
+    assert found.exit_code == code
+    assert "people_v5_7_2.parquet" in shown(bucket)
+    assert "complete up to manifest 1 of 3" in shown(bucket)
+
+
+def test_d10_warnings_are_shown_apart(bucket: Bucket) -> None:
+    bucket.folder.put_bytes("people_v5_7_5.parquet", b"x")
+    assert "1 files that no manifest lists yet" in shown(bucket)
+
+
+def test_d10_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfig, match="nowhere"):
+        of_folders([tmp_path / "nowhere"])

@@ -1,0 +1,1 @@
+"""Tests of cio_pipeline.pipeline."""

@@ -1,0 +1,145 @@
+"""The sensor's decision, case by case."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+
+from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.plans import Series
+from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
+from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import data_out_window
+from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.pipeline.schedule import MAX_SYNCS, MAX_TICKS, Request, Seen, wanted_runs
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+ON = ExportSwitch(enabled=True)
+NOTHING_SEEN = Seen(frozenset(), {}, frozenset())
+
+
+def state(
+    sync_id: str = "a",
+    export: str = "people",
+    *,
+    position: datetime | None = NOON,
+    created_at: datetime = NOON - timedelta(days=1),
+    cadence: str = "15m",
+    switch: ExportSwitch = ON,
+) -> ExportState:
+    sync = Sync.model_validate(
+        {
+            "id": sync_id,
+            "workspace_id": 1,
+            "cadence": cadence,
+            "destination": {"type": "local", "path": sync_id},
+        }
+    )
+    registered = RegisteredSync(sync, 1, created_at, {export: switch})
+    cut = None if position is None else Cut(position, {})
+    numbers = {Series.PLAIN: 1, Series.CHNGS: 1}
+    return ExportState(registered, export, switch, cut, None, numbers)
+
+
+def errors(*found: tuple[str, datetime]) -> Collection[tuple[Pair, datetime]]:
+    return {((sync_id, "people"), at) for sync_id, at in found}
+
+
+def keys(requests: list[Request]) -> list[str]:
+    return [request.run_key for request in requests]
+
+
+def test_nothing_is_wanted_while_the_window_is_open() -> None:
+    assert wanted_runs([state()], NOTHING_SEEN, NOON + QUARTER - timedelta(seconds=1)) == []
+
+
+def test_a_closed_window_that_is_not_settled_is_wanted() -> None:
+    (request,) = wanted_runs([state()], NOTHING_SEEN, NOON + QUARTER)
+    assert request.run_key == "tick:2026-11-22-12:00:1"
+    assert (request.lane, request.sync_ids) == (Lane.TICK, ())
+
+
+def test_after_an_outage_windows_come_oldest_first_and_a_few_at_a_time() -> None:
+    requests = wanted_runs([state()], NOTHING_SEEN, NOON + timedelta(hours=10))
+    assert len(requests) == MAX_TICKS
+    assert requests[0].window == data_out_window(NOON)
+    assert requests == sorted(requests, key=lambda request: request.window)
+
+
+def test_a_window_is_settled_once_the_failing_sync_has_an_error_in_it() -> None:
+    states = [state("a", position=NOON + QUARTER), state("b", position=NOON)]
+    now = NOON + QUARTER
+    assert len(wanted_runs(states, NOTHING_SEEN, now)) == 1
+    assert wanted_runs(states, Seen(errors(("b", now)), {}, ()), now) == []
+
+
+def test_what_failed_is_outstanding_in_the_next_window() -> None:
+    seen = Seen(errors(("a", NOON + QUARTER)), {}, ())
+    (request,) = wanted_runs([state()], seen, NOON + 2 * QUARTER)
+    assert request.window == data_out_window(NOON + QUARTER)
+
+
+def test_a_window_that_is_running_is_not_asked_for_again() -> None:
+    seen = Seen((), {}, {(Lane.TICK, "2026-11-22-12:00")})
+    assert wanted_runs([state()], seen, NOON + QUARTER) == []
+
+
+def test_a_failed_run_is_tried_again_under_a_new_key_after_a_growing_wait() -> None:
+    key, now = (Lane.TICK, "2026-11-22-12:00"), NOON + QUARTER
+    for count, wait in [(1, 30), (2, 60), (3, 120), (20, 1800)]:
+        seen = Seen((), {key: (count, now)}, ())
+        early = wanted_runs([state()], seen, now + timedelta(seconds=wait - 1))
+        assert not any(key.startswith("tick:2026-11-22-12:00") for key in keys(early))
+        again = wanted_runs([state()], seen, now + timedelta(seconds=wait))
+        assert f"tick:2026-11-22-12:00:{count + 1}" in keys(again)
+
+
+def test_a_new_export_gets_an_initial_run_of_its_sync_in_the_last_closed_window() -> None:
+    now = NOON + timedelta(minutes=20)
+    (request,) = wanted_runs([state(position=None)], NOTHING_SEEN, now)
+    assert request.lane is Lane.INITIAL
+    assert request.sync_ids == ("a",)
+    assert request.window == data_out_window(NOON)
+
+
+def test_d6_windows_before_a_sync_was_created_are_no_work() -> None:
+    created = NOON + timedelta(minutes=16)
+    waiting = state(position=None, created_at=created)
+    assert wanted_runs([waiting], NOTHING_SEEN, NOON + timedelta(minutes=20)) == []
+    (request,) = wanted_runs([waiting], NOTHING_SEEN, NOON + timedelta(minutes=31))
+    assert request.window == data_out_window(created)
+
+
+def test_an_initial_export_neither_delays_nor_widens_ticks() -> None:
+    states = [state("a", position=None), state("b")]
+    lanes = [request.lane for request in wanted_runs(states, NOTHING_SEEN, NOON + QUARTER)]
+    assert lanes == [Lane.INITIAL, Lane.TICK]
+
+
+def test_a_resumed_export_is_caught_up_in_the_initial_lane() -> None:
+    resumed = ExportSwitch(enabled=True, paused_at=NOON, resumed_at=NOON + timedelta(minutes=50))
+    (request,) = wanted_runs([state(switch=resumed)], NOTHING_SEEN, NOON + timedelta(hours=1))
+    assert request.lane is Lane.INITIAL
+
+
+def test_an_export_that_is_off_wants_nothing() -> None:
+    off = ExportSwitch(enabled=False, paused_at=NOON)
+    assert wanted_runs([state(switch=off)], NOTHING_SEEN, NOON + timedelta(hours=1)) == []
+
+
+def test_o5_an_hourly_sync_wants_only_windows_that_end_on_the_hour() -> None:
+    now = NOON + timedelta(hours=2)
+    windows = [r.window.end for r in wanted_runs([state(cadence="1h")], NOTHING_SEEN, now)]
+    assert windows == [NOON + timedelta(hours=1), NOON + timedelta(hours=2)]
+
+
+def test_initial_runs_serve_a_bounded_batch_of_syncs_under_distinct_keys() -> None:
+    states = [state(f"s{n:03}", position=None) for n in range(2 * MAX_SYNCS + 1)]
+    requests = wanted_runs(states, NOTHING_SEEN, NOON)
+    assert [len(request.sync_ids) for request in requests] == [MAX_SYNCS, MAX_SYNCS, 1]
+    assert len(set(keys(requests))) == 3
+
+
+def test_a_sync_whose_initial_run_is_under_way_is_not_asked_for_again() -> None:
+    seen = Seen((), {}, {(Lane.INITIAL, "a")})
+    assert wanted_runs([state(position=None)], seen, NOON) == []

@@ -1,0 +1,89 @@
+import pytest
+
+from cio_pipeline.model.errors import InvalidConfig, UnknownExport
+from cio_pipeline.model.windows import Cadence
+from cio_pipeline.pipeline.sync_file import exports_of_sync, read_sync_file
+
+MINIMAL = """
+syncs:
+  - id: beta-local
+    workspace_id: 2
+    destination: {type: local, path: bucket/beta}
+"""
+
+
+def one(extra: str) -> str:
+    return MINIMAL + "".join(f"    {line}\n" for line in extra.splitlines())
+
+
+def test_d11_defaults() -> None:
+    (sync,) = read_sync_file(MINIMAL)
+    assert (sync.version, sync.cadence, sync.layout, sync.timestamp_unit) == (
+        5,
+        Cadence.QUARTER_HOUR,
+        "flat",
+        "us",
+    )
+    assert sync.exports == "all"
+    assert len(exports_of_sync(sync)) == 15
+
+
+def test_d11_all_fields() -> None:
+    (sync,) = read_sync_file(
+        one(
+            "version: 4\nexports: [people, metrics]\ncadence: 1h\nowner: data@acme.example\n"
+            "timestamp_unit: ms\nstems: {people: persons}\nfiles_expire_after: 30d\nmanifest: off"
+        )
+    )
+    assert exports_of_sync(sync) == ("metrics", "people")
+    assert (sync.expire_days, sync.manifest, sync.stems) == (30, False, {"people": "persons"})
+
+
+def test_d1_exports_that_come_together_are_added() -> None:
+    (sync,) = read_sync_file(one("exports: [campaigns, object_types]"))
+    assert exports_of_sync(sync) == ("campaigns", "actions", "objects", "object_types")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("syncs: [", "no YAML"),
+        ("- a", "SyncFile"),
+        ("syncs: {}", "syncs"),
+        (one("colour: blue"), "beta-local.*colour"),
+        (one("version: 3"), "beta-local.*version"),
+        (one("cadence: 5m"), "cadence"),
+        (one("layout: odd"), "layout"),
+        (one("stems: {people: 'Not a stem'}"), "stems"),
+        (one("stems: {peeple: x}"), "peeple"),
+        (one("stems: {people: deliveries}"), "same stem"),
+        (one("files_expire_after: 0d"), "files_expire_after"),
+        (MINIMAL.replace("beta-local", "Beta"), "id"),
+        (MINIMAL.replace("workspace_id: 2", "workspace_id: 0"), "workspace_id"),
+        (MINIMAL.replace("bucket/beta", "a/../b"), r"\.\."),
+        (MINIMAL.replace("bucket/beta", "a//b"), "double slash"),
+        (MINIMAL.replace("bucket/beta", "a/"), "trailing"),
+        (MINIMAL.replace("type: local", "type: ftp"), "type"),
+    ],
+)
+def test_d11_every_mistake_names_the_sync_and_the_field(text: str, names: str) -> None:
+    with pytest.raises(InvalidConfig, match=names if names != "SyncFile" else "not valid"):
+        read_sync_file(text)
+
+
+def test_an_unknown_export_is_named_with_the_closest() -> None:
+    with pytest.raises(UnknownExport, match="deliverys") as caught:
+        read_sync_file(one("exports: [deliverys]"))
+    assert "deliveries" in str(caught.value)
+
+
+def test_an_export_that_v4_lacks_is_named() -> None:
+    with pytest.raises(UnknownExport, match="events"):
+        read_sync_file(one("version: 4\nexports: [events]"))
+
+
+def test_d8_a_pasted_secret_is_not_repeated() -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        read_sync_file(one("secret_access_key: wJalrXUtnFEMI"))
+    assert "wJalrXUtnFEMI" not in str(caught.value)
+    assert "secret_access_key" in str(caught.value)
