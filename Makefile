@@ -40,10 +40,12 @@ lint: $(VENV)/.installed ## Check style, types, layers and generated documents
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/python -m cio_pipeline.contracts.docs docs --check
+	$(BIN)/python -m cio_pipeline.cli.reference docs --check
 	$(BIN)/dg check defs
 
 docs: $(VENV)/.installed ## Write the generated documents again
 	$(BIN)/python -m cio_pipeline.contracts.docs docs
+	$(BIN)/python -m cio_pipeline.cli.reference docs
 
 clean: ## Remove the environment and all local state
 	rm -rf $(VENV) .cio
