@@ -5,9 +5,6 @@ report several changes of an identity, also within one commit. What counts is th
 range against existence before it.
 """
 
-# Polars' types name those of numpy, which is not installed.
-# pyright: reportUnknownMemberType=false
-
 from collections.abc import Sequence
 
 import polars as pl

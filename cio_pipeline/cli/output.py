@@ -9,8 +9,21 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-CONSOLE = Console()
+LOG_WIDTH = 160
+"""Columns of output that is no terminal: nobody resizes a log."""
+
+SHORT = 24
+"""Text up to this length is not wrapped: names and times stay whole."""
+
+
+def _console() -> Console:
+    found = Console()
+    return found if found.is_terminal else Console(width=LOG_WIDTH)
+
+
+CONSOLE = _console()
 
 
 def print_json(value: object) -> None:
@@ -30,16 +43,21 @@ def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "nothing"
 ) -> None:
     """Print a table; numbers are right-aligned and grouped. `empty` is shown for no rows."""
-    found = list(rows)
+    found = [tuple(row) for row in rows]
     if not found:
         CONSOLE.print(f"{title}: {empty}", highlight=False)
         return
     table = Table(title=title, title_justify="left", header_style="bold")
-    for at, column in enumerate(columns):
-        numeric = all(isinstance(row[at], int) or row[at] is None for row in found)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    # A column without any value tells nothing.
+    shown = [at for at in range(len(columns)) if any(row[at] not in (None, "") for row in found)]
+    for at in shown:
+        values = [row[at] for row in found]
+        numeric = all(isinstance(value, int) or value is None for value in values)
+        short = max(len(_cell(value)) for value in values) <= SHORT
+        justify = "right" if numeric else "left"
+        table.add_column(columns[at], justify=justify, overflow="fold", no_wrap=short)
     for row in found:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(Text(_cell(row[at])) for at in shown))
     CONSOLE.print(table)
 
 

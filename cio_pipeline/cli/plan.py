@@ -25,9 +25,17 @@ def plan(
     if as_json:
         print_json(previews)
         return
-    columns = ("sync", "export", "decision", "rows", "chngs", "quarantine", "why")
+    columns = ("sync", "export", "decision", "rows", "chngs", "held back", "why")
     rows = [
-        (one.sync_id, one.export, one.decision, one.rows, one.chngs, one.rejected, one.why)
+        (
+            one.sync_id,
+            one.export,
+            one.decision.lower(),
+            one.rows,
+            one.chngs or None,
+            one.rejected or None,
+            one.why,
+        )
         for one in sorted(previews, key=lambda one: one.sync_id)
     ]
     print_table(f"Window {at.key}", columns, rows, "no sync is registered")

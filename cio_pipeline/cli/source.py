@@ -1,5 +1,6 @@
 """`cio-pipeline source`: the tables that exports are computed from."""
 
+from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
@@ -7,11 +8,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cio_pipeline.cli.context import services
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.windows import parse_time
+from cio_pipeline.pipeline.cuts import oldest_needed
 from cio_pipeline.settings import settings
 from cio_pipeline.sources.load import read_files
 from cio_pipeline.sources.open import source_uri, storage_options
@@ -58,17 +61,24 @@ def load(
 
 @app.command()
 def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
-    """Show versions, rows, last change, change feed and problems of each table."""
+    """Show versions, rows, last change, change feed and problems of each table.
+
+    `needed from` is the version that the slowest sync goes on from: keep it and all later ones.
+    """
     uri, options = _place()
     found = table_statuses(uri, SOURCE_TABLES.values(), options)
+    needed = {
+        table: cut.table(table).version for table, cut in oldest_needed(services().ledger).items()
+    }
     if as_json:
-        print_json(found)
+        print_json([{**asdict(one), "needed_from": needed.get(one.table)} for one in found])
         return
     columns = (
         "table",
         "kind",
         "version",
-        "changes since",
+        "oldest",
+        "needed from",
         "rows",
         "last change",
         "feed",
@@ -80,6 +90,7 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
             one.kind.value,
             one.version,
             one.oldest_version,
+            needed.get(one.table),
             one.rows,
             one.last_change,
             "on" if one.change_feed else "off",

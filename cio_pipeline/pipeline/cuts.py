@@ -2,9 +2,11 @@
 
 from datetime import datetime
 
+from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.pipeline.ports import Ledger
 from cio_pipeline.pipeline.services import Services
 
 
@@ -39,3 +41,19 @@ def _not_above(found: Cut, later: Cut) -> dict[str, TableCut]:
         for name, cut in found.tables.items()
         if name in later.tables
     }
+
+
+def oldest_needed(ledger: Ledger) -> dict[str, Cut]:
+    """Per source table, the oldest cut that a later export still starts from.
+
+    Versions from there on must not be vacuumed: `Source.changes` reads them.
+    """
+    found: dict[str, Cut] = {}
+    for state in ledger.registry.states(list(EXPORTS)):
+        table = EXPORTS[state.export].source
+        position = state.position
+        if position is None or table not in position.tables:
+            continue
+        known = found.get(table, position)
+        found[table] = min(known, position, key=lambda cut: cut.at)
+    return found

@@ -1,8 +1,5 @@
 """Text cells as values of the contract's types: CSV cells, and timestamps in NDJSON."""
 
-# Polars' types name those of numpy, which is not installed.
-# pyright: reportUnknownMemberType=false
-
 import json
 from typing import TypeGuard, cast
 

@@ -1,8 +1,5 @@
 """A Delta table's change feed as a lazy frame that is read batch by batch when it is collected."""
 
-# Polars' types name those of numpy, which is not installed.
-# pyright: reportUnknownMemberType=false
-
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, cast

@@ -1,8 +1,5 @@
 """Source tables in Delta Lake, in a local folder, on S3 or in Azure storage alike."""
 
-# Polars' types name those of numpy, which is not installed.
-# pyright: reportUnknownMemberType=false
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -4,9 +4,6 @@
 stay. Equal rows must come in an equal order to give equal bytes, so the sorted list is scanned.
 """
 
-# Polars' types name those of numpy, which is not installed.
-# pyright: reportUnknownMemberType=false
-
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path

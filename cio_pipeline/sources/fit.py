@@ -1,8 +1,5 @@
 """Giving rows the columns and dtypes of a source table, or saying why that cannot be."""
 
-# Polars' types name those of numpy, which is not installed.
-# pyright: reportUnknownMemberType=false
-
 from collections.abc import Sequence
 
 import polars as pl

@@ -6,9 +6,6 @@ NDJSON: one object a line with values of the column's own JSON type, times as in
 Parquet: columns of a type that fits without loss (`fit.fitted`).
 """
 
-# Polars' types name those of numpy, which is not installed.
-# pyright: reportUnknownMemberType=false
-
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,8 +1,5 @@
 """The state of the source tables: from their logs, and a sample of their identities."""
 
-# Polars' types name those of numpy, which is not installed.
-# pyright: reportUnknownMemberType=false
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,0 +1,1 @@
+"""The source tables, grouped like the exports that are computed from them."""

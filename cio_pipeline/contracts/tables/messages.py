@@ -1,0 +1,85 @@
+"""Messages: deliveries, their content, and what happened to them."""
+
+from cio_pipeline.contracts.declare import SourceTable, TableKind
+from cio_pipeline.contracts.tables.words import PERSON_OR_NONE, SEQ, columns
+
+DELIVERIES = SourceTable(
+    "deliveries",
+    TableKind.MUTABLE,
+    ("workspace_id", "delivery_id"),
+    "seq_num",
+    columns(
+        ("delivery_id", "str", "The delivery."),
+        PERSON_OR_NONE,
+        ("subject_id", "str?", "The journey (`subjects.subject_name`), for campaigns."),
+        ("event_id", "str?", "The event that triggered the journey."),
+        ("delivery_type", "str", "email, push, in-app, sms, slack or webhook."),
+        ("recipient", "str?", "Address, phone number or device; attributes SMS replies."),
+        ("campaign_id", "int?", "The campaign or API-triggered broadcast."),
+        ("action_id", "int?", "The workflow item."),
+        ("newsletter_id", "int?", "The newsletter."),
+        ("content_id", "int?", "The newsletter's variant."),
+        ("trigger_id", "int?", "The API call that triggered the broadcast."),
+        ("created_at", "time", "When the delivery was created."),
+        ("transactional_message_id", "int?", "The transactional message."),
+        SEQ,
+    ),
+    "One row a message to one recipient, in its current state.",
+)
+
+DELIVERY_CONTENT = SourceTable(
+    "delivery_content",
+    TableKind.APPEND_ONLY,
+    ("workspace_id", "delivery_id"),
+    None,
+    columns(
+        ("delivery_id", "str", "The delivery that this is the content of."),
+        PERSON_OR_NONE,
+        ("type", "str", "email, sms, push, in-app, webhook or slack."),
+        ("campaign_id", "int?", "The campaign; null for newsletters."),
+        ("action_id", "int?", "The workflow item; null for newsletters."),
+        ("newsletter_id", "int?", "The newsletter; null for campaign messages."),
+        ("content_id", "int?", "0-based index of the newsletter's content; null for campaigns."),
+        ("from", "str?", "From address."),
+        ("reply_to", "str?", "Reply-to address."),
+        ("bcc", "str?", "Blind copy address."),
+        ("recipient", "str", "Address, phone number or device."),
+        ("subject", "str?", "Subject line."),
+        ("body", "str", "Body with all markup."),
+        ("body_amp", "str?", "AMP body."),
+        ("body_plain", "str?", "Plain-text body."),
+        ("preheader", "str?", "Preview text."),
+        ("url", "str?", "URL of a webhook."),
+        ("method", "str?", "HTTP method of a webhook."),
+        ("headers", "str?", "Headers of a webhook."),
+    ),
+    "What was sent, one row a delivery; may arrive after the delivery.",
+)
+
+METRICS = SourceTable(
+    "metrics",
+    TableKind.APPEND_ONLY,
+    ("workspace_id", "event_id", "seq_num"),
+    None,
+    columns(
+        ("event_id", "str", "The metric event."),
+        ("delivery_id", "str", "The delivery that it is about."),
+        PERSON_OR_NONE,
+        ("channel", "str", "email, push, in-app, sms, slack or webhook."),
+        ("metric", "str", "sent, delivered, opened, clicked, …"),
+        ("reason", "str?", "Why, for certain metrics."),
+        ("link_id", "int?", "The link that was clicked."),
+        ("link_url", "str?", "Its URL, of any length."),
+        ("created_at", "time", "When it happened."),
+        SEQ,
+        ("proxied", "bool?", "An open through a proxy."),
+        ("prefetched", "bool?", "An open by a prefetch."),
+        ("machine", "bool?", "A click by a machine."),
+        ("user_agent", "str?", "User agent."),
+        ("email_client", "str?", "Email client."),
+        ("inbox_domain", "str?", "Domain of the inbox."),
+        ("inbox_provider", "str?", "Provider of the inbox."),
+        ("mx_host", "str?", "MX host of the inbox."),
+    ),
+    "What happened to deliveries, one row an event.",
+)

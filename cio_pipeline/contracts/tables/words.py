@@ -1,0 +1,34 @@
+"""What the declarations of source tables share.
+
+A row that concerns a person carries that person's `internal_customer_id`, also where the export
+does not show it: anonymising (D4) then needs no other table than `people`.
+"""
+
+from cio_pipeline.contracts.declare import ColumnType, SourceColumn
+
+_TYPES = {
+    "int": ColumnType.INTEGER,
+    "str": ColumnType.STRING,
+    "bool": ColumnType.BOOLEAN,
+    "time": ColumnType.TIMESTAMP,
+    "strs": ColumnType.STRINGS,
+}
+
+PERSON = ("internal_customer_id", "str", "The person's `cio_id`; never changes.")
+PERSON_OR_NONE = (
+    "internal_customer_id",
+    "str?",
+    "The `cio_id` of the person that the row concerns; null if it concerns nobody.",
+)
+SEQ = ("seq_num", "int", "Grows with every change of the row.")
+
+
+def columns(*lines: tuple[str, str, str]) -> tuple[SourceColumn, ...]:
+    """Columns from (name, type, description); a type that ends in `?` is nullable."""
+    return tuple(
+        SourceColumn(name, _TYPES[kind.removesuffix("?")], not kind.endswith("?"), text)
+        for name, kind, text in (
+            ("workspace_id", "int", "The workspace that owns the row."),
+            *lines,
+        )
+    )
