@@ -11,17 +11,22 @@ from cio_pipeline.defs.resources import PipelineResource, ScopeResource
 from cio_pipeline.defs.sensors import export_sensor
 from cio_pipeline.defs.source_tables import SOURCE_SPECS
 
-_PIPELINE = PipelineResource()
 
-defs = dg.Definitions(
-    assets=[*SOURCE_SPECS, *EXPORT_ASSETS, manifest],
-    asset_checks=DELIVERY_CHECKS,
-    jobs=[data_out_job],
-    sensors=[export_sensor],
-    resources={
-        "pipeline": _PIPELINE,
-        "scope": ScopeResource(),
-        "exports": ExportIOManager(pipeline=_PIPELINE),
-    },
-    executor=dg.in_process_executor,
-)
+def build_defs(pipeline: PipelineResource) -> dg.Definitions:
+    """All definitions on some adapters: those of the environment, or a test's."""
+    opened = dg.ResourceDefinition.hardcoded_resource(pipeline)
+    return dg.Definitions(
+        assets=[*SOURCE_SPECS, *EXPORT_ASSETS, manifest],
+        asset_checks=DELIVERY_CHECKS,
+        jobs=[data_out_job],
+        sensors=[export_sensor],
+        resources={
+            "pipeline": opened,
+            "scope": ScopeResource(),
+            "exports": ExportIOManager(pipeline=opened),
+        },
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs(PipelineResource())

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from cio_pipeline.model.errors import InvalidConfig
 
@@ -41,7 +42,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         home=home,
         source=environment.get("CIO_SOURCE") or f"delta:{home / 'source'}",
-        ledger=environment.get("CIO_LEDGER") or f"sqlite:///{home / 'ledger.db'}",
+        ledger=environment.get("CIO_LEDGER") or f"sqlite:///{quote(str(home / 'ledger.db'))}",
         storage_options={
             name: value
             for name, value in environment.items()

@@ -1,18 +1,25 @@
-"""Crashing a run in process, before or after any of its effects.
+"""Watching the effects of a run, and crashing it at any of them.
 
-Every call of the ledger, of a destination and of the source's reads is one effect. A proxy counts
-them and raises at the chosen one, as if the process had died there: `Crash` is no Exception, so
-nothing in the product may catch and survive it.
+Every call of the ledger, of a destination, of the source's reads and of the spool is one effect. A
+proxy tells an observer of each. `Fuse` is the observer that counts them and dies at the chosen
+one: `Crash` is no Exception, so nothing in the product may catch and survive it.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.services import Services
 
-LEDGER_PARTS = ("registry", "cuts", "leases", "plans", "errors", "manifests", "quarantine")
+WITHOUT_EFFECT = {"describe", "path"}
+
+
+class Observer(Protocol):
+    """Sees every effect of a run, and makes it happen or not."""
+
+    def burn(self, name: str, effect: Callable[[], Any]) -> Any: ...
 
 
 class Crash(BaseException):
@@ -21,59 +28,61 @@ class Crash(BaseException):
 
 @dataclass
 class Fuse:
-    """Burns down with each effect; `after` crashes once the effect is done, else before it."""
+    """Burns down with each effect, and crashes before number `at`, from 1.
+
+    What is done after an effect and before the next is lost with the process, so dying after an
+    effect is dying before the next one; only after the last effect there is none.
+    """
 
     at: int | None = None
-    after: bool = False
-    count: int = 0
     names: list[str] = field(default_factory=list)
     blown: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def burn(self, name: str, effect: Callable[[], Any]) -> Any:
-        if self.blown:
-            raise Crash(name)
-        self.count += 1
-        self.names.append(name)
-        if self.count != self.at:
-            return effect()
-        if self.after:
-            effect()
-        self.blown = True
-        raise Crash(name)
+        with self.lock:
+            if not self.blown:
+                self.names.append(name)
+                self.blown = len(self.names) == self.at
+            if self.blown:
+                raise Crash(name)
+        return effect()
 
 
-class _Watched:
+class Watched:
     """Any object, each call of whose methods is an effect."""
 
-    def __init__(self, inner: Any, name: str, fuse: Fuse) -> None:
-        self._inner, self._name, self._fuse = inner, name, fuse
+    def __init__(self, inner: Any, name: str, observer: Observer) -> None:
+        self._inner, self._name, self._observer = inner, name, observer
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if not callable(found):
+        if not callable(found) or name in WITHOUT_EFFECT:
             return found
-        return lambda *args, **named: self._fuse.burn(
+        return lambda *args, **named: self._observer.burn(
             f"{self._name}.{name}", lambda: found(*args, **named)
         )
 
 
-class _WatchedLedger:
-    def __init__(self, inner: Any, fuse: Fuse) -> None:
-        self.attempts = inner.attempts
-        for part in LEDGER_PARTS:
-            setattr(self, part, _Watched(getattr(inner, part), part, fuse))
+class WatchedLedger:
+    """A ledger, each of whose parts is watched."""
+
+    def __init__(self, inner: Any, observer: Observer) -> None:
+        self._inner, self._observer = inner, observer
+
+    def __getattr__(self, part: str) -> Any:
+        return Watched(getattr(self._inner, part), part, self._observer)
 
 
-def fused(services: Services, fuse: Fuse, owner: str) -> Services:
-    """The services of a run that dies where the fuse says."""
+def watched(services: Services, observer: Observer, owner: str) -> Services:
+    """The services of a run that an observer watches."""
 
     def opened(sync: Any) -> Destination:
-        return _Watched(services.destinations(sync), "destination", fuse)  # type: ignore[return-value]
+        return Watched(services.destinations(sync), "destination", observer)  # type: ignore[return-value]
 
-    return replace(
-        services,
-        owner=owner,
-        source=_Watched(services.source, "source", fuse),
-        ledger=_WatchedLedger(services.ledger, fuse),
-        destinations=opened,
-    )
+    seen: dict[str, Any] = {
+        "source": Watched(services.source, "source", observer),
+        "ledger": WatchedLedger(services.ledger, observer),
+        "spool": Watched(services.spool, "spool", observer),
+    }
+    return replace(services, owner=owner, destinations=opened, **seen)

@@ -18,7 +18,7 @@ import polars as pl
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.destinations.open import open_destination
-from cio_pipeline.destinations.overlap import overlaps
+from cio_pipeline.destinations.overlap import location
 from cio_pipeline.files.names import parse, render
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.ledger.open import SqlLedger, open_ledger
@@ -95,8 +95,10 @@ class World:
         """Commit rows to a source table; required columns that are not given are filled."""
         return commit(self.source_uri, SOURCE_TABLES[table], snapshot(table, *rows).collect(), at)
 
-    def sync(self, sync_id: str = "a", workspace: int = 1, /, **fields: Any) -> Sync:
-        """Register a sync at noon, with a folder of its own."""
+    def sync(
+        self, sync_id: str = "a", workspace: int = 1, /, *, at: datetime = NOON, **fields: Any
+    ) -> Sync:
+        """Register a sync, with a folder of its own."""
         config = {
             "id": sync_id,
             "workspace_id": workspace,
@@ -107,8 +109,8 @@ class World:
         apply_syncs(
             self.ledger.registry,
             [sync],
-            lambda one, other: overlaps(one.destination, other.destination, self.root),
-            fields.pop("at", NOON),
+            lambda one: location(one.destination, self.root),
+            at,
         )
         return sync
 

@@ -27,7 +27,7 @@ def events(frame: pl.LazyFrame, _: Reading) -> pl.LazyFrame:
 def inbound(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
     """No keyword is the empty string; replies name the delivery that they answer."""
     rows = frame.with_columns(pl.col("keyword").fill_null(""))
-    replies = _replies(rows, reading.joins["deliveries"])
+    replies = _replies(rows, reading.join("deliveries"))
     return rows.join(replies, on=_MESSAGE, how="left", maintain_order="left")
 
 

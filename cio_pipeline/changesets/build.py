@@ -15,8 +15,9 @@ from cio_pipeline.changesets.anonymise import anonymised, concerns
 from cio_pipeline.changesets.quarantine import REASON, reason_expr, rejected
 from cio_pipeline.changesets.reading import Reading
 from cio_pipeline.changesets.rules import RULES
-from cio_pipeline.contracts.declare import Export
+from cio_pipeline.contracts.declare import Export, TableKind
 from cio_pipeline.contracts.dtypes import polars_schema
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, DELETED, NEW, SERIES, VERSION
 from cio_pipeline.model.plans import Mode, Series
 
@@ -36,18 +37,6 @@ class Changeset:
     rejected: pl.LazyFrame
 
 
-def everything_new(snapshot: pl.LazyFrame, version: int, at: datetime) -> pl.LazyFrame:
-    """A snapshot as if each of its rows were a new one, committed in `version` at `at`.
-
-    For changes since a cut that did not know the table yet, and for retries.
-    """
-    return snapshot.with_columns(
-        pl.lit(NEW).alias(CHANGE),
-        pl.lit(version, dtype=pl.Int64).alias(VERSION),
-        pl.lit(at, dtype=_UTC).alias(COMMITTED_AT),
-    )
-
-
 def build(
     export: Export,
     version: int,
@@ -62,7 +51,7 @@ def build(
     """What an export sends to these workspaces (D1, D3, D4).
 
     `driving` is a snapshot for INITIAL and RETRY, netted changes otherwise. `joins` are snapshots
-    of `export.joins` at the upper cut, empty frames for tables that do not exist yet. `floor` is
+    of `export.joins` at the upper cut, without tables that do not exist yet. `floor` is
     the earliest processed_at, inclusive. Rows without a workspace are nobody's: they match no
     filter and show up neither in `rows` nor in `rejected`. All but initial rows are sorted.
     """
@@ -102,6 +91,8 @@ def _sendable(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
             pl.lit(0, dtype=pl.Int64).alias(VERSION),
             pl.lit(None, dtype=_UTC).alias(COMMITTED_AT),
         )
+    if SOURCE_TABLES[reading.export.source].kind is TableKind.APPEND_ONLY:
+        return frame.filter(pl.col(CHANGE) == NEW)
     return frame if reading.export.split else frame.filter(pl.col(CHANGE) != DELETED)
 
 

@@ -71,16 +71,20 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All history at `upper`, from `floor` (processed_at, inclusive) on if there is one."""
+    """All history at `upper`, from `floor` (processed_at, inclusive) on if there is one.
+
+    `late` if the sync is long under way and only this table has come up since.
+    """
 
     upper: Cut
     floor: datetime | None
     why: str
+    late: bool = False
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Changes in `(lower, upper]`. All rows are new if `lower` does not know the driving table."""
+    """Changes in `(lower, upper]`; both know the driving table."""
 
     lower: Cut
     upper: Cut
@@ -146,6 +150,9 @@ def _not_due(state: ExportState, window: Window) -> NotDue | None:
         )
     if not window.due(state.sync.cadence):
         return NotDue(f"The sync is served every {state.sync.cadence}, not in this window.")
+    resumed = state.switch.resumed_at
+    if resumed is not None and window.end <= resumed and _resumed_after(state, state.position):
+        return NotDue(f"The export was off until {resumed:%Y-%m-%d %H:%M:%S}, after this window.")
     return None
 
 
@@ -156,15 +163,36 @@ def _served(state: ExportState, window: Window, cut: Cut, driving: str) -> Decis
         return Covered(position, f"Everything up to {position.at:%Y-%m-%d %H:%M} was delivered.")
     if position is not None and _off_too_long(state, position):
         return _refused()
-    if driving not in cut.tables:
-        return Nothing(cut, f"The source has no table {driving} at this cut.")
-    if position is None:
-        floor = _floor(state, window)
-        since = f" since {floor:%Y-%m-%d %H:%M}" if floor else ""
-        return Snapshot(cut, floor, f"Never sent in this generation: all history{since}.")
-    if position.tables.get(driving) == cut.tables[driving]:
+    if position is None or driving not in position.tables:
+        return _history(state, window, cut, driving)
+    before, now = position.tables[driving], cut.tables.get(driving)
+    if now is None or now.table_id != before.table_id or now.version < before.version:
+        return _lost(driving, "is gone" if now is None else "was replaced, or set back")
+    if now == before:
         return Nothing(cut, f"Table {driving} has not changed since {position.at:%Y-%m-%d %H:%M}.")
     return _since_position(state, window, cut, position)
+
+
+def _history(state: ExportState, window: Window, cut: Cut, driving: str) -> Snapshot | Nothing:
+    if driving not in cut.tables:
+        return Nothing(cut, f"The source has no table {driving} yet.")
+    floor = _floor(state, window)
+    since = f" since {floor:%Y-%m-%d %H:%M}" if floor else ""
+    return Snapshot(
+        cut,
+        floor,
+        f"Never sent in this generation: all history{since}.",
+        late=state.position is not None,
+    )
+
+
+def _lost(table: str, what: str) -> Refused:
+    message = f"Source table {table} {what}: changes since the last delivery cannot be told."
+    next_step = (
+        "Put the table back as it was, or turn the export off and register a new sync under "
+        "another id."
+    )
+    return Refused(message, next_step, f"{message} {next_step}")
 
 
 def _since_position(
@@ -192,9 +220,9 @@ def _floor(state: ExportState, window: Window) -> datetime | None:
     return window.end - HISTORY_LIMIT if limited else None
 
 
-def _resumed_after(state: ExportState, position: Cut) -> bool:
+def _resumed_after(state: ExportState, position: Cut | None) -> bool:
     resumed = state.switch.resumed_at
-    return resumed is not None and position.at < resumed
+    return resumed is not None and position is not None and position.at < resumed
 
 
 def _off_too_long(state: ExportState, position: Cut) -> bool:

@@ -9,7 +9,15 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from cio_pipeline.model.changes import CHANGE, CHANGED, COMMITTED_AT, DELETED, NEW, VERSION
+from cio_pipeline.model.changes import (
+    CHANGE,
+    CHANGED,
+    COMMITTED_AT,
+    DELETED,
+    GREW,
+    NEW,
+    VERSION,
+)
 
 CHANGE_TYPE = "_change_type"
 """`insert`, `update_preimage`, `update_postimage` or `delete` (String)."""
@@ -29,34 +37,15 @@ _LAST = "_last"
 _TIE = "_tie"
 
 
-def net(
-    feed: pl.LazyFrame, identity: Sequence[str], *, append_only: bool, only_inserts: bool = False
-) -> pl.LazyFrame:
-    """One row per identity that differs: its columns, then CHANGE, VERSION, COMMITTED_AT (D6).
+def net(feed: pl.LazyFrame, identity: Sequence[str], grows: str | None = None) -> pl.LazyFrame:
+    """One row per identity that differs: its columns, CHANGE, VERSION, COMMITTED_AT, GREW (D6).
 
     `new` and `changed` rows hold the state after the range, `deleted` ones that before it. A row
     that a commit both removed and put there is there. Equal states are no change. Rows that lack a
-    part of their identity cannot be told apart: each one put there is `new`.
-
-    Tables that are `append_only` give `new` rows only; `violations` counts the others. If the
-    caller knows that such a feed holds `only_inserts`, its rows pass through as they are.
+    part of their identity cannot be told apart: each one put there is `new`. GREW compares
+    `grows`, the column that must grow with every change; it is null without one.
     """
-    if append_only and only_inserts:
-        return _labelled(feed, pl.lit(NEW))
-    netted = _netted(feed, list(identity))
-    return netted.filter(pl.col(CHANGE) == NEW) if append_only else netted
-
-
-def violations(feed: pl.LazyFrame, identity: Sequence[str]) -> pl.LazyFrame:
-    """How often an append-only table was not only appended to: one row of `changed`, `deleted`."""
-    change = _netted(feed, list(identity)).select(CHANGE)
-    return change.select(
-        (pl.col(CHANGE) == CHANGED).sum().alias(CHANGED),
-        (pl.col(CHANGE) == DELETED).sum().alias(DELETED),
-    )
-
-
-def _netted(feed: pl.LazyFrame, identity: list[str]) -> pl.LazyFrame:
+    identity = list(identity)
     # Sorted by identity and commit, an identity's first row tells the state before the range and
     # its last row that after it, so that neighbours are all that must be compared.
     columns = [name for name in feed.collect_schema().names() if name not in FEED]
@@ -70,7 +59,9 @@ def _netted(feed: pl.LazyFrame, identity: list[str]) -> pl.LazyFrame:
     ends = ordered.with_columns(
         _differs(identity, 1).alias(_FIRST), _differs(identity, -1).alias(_LAST)
     ).filter(pl.col(_FIRST) | pl.col(_LAST) | _anonymous(identity))
-    outcome = ends.with_columns(_change(columns, identity), *_of_last(identity))
+    outcome = ends.with_columns(
+        _change(columns, identity), _grew(grows).alias(GREW), *_of_last(identity)
+    )
     return _labelled(outcome, pl.col(CHANGE))
 
 
@@ -105,6 +96,14 @@ def _change(columns: list[str], identity: list[str]) -> pl.Expr:
     )
 
 
+def _grew(grows: str | None) -> pl.Expr:
+    """Of a row that was and is there: whether it grew since the row before, its earlier state."""
+    if grows is None:
+        return pl.lit(None, pl.Boolean)
+    both = pl.col(_LAST) & pl.col(_THERE) & ~pl.col(_FIRST)
+    return pl.when(both).then(pl.col(grows) > pl.col(grows).shift(1))
+
+
 def _of_last(identity: list[str]) -> list[pl.Expr]:
     """Version and time of the identity's last commit, on both ends."""
     own = pl.col(_LAST) | _anonymous(identity)
@@ -116,11 +115,12 @@ def _of_last(identity: list[str]) -> list[pl.Expr]:
 
 def _labelled(rows: pl.LazyFrame, change: pl.Expr) -> pl.LazyFrame:
     names = rows.collect_schema().names()
-    internal = {*FEED, CHANGE, _THERE, _FIRST, _LAST, _TIE}
+    internal = {*FEED, CHANGE, GREW, _THERE, _FIRST, _LAST, _TIE}
     labelled = rows.select(
         *(name for name in names if name not in internal),
         change.alias(CHANGE),
         pl.col(COMMIT_VERSION).cast(pl.Int64).alias(VERSION),
         pl.col(COMMIT_TIME).alias(COMMITTED_AT),
+        pl.when(change == CHANGED).then(pl.col(GREW)).alias(GREW),
     )
     return labelled.filter(pl.col(CHANGE).is_not_null())

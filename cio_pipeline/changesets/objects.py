@@ -23,7 +23,7 @@ def object_attributes(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
     """D1, D3: current values of current objects in an initial export, else each change."""
     rows = frame
     if reading.initial:
-        current = reading.joins["objects"].filter(~flag("deleted")).select(_OBJECT)
+        current = reading.join("objects").filter(~flag("deleted")).select(_OBJECT)
         rows = frame.filter(pl.col("attribute_value").is_not_null()).join(
             current, on=_OBJECT, how="semi", maintain_order="left"
         )

@@ -8,6 +8,8 @@ from typing import TypeAlias
 import polars as pl
 
 from cio_pipeline.contracts.declare import Export
+from cio_pipeline.contracts.dtypes import source_schema
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.plans import Mode
 
 
@@ -15,8 +17,8 @@ from cio_pipeline.model.plans import Mode
 class Reading:
     """One read of one export: contract version, mode, and the joined tables at the upper cut.
 
-    `joins` hold the rows of the served workspaces only. `tick` is the smallest step of the
-    timestamps that are written.
+    `joins` hold the rows of the served workspaces only, of those tables that exist. `tick` is the
+    smallest step of the timestamps that are written.
     """
 
     export: Export
@@ -24,6 +26,11 @@ class Reading:
     mode: Mode
     tick: timedelta
     joins: Mapping[str, pl.LazyFrame] = field(hash=False)
+
+    def join(self, table: str) -> pl.LazyFrame:
+        """A joined table; an empty one if it does not exist yet."""
+        found = self.joins.get(table)
+        return pl.LazyFrame(schema=source_schema(SOURCE_TABLES[table])) if found is None else found
 
     @property
     def initial(self) -> bool:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cio_pipeline import __version__
-from cio_pipeline.cli import demo, export, plan, quarantine, source, sync, verify
+from cio_pipeline.cli import demo, export, ledger, plan, quarantine, source, sync, verify
 from cio_pipeline.model.errors import CioError
 
 app = typer.Typer(
@@ -20,7 +20,8 @@ app = typer.Typer(
 app.add_typer(source.app, name="source")
 app.add_typer(sync.app, name="sync")
 app.add_typer(quarantine.app, name="quarantine")
-app.command()(plan.plan)
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(plan.app, name="plan")
 app.command()(export.export)
 app.command()(verify.verify)
 app.command()(demo.demo)

@@ -22,6 +22,6 @@ def use_dagster_home() -> Path:
         if own.is_file():
             shutil.copyfile(own, config)
         else:
-            config.touch()
+            config.write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
     return home

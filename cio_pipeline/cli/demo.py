@@ -18,7 +18,7 @@ from cio_pipeline.cli.verify import of_syncs, render
 from cio_pipeline.demo.size import named_size
 from cio_pipeline.demo.state import read_state
 from cio_pipeline.demo.write import write_commit, write_history
-from cio_pipeline.destinations.overlap import overlaps
+from cio_pipeline.destinations.overlap import location
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.windows import Cadence, Window, data_out_window, last_closed_window
 from cio_pipeline.pipeline.apply import apply_syncs
@@ -138,7 +138,7 @@ def _apply(place: Place, first: Window) -> None:
     applied = apply_syncs(
         services().ledger.registry,
         read_sync_file(text),
-        lambda one, other: overlaps(one.destination, other.destination, base),
+        lambda sync: location(sync.destination, base),
         first.start,
     )
     CONSOLE.print(f"Applied {len(applied)} syncs from {place.syncs}.")

@@ -10,8 +10,11 @@ from cio_pipeline.cli.context import scope_of, services, window_at
 from cio_pipeline.cli.dagster_home import use_dagster_home
 from cio_pipeline.cli.output import CONSOLE, print_json, print_table
 from cio_pipeline.cli.progress import progress
+from cio_pipeline.cli.restore import restore
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows
+from cio_pipeline.pipeline.write_manifests import write_manifests
 from cio_pipeline.wiring import now
 
 if TYPE_CHECKING:
@@ -45,13 +48,28 @@ class WindowRun:
 
 
 def export(
-    window: Annotated[str, typer.Option(help="A time in the (first) window, UTC.")],
+    window: Annotated[str | None, typer.Option(help="A time in the (first) window, UTC.")] = None,
     until: Annotated[str | None, typer.Option(help="A time in the last window, UTC.")] = None,
     sync: Annotated[list[str] | None, typer.Option(help="Only this sync; repeatable.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - typer's way to declare a flag
+    lost: Annotated[  # noqa: FBT002 - typer's way to declare a flag
+        bool,
+        typer.Option(
+            "--restore",
+            help="Put back what was delivered and is missing or altered, of all windows if none "
+            "is given.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - the same
 ) -> None:
     """Run one window, or all from one to another; the runs show up in the Dagster UI."""
-    scope = scope_of(services(), sync or [])
+    found = services()
+    scope = scope_of(found, sync or [])
+    if lost:
+        chosen = windows_between(window, until) if window else None
+        restore(found, scope.sync_ids, chosen, as_json=as_json)
+        return
+    if window is None:
+        raise InvalidConfig("No window is given.", "Add --window, with a time in it (UTC).")
     windows = windows_between(window, until)
     with progress(enabled=not as_json) as bar:
         done: list[WindowRun] = []
@@ -62,8 +80,22 @@ def export(
         print_json(done)
     else:
         show(done)
+        _say_why_nothing(windows, scope)
     if not all(run.success for run in done) or any(one.failed for run in done for one in run.sent):
         raise typer.Exit(1)
+
+
+def _say_why_nothing(windows: Sequence[Window], scope: Scope) -> None:
+    """Name the syncs for which no window was any work, so that an empty table is no riddle."""
+    for one in services().ledger.registry.all():
+        wanted = scope.sync_ids is None or one.sync.id in scope.sync_ids
+        if wanted and windows[-1].end <= one.created_at:
+            CONSOLE.print(
+                f"{one.sync.id} was registered at {one.created_at:%Y-%m-%d %H:%M} UTC; earlier "
+                "windows are no work for it. To import the past, register it with "
+                "`sync apply FILE --at TIME`.",
+                style="yellow",
+            )
 
 
 def windows_between(first: str, last: str | None) -> list[Window]:
@@ -73,12 +105,15 @@ def windows_between(first: str, last: str | None) -> list[Window]:
     """
     start, end = window_at(first), window_at(last or first)
     if start.start < FIRST_WINDOW:
-        raise InvalidConfig(f"There are no windows before {FIRST_WINDOW:%Y-%m-%d}.")
+        raise InvalidConfig(
+            f"There are no windows before {FIRST_WINDOW:%Y-%m-%d}.",
+            "Load older rows with a later `--at`; their event times stay as they are.",
+        )
     if end < start:
         raise InvalidConfig("--until lies before --window.", "Swap them.")
     if end.end > now():
         raise InvalidConfig(
-            f"The window {end.key} is still open.", f"Run it after {end.end:%H:%M} UTC."
+            f"The window {end.key} is still open.", f"Run it after {end.end:%Y-%m-%d %H:%M} UTC."
         )
     return closed_windows(start.start, end.end)
 
@@ -102,12 +137,15 @@ def run_windows(windows: Sequence[Window], sync_ids: Sequence[str]) -> Iterator[
                 run_config={**scope_config(sync_ids), **quiet},
                 raise_on_error=False,
             )
+            if not result.success:
+                # Dagster skips the manifest if an export failed; what the others sent is listed.
+                write_manifests(services(), window, sync_ids or None)
             yield _window_run(window, result)
 
 
 def _window_run(window: Window, result: "dg.ExecuteInProcessResult") -> WindowRun:
     errors = [
-        str(event.step_failure_data.error_display_string).strip().splitlines()[0]
+        f"{event.step_key}: {_innermost(event.step_failure_data.error)}"
         for event in result.all_node_events
         if event.is_step_failure
     ]
@@ -120,6 +158,14 @@ def _window_run(window: Window, result: "dg.ExecuteInProcessResult") -> WindowRu
         tuple(one for one in sent if one is not None),
         tuple(errors),
     )
+
+
+def _innermost(error: "dg.SerializableErrorInfo | None") -> str:
+    """What really went wrong, without Dagster's wrapping."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    text = error.message.strip() if error is not None else "unknown"
+    return text.partition(": ")[2] or text
 
 
 def _sent(window: Window, found: "dg.AssetMaterialization") -> Sent | None:

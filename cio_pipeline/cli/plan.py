@@ -1,4 +1,4 @@
-"""`cio-pipeline plan`: what the next sync would send and why, without sending."""
+"""`cio-pipeline plan`: what the next sync would send and why; giving up a plan that is stuck."""
 
 from typing import Annotated
 
@@ -6,20 +6,28 @@ import typer
 
 from cio_pipeline.cli.context import scope_of, services, window_at
 from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.pipeline import abandon as use_case
 from cio_pipeline.pipeline.preview import preview
+from cio_pipeline.pipeline.write_manifests import write_manifests
+
+app = typer.Typer(help="What the next sync would send and why; abandon a plan that is stuck.")
 
 Window = Annotated[
     str | None, typer.Option("--window", help="A time in the window (UTC); default: last closed.")
 ]
 
 
+@app.callback(invoke_without_command=True)
 def plan(
+    context: typer.Context,
     window: Window = None,
     sync: Annotated[list[str] | None, typer.Option(help="Only this sync; repeatable.")] = None,
     count: Annotated[bool, typer.Option(help="Read the changesets and count rows.")] = True,  # noqa: FBT002 - typer's way to declare a flag
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - the same
 ) -> None:
     """Show what a window would send to each sync and why, without sending anything."""
+    if context.invoked_subcommand is not None:
+        return
     found, at = services(), window_at(window)
     previews = preview(found, at, scope_of(found, sync or []), count=count)
     if as_json:
@@ -39,3 +47,27 @@ def plan(
         for one in sorted(previews, key=lambda one: one.sync_id)
     ]
     print_table(f"Window {at.key}", columns, rows, "no sync is registered")
+
+
+@app.command()
+def abandon(
+    sync_id: Annotated[str, typer.Argument(help="Id of the sync.")],
+    export: Annotated[str, typer.Argument(help="Name of the export.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - the same
+) -> None:
+    """Give up an unfinished plan: what it put is removed, and the next run plans anew.
+
+    Its numbers are declared void in a manifest, and never used again.
+    """
+    found = services()
+    done = use_case.abandon(found, sync_id, export)
+    write_manifests(found, window_at(None), [sync_id])
+    if as_json:
+        print_json(done)
+        return
+    rows = [("removed", key, "") for key in done.removed]
+    rows += [("left", key, why) for key, why in done.left]
+    rows += [("void", f"{export} {series} {number}", "") for series, number in done.void]
+    print_table(
+        f"Abandoned {export} of {sync_id}", ("what", "which", "why"), rows, "nothing was put"
+    )

@@ -8,8 +8,9 @@ import typer
 from cio_pipeline.cli.context import services, time_at
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.contracts.catalog import EXPORTS
-from cio_pipeline.destinations.overlap import overlaps
+from cio_pipeline.destinations.overlap import absolute, location
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.pipeline.apply import apply_syncs, switch_exports
 from cio_pipeline.pipeline.services import Services
@@ -34,19 +35,12 @@ def apply(
     as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
 ) -> None:
     """Make the registry match a sync file; syncs that it does not name stay as they are."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidConfig(
-            f"The sync file {file} cannot be read: {error.strerror}.", "Check the path."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InvalidConfig(f"The sync file {file} is not UTF-8.") from error
+    text = read_file(file)
     base = Path.cwd()
     applied = apply_syncs(
         services().ledger.registry,
-        read_sync_file(text),
-        lambda one, other: overlaps(one.destination, other.destination, base),
+        [absolute(sync, base) for sync in read_sync_file(text)],
+        lambda sync: location(sync.destination, base),
         time_at(at),
     )
     if as_json:
@@ -54,6 +48,18 @@ def apply(
         return
     rows = [(one.sync_id, one.action, ", ".join(one.changes)) for one in applied]
     print_table("Applied", ("sync", "action", "changes"), rows, "the file names no sync")
+
+
+def read_file(file: Path) -> str:
+    """The text of a sync file; raises InvalidConfig if it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidConfig(
+            f"The sync file {file} cannot be read: {error.strerror}.", "Check the path."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InvalidConfig(f"The sync file {file} is not UTF-8.") from error
 
 
 @app.command("list")
@@ -138,8 +144,18 @@ def _row(state: ExportState) -> dict[str, object]:
         "next_sequence": ", ".join(
             f"{series} {number}" for series, number in sorted(state.next_sequence.items())
         ),
-        "open_plan": f"{plan.mode} ({plan.state})" if plan else None,
+        "open_plan": _progress(plan) if plan else None,
     }
+
+
+def _progress(plan: Plan) -> str:
+    """How far a plan has come; an initial export with what its slices delivered so far."""
+    if plan.slices == 1:
+        return f"{plan.mode} ({plan.state})"
+    files = sum(plan.sent.files.values())
+    return (
+        f"{plan.mode} {plan.slice}/{plan.slices} slices, {plan.sent.rows:,} rows, {files:,} files"
+    )
 
 
 @app.command()

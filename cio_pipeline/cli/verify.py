@@ -1,7 +1,9 @@
 """`cio-pipeline verify`: what buckets and manifests alone prove (D10)."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +17,12 @@ from cio_pipeline.cli.output import CONSOLE, print_json
 from cio_pipeline.cli.progress import progress
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.pipeline import verify as verification
 from cio_pipeline.pipeline.ports import Destination
-from cio_pipeline.pipeline.verify_report import Problem, VerifyReport
+from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.verify import Progress, Stored
+from cio_pipeline.pipeline.verify_report import Kind, Problem, VerifyReport
 from cio_pipeline.wiring import now
 
 SHOWN = 50
@@ -28,11 +33,16 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 @dataclass(frozen=True)
 class Target:
-    """A destination to verify, under the name that the report gets."""
+    """A destination to verify, under the name that the report gets.
+
+    `stored` gives the manifests of a sync that keeps them in the ledger only.
+    """
 
     name: str
     destination: Destination
     expire_days: int | None = None
+    stems: Mapping[str, str] = field(default_factory=dict[str, str])
+    stored: Stored | None = None
 
 
 def verify(
@@ -70,13 +80,35 @@ def of_folders(paths: Iterable[Path]) -> list[Target]:
 
 def of_syncs(sync_ids: Sequence[str]) -> list[Target]:
     """The destinations of some syncs, or of all; raises UnknownSync."""
-    found = services()
+    return targets(services(), sync_ids)
+
+
+def targets(found: Services, sync_ids: Sequence[str]) -> list[Target]:
+    """The same, of these services."""
     registry = found.ledger.registry
     registered = [registry.get(one) for one in sync_ids] if sync_ids else registry.all()
-    return [
-        Target(one.sync.id, found.destinations(one.sync), one.sync.expire_days)
-        for one in registered
-    ]
+    return [_target(found, one) for one in registered]
+
+
+def _target(found: Services, registered: RegisteredSync) -> Target:
+    sync = registered.sync
+    stored = None if sync.manifest else partial(found.ledger.manifests.bodies, sync.id)
+    return Target(sync.id, found.destinations(sync), sync.expire_days, sync.stems, stored)
+
+
+def verify_target(
+    target: Target, *, deep: bool, progress: Progress | None = None, at: datetime | None = None
+) -> VerifyReport:
+    """What is proven of one destination; `at` is the time that files expire by."""
+    return verification.verify(
+        target.destination,
+        deep=deep,
+        progress=progress,
+        expire_days=target.expire_days,
+        now=at,
+        stored=target.stored,
+        stems=target.stems,
+    )
 
 
 def render(name: str, report: VerifyReport) -> RenderableType:
@@ -86,7 +118,7 @@ def render(name: str, report: VerifyReport) -> RenderableType:
     if report.problems:
         parts.append(_table(report.problems))
     if report.warnings:
-        parts.append(Text(f"{len(report.warnings)} files that no manifest lists yet:", "yellow"))
+        parts.append(Text(f"Not proven wrong, but look at it ({len(report.warnings)}):", "yellow"))
         parts.append(_table(report.warnings))
     return Group(*parts)
 
@@ -104,27 +136,29 @@ def _verify_all(
         return [
             (
                 target,
-                verification.verify(
-                    target.destination,
-                    deep=not quick,
-                    progress=lambda done, total, name=target.name: bar(name, done, total),
-                    expire_days=target.expire_days,
-                    now=at,
-                ),
+                verify_target(target, deep=not quick, progress=partial(bar, target.name), at=at),
             )
             for target in targets
         ]
 
 
 def _summary(report: VerifyReport) -> str:
+    source = " (manifests from the ledger)" if report.from_ledger else ""
     if not report.manifests:
-        return "no manifests" if report.problems else "nothing delivered yet"
+        return f"{_without_manifests(report)}{source}"
     upto = f"complete up to manifest {report.complete_up_to}"
     if report.complete_up_to < report.manifests:
         upto += f" of {report.manifests}"
     whole = f"{report.files:,} files, {report.rows:,} rows, {_size(report.bytes)} whole"
     expired = f", {report.expired:,} files expired" if report.expired else ""
-    return f"{upto}; {whole}{expired}"
+    return f"{upto}{source}; {whole}{expired}"
+
+
+def _without_manifests(report: VerifyReport) -> str:
+    kinds = {problem.kind for problem in report.problems}
+    if Kind.NO_MANIFEST in kinds:
+        return "no manifest to prove anything by"
+    return "nothing could be read" if kinds else "nothing delivered yet"
 
 
 def _table(problems: Sequence[Problem]) -> Table:

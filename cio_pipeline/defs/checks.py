@@ -8,7 +8,15 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.defs.exports import export_key
 from cio_pipeline.defs.partitions import WINDOWS, window_of
 from cio_pipeline.defs.resources import PipelineResource
-from cio_pipeline.monitoring.delivery import delivery_report
+from cio_pipeline.monitoring.delivery import (
+    DeliveryReport,
+    delivery_report,
+    problem_rows,
+    summary_rows,
+)
+
+NAMED = 3
+"""Problems named in a check's sentence; its table has all."""
 
 
 def build_check(export: str) -> dg.AssetChecksDefinition:
@@ -22,7 +30,7 @@ def build_check(export: str) -> dg.AssetChecksDefinition:
         "names the sync, its owner and the error.",
     )
     def check(
-        context: dg.AssetCheckExecutionContext, pipeline: PipelineResource
+        context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[PipelineResource]
     ) -> dg.AssetCheckResult:
         ledger = pipeline.services(context.run.run_id).ledger
         window = window_of(context)
@@ -30,10 +38,28 @@ def build_check(export: str) -> dg.AssetChecksDefinition:
             export, window, ledger.registry.states([export]), ledger.errors.of_window(window.end)
         )
         return dg.AssetCheckResult(
-            passed=report.passed, metadata={"syncs": dg.MetadataValue.md(report.markdown())}
+            passed=report.passed, description=sentence(report), metadata=describe(report)
         )
 
     return check
+
+
+def sentence(report: DeliveryReport) -> str:
+    """What the UI shows beside the check's mark: how many syncs were served, and who was not."""
+    problems = problem_rows(report)
+    served = report.due - len(problems)
+    first = [f"{sync}: {problem}" for sync, _, problem in problems[:NAMED]]
+    more = [f"and {len(problems) - NAMED} more"] if len(problems) > NAMED else []
+    return " ".join([f"{served} of {report.due} due syncs are in order.", *first, *more])
+
+
+def describe(report: DeliveryReport) -> dict[str, dg.MetadataValue]:
+    """Numbers, plotted by Dagster, and a table that names each sync with a problem."""
+    metadata: dict[str, dg.MetadataValue] = {
+        f"syncs_{standing}".replace(" ", "_"): dg.MetadataValue.int(number)
+        for standing, number in summary_rows(report)
+    }
+    return {"syncs": dg.MetadataValue.md(report.markdown()), **metadata}
 
 
 def build_checks() -> list[dg.AssetChecksDefinition]:

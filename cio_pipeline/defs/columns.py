@@ -1,4 +1,6 @@
-"""Contracts as Dagster column metadata."""
+"""Contracts and results as Dagster metadata: column schemas and tables."""
+
+from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
 
@@ -44,4 +46,12 @@ def source_columns(table: SourceTable) -> dg.TableSchema:
             )
             for column in table.columns
         ]
+    )
+
+
+def table(columns: Mapping[str, str], rows: Iterable[Sequence[str | int]]) -> dg.MetadataValue:
+    """A table that the UI shows in place; `columns` are name → type, rows in their order."""
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows],
+        schema=dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns.items()]),
     )

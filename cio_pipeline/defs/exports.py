@@ -3,12 +3,13 @@
 import dagster as dg
 
 from cio_pipeline.contracts.catalog import EXPORTS
-from cio_pipeline.contracts.declare import CURRENT_VERSION, Export
+from cio_pipeline.contracts.declare import CURRENT_VERSION, Afterwards, Export, History
 from cio_pipeline.defs.columns import export_columns
 from cio_pipeline.defs.partitions import WINDOWS, window_of
-from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource
+from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource, telling
 from cio_pipeline.defs.source_tables import source_key
 from cio_pipeline.pipeline.plan_export import Batch
+from cio_pipeline.pipeline.restore import restore_export
 from cio_pipeline.pipeline.run_export import plan_export
 
 GROUP = "data_out"
@@ -36,11 +37,14 @@ def build_export(export: Export) -> dg.AssetsDefinition:
         code_version=str(CURRENT_VERSION),
     )
     def plan(
-        context: dg.AssetExecutionContext, pipeline: PipelineResource, scope: ScopeResource
+        context: dg.AssetExecutionContext,
+        pipeline: dg.ResourceParam[PipelineResource],
+        scope: ScopeResource,
     ) -> Batch:
-        services = pipeline.services(context.run_id)
+        services = telling(pipeline.services(context.run.run_id), context.log)
         chosen = scope.scope(context.run.tags.get(LANE))
-        return plan_export(services, export.name, window_of(context), chosen)
+        begin = restore_export if scope.restores else plan_export
+        return begin(services, export.name, window_of(context), chosen)
 
     return plan
 
@@ -48,9 +52,25 @@ def build_export(export: Export) -> dg.AssetsDefinition:
 def _describe(export: Export) -> str:
     versions = "v4 and v5" if export.since < CURRENT_VERSION else f"v{export.since}"
     return (
-        f"{export.description}\n\nFirst: {export.history}. Afterwards: {export.afterwards}. "
-        f"Row key: {', '.join(export.row_key)} (within a workspace). In {versions}."
+        f"{export.description}\n\n"
+        f"The first window sends {_FIRST[export.history]}, each later one "
+        f"{_LATER[export.afterwards]}. A partition is one window of all workspaces: Parquet files "
+        "for each sync that has something to be sent.\n\n"
+        f"Row key within a workspace: {', '.join(f'`{name}`' for name in export.row_key)}. "
+        f"In {versions}."
     )
+
+
+_FIRST = {
+    History.ALL: "the whole history",
+    History.CURRENT: "the current state",
+    History.LAST_30_DAYS: "the last 30 days",
+}
+_LATER = {
+    Afterwards.CHANGED_ROWS: "the rows that changed",
+    Afterwards.NEW_ROWS: "the rows that are new",
+    Afterwards.NEW_AND_CHANGES: "new rows, and in files of their own (`chngs`) the changed ones",
+}
 
 
 EXPORT_ASSETS = [build_export(export) for export in EXPORTS.values()]

@@ -1,10 +1,12 @@
 """The IO manager: encodes a planned batch, delivers it to each sync and commits it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import dagster as dg
 
-from cio_pipeline.defs.resources import PipelineResource
+from cio_pipeline.defs.columns import table
+from cio_pipeline.defs.resources import PipelineResource, telling
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.pipeline.plan_export import Batch
 from cio_pipeline.pipeline.run_export import deliver_export, every_sync_failed
@@ -20,14 +22,20 @@ class ExportIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Batch) -> None:
         """Seal, deliver and commit; fails only if every sync failed or the source is down."""
-        outcomes = deliver_export(self.pipeline.services(context.run_id), obj)
-        context.add_output_metadata(describe(obj, outcomes))
+        notices: list[str] = []
+        services = telling(self.pipeline.services(context.run_id), context.log)
+        services = replace(services, notice=notices.append)
+        outcomes = deliver_export(services, obj)
+        context.add_output_metadata(describe(obj, outcomes, notices))
+        for notice in notices:
+            context.log.warning(notice)
         for holder in obj.busy:
             context.log.warning(
                 f"{holder.export} of sync {holder.sync_id} is left to {holder.owner}, which "
                 f"holds it until {holder.expires_at:%H:%M:%S} UTC."
             )
-        if every_sync_failed(outcomes):
+        # Syncs without changes were served: beside them a broken one does not make the step red.
+        if every_sync_failed(outcomes) and not obj.advanced:
             raise dg.Failure(
                 f"{obj.export}: none of {len(outcomes)} syncs could be served. "
                 f"First: {outcomes[0].sync_id}: {outcomes[0].error}"
@@ -41,8 +49,10 @@ class ExportIOManager(dg.ConfigurableIOManager):
         )
 
 
-def describe(batch: Batch, outcomes: Sequence[Outcome]) -> dict[str, dg.MetadataValue]:
-    """A materialisation's metadata: totals, plotted by Dagster, and a table of syncs."""
+def describe(
+    batch: Batch, outcomes: Sequence[Outcome], notices: Sequence[str]
+) -> dict[str, dg.MetadataValue]:
+    """A materialisation's metadata: totals, plotted by Dagster, a table of syncs, notices."""
     failed = [one for one in outcomes if one.error is not None]
     sent = [one for one in outcomes if one.files]
     totals = {
@@ -55,39 +65,41 @@ def describe(batch: Batch, outcomes: Sequence[Outcome]) -> dict[str, dg.Metadata
         "syncs_busy": len(batch.busy),
         "rows_quarantined": sum(one.quarantined for one in outcomes),
     }
-    metadata: dict[str, dg.MetadataValue] = {
-        name: dg.MetadataValue.int(value) for name, value in totals.items()
+    largest = sorted(sent, key=lambda one: one.rows, reverse=True)[:LARGEST]
+    start, end = batch.window.start, batch.window.end
+    return {
+        "window": dg.MetadataValue.text(f"{start:%Y-%m-%d %H:%M} to {end:%H:%M} UTC"),
+        "syncs": outcome_table([*failed, *largest]),
+        **{name: dg.MetadataValue.int(value) for name, value in totals.items()},
+        "dagster/row_count": dg.MetadataValue.int(totals["rows"]),
+        **({"source_notices": dg.MetadataValue.md("\n".join(notices))} if notices else {}),
     }
-    metadata["dagster/row_count"] = dg.MetadataValue.int(totals["rows"])
-    metadata["window"] = dg.MetadataValue.text(
-        f"{batch.window.start:%Y-%m-%d %H:%M} to {batch.window.end:%H:%M} UTC"
-    )
-    if outcomes:
-        largest = sorted(sent, key=lambda one: one.rows, reverse=True)[:LARGEST]
-        metadata["syncs"] = table([*failed, *largest])
-    return metadata
 
 
-def table(outcomes: Sequence[Outcome]) -> dg.MetadataValue:
-    """Outcomes as a table: the failed ones first, then the largest."""
-    columns = ("sync", "workspace", "mode", "rows", "files", "bytes", "quarantined", "error")
-    kinds = ("string", "int", "string", "int", "int", "int", "int", "string")
-    schema = dg.TableSchema(
-        [dg.TableColumn(name, kind) for name, kind in zip(columns, kinds, strict=True)]
+def outcome_table(outcomes: Sequence[Outcome]) -> dg.MetadataValue:
+    """A row per sync, in the order given."""
+    return table(
+        {
+            "sync": "string",
+            "workspace": "int",
+            "mode": "string",
+            "rows": "int",
+            "files": "int",
+            "bytes": "int",
+            "quarantined": "int",
+            "error": "string",
+        },
+        [
+            (
+                one.sync_id,
+                one.workspace_id,
+                str(one.mode or ""),
+                one.rows,
+                one.files,
+                one.bytes,
+                one.quarantined,
+                one.error or "",
+            )
+            for one in outcomes
+        ],
     )
-    records = [
-        dg.TableRecord(
-            {
-                "sync": one.sync_id,
-                "workspace": one.workspace_id,
-                "mode": str(one.mode or ""),
-                "rows": one.rows,
-                "files": one.files,
-                "bytes": one.bytes,
-                "quarantined": one.quarantined,
-                "error": one.error or "",
-            }
-        )
-        for one in outcomes
-    ]
-    return dg.MetadataValue.table(records=records, schema=schema)

@@ -3,12 +3,10 @@
 import dagster as dg
 
 from cio_pipeline.defs.exports import GROUP
-from cio_pipeline.defs.partitions import WINDOWS
 
 data_out_job = dg.define_asset_job(
     "data_out",
     selection=dg.AssetSelection.groups(GROUP),
-    partitions_def=WINDOWS,
     description="All exports of one window, then the manifests, then the checks.",
     executor_def=dg.in_process_executor,
 )

@@ -1,5 +1,8 @@
 """Resources: the adapters by the environment's settings, and the scope of a run."""
 
+from dataclasses import replace
+from enum import Enum
+
 import dagster as dg
 from pydantic import Field
 
@@ -12,14 +15,20 @@ LANE = "cio/lane"
 """Run tag that names the lane; runs without it do all kinds of work."""
 
 
+def lease_owner(run_id: str) -> str:
+    """How a run names itself in leases."""
+    return f"run {run_id}"
+
+
 _OPENED: dict[Settings, Services] = {}
 """One ledger connection pool per process and settings, however many steps use it."""
 
 
-class PipelineResource(dg.ConfigurableResource[Services]):
+class PipelineResource:
     """Source, ledger, spool and destinations, as the `CIO_*` variables say.
 
-    It has no configuration of its own: what stands in a run's configuration is stored and shown.
+    It has no configuration, so it is no ConfigurableResource: what stands in a run's
+    configuration is stored and shown.
     """
 
     def services(self, run_id: str) -> Services:
@@ -27,15 +36,37 @@ class PipelineResource(dg.ConfigurableResource[Services]):
         chosen = settings()
         if chosen not in _OPENED:
             _OPENED[chosen] = open_services(chosen)
-        return _OPENED[chosen].owned_by(f"run {run_id}")
+        return _OPENED[chosen].owned_by(lease_owner(run_id))
+
+
+def telling(services: Services, log: dg.DagsterLogManager) -> Services:
+    """Services whose progress goes to a run's log."""
+    return replace(services, progress=lambda what, done, of: log.info(f"{what}: {done} of {of}"))
+
+
+class Doing(Enum):
+    """What a run does: `auto` sends what is outstanding, `restore` puts back what was lost."""
+
+    auto = "auto"
+    restore = "restore"
 
 
 class ScopeResource(dg.ConfigurableResource[Scope]):
-    """Which syncs a run serves; settable in the launchpad and in backfills."""
+    """What a run does and for which syncs; settable in the launchpad and in backfills."""
 
     sync_ids: list[str] = Field(
         default_factory=list, description="Ids of the syncs to serve; none means all."
     )
+    mode: Doing = Field(
+        default=Doing.auto,
+        description="`auto` sends what is outstanding; `restore` puts back files of the window "
+        "that were delivered and are missing or altered in the bucket.",
+    )
+
+    @property
+    def restores(self) -> bool:
+        """Whether the run puts back what was lost, and sends nothing else."""
+        return self.mode is Doing.restore
 
     def scope(self, lane: str | None) -> Scope:
         """The scope of a run in a lane (None: all kinds of work)."""

@@ -1,15 +1,17 @@
 """The one sensor: asks for the runs that the ledger says are wanted."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import dagster as dg
 
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.defs.jobs import data_out_job
+from cio_pipeline.defs.manifest import MANIFEST
 from cio_pipeline.defs.resources import LANE, PipelineResource
+from cio_pipeline.defs.runs import end_dead_runs, unfinished_runs, work_of
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.windows import Cadence, last_closed_window
 from cio_pipeline.pipeline.schedule import (
     Request,
     Seen,
@@ -18,15 +20,7 @@ from cio_pipeline.pipeline.schedule import (
     wanted_runs,
 )
 from cio_pipeline.pipeline.services import Services
-
-PARTITION = "dagster/partition"
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+from cio_pipeline.pipeline.write_manifests import with_work
 
 
 @dg.sensor(
@@ -35,60 +29,57 @@ UNFINISHED = [
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Starts initial exports of new and resumed exports, and a run for each closed "
-    "window that is not settled, oldest first; catches up after an outage.",
+    "window that is not settled, oldest first; catches up after an outage, tries again what "
+    "failed, and lists files that a failed run left without a manifest.",
 )
 def export_sensor(
-    context: dg.SensorEvaluationContext, pipeline: PipelineResource
+    context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[PipelineResource]
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask the pure decision what is wanted, and count the attempts."""
     services = pipeline.services("sensor")
+    now = services.clock()
+    for run_id in end_dead_runs(context.instance, services.ledger.leases.owners(now), now):
+        context.log.warning(f"Run {run_id} died without a word; it is reported as failed.")
+    # The runs first: one that ends meanwhile is then tried again too late, never too early.
+    running = {work for run in unfinished_runs(context.instance) for work in work_of(run)}
     states = services.ledger.registry.states(list(EXPORTS))
     if not states:
         return dg.SkipReason("No sync is registered; add one with `cio-pipeline sync apply`.")
-    requests = wanted_runs(states, _seen(context.instance, services, states), services.clock())
+    requests = wanted_runs(states, _seen(services, states, running), now)
     for request in requests:
         for key in request.keys:
-            services.ledger.attempts.next(request.lane, key, services.clock())
+            services.ledger.attempts.next(request.lane, key, now)
+    if not requests:
+        return dg.SkipReason("Every closed window is settled, or its run is under way or waits.")
     return dg.SensorResult(run_requests=[_run(request) for request in requests])
 
 
-def _seen(instance: dg.DagsterInstance, services: Services, states: Sequence[ExportState]) -> Seen:
+def _seen(
+    services: Services, states: Sequence[ExportState], running: Collection[tuple[Lane, str]]
+) -> Seen:
     now = services.clock()
-    oldest = min((s.position.at for s in states if s.position is not None), default=now)
-    errors = services.ledger.errors.since(oldest)
+    last = last_closed_window(now, Cadence.QUARTER_HOUR).start
+    positions = [state.position.at for state in states if state.position is not None]
+    errors = services.ledger.errors.since(min([last, *positions]))
+    unlisted = with_work(services, [state.sync for state in states])
     keys = {
         Lane.TICK: [window.key for window in unsettled_windows(states, errors, now)],
         Lane.INITIAL: sorted({state.sync.id for state in states if is_fresh(state)}),
+        Lane.MANIFEST: sorted(unlisted),
     }
     attempts = {
-        (lane, key): last
+        (lane, key): tried
         for lane, wanted in keys.items()
-        for key, last in services.ledger.attempts.counts(lane, wanted).items()
+        for key, tried in services.ledger.attempts.counts(lane, wanted).items()
     }
-    return Seen(errors, attempts, set(_running(instance)))
-
-
-def _running(instance: dg.DagsterInstance) -> Iterable[tuple[Lane, str]]:
-    """Windows of unfinished ticks and syncs of unfinished initial runs."""
-    for lane in (Lane.TICK, Lane.INITIAL):
-        runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED, tags={LANE: lane.value}))
-        for run in runs:
-            if lane is Lane.TICK:
-                yield lane, run.tags[PARTITION]
-            else:
-                yield from ((lane, sync_id) for sync_id in _sync_ids(run))
-
-
-def _sync_ids(run: dg.DagsterRun) -> Sequence[str]:
-    resources: Any = run.run_config.get("resources", {})
-    scope = resources.get("scope", {})
-    return scope.get("config", {}).get("sync_ids", [])
+    return Seen(errors, attempts, running, unlisted)
 
 
 def _run(request: Request) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=request.run_key,
         partition_key=request.window.key,
+        asset_selection=[MANIFEST] if request.lane is Lane.MANIFEST else None,
         run_config=scope_config(request.sync_ids),
         tags={LANE: request.lane.value},
     )

@@ -6,25 +6,27 @@ leaves that file; it is never listed, and the next put of the key removes it.
 
 import errno
 import hashlib
-import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import obstore
-from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore
 
 from cio_pipeline.destinations.keys import check_key
+from cio_pipeline.destinations.local_create import UNFINISHED, clear_leftovers, create
 from cio_pipeline.destinations.local_errors import missing, named_errors
 from cio_pipeline.files.failures import reason
 from cio_pipeline.model.errors import (
     DestinationError,
     DestinationUnavailable,
+    InvalidKey,
     ObjectConflict,
     ObjectMissing,
 )
 from cio_pipeline.pipeline.ports import ObjectInfo
+
+_CHUNK = 1024 * 1024
 
 
 class LocalFolder:
@@ -35,19 +37,11 @@ class LocalFolder:
 
     def put(self, key: str, file: Path, sha256: str) -> None:
         """Create an object from a file; the same bytes count as success, others as conflict."""
-        check_key(key)
-        try:
-            file.stat()
-        except OSError as error:
-            raise DestinationUnavailable(
-                f"The spooled file for '{key}' cannot be read ({reason(error)}).",
-                "The next run encodes it again.",
-            ) from error
-        self._create(key, file, sha256)
+        self._create(check_key(key), _spooled(key, file, sha256), sha256)
 
     def put_bytes(self, key: str, body: bytes) -> None:
         """The same for a small body."""
-        self._create(check_key(key), body, hashlib.sha256(body).hexdigest())
+        self._create(check_key(key), [body], hashlib.sha256(body).hexdigest())
 
     def get(self, key: str) -> bytes:
         """A small object's bytes; raises ObjectMissing."""
@@ -96,15 +90,21 @@ class LocalFolder:
         """Where this is, for people."""
         return f"local folder {self.root}"
 
-    def _create(self, key: str, body: Path | bytes, sha256: str) -> None:
+    def _create(self, key: str, chunks: Iterable[bytes], sha256: str) -> None:
+        if UNFINISHED.search(key):
+            raise InvalidKey(
+                f"'{key}' is no valid key: unfinished files have such names.",
+                "Give it a name that does not end in '#' and a number.",
+            )
         self._make_root()
+        path = self.root / key
         with named_errors("write", key):
-            try:
-                obstore.put(LocalStore(self.root), key, body, mode="create")
-            except AlreadyExistsError:
+            if not create(path, chunks):
                 self._compare(key, sha256)
-            self._make_durable(key)
-            self._clear_leftovers(key)
+                # It may be that of a run that was killed before it had synced it.
+                _sync(path)
+            self._sync_folders(key)
+            clear_leftovers(path)
 
     def _compare(self, key: str, sha256: str) -> None:
         try:
@@ -117,21 +117,10 @@ class LocalFolder:
                 "Find out who else writes there, move it away, then run the window again.",
             )
 
-    def _make_durable(self, key: str) -> None:
-        # obstore does not sync, and positions move only when files are durable (D6). An object
-        # that was there already may be that of a run killed before it came to this line.
-        path = self.root / key
-        _sync(path)
-        for folder in path.parents[: key.count("/") + 1]:
+    def _sync_folders(self, key: str) -> None:
+        # Positions move only when files are durable (D6), their names included.
+        for folder in (self.root / key).parents[: key.count("/") + 1]:
             _sync(folder)
-
-    def _clear_leftovers(self, key: str) -> None:
-        # Safe even if another writer is at it: the key is taken, its link could only fail.
-        for number in itertools.count(1):
-            try:
-                (self.root / f"{key}#{number}").unlink()
-            except FileNotFoundError:
-                return
 
     def _chunks(self, key: str) -> Iterator[bytes]:
         check_key(key)
@@ -152,6 +141,27 @@ class LocalFolder:
         with named_errors("make", "."):
             self.root.mkdir(parents=True, exist_ok=True)
             _sync(self.root.parent)
+
+
+def _spooled(key: str, file: Path, sha256: str) -> Iterator[bytes]:
+    """The bytes of a spooled file; raises DestinationUnavailable unless they are those sealed."""
+    digest = hashlib.sha256()
+    try:
+        with file.open("rb") as body:
+            while chunk := body.read(_CHUNK):
+                digest.update(chunk)
+                yield chunk
+    except OSError as error:
+        raise _unspooled(key, f"cannot be read ({reason(error)})") from error
+    if digest.hexdigest() != sha256:
+        # Another run, one that lost its lease, may be writing to the same spool.
+        raise _unspooled(key, "is not the one that was sealed")
+
+
+def _unspooled(key: str, problem: str) -> DestinationUnavailable:
+    return DestinationUnavailable(
+        f"The spooled file for '{key}' {problem}.", "The next run encodes it again."
+    )
 
 
 def _no_folder(root: Path) -> DestinationError:

@@ -1,14 +1,20 @@
-"""Whether two destinations share objects; such syncs are refused (D8)."""
+"""Where a destination is, so that equal and enclosing ones can be told (D8)."""
 
 from pathlib import Path
 
-from cio_pipeline.model.sync import LocalDestination
+from cio_pipeline.model.sync import LocalDestination, Sync
 
 
-def overlaps(one: LocalDestination, other: LocalDestination, base: Path) -> bool:
-    """Whether two destinations are equal or one encloses the other.
+def location(destination: LocalDestination, base: Path) -> tuple[str, ...]:
+    """The store's kind, then the parts of the path; relative paths start at `base`.
 
-    Symlinks, `./` and trailing slashes make no difference; relative paths start at `base`.
+    Of two destinations one encloses the other, or they are equal, if one location is a prefix of
+    the other. Symlinks, `./` and trailing slashes make no difference.
     """
-    first, second = ((base / d.path).resolve() for d in (one, other))
-    return first == second or first in second.parents or second in first.parents
+    return (destination.type, *(base / destination.path).resolve().parts)
+
+
+def absolute(sync: Sync, base: Path) -> Sync:
+    """The sync with a destination that means the same wherever a process runs later."""
+    place = sync.destination.model_copy(update={"path": str(base / sync.destination.path)})
+    return sync.model_copy(update={"destination": place})

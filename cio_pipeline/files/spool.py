@@ -42,6 +42,18 @@ class Spool:
             )
         return self.root / relative
 
+    def folders(self) -> tuple[str, ...]:
+        """The names of the folders that there are, sorted; none if the root is not there.
+
+        Raises InvalidConfig if the root cannot be read.
+        """
+        try:
+            return tuple(sorted(path.name for path in self.root.iterdir() if path.is_dir()))
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise spool_error(error) or _unusable(error) from error
+
     def discard(self, name: str) -> None:
         """Remove a folder with all it holds; one that is not there counts as success."""
         try:

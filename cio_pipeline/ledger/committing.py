@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select, update
 
@@ -20,7 +21,10 @@ from cio_pipeline.pipeline.ports import Pair
 
 
 def commit(connection: Connection, lease: Lease, committed: Sequence[Plan], now: datetime) -> None:
-    """Files and new positions of sealed plans; see SqlPlans.commit."""
+    """Files and new positions of sealed plans; see SqlPlans.commit.
+
+    A plan that has more slices goes on to the next: only the last one moves the position.
+    """
     if not committed:
         return
     pairs = [(plan.sync_id, plan.export) for plan in committed]
@@ -29,14 +33,18 @@ def commit(connection: Connection, lease: Lease, committed: Sequence[Plan], now:
     require_state(rows, committed, [PlanState.SEALED])
     of = generations(connection, {sync_id for sync_id, _ in pairs})
     _require_lower(connection, rows.values(), of)
-    ends = {_pair(row): row["upper_at"] for row in rows.values()}
+    done = {plan_id: row for plan_id, row in rows.items() if row["slice"] + 1 >= row["slices"]}
+    ends = {_pair(row): row["upper_at"] for row in done.values()}
     move(connection, ends, of, now)
     overtake_errors(connection, ends)
     for row in rows.values():
         if row["resolved"]:
             state = "sent" if row["mode"] == Mode.RETRY else "superseded"
             resolve(connection, row["id"], _pair(row), json.loads(row["resolved"]), state)
-    _close(connection, rows, now)
+    number = _next_number(connection)
+    _set(connection, rows, slice=plans.c.slice + 1, commit_number=number)
+    _set(connection, rows.keys() - done, state=PlanState.OPEN.value, sealed_at=None, resolved=None)
+    _set(connection, done, state=PlanState.COMMITTED.value, closed_at=now)
 
 
 def _require_lower(
@@ -55,20 +63,19 @@ def _require_lower(
         )
 
 
-def _close(connection: Connection, plan_ids: Collection[int], now: datetime) -> None:
-    """Mark plans as committed, under one number that tells their order from other commits'.
+def _next_number(connection: Connection) -> int | None:
+    """A number that tells the order of commits.
 
     The counter's row stays locked until the transaction ends, so numbers are in commit order.
     """
     counted = counters.c.name == "commit"
     connection.execute(update(counters).where(counted).values(value=counters.c.value + 1))
-    number = connection.scalar(select(counters.c.value).where(counted))
+    return connection.scalar(select(counters.c.value).where(counted))
+
+
+def _set(connection: Connection, plan_ids: Collection[int], **values: Any) -> None:
     for chunk in chunks(sorted(plan_ids)):
-        connection.execute(
-            update(plans)
-            .where(plans.c.id.in_(chunk))
-            .values(state=PlanState.COMMITTED.value, closed_at=now, commit_number=number)
-        )
+        connection.execute(update(plans).where(plans.c.id.in_(chunk)).values(**values))
 
 
 def _pair(row: RowMapping) -> Pair:

@@ -16,6 +16,14 @@ _SQLITE_UNUSABLE = {
     sqlite3.SQLITE_IOERR,
 }
 
+_SQLITE_FULL = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+}
+"""SQLite says FULL of a full disk only: a quota or a limit of file size is an error in writing."""
+
 _POSTGRES_BUSY = {"40001", "40P01", "55P03"}
 """Serialization failure, deadlock, lock not available."""
 
@@ -66,8 +74,11 @@ def _of_sqlite(error: DBAPIError, name: str) -> CioError:
             "Restore a backup of the file, or move it away and rebuild the ledger from the "
             "buckets' manifests.",
         )
-    if code == sqlite3.SQLITE_FULL:
-        return DiskFull(f"No space is left for the ledger {name}.", "Make space on its disk.")
+    if getattr(error.orig, "sqlite_errorcode", None) in _SQLITE_FULL:
+        return DiskFull(
+            f"No space is left for the ledger {name}.",
+            "Make space on its disk or in its quota; if there is plenty, check the disk.",
+        )
     if code in _SQLITE_UNUSABLE:
         return LedgerError(
             f"The ledger {name} cannot be opened or written.",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from cio_pipeline.ledger.bulk import chunks, insert_missing, name_pairs, pair_in
 from cio_pipeline.ledger.schema import leases
@@ -59,8 +59,8 @@ class SqlLeases:
 
     def check(self, lease: Lease, pair: Pair) -> None:
         """Raise LeaseLost if the pair's fencing token is no longer this lease's."""
-        query = select(leases).where(pair_in(leases, [pair]))
-        rows = self.database.read(lambda connection: connection.execute(query).all())
+        of_pair = {"of_sync": pair[0], "of_export": pair[1]}
+        rows = self.database.read(lambda connection: connection.execute(_ONE, of_pair).all())
         _require(lease, [pair], dict(_by_pair(rows)))
 
     def release(self, lease: Lease) -> None:
@@ -72,6 +72,21 @@ class SqlLeases:
             _give(connection, still, {"owner": None})
 
         self.database.write(work)
+
+    def owners(self, now: datetime) -> Collection[str]:
+        """Who holds a lease that has not expired: the runs that give a sign of life."""
+        query = (
+            select(leases.c.owner)
+            .distinct()
+            .where(leases.c.owner.is_not(None), leases.c.expires_at > now)
+        )
+        return self.database.read(lambda connection: connection.execute(query).scalars().all())
+
+
+_ONE = select(leases).where(
+    leases.c.sync_id == bindparam("of_sync"), leases.c.export == bindparam("of_export")
+)
+"""The lease of one pair; made once, since it is asked for before every put."""
 
 
 def hold(connection: Connection, lease: Lease, pairs: Collection[Pair]) -> None:

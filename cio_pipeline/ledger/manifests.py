@@ -10,11 +10,13 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, tu
 
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.failures import RowConflict
+from cio_pipeline.ledger.plan_rows import is_committed
+from cio_pipeline.ledger.positions import overtake_errors
 from cio_pipeline.ledger.schema import files, manifests, plans, voids
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.errors import LeaseLost
-from cio_pipeline.model.manifests import Manifest, ManifestFile, VoidSequence, digest
-from cio_pipeline.model.plans import Mode, PlanState, Series
+from cio_pipeline.model.manifests import CHAIN, Manifest, ManifestFile, VoidSequence, digest
+from cio_pipeline.model.plans import Mode, Series
 
 Pending = tuple[list[ManifestFile], list[VoidSequence]]
 
@@ -92,13 +94,18 @@ class SqlManifests:
         return self.database.read(work)
 
     def mark_put(self, sync_id: str, ordinal: int, now: datetime) -> None:
-        """The manifest lies in the bucket."""
+        """The manifest lies in the bucket; earlier errors of the chain are overtaken by that."""
         statement = (
             update(manifests)
             .where(manifests.c.sync_id == sync_id, manifests.c.ordinal == ordinal)
             .values(put_at=now)
         )
-        self.database.write(lambda connection: connection.execute(statement))
+
+        def work(connection: Connection) -> None:
+            connection.execute(statement)
+            overtake_errors(connection, {(sync_id, CHAIN): now})
+
+        self.database.write(work)
 
     def bodies(self, sync_id: str) -> Sequence[tuple[int, bytes]]:
         """All stored manifests of a sync, in order."""
@@ -144,7 +151,7 @@ def _committed(
             plans.c.mode,
         )
         .join(plans, plans.c.id == files.c.plan_id)
-        .where(condition, plans.c.state == PlanState.COMMITTED.value)
+        .where(condition, is_committed())
         .order_by(plans.c.commit_number, plans.c.id, files.c.number)
     )
     return [(row["sync_id"], _file(row)) for row in connection.execute(query).mappings()]

@@ -11,6 +11,7 @@ from cio_pipeline.ledger.manifests import SqlManifests
 from cio_pipeline.ledger.migrations import migrate
 from cio_pipeline.ledger.plans import SqlPlans
 from cio_pipeline.ledger.quarantine import SqlQuarantine
+from cio_pipeline.ledger.rebuilding import SqlRecovery
 from cio_pipeline.ledger.registry import SqlRegistry
 from cio_pipeline.ledger.transactions import Database
 
@@ -28,6 +29,7 @@ class SqlLedger:
     manifests: SqlManifests
     quarantine: SqlQuarantine
     attempts: SqlAttempts
+    recovery: SqlRecovery
 
     def close(self) -> None:
         """Give back all connections; the ledger opens new ones if it is used again."""
@@ -58,4 +60,5 @@ def open_ledger(url: str) -> SqlLedger:
         manifests=SqlManifests(database),
         quarantine=SqlQuarantine(database),
         attempts=SqlAttempts(database),
+        recovery=SqlRecovery(database),
     )

@@ -46,15 +46,18 @@ def lock_plans(connection: Connection, plan_ids: Collection[int]) -> dict[int, R
 def require_state(
     rows: Mapping[int, RowMapping], wanted: Collection[Plan], states: Collection[str]
 ) -> None:
-    """Raise PositionMoved unless each plan is in one of some states."""
+    """Raise PositionMoved unless each plan is in one of some states, at the slice it is given."""
     wrong = [
         (plan.sync_id, plan.export)
         for plan in wanted
-        if plan.plan_id not in rows or rows[plan.plan_id]["state"] not in states
+        if plan.plan_id not in rows
+        or rows[plan.plan_id]["state"] not in states
+        or rows[plan.plan_id]["slice"] != plan.slice
     ]
     if wrong:
         raise PositionMoved(
-            f"The plan is not {' or '.join(sorted(states))} any more for {name_pairs(wrong)}.",
+            f"The plan is not {' or '.join(sorted(states))} any more, or is at another slice, for "
+            f"{name_pairs(wrong)}.",
             _STALE,
         )
 
@@ -74,9 +77,14 @@ def abandon(connection: Connection, lease: Lease, plan: Plan, *, void: bool, now
 
 
 def _void(connection: Connection, plan: Plan, *, void: bool) -> None:
-    used = connection.execute(
-        select(files.c.series, files.c.sequence).where(files.c.plan_id == plan.plan_id).distinct()
-    ).all()
+    """Declare the numbers of the slice under way void; those of committed slices are delivered.
+
+    A number that has parts in both was delivered: its last parts never existed for readers.
+    """
+    numbers = select(files.c.series, files.c.sequence).where(files.c.plan_id == plan.plan_id)
+    delivered = connection.execute(numbers.where(files.c.slice < plan.slice)).all()
+    sealed = connection.execute(numbers.where(files.c.slice == plan.slice).distinct()).all()
+    used = [number for number in sealed if number not in delivered]
     if used and not void:
         raise LedgerError(
             f"The plan of '{plan.export}' of sync '{plan.sync_id}' is sealed: its numbers are "

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import ColumnElement, RowMapping, and_, or_
 
+from cio_pipeline.ledger.schema import files, plans
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, Series
+from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, Sent, Series
 
 
 def plan_row(draft: PlanDraft, now: datetime) -> dict[str, Any]:
@@ -30,6 +31,8 @@ def plan_row(draft: PlanDraft, now: datetime) -> dict[str, Any]:
         "fingerprint": draft.fingerprint,
         "state": PlanState.OPEN.value,
         "opened_at": now,
+        "slices": draft.slices,
+        "slice_rows": draft.slice_rows,
     }
 
 
@@ -38,8 +41,10 @@ def opened(draft: PlanDraft, plan_id: int) -> Plan:
     return Plan(**vars(draft), plan_id=plan_id, state=PlanState.OPEN)
 
 
-def plan_of(row: RowMapping, cuts_by_time: Mapping[datetime, Cut]) -> Plan:
-    """A plan from its row and the cuts it refers to."""
+def plan_of(
+    row: RowMapping, cuts_by_time: Mapping[datetime, Cut], sent: Sent | None = None
+) -> Plan:
+    """A plan from its row, the cuts it refers to, and what its committed slices sent."""
     lower: datetime | None = row["lower_at"]
     first: dict[str, int] = json.loads(row["first"])
     return Plan(
@@ -59,11 +64,25 @@ def plan_of(row: RowMapping, cuts_by_time: Mapping[datetime, Cut]) -> Plan:
         fingerprint=row["fingerprint"],
         plan_id=row["id"],
         state=PlanState(row["state"]),
+        slices=row["slices"],
+        slice_rows=row["slice_rows"],
+        slice=row["slice"],
+        sent=sent or Sent(),
     )
 
 
+def is_committed() -> ColumnElement[bool]:
+    """Whether a file, joined with its plan, is of a slice that was committed."""
+    return or_(plans.c.state == PlanState.COMMITTED.value, files.c.slice < plans.c.slice)
+
+
+def is_under_way() -> ColumnElement[bool]:
+    """Whether a file, joined with its plan, is sealed and not committed yet."""
+    return and_(plans.c.state == PlanState.SEALED.value, files.c.slice == plans.c.slice)
+
+
 def file_row(plan: Plan, number: int, file: SealedFile) -> dict[str, Any]:
-    """The row of a sealed file; `number` is its place in the plan."""
+    """The row of a sealed file of the plan's slice; `number` is its place in the plan."""
     return {
         "plan_id": plan.plan_id,
         "number": number,
@@ -78,6 +97,7 @@ def file_row(plan: Plan, number: int, file: SealedFile) -> dict[str, Any]:
         "min_time": file.min_time,
         "max_time": file.max_time,
         "spool": file.spool,
+        "slice": plan.slice,
     }
 
 

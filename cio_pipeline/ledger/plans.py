@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from cio_pipeline.ledger.bulk import chunks, name_pairs
 from cio_pipeline.ledger.committing import commit
 from cio_pipeline.ledger.failures import RowConflict
 from cio_pipeline.ledger.opening import abandon, open_plans
-from cio_pipeline.ledger.plan_rows import file_of
-from cio_pipeline.ledger.positions import advance
+from cio_pipeline.ledger.plan_rows import file_of, is_under_way
+from cio_pipeline.ledger.positions import advance, advance_unheld
 from cio_pipeline.ledger.schema import files
 from cio_pipeline.ledger.schema import plans as plans_table
 from cio_pipeline.ledger.sealing import seal
@@ -58,13 +58,13 @@ class SqlPlans:
         self.database.write(lambda connection: seal(connection, lease, sealed, now))
 
     def sealed(self, plans: Collection[Plan]) -> Mapping[int, tuple[SealedFile, ...]]:
-        """The sealed files of sealed or committed plans, by plan id."""
+        """The sealed files of sealed plans (of their slice) or committed ones, by plan id."""
         return self.database.read(
             lambda connection: _sealed(connection, [plan.plan_id for plan in plans])
         )
 
     def commit(self, lease: Lease, plans: Sequence[Plan], now: datetime) -> None:
-        """Files and new positions in one transaction.
+        """Files and new positions in one transaction; plans with more slices go on to the next.
 
         Raises LeaseLost or PositionMoved, and then nothing of the call is stored.
         """
@@ -77,6 +77,16 @@ class SqlPlans:
         unfinished plan.
         """
         self.database.write(lambda connection: advance(connection, lease, pairs, to, now))
+
+    def advance_unheld(
+        self, stands: Mapping[Pair, datetime], to: Cut, now: datetime
+    ) -> Collection[Pair]:
+        """The same without a lease, for pairs that nobody holds; the pairs that were moved.
+
+        A pair is left alone if it does not stand where it is said to, has an unfinished plan, or
+        is held by a lease that has not expired.
+        """
+        return self.database.write(lambda connection: advance_unheld(connection, stands, to, now))
 
     def abandon(self, lease: Lease, plan: Plan, *, void: bool, now: datetime) -> None:
         """Close a plan without delivering it; `void` records its sealed numbers as void.
@@ -92,12 +102,18 @@ def _sealed(
 ) -> Mapping[int, tuple[SealedFile, ...]]:
     found: dict[int, list[SealedFile]] = {}
     states = (PlanState.SEALED.value, PlanState.COMMITTED.value)
+    of_state = or_(plans_table.c.state == PlanState.COMMITTED.value, is_under_way())
     for chunk in chunks(sorted(set(plan_ids))):
         known = select(plans_table.c.id).where(
             plans_table.c.id.in_(chunk), plans_table.c.state.in_(states)
         )
         found.update({plan_id: [] for plan_id in connection.scalars(known)})
-        rows = select(files).where(files.c.plan_id.in_(chunk)).order_by(files.c.number)
+        rows = (
+            select(files)
+            .join(plans_table, plans_table.c.id == files.c.plan_id)
+            .where(files.c.plan_id.in_(chunk), of_state)
+            .order_by(files.c.number)
+        )
         for row in connection.execute(rows).mappings():
             if row["plan_id"] in found:
                 found[row["plan_id"]].append(file_of(row))

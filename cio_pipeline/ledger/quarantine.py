@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, text, update
+from sqlalchemy import Connection, RowMapping, case, select, text, update
 
 from cio_pipeline.ledger.bulk import CHUNK, chunks, insert_into
 from cio_pipeline.ledger.schema import quarantine
@@ -39,15 +39,22 @@ def hold_back(connection: Connection, sealed: Collection[SealedPlan]) -> None:
     """Store the quarantined rows of plans.
 
     An open entry of the same identity and reason is brought up to date (count, window): it still
-    is the same row of the source.
+    is the same row of the source. One that an earlier slice of the plan made is added to.
     """
     rows = [_row(one, row) for one in sealed for row in one.quarantined]
     statement = insert_into(connection, quarantine)
-    renewed = ("workspace_id", "count", "window_end", "plan_id")
+    new = statement.excluded
+    more = quarantine.c.count + new.count
+    count = case((quarantine.c.plan_id == new.plan_id, more), else_=new.count)
     upserted = statement.on_conflict_do_update(
         index_elements=[quarantine.c.sync_id, quarantine.c.export, quarantine.c.digest],
         index_where=text("state = 'open'"),
-        set_={name: statement.excluded[name] for name in renewed},
+        set_={
+            "workspace_id": new.workspace_id,
+            "count": count,
+            "window_end": new.window_end,
+            "plan_id": new.plan_id,
+        },
     )
     for chunk in chunks(rows):
         connection.execute(upserted, chunk)

@@ -128,6 +128,10 @@ plans = Table(
     Column("sealed_at", UtcTime),
     Column("closed_at", UtcTime),
     Column("commit_number", BigInteger),
+    Column("slices", Integer, nullable=False, server_default="1"),
+    Column("slice_rows", BigInteger),
+    # How many slices were committed.
+    Column("slice", Integer, nullable=False, server_default="0"),
     Index(
         "one_unfinished_plan",
         "sync_id",
@@ -158,6 +162,7 @@ files = Table(
     Column("max_time", UtcTime),
     Column("spool", Text, nullable=False),
     Column("manifest_ordinal", BigInteger),
+    Column("slice", Integer, nullable=False, server_default="0"),
     UniqueConstraint("sync_id", "key", name="one_plan_per_key"),
     Index("unlisted_files", "sync_id", sqlite_where=_UNLISTED_SQL, postgresql_where=_UNLISTED_SQL),
 )

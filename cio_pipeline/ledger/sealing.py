@@ -11,7 +11,7 @@ from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.numbers import use_numbers
 from cio_pipeline.ledger.opening import lock_plans, require_state
-from cio_pipeline.ledger.plan_rows import file_row
+from cio_pipeline.ledger.plan_rows import file_row, is_under_way
 from cio_pipeline.ledger.quarantine import hold_back
 from cio_pipeline.ledger.schema import UNFINISHED, files, plans
 from cio_pipeline.model.errors import DigestMismatch, LedgerError
@@ -39,8 +39,10 @@ def _require_same(connection: Connection, sealed: Collection[SealedPlan]) -> Non
     """Raise DigestMismatch unless sealed plans bring the files that they were sealed with."""
     stored: dict[int, dict[str, str]] = {one.plan.plan_id: {} for one in sealed}
     for chunk in chunks(stored):
-        query = select(files.c.plan_id, files.c.key, files.c.sha256).where(
-            files.c.plan_id.in_(chunk)
+        query = (
+            select(files.c.plan_id, files.c.key, files.c.sha256)
+            .join(plans, plans.c.id == files.c.plan_id)
+            .where(files.c.plan_id.in_(chunk), is_under_way())
         )
         for plan_id, key, sha256 in connection.execute(query):
             stored[plan_id][key] = sha256
@@ -75,7 +77,9 @@ def _require_own_keys(connection: Connection, sealed: Collection[SealedPlan]) ->
 
 def _insert_files(connection: Connection, sealed: Collection[SealedPlan]) -> None:
     rows = [
-        file_row(one.plan, number, file) for one in sealed for number, file in enumerate(one.files)
+        file_row(one.plan, number, file)
+        for one in sealed
+        for number, file in enumerate(one.files, start=sum(one.plan.sent.files.values()))
     ]
     for chunk in chunks(rows):
         connection.execute(insert(files), chunk)

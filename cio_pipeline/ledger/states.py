@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, and_, select, union
+from sqlalchemy import Connection, Select, and_, func, select, union
 
+from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.cuts import cuts_where
-from cio_pipeline.ledger.plan_rows import plan_of
-from cio_pipeline.ledger.schema import UNFINISHED, cuts, plans, positions, sequences, syncs
+from cio_pipeline.ledger.plan_rows import is_committed, plan_of
+from cio_pipeline.ledger.schema import UNFINISHED, cuts, files, plans, positions, sequences, syncs
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.plans import Plan, Series
+from cio_pipeline.model.plans import Plan, Sent, Series
 from cio_pipeline.model.registry import ExportState, RegisteredSync
 from cio_pipeline.pipeline.ports import Pair
 
@@ -58,8 +59,29 @@ def _unfinished(
     connection: Connection, exports: Sequence[str], cuts_by_time: Mapping[datetime, Cut]
 ) -> dict[Pair, Plan]:
     query = select(plans).where(plans.c.export.in_(exports), plans.c.state.in_(UNFINISHED))
-    rows = connection.execute(query).mappings()
-    return {(row["sync_id"], row["export"]): plan_of(row, cuts_by_time) for row in rows}
+    rows = connection.execute(query).mappings().all()
+    sent = sent_by(connection, [row["id"] for row in rows if row["slice"]])
+    return {
+        (row["sync_id"], row["export"]): plan_of(row, cuts_by_time, sent.get(row["id"]))
+        for row in rows
+    }
+
+
+def sent_by(connection: Connection, plan_ids: Collection[int]) -> dict[int, Sent]:
+    """What the committed slices of plans delivered; nothing for those that delivered no file."""
+    found: dict[int, Sent] = {}
+    for chunk in chunks(sorted(plan_ids)):
+        query = (
+            select(files.c.plan_id, files.c.series, func.count(), func.sum(files.c.rows))
+            .join(plans, plans.c.id == files.c.plan_id)
+            .where(plans.c.id.in_(chunk), is_committed())
+            .group_by(files.c.plan_id, files.c.series)
+        )
+        for plan_id, series, number, rows in connection.execute(query):
+            before = found.get(plan_id, Sent())
+            counted = {**before.files, Series(series): number}
+            found[plan_id] = Sent(counted, before.rows + int(rows))
+    return found
 
 
 def _sequences(connection: Connection, exports: Sequence[str]) -> dict[Pair, dict[Series, int]]:

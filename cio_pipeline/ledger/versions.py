@@ -164,5 +164,13 @@ VERSION_1 = (
     "INSERT INTO counters (name, value) VALUES ('commit', 0)",
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1,)
+VERSION_2 = (
+    "ALTER TABLE plans ADD COLUMN slices INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE plans ADD COLUMN slice_rows BIGINT",
+    "ALTER TABLE plans ADD COLUMN slice INTEGER NOT NULL DEFAULT 0",
+    "UPDATE plans SET slice = 1 WHERE state = 'committed'",
+    "ALTER TABLE files ADD COLUMN slice INTEGER NOT NULL DEFAULT 0",
+)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2)
 """Statements of version 1, 2, … in order."""

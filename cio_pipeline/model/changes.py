@@ -9,6 +9,9 @@ VERSION = "_version"
 COMMITTED_AT = "_committed_at"
 """The time of that commit (Datetime us UTC)."""
 
+GREW = "_grew"
+"""Whether the column that must grow did, for `changed` rows; null for others (Boolean)."""
+
 SERIES = "_series"
 """The series that a row is sent in: a value of model.plans.Series (String)."""
 

@@ -12,11 +12,14 @@ from typing import NoReturn
 
 from pydantic import TypeAdapter
 
+from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import ManifestBroken
 from cio_pipeline.model.plans import Mode, Series
 
 FORMAT = 1
 FOLDER = "_cio"
+CHAIN = "manifest"
+"""Stands for the export where a sync's chain is leased, or an error of it recorded."""
 _NAME = re.compile(rf"^{FOLDER}/([1-9][0-9]*)\.manifest$")
 
 
@@ -51,16 +54,32 @@ class VoidSequence:
 
 
 @dataclass(frozen=True)
+class InitialProgress:
+    """An initial export under way: of `slices` of `slice_rows` source rows, `done` were delivered.
+
+    `at` is the end of the window that it belongs to.
+    """
+
+    at: datetime
+    slices: int
+    slice_rows: int | None
+    done: int
+
+
+@dataclass(frozen=True)
 class ExportStatus:
     """Where an export stood when the manifest was written.
 
     `state` is one of delivered, empty, outstanding, initial-running, paused. `position` is the
-    end of the last window delivered, if any.
+    end of the last window delivered, if any. `source` is the export's driving table there, or
+    where its initial export reads it: a ledger that was lost goes on from exactly there.
     """
 
     export: str
     state: str
     position: datetime | None
+    source: TableCut | None = None
+    initial: InitialProgress | None = None
 
 
 @dataclass(frozen=True)

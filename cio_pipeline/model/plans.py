@@ -1,7 +1,7 @@
 """Plans: what one (sync, export) is about to send, frozen before the first byte is read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -39,6 +39,9 @@ class PlanDraft:
 
     `lower` is None for an initial export. `floor` is the earliest processed_at that is sent where
     an age limit applies (D6, D7). `first` holds the first sequence of each series.
+
+    An initial export is sent in `slices` of `slice_rows` source rows, one after the other; all
+    other plans are one slice, with `slice_rows` None.
     """
 
     sync_id: str
@@ -55,14 +58,35 @@ class PlanDraft:
     first: Mapping[Series, int] = field(hash=False)
     rows_per_file: int
     fingerprint: str
+    slices: int = field(default=1, kw_only=True)
+    slice_rows: int | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What the committed slices of a plan delivered: files of each series with any, and rows."""
+
+    files: Mapping[Series, int] = field(default_factory=dict[Series, int], hash=False)
+    rows: int = 0
 
 
 @dataclass(frozen=True)
 class Plan(PlanDraft):
-    """A plan that the ledger holds."""
+    """A plan that the ledger holds.
+
+    `slice` is the one that is sent next, from 0: as many were committed. It equals `slices` once
+    all were. `sent` is what those delivered.
+    """
 
     plan_id: int
     state: PlanState
+    slice: int = field(default=0, kw_only=True)
+    sent: Sent = field(default=Sent(), kw_only=True)
+
+    @property
+    def last_slice(self) -> bool:
+        """Whether the slice that is sent next is the last one."""
+        return self.slice + 1 >= self.slices
 
 
 @dataclass(frozen=True)
@@ -102,7 +126,7 @@ class QuarantinedRow:
 
 @dataclass(frozen=True)
 class SealedPlan:
-    """What sealing adds to a plan: its files, none if there was nothing to send.
+    """What sealing adds to a plan's slice: its files, none if there was nothing to send.
 
     `quarantined` are the rows held back; `resolved` the identities of rows that were held back
     earlier and that these files deliver.
@@ -112,3 +136,13 @@ class SealedPlan:
     files: tuple[SealedFile, ...]
     quarantined: tuple[QuarantinedRow, ...] = ()
     resolved: tuple[str, ...] = ()
+
+    @property
+    def rest(self) -> Plan:
+        """The plan as it goes on once this slice was committed: open, at the next slice."""
+        counted = dict(self.plan.sent.files)
+        for file in self.files:
+            counted[file.series] = counted.get(file.series, 0) + 1
+        rows = self.plan.sent.rows + sum(file.rows for file in self.files)
+        sent = Sent(counted, rows)
+        return replace(self.plan, state=PlanState.OPEN, slice=self.plan.slice + 1, sent=sent)

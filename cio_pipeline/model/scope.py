@@ -9,11 +9,13 @@ class Lane(StrEnum):
     """What kind of work a run takes on.
 
     Ticks serve what has been initially exported; the initial lane serves what is new or resumed,
-    so that a long first export never delays a tick. A run started by hand does both.
+    so that a long first export never delays a tick. A run started by hand does both. The manifest
+    lane runs no export: it lists files that a failed run left without a manifest.
     """
 
     TICK = "tick"
     INITIAL = "initial"
+    MANIFEST = "manifest"
     ALL = "all"
 
 

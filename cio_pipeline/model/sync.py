@@ -17,13 +17,16 @@ class _Strict(BaseModel):
 
 
 def checked_path(path: str) -> str:
-    """A destination's path, as it is, if no store could read it in another way (D8)."""
+    """A destination's path, as it is, if no store could read it in another way (D8).
+
+    Raises ValueError; the path itself is not repeated, since people paste URLs with secrets.
+    """
     if path and (path.startswith("/") or "//" in path or path.endswith("/")):
-        raise ValueError(f"'{path}' has a leading, trailing or double slash; write it without")
+        raise ValueError("the path has a leading, trailing or double slash; write it without")
     if any(part in {".", ".."} for part in path.split("/")):
-        raise ValueError(f"'{path}' has a '.' or '..' in it; write the plain path")
+        raise ValueError("the path has a '.' or '..' in it; write it plainly")
     if re.search(r"[\x00-\x1f\x7f\\]", path):
-        raise ValueError(f"'{path!r}' has a control character or a backslash in it")
+        raise ValueError("the path has a control character or a backslash in it")
     return path
 
 
@@ -46,11 +49,13 @@ class Sync(_Strict):
     id: Annotated[
         str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$", description="Unique name.")
     ]
-    workspace_id: Annotated[int, Field(ge=1, lt=2**63, description="Whose rows are sent.")]
+    workspace_id: Annotated[
+        int, Field(strict=True, ge=1, lt=2**63, description="Whose rows are sent.")
+    ]
     feed: Annotated[Feed, Field(description="Kind of feed.")] = Feed.DATA_OUT
     version: Annotated[Literal[4, 5], Field(description="Contract version.")] = 5
     exports: Annotated[
-        Literal["all"] | tuple[str, ...],
+        Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)],
         Field(description="`all`, or the names of the exports to send."),
     ] = "all"
     cadence: Annotated[Cadence, Field(description="How often it is served.")] = Cadence.QUARTER_HOUR

@@ -4,12 +4,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cio_pipeline.contracts.catalog import EXPORTS, export
+from cio_pipeline.contracts.catalog import EXPORTS, export, exports_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.ports import Registry
-from cio_pipeline.pipeline.sync_file import check_together, exports_of_sync
+from cio_pipeline.pipeline.sync_file import Location, check_together, exports_of_sync
 
 FIXED = ("workspace_id", "feed", "version", "timestamp_unit", "stems", "layout", "destination")
 """What a sync keeps for its life: changing it would break what was sent already."""
@@ -27,7 +27,7 @@ class Applied:
 def apply_syncs(
     registry: Registry,
     syncs: Sequence[Sync],
-    overlaps: Callable[[Sync, Sync], bool],
+    located: Callable[[Sync], Location],
     now: datetime,
 ) -> list[Applied]:
     """Register new syncs (created `now`) and change known ones; all or nothing is checked first.
@@ -35,10 +35,9 @@ def apply_syncs(
     Syncs that the file does not name stay as they are. Raises InvalidConfig.
     """
     known = {one.sync.id: one for one in registry.all()}
-    check_together(syncs, overlaps)
     named = {sync.id for sync in syncs}
     others = [one.sync for sync_id, one in known.items() if sync_id not in named]
-    check_together([*syncs, *others], overlaps)
+    check_together([*syncs, *others], located)
     for sync in syncs:
         if sync.id in known:
             _check_change(known[sync.id].sync, sync)
@@ -60,7 +59,7 @@ def _apply(registry: Registry, known: RegisteredSync | None, sync: Sync, now: da
     if known is None:
         registry.put(sync, {name: ExportSwitch(enabled=True) for name in wanted}, now)
         return Applied(sync.id, "created")
-    switches = switched(known.switches, wanted, now)
+    switches = switched(known.switches, wanted, now, _behind(registry, known))
     changes = [
         name
         for name in type(sync).model_fields
@@ -77,19 +76,46 @@ def _apply(registry: Registry, known: RegisteredSync | None, sync: Sync, now: da
 
 
 def switched(
-    switches: Mapping[str, ExportSwitch], wanted: Collection[str], now: datetime
+    switches: Mapping[str, ExportSwitch],
+    wanted: Collection[str],
+    now: datetime,
+    behind: Collection[str] = (),
 ) -> dict[str, ExportSwitch]:
-    """The switches after exactly the wanted exports are on."""
+    """The switches after exactly the wanted exports are on.
+
+    `behind` are exports that were resumed and have not caught up: paused again, they count as off
+    since the first pause (D7's limits are about what was not sent, not about the switch).
+    """
     names = [name for name in EXPORTS if name in switches or name in wanted]
-    return {name: _switch(switches.get(name), name in wanted, now) for name in names}
+    return {
+        name: _turned_on(switches.get(name), now)
+        if name in wanted
+        else _turned_off(switches[name], now, keep=name in behind)
+        for name in names
+    }
 
 
-def _switch(old: ExportSwitch | None, on: bool, now: datetime) -> ExportSwitch:  # noqa: FBT001 - the switch's own value
+def _turned_on(old: ExportSwitch | None, now: datetime) -> ExportSwitch:
     if old is None:
-        return ExportSwitch(enabled=on)
-    if old.enabled == on:
+        return ExportSwitch(enabled=True)
+    return old if old.enabled else replace(old, enabled=True, resumed_at=now)
+
+
+def _turned_off(old: ExportSwitch, now: datetime, *, keep: bool) -> ExportSwitch:
+    if not old.enabled:
         return old
-    return replace(old, enabled=on, **{"resumed_at" if on else "paused_at": now})
+    return replace(old, enabled=False, paused_at=old.paused_at if keep else now)
+
+
+def _behind(registry: Registry, known: RegisteredSync) -> set[str]:
+    states = registry.states(list(known.switches), [known.sync.id])
+    return {
+        state.export
+        for state in states
+        if state.position
+        and state.switch.resumed_at
+        and state.position.at < state.switch.resumed_at
+    }
 
 
 def switch_exports(
@@ -101,13 +127,12 @@ def switch_exports(
     """
     known = registry.get(sync_id)
     chosen = {export(name, known.sync.version).name for name in names} or set(known.switches)
-    chosen |= {
-        name
-        for name in known.switches
-        if EXPORTS[name].together in {EXPORTS[one].together for one in chosen} - {None}
-    }
+    together = {EXPORTS[one].together for one in chosen} - {None}
+    available = exports_of(known.sync.version)
+    chosen |= {one.name for one in available if one.together in together}
     enabled = {name for name, switch in known.switches.items() if switch.enabled}
-    switches = switched(known.switches, enabled | chosen if on else enabled - chosen, now)
+    wanted = enabled | chosen if on else enabled - chosen
+    switches = switched(known.switches, wanted, now, _behind(registry, known))
     changed = [name for name in switches if switches[name] != known.switches.get(name)]
     if changed:
         registry.put(known.sync, switches, now)

@@ -1,21 +1,28 @@
 """Cohorts: plans that one scan of the source serves, whatever the number of workspaces."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Generic, TypeVar
 
 import polars as pl
 
-from cio_pipeline.changesets.build import Changeset, build, everything_new
+from cio_pipeline.changesets.build import Changeset, build
 from cio_pipeline.changesets.quarantine import identity_expr
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.plans import Mode, PlanDraft
-from cio_pipeline.pipeline.ports import Ledger, Source
+from cio_pipeline.model.plans import Mode, Plan, PlanDraft
+from cio_pipeline.pipeline.ports import Ledger, Source, TableSlice
+
+INITIAL_WORKSPACES = 200
+"""Workspaces that share one scan of all history.
+
+One scan for more would give each of them more and smaller files, since its slices would hold fewer
+rows of each; a scan costs a tenth of what encoding its rows does.
+"""
 
 P = TypeVar("P", bound=PlanDraft)
 
@@ -39,29 +46,57 @@ class Cohort(Generic[P]):
 
 
 def cohorts_of(plans: Iterable[P]) -> list[Cohort[P]]:
-    """Plans grouped by what they read and how it is encoded."""
+    """Plans grouped by what they read next and how it is encoded; lower slices come first."""
     ordered = sorted(plans, key=_likeness)
-    groups = [tuple(group) for _, group in groupby(ordered, key=_likeness)]
-    return [Cohort(EXPORTS[group[0].export], group) for group in groups]
+    groups = [list(group) for _, group in groupby(ordered, key=_likeness)]
+    return [
+        Cohort(EXPORTS[some[0].export], tuple(some))
+        for group in groups
+        for some in _portions(group)
+    ]
+
+
+def _portions(plans: list[P]) -> Iterable[list[P]]:
+    """The plans as they are, initial ones for so many workspaces at a time."""
+    if plans[0].mode is not Mode.INITIAL:
+        return [plans]
+    workspaces = sorted({plan.workspace_id for plan in plans})
+    starts = range(0, len(workspaces), INITIAL_WORKSPACES)
+    portions = [set(workspaces[start : start + INITIAL_WORKSPACES]) for start in starts]
+    return [[plan for plan in plans if plan.workspace_id in some] for some in portions]
 
 
 def _likeness(plan: PlanDraft) -> tuple[str, ...]:
     driving = EXPORTS[plan.export].source
     lower = plan.lower.tables.get(driving) if plan.lower else None
     parts = (plan.export, plan.version, plan.timestamp_unit, plan.mode, lower, plan.upper.at)
-    return tuple(str(part) for part in (*parts, plan.floor, plan.rows_per_file, plan.fingerprint))
+    bounds = (plan.floor, plan.rows_per_file, plan.fingerprint, plan.slices, plan.slice_rows)
+    at = f"{plan.slice:09}" if isinstance(plan, Plan) else ""
+    # What a retry sends differs from sync to sync, also within a workspace.
+    alone = plan.sync_id if plan.mode is Mode.RETRY else ""
+    return tuple(str(part) for part in (*parts, *bounds, at, alone))
 
 
-def changeset_of(source: Source, ledger: Ledger, cohort: Cohort[P]) -> Changeset:
-    """The lazy frames of a cohort; nothing is read before they are collected.
+def changeset_of(
+    source: Source,
+    ledger: Ledger,
+    cohort: Cohort[P],
+    part: TableSlice | None = None,
+    retried: Collection[tuple[int, str]] | None = None,
+) -> Changeset:
+    """The lazy frames of a cohort, or of a slice of it; nothing is read before they are collected.
 
+    A retry sends the rows that are in quarantine, or `retried`: (workspace, identity).
     Raises the source's errors for tables that cannot be read at the cut.
     """
     plan, export = cohort.model, cohort.export
-    driving = _driving(source, plan, export)
+    driving = _driving(source, plan, export, part)
     if plan.mode is Mode.RETRY:
-        driving = _held_back(ledger, cohort, driving)
-    joins = {name: _at(source, name, plan.upper) for name in export.joins}
+        wanted = _in_quarantine(ledger, cohort) if retried is None else retried
+        driving = _only(cohort, driving, wanted)
+    joins = {
+        name: _at(source, name, plan.upper) for name in export.joins if name in plan.upper.tables
+    }
     return build(
         export,
         plan.version,
@@ -74,15 +109,15 @@ def changeset_of(source: Source, ledger: Ledger, cohort: Cohort[P]) -> Changeset
     )
 
 
-def _driving(source: Source, plan: PlanDraft, export: Export) -> pl.LazyFrame:
+def _driving(
+    source: Source, plan: PlanDraft, export: Export, part: TableSlice | None
+) -> pl.LazyFrame:
+    if part is not None:
+        table = SOURCE_TABLES[export.source]
+        return source.snapshot(table, plan.upper.table(table.name), part)
     if plan.mode in {Mode.INITIAL, Mode.RETRY} or plan.lower is None:
         return _at(source, export.source, plan.upper)
-    lower = plan.lower.tables.get(export.source)
-    if lower is None:
-        # A table that was created after the lower cut: all that it holds is new.
-        upper = plan.upper.table(export.source)
-        rows = source.snapshot(SOURCE_TABLES[export.source], upper)
-        return everything_new(rows, upper.version, plan.upper.at)
+    lower = plan.lower.table(export.source)
     return source.changes(SOURCE_TABLES[export.source], lower, plan.upper.table(export.source))
 
 
@@ -94,15 +129,20 @@ def _at(source: Source, table: str, cut: Cut) -> pl.LazyFrame:
     return source.snapshot(declared, at)
 
 
-def _held_back(ledger: Ledger, cohort: Cohort[P], rows: pl.LazyFrame) -> pl.LazyFrame:
+def _in_quarantine(ledger: Ledger, cohort: Cohort[P]) -> list[tuple[int, str]]:
     entries = ledger.quarantine.entries([plan.sync_id for plan in cohort.plans])
-    identities = [
+    return [
         (entry.workspace_id, entry.identity)
         for entry in entries
         if entry.export == cohort.export.name
     ]
+
+
+def _only(
+    cohort: Cohort[P], rows: pl.LazyFrame, identities: Collection[tuple[int, str]]
+) -> pl.LazyFrame:
     wanted = pl.LazyFrame(
-        identities, schema={"workspace_id": pl.Int64, "_identity": pl.String}, orient="row"
+        list(identities), schema={"workspace_id": pl.Int64, "_identity": pl.String}, orient="row"
     ).unique()
     unit = cohort.model.timestamp_unit
     return (

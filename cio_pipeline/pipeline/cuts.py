@@ -37,10 +37,14 @@ def peek_cut(services: Services, at: datetime) -> Cut:
 
 def _not_above(found: Cut, later: Cut) -> dict[str, TableCut]:
     return {
-        name: min(cut, later.tables[name], key=lambda c: c.version)
+        name: later.tables[name] if _above(cut, later.tables[name]) else cut
         for name, cut in found.tables.items()
         if name in later.tables
     }
+
+
+def _above(cut: TableCut, later: TableCut) -> bool:
+    return cut.table_id == later.table_id and cut.version > later.version
 
 
 def oldest_needed(ledger: Ledger) -> dict[str, Cut]:

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from functools import partial
 
 from cio_pipeline.model.errors import CioError
-from cio_pipeline.model.plans import SealedPlan
+from cio_pipeline.model.plans import Plan, SealedPlan
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.heartbeat import HeldLease
+from cio_pipeline.pipeline.in_flight import InFlight
 from cio_pipeline.pipeline.services import Services
 
 THREADS = 8
 """Syncs that are delivered to at a time."""
+
+BYTES_IN_FLIGHT = 256 * 1024 * 1024
+"""Two full files: a create-only put to a store holds the whole body in memory."""
 
 COMMIT_EVERY = 200
 """Plans per commit: few transactions, and little to deliver again after a crash."""
@@ -35,13 +39,21 @@ def deliver(
     A plan that fails stays sealed with its error as outcome, and is resumed by the next run.
     """
     outcomes: list[Outcome] = []
+    in_flight = InFlight(BYTES_IN_FLIGHT)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="deliver") as pool:
         for start in range(0, len(sealed), COMMIT_EVERY):
             chunk = sealed[start : start + COMMIT_EVERY]
-            failures = list(pool.map(partial(_try, services, lease), chunk))
+            failures = list(pool.map(partial(_try, services, lease, in_flight), chunk))
             outcomes += _commit(services, lease, list(zip(chunk, failures, strict=True)))
+            _tell(services, sealed, len(outcomes))
     _clear_spool(services, sealed, outcomes)
     return tuple(outcomes)
+
+
+def _tell(services: Services, sealed: Sequence[SealedPlan], plans: int) -> None:
+    export = sealed[0].plan.export
+    done, of = (sum(len(one.files) for one in some) for some in (sealed[:plans], sealed))
+    services.progress(f"{export}: files", done, of)
 
 
 def _clear_spool(
@@ -57,8 +69,10 @@ def _clear_spool(
         services.spool.discard(folder)
 
 
-def _try(services: Services, lease: HeldLease, sealed: SealedPlan) -> Failure | None:
-    return attempt(lambda: _put_all(services, lease, sealed))
+def _try(
+    services: Services, lease: HeldLease, in_flight: InFlight, sealed: SealedPlan
+) -> Failure | None:
+    return attempt(lambda: _put_all(services, lease, in_flight, sealed))
 
 
 def attempt(work: Callable[[], None]) -> Failure | None:
@@ -73,14 +87,15 @@ def attempt(work: Callable[[], None]) -> Failure | None:
     return None
 
 
-def _put_all(services: Services, lease: HeldLease, sealed: SealedPlan) -> None:
+def _put_all(services: Services, lease: HeldLease, in_flight: InFlight, sealed: SealedPlan) -> None:
     if not sealed.files:
         return
     plan = sealed.plan
     destination = services.destinations(_sync(services, plan.sync_id))
     for file in sealed.files:
         lease.check((plan.sync_id, plan.export))
-        destination.put(file.key, services.spool.path(file.spool), file.sha256)
+        with in_flight.holding(file.bytes):
+            destination.put(file.key, services.spool.path(file.spool), file.sha256)
 
 
 def _sync(services: Services, sync_id: str) -> Sync:
@@ -116,6 +131,12 @@ def _commit_delivered(
 def _commit_plans(services: Services, lease: HeldLease, sealed: Sequence[SealedPlan]) -> None:
     plans = [one.plan for one in sealed]
     services.ledger.plans.commit(lease.lease, plans, services.clock())
+
+
+def failure_of(plan: Plan, error: CioError) -> Outcome:
+    """The outcome of a plan that could not be sealed."""
+    message = f"{type(error).__name__}: {error}"
+    return Outcome(plan.sync_id, plan.export, plan.workspace_id, plan.mode, error=message)
 
 
 def _outcome(sealed: SealedPlan, failure: Failure | None) -> Outcome:

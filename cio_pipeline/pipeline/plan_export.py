@@ -1,6 +1,6 @@
 """Planning one export of a window: who is due, what each gets, frozen before anything is read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
@@ -29,7 +29,9 @@ from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.cohorts import Cohort, cohorts_of
 from cio_pipeline.pipeline.cuts import decide_cut
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.slices import with_slices
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,17 @@ def in_lane(decision: Decision, lane: Lane) -> bool:
     match decision:
         case Off() | NotDue() | Covered():
             return False
-        case Snapshot() | CatchUp():
+        case Snapshot(late=late):
+            return lane is not Lane.TICK or late
+        case CatchUp():
             return lane is not Lane.TICK
         case Resume(plan=plan):
             initial = plan.lower is None
             return lane is Lane.ALL or initial == (lane is Lane.INITIAL)
-        case Changes() | Nothing() | Refused():
+        case Changes():
             return lane is not Lane.INITIAL
+        case Nothing() | Refused():
+            return True
         case _:
             assert_never(decision)
 
@@ -90,18 +96,30 @@ def in_lane(decision: Decision, lane: Lane) -> bool:
 def claim(services: Services, export: str, window: Window, cut: Cut, scope: Scope) -> Batch:
     """Claim what is due in the scope; the batch has no plans yet.
 
-    A pair that another run holds is left to it and named in `busy`.
+    Whoever has nothing to send is moved on without a claim. A pair that another run holds is left
+    to it and named in `busy`.
     """
-    due = [
-        item.state.sync.id
-        for item in decided(services, export, window, cut, scope)
-        if in_lane(item.decision, scope.lane)
-    ]
+    items = decided(services, export, window, cut, scope)
+    due = [item for item in items if in_lane(item.decision, scope.lane)]
+    moved = _moved_on(services, due, cut)
+    pairs = [(item.state.sync.id, export) for item in due]
     lease, busy = services.ledger.leases.claim(
-        [(sync_id, export) for sync_id in due], services.owner, services.clock(), TTL
+        [pair for pair in pairs if pair not in moved], services.owner, services.clock(), TTL
     )
     held = HeldLease(services.ledger.leases, lease, services.clock)
-    return Batch(export, window, cut, held, (), busy=tuple(busy))
+    return Batch(export, window, cut, held, (), busy=tuple(busy), advanced=len(moved))
+
+
+def _moved_on(services: Services, items: Iterable[Decided], cut: Cut) -> Collection[Pair]:
+    """Move positions where nothing changed and nobody else is at it: most pairs, most windows."""
+    stands = {
+        (item.state.sync.id, item.state.export): item.state.position.at
+        for item in items
+        if isinstance(item.decision, Nothing) and item.state.position is not None
+    }
+    if not stands:
+        return ()
+    return frozenset(services.ledger.plans.advance_unheld(stands, cut, services.clock()))
 
 
 def open_plans(services: Services, batch: Batch, scope: Scope) -> tuple[Plan, ...]:
@@ -119,17 +137,19 @@ def plan_batch(services: Services, batch: Batch, scope: Scope) -> Batch:
     Whoever still has an open plan (it could not be delivered just now) is left out.
     """
     items = _held(services, batch, scope)
+    if not items:
+        return batch
     nothing = [item for item in items if isinstance(item.decision, Nothing)]
     pairs = [(item.state.sync.id, batch.export) for item in nothing]
     now = services.clock()
     services.ledger.plans.advance(batch.lease.lease, pairs, batch.cut, now)
-    drafts = drafts_of(items, batch.cut)
+    drafts = with_slices(services, drafts_of(items, batch.cut))
     plans = services.ledger.plans.open(batch.lease.lease, drafts, now)
     return replace(
         batch,
         cohorts=tuple(cohorts_of(plans)),
         known=tuple(_refusals(items)),
-        advanced=len(nothing),
+        advanced=batch.advanced + len(nothing),
     )
 
 

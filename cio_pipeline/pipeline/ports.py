@@ -20,6 +20,7 @@ from cio_pipeline.model.registry import (
     RegisteredSync,
 )
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.recovery import Recovery
 
 Clock: TypeAlias = Callable[[], datetime]
 """The current time, aware UTC."""
@@ -29,6 +30,14 @@ Pair: TypeAlias = tuple[str, str]
 
 
 # --- source --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TableSlice:
+    """Rows `[start, stop)` of a table at a cut, counted in the fixed order of its snapshot."""
+
+    start: int
+    stop: int
 
 
 class Source(Protocol):
@@ -51,16 +60,26 @@ class Source(Protocol):
         """Netted changes in `(lower, upper]`, one row per identity that differs.
 
         Columns: the table's declared ones (dtypes of the contract), then CHANGE, VERSION,
-        COMMITTED_AT. `new`/`changed` rows hold the state at `upper`, `deleted` ones that at
-        `lower`. Not sorted. Append-only tables give `new` rows only.
+        COMMITTED_AT, GREW. `new`/`changed` rows hold the state at `upper`, `deleted` ones that at
+        `lower`. Not sorted.
         Raises ColumnMismatch, VersionGone.
         """
         ...
 
-    def snapshot(self, table: SourceTable, cut: TableCut) -> pl.LazyFrame:
-        """All rows of a table at a cut, its declared columns only, in a fixed order.
+    def snapshot(
+        self, table: SourceTable, cut: TableCut, part: TableSlice | None = None
+    ) -> pl.LazyFrame:
+        """All rows of a table at a cut, or one slice; declared columns only, in a fixed order.
 
         Raises ColumnMismatch, VersionGone.
+        """
+        ...
+
+    def slices(self, table: SourceTable, cut: TableCut, rows: int) -> Sequence[TableSlice]:
+        """A snapshot as slices of at most `rows` rows, one at least, which follow one another.
+
+        Always the same for a cut and a number of rows, and cheap: no row is read. Some rows that
+        are counted may be deleted ones. Raises VersionGone, SourceUnavailable, SourceError.
         """
         ...
 
@@ -196,6 +215,10 @@ class Leases(Protocol):
         """Give back all pairs that are still this lease's."""
         ...
 
+    def owners(self, now: datetime) -> Collection[str]:
+        """Who holds a lease that has not expired: the runs that give a sign of life."""
+        ...
+
 
 class Plans(Protocol):
     """Plan → seal → commit, at most one open per (sync, export). All calls work in bulk."""
@@ -224,6 +247,15 @@ class Plans(Protocol):
 
     def advance(self, lease: Lease, pairs: Collection[Pair], to: Cut, now: datetime) -> None:
         """Move positions where there is nothing to send; never backwards, in bulk."""
+        ...
+
+    def advance_unheld(
+        self, stands: Mapping[Pair, datetime], to: Cut, now: datetime
+    ) -> Collection[Pair]:
+        """The same without a lease, for pairs that nobody holds; the pairs that were moved.
+
+        A pair moves only from where it `stands`, and only without an unfinished plan.
+        """
         ...
 
     def abandon(self, lease: Lease, plan: Plan, *, void: bool, now: datetime) -> None:
@@ -367,4 +399,9 @@ class Ledger(Protocol):
     @property
     def attempts(self) -> Attempts:
         """How often the sensor tried."""
+        ...
+
+    @property
+    def recovery(self) -> Recovery:
+        """What was sent, to mend what was lost."""
         ...

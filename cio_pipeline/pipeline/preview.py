@@ -1,14 +1,16 @@
 """What the next sync would send and why, without sending or storing anything."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import polars as pl
 
-from cio_pipeline.changesets.decide import Resume
+from cio_pipeline.changesets.decide import Resume, decide
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.model.changes import SERIES
 from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import PlanDraft
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window
@@ -16,6 +18,10 @@ from cio_pipeline.pipeline.cohorts import Cohort, changeset_of, cohorts_of
 from cio_pipeline.pipeline.cuts import peek_cut
 from cio_pipeline.pipeline.plan_export import Decided, decided, drafts_of
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.slices import rest_of
+
+Counts: TypeAlias = tuple[int, int, int]
+"""Rows, rows of `chngs` files, and rows held back."""
 
 
 @dataclass(frozen=True)
@@ -37,38 +43,58 @@ def preview(services: Services, window: Window, scope: Scope, *, count: bool) ->
     found: list[Preview] = []
     for export in EXPORTS:
         items = decided(services, export, window, cut, scope)
-        counts = _counts(services, items, cut) if count else {}
-        found += [_preview(item, counts) for item in items]
+        later = [_after_resume(item, window, cut) for item in items]
+        for step in (items, [item for item in later if item is not None]):
+            found += _previews(services, step, cut, count=count)
     return found
 
 
-def _preview(item: Decided, counts: dict[str, tuple[int, int, int]]) -> Preview:
+def _previews(
+    services: Services, items: Sequence[Decided], cut: Cut, *, count: bool
+) -> list[Preview]:
+    """One export's previews; a table that cannot be read is told and stops no other export."""
+    try:
+        counts = _counts(services, items, cut) if count else {}
+    except CioError as error:
+        return [_preview(item, {}, f"{item.decision.why} But: {error}") for item in items]
+    return [_preview(item, counts, item.decision.why) for item in items]
+
+
+def _preview(item: Decided, counts: dict[str, Counts], why: str) -> Preview:
     name = type(item.decision).__name__
     sync_id, export = item.state.sync.id, item.state.export
-    return Preview(
-        sync_id, export, name, item.decision.why, *counts.get(sync_id, (None, None, None))
-    )
+    return Preview(sync_id, export, name, why, *counts.get(sync_id, (None, None, None)))
 
 
-def _counts(
-    services: Services, items: Sequence[Decided], cut: Cut
-) -> dict[str, tuple[int, int, int]]:
+def _after_resume(item: Decided, window: Window, cut: Cut) -> Decided | None:
+    """What the window sends once the open plan is finished: a run does both."""
+    if not isinstance(item.decision, Resume):
+        return None
+    state = replace(item.state, open_plan=None, position=item.decision.plan.upper)
+    return Decided(state, decide(state, window, cut, EXPORTS[state.export].source))
+
+
+def _counts(services: Services, items: Sequence[Decided], cut: Cut) -> dict[str, Counts]:
     resumed: list[PlanDraft] = [
         item.decision.plan for item in items if isinstance(item.decision, Resume)
     ]
-    found: dict[str, tuple[int, int, int]] = {}
+    found: dict[str, Counts] = {}
     for cohort in cohorts_of([*resumed, *drafts_of(items, cut)]):
         found |= _count(services, cohort)
     return found
 
 
-def _count(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, tuple[int, int, int]]:
-    changeset = changeset_of(services.source, services.ledger, cohort)
+def _count(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, Counts]:
+    read = [
+        changeset_of(services.source, services.ledger, cohort, part)
+        for part in rest_of(services, cohort.model)
+    ]
     keys = ["workspace_id", SERIES]
+    held_back = pl.concat(one.rejected for one in read)
     rows, rejected = pl.collect_all(
         [
-            changeset.rows.group_by(keys).len(),
-            changeset.rejected.group_by("workspace_id").agg(pl.col("count").sum()),
+            pl.concat(one.rows for one in read).group_by(keys).len(),
+            held_back.group_by("workspace_id").agg(pl.col("count").sum()),
         ],
         engine="streaming",
     )

@@ -4,13 +4,10 @@ from collections.abc import Collection, Sequence
 
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.model.registry import ExportState, Lease, Outcome
-from cio_pipeline.pipeline.cohorts import cohorts_of
-from cio_pipeline.pipeline.deliver import deliver
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
 from cio_pipeline.pipeline.plan_export import draft
 from cio_pipeline.pipeline.ports import Pair
-from cio_pipeline.pipeline.run_export import resume
-from cio_pipeline.pipeline.seal import seal_cohort
+from cio_pipeline.pipeline.send import send
 from cio_pipeline.pipeline.services import Services
 
 
@@ -28,13 +25,10 @@ def retry_quarantine(
     lease, _ = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
-        done = resume(services, held, _open(services, lease))
+        done = send(services, held, _open(services, lease))
         drafts = [draft for state in _states(services, lease) for draft in _draft(state)]
         plans = services.ledger.plans.open(lease, drafts, services.clock())
-        sealed = [
-            one for cohort in cohorts_of(plans) for one in seal_cohort(services, lease, cohort)
-        ]
-        return (*done, *deliver(services, held, sealed))
+        return (*done, *send(services, held, plans))
     finally:
         held.release()
 
@@ -51,6 +45,6 @@ def _open(services: Services, lease: Lease) -> list[Plan]:
 
 
 def _draft(state: ExportState) -> list[PlanDraft]:
-    if state.position is None or state.open_plan is not None:
+    if state.position is None or state.open_plan is not None or not state.switch.enabled:
         return []
     return [draft(state, Mode.RETRY, state.position)]

@@ -5,14 +5,13 @@ Crash anywhere and run again: every sealed file is there once, and no row is los
 
 from collections.abc import Iterable, Sequence
 
-from cio_pipeline.model.plans import Plan, SealedPlan
+from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.deliver import deliver
-from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.plan_export import Batch, claim, cut_of, open_plans, plan_batch
-from cio_pipeline.pipeline.seal import reencode, seal_cohort, still_spooled
+from cio_pipeline.pipeline.read_once import reading_once
+from cio_pipeline.pipeline.send import send
 from cio_pipeline.pipeline.services import Services
 
 
@@ -25,21 +24,14 @@ def plan_export(services: Services, export: str, window: Window, scope: Scope) -
     cut = cut_of(services, window)
     batch = claim(services, export, window, cut, scope)
     try:
-        resumed = resume(services, batch.lease, open_plans(services, batch, scope))
+        with reading_once(services) as once:
+            resumed = send(once, batch.lease, open_plans(services, batch, scope))
         record_errors(services, window, resumed)
         planned = plan_batch(services, batch, scope)
     except BaseException:
         batch.lease.release()
         raise
     return planned.with_known(resumed)
-
-
-def resume(services: Services, lease: HeldLease, plans: Sequence[Plan]) -> tuple[Outcome, ...]:
-    """Finish plans that an earlier run left open, wherever it stopped."""
-    spooled = still_spooled(services, plans)
-    done = {sealed.plan.plan_id for sealed in spooled}
-    lost = [plan for plan in plans if plan.plan_id not in done]
-    return deliver(services, lease, [*spooled, *reencode(services, lease.lease, lost)])
 
 
 def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:
@@ -50,9 +42,9 @@ def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:
     """
     try:
         outcomes = [*batch.known]
-        for cohort in batch.cohorts:
-            sealed: list[SealedPlan] = seal_cohort(services, batch.lease.lease, cohort)
-            outcomes += deliver(services, batch.lease, sealed)
+        with reading_once(services) as once:
+            for cohort in batch.cohorts:
+                outcomes += send(once, batch.lease, cohort.plans)
         record_errors(services, batch.window, outcomes)
     finally:
         batch.lease.release()
@@ -67,10 +59,13 @@ def run_export(
 
 
 def record_errors(services: Services, window: Window, outcomes: Iterable[Outcome]) -> None:
-    """Keep what went wrong for single syncs, so that the window counts as settled for them."""
+    """Keep what went wrong for single syncs, so that the window counts as settled for them.
+
+    But for a lost lease: what comes of the window is then the heir's to say.
+    """
     for outcome in outcomes:
-        if outcome.error is not None:
-            kind, _, message = outcome.error.partition(": ")
+        kind, _, message = (outcome.error or "").partition(": ")
+        if outcome.error is not None and kind != LeaseLost.__name__:
             services.ledger.errors.record(
                 [(outcome.sync_id, outcome.export)], window.end, kind, message, services.clock()
             )

@@ -14,6 +14,7 @@ from cio_pipeline.model.windows import (
     last_closed_window,
 )
 from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.pipeline.write_manifests import CHAIN
 
 MAX_TICKS = 8
 """Windows asked for at a time; after a long outage they come in turn."""
@@ -29,7 +30,7 @@ LONGEST_WAIT = timedelta(minutes=30)
 class Request:
     """A run that is wanted.
 
-    `keys` are what the ledger counts attempts by: the window of a tick, the syncs of an initial
+    `keys` are what the ledger counts attempts by: the window of a tick, the syncs of another
     run. A run key that any earlier run had is never launched again, hence the attempt in it.
     """
 
@@ -41,11 +42,11 @@ class Request:
     @property
     def sync_ids(self) -> tuple[str, ...]:
         """The syncs that the run serves; empty means all."""
-        return self.keys if self.lane is Lane.INITIAL else ()
+        return () if self.lane is Lane.TICK else self.keys
 
     @property
     def run_key(self) -> str:
-        """`lane:window:attempt`, with the first sync of an initial run."""
+        """`lane:window:attempt`, with the first sync unless the run serves all."""
         parts = (self.lane, self.window.key, *self.sync_ids[:1], self.attempt)
         return ":".join(str(part) for part in parts)
 
@@ -55,24 +56,29 @@ class Seen:
     """What the sensor knows beside the states.
 
     `errors` are (pair, window end) already recorded. `attempts` maps (lane, key) to number and
-    time of the last attempt. `running` are the (lane, key) of unfinished runs.
+    time of the last attempt. `running` are the (lane, key) of unfinished runs; runs that serve
+    all syncs have their window as key. `unlisted` are the syncs that have files or manifests
+    which lie in no bucket's chain yet.
     """
 
     errors: Collection[tuple[Pair, datetime]]
     attempts: Mapping[tuple[Lane, str], tuple[int, datetime]]
     running: Collection[tuple[Lane, str]]
+    unlisted: Collection[str] = frozenset()
 
 
 def wanted_runs(states: Sequence[ExportState], seen: Seen, now: datetime) -> list[Request]:
-    """The runs to ask for: initial ones of new and resumed exports, then unsettled windows.
+    """The runs to ask for: initial ones, then unsettled windows, then manifests left behind.
 
-    A window is settled once every due pair has moved past it or has an error recorded in it; what
-    is outstanding then belongs to the next window. Oldest windows come first.
+    Initial runs are for new and resumed exports. A window is settled once every due pair has
+    moved past it or has an error recorded in it; what is outstanding then belongs to the next
+    window. Oldest windows come first.
     """
     on = [state for state in states if state.switch.enabled]
     fresh = [state for state in on if is_fresh(state)]
     served = [state for state in on if not is_fresh(state)]
-    return [*_initial_runs(fresh, seen, now), *_ticks(served, seen, now)]
+    exports = [*_initial_runs(fresh, seen, now), *_ticks(served, seen, now)]
+    return [*exports, *_manifest_runs(exports, seen, now)]
 
 
 def is_fresh(state: ExportState) -> bool:
@@ -85,7 +91,8 @@ def is_fresh(state: ExportState) -> bool:
 
 def _ticks(states: Sequence[ExportState], seen: Seen, now: datetime) -> list[Request]:
     requests: list[Request] = []
-    for window in sorted(unsettled_windows(states, seen.errors, now)):
+    tried = {key for lane, key in seen.attempts if lane is Lane.TICK}
+    for window in sorted(_worth_running(states, seen.errors, tried, now)):
         attempt = _next_attempt(Lane.TICK, window.key, seen, now)
         if attempt is not None:
             requests.append(Request(Lane.TICK, window, (window.key,), attempt))
@@ -96,19 +103,47 @@ def unsettled_windows(
     states: Iterable[ExportState], errors: Collection[tuple[Pair, datetime]], now: datetime
 ) -> set[Window]:
     """Closed windows in which some due pair was neither served nor has an error recorded."""
+    return {window for group in _unsettled(states, errors, now) for window in group}
+
+
+def _worth_running(
+    states: Iterable[ExportState],
+    errors: Collection[tuple[Pair, datetime]],
+    tried: Collection[str],
+    now: datetime,
+) -> set[Window]:
+    """Unsettled windows that were never tried, and the newest one for another try.
+
+    A window that was tried in vain is carried by the next one that is due: a source that stays
+    broken costs one run at a time, however long it lasts.
+    """
+    return {
+        window
+        for group in _unsettled(states, errors, now)
+        for window in group
+        if window.key not in tried or window == group[-1]
+    }
+
+
+def _unsettled(
+    states: Iterable[ExportState], errors: Collection[tuple[Pair, datetime]], now: datetime
+) -> Iterable[list[Window]]:
+    """Unsettled windows, in order, of each group of pairs that are due in the same ones."""
     groups: dict[tuple[datetime, Cadence], list[Pair]] = {}
     for state in states:
         if state.position is not None:
             group = groups.setdefault((state.position.at, state.sync.cadence), [])
             group.append((state.sync.id, state.export))
-    return {
-        window
-        for (position, cadence), pairs in groups.items()
-        for window in closed_windows(position, now)
-        if window.start >= FIRST_WINDOW
-        and window.due(cadence)
-        and any((pair, window.end) not in errors for pair in pairs)
-    }
+    for (position, cadence), pairs in groups.items():
+        found = [
+            window
+            for window in closed_windows(position, now)
+            if window.start >= FIRST_WINDOW
+            and window.due(cadence)
+            and any((pair, window.end) not in errors for pair in pairs)
+        ]
+        if found:
+            yield found
 
 
 def _initial_runs(states: Sequence[ExportState], seen: Seen, now: datetime) -> list[Request]:
@@ -128,6 +163,27 @@ def _initial_runs(states: Sequence[ExportState], seen: Seen, now: datetime) -> l
 
 def _batches(sync_ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (sync_ids[at : at + MAX_SYNCS] for at in range(0, len(sync_ids), MAX_SYNCS))
+
+
+def _manifest_runs(exports: Sequence[Request], seen: Seen, now: datetime) -> list[Request]:
+    """One run for all syncs with something to list that no export's run is about to list.
+
+    That is so after a run that failed or died between its commits and its manifests. A manifest
+    that could not be written in a window is outstanding in the next, like an export.
+    """
+    coming = [(one.lane, key) for one in exports for key in one.keys] + list(seen.running)
+    if any(lane in {Lane.TICK, Lane.ALL} for lane, _ in coming):
+        return []
+    window = last_closed_window(now, Cadence.QUARTER_HOUR)
+    served = {key for _, key in coming}
+    waiting: dict[str, int] = {}
+    for sync_id in sorted(set(seen.unlisted) - served):
+        attempt = _next_attempt(Lane.MANIFEST, sync_id, seen, now)
+        if attempt is not None and ((sync_id, CHAIN), window.end) not in seen.errors:
+            waiting[sync_id] = attempt
+    if not waiting:
+        return []
+    return [Request(Lane.MANIFEST, window, tuple(waiting), next(iter(waiting.values())))]
 
 
 def _next_attempt(lane: Lane, key: str, seen: Seen, now: datetime) -> int | None:

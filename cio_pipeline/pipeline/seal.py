@@ -18,18 +18,19 @@ from cio_pipeline.model.plans import (
     SealedPlan,
 )
 from cio_pipeline.model.registry import Lease
-from cio_pipeline.pipeline.cohorts import Cohort, changeset_of, cohorts_of
+from cio_pipeline.pipeline.cohorts import Cohort, changeset_of
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.slices import rest_of
 
 
 def seal_cohort(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[SealedPlan]:
-    """Encode a cohort's changeset and record every file before the first put.
+    """Encode a cohort's changeset, or its slice, and record every file before the first put.
 
     A plan that was sealed before must come out with the digests sealed then: DigestMismatch.
     """
     model = cohort.model
-    changeset = changeset_of(services.source, services.ledger, cohort)
-    first = min(member.plan_id for member in cohort.plans)
+    part = rest_of(services, model)[0]
+    changeset = changeset_of(services.source, services.ledger, cohort, part)
     encoded = encode(
         changeset.rows,
         changeset.rejected,
@@ -38,7 +39,7 @@ def seal_cohort(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[
         model.timestamp_unit,
         rows_per_file=model.rows_per_file,
         spool=services.spool,
-        folder=f"{model.export}-{first}",
+        folder=_folder(cohort),
     )
     held_back = _open_identities(services, cohort)
     nobody: frozenset[str] = frozenset()
@@ -50,9 +51,21 @@ def seal_cohort(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[
     return sealed
 
 
+def _folder(cohort: Cohort[Plan]) -> str:
+    """A folder of the spool that no other cohort or slice encodes into."""
+    model = cohort.model
+    first = min(plan.plan_id for plan in cohort.plans)
+    # What is encoded again must not wipe the folder that the cohort's other files still lie in.
+    again = any(plan.state is PlanState.SEALED for plan in cohort.plans)
+    part = f"-{model.slice}" if model.slices > 1 else ""
+    return f"{model.export}-{first}{part}" + ("-again" if again else "")
+
+
 def still_spooled(services: Services, plans: Collection[Plan]) -> list[SealedPlan]:
     """Those of the sealed plans whose files all lie in the spool, unaltered."""
     sealed = [plan for plan in plans if plan.state is PlanState.SEALED]
+    if not sealed:
+        return []
     files = services.ledger.plans.sealed(sealed)
     found = [SealedPlan(plan, files.get(plan.plan_id, ())) for plan in sealed]
     return [plan for plan in found if all(_whole(services, file) for file in plan.files)]
@@ -63,13 +76,6 @@ def _whole(services: Services, file: SealedFile) -> bool:
         return sha256_of(services.spool.path(file.spool)) == file.sha256
     except (CioError, OSError):
         return False
-
-
-def reencode(services: Services, lease: Lease, plans: Sequence[Plan]) -> list[SealedPlan]:
-    """Encode open plans, and sealed ones whose spooled files are gone."""
-    return [
-        sealed for cohort in cohorts_of(plans) for sealed in seal_cohort(services, lease, cohort)
-    ]
 
 
 def _open_identities(services: Services, cohort: Cohort[Plan]) -> dict[str, frozenset[str]]:
@@ -114,9 +120,11 @@ def _delivered(
 
 def _numbered(plan: Plan, export: Export, files: Sequence[SpooledFile]) -> tuple[SealedFile, ...]:
     """Keys and numbers: counted per series, but for the parts of an initial metrics export."""
+    sent = plan.sent.files
+    places = [(file, sent.get(file.series, 0) + file.index) for file in files]
     if export.numbered_parts and plan.mode is Mode.INITIAL:
-        return tuple(_named(plan, f, plan.first[f.series], f.index + 1) for f in files)
-    return tuple(_named(plan, f, plan.first[f.series] + f.index, None) for f in files)
+        return tuple(_named(plan, f, plan.first[f.series], place + 1) for f, place in places)
+    return tuple(_named(plan, f, plan.first[f.series] + place, None) for f, place in places)
 
 
 def _named(plan: Plan, file: SpooledFile, sequence: int, part: int | None) -> SealedFile:

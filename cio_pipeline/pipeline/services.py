@@ -1,14 +1,31 @@
 """The effects that a use case works with, in one value."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.pipeline.ports import Clock, Destinations, Ledger, Source
 
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Is told what is being counted, how many are done, and of how many."""
+
+
+def silent(_what: str, _done: int, _of: int) -> None:
+    """Progress that nobody looks at."""
+
+
+def unheard(_text: str) -> None:
+    """A notice that nobody reads."""
+
 
 @dataclass(frozen=True)
 class Services:
-    """Source, ledger, destinations, spool and clock; `owner` names the run in leases."""
+    """Source, ledger, destinations, spool and clock; `owner` names the run in leases.
+
+    `notice` is told what in the source breaks its contract, counted and without values.
+    `slice_rows` is how many rows a slice of an initial export holds (None: what fills a file).
+    """
 
     source: Source
     ledger: Ledger
@@ -16,6 +33,9 @@ class Services:
     spool: Spool
     clock: Clock
     owner: str = "nobody"
+    progress: Progress = silent
+    notice: Callable[[str], None] = unheard
+    slice_rows: int | None = None
 
     def owned_by(self, owner: str) -> "Services":
         """The same for another run."""

@@ -1,23 +1,40 @@
 """Reading a sync file (D11) and checking it against the contracts and the other syncs."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import combinations
-from typing import Any
+from itertools import pairwise
+from typing import Annotated, Any, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cio_pipeline.contracts.catalog import EXPORTS, export, exports_of
-from cio_pipeline.files.names import check_stem
+from cio_pipeline.files.names import check_stems
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.sync import Sync
+
+Location: TypeAlias = tuple[str, ...]
+"""A destination as parts: equal or enclosing destinations have one as a prefix of the other."""
 
 
 class SyncFile(BaseModel):
     """The whole file: a list of syncs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    syncs: tuple[Sync, ...]
+    syncs: Annotated[tuple[Sync, ...], Field(min_length=1)]
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error, not a silent choice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - the base's signature
+        keys = Counter(str(key.value) for key, _ in node.value)
+        twice = [key for key, count in keys.items() if count > 1]
+        if twice:
+            raise yaml.MarkedYAMLError(
+                problem=f"the key '{twice[0]}' stands twice", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
 
 
 def read_sync_file(text: str) -> tuple[Sync, ...]:
@@ -26,9 +43,14 @@ def read_sync_file(text: str) -> tuple[Sync, ...]:
     Raises InvalidConfig.
     """
     try:
-        content: Any = yaml.safe_load(text)
+        content: Any = yaml.load(text, _UniqueKeys)  # noqa: S506 - derived from SafeLoader
     except yaml.YAMLError as error:
         raise InvalidConfig(f"The sync file is no YAML: {_where(error)}.") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidConfig(
+            f"The sync file has a value that cannot be read ({type(error).__name__}).",
+            "Look for an impossible date, a number of thousands of digits, or deep nesting.",
+        ) from None
     try:
         syncs = SyncFile.model_validate(content).syncs
     except ValidationError as error:
@@ -66,21 +88,15 @@ def _place(loc: Sequence[int | str], content: object) -> str:
 def check_sync(sync: Sync) -> None:
     """Check exports and stems against the contract; raises InvalidConfig or UnknownExport."""
     names = exports_of_sync(sync)
-    unknown = sorted(set(sync.stems) - set(EXPORTS))
+    known = [one.name for one in exports_of(sync.version)]
+    unknown = sorted(set(sync.stems) - set(known))
     if unknown:
         raise InvalidConfig(
-            f"Sync '{sync.id}' names stems of unknown exports: {', '.join(unknown)}.",
-            f"Known are {', '.join(EXPORTS)}.",
+            f"Sync '{sync.id}' names stems of exports that v{sync.version} does not have: "
+            f"{', '.join(unknown)}.",
+            f"It has {', '.join(known)}.",
         )
-    stems = {name: sync.stems.get(name, EXPORTS[name].stem) for name in names}
-    for stem in stems.values():
-        check_stem(stem)
-    for one, other in combinations(stems, 2):
-        if stems[one] == stems[other]:
-            raise InvalidConfig(
-                f"Sync '{sync.id}': {one} and {other} have the same stem '{stems[one]}'.",
-                "Give each export a stem of its own.",
-            )
+    check_stems({name: sync.stems.get(name, EXPORTS[name].stem) for name in names})
 
 
 def exports_of_sync(sync: Sync) -> tuple[str, ...]:
@@ -96,17 +112,20 @@ def exports_of_sync(sync: Sync) -> tuple[str, ...]:
     return tuple(one.name for one in known if one.name in named or one.together in together)
 
 
-def check_together(syncs: Iterable[Sync], overlaps: Callable[[Sync, Sync], bool]) -> None:
+def check_together(syncs: Iterable[Sync], located: Callable[[Sync], Location]) -> None:
     """Check that ids are unique and that no destination lies in another (D8, D11).
 
     Raises InvalidConfig that names the two syncs.
     """
-    for one, other in combinations(list(syncs), 2):
-        if one.id == other.id:
-            raise InvalidConfig(f"Two syncs have the id '{one.id}'.", "Rename one of them.")
-        if overlaps(one, other):
+    placed = sorted(((located(sync), sync.id) for sync in syncs), key=lambda place: place)
+    twice = [sync_id for sync_id, count in Counter(one for _, one in placed).items() if count > 1]
+    if twice:
+        raise InvalidConfig(f"Two syncs have the id '{twice[0]}'.", "Rename one of them.")
+    # Sorted by its parts, whatever lies within a folder follows it at once.
+    for (outer, one), (inner, other) in pairwise(placed):
+        if inner[: len(outer)] == outer:
             raise InvalidConfig(
-                f"The destinations of '{one.id}' and '{other.id}' are equal or one lies within "
-                "the other.",
+                f"The destinations of '{one}' and '{other}' are equal or one lies within the "
+                "other.",
                 "Give each sync a path of its own.",
             )

@@ -1,12 +1,12 @@
 """Verification of a sync's manifests: all there, in one chain, of one sync (D10)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cio_pipeline.model.errors import CioError, ManifestBroken
 from cio_pipeline.model.manifests import Manifest, digest, manifest_key, manifest_ordinal, parse
 from cio_pipeline.pipeline.ports import Destination
-from cio_pipeline.pipeline.verify_report import Finding, Kind, Problem
+from cio_pipeline.pipeline.verify_report import RESTORE_MANIFESTS, Finding, Kind, Problem, said
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,13 @@ def read_links(
     return links, findings
 
 
+def stored_links(bodies: Sequence[tuple[int, bytes]]) -> tuple[tuple[Link, ...], list[Finding]]:
+    """The same for manifests that the ledger holds."""
+    findings: list[Finding] = []
+    links = tuple(_parsed(ordinal, body, findings) for ordinal, body in bodies)
+    return links, findings
+
+
 def check_chain(links: tuple[Link, ...]) -> Iterator[Finding]:
     """What is wrong between the manifests: holes, broken hashes, another sync's."""
     before = Link(0, None, None)
@@ -38,26 +45,23 @@ def check_chain(links: tuple[Link, ...]) -> Iterator[Finding]:
 
 
 def _read(destination: Destination, ordinal: int, findings: list[Finding]) -> Link:
-    key = manifest_key(ordinal)
-
-    def note(kind: Kind, message: str) -> None:
-        findings.append(Finding(Problem(kind, key, message), ordinal))
-
     try:
-        body = destination.get(key)
+        body = destination.get(manifest_key(ordinal))
     except CioError as error:
-        note(Kind.UNREADABLE, str(error))
+        findings.append(_finding(Kind.UNREADABLE, ordinal, said(error)))
         return Link(ordinal, None, None)
+    return _parsed(ordinal, body, findings)
+
+
+def _parsed(ordinal: int, body: bytes, findings: list[Finding]) -> Link:
     try:
         manifest = parse(body)
     except ManifestBroken as error:
-        note(Kind.MANIFEST_BROKEN, str(error))
+        findings.append(_finding(Kind.MANIFEST_BROKEN, ordinal, said(error)))
         return Link(ordinal, None, digest(body))
     if manifest.ordinal != ordinal:
-        note(
-            Kind.MANIFEST_BROKEN,
-            f"It lies under number {ordinal} and says that it is number {manifest.ordinal}.",
-        )
+        text = f"It lies under number {ordinal} and says that it is number {manifest.ordinal}."
+        findings.append(_finding(Kind.MANIFEST_BROKEN, ordinal, f"{text} {RESTORE_MANIFESTS}"))
     return Link(ordinal, manifest, digest(body))
 
 
@@ -65,9 +69,7 @@ def _between(before: Link, link: Link) -> Iterator[Finding]:
     first, last = before.ordinal + 1, link.ordinal - 1
     if first <= last:
         which = f"Manifest {first} is" if first == last else f"Manifests {first} to {last} are"
-        yield Finding(
-            Problem(Kind.MANIFEST_MISSING, manifest_key(first), f"{which} missing."), first
-        )
+        yield _finding(Kind.MANIFEST_MISSING, first, f"{which} missing. {RESTORE_MANIFESTS}")
     elif link.manifest and link.ordinal == 1 and link.manifest.previous is not None:
         yield _broken(1, "Manifest 1 continues another one; it must be the first.")
     elif link.manifest and before.sha256 and link.manifest.previous != before.sha256:
@@ -79,7 +81,11 @@ def _between(before: Link, link: Link) -> Iterator[Finding]:
 
 
 def _broken(ordinal: int, message: str) -> Finding:
-    return Finding(Problem(Kind.CHAIN_BROKEN, manifest_key(ordinal), message), ordinal)
+    return _finding(Kind.CHAIN_BROKEN, ordinal, f"{message} {RESTORE_MANIFESTS}")
+
+
+def _finding(kind: Kind, ordinal: int, message: str) -> Finding:
+    return Finding(Problem(kind, manifest_key(ordinal), message), ordinal)
 
 
 def _other_syncs(links: list[Link]) -> Iterator[Finding]:
@@ -91,7 +97,7 @@ def _other_syncs(links: list[Link]) -> Iterator[Finding]:
         if found != owner:
             message = (
                 f"It is of sync {found[0]} and workspace {found[1]}, "
-                f"the first is of sync {owner[0]} and workspace {owner[1]}."
+                f"the first is of sync {owner[0]} and workspace {owner[1]}. "
+                "Give each sync a path of its own, and move the other's objects there."
             )
-            problem = Problem(Kind.MANIFEST_BROKEN, manifest_key(link.ordinal), message)
-            yield Finding(problem, link.ordinal)
+            yield _finding(Kind.MANIFEST_BROKEN, link.ordinal, message)

@@ -9,7 +9,10 @@ from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.model.errors import CioError, InvalidKey
 from cio_pipeline.model.manifests import ManifestFile
 from cio_pipeline.pipeline.ports import Destination
-from cio_pipeline.pipeline.verify_report import Kind, Problem
+from cio_pipeline.pipeline.verify_report import RESTORE, RESTORE_ALL, Kind, Problem, said
+
+_ALTERED = "Its bytes are not those that were delivered."
+_NO_COPY = "The copy to check it failed. Make room in the temporary folder, then verify again."
 
 
 def name_of(key: str) -> FileName | None:
@@ -24,17 +27,15 @@ def check_name(file: ManifestFile, workspace_id: int) -> Iterator[Problem]:
     """Whether the key says what the manifest says: version, series, workspace, numbers."""
     name = name_of(file.key)
     if name is None:
-        yield Problem(Kind.MISNAMED, file.key, "The key is not that of an export file.")
+        yield Problem(Kind.MISNAMED, file.key, f"No export file has such a key. {RESTORE_ALL}")
         return
     if name.workspace_id != workspace_id:
-        yield Problem(
-            Kind.FOREIGN, file.key, f"It is named as a file of workspace {name.workspace_id}."
-        )
+        text = f"It is named as a file of workspace {name.workspace_id}. {RESTORE_ALL}"
+        yield Problem(Kind.FOREIGN, file.key, text)
     told = (name.version, name.series, name.sequence, name.part)
     if told != (file.version, file.series, file.sequence, file.part):
-        yield Problem(
-            Kind.MISNAMED, file.key, "Its version, series or number differs from its manifest's."
-        )
+        text = f"Its version, series or number differs from its manifest's. {RESTORE_ALL}"
+        yield Problem(Kind.MISNAMED, file.key, text)
 
 
 def check_content(
@@ -48,11 +49,11 @@ def check_content(
         destination.download(file.key, copy)
         found = sha256_of(copy)
     except (CioError, OSError) as error:
-        text = str(error) if isinstance(error, CioError) else "The copy to check it failed."
+        text = said(error) if isinstance(error, CioError) else _NO_COPY
         yield Problem(Kind.UNREADABLE, file.key, text)
         return
     if found != file.sha256:
-        yield Problem(Kind.ALTERED, file.key, "Its bytes are not those that were delivered.")
+        yield Problem(Kind.ALTERED, file.key, f"{_ALTERED} {RESTORE}")
         return
     yield from _check_footer(file, workspace_id, copy)
 
@@ -61,20 +62,16 @@ def _check_footer(file: ManifestFile, workspace_id: int, copy: Path) -> Iterator
     try:
         footer = read_footer(copy)
     except (OSError, ValueError, RuntimeError):
-        yield Problem(Kind.CONTRACT, file.key, "It is not a Parquet file.")
+        yield Problem(Kind.CONTRACT, file.key, f"It is not a Parquet file. {RESTORE_ALL}")
         return
     if footer.rows != file.rows:
-        yield Problem(
-            Kind.CONTRACT, file.key, f"It holds {footer.rows} rows, its manifest says {file.rows}."
-        )
+        text = f"It holds {footer.rows} rows, its manifest says {file.rows}. {RESTORE_ALL}"
+        yield Problem(Kind.CONTRACT, file.key, text)
     contract = (file.export, str(file.version), file.fingerprint)
     if (footer.export, footer.version, footer.fingerprint) != contract:
-        yield Problem(
-            Kind.CONTRACT,
-            file.key,
-            f"Its footer names another contract than {file.export} v{file.version}.",
-        )
+        of = f"{file.export} v{file.version}"
+        text = f"Its footer names another contract than {of}. {RESTORE_ALL}"
+        yield Problem(Kind.CONTRACT, file.key, text)
     if footer.workspaces != (workspace_id, workspace_id):
-        yield Problem(
-            Kind.FOREIGN, file.key, f"Not every row is proven to be of workspace {workspace_id}."
-        )
+        text = f"Not every row is proven to be of workspace {workspace_id}. {RESTORE_ALL}"
+        yield Problem(Kind.FOREIGN, file.key, text)

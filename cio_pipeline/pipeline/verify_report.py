@@ -3,6 +3,17 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cio_pipeline.model.errors import CioError, ObjectMissing
+
+RESTORE = "Put it back with `cio-pipeline export --restore`."
+RESTORE_MANIFESTS = (
+    "Put the manifests back with `cio-pipeline export --restore`, then verify again."
+)
+RESTORE_ALL = (
+    "Put manifests and files back with `cio-pipeline export --restore`; if it stays so, do not "
+    "load it, and report a bug."
+)
+
 
 class Kind(StrEnum):
     """What can be wrong with a sync's objects."""
@@ -17,15 +28,20 @@ class Kind(StrEnum):
     MISNAMED = "misnamed"
     LISTED_TWICE = "listed twice"
     GAP = "sequence gap"
-    DOUBLED = "sequence doubled"
+    REUSED = "sequence doubled"
+    DOUBLED = "file doubled"
     CONTRACT = "other content"
     FOREIGN = "foreign workspace"
     UNLISTED = "unlisted"
+    STRANGE = "foreign file"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, the key that it was found at, and a sentence for people."""
+    """One thing that is wrong, and the key that it was found at.
+
+    `message` tells people what is wrong and what to do next.
+    """
 
     kind: Kind
     key: str
@@ -47,6 +63,7 @@ class VerifyReport:
     `complete_up_to` is the largest manifest that is whole with everything before it. `files`,
     `rows` and `bytes` count what is there and whole; `expired` counts files that readers were to
     delete. `warnings` are no proof of harm: files that a running window may be about to list.
+    `from_ledger` says that the manifests were not read from the bucket.
     """
 
     sync_id: str | None
@@ -59,8 +76,16 @@ class VerifyReport:
     expired: int
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
+    from_ledger: bool = False
 
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         return not self.problems
+
+
+def said(error: CioError) -> str:
+    """What a store's error says of an object, and what to do next."""
+    if isinstance(error, ObjectMissing):
+        return "It vanished while it was read. Verify again."
+    return f"{error.message} {error.next_step or 'Mend that, then verify again.'}"

@@ -7,7 +7,7 @@ from itertools import chain
 
 from cio_pipeline.model.manifests import Manifest, manifest_key
 from cio_pipeline.model.plans import Series
-from cio_pipeline.pipeline.verify_report import Finding, Kind, Problem
+from cio_pipeline.pipeline.verify_report import RESTORE_ALL, Finding, Kind, Problem
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _walk(name: str, numbers: list[_Number]) -> Iterator[Finding]:
         expected = (last, (last_part or 0) + 1) if same else (last + 1, 1)
         found = (number.sequence, number.part or 1)
         if found < expected:
-            yield _finding(Kind.DOUBLED, number, f"{_text(number)} of {name} was used before.")
+            yield _finding(Kind.REUSED, number, f"{_text(number)} of {name} was used before.")
             continue
         if found > expected:
             yield _finding(Kind.GAP, number, _missing(name, expected, number))
@@ -75,9 +75,11 @@ def _missing(name: str, expected: tuple[int, int], number: _Number) -> str:
     first, last = expected[0], number.sequence - 1
     if first > last:
         return f"{_text(number)} of {name} comes after missing parts."
-    numbers = f"Number {first}" if first == last else f"Numbers {first} to {last}"
-    return f"{numbers} of {name} neither delivered nor void."
+    one = first == last
+    numbers = f"Number {first}" if one else f"Numbers {first} to {last}"
+    verb = "is" if one else "are"
+    return f"{numbers} of {name} {verb} neither delivered nor void."
 
 
 def _finding(kind: Kind, number: _Number, message: str) -> Finding:
-    return Finding(Problem(kind, number.where, message), number.ordinal)
+    return Finding(Problem(kind, number.where, f"{message} {RESTORE_ALL}"), number.ordinal)

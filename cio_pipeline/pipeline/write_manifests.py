@@ -1,26 +1,30 @@
 """Writing the chain of manifests (D10): stored in the ledger first, then put with create."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.manifests import (
+    CHAIN,
     ExportStatus,
+    InitialProgress,
     Manifest,
     ManifestFile,
     VoidSequence,
     manifest_key,
     render,
 )
+from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import ExportState, RegisteredSync
+from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.deliver import Failure, attempt
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
 from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.services import Services
-
-CHAIN = "manifest"
-"""Stands for the export in the lease on a sync's chain."""
+from cio_pipeline.pipeline.sweep_spool import sweep_spool
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def write_manifests(
     """
     known = {one.sync.id: one for one in services.ledger.registry.all()}
     wanted = [sync_id for sync_id in known if sync_ids is None or sync_id in sync_ids]
-    busy = _with_work(services, wanted)
+    busy = sorted(with_work(services, [known[sync_id].sync for sync_id in wanted]))
     pairs: list[Pair] = [(sync_id, CHAIN) for sync_id in busy]
     lease, _ = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
     held = HeldLease(services.ledger.leases, lease, services.clock)
@@ -52,24 +56,53 @@ def write_manifests(
         return _continue_chains(services, held, window, [known[one] for one in mine])
     finally:
         held.release()
+        attempt(lambda: sweep_spool(services))
 
 
-def _with_work(services: Services, sync_ids: Sequence[str]) -> list[str]:
-    unput = {sync_id for sync_id, _, _ in services.ledger.manifests.unput(sync_ids)}
-    return sorted(unput | set(services.ledger.manifests.pending(sync_ids)))
+def with_work(services: Services, syncs: Iterable[Sync]) -> set[str]:
+    """The ids of syncs that have something to list, or manifests that their bucket lacks.
+
+    While `manifest` is off, the ledger keeps manifests that wait to be put: they are no work yet.
+    """
+    by_id = {sync.id: sync for sync in syncs}
+    on = [sync_id for sync_id, sync in by_id.items() if sync.manifest]
+    unput = {sync_id for sync_id, _, _ in services.ledger.manifests.unput(on)}
+    return unput | set(services.ledger.manifests.pending(list(by_id)))
 
 
 def _continue_chains(
     services: Services, held: HeldLease, window: Window, syncs: Sequence[RegisteredSync]
 ) -> tuple[Written, ...]:
     ids = [one.sync.id for one in syncs]
+    before = _states(services, syncs)
     pending = services.ledger.manifests.pending(ids)
     states = _states(services, syncs)
+    failed: dict[str, Failure] = {}
     for one in syncs:
         files, void = pending.get(one.sync.id, ((), ()))
-        if files or void:
-            _store(services, window, one, states[one.sync.id], (files, void))
-    return tuple(_put(services, held, window, one, pending) for one in syncs)
+        # A position must not be ahead of the files listed: a lost ledger goes on from it. Who
+        # commits just now writes the next manifest.
+        if (files or void) and states[one.sync.id] == before[one.sync.id]:
+            failure = attempt(
+                lambda one=one, listed=(files, void): _store(
+                    services, held, window, one, states[one.sync.id], pending=listed
+                )
+            )
+            if failure is not None:
+                failed[one.sync.id] = failure
+    return tuple(
+        _failed(services, window, one, failed[one.sync.id])
+        if one.sync.id in failed
+        else _put(services, held, window, one, pending)
+        for one in syncs
+    )
+
+
+def _failed(
+    services: Services, window: Window, registered: RegisteredSync, failure: Failure
+) -> Written:
+    _record(services, window, registered.sync.id, failure)
+    return Written(registered.sync.id, None, 0, failure.message)
 
 
 def _states(services: Services, syncs: Sequence[RegisteredSync]) -> Mapping[str, list[ExportState]]:
@@ -82,13 +115,17 @@ def _states(services: Services, syncs: Sequence[RegisteredSync]) -> Mapping[str,
 
 def _store(
     services: Services,
+    held: HeldLease,
     window: Window,
     registered: RegisteredSync,
     states: Sequence[ExportState],
+    *,
     pending: tuple[Sequence[ManifestFile], Sequence[VoidSequence]],
 ) -> None:
     sync, (files, void) = registered.sync, pending
     last = services.ledger.manifests.last(sync.id)
+    # In this order: had another run gone on from `last` by now, its lease would show here.
+    held.check((sync.id, CHAIN))
     sent = {file.export for file in files}
     manifest = Manifest(
         sync_id=sync.id,
@@ -117,7 +154,17 @@ def export_status(state: ExportState, window: Window, sent: Collection[str]) -> 
         name = "outstanding"
     else:
         name = "delivered" if state.export in sent else "empty"
-    return ExportStatus(state.export, name, position)
+    initial = _initial(state.open_plan)
+    cut = state.open_plan.upper if state.open_plan and initial else state.position
+    source = cut.tables.get(EXPORTS[state.export].source) if cut else None
+    return ExportStatus(state.export, name, position, source, initial)
+
+
+def _initial(plan: Plan | None) -> InitialProgress | None:
+    """How far a plan has come that delivered some of its slices."""
+    if plan is None or not plan.slice:
+        return None
+    return InitialProgress(plan.upper.at, plan.slices, plan.slice_rows, plan.slice)
 
 
 def _behind(state: ExportState, window: Window) -> bool:
@@ -134,14 +181,17 @@ def _put(
 ) -> Written:
     sync = registered.sync
     listed = len(pending.get(sync.id, ((), ()))[0])
+    if not sync.manifest:
+        # D10: in the ledger only. They count as not put, so they are once `manifest` is on again.
+        last = services.ledger.manifests.last(sync.id)
+        return Written(sync.id, last[0] if last else None, listed)
     ordinals: list[int] = []
 
     def put_all() -> None:
         destination = services.destinations(sync)
         for _, ordinal, body in services.ledger.manifests.unput([sync.id]):
             held.check((sync.id, CHAIN))
-            if sync.manifest:
-                destination.put_bytes(manifest_key(ordinal), body)
+            destination.put_bytes(manifest_key(ordinal), body)
             services.ledger.manifests.mark_put(sync.id, ordinal, services.clock())
             ordinals.append(ordinal)
 
@@ -153,6 +203,8 @@ def _put(
 
 
 def _record(services: Services, window: Window, sync_id: str, failure: Failure) -> None:
+    if failure.kind == LeaseLost.__name__:
+        return  # Another run has taken over the chain: what comes of it is that run's to say.
     services.ledger.errors.record(
         [(sync_id, CHAIN)], window.end, failure.kind, failure.message, services.clock()
     )

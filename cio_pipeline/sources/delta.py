@@ -1,21 +1,23 @@
 """Source tables in Delta Lake, in a local folder, on S3 or in Azure storage alike."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
 from deltalake import DeltaTable
 
-from cio_pipeline.changesets.netting import CHANGE_TYPE, INSERT, net, violations
-from cio_pipeline.contracts.declare import SourceTable, TableKind
+from cio_pipeline.changesets.netting import net
+from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
-from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, VERSION
+from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, GREW, VERSION
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import SourceGone
+from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.sources.change_feed import feed
 from cio_pipeline.sources.columns import casts
-from cio_pipeline.sources.delta_scan import scan
+from cio_pipeline.sources.delta_files import sliced
+from cio_pipeline.sources.delta_scan import row_counts, scan
 from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables, replaced
 
 
@@ -44,9 +46,10 @@ class DeltaSource:
 
         A table's version is the last one before any that was committed at or after `at`: a commit
         that arrives late with an older time belongs to the next cut. Only log entries later than
-        `after` are read. A table without a commit before `at` is left out.
+        `after` are read. A table without a commit before `at` is left out; one that was made again
+        is cut anew.
 
-        Raises TableReplaced, SourceGone, VersionGone, SourceUnavailable, SourceError.
+        Raises SourceGone, VersionGone, SourceUnavailable, SourceError.
         """
         self.tables.require_root()
         found: dict[str, TableCut] = {}
@@ -69,33 +72,29 @@ class DeltaSource:
         """
         if lower == upper:
             return _nothing(table)
-        changed = self._feed(table, lower, upper)
-        kinds = set(changed.select(pl.col(CHANGE_TYPE).unique()).collect()[CHANGE_TYPE])
-        if not kinds:
-            return _nothing(table)
-        return net(
-            changed,
-            table.identity,
-            append_only=table.kind is TableKind.APPEND_ONLY,
-            only_inserts=kinds == {INSERT},
-        )
+        return net(self._feed(table, lower, upper), table.identity, table.grows)
 
-    def violations(self, table: SourceTable, lower: TableCut, upper: TableCut) -> Mapping[str, int]:
-        """How many rows of an append-only table were `changed` or `deleted` in `(lower, upper]`."""
-        if lower == upper:
-            return {}
-        counts = violations(self._feed(table, lower, upper), table.identity).collect()
-        return {name: count for name, count in counts.row(0, named=True).items() if count}
-
-    def snapshot(self, table: SourceTable, cut: TableCut) -> pl.LazyFrame:
-        """All rows at a cut in the order of the sorted file list; see `pipeline.ports.Source`.
+    def snapshot(
+        self, table: SourceTable, cut: TableCut, part: TableSlice | None = None
+    ) -> pl.LazyFrame:
+        """All rows at a cut, or a slice, in the order of the sorted file list; see `ports.Source`.
 
         Raises ColumnMismatch, VersionGone, TableReplaced, SourceUnavailable, SourceError. Files in
         a store that are gone show when the frame is collected: see `errors.translate`.
         """
         found = self.tables.at(table.name, cut)
         selected = casts(table, found)
-        return scan(found, table.name, self.storage_options or {}).select(selected)
+        return scan(found, table.name, self.storage_options or {}, part).select(selected)
+
+    def slices(self, table: SourceTable, cut: TableCut, rows: int) -> Sequence[TableSlice]:
+        """A snapshot's rows in equal slices; see `pipeline.ports.Source`.
+
+        Counts come from the log, or from a file's footer where the log has none. Raises
+        VersionGone, TableReplaced, SourceUnavailable, SourceError.
+        """
+        found = self.tables.at(table.name, cut)
+        counts = row_counts(found, table.name, self.storage_options or {})
+        return sliced(sum(count for _, count in counts), rows)
 
     def _feed(self, table: SourceTable, lower: TableCut, upper: TableCut) -> pl.LazyFrame:
         if lower.table_id != upper.table_id or lower.version > upper.version:
@@ -108,20 +107,17 @@ class DeltaSource:
     def _reached(
         self, table: str, at: datetime, latest: DeltaTable | None, after: Cut | None
     ) -> TableCut | None:
-        before = after.tables.get(table) if after else None
         if latest is None:
-            if before is None:
-                return None
-            raise SourceGone(
-                f"Table {table} is gone.", "Put it back, or recreate the syncs that read it."
-            )
+            return None
         now = TableCut(str(latest.metadata().id), latest.version())
-        if before and (before.table_id != now.table_id or before.version > now.version):
-            raise replaced(table, before, now)
-        if before and after and (at <= after.at or before.version == now.version):
+        before = after.tables.get(table) if after else None
+        if before is None or before.table_id != now.table_id or before.version > now.version:
+            # Another table than before: whoever goes on from the old one is told so by `decide`.
+            version = self.tables.log(table).last_before(at, 0, now.version)
+            return None if version is None else TableCut(now.table_id, version)
+        if (after and at <= after.at) or before.version == now.version:
             return before
-        first = before.version + 1 if before else 0
-        version = self.tables.log(table).last_before(at, first, now.version)
+        version = self.tables.log(table).last_before(at, before.version + 1, now.version)
         return before if version is None else TableCut(now.table_id, version)
 
 
@@ -132,5 +128,6 @@ def _nothing(table: SourceTable) -> pl.LazyFrame:
             CHANGE: pl.String(),
             VERSION: pl.Int64(),
             COMMITTED_AT: pl.Datetime("us", "UTC"),
+            GREW: pl.Boolean(),
         }
     )

@@ -12,30 +12,76 @@ from typing import Any, cast
 import polars as pl
 from deltalake import DeltaTable
 
+from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.sources.columns import logical_schema
-from cio_pipeline.sources.errors import version_gone
+from cio_pipeline.sources.delta_files import FileRows, counted, within
+from cio_pipeline.sources.errors import translate, version_gone
 
 _ROW = "_row_of_file"
 _STORE_OPTIONS = ("aws_", "azure_")
 _PROFILE = "aws_profile"
 
 
-def scan(found: DeltaTable, table: str, storage_options: Mapping[str, str]) -> pl.LazyFrame:
-    """All rows with all columns of the table's schema.
+def scan(
+    found: DeltaTable,
+    table: str,
+    storage_options: Mapping[str, str],
+    part: TableSlice | None = None,
+) -> pl.LazyFrame:
+    """All rows, or those of a slice, with all columns of the table's schema.
 
     Columns that older files lack are null there; rows that deletion vectors mark are left out.
     Raises VersionGone if a local file is missing.
     """
-    files = sorted(found.file_uris())
-    _require_local(files, table, found.version())
-    if not files:
+    read = _read(found, table, storage_options, part)
+    _require_local([one.uri for one in read], table, found.version())
+    if not read:
         return pl.LazyFrame(schema=logical_schema(found))
     deleted = deleted_rows(found)
     parts: list[pl.LazyFrame] = []
-    for key, some in groupby(files, lambda file: file if file in deleted else None):
-        rows = _scan_files(found, list(some), storage_options, numbered=key is not None)
-        parts.append(rows if key is None else _without(rows, deleted[key]))
+    for alone, some in groupby(read, lambda one: one if _alone(one, deleted) else None):
+        files = [one.uri for one in some]
+        rows = _scan_files(found, files, storage_options, numbered=alone is not None)
+        parts.append(rows if alone is None else _rows_of(rows, alone, deleted.get(alone.uri)))
     return parts[0] if len(parts) == 1 else pl.concat(parts)
+
+
+def row_counts(
+    found: DeltaTable, table: str, storage_options: Mapping[str, str]
+) -> list[tuple[str, int]]:
+    """(file, rows stored in it) in the order of a scan; at most footers are read.
+
+    Raises VersionGone, SourceUnavailable, SourceError.
+    """
+
+    def footer(uri: str) -> int:
+        rows = pl.scan_parquet(uri, glob=False, storage_options=_store_options(storage_options))
+        try:
+            return int(rows.select(pl.len()).collect().item())
+        except Exception as error:
+            raise (translate(error, table, found.version()) or error) from error
+
+    return counted(found, footer)
+
+
+def _read(
+    found: DeltaTable, table: str, storage_options: Mapping[str, str], part: TableSlice | None
+) -> list[FileRows]:
+    if part is None:
+        return [FileRows(uri) for uri in sorted(found.file_uris())]
+    return list(within(row_counts(found, table, storage_options), part))
+
+
+def _alone(read: FileRows, deleted: Mapping[str, pl.Series]) -> bool:
+    """Whether a file needs a scan of its own: parts of files, and those with deleted rows."""
+    return not read.whole or read.uri in deleted
+
+
+def _rows_of(rows: pl.LazyFrame, read: FileRows, deleted: pl.Series | None) -> pl.LazyFrame:
+    chosen = rows if read.whole else rows.slice(read.start, read.rows)
+    if deleted is not None:
+        chosen = chosen.filter(~pl.col(_ROW).is_in(deleted.implode()))
+    return chosen.drop(_ROW)
 
 
 def _scan_files(
@@ -60,10 +106,6 @@ def _scan_files(
         ),
         storage_options=_store_options(options),
     )
-
-
-def _without(rows: pl.LazyFrame, deleted: pl.Series) -> pl.LazyFrame:
-    return rows.filter(~pl.col(_ROW).is_in(deleted.implode())).drop(_ROW)
 
 
 def deleted_rows(found: DeltaTable) -> dict[str, pl.Series]:

@@ -11,7 +11,7 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import ColumnType, SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, NEW, VERSION
+from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, GREW, NEW, VERSION
 from cio_pipeline.model.plans import Mode
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -25,11 +25,12 @@ _FILLED: dict[ColumnType, Any] = {
     ColumnType.STRINGS: ["x"],
 }
 _CHOSEN = {"type": "event"}
-_CHANGE = {CHANGE: NEW, VERSION: 1, COMMITTED_AT: NOON}
+_CHANGE = {CHANGE: NEW, VERSION: 1, COMMITTED_AT: NOON, GREW: None}
 _CHANGE_SCHEMA = {
     CHANGE: pl.String(),
     VERSION: pl.Int64(),
     COMMITTED_AT: pl.Datetime("us", "UTC"),
+    GREW: pl.Boolean(),
 }
 
 
@@ -53,7 +54,7 @@ def changeset(
     workspaces: Collection[int] = (1,),
     floor: datetime | None = None,
 ) -> Changeset:
-    """What an export makes of source rows; tables that are joined and not given are empty."""
+    """What an export makes of source rows; joined tables that are not given do not exist."""
     declared = EXPORTS[export]
     read = snapshot if mode in {Mode.INITIAL, Mode.RETRY} else changes
     given = joins or {}
@@ -63,7 +64,7 @@ def changeset(
         unit,
         mode,
         read(declared.source, *rows),
-        joins={name: snapshot(name, *given.get(name, ())) for name in declared.joins},
+        joins={name: snapshot(name, *rows) for name, rows in given.items()},
         workspaces=workspaces,
         floor=floor,
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cio_pipeline.changesets.build import build, everything_new
+from cio_pipeline.changesets.build import build
 from cio_pipeline.changesets.quarantine import identity_columns, identity_expr
 from cio_pipeline.changesets.rules import RULES
 from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS, exports_of
@@ -20,7 +20,6 @@ from cio_pipeline.model.plans import Mode
 from cio_pipeline_tests.changesets.rows import (
     NOON,
     Row,
-    changes,
     changeset,
     held_back,
     sent,
@@ -167,19 +166,6 @@ def test_initial_exports_keep_the_sources_order_through_every_join(export: str) 
 
 def test_initial_exports_do_not_deduplicate() -> None:
     assert sent("metrics", {}, {}, mode=Mode.INITIAL).height == 2
-
-
-def test_everything_new_makes_changes_of_a_snapshot() -> None:
-    declared = EXPORTS["people"]
-    rows = everything_new(snapshot("people", {}, {"suppressed": True}), 3, NOON)
-
-    made = build(
-        declared, 5, "us", Mode.CHANGES, rows, joins={}, workspaces=[1], floor=None
-    ).rows.collect()
-
-    assert dict(rows.collect_schema()) == dict(changes("people").collect_schema())
-    assert rows.select(CHANGE, VERSION, COMMITTED_AT).collect().row(0) == (NEW, 3, NOON)
-    assert made[SERIES].to_list() == ["plain", "chngs"]
 
 
 REQUIRED = [

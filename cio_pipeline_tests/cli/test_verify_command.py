@@ -1,14 +1,17 @@
 """D10: `cio-pipeline verify --path` needs a folder and nothing else."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from typer.testing import CliRunner
 
+from cio_pipeline import pipeline
+from cio_pipeline.cli.app import app as cli
 from cio_pipeline.cli.verify import of_folders, render, verify
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.pipeline.verify import verify as verify_destination
@@ -23,11 +26,15 @@ def bucket(tmp_path: Path) -> Bucket:
     return whole_bucket(tmp_path)
 
 
-def shown(bucket: Bucket) -> str:
+def printed(report: RenderableType) -> str:
     console = Console(width=200, record=True, file=None, force_terminal=False)
     with console.capture() as captured:
-        console.print(render("acme", verify_destination(bucket.folder)))
+        console.print(report)
     return captured.get()
+
+
+def shown(bucket: Bucket) -> str:
+    return printed(render("acme", verify_destination(bucket.folder)))
 
 
 def test_d10_a_whole_bucket(bucket: Bucket) -> None:
@@ -59,9 +66,22 @@ def test_d10_a_broken_bucket_gives_exit_code_1(
 
 def test_d10_warnings_are_shown_apart(bucket: Bucket) -> None:
     bucket.folder.put_bytes("people_v5_7_5.parquet", b"x")
-    assert "1 files that no manifest lists yet" in shown(bucket)
+    assert "Not proven wrong, but look at it (1)" in shown(bucket)
 
 
 def test_d10_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match="nowhere"):
         of_folders([tmp_path / "nowhere"])
+
+
+def test_messages_promise_only_commands_that_exist() -> None:
+    """Every `cio-pipeline VERB --OPTION` that verification speaks of is one."""
+    folder = Path(pipeline.__file__).parent
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("verify*.py")]
+    told = {found for text in texts for found in re.findall(r"`cio-pipeline ([^`]+)`", text)}
+    assert told
+    for command in told:
+        verb, *options = command.split()
+        shown = CliRunner().invoke(cli, [verb, "--help"], env={"COLUMNS": "200"})
+        assert shown.exit_code == 0, command
+        assert all(option in shown.stdout for option in options), command

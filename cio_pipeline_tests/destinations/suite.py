@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from cio_pipeline.model.errors import DestinationError, InvalidKey, ObjectConflict, ObjectMissing
+from cio_pipeline.model.errors import (
+    DestinationError,
+    DestinationUnavailable,
+    InvalidKey,
+    ObjectConflict,
+    ObjectMissing,
+)
 from cio_pipeline.pipeline.ports import Destination, ObjectInfo
 
 LARGE = 24 * 1024 * 1024 + 7
@@ -100,6 +106,16 @@ class DestinationSuite:
             with pytest.raises(DestinationError, match="cio/a") as caught:
                 put()
             assert "right" in caught.value.next_step
+
+    def test_a_spooled_file_that_is_not_what_was_sealed_never_becomes_an_object(
+        self, destination: Destination, spooled: Path
+    ) -> None:
+        for sealed in (b"body and more", b"bod", b"", b"other"):
+            with pytest.raises(DestinationUnavailable, match=r"'a\.parquet'") as caught:
+                destination.put("a.parquet", spooled, digest(sealed))
+            assert caught.value.next_step
+        assert list(destination.list()) == []
+        self.put(destination, "a.parquet", spooled)
 
     def test_empty_bodies(self, destination: Destination, tmp_path: Path) -> None:
         (tmp_path / "empty").write_bytes(b"")

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,48 @@ def test_a_full_disk_is_named_and_nothing_is_visible(tmp_path: Path) -> None:
     assert "Free some space" in found.stdout
     assert str(tmp_path) not in found.stdout
     assert list(LocalFolder(tmp_path).list()) == []
+
+
+BOUNDED = """
+import hashlib, re, sys
+from pathlib import Path
+from cio_pipeline.destinations.local import LocalFolder
+def peak():
+    # Not getrusage: its peak is handed down from the process that started this one.
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) / 1024
+folder, file = LocalFolder(Path(sys.argv[1]) / "to"), Path(sys.argv[1]) / "spooled"
+with file.open("wb") as out:
+    out.truncate(200 * 2**20)
+with file.open("rb") as body:
+    sha256 = hashlib.file_digest(body, "sha256").hexdigest()
+folder.put_bytes("warm", b"up")
+before = peak()
+folder.put("large", file, sha256)
+print(round(peak() - before))
+"""
+
+
+def test_a_put_of_200_mb_takes_little_memory(tmp_path: Path) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", BOUNDED, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert int(found.stdout) < 32, found.stderr
+    assert (tmp_path / "to" / "large").stat().st_size == 200 * 2**20
+
+
+def test_two_writers_of_one_key_agree_or_conflict(tmp_path: Path) -> None:
+    folder = LocalFolder(tmp_path / "to")
+    bodies = [bytes([number % 2]) * 100_000 for number in range(8)]
+    for key in ("same", "other"):
+        chosen = bodies if key == "other" else bodies[:1] * 8
+        with ThreadPoolExecutor(8) as pool:
+            found = [pool.submit(folder.put_bytes, key, body) for body in chosen]
+        lost = [one.exception() for one in found if one.exception()]
+        assert len(lost) == (0 if key == "same" else 4)
+        assert all(isinstance(error, ObjectConflict) for error in lost)
+        assert folder.get(key) in bodies
+    assert sorted(p.name for p in folder.root.iterdir()) == ["other", "same"]
 
 
 def test_it_says_where_it_is(tmp_path: Path) -> None:

@@ -4,8 +4,14 @@ import pytest
 
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.destinations.open import open_destination
-from cio_pipeline.destinations.overlap import overlaps
+from cio_pipeline.destinations.overlap import location
 from cio_pipeline.model.sync import LocalDestination, Sync
+
+
+def overlaps(one: LocalDestination, other: LocalDestination, base: Path) -> bool:
+    first, second = (location(destination, base) for destination in (one, other))
+    shared = min(len(first), len(second))
+    return first[:shared] == second[:shared]
 
 
 def local(path: str) -> LocalDestination:

@@ -19,6 +19,17 @@ def test_folders_are_made_and_discarded(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+def test_folders_are_listed(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    assert spool.folders() == ()
+    for name in ("b-2", "a-1/x"):
+        spool.folder(name)
+    (spool.root / "file").write_bytes(b"")
+    assert spool.folders() == ("a-1", "b-2")
+    with pytest.raises(InvalidConfig, match="Not a directory"):
+        Spool(spool.root / "file").folders()
+
+
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "/etc", "a/../b", "a//b", "a/", ".hidden", "a\\b", "a b", "a\n", "é"]
 )

@@ -1,17 +1,37 @@
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Connection, Engine, insert, inspect, update
 
 from cio_pipeline.ledger.connect import describe, make_engine, parse_url
+from cio_pipeline.ledger.cuts import keep_cuts
 from cio_pipeline.ledger.migrations import migrate
 from cio_pipeline.ledger.open import SqlLedger, open_ledger
-from cio_pipeline.ledger.schema import metadata, syncs
+from cio_pipeline.ledger.plan_rows import file_row, plan_row
+from cio_pipeline.ledger.registry import register as register_sync
+from cio_pipeline.ledger.schema import files, metadata, plans, positions, sequences, syncs
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.ledger.versions import VERSION_1, VERSIONS
 from cio_pipeline.model.errors import LedgerError
-from cio_pipeline_tests.ledger.build import register
+from cio_pipeline.model.plans import Plan, PlanDraft, PlanState, SealedPlan, Series
+from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
+from cio_pipeline_tests.ledger.build import (
+    PEOPLE,
+    T0,
+    at,
+    claim,
+    cut,
+    draft,
+    file,
+    register,
+    state,
+    sync,
+)
+
+BETA = ("beta", "people")
+NEW_IN_VERSION_2 = {"slices", "slice_rows", "slice"}
 
 SECOND = (
     "ALTER TABLE syncs ADD COLUMN note TEXT",
@@ -119,3 +139,69 @@ def test_many_can_open_a_fresh_ledger_at_once(url: str):
     assert [ledger.registry.get("acme").generation for ledger in opened] == [1] * 4
     for ledger in opened:
         ledger.close()
+
+
+def test_plans_and_files_of_version_1_go_on_as_plans_of_one_slice(url: str):
+    """A committed plan, a sealed one and an open one, as version 1 left them."""
+    old = database(url)
+    migrate(old, [VERSION_1])
+    old.write(_plans_of_version_1)
+    old.engine.dispose()
+
+    ledger = open_ledger(url)
+
+    assert [f.sequence for f in ledger.manifests.files("acme")] == [1]
+    lease = claim(ledger, PEOPLE, BETA)
+    sealed, opened = state(ledger).open_plan, state(ledger, BETA).open_plan
+    assert sealed
+    assert opened
+    assert (sealed.state, sealed.slice, sealed.slices) == (PlanState.SEALED, 0, 1)
+    assert [f.sequence for f in ledger.plans.sealed([sealed])[sealed.plan_id]] == [2]
+    ledger.plans.commit(lease, [sealed], at(3))
+    ledger.plans.seal(lease, [SealedPlan(opened, (file(opened),))], at(3))
+    ledger.plans.commit(lease, [opened], at(3))
+    assert [f.sequence for f in ledger.manifests.files("acme")] == [1, 2]
+    assert [f.sequence for f in ledger.manifests.files("beta")] == [1]
+    assert state(ledger).position == cut(2)
+    ledger.close()
+
+
+def _plans_of_version_1(connection: Connection) -> None:
+    switch = ExportSwitch(enabled=True)
+    for sync_id in ("acme", "beta"):
+        register_sync(connection, sync(sync_id), {"people": switch}, T0)
+    keep_cuts(connection, [cut(1), cut(2)])
+    first = replace(draft_of("acme", 1), lower=None)
+    second = replace(draft_of("acme", 2), lower=cut(1))
+    for plan_id, draft, plan_state in (
+        (1, first, "committed"),
+        (2, second, "sealed"),
+        (3, draft_of("beta", 1), "open"),
+    ):
+        row = plan_row(draft, at(1)) | {"id": plan_id, "state": plan_state}
+        connection.execute(insert(plans).values(**_known_to_version_1(row)))
+        plan = Plan(**vars(draft), plan_id=plan_id, state=PlanState(plan_state))
+        if plan_state != "open":
+            row = file_row(plan, 0, file(plan))
+            connection.execute(insert(files).values(**_known_to_version_1(row)))
+    connection.execute(update(plans).where(plans.c.id == 1).values(commit_number=1))
+    moved = {"sync_id": "acme", "export": "people", "generation": 1, "at": at(1), "moved_at": at(1)}
+    connection.execute(insert(positions).values(**moved))
+    used = {"sync_id": "acme", "export": "people", "series": "plain", "next": 3}
+    connection.execute(insert(sequences).values(**used))
+
+
+def draft_of(sync_id: str, step: int) -> PlanDraft:
+    known = ExportState(
+        RegisteredSync(sync(sync_id), 1, T0, {}),
+        "people",
+        ExportSwitch(enabled=True),
+        None,
+        None,
+        {Series.PLAIN: step, Series.CHNGS: 1},
+    )
+    return draft(known, cut(step))
+
+
+def _known_to_version_1(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in NEW_IN_VERSION_2}

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.declare import ColumnType, Export
 from cio_pipeline.contracts.fingerprint import fingerprint
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.files.encode import encode
@@ -51,9 +52,12 @@ class Bucket:
     ) -> ManifestFile:
         """Put one file; `workspace` is whose rows it holds, whatever its name says."""
         contract = EXPORTS[export]
-        frame = rows_of(contract, 5, rows, series=series)
+        frame = rows_of(contract, 5, rows, series=series).with_columns(
+            pl.lit(f"{series} {sequence} {part}").alias(_text_column(contract)),
+            workspace_id=pl.lit(workspace, pl.Int64),
+        )
         (encoded,) = encode(
-            frame.with_columns(workspace_id=pl.lit(workspace, pl.Int64)),
+            frame,
             NO_REJECTS,
             contract,
             5,
@@ -116,6 +120,11 @@ class Bucket:
         """Replace an object, and return its entry as if that had been delivered."""
         (self.root / key).write_bytes(body)
         return replace(entry, bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
+
+
+def _text_column(contract: Export) -> str:
+    """A column that tells files apart: no two hold the same bytes."""
+    return next(column.name for column in contract.columns if column.type is ColumnType.STRING)
 
 
 def whole_bucket(root: Path) -> Bucket:

@@ -98,6 +98,7 @@ def test_o1_a_row_that_breaks_the_contract_is_held_back_and_the_others_go_on(
     world: World,
 ) -> None:
     world.sync()
+    world.commit("people", {"internal_customer_id": "x"}, at=during(0))
     good = {"event_id": "good", "processed_at": during(0)}
     bad = {"event_id": "bad", "processed_at": during(0), "properties": "{broken"}
     world.commit("events", good, bad, at=during(0))

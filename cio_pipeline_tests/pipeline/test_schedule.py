@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Series
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
@@ -11,6 +13,7 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import data_out_window
 from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.schedule import MAX_SYNCS, MAX_TICKS, Request, Seen, wanted_runs
+from cio_pipeline.pipeline.write_manifests import CHAIN
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
@@ -86,12 +89,40 @@ def test_a_window_that_is_running_is_not_asked_for_again() -> None:
 
 def test_a_failed_run_is_tried_again_under_a_new_key_after_a_growing_wait() -> None:
     key, now = (Lane.TICK, "2026-11-22-12:00"), NOON + QUARTER
-    for count, wait in [(1, 30), (2, 60), (3, 120), (20, 1800)]:
+    for count, wait in [(1, 30), (2, 60), (3, 120), (4, 240)]:
         seen = Seen((), {key: (count, now)}, ())
         early = wanted_runs([state()], seen, now + timedelta(seconds=wait - 1))
         assert not any(key.startswith("tick:2026-11-22-12:00") for key in keys(early))
         again = wanted_runs([state()], seen, now + timedelta(seconds=wait))
         assert f"tick:2026-11-22-12:00:{count + 1}" in keys(again)
+
+
+def test_the_wait_for_another_try_is_bounded() -> None:
+    key, now = (Lane.INITIAL, "a"), NOON
+    waiting = [state(position=None)]
+    seen = Seen((), {key: (20, now)}, ())
+    assert wanted_runs(waiting, seen, now + timedelta(seconds=1799)) == []
+    assert len(wanted_runs(waiting, seen, now + timedelta(seconds=1800))) == 1
+
+
+def test_a_window_tried_in_vain_is_carried_by_the_next_one_that_is_due() -> None:
+    """A source that stays broken costs one run at a time, not one per window since it broke."""
+    now = NOON + 3 * QUARTER
+    tried = {(Lane.TICK, data_out_window(NOON + n * QUARTER).key): (1, NOON) for n in range(3)}
+    assert keys(wanted_runs([state()], Seen((), tried, ()), now)) == ["tick:2026-11-22-12:30:2"]
+    never = dict([*tried.items()][1:])
+    assert keys(wanted_runs([state()], Seen((), never, ()), now)) == [
+        "tick:2026-11-22-12:00:1",
+        "tick:2026-11-22-12:30:2",
+    ]
+
+
+def test_o5_an_hourly_window_tried_in_vain_is_tried_until_the_next_hour() -> None:
+    """The quarters in between are not due for the sync: they would not carry its work."""
+    hour = data_out_window(NOON + 3 * QUARTER)
+    tried = {(Lane.TICK, hour.key): (1, NOON)}
+    requests = wanted_runs([state(cadence="1h")], Seen((), tried, ()), NOON + 6 * QUARTER)
+    assert keys(requests) == [f"tick:{hour.key}:2"]
 
 
 def test_a_new_export_gets_an_initial_run_of_its_sync_in_the_last_closed_window() -> None:
@@ -143,3 +174,59 @@ def test_initial_runs_serve_a_bounded_batch_of_syncs_under_distinct_keys() -> No
 def test_a_sync_whose_initial_run_is_under_way_is_not_asked_for_again() -> None:
     seen = Seen((), {}, {(Lane.INITIAL, "a")})
     assert wanted_runs([state(position=None)], seen, NOON) == []
+
+
+def test_d10_files_without_a_manifest_want_a_run_of_the_manifests_alone() -> None:
+    seen = Seen((), {}, (), unlisted={"b", "a"})
+    (request,) = wanted_runs([state()], seen, NOON + timedelta(minutes=1))
+    assert request.lane is Lane.MANIFEST
+    assert request.sync_ids == ("a", "b")
+    assert request.window == data_out_window(NOON - QUARTER)
+    assert request.run_key == "manifest:2026-11-22-11:45:a:1"
+
+
+def test_d10_syncs_that_are_off_have_their_files_listed_too() -> None:
+    off = ExportSwitch(enabled=False, paused_at=NOON)
+    (request,) = wanted_runs([state(switch=off)], Seen((), {}, (), unlisted={"a"}), NOON)
+    assert request.lane is Lane.MANIFEST
+
+
+@pytest.mark.parametrize(
+    "running",
+    [
+        (Lane.TICK, "2026-11-22-11:45"),
+        (Lane.ALL, "2026-11-22-11:00"),
+        (Lane.INITIAL, "a"),
+        (Lane.MANIFEST, "a"),
+    ],
+)
+def test_d10_no_manifest_is_asked_for_while_a_run_will_write_it(running: tuple[Lane, str]) -> None:
+    seen = Seen((), {}, {running}, unlisted={"a"})
+    assert wanted_runs([state()], seen, NOON + timedelta(minutes=1)) == []
+
+
+def test_d10_no_manifest_is_asked_for_beside_a_tick_that_will_write_it() -> None:
+    requests = wanted_runs([state()], Seen((), {}, (), unlisted={"a"}), NOON + QUARTER)
+    assert [request.lane for request in requests] == [Lane.TICK]
+
+
+def test_d10_an_initial_run_of_another_sync_does_not_hold_manifests_up() -> None:
+    seen = Seen((), {}, {(Lane.INITIAL, "b")}, unlisted={"a", "b"})
+    (request,) = wanted_runs([state()], seen, NOON + timedelta(minutes=1))
+    assert request.sync_ids == ("a",)
+
+
+def test_d10_a_manifest_that_failed_in_a_window_is_outstanding_in_the_next() -> None:
+    now = NOON + timedelta(minutes=1)
+    failed = {(("a", CHAIN), NOON)}
+    off = state(switch=ExportSwitch(enabled=False, paused_at=NOON))
+    assert wanted_runs([off], Seen(failed, {}, (), unlisted={"a"}), now) == []
+    assert len(wanted_runs([off], Seen(failed, {}, (), unlisted={"a"}), now + QUARTER)) == 1
+
+
+def test_d10_a_manifest_run_that_died_is_tried_again_after_a_growing_wait() -> None:
+    tried = {(Lane.MANIFEST, "a"): (2, NOON)}
+    seen = Seen((), tried, (), unlisted={"a"})
+    assert wanted_runs([state()], seen, NOON + timedelta(seconds=59)) == []
+    (request,) = wanted_runs([state()], seen, NOON + timedelta(seconds=60))
+    assert request.attempt == 3

@@ -56,7 +56,7 @@ def test_d1_exports_that_come_together_are_added() -> None:
         (one("layout: odd"), "layout"),
         (one("stems: {people: 'Not a stem'}"), "stems"),
         (one("stems: {peeple: x}"), "peeple"),
-        (one("stems: {people: deliveries}"), "same stem"),
+        (one("stems: {people: deliveries}"), "same file stem"),
         (one("files_expire_after: 0d"), "files_expire_after"),
         (MINIMAL.replace("beta-local", "Beta"), "id"),
         (MINIMAL.replace("workspace_id: 2", "workspace_id: 0"), "workspace_id"),
@@ -87,3 +87,32 @@ def test_d8_a_pasted_secret_is_not_repeated() -> None:
         read_sync_file(one("secret_access_key: wJalrXUtnFEMI"))
     assert "wJalrXUtnFEMI" not in str(caught.value)
     assert "secret_access_key" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["yes", "'1'", "1.0", "01x", "[1]"])
+def test_d11_a_workspace_id_is_a_plain_number_and_nothing_that_looks_like_one(value: str) -> None:
+    with pytest.raises(InvalidConfig, match="workspace_id"):
+        read_sync_file(MINIMAL.replace("workspace_id: 2", f"workspace_id: {value}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (one("workspace_id: 3"), "'workspace_id' stands twice"),
+        (one("exports: []"), "exports"),
+        ("syncs: []", "syncs"),
+        (one("version: 4\nstems: {events: e}"), "events"),
+        (one("owner: 2026-13-45"), "cannot be read"),
+        (one(f"owner: {'9' * 5000}"), "cannot be read"),
+        ("[" * 5000, "cannot be read"),
+    ],
+)
+def test_d11_what_yaml_would_let_pass_is_refused(text: str, names: str) -> None:
+    with pytest.raises(InvalidConfig, match=names):
+        read_sync_file(text)
+
+
+def test_d8_a_pasted_url_is_not_repeated() -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        read_sync_file(MINIMAL.replace("bucket/beta", "'https://x?sig=SECRET//'"))
+    assert "SECRET" not in str(caught.value)

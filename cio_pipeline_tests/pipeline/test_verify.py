@@ -77,7 +77,7 @@ def test_d10_nothing_delivered_yet_is_no_problem(tmp_path: Path) -> None:
 
 
 def test_d10_foreign_objects_are_left_alone(bucket: Bucket) -> None:
-    for key in ("cio-validate", "readme.txt", "_cio/notes", "people.parquet", "_cio/01.manifest"):
+    for key in ("cio-validate", "readme.txt", "_cio/notes", "people", "_cio/01.manifest"):
         bucket.folder.put_bytes(key, b"x")
     assert verify(bucket.folder).ok
 
@@ -130,7 +130,7 @@ def test_d10_missing_first_manifests_are_named(bucket: Bucket) -> None:
     bucket.folder.delete(manifest_key(1))
     bucket.folder.delete(manifest_key(2))
     report = verify(bucket.folder)
-    assert report.problems[0].message == "Manifests 1 to 2 are missing."
+    assert report.problems[0].message.startswith("Manifests 1 to 2 are missing.")
     assert report.complete_up_to == 0
 
 
@@ -203,7 +203,8 @@ def test_d5_a_number_that_is_neither_delivered_nor_void_is_a_gap(bucket: Bucket)
     bucket.rewrite(2, void=())
     report = verify(bucket.folder)
     assert named(report) == [(Kind.GAP, "people_v5_7_4.parquet")]
-    assert report.problems[0].message == "Number 3 of people (plain) neither delivered nor void."
+    text = "Number 3 of people (plain) is neither delivered nor void."
+    assert report.problems[0].message.startswith(text)
     assert report.complete_up_to == 2
 
 
@@ -385,7 +386,7 @@ def test_d5_every_number_is_delivered_or_void_or_named(steps: list[tuple[int, bo
     for ordinal, (step, void) in enumerate(steps, start=1):
         last = highest + step
         if step == 0:
-            expected.append(Kind.DOUBLED)
+            expected.append(Kind.REUSED)
         if step > 1:
             expected.append(Kind.GAP)
         highest = max(highest, last)

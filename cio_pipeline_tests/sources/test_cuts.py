@@ -132,7 +132,7 @@ def test_d6_tables_without_a_commit_are_left_out(tmp_path: Path) -> None:
     assert dict(early.tables) == {}
 
 
-def test_a_replaced_table_is_named(tmp_path: Path) -> None:
+def test_a_replaced_table_is_cut_anew_and_its_changes_are_refused(tmp_path: Path) -> None:
     found = source(tmp_path)
     put(found, {"a": "1"}, at=10)
     before = cut_at(found, 20)
@@ -140,24 +140,22 @@ def test_a_replaced_table_is_named(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "things")
     source(tmp_path)
     now = latest(found)
-    with pytest.raises(TableReplaced, match=f"things.*{old.table_id} at version 1.*{now.table_id}"):
-        cut_at(found, 30, before)
+    assert cut_at(found, 30, before).table("things") == now
     with pytest.raises(TableReplaced, match="things"):
         found.snapshot(THINGS, type(old)(old.table_id, 0))
     with pytest.raises(TableReplaced, match="things"):
         found.changes(THINGS, old, now)
 
 
-def test_a_table_set_back_to_a_lower_version_is_named(tmp_path: Path) -> None:
+def test_a_table_set_back_is_cut_where_it_is(tmp_path: Path) -> None:
     found = source(tmp_path)
     put(found, {"a": "1"}, at=10)
     before = cut_at(found, 20)
     entry(tmp_path, 1).unlink()
-    with pytest.raises(TableReplaced, match=r"things.*version 1 and is now .* at version 0"):
-        cut_at(found, 30, before)
+    assert cut_at(found, 30, before).table("things").version == 0
 
 
-def test_a_source_that_is_gone_is_named(tmp_path: Path) -> None:
+def test_a_source_that_is_gone_is_named_and_a_table_that_is_gone_left_out(tmp_path: Path) -> None:
     with pytest.raises(SourceGone, match="source init"):
         cut_at(DeltaSource(str(tmp_path / "nowhere")), 1)
     with pytest.raises(SourceGone, match="none of the tables"):
@@ -165,8 +163,7 @@ def test_a_source_that_is_gone_is_named(tmp_path: Path) -> None:
     found = source(tmp_path, THINGS, NOTES)
     before = cut_at(found, 1, None, THINGS, NOTES)
     shutil.rmtree(tmp_path / "notes")
-    with pytest.raises(SourceGone, match="Table notes"):
-        cut_at(found, 2, before, THINGS, NOTES)
+    assert set(cut_at(found, 2, before, THINGS, NOTES).tables) == {"things"}
 
 
 def test_a_cleaned_log_is_named_if_it_is_needed(tmp_path: Path) -> None:

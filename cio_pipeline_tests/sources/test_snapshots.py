@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, TableFeatures, write_deltalake
 
+from cio_pipeline.model.changes import CHANGE, DELETED
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import SourceError, SourceGone, SourceUnavailable, VersionGone
 from cio_pipeline.sources.delta import DeltaSource
@@ -127,7 +128,8 @@ def test_d6_rows_deleted_by_deletion_vectors_are_left_out(tmp_path: Path) -> Non
     assert snapshot.collect(engine="streaming").equals(snapshot.collect())
     before = TableCut(latest(found, NOTES).table_id, deleted_at - 1)
     assert len(values_of(found.snapshot(NOTES, before))) == 7
-    assert found.violations(NOTES, before, latest(found, NOTES)) == {"deleted": 1}
+    changes = found.changes(NOTES, before, latest(found, NOTES)).collect()
+    assert changes[CHANGE].to_list() == [DELETED]
 
 
 def mark_deleted(table: Path, version: int, row: int) -> int:

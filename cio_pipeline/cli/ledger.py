@@ -1,0 +1,91 @@
+"""`cio-pipeline ledger`: looking after the state, and bringing it back after a loss."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cio_pipeline.cli.context import scope_of, services, window_at
+from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.sync import read_file
+from cio_pipeline.destinations.overlap import absolute, location
+from cio_pipeline.ledger import upkeep
+from cio_pipeline.ledger.open import open_ledger
+from cio_pipeline.pipeline import rebuild as recovery
+from cio_pipeline.pipeline.sync_file import check_together, read_sync_file
+from cio_pipeline.pipeline.write_manifests import write_manifests
+from cio_pipeline.settings import settings
+
+app = typer.Typer(help="Check and back up the ledger; bring it back after a loss.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@app.command()
+def check(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+    """Read the whole ledger and say whether it is damaged; exit code 1 if it is."""
+    with closing(open_ledger(settings().ledger)) as ledger:
+        problems = upkeep.check(ledger.database)
+    if as_json:
+        print_json({"ledger": ledger.database.name, "problems": problems})
+    else:
+        rows = [(problem,) for problem in problems]
+        print_table(f"Ledger {ledger.database.name}", ("problem",), rows, "whole")
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="The copy to make.")]) -> None:
+    """Copy a SQLite ledger while it is in use; use `pg_dump` for PostgreSQL."""
+    with closing(open_ledger(settings().ledger)) as ledger:
+        upkeep.backup(ledger.database, file)
+    typer.echo(f"Copied the ledger to {file}.")
+
+
+@app.command()
+def rebuild(
+    syncs: Annotated[Path, typer.Option(help="The sync file that the syncs are registered from.")],
+    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+) -> None:
+    """Fill an empty ledger from the buckets' manifests, after it was lost.
+
+    Numbers of files that no manifest lists become void; their rows are sent with new numbers.
+    """
+    base = Path.cwd()
+    wanted = [absolute(sync, base) for sync in read_sync_file(read_file(syncs))]
+    check_together(wanted, lambda sync: location(sync.destination, base))
+    _show(recovery.rebuild(services(), wanted), as_json=as_json)
+
+
+@app.command("catch-up")
+def catch_up(
+    sync: Annotated[list[str] | None, typer.Option(help="Only this sync; repeatable.")] = None,
+    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+) -> None:
+    """Bring a ledger restored from a backup up to what the buckets' manifests list.
+
+    Stop Dagster and all runs first. Unfinished plans are abandoned.
+    """
+    found = services()
+    scope = scope_of(found, sync or [])
+    _show(recovery.catch_up(found, scope.sync_ids), as_json=as_json)
+
+
+def _show(done: Sequence[recovery.CaughtUp], *, as_json: bool) -> None:
+    """Declare void numbers in the buckets, and show what came of each sync."""
+    found = services()
+    good = [one.sync_id for one in done if one.error is None]
+    written = {one.sync_id: one for one in write_manifests(found, window_at(None), good)}
+    if as_json:
+        print_json(done)
+    else:
+        columns = ("sync", "manifests taken in", "files", "void numbers", "up to", "error")
+        rows = [
+            (one.sync_id, one.manifests, one.files, one.void, one.up_to, one.error) for one in done
+        ]
+        print_table("Ledger", columns, rows, "the file names no sync")
+    if len(good) < len(done) or any(one.error for one in written.values()):
+        raise typer.Exit(1)

@@ -1,0 +1,41 @@
+"""`cio-pipeline export --restore`: putting delivered objects back that were lost."""
+
+from collections.abc import Collection, Sequence
+
+import typer
+
+from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline import restore as use_case
+from cio_pipeline.pipeline.services import Services
+
+
+def restore(
+    found: Services,
+    sync_ids: Collection[str] | None,
+    windows: Sequence[Window] | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Restore some syncs, of some windows or of all; exit code 1 if something stays lost."""
+    done = list(use_case.restore_manifests(found, sync_ids))
+    for window in [None] if windows is None else windows:
+        done += use_case.restore(found, sync_ids, window)
+    if as_json:
+        print_json(done)
+    else:
+        rows = [
+            (
+                one.sync_id,
+                one.export,
+                one.key,
+                one.damage,
+                one.rows or None,
+                one.error or "put back",
+            )
+            for one in done
+        ]
+        columns = ("sync", "export", "object", "was", "rows", "now")
+        print_table("Restored", columns, rows, "nothing is missing or altered")
+    if any(one.error is not None for one in done):
+        raise typer.Exit(1)

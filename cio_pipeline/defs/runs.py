@@ -1,0 +1,74 @@
+"""Dagster's unfinished runs as the sensor sees them: what they work on, and which are dead."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from cio_pipeline.defs.resources import LANE, lease_owner
+from cio_pipeline.model.scope import Lane
+
+PARTITION = "dagster/partition"
+
+SILENCE = timedelta(minutes=10)
+"""How long a run may be without lease and without event before it counts as dead. Leases outlive
+their run by five minutes, and steps that hold none take seconds."""
+
+_WITH_PROCESS = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *_WITH_PROCESS]
+
+
+def unfinished_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
+    """Runs that are queued or under way."""
+    return instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+
+
+def work_of(run: dg.DagsterRun) -> Iterable[tuple[Lane, str]]:
+    """What a run works on: its syncs if it is limited to some, else its window."""
+    lane = Lane(run.tags.get(LANE, Lane.ALL))
+    sync_ids = _sync_ids(run)
+    if lane in {Lane.TICK, Lane.ALL} or not sync_ids:
+        return [(lane, run.tags.get(PARTITION, ""))]
+    return [(lane, sync_id) for sync_id in sync_ids]
+
+
+def end_dead_runs(
+    instance: dg.DagsterInstance, owners: Collection[str], now: datetime
+) -> Sequence[str]:
+    """Report runs as failed whose process is gone, and return their ids.
+
+    A machine that went down leaves its runs "started" for ever, and they would keep their place
+    in the queue. `owners` hold a lease that has not expired, so they live. A run that was only
+    slow is fenced off by its lease's token.
+    """
+    silent = [
+        run
+        for run in instance.get_runs(dg.RunsFilter(statuses=_WITH_PROCESS))
+        if lease_owner(run.run_id) not in owners and now - _last_event(instance, run) > SILENCE
+    ]
+    for run in silent:
+        minutes = int(SILENCE.total_seconds() / 60)
+        instance.report_run_failed(
+            run,
+            f"No sign of life for {minutes} minutes: no lease and no event, so its process is "
+            "gone. The next run resumes its plans.",
+        )
+    return [run.run_id for run in silent]
+
+
+def _last_event(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime:
+    records = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
+    if records:
+        return datetime.fromtimestamp(records[0].event_log_entry.timestamp, UTC)
+    record = instance.get_run_record_by_id(run.run_id)
+    return record.create_timestamp if record else datetime.now(UTC)
+
+
+def _sync_ids(run: dg.DagsterRun) -> Sequence[str]:
+    resources: Any = run.run_config.get("resources", {})
+    return resources.get("scope", {}).get("config", {}).get("sync_ids", [])

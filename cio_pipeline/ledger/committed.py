@@ -1,0 +1,64 @@
+"""Committed plans as they were sealed: what is needed to encode their files again."""
+
+import json
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, select
+
+from cio_pipeline.ledger.bulk import chunks
+from cio_pipeline.ledger.cuts import cuts_where
+from cio_pipeline.ledger.plan_rows import file_of, is_committed, plan_of
+from cio_pipeline.ledger.schema import cuts, files, plans
+from cio_pipeline.model.plans import SealedFile, SealedPlan
+from cio_pipeline.pipeline.recovery import CommittedPlan
+
+
+def committed_plans(connection: Connection, sync_ids: Collection[str]) -> Sequence[CommittedPlan]:
+    """Plans with files that were committed for some syncs, in order of commit.
+
+    Of a plan that is under way, the files of the slices that were committed.
+    """
+    found: list[CommittedPlan] = []
+    for chunk in chunks(sorted(set(sync_ids))):
+        found += _of_syncs(connection, chunk)
+    return found
+
+
+def _of_syncs(connection: Connection, sync_ids: Sequence[str]) -> list[CommittedPlan]:
+    of_plan = _files(connection, sync_ids)
+    query = (
+        select(plans)
+        .where(plans.c.sync_id.in_(sync_ids))
+        .order_by(plans.c.commit_number, plans.c.id)
+    )
+    rows = [row for row in connection.execute(query).mappings() if row["id"] in of_plan]
+    times = {row[name] for row in rows for name in ("lower_at", "upper_at")} - {None}
+    by_time = {
+        at: cut
+        for chunk in chunks(sorted(times))
+        for at, cut in cuts_where(connection, cuts.c.at.in_(chunk)).items()
+    }
+    return [
+        CommittedPlan(
+            SealedPlan(
+                plan_of(row, by_time),
+                tuple(of_plan[row["id"]]),
+                resolved=tuple(json.loads(row["resolved"] or "[]")),
+            ),
+            row["closed_at"] or row["opened_at"],
+        )
+        for row in rows
+    ]
+
+
+def _files(connection: Connection, sync_ids: Sequence[str]) -> dict[int, list[SealedFile]]:
+    found: dict[int, list[SealedFile]] = {}
+    query = (
+        select(files)
+        .join(plans, plans.c.id == files.c.plan_id)
+        .where(files.c.sync_id.in_(sync_ids), is_committed())
+        .order_by(files.c.plan_id, files.c.number)
+    )
+    for row in connection.execute(query).mappings():
+        found.setdefault(row["plan_id"], []).append(file_of(row))
+    return found

@@ -1,0 +1,102 @@
+"""Giving up an unfinished plan, so that the next run plans anew from where the export stands."""
+
+from dataclasses import dataclass
+
+from cio_pipeline.model.errors import CioError, InvalidConfig, LeaseLost, ObjectMissing
+from cio_pipeline.model.plans import Plan, PlanState, SealedFile, Series
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.pipeline.services import Services
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """What came of a plan: keys removed, keys left with the reason, numbers declared void.
+
+    Void numbers stand in the sync's next manifest.
+    """
+
+    sync_id: str
+    export: str
+    state: PlanState
+    removed: tuple[str, ...]
+    left: tuple[tuple[str, str], ...]
+    void: tuple[tuple[Series, int], ...]
+
+
+def abandon(services: Services, sync_id: str, export: str) -> Abandoned:
+    """Close the unfinished plan of a (sync, export) without delivering it.
+
+    Objects that it put are removed; those that somebody else put, or that may not be removed, stay
+    and are named. Its numbers are never used again. Raises UnknownSync; InvalidConfig if there is
+    no such plan, or some of its slices were delivered; LeaseLost, naming the run that holds it.
+    """
+    pair = (sync_id, export)
+    services.ledger.registry.get(sync_id)
+    lease, busy = services.ledger.leases.claim([pair], services.owner, services.clock(), TTL)
+    held = HeldLease(services.ledger.leases, lease, services.clock)
+    try:
+        if busy:
+            raise LeaseLost(
+                f"{export} of sync '{sync_id}' is being worked on by {busy[0].owner}, until "
+                f"{busy[0].expires_at:%H:%M:%S} UTC unless it goes on.",
+                "Wait until it has ended, or stop it and wait until then.",
+            )
+        return _abandon(services, held, _unfinished(services, pair))
+    finally:
+        held.release()
+
+
+def _unfinished(services: Services, pair: Pair) -> Plan:
+    sync_id, export = pair
+    states = services.ledger.registry.states([export], [sync_id])
+    plan = states[0].open_plan if states else None
+    if plan is None:
+        raise InvalidConfig(
+            f"No plan of {export} of sync '{sync_id}' is unfinished.",
+            f"`cio-pipeline sync show {sync_id}` lists the exports and their plans.",
+        )
+    if plan.slice:
+        raise InvalidConfig(
+            f"{plan.slice} of {plan.slices} slices of the initial {export} of sync '{sync_id}' "
+            "were delivered; planned anew, they would be sent twice.",
+            "Let it be finished, or start over with a new sync.",
+        )
+    return plan
+
+
+def _abandon(services: Services, held: HeldLease, plan: Plan) -> Abandoned:
+    files = services.ledger.plans.sealed([plan]).get(plan.plan_id, ())
+    removed: list[str] = []
+    left: list[tuple[str, str]] = []
+    for file in files:
+        held.check((plan.sync_id, plan.export))
+        reason = _remove(services, plan, file)
+        if reason is None:
+            removed.append(file.key)
+        elif reason:
+            left.append((file.key, reason))
+    services.ledger.plans.abandon(
+        held.lease, plan, void=plan.state is PlanState.SEALED, now=services.clock()
+    )
+    void = sorted({(file.series, file.sequence) for file in files})
+    return Abandoned(
+        plan.sync_id, plan.export, plan.state, tuple(removed), tuple(left), tuple(void)
+    )
+
+
+def _remove(services: Services, plan: Plan, file: SealedFile) -> str | None:
+    """Remove an object if it is the sealed one: None if so, else why not, empty if none is there.
+
+    The order matters: a crash in between leaves a sealed plan, which can be abandoned again.
+    """
+    destination = services.destinations(services.ledger.registry.get(plan.sync_id).sync)
+    try:
+        if destination.sha256(file.key) != file.sha256:
+            return "It is not what the plan would have put."
+        destination.delete(file.key)
+    except ObjectMissing:
+        return ""
+    except CioError as error:
+        return str(error)
+    return None

@@ -1,0 +1,65 @@
+"""Which quarantined rows were delivered meanwhile, as the files in a bucket tell."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from cio_pipeline.changesets.quarantine import identity_expr
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.model.errors import ObjectMissing
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.pipeline.recovery import ListedPlan
+from cio_pipeline.pipeline.services import Services
+
+
+def delivered_identities(
+    services: Services, sync: Sync, plans: Iterable[ListedPlan]
+) -> dict[str, tuple[str, ...]]:
+    """Identities by export that the ledger has in quarantine and that files of plans deliver.
+
+    Only files of exports with rows in quarantine are read. A file that is gone may have held any
+    of them: all of its export count as delivered, since sending a row twice would be wrong.
+    """
+    entries = services.ledger.quarantine.entries([sync.id])
+    wanted = {entry.export: set[str]() for entry in entries}
+    for entry in entries:
+        wanted[entry.export].add(entry.identity)
+    destination = services.destinations(sync)
+    found: dict[str, set[str]] = {}
+    for plan in plans:
+        export = plan.draft.export
+        if export in wanted:
+            here = _in_files(services, sync, destination, plan, sorted(wanted[export]))
+            found.setdefault(export, set()).update(here)
+    return {export: tuple(sorted(identities)) for export, identities in found.items()}
+
+
+def _in_files(
+    services: Services,
+    sync: Sync,
+    destination: Destination,
+    plan: ListedPlan,
+    wanted: Sequence[str],
+) -> set[str]:
+    folder = f"delivered-{sync.id}"
+    found: set[str] = set()
+    try:
+        copy = services.spool.folder(folder) / "copy.parquet"
+        for file in plan.files:
+            try:
+                destination.download(file.key, copy)
+            except ObjectMissing:
+                return set(wanted)
+            found |= _identities(copy, plan, wanted)
+    finally:
+        services.spool.discard(folder)
+    return found
+
+
+def _identities(copy: Path, plan: ListedPlan, wanted: Sequence[str]) -> set[str]:
+    export = EXPORTS[plan.draft.export]
+    identity = identity_expr(export, plan.draft.timestamp_unit).alias("identity")
+    rows = pl.scan_parquet(copy).select(identity).filter(pl.col("identity").is_in(wanted))
+    return set(rows.collect()["identity"])

@@ -1,0 +1,86 @@
+"""Reading a changeset once: several cohorts may be served by it, and each scans it twice."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import polars as pl
+
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.declare import SourceTable, TableKind
+from cio_pipeline.files.failures import spool_error
+from cio_pipeline.files.spool import Spool
+from cio_pipeline.model.changes import CHANGE, CHANGED, DELETED, GREW
+from cio_pipeline.model.cuts import TableCut
+from cio_pipeline.pipeline.ports import Source
+from cio_pipeline.pipeline.services import Services
+
+_DELETIONS_ARE_SENT = frozenset(one.source for one in EXPORTS.values() if one.split)
+
+
+@contextmanager
+def reading_once(services: Services) -> Generator[Services]:
+    """The services with a source that reads and nets each changeset once, into the spool.
+
+    What is not sent for a breach of the source contract is told to `services.notice`.
+    """
+    folder = f"changes-{uuid4().hex[:12]}"
+    source = _ReadOnce(services.source, services.spool, folder, services.notice)
+    try:
+        yield replace(services, source=source)
+    finally:
+        services.spool.discard(folder)
+
+
+class _ReadOnce:
+    """A source that keeps the changesets it was asked for as Parquet files."""
+
+    def __init__(
+        self, source: Source, spool: Spool, folder: str, notice: Callable[[str], None]
+    ) -> None:
+        self._source, self._spool, self._folder, self._notice = source, spool, folder, notice
+        self._read: dict[tuple[str, TableCut, TableCut], pl.LazyFrame] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def changes(self, table: SourceTable, lower: TableCut, upper: TableCut) -> pl.LazyFrame:
+        """See `ports.Source.changes`; the first call reads, later ones scan what it kept."""
+        key = (table.name, lower, upper)
+        if key not in self._read:
+            rows = self._source.changes(table, lower, upper)
+            path = self._spool.folder(self._folder) / f"{len(self._read)}.parquet"
+            try:
+                rows.sink_parquet(path, compression="lz4", engine="streaming")
+            except Exception as error:
+                raise (spool_error(error) or error) from error
+            self._read[key] = pl.scan_parquet(path)
+            for text in breaches(table, self._read[key]):
+                self._notice(text)
+        return self._read[key]
+
+
+def breaches(table: SourceTable, changes: pl.LazyFrame) -> Iterator[str]:
+    """What in a changeset breaks the source contract, counted (docs/source-tables.md)."""
+    append_only = table.kind is TableKind.APPEND_ONLY
+    kind = pl.col(CHANGE)
+    found = changes.select(
+        changed=(kind == CHANGED).sum(),
+        deleted=(kind == DELETED).sum(),
+        not_grown=(~pl.col(GREW)).sum(),
+        nobodys=pl.col("workspace_id").is_null().sum(),
+    ).collect()
+    changed, deleted, not_grown, nobodys = found.row(0)
+    if changed and append_only:
+        yield f"{table.name}: {changed} rows of an append-only table changed; they are not sent."
+    if deleted and table.name not in _DELETIONS_ARE_SENT:
+        yield f"{table.name}: {deleted} rows were deleted; readers cannot be told of it."
+    if not_grown:
+        yield (
+            f"{table.name}: {not_grown} rows changed but their {table.grows} did not grow; they "
+            "are sent, but readers may keep the older state."
+        )
+    if nobodys:
+        yield f"{table.name}: {nobodys} rows have no workspace_id; they are nobody's."

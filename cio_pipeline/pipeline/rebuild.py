@@ -1,0 +1,288 @@
+"""Bringing a ledger up to the buckets: one that was lost, or an old backup that came back (D10).
+
+What a manifest lists was delivered and is never sent again. What no manifest lists is not known
+to any reader that follows them: its numbers become void and its rows are sent with new ones.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.model.cuts import Cut, TableCut
+from cio_pipeline.model.errors import CioError, LeaseLost, LedgerError, ManifestBroken, VersionGone
+from cio_pipeline.model.manifests import digest
+from cio_pipeline.model.plans import Mode, Series
+from cio_pipeline.model.registry import ExportSwitch
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import data_out_window
+from cio_pipeline.pipeline.bucket_chain import (
+    BucketChain,
+    accounted_numbers,
+    initial_under_way,
+    listed_plans,
+    lost_numbers,
+    numbers_in_bucket,
+    read_chain,
+    tables_told,
+    times_told,
+)
+from cio_pipeline.pipeline.cuts import peek_cut
+from cio_pipeline.pipeline.deliver import attempt
+from cio_pipeline.pipeline.delivered_rows import delivered_identities
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.recovery import Recovered, Registration
+from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.sync_file import exports_of_sync
+from cio_pipeline.pipeline.write_manifests import CHAIN
+
+JUST_BEFORE = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """What came of one sync: manifests and files taken in, numbers declared void, or the error.
+
+    `up_to` is the oldest position of its exports, None if one still waits for its history.
+    """
+
+    sync_id: str
+    manifests: int = 0
+    files: int = 0
+    void: int = 0
+    up_to: datetime | None = None
+    error: str | None = None
+
+
+def rebuild(services: Services, syncs: Sequence[Sync]) -> list[CaughtUp]:
+    """Fill an empty ledger from the buckets of some syncs, all or nothing.
+
+    Raises LedgerError if the ledger is not empty, ManifestBroken if a bucket's manifests do not
+    account for all that was delivered, and the errors of source and destinations.
+    """
+    if services.ledger.registry.all():
+        raise LedgerError(
+            "The ledger is not empty: syncs are registered in it.",
+            "If it is an old backup, run `cio-pipeline ledger catch-up`. To rebuild it from "
+            "nothing, move its file away first.",
+        )
+    chains = _read_all(services, syncs)
+    _settle_cuts(services, chains)
+    now = services.clock()
+    found = [_recovered(services, chain) for chain in chains]
+    services.ledger.recovery.rebuild([_registration(c, now) for c in chains], found, now)
+    return [_told(chain, one) for chain, one in zip(chains, found, strict=True)]
+
+
+def catch_up(services: Services, sync_ids: Collection[str] | None = None) -> list[CaughtUp]:
+    """Bring the registered syncs up to their buckets; a sync that fails is left as it was."""
+    syncs = [
+        one.sync
+        for one in services.ledger.registry.all()
+        if sync_ids is None or one.sync.id in sync_ids
+    ]
+    done: list[CaughtUp] = []
+    for sync in syncs:
+        results: list[CaughtUp] = []
+        failure = attempt(lambda one=sync, to=results: to.append(_catch_up(services, one)))
+        done += results if failure is None else [CaughtUp(sync.id, error=failure.message)]
+    return done
+
+
+def _catch_up(services: Services, sync: Sync) -> CaughtUp:
+    exports = services.ledger.registry.get(sync.id).switches
+    pairs = [(sync.id, export) for export in (*exports, CHAIN)]
+    lease, busy = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
+    held = HeldLease(services.ledger.leases, lease, services.clock)
+    try:
+        if busy:
+            raise LeaseLost(
+                f"Sync '{sync.id}' is being worked on by {busy[0].owner}.",
+                "Stop Dagster and all runs first.",
+            )
+        chain = read_chain(services.destinations(sync), sync)
+        _settle_cuts(services, [chain])
+        found = _recovered(services, chain)
+        services.ledger.recovery.take_in(lease, found, services.clock())
+    finally:
+        held.release()
+    return _told(chain, found)
+
+
+def _read_all(services: Services, syncs: Iterable[Sync]) -> list[BucketChain]:
+    chains: list[BucketChain] = []
+    broken: list[str] = []
+    for sync in syncs:
+        try:
+            chains.append(read_chain(services.destinations(sync), sync))
+        except CioError as error:
+            broken.append(str(error))
+    if broken:
+        raise ManifestBroken(
+            "\n".join(["The ledger cannot be rebuilt from these buckets:", *broken]),
+            "Nothing was stored. Mend them, or leave those syncs out of the file.",
+        )
+    return chains
+
+
+def _settle_cuts(services: Services, chains: Sequence[BucketChain]) -> None:
+    """Store the cut of every window end that the chains name.
+
+    What a manifest says of a table is taken; the rest the source tells again. A cut that is too
+    old for the source's log gets the tables of the next one: only `export --restore` reads it.
+    """
+    known = tables_told(chains)
+    cuts = services.ledger.cuts
+    gone: list[datetime] = []
+    for at in sorted({time for chain in chains for time in times_told(chain)}):
+        told = known.get(at, {})
+        try:
+            cut = peek_cut(services, at)
+        except VersionGone:
+            gone.append(at)
+            continue
+        cuts.store(_overlaid(cut, told))
+    for at in reversed(gone):
+        later = cuts.after(at)
+        if later is None:
+            raise VersionGone(
+                f"The source no longer tells what it held at {at:%Y-%m-%d %H:%M}, the last "
+                "position delivered.",
+                "Restore the tables' logs, or start the syncs over under new ids.",
+            )
+        cuts.store(Cut(at, {**later.tables, **known.get(at, {})}))
+    _require_told(services, known)
+
+
+def _overlaid(cut: Cut, told: Mapping[str, TableCut]) -> Cut:
+    return Cut(cut.at, {**cut.tables, **told}) if told else cut
+
+
+def _require_told(services: Services, known: Mapping[datetime, Mapping[str, TableCut]]) -> None:
+    """Raise LedgerError if the ledger remembers a cut otherwise than the manifests."""
+    for at, tables in known.items():
+        stored = services.ledger.cuts.get(at)
+        if stored is not None and any(stored.tables.get(t) != cut for t, cut in tables.items()):
+            raise LedgerError(
+                f"The ledger's cut of {at:%Y-%m-%d %H:%M} is not the one that was delivered.",
+                "Move the ledger away and rebuild it: `cio-pipeline ledger rebuild --syncs FILE`.",
+            )
+
+
+def _recovered(services: Services, chain: BucketChain) -> Recovered:
+    """What a chain tells beyond what the ledger holds of the sync."""
+    first = _first_new(services, chain)
+    cuts = {at: _cut(services, at) for at in times_told(chain)}
+    under_way = initial_under_way(chain, cuts)
+    kept = frozenset(one.draft.export for one in under_way) | _with_slices(services, chain)
+    plans = [
+        plan
+        for plan in listed_plans(chain, first, cuts)
+        if not (plan.draft.mode is Mode.INITIAL and plan.draft.export in kept)
+    ]
+    new = [(manifest, body) for manifest, body in chain.manifests if manifest.ordinal >= first]
+    numbers, accounted = numbers_in_bucket(chain), accounted_numbers(chain)
+    _add_own(services, chain.sync.id, accounted)
+    # What is kept goes on with its own numbers, and gives the same bytes again.
+    lost = [one for one in lost_numbers(numbers, accounted) if one.export not in kept]
+    used = [(key, max(found)) for key, found in accounted.items()]
+    used += [((void.export, void.series), void.sequence) for void in lost]
+    return Recovered(
+        sync_id=chain.sync.id,
+        created_at=_created_at(chain, services.clock()),
+        generation=chain.generation,
+        manifests=tuple((manifest.ordinal, body) for manifest, body in new),
+        plans=tuple(plans),
+        under_way=under_way,
+        kept=kept,
+        void=tuple((manifest.ordinal, void) for manifest, _ in new for void in manifest.void),
+        positions={s.export: cuts[s.position] for s in chain.statuses if s.position},
+        next=_next(used),
+        lost=tuple(lost),
+        sent=delivered_identities(services, chain.sync, plans),
+    )
+
+
+def _with_slices(services: Services, chain: BucketChain) -> frozenset[str]:
+    """Exports whose initial export is under way for the ledger, and not done for the bucket."""
+    sync_id = chain.sync.id
+    if all(one.sync.id != sync_id for one in services.ledger.registry.all()):
+        return frozenset()
+    done = {status.export for status in chain.statuses if status.position is not None}
+    states = services.ledger.registry.states(list(EXPORTS), [sync_id])
+    begun = {one.export for one in states if one.open_plan and one.open_plan.slice}
+    return frozenset(begun - done)
+
+
+def _first_new(services: Services, chain: BucketChain) -> int:
+    """The first manifest of a chain that the ledger does not hold with the same bytes."""
+    stored = dict(services.ledger.manifests.bodies(chain.sync.id))
+    for manifest, body in chain.manifests:
+        held = stored.get(manifest.ordinal)
+        if held is None or digest(held) != digest(body):
+            return manifest.ordinal
+    return len(chain.manifests) + 1
+
+
+def _cut(services: Services, at: datetime) -> Cut:
+    cut = services.ledger.cuts.get(at)
+    assert cut is not None  # noqa: S101 - settled before
+    return cut
+
+
+def _add_own(
+    services: Services, sync_id: str, accounted: dict[tuple[str, Series], set[int]]
+) -> None:
+    """Numbers that the ledger itself accounts for, though no manifest in the bucket does yet."""
+    files, void = services.ledger.manifests.pending([sync_id]).get(sync_id, ((), ()))
+    for one in (*services.ledger.manifests.files(sync_id), *files, *void):
+        accounted.setdefault((one.export, one.series), set()).add(one.sequence)
+
+
+def _next(used: Iterable[tuple[tuple[str, Series], int]]) -> dict[tuple[str, Series], int]:
+    found: dict[tuple[str, Series], int] = {}
+    for key, number in used:
+        found[key] = max(found.get(key, 1), number + 1)
+    return found
+
+
+def _registration(chain: BucketChain, now: datetime) -> Registration:
+    """A sync as the sync file says; what was paused when the last manifest was written stays so."""
+    paused = _paused_since(chain)
+    wanted = set(exports_of_sync(chain.sync))
+    sent = {status.export for status in chain.statuses}
+    switches = {
+        name: ExportSwitch(enabled=False, paused_at=paused.get(name, now))
+        if name in paused or name not in wanted
+        else ExportSwitch(enabled=True)
+        for name in EXPORTS
+        if name in wanted or name in sent
+    }
+    return Registration(chain.sync, switches, _created_at(chain, now))
+
+
+def _paused_since(chain: BucketChain) -> dict[str, datetime]:
+    """Exports that are paused by the last manifest, and the first one in a row that says so."""
+    since: dict[str, datetime] = {}
+    for manifest, _ in chain.manifests:
+        paused = {status.export for status in manifest.exports if status.state == "paused"}
+        since = {name: since.get(name, manifest.created_at) for name in paused}
+    return since
+
+
+def _created_at(chain: BucketChain, now: datetime) -> datetime:
+    """The start of the first window that sent anything, else now."""
+    ends = [file.window_end for manifest, _ in chain.manifests for file in manifest.files]
+    return data_out_window(min(ends) - JUST_BEFORE).start if ends else now
+
+
+def _told(chain: BucketChain, found: Recovered) -> CaughtUp:
+    positions = [status.position for status in chain.statuses if status.state != "paused"]
+    times = [at for at in positions if at is not None]
+    return CaughtUp(
+        sync_id=chain.sync.id,
+        manifests=len(found.manifests),
+        files=sum(len(plan.files) for plan in found.plans),
+        void=len(found.lost),
+        up_to=min(times) if times and len(times) == len(positions) else None,
+    )

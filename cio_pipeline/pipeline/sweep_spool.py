@@ -1,0 +1,28 @@
+"""Removing what crashed runs left in the spool: folders of plans that are closed."""
+
+import re
+
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.pipeline.services import Services
+
+_OF_PLAN = re.compile(r"([a-z_]+)-([0-9]+)")
+
+
+def sweep_spool(services: Services) -> None:
+    """Discard folders that no unfinished plan needs.
+
+    A run that dies between its commit and the clearing of its spool leaves them. Folders are
+    listed before plans are read: whatever another run is encoding has its plan in the ledger.
+    """
+    found = {name: _OF_PLAN.match(name) for name in services.spool.folders()}
+    plans = {name: (m[1], int(m[2])) for name, m in found.items() if m and m[1] in EXPORTS}
+    if not plans:
+        return
+    states = services.ledger.registry.states({export for export, _ in plans.values()})
+    unfinished = [state.open_plan for state in states if state.open_plan]
+    needed = {(plan.export, plan.plan_id) for plan in unfinished}
+    sealed = services.ledger.plans.sealed(unfinished)
+    spooled = {file.spool.partition("/")[0] for files in sealed.values() for file in files}
+    swept = [name for name, plan in plans.items() if plan not in needed and name not in spooled]
+    for name in swept:
+        services.spool.discard(name)

@@ -1,0 +1,91 @@
+"""Reading what a sync was sent, with a reading of the file names of its own (D5)."""
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cio_pipeline_tests.convergence.meaning import MEANING, Row
+from cio_pipeline_tests.convergence.reference import Frozen, frozen
+
+_NAME = re.compile(r"([a-z_]+)_v([45])_(chngs_)?([0-9]+)_([0-9]+)(?:_([0-9]+))?\.parquet")
+STEMS = {name: name for name in MEANING} | {"objects": "object", "actions": "campaign_actions"}
+EXPORTS = {stem: name for name, stem in STEMS.items()}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One file of a bucket. `series` is plain, chngs or parts (two numbers)."""
+
+    export: str
+    version: int
+    series: str
+    workspace: int
+    sequence: int
+    part: int
+    rows: tuple[Row, ...]
+
+    @property
+    def order(self) -> tuple[str, int, int]:
+        # Numbers of chngs are counted apart; rows of one entity never share a time across the two.
+        return self.series, self.sequence, self.part
+
+
+@dataclass
+class Bucket:
+    """A sync's folder. Files never change (verify proves it), so each is read once."""
+
+    folder: Path
+    known: dict[str, Sent] = field(default_factory=dict[str, Sent])
+
+    def listing(self) -> dict[str, int]:
+        """Every object with the time that it was written."""
+        files = (path for path in self.folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.folder)): path.stat().st_mtime_ns for path in files}
+
+    def files(self, export: str | None = None) -> list[Sent]:
+        """The files of an export, in order."""
+        for path in self.folder.glob("*.parquet"):
+            if path.name not in self.known:
+                self.known[path.name] = _read(path)
+        found = (file for file in self.known.values() if export in {None, file.export})
+        return sorted(found, key=lambda file: (file.export, *file.order))
+
+    def rows(self, export: str) -> list[Row]:
+        """All rows of an export, in the order of the files."""
+        return [row for file in self.files(export) for row in file.rows]
+
+    def counted(self, export: str) -> Counter[Frozen]:
+        """(series, row) of all that was sent of an export."""
+        return Counter((f.series, frozen(row)) for f in self.files(export) for row in f.rows)
+
+    def gaps(self) -> list[str]:
+        """Series whose numbers are not 1, 2, 3, …, each once; and empty files."""
+        numbers: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+        wrong: list[str] = []
+        for file in self.files():
+            if not file.rows:
+                wrong.append(f"{file.export} {file.series} {file.sequence} has no rows")
+            series = "plain" if file.series == "parts" else file.series
+            numbers[file.export, series].append((file.sequence, file.part))
+        for (export, series), found in numbers.items():
+            sequences = sorted({sequence for sequence, _ in found})
+            parts = sorted(part for sequence, part in found if part)
+            whole = sequences == list(range(1, len(sequences) + 1))
+            whole = whole and parts == list(range(1, len(parts) + 1))
+            if not whole or len(set(found)) != len(found):
+                wrong.append(f"{export} {series} has the numbers {sorted(found)}")
+        return wrong
+
+
+def _read(path: Path) -> Sent:
+    match = _NAME.fullmatch(path.name)
+    assert match is not None, path.name
+    stem, version, chngs, workspace, sequence, part = match.groups()
+    series = "chngs" if chngs else "parts" if part else "plain"
+    rows: list[dict[str, Any]] = pl.read_parquet(path).to_dicts()
+    numbers = (int(sequence), int(part or 0))
+    return Sent(EXPORTS[stem], int(version), series, int(workspace), *numbers, tuple(rows))

@@ -1,0 +1,85 @@
+"""What a reader has after loading all files, held against the source itself.
+
+The feed (reference.py) says which rows are sent when; here is why that is right: whatever the
+windows, crashes and pauses were, the newest row of everything is what the source holds.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+from cio_pipeline_tests.convergence.meaning import (
+    APPENDED,
+    IDENTITY,
+    MEANING,
+    NEWEST,
+    PERSONAL,
+    RECENT,
+    SPLIT,
+    Row,
+    anonymised,
+    broken,
+    cut_times,
+)
+from cio_pipeline_tests.convergence.reference import Feed, Key, Reader, frozen, is_gone
+
+
+def key_of(export: str, row: Row) -> Key:
+    return (row["workspace_id"], *(row[name] for name in IDENTITY[export]))
+
+
+def newest(export: str, rows: Iterable[Row]) -> dict[Key, Row]:
+    """The newest row of everything that rows speak of; `rows` in the order of the files."""
+    columns, by = NEWEST[export]
+    found: dict[Key, Row] = {}
+    for row in rows:
+        key = (row["workspace_id"], *(row[name] for name in columns))
+        if key not in found or found[key][by] <= row[by]:
+            found[key] = row
+    return found
+
+
+def differences(
+    feed: Feed, reader: Reader, export: str, position: datetime | None, rows: list[Row]
+) -> list[str]:
+    """What is wrong with all rows that a reader was sent, if its position is that window's end."""
+    source = {
+        key: row
+        for key, row in (feed.rows(export, position) if position else {}).items()
+        if row["workspace_id"] == reader.workspace
+    }
+    if export in APPENDED:
+        return _appended(reader, export, source, rows)
+    meaning = {key: _meaning(reader, export, row) for key, row in source.items()}
+    merged = newest(export, rows)
+    if export in SPLIT:
+        current = {key: one for key, one in meaning.items() if not is_gone(source[key])}
+        known = {key: row for key, row in merged.items() if not is_gone(row)}
+        return [] if current == known else [f"{export}: current are {current}, known {known}"]
+    wrong: list[str] = []
+    for key, one in meaning.items():
+        nameless = anonymised(export, reader.version, one) if export in PERSONAL else one
+        may_lack = export not in PERSONAL and key not in merged
+        if broken(export, one) is None and not may_lack and merged.get(key) not in (one, nameless):
+            wrong.append(f"{export}: {key} is {one}, known {merged.get(key)}")
+    return wrong
+
+
+def _appended(
+    reader: Reader, export: str, source: dict[Key, Row], rows: list[Row]
+) -> list[str]:
+    counts = Counter(key_of(export, row) for row in rows)
+    wrong = [f"{export}: {key} was sent {count} times" for key, count in counts.items() if count > 1]
+    if export in RECENT:
+        return wrong
+    sent = {frozen(row) for row in rows}
+    for key, row in source.items():
+        one = _meaning(reader, export, row)
+        nameless = anonymised(export, reader.version, one) if export in PERSONAL else one
+        if not sent & {frozen(one), frozen(nameless)}:
+            wrong.append(f"{export}: {key} was not sent")
+    return wrong
+
+
+def _meaning(reader: Reader, export: str, row: Row) -> Row:
+    return cut_times(MEANING[export](row, reader.version), reader.unit)

@@ -1,0 +1,225 @@
+"""The sensor against a ledger and an instance: what it asks for, how often, and what it mends."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from cio_pipeline.defs.runs import SILENCE
+from cio_pipeline.model.scope import Scope
+from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline.pipeline.run_export import deliver_export, plan_export
+from cio_pipeline.pipeline.schedule import FIRST_WAIT
+from cio_pipeline.pipeline.verify_report import Kind
+from cio_pipeline_tests.defs.running import Dagster, dagster_on, materialized
+from cio_pipeline_tests.defs.test_job import break_sync, people
+from cio_pipeline_tests.world import World, during, window
+
+JUST_AFTER = timedelta(seconds=1)
+
+
+@pytest.fixture
+def dagster(world: World) -> Iterator[Dagster]:
+    with dagster_on(world) as found:
+        yield found
+
+
+def keys(requests: list[dg.RunRequest]) -> list[str]:
+    return [str(request.run_key) for request in requests]
+
+
+def after(world: World, number: int) -> None:
+    world.now = window(number).end + JUST_AFTER
+
+
+def initial(world: World, dagster: Dagster) -> None:
+    """A sync of `people` that was served in window 0."""
+    world.sync("a", exports=["people"])
+    people(world, 1)
+    dagster.run(0, "people")
+
+
+def test_without_a_sync_it_says_what_to_do(dagster: Dagster) -> None:
+    requests, why = dagster.sense()
+    assert requests == []
+    assert why is not None
+    assert "cio-pipeline sync apply" in why
+
+
+def test_a_new_sync_gets_its_initial_run_which_settles_it(world: World, dagster: Dagster) -> None:
+    world.sync("a", exports=["people"])
+    people(world, 1)
+    after(world, 0)
+
+    (request,), _ = dagster.sense()
+
+    assert request.run_key == "initial:2026-03-01-12:00:a:1"
+    assert request.partition_key == window(0).key
+    assert request.tags["cio/lane"] == "initial"
+    assert request.run_config["resources"]["scope"]["config"] == {"sync_ids": ["a"]}
+    assert dagster.requested(request, "people").success
+    assert world.names() == ["people_v5_1_1.parquet"]
+    requests, why = dagster.sense()
+    assert requests == []
+    assert why is not None
+
+
+def test_d6_after_an_outage_every_closed_window_gets_its_own_run(
+    world: World, dagster: Dagster
+) -> None:
+    initial(world, dagster)
+    people(world, 1, number=1, name="y")
+    people(world, 1, number=3, name="z")
+    after(world, 3)
+
+    requests, _ = dagster.sense()
+
+    assert keys(requests) == [f"tick:{window(number).key}:1" for number in (1, 2, 3)]
+    for request in requests:
+        assert dagster.requested(request, "people").success
+    assert world.names()[-3:] == [f"people_v5_1_{number}.parquet" for number in (1, 2, 3)]
+    assert dagster.sense()[0] == []
+    assert world.verify().ok
+
+
+def test_a_run_under_way_is_not_asked_for_again(world: World, dagster: Dagster) -> None:
+    initial(world, dagster)
+    after(world, 1)
+    (request,), _ = dagster.sense()
+    world.now += timedelta(minutes=10)
+    run = dagster.unfinished(request, dg.DagsterRunStatus.NOT_STARTED)
+
+    assert dagster.sense()[0] == []
+    dagster.instance.report_run_failed(run)
+    assert keys(dagster.sense()[0]) == [f"tick:{window(1).key}:2"]
+
+
+def test_attempts_are_counted_and_wait(world: World, dagster: Dagster) -> None:
+    """A run that was asked for and never came is asked for under a new key."""
+    initial(world, dagster)
+    after(world, 1)
+    assert keys(dagster.sense()[0]) == [f"tick:{window(1).key}:1"]
+    assert dagster.sense()[0] == []
+    world.now += FIRST_WAIT
+    assert keys(dagster.sense()[0]) == [f"tick:{window(1).key}:2"]
+    world.now += FIRST_WAIT
+    assert dagster.sense()[0] == []
+
+
+def test_o8_a_window_in_which_a_sync_failed_is_settled_and_the_next_sends_it(
+    world: World, dagster: Dagster
+) -> None:
+    world.sync("bad", 2, exports=["people"])
+    people(world, 2)
+    initial(world, dagster)
+    people(world, 2, number=1, name="y")
+    moved = world.folder("bad").rename(world.root / "aside")
+    break_sync(world, "bad")
+    after(world, 1)
+    (request,), _ = dagster.sense()
+    assert dagster.requested(request, "people").success
+    world.now += timedelta(minutes=2)
+    assert dagster.sense()[0] == []
+
+    world.folder("bad").unlink()
+    moved.rename(world.folder("bad"))
+    after(world, 2)
+    (request,), _ = dagster.sense()
+    assert dagster.requested(request, "people").success
+    assert world.read("people", "bad")["internal_customer_id"].to_list() == ["x", "y"]
+
+
+def lose_a_manifest(world: World, dagster: Dagster) -> None:
+    """In window 1 `people` delivers and `broadcasts` cannot be read, so no manifest is written."""
+    world.sync("a", exports=["people", "broadcasts"])
+    people(world, 1)
+    dagster.run(0, "people", "broadcasts")
+    people(world, 1, number=1, name="y")
+    world.commit("broadcasts", {"broadcast_id": 1}, at=during(1))
+    for lost in (Path(world.source_uri) / "broadcasts").rglob("*.parquet"):
+        lost.unlink()
+    after(world, 1)
+    (request,), _ = dagster.sense()
+    assert request.run_key == f"tick:{window(1).key}:1"
+    result = dagster.requested(request, "people", "broadcasts")
+    assert not result.success
+    assert "manifest" not in materialized(result)
+    assert [one.kind for one in world.verify().warnings] == [Kind.UNLISTED]
+
+
+def test_d10_files_of_a_failed_run_get_a_manifest_at_once(world: World, dagster: Dagster) -> None:
+    lose_a_manifest(world, dagster)
+
+    (request,), _ = dagster.sense()
+
+    assert request.run_key == f"manifest:{window(1).key}:a:1"
+    assert request.tags["cio/lane"] == "manifest"
+    assert request.asset_selection == [dg.AssetKey("manifest")]
+    result = dagster.requested(request)
+    assert result.success
+    assert materialized(result) == {"manifest"}
+    assert world.manifests() == ["1.manifest", "2.manifest"]
+    assert world.verify().ok
+    assert world.verify().warnings == ()
+    world.now += FIRST_WAIT
+    assert keys(dagster.sense()[0]) == [f"tick:{window(1).key}:2"]
+
+
+def test_d10_a_crash_between_commit_and_manifest_is_mended_without_a_new_window(
+    world: World, dagster: Dagster
+) -> None:
+    """The window counts as settled by then: no tick would list its files."""
+    world.sync("a", exports=["people"])
+    people(world, 1)
+    world.now = window(0).end
+    batch = plan_export(world.services, "people", window(0), Scope())
+    deliver_export(world.services, batch)
+    assert world.manifests() == []
+
+    (request,), _ = dagster.sense()
+    assert request.tags["cio/lane"] == "manifest"
+    assert dagster.requested(request).success
+    assert world.verify().ok
+    assert dagster.sense()[0] == []
+
+
+def test_d10_manifests_wait_for_a_run_under_way(world: World, dagster: Dagster) -> None:
+    lose_a_manifest(world, dagster)
+    after(world, 2)
+    (request,), _ = dagster.sense()
+    assert request.run_key == f"tick:{window(2).key}:1"
+    world.now += timedelta(minutes=5)
+    run = dagster.unfinished(request, dg.DagsterRunStatus.NOT_STARTED)
+    assert dagster.sense()[0] == []
+    dagster.instance.report_run_failed(run)
+    world.ledger.attempts.next("tick", window(2).key, world.now)
+    assert [one.tags["cio/lane"] for one in dagster.sense()[0]] == ["manifest"]
+
+
+def test_a_run_whose_machine_went_down_is_ended_and_tried_again(
+    world: World, dagster: Dagster
+) -> None:
+    initial(world, dagster)
+    after(world, 1)
+    (request,), _ = dagster.sense()
+    run = dagster.unfinished(request, dg.DagsterRunStatus.STARTED)
+    dagster.instance.report_engine_event("Started process for run", run)
+    died = world.now = datetime.now(UTC)
+    holder = dagster.services.owned_by(f"run {run.run_id}")
+    holder.ledger.leases.claim([("a", "people")], holder.owner, world.now, TTL)
+
+    def status(later: timedelta) -> dg.DagsterRunStatus:
+        world.now = died + later
+        dagster.sense()
+        found = dagster.instance.get_run_by_id(run.run_id)
+        assert found is not None
+        return found.status
+
+    assert status(SILENCE - timedelta(minutes=1)) is dg.DagsterRunStatus.STARTED
+    holder.ledger.leases.claim([("a", "people")], holder.owner, world.now, TTL)
+    assert status(SILENCE + timedelta(minutes=2)) is dg.DagsterRunStatus.STARTED
+    assert status(SILENCE + TTL) is dg.DagsterRunStatus.FAILURE
+    events = dagster.instance.all_logs(run.run_id)
+    assert any("No sign of life" in str(event.message) for event in events)

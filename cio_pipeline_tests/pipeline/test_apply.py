@@ -1,0 +1,76 @@
+"""Applying sync files and switching exports."""
+
+from datetime import timedelta
+
+import pytest
+
+from cio_pipeline.model.errors import InvalidConfig, UnknownExport, UnknownSync
+from cio_pipeline.pipeline.apply import switch_exports
+from cio_pipeline_tests.world import NOON, World, during
+
+
+def on(world: World, sync_id: str = "a") -> set[str]:
+    switches = world.ledger.registry.get(sync_id).switches
+    return {name for name, switch in switches.items() if switch.enabled}
+
+
+def test_d1_resuming_an_export_that_was_never_on_brings_what_comes_with_it(world: World) -> None:
+    world.sync(exports=["people"])
+    changed = switch_exports(world.ledger.registry, "a", ["campaigns"], NOON, on=True)
+    assert set(changed) == {"campaigns", "actions"}
+    assert on(world) == {"people", "campaigns", "actions"}
+
+
+def test_d1_pausing_one_of_a_pair_pauses_both(world: World) -> None:
+    world.sync(exports=["objects", "people"])
+    changed = switch_exports(world.ledger.registry, "a", ["object_types"], NOON, on=False)
+    assert set(changed) == {"objects", "object_types"}
+    assert on(world) == {"people"}
+
+
+def test_pausing_without_names_pauses_all_and_resuming_them_too(world: World) -> None:
+    world.sync(exports=["people", "events"])
+    registry = world.ledger.registry
+    assert set(switch_exports(registry, "a", [], NOON, on=False)) == {"people", "events"}
+    assert on(world) == set()
+    switch_exports(registry, "a", [], NOON, on=True)
+    assert on(world) == {"people", "events"}
+
+
+def test_unknown_names_are_refused(world: World) -> None:
+    world.sync(version=4)
+    with pytest.raises(UnknownSync):
+        switch_exports(world.ledger.registry, "b", [], NOON, on=True)
+    with pytest.raises(UnknownExport):
+        switch_exports(world.ledger.registry, "a", ["events"], NOON, on=True)
+
+
+def test_d7_time_off_counts_from_the_first_pause_that_was_not_caught_up(world: World) -> None:
+    """Off 5 days, on for half a minute, off 6 days: people miss 11 days, which is too many."""
+    world.sync()
+    world.commit("people", {"internal_customer_id": "x"}, at=during(0))
+    world.run(0, "people")
+    registry = world.ledger.registry
+    first = during(1)
+    switch_exports(registry, "a", ["people"], first, on=False)
+    switch_exports(registry, "a", ["people"], first + timedelta(days=5), on=True)
+    switch_exports(registry, "a", ["people"], first + timedelta(days=5, seconds=30), on=False)
+    switch_exports(registry, "a", ["people"], first + timedelta(days=11), on=True)
+    assert registry.get("a").switches["people"].off_for == timedelta(days=11)
+
+
+def test_d8_equal_and_enclosing_destinations_are_refused(world: World) -> None:
+    world.sync("a", destination={"type": "local", "path": "tenant"})
+    for path in ("tenant", "tenant/b", "./tenant", "other/../tenant"):
+        with pytest.raises((InvalidConfig, ValueError)):
+            world.sync("b", destination={"type": "local", "path": path})
+    world.sync("c", destination={"type": "local", "path": "tenant-b"})
+
+
+def test_what_files_were_sent_with_stays_for_the_life_of_a_sync(world: World) -> None:
+    world.sync()
+    for change in ({"version": 4}, {"timestamp_unit": "ms"}, {"stems": {"people": "persons"}}):
+        with pytest.raises(InvalidConfig, match="cannot change"):
+            world.sync(**change)
+    world.sync(owner="someone@acme.example", cadence="1h")
+    assert world.ledger.registry.get("a").sync.owner == "someone@acme.example"

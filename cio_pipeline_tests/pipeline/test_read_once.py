@@ -1,0 +1,65 @@
+"""A changeset is read once, and what in it breaks the source contract is told."""
+
+from dataclasses import replace
+from typing import Any
+
+from deltalake import CommitProperties, DeltaTable
+
+from cio_pipeline_tests.world import World, during
+
+
+class Counting:
+    """A source that counts how often changes are asked for."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner, self.count = inner, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def changes(self, *args: Any) -> Any:
+        self.count += 1
+        return self._inner.changes(*args)
+
+
+def test_one_read_serves_syncs_of_other_versions_and_units_alike(world: World) -> None:
+    world.sync("a")
+    world.sync("b", version=4)
+    world.sync("c", timestamp_unit="ms")
+    world.run(0, "people")
+    world.commit("people", {"internal_customer_id": "x"}, at=during(1))
+    source = Counting(world.services.source)
+
+    world.run(1, "people", services=replace(world.services, source=source))
+
+    assert source.count == 1
+    assert [world.read("people", s).height for s in "abc"] == [1, 1, 1]
+    assert not any(world.services.spool.root.glob("changes-*"))
+
+
+def test_o1_breaches_of_the_source_contract_are_counted_and_told(world: World) -> None:
+    world.sync("a")
+    rows = [{"event_id": name, "processed_at": during(0)} for name in "ab"]
+    world.commit("events", *rows, at=during(0))
+    world.commit("subjects", {"subject_name": "s", "seq_num": 5}, at=during(0))
+    world.commit("outputs", {"output_id": "o"}, at=during(0))
+    world.run(0)
+    at = CommitProperties(custom_metadata={"cio.committed_at": during(1).isoformat()})
+    table = DeltaTable(f"{world.source_uri}/events")
+    table.update({"name": "'other'"}, predicate="event_id = 'a'", commit_properties=at)
+    table.delete("event_id = 'b'", commit_properties=at)
+    DeltaTable(f"{world.source_uri}/outputs").delete(commit_properties=at)
+    world.commit("subjects", {"subject_name": "s", "campaign_id": 9, "seq_num": 5}, at=during(1))
+    told: list[str] = []
+
+    world.run(1, services=replace(world.services, notice=told.append))
+
+    assert sorted(told) == [
+        "events: 1 rows of an append-only table changed; they are not sent.",
+        "events: 1 rows were deleted; readers cannot be told of it.",
+        "outputs: 1 rows were deleted; readers cannot be told of it.",
+        (
+            "subjects: 1 rows changed but their seq_num did not grow; they are sent, but readers "
+            "may keep the older state."
+        ),
+    ]

@@ -1,0 +1,142 @@
+"""Initial exports in slices, some of which were delivered when the ledger was lost."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.abandon import abandon
+from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline.pipeline.rebuild import catch_up, rebuild
+from cio_pipeline.pipeline.restore import restore
+from cio_pipeline.pipeline.run_export import run_export
+from cio_pipeline.pipeline.write_manifests import write_manifests
+from cio_pipeline_tests.crashes import Crash, watched
+from cio_pipeline_tests.recovery.loss import DieAfter, backed_up, listed, restored, without_ledger
+from cio_pipeline_tests.world import World, during, window
+
+EXPORTS = ("people", "metrics")
+ROWS = 7
+
+
+def in_slices(world: World) -> World:
+    world.services = replace(world.services, slice_rows=2)
+    return world
+
+
+def history(world: World) -> Sync:
+    """A sync, and seven people and metrics in its source."""
+    sync = world.sync()
+    people = [{"internal_customer_id": f"p{number}"} for number in range(ROWS)]
+    metrics = [{"event_id": f"m{number}"} for number in range(ROWS)]
+    world.commit("people", *people, at=during(0))
+    world.commit("metrics", *metrics, at=during(0))
+    world.now = window(0).end
+    return sync
+
+
+def one_slice(world: World, export: str) -> None:
+    """Deliver one more slice: the run dies once it is committed."""
+    services = watched(world.services, DieAfter("plans.commit"), "dying")
+    with pytest.raises(Crash):
+        run_export(services, export, window(0), Scope())
+
+
+def begin(world: World, slices: int = 1) -> None:
+    """Deliver and list some more slices of both exports."""
+    for export in EXPORTS:
+        for _ in range(slices):
+            one_slice(world, export)
+            world.now += TTL + timedelta(seconds=1)
+    write_manifests(world.services, window(0))
+
+
+def finish(world: World) -> None:
+    """Window 1: the rest of the history, and one more of each; every row is listed once."""
+    world.commit("people", {"internal_customer_id": f"p{ROWS}"}, at=during(1))
+    world.commit("metrics", {"event_id": f"m{ROWS}"}, at=during(1))
+    world.now = max(world.now, window(1).end)
+    for number in (0, 1, 1):
+        world.run(number, *EXPORTS)
+    people = listed(world, "people")["internal_customer_id"].to_list()
+    assert sorted(people) == [f"p{number}" for number in range(ROWS + 1)]
+    metrics = listed(world, "metrics")["event_id"].to_list()
+    assert sorted(metrics) == [f"m{number}" for number in range(ROWS + 1)]
+    report = world.verify()
+    assert report.ok, report
+
+
+def test_d10_a_rebuilt_ledger_goes_on_at_the_next_slice(world: World) -> None:
+    sync = history(in_slices(world))
+    begin(world)
+    plans = [state.open_plan for state in world.ledger.registry.states(EXPORTS)]
+    world = in_slices(without_ledger(world))
+
+    (told,) = rebuild(world.services, [sync])
+
+    assert (told.void, told.up_to) == (0, None)
+    rebuilt = [state.open_plan for state in world.ledger.registry.states(EXPORTS)]
+    for old, new in zip(plans, rebuilt, strict=True):
+        assert old is not None
+        assert new == replace(old, plan_id=new.plan_id if new else 0)
+    finish(world)
+
+
+def test_d10_a_slice_that_no_manifest_lists_is_delivered_under_its_own_numbers(
+    world: World,
+) -> None:
+    sync = history(in_slices(world))
+    begin(world)
+    one_slice(world, "people")
+    world = in_slices(without_ledger(world))
+    assert rebuild(world.services, [sync])[0].void == 0
+    finish(world)
+    assert not world.verify().warnings
+
+
+@pytest.mark.parametrize("later", [0, 1, 2])
+def test_d10_a_backup_made_between_slices_catches_up(world: World, later: int) -> None:
+    history(in_slices(world))
+    begin(world)
+    backup = backed_up(world)
+    if later:
+        begin(world, later)
+    world = in_slices(restored(world, backup))
+    (told,) = catch_up(world.services)
+    assert (told.error, told.void) == (None, 0)
+    finish(world)
+
+
+def test_d10_a_backup_made_between_slices_catches_up_when_all_were_sent(world: World) -> None:
+    history(in_slices(world))
+    begin(world)
+    backup = backed_up(world)
+    world.run(0, *EXPORTS)
+    world = in_slices(restored(world, backup))
+    (told,) = catch_up(world.services)
+    assert (told.error, told.void) == (None, 0)
+    assert {state.open_plan for state in world.ledger.registry.states(EXPORTS)} == {None}
+    finish(world)
+
+
+def test_d10_files_of_slices_are_restored(world: World) -> None:
+    history(in_slices(world))
+    begin(world, 2)
+    before = {path.name: path.read_bytes() for path in world.folder().glob("*.parquet")}
+    assert len(before) == 4
+    for path in world.folder().glob("*.parquet"):
+        path.unlink()
+    assert {one.error for one in restore(world.services)} == {None}
+    assert {path.name: path.read_bytes() for path in world.folder().glob("*.parquet")} == before
+    finish(world)
+
+
+def test_d6_an_initial_export_that_delivered_slices_cannot_be_abandoned(world: World) -> None:
+    history(in_slices(world))
+    begin(world)
+    with pytest.raises(InvalidConfig, match="sent twice"):
+        abandon(world.services, "a", "people")
+    finish(world)

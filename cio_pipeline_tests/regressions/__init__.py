@@ -1,0 +1,1 @@
+"""Bugs that were found by convergence, one small test each."""

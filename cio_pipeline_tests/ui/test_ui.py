@@ -1,0 +1,207 @@
+"""A day in the Dagster UI: the graph, a launch, a backfill, an outage, a retry, a broken sync.
+
+On real processes and a real clock, so the windows are those of the last hour and a half. The
+steps build on one another; together they take two to three minutes.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cio_pipeline.defs.resources import LANE
+from cio_pipeline.demo.size import TINY
+from cio_pipeline.demo.write import write_commit, write_history
+from cio_pipeline.ledger.open import open_ledger
+from cio_pipeline.model.registry import ExportSwitch
+from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.windows import Cadence, Window, data_out_window, last_closed_window
+from cio_pipeline.pipeline.sync_file import exports_of_sync, read_sync_file
+from cio_pipeline.wiring import now
+from cio_pipeline_tests.ui.browser import Browser, opened
+from cio_pipeline_tests.ui.processes import LOCATION, Processes, until
+
+WINDOWS = 6
+SYNCS = """
+syncs:
+  - {{id: good, workspace_id: 1, destination: {{type: local, path: {home}/bucket/good}}}}
+  - id: broken
+    workspace_id: 2
+    owner: data@beta.example
+    exports: [people]
+    destination: {{type: local, path: {home}/in-the-way/broken}}
+"""
+GRAPH = "/asset-groups?expanded=" + "%2C".join(
+    f"global%40global%3A{group}" for group in ("source", "data_out")
+)
+
+
+def last_windows() -> list[Window]:
+    found = [last_closed_window(now(), Cadence.QUARTER_HOUR)]
+    while len(found) < WINDOWS:
+        found.insert(0, data_out_window(found[0].start - timedelta(minutes=1)))
+    return found
+
+
+def simulate(home: Path, windows: list[Window]) -> None:
+    """A platform whose history ends in the first window and goes on in each later one."""
+    early = timedelta(minutes=5)
+    uri = str(home / "source")
+    state = write_history(uri, TINY, 1, windows[0].start + early, lambda *_: None)
+    for window in windows[1:]:
+        state = write_commit(uri, state, window.start + early, lambda *_: None)
+    (home / "in-the-way").write_text("a file where a folder should be")
+    ledger = open_ledger(f"sqlite:///{home / 'ledger.db'}")
+    for sync in read_sync_file(SYNCS.format(home=home)):
+        switches = {name: ExportSwitch(enabled=True) for name in exports_of_sync(sync)}
+        ledger.registry.put(sync, switches, windows[0].start)
+    ledger.close()
+
+
+def of_window(runs: list[dict[str, Any]], window: Window, status: str) -> list[dict[str, Any]]:
+    return [
+        run
+        for run in runs
+        if run["tags"].get("dagster/partition") == window.key and run["status"] == status
+    ]
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    found = Processes(tmp_path / "home")
+    try:
+        yield found
+    finally:
+        found.stop_all()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_day_in_the_ui(processes: Processes, tmp_path: Path) -> None:
+    windows = last_windows()
+    simulate(processes.home, windows)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    processes.start_webserver()
+    processes.switch_sensor(on=False)
+    processes.start_daemon()
+    with opened(processes.url, pictures, tmp_path / "profile") as browser:
+        sees_the_graph(browser)
+        launches_a_window(browser, processes, windows[0])
+        sees_the_broken_sync(browser, processes, windows[0])
+        backfills(browser, processes, windows[1:3])
+        catches_up_after_an_outage(processes, windows[3:])
+        retries_what_failed(browser, processes, windows[-1])
+
+
+def sees_the_graph(browser: Browser) -> None:
+    """Groups, source tables, exports and the manifest; nothing in front of them."""
+    browser.go("/asset-groups")
+    browser.sees("Global asset lineage", "source", "data_out")
+    browser.go(f"/locations/{LOCATION}/asset-groups/data_out/lineage")
+    browser.sees("manifest", "inbound", "partitions")
+    browser.go(GRAPH)
+    browser.sees("manifest", "Delta Lake", "Parquet")
+    browser.picture("1-graph")
+    assert "newsletter" not in browser.text()
+
+
+def launch(browser: Browser, selection: str, button: str) -> None:
+    """Click a launch together, as a person does, and see what the dialog is about to do."""
+    browser.go(f"/locations/{LOCATION}/jobs/data_out")
+    browser.click("Materialize all")
+    browser.type_partitions(selection)
+    browser.sees(button)
+    browser.picture(f"2-{button.replace(' ', '-').lower()}")
+    browser.click("Launch ")
+
+
+def launches_a_window(browser: Browser, processes: Processes, window: Window) -> None:
+    launch(browser, window.key, "Launch 1 run")
+    until("the launched run", 90, lambda: of_window(processes.runs(), window, "SUCCESS"))
+    assert sorted((processes.home / "bucket" / "good").glob("people_v5_1_1.parquet"))
+
+
+def sees_the_broken_sync(browser: Browser, processes: Processes, window: Window) -> None:
+    """O8: the partition is green, its check is red and says why."""
+    check = processes.check("people")
+    assert check is not None
+    assert (check["status"], check["evaluation"]["partition"]) == ("FAILED", window.key)
+    reason = check["evaluation"]["description"]
+    assert reason.startswith("1 of 2 due syncs are in order. broken: ")
+    assert "folder" in reason
+    assert window.key in processes.materialized("people")
+    browser.go(f"/assets/people?view=partitions&partition={window.key}")
+    browser.sees("Materialized", "good", "broken", "folder")
+    browser.picture("3-materialisation")
+    browser.go("/assets/people?view=checks")
+    browser.sees("Failed", reason)
+    browser.picture("4-check")
+    processes.cli("sync", "pause", "broken")
+
+
+def backfills(browser: Browser, processes: Processes, windows: list[Window]) -> None:
+    launch(browser, f"[{windows[0].key}...{windows[-1].key}]", "Launch backfill")
+    for window in windows:
+        until(
+            f"the backfill of {window.key}",
+            120,
+            lambda window=window: of_window(processes.runs(), window, "SUCCESS"),
+        )
+
+
+def runs_out(processes: Processes, window: Window) -> dict[str, Any] | None:
+    """The sensor's first run of a window, once it has failed."""
+    failed = of_window(processes.runs(), window, "FAILURE")
+    return next((run for run in failed if run["tags"].get(LANE) == Lane.TICK), None)
+
+
+def catches_up_after_an_outage(processes: Processes, windows: list[Window]) -> None:
+    """Windows that closed while no daemon ran get a run each.
+
+    `subjects` cannot be read meanwhile: its step is red, the other exports are delivered.
+    """
+    processes.stop("dagster-daemon")
+    hide(processes.home / "source" / "subjects", processes.home / "hidden")
+    processes.switch_sensor(on=True)
+    processes.start_daemon()
+    for window in windows:
+        until(f"the sensor's run of {window.key}", 150, lambda w=window: runs_out(processes, w))
+    keys = [run["tags"].get("dagster/run_key") for run in processes.runs()]
+    assert [f"tick:{window.key}:1" for window in windows] == [
+        key for key in keys if str(key).startswith("tick:") and str(key).endswith(":1")
+    ][: len(windows)]
+    assert processes.materialized("people") >= {window.key for window in windows}
+    assert not processes.materialized("subjects") & {window.key for window in windows}
+
+
+def retries_what_failed(browser: Browser, processes: Processes, window: Window) -> None:
+    """Once the table is back the sensor's next try delivers what is outstanding, once."""
+    hide(processes.home / "hidden", processes.home / "source" / "subjects")
+
+    def served() -> bool:
+        # A window that closes just now carries the work as well as another try does.
+        ticks = [run for run in processes.runs() if run["tags"].get(LANE) == Lane.TICK]
+        return any(
+            run["status"] == "SUCCESS" and run["tags"]["dagster/partition"] >= window.key
+            for run in ticks
+        )
+
+    until("another try", 150, served)
+    assert "complete up to manifest" in processes.cli("verify", "good")
+    browser.go(f"/locations/{LOCATION}/sensors/export_sensor")
+    browser.sees("export_sensor", "Requested")
+    browser.picture("5-sensor")
+    browser.go("/runs")
+    browser.sees("Success", "Failure")
+    browser.picture("6-runs")
+
+
+def hide(tables: Path, away: Path) -> None:
+    """Move a table's data files, so that it cannot be read until they are back."""
+    for path in list(tables.rglob("*.parquet")):
+        to = away / path.relative_to(tables)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(to)
