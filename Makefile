@@ -32,7 +32,7 @@ test: $(VENV)/.installed ## Run all tests (installs PostgreSQL from Debian if it
 	@command -v pg_config >/dev/null && test -x "$$(pg_config --bindir)/initdb" \
 	  || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 	  || { echo 'Installing PostgreSQL for the ledger tests'; .ci/install-postgresql; }
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist load
 
 lint: $(VENV)/.installed ## Check style, types, layers and generated documents
 	$(BIN)/ruff check .

@@ -38,7 +38,9 @@ def opened_below(root: Path) -> Generator[Opened]:
     found = Opened()
     descriptor = _libc.inotify_init1(_IN_NONBLOCK)
     try:
-        folders = {_watch(descriptor, path): path for path in [root, *root.rglob("*")] if path.is_dir()}
+        folders = {
+            _watch(descriptor, path): path for path in [root, *root.rglob("*")] if path.is_dir()
+        }
         yield found
         for watch, name in _events(descriptor):
             found.files[folders[watch] / name] += 1

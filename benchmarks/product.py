@@ -1,6 +1,6 @@
 """A whole product in a folder: source tables, a ledger with many syncs, local buckets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +12,9 @@ from benchmarks.measure import in_child
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.model.registry import ExportSwitch
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window, data_out_window
-from cio_pipeline.pipeline.apply import apply_syncs
 from cio_pipeline.pipeline.cuts import decide_cut
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import Settings
@@ -65,28 +65,23 @@ class Product:
 
     def register(self, syncs: int, exports: list[str] | None = None) -> None:
         """A sync for each of the workspaces 1 to `syncs`, with a bucket each."""
-        ledger = self.services().ledger
-        apply_syncs(
-            ledger.registry,
-            [self._sync(number, exports) for number in range(1, syncs + 1)],
-            lambda _one, _other: False,
-            NOON - timedelta(days=1),
-        )
-        ledger.close()
+        registry = self.services().ledger.registry
+        on = {name: ExportSwitch(enabled=True) for name in exports or EXPORTS}
+        for number in range(1, syncs + 1):
+            registry.put(self._sync(number, exports), on, NOON - timedelta(days=1))
 
-    def count_as_delivered(self, window: Window = BEFORE) -> None:
-        """Move every position to the window's end, as if all of it had been sent."""
+    def count_as_delivered(self, exports: Iterable[str] = EXPORTS) -> None:
+        """Move every position to the end of BEFORE, as if all until then had been sent."""
         services = self.services()
-        cut = decide_cut(services, window.end)
+        cut = decide_cut(services, BEFORE.end)
         ids = [one.sync.id for one in services.ledger.registry.all()]
-        for export in EXPORTS:
+        for export in exports:
             pairs = [(sync_id, export) for sync_id in ids]
             lease, _ = services.ledger.leases.claim(
                 pairs, "benchmark", just_after(), timedelta(minutes=5)
             )
             services.ledger.plans.advance(lease, pairs, cut, just_after())
             services.ledger.leases.release(lease)
-        services.ledger.close()
 
     @staticmethod
     def _sync(number: int, exports: list[str] | None) -> Sync:

@@ -85,7 +85,9 @@ def metrics(workspaces: int, first: int, count: int, at: datetime) -> pl.DataFra
         "mx_host": pl.when(email).then(pl.format("mx{}.example.com", seen % 8)),
     }
     schema = source_schema(SOURCE_TABLES["metrics"])
-    columns = [picked.get(name, pl.lit(None)).cast(kind).alias(name) for name, kind in schema.items()]
+    columns = [
+        picked.get(name, pl.lit(None)).cast(kind).alias(name) for name, kind in schema.items()
+    ]
     return pl.LazyFrame({"row": row}).select(columns).collect()
 
 

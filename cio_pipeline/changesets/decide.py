@@ -235,7 +235,10 @@ def _off_too_long(state: ExportState, position: Cut) -> bool:
 
 def _refused() -> Refused:
     message = f"people was off for more than {PEOPLE_OFF_LIMIT.days} days and cannot go on."
-    next_step = "Recreate the sync and purge its files; it then starts with all history."
+    next_step = (
+        "Remove its files and register it under a new id (recreate it); it then starts with all "
+        "history."
+    )
     return Refused(message, next_step, f"{message} {next_step}")
 
 

@@ -1,6 +1,6 @@
 """`cio-pipeline source`: the tables that exports are computed from."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +18,9 @@ from cio_pipeline.pipeline.cuts import oldest_needed
 from cio_pipeline.settings import settings
 from cio_pipeline.sources.load import read_files
 from cio_pipeline.sources.open import source_uri, storage_options
-from cio_pipeline.sources.status import table_statuses
+from cio_pipeline.sources.status import TableStatus, table_statuses
 from cio_pipeline.sources.tables import commit, create_tables
+from cio_pipeline.wiring import now
 
 app = typer.Typer(help="Create the source tables, load files into them, look at them.")
 
@@ -49,6 +50,11 @@ def load(
     """Load files into a table in one commit; mutable tables are updated by their identity."""
     declared = _table(table)
     time = None if at is None else parse_time(at)
+    if time is not None and time > now():
+        raise InvalidConfig(
+            f"{time:%Y-%m-%d %H:%M} UTC lies in the future.",
+            "Such a commit would hold back all later ones of the table until then; leave --at out.",
+        )
     uri, options = _place()
     with Console(stderr=True).status(f"Loading {table} …"):
         rows = read_files(files, declared)
@@ -66,7 +72,7 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
     `needed from` is the version that the slowest sync goes on from: keep it and all later ones.
     """
     uri, options = _place()
-    found = table_statuses(uri, SOURCE_TABLES.values(), options)
+    found = [_with_future(one) for one in table_statuses(uri, SOURCE_TABLES.values(), options)]
     needed = {
         table: cut.table(table).version for table, cut in oldest_needed(services().ledger).items()
     }
@@ -99,6 +105,14 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
         for one in found
     ]
     print_table(f"Source {uri}", columns, rows)
+
+
+def _with_future(status: TableStatus) -> TableStatus:
+    """The status, with a commit that is dated in the future named as a problem."""
+    if status.last_change is None or status.last_change <= now():
+        return status
+    told = f"dated {status.last_change:%Y-%m-%d %H:%M}: nothing is sent from it until then"
+    return replace(status, problems=(*status.problems, told))
 
 
 def _place() -> tuple[str, dict[str, str]]:

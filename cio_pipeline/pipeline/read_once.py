@@ -1,6 +1,6 @@
 """Reading a changeset once: several cohorts may be served by it, and each scans it twice."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -14,6 +14,7 @@ from cio_pipeline.files.failures import spool_error
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.changes import CHANGE, CHANGED, DELETED, GREW
 from cio_pipeline.model.cuts import TableCut
+from cio_pipeline.model.plans import Plan
 from cio_pipeline.pipeline.ports import Source
 from cio_pipeline.pipeline.services import Services
 
@@ -21,12 +22,18 @@ _DELETIONS_ARE_SENT = frozenset(one.source for one in EXPORTS.values() if one.sp
 
 
 @contextmanager
-def reading_once(services: Services) -> Generator[Services]:
-    """The services with a source that reads and nets each changeset once, into the spool.
+def reading_once(services: Services, plans: Iterable[Plan]) -> Generator[Services]:
+    """The services with a source that reads and nets each changeset of the plans once.
 
+    They are kept in the spool, in a folder that is swept with the plans' own if the run dies.
     What is not sent for a breach of the source contract is told to `services.notice`.
     """
-    folder = f"changes-{uuid4().hex[:12]}"
+    ids = sorted((plan.plan_id, plan.export) for plan in plans)
+    if not ids:
+        yield services
+        return
+    # Of its own for each run: a zombie must not clear away what its heir reads.
+    folder = f"{ids[0][1]}-{ids[0][0]}-changes-{uuid4().hex[:8]}"
     source = _ReadOnce(services.source, services.spool, folder, services.notice)
     try:
         yield replace(services, source=source)

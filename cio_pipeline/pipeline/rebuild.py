@@ -6,21 +6,17 @@ to any reader that follows them: its numbers become void and its rows are sent w
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import CioError, LeaseLost, LedgerError, ManifestBroken, VersionGone
 from cio_pipeline.model.manifests import digest
 from cio_pipeline.model.plans import Mode, Series
-from cio_pipeline.model.registry import ExportSwitch
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import data_out_window
 from cio_pipeline.pipeline.bucket_chain import (
     BucketChain,
     accounted_numbers,
-    initial_under_way,
-    listed_plans,
     lost_numbers,
     numbers_in_bucket,
     read_chain,
@@ -31,12 +27,11 @@ from cio_pipeline.pipeline.cuts import peek_cut
 from cio_pipeline.pipeline.deliver import attempt
 from cio_pipeline.pipeline.delivered_rows import delivered_identities
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
-from cio_pipeline.pipeline.recovery import Recovered, Registration
+from cio_pipeline.pipeline.listed_plans import initial_under_way, listed_plans
+from cio_pipeline.pipeline.recovery import Recovered
+from cio_pipeline.pipeline.register_again import registration, served_since
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.sync_file import exports_of_sync
 from cio_pipeline.pipeline.write_manifests import CHAIN
-
-JUST_BEFORE = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ def rebuild(services: Services, syncs: Sequence[Sync]) -> list[CaughtUp]:
     _settle_cuts(services, chains)
     now = services.clock()
     found = [_recovered(services, chain) for chain in chains]
-    services.ledger.recovery.rebuild([_registration(c, now) for c in chains], found, now)
+    services.ledger.recovery.rebuild([registration(c, now) for c in chains], found, now)
     return [_told(chain, one) for chain, one in zip(chains, found, strict=True)]
 
 
@@ -189,7 +184,7 @@ def _recovered(services: Services, chain: BucketChain) -> Recovered:
     used += [((void.export, void.series), void.sequence) for void in lost]
     return Recovered(
         sync_id=chain.sync.id,
-        created_at=_created_at(chain, services.clock()),
+        created_at=served_since(chain, services.clock()),
         generation=chain.generation,
         manifests=tuple((manifest.ordinal, body) for manifest, body in new),
         plans=tuple(plans),
@@ -244,36 +239,6 @@ def _next(used: Iterable[tuple[tuple[str, Series], int]]) -> dict[tuple[str, Ser
     for key, number in used:
         found[key] = max(found.get(key, 1), number + 1)
     return found
-
-
-def _registration(chain: BucketChain, now: datetime) -> Registration:
-    """A sync as the sync file says; what was paused when the last manifest was written stays so."""
-    paused = _paused_since(chain)
-    wanted = set(exports_of_sync(chain.sync))
-    sent = {status.export for status in chain.statuses}
-    switches = {
-        name: ExportSwitch(enabled=False, paused_at=paused.get(name, now))
-        if name in paused or name not in wanted
-        else ExportSwitch(enabled=True)
-        for name in EXPORTS
-        if name in wanted or name in sent
-    }
-    return Registration(chain.sync, switches, _created_at(chain, now))
-
-
-def _paused_since(chain: BucketChain) -> dict[str, datetime]:
-    """Exports that are paused by the last manifest, and the first one in a row that says so."""
-    since: dict[str, datetime] = {}
-    for manifest, _ in chain.manifests:
-        paused = {status.export for status in manifest.exports if status.state == "paused"}
-        since = {name: since.get(name, manifest.created_at) for name in paused}
-    return since
-
-
-def _created_at(chain: BucketChain, now: datetime) -> datetime:
-    """The start of the first window that sent anything, else now."""
-    ends = [file.window_end for manifest, _ in chain.manifests for file in manifest.files]
-    return data_out_window(min(ends) - JUST_BEFORE).start if ends else now
 
 
 def _told(chain: BucketChain, found: Recovered) -> CaughtUp:

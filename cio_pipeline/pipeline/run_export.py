@@ -24,8 +24,9 @@ def plan_export(services: Services, export: str, window: Window, scope: Scope) -
     cut = cut_of(services, window)
     batch = claim(services, export, window, cut, scope)
     try:
-        with reading_once(services) as once:
-            resumed = send(once, batch.lease, open_plans(services, batch, scope))
+        plans = open_plans(services, batch, scope)
+        with reading_once(services, plans) as once:
+            resumed = send(once, batch.lease, plans)
         record_errors(services, window, resumed)
         planned = plan_batch(services, batch, scope)
     except BaseException:
@@ -42,7 +43,8 @@ def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:
     """
     try:
         outcomes = [*batch.known]
-        with reading_once(services) as once:
+        plans = [plan for cohort in batch.cohorts for plan in cohort.plans]
+        with reading_once(services, plans) as once:
             for cohort in batch.cohorts:
                 outcomes += send(once, batch.lease, cohort.plans)
         record_errors(services, batch.window, outcomes)

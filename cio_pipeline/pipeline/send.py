@@ -34,11 +34,13 @@ def send(services: Services, lease: HeldLease, plans: Iterable[Plan]) -> tuple[O
         cohort = cohorts_of(waiting)[0]
         waiting = _others(waiting, cohort)
         sealed, failed = _sealed_or_failed(services, lease, cohort)
-        outcomes |= {plan.plan_id: failure_of(plan, error) for plan, error in failed}
         delivered = deliver(services, lease, sealed)
-        for one, outcome in zip(sealed, delivered, strict=True):
-            outcomes[one.plan.plan_id] = _total(outcomes.get(one.plan.plan_id), outcome)
-        _tell(services, cohort.model)
+        news = [(plan, failure_of(plan, error)) for plan, error in failed]
+        news += [(one.plan, now) for one, now in zip(sealed, delivered, strict=True)]
+        for plan, outcome in news:
+            outcomes[plan.plan_id] = _total(outcomes.get(plan.plan_id), outcome)
+        if sealed:
+            _tell(services, cohort.model)
         waiting += _going_on(sealed, delivered)
     return tuple(outcomes.values())
 

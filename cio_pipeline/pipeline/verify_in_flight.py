@@ -1,4 +1,4 @@
-"""Which unlisted objects the feed itself may have put: the next numbers, and void ones (D5, D10)."""
+"""Which unlisted objects the feed itself may have put: next numbers, and void ones (D5, D10)."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass

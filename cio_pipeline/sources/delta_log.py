@@ -106,8 +106,8 @@ def log_gone(table: str, version: int) -> VersionGone:
     """The error for a log entry that is still needed and is no more."""
     return VersionGone(
         f"The log of table {table} no longer has version {version}.",
-        "Restore the files of its _delta_log, or recreate the syncs that still need it; "
-        "then raise delta.logRetentionDuration.",
+        "Restore the files of its _delta_log, or register the syncs that still need it under new "
+        "ids; then raise delta.logRetentionDuration.",
     )
 
 

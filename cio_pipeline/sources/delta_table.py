@@ -69,7 +69,7 @@ def replaced(table: str, then: TableCut, now: TableCut) -> TableReplaced:
     return TableReplaced(
         f"Table {table} was replaced: it was {then.table_id} at version {then.version} and is now "
         f"{now.table_id} at version {now.version}.",
-        "Put the old table back, or recreate the syncs that read it.",
+        "Put the old table back, or register the syncs that read it under new ids.",
     )
 
 

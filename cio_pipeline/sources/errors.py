@@ -77,7 +77,7 @@ def version_gone(table: str, version: int | None) -> VersionGone:
     return VersionGone(
         f"Table {table} cannot be read{_at(version)}: "
         "files or log entries that it needs were removed.",
-        "Restore them, or recreate the syncs that still need it; "
+        "Restore them, or register the syncs that still need it under new ids; "
         "then raise delta.deletedFileRetentionDuration and delta.logRetentionDuration.",
     )
 
@@ -86,8 +86,8 @@ def no_change_feed(table: str, version: int | None) -> SourceError:
     """The error for versions that were written without a change feed."""
     return SourceError(
         f"Table {table} has no change feed for all versions that are read{_at(version)}.",
-        "Set delta.enableChangeDataFeed=true on it, then recreate the syncs that were delivered "
-        "before it was set.",
+        "Set delta.enableChangeDataFeed=true on it, then register under new ids the syncs that "
+        "were delivered before it was set.",
     )
 
 

@@ -1,6 +1,6 @@
 """The write side: creating source tables and committing rows to them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -48,15 +48,17 @@ def commit(
 ) -> int:
     """Write rows in one commit, appending or, in mutable tables, replacing by identity.
 
-    `at` (aware) is stored as the commit's time; without it the log's time counts. Returns the
-    version; no rows, no commit. Raises ColumnMismatch and InvalidConfig (see `fit.fitted`),
+    Columns that the rows lack keep their values in rows that are there already. `at` (aware) is
+    stored as the commit's time; without it the log's time counts. Returns the version; no rows, no
+    commit. Raises ColumnMismatch and InvalidConfig (see `fit.fitted`),
     SourceGone, SourceUnavailable, SourceError.
     """
     folder = DeltaTables(uri, storage_options or {})
     found = folder.latest(table.name)
     if found is None:
         raise SourceGone(f"Table {table.name} does not exist.", NEW_SOURCE)
-    good = fitted(rows.collect() if isinstance(rows, LazyFrame) else rows, table)
+    given = rows.collect() if isinstance(rows, LazyFrame) else rows
+    good = fitted(given, table)
     if good.is_empty():
         return found.version()
     properties = _properties(at)
@@ -64,7 +66,7 @@ def commit(
         if table.kind is TableKind.APPEND_ONLY:
             write_deltalake(found, good, mode="append", commit_properties=properties)
         else:
-            _upsert(found, table, good, properties)
+            _upsert(found, table, good, given.columns, properties)
     except Exception as error:
         raise (translate(error, table.name, found.version()) or error) from error
     return found.version()
@@ -86,8 +88,13 @@ def _create(folder: DeltaTables, table: SourceTable) -> None:
 
 
 def _upsert(
-    found: DeltaTable, table: SourceTable, rows: pl.DataFrame, properties: CommitProperties
+    found: DeltaTable,
+    table: SourceTable,
+    rows: pl.DataFrame,
+    given: Sequence[str],
+    properties: CommitProperties,
 ) -> None:
+    """Insert rows, or update the columns that were given: the others keep their values."""
     same = " AND ".join(f"target.{name} = source.{name}" for name in table.identity)
     merge = found.merge(
         cast("Any", rows),
@@ -96,7 +103,8 @@ def _upsert(
         target_alias="target",
         commit_properties=properties,
     )
-    merge.when_matched_update_all().when_not_matched_insert_all().execute()
+    updates = {f'"{name}"': f'source."{name}"' for name in given}
+    merge.when_matched_update(updates).when_not_matched_insert_all().execute()
 
 
 def _properties(at: datetime | None) -> CommitProperties:

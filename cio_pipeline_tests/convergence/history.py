@@ -24,7 +24,7 @@ from cio_pipeline.pipeline.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.convergence import writes
 from cio_pipeline_tests.convergence.buckets import Bucket
-from cio_pipeline_tests.convergence.meaning import APPENDED, NEEDS, Row
+from cio_pipeline_tests.convergence.meaning import APPENDED, NEEDS
 from cio_pipeline_tests.convergence.merging import differences, key_of
 from cio_pipeline_tests.convergence.reference import (
     Commit,
@@ -101,7 +101,7 @@ class History:
         chance = Random(seed)  # noqa: S311 - no secret
         made = [make(table, chance, self.clock, at) for _ in range(number)]
         rows = {key_of(table, row): row for row in made}
-        write = writes.append if table in APPENDED else writes.merge
+        write = writes.merge if rows.keys() & self.rows(table).keys() else writes.append
         write(self.world.source_uri, table, list(rows.values()), at)
         self._committed(table, self.rows(table) | rows, at)
 
@@ -217,9 +217,7 @@ class History:
         services = self._services(fuse)
 
         def work() -> Sequence[Outcome]:
-            return self.world.run(
-                number, *exports, sync_ids=sync_ids, lane=lane, services=services
-            )
+            return self.world.run(number, *exports, sync_ids=sync_ids, lane=lane, services=services)
 
         whole = self._attempt(work, fuse, chosen)
         end = window(number).end
@@ -297,7 +295,7 @@ class History:
 
     # --- what must hold ---------------------------------------------------------------------
 
-    def _sent(self, sync_ids: Collection[str]) -> dict[str, Any]:
+    def _sent(self, sync_ids: Collection[str]) -> dict[tuple[str, str], set[Any]]:
         return {
             pair: {course.sent for course in courses}
             for pair, courses in self.feed.courses.items()
@@ -305,10 +303,13 @@ class History:
         }
 
     def _still(
-        self, sync_ids: Iterable[str], before: dict[str, dict[str, int]], sent: dict[str, Any]
+        self,
+        sync_ids: Collection[str],
+        before: dict[str, dict[str, int]],
+        sent: dict[tuple[str, str], set[Any]],
     ) -> None:
         """A run without news writes nothing, not even a manifest."""
-        after = self._sent(list(sync_ids))
+        after = self._sent(sync_ids)
         for sync_id in sync_ids:
             pairs = [pair for pair in after if pair[0] == sync_id]
             sure = all(len(courses) == 1 for courses in (sent[p] for p in pairs))

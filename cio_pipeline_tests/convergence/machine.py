@@ -12,7 +12,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from cio_pipeline.model.scope import Lane
 from cio_pipeline_tests.convergence.history import History
-from cio_pipeline_tests.convergence.meaning import APPENDED, MEANING
 from cio_pipeline_tests.convergence.rows import WORKSPACES
 from cio_pipeline_tests.crashes import Fuse
 from cio_pipeline_tests.world import during
@@ -61,6 +60,7 @@ SYNCS = st.tuples(
 
 LANES = st.sampled_from([Lane.ALL, Lane.ALL, Lane.TICK, Lane.INITIAL])
 EFFECTS = st.integers(1, 60)
+KEPT = st.sampled_from(["kept", "lost"])
 Writes = list[tuple[str, int, int, int]]
 
 
@@ -140,11 +140,11 @@ class Convergence(RuleBasedStateMachine):
         chosen = None if one is None else [self.sync(one)]
         self.history.run(self.closed(back), self.some(which), chosen, lane)
 
-    @rule(writes=WRITES, back=st.integers(0, 2), which=SOME, effect=EFFECTS, lost=st.booleans())
-    def a_run_dies(self, writes: Writes, back: int, which: int, effect: int, lost: bool) -> None:
+    @rule(writes=WRITES, back=st.integers(0, 2), which=SOME, effect=EFFECTS, spool=KEPT)
+    def a_run_dies(self, writes: Writes, back: int, which: int, effect: int, spool: str) -> None:
         self.write(writes)
         self.history.run(self.closed(back), self.some(which), fuse=Fuse(effect))
-        if lost:
+        if spool == "lost":
             self.history.lose_spool()
 
     @rule(writes=WRITES, which=SOME, export=SOME)

@@ -37,11 +37,16 @@ APPENDED = {
 V4 = {"deliveries", "delivery_content", "metrics", "outputs", "people", "subjects", "attributes"}
 SPLIT = {"people", "objects", "object_types"}
 RECENT = {"events", "inbound"}
-NEEDS = {"attributes": ("people",), "object_attributes": ("objects",)}
-NEEDS |= {"inbound": ("people", "deliveries")}
-NEEDS |= {
-    name: ("people",)
-    for name in ("deliveries", "delivery_content", "metrics", "subjects", "outputs", "events")
+NEEDS = {
+    "attributes": ("people",),
+    "object_attributes": ("objects",),
+    "inbound": ("people", "deliveries"),
+    "deliveries": ("people",),
+    "delivery_content": ("people",),
+    "metrics": ("people",),
+    "subjects": ("people",),
+    "outputs": ("people",),
+    "events": ("people",),
 }
 """The other tables that an export looks at."""
 

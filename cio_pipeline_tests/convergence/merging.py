@@ -65,11 +65,11 @@ def differences(
     return wrong
 
 
-def _appended(
-    reader: Reader, export: str, source: dict[Key, Row], rows: list[Row]
-) -> list[str]:
+def _appended(reader: Reader, export: str, source: dict[Key, Row], rows: list[Row]) -> list[str]:
     counts = Counter(key_of(export, row) for row in rows)
-    wrong = [f"{export}: {key} was sent {count} times" for key, count in counts.items() if count > 1]
+    wrong = [
+        f"{export}: {key} was sent {count} times" for key, count in counts.items() if count > 1
+    ]
     if export in RECENT:
         return wrong
     sent = {frozen(row) for row in rows}

@@ -1,12 +1,13 @@
 """When rows are sent (D6), a second time, as plainly as possible: lists and dicts.
 
-A `Feed` is told what happens: commits to source tables, syncs, switches, runs, crashes. It says what
-each (sync, export) must have been sent so far. What a crash leaves open is not guessed: a `Course`
-is one thing that may have come of a (sync, export), and after a crash there are several of them.
+A `Feed` is told what happens: commits to source tables, syncs, switches, runs, crashes. It says
+what each (sync, export) must have been sent so far. What a crash leaves open is not guessed: a
+`Course` is one thing that may have come of a (sync, export), and after a crash there are several.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -70,7 +71,8 @@ class Plan:
     at: datetime
     rows: tuple[Frozen, ...]
     held: frozenset[tuple[Key, str]]
-    initial: bool
+    first: bool = False
+    """Whether nothing was planned before it: it is the business of the initial lane."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,11 @@ class Feed:
         self.courses[reader.sync_id, export] = found
 
     def seen(
-        self, sync_id: str, export: str, rows: Counter[Frozen], held: Set[tuple[Key, str]]
+        self,
+        sync_id: str,
+        export: str,
+        rows: Counter[Frozen],
+        held: AbstractSet[tuple[Key, str]],
     ) -> bool:
         """Whether this is what must have been sent and held back; forgets courses ruled out by it.
 
@@ -193,48 +199,55 @@ class Feed:
     ) -> tuple[list[Course], bool]:
         steps = [course]
         if course.plan is not None:
-            if run.lane != "all" and course.plan.initial != (run.lane == "initial"):
+            if run.lane != "all" and course.plan.first != (run.lane == "initial"):
                 return steps, True
             steps.append(course.finished())
         done = steps[-1]
-        upper = self.cuts[run.end].get(export, 0)
-        lower = self.cuts[done.position].get(export, 0) if done.position else None
         if not self._due(reader, export, done, run.end):
             return steps, True
-        if upper in {0, lower}:
-            return steps + [replace(done, position=run.end)] * (run.lane != "initial"), True
-        switch = reader.switches[export]
-        resumed = done.position and switch.resumed_at and done.position < switch.resumed_at
-        first_or_again = lower is None or bool(resumed)
-        if run.lane != "all" and first_or_again != (run.lane == "initial"):
+        upper, lower = self._count(export, run.end), self._count(export, done.position)
+        if upper == lower:
+            return [*steps, replace(done, position=run.end)], True
+        first_or_again = done.position is None or self._resumed(reader, export, done.position)
+        if run.lane != "all" and lower and first_or_again != (run.lane == "initial"):
+            return steps, True
+        if run.lane == "tick" and done.position is None:
             return steps, True
         plan = self._plan(reader, export, done, run.end)
         return [*steps, replace(done, plan=plan), replace(done, plan=plan).finished()], True
+
+    def _count(self, table: str, end: datetime | None) -> int:
+        """How many commits of a table a window's end has; 0 if the table was not there yet."""
+        return self.cuts[end].get(table, 0) if end else 0
+
+    def _resumed(self, reader: Reader, export: str, position: datetime | None) -> bool:
+        """Whether an export was off and on again since its position."""
+        resumed_at = reader.switches[export].resumed_at
+        return bool(position and resumed_at and position < resumed_at)
 
     def _due(self, reader: Reader, export: str, course: Course, end: datetime) -> bool:
         switch = reader.switches[export]
         if not switch.on or end <= reader.created_at or end.minute % reader.minutes:
             return False
-        if course.position is None:
-            return True
-        refused = export == "people" and off_for(switch) > WEEK
-        refused = refused and course.position < (switch.resumed_at or course.position)
-        return course.position < end and not refused
+        if not self._resumed(reader, export, course.position):
+            return course.position is None or course.position < end
+        too_long = export == "people" and off_for(switch) > WEEK
+        return bool(switch.resumed_at and switch.resumed_at < end) and not too_long
 
     def _plan(self, reader: Reader, export: str, course: Course, end: datetime) -> Plan:
-        upper = self.rows(export, end)
-        switch = reader.switches[export]
-        since = None
-        if course.position is None:
+        initial = not self._count(export, course.position)
+        since = end - MONTH if initial else None
+        if course.position is None or initial:
             rows = [("new", key, row) for key, row in self._history(export, end)]
-            since = end - MONTH
         else:
-            rows = self._changes(export, course.position, end, upper)
-            if switch.resumed_at and course.position < switch.resumed_at:
-                since = end - MONTH if off_for(switch) > MONTH else None
+            rows = self._changes(export, course.position, end)
+            resumed = self._resumed(reader, export, course.position)
+            if resumed and off_for(reader.switches[export]) > MONTH:
+                since = end - MONTH
         if export in RECENT and since is not None:
             rows = [(what, key, row) for what, key, row in rows if row["processed_at"] >= since]
-        return self._sealed(reader, export, rows, end, initial=course.position is None)
+        plan = self._sealed(reader, export, rows, end, initial=initial)
+        return replace(plan, first=course.position is None)
 
     def _retry(self, reader: Reader, export: str, course: Course) -> tuple[list[Course], bool]:
         # Rows of a plan are held back before it is carried out: whether a retry knows of them
@@ -244,7 +257,7 @@ class Feed:
             return [course], True
         done = course.finished()
         steps = [course, done]
-        if done.held and done.position is not None:
+        if done.held and done.position is not None and reader.switches[export].on:
             wanted = {key for key, _ in done.held}
             now = self.rows(export, done.position)
             rows = [("held", key, row) for key, row in now.items() if key in wanted]
@@ -274,11 +287,9 @@ class Feed:
             if key[:2] in there and row["attribute_value"] is not None
         ]
 
-    def _changes(
-        self, export: str, lower: datetime, upper: datetime, now: Table
-    ) -> list[tuple[str, Key, Row]]:
+    def _changes(self, export: str, lower: datetime, upper: datetime) -> list[tuple[str, Key, Row]]:
         """The difference between two states; rows that were removed only where that can be said."""
-        before = self.rows(export, lower)
+        before, now = self.rows(export, lower), self.rows(export, upper)
         found = [("new", key, row) for key, row in now.items() if key not in before]
         if export not in APPENDED:
             found += [
@@ -321,7 +332,7 @@ class Feed:
                 sent.append((series(export, what, row, initial), key, frozen(out)))
             else:
                 held.add((key, why))
-        return Plan(end, tuple(sent), frozenset(held), initial)
+        return Plan(end, tuple(sent), frozenset(held))
 
     def _meaning(
         self, reader: Reader, export: str, row: Row, end: datetime, *, anonymise: bool

@@ -1,30 +1,33 @@
-"""D1-D6: whatever happens, every sync was sent what the reference model says, once."""
+"""D1-D6: whatever happens, every sync was sent what the reference model says, once.
+
+`CIO_CONVERGENCE_EXAMPLES` sets the number of histories (60; 2 CPU-seconds each). They are the same
+ones in every run; `CIO_CONVERGENCE_SEED=N` plays others.
+"""
 
 import os
 
 import pytest
-from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from cio_pipeline_tests.convergence.machine import Convergence
 
 EXAMPLES = int(os.environ.get("CIO_CONVERGENCE_EXAMPLES", "60"))
-STEPS = int(os.environ.get("CIO_CONVERGENCE_STEPS", "30"))
-RANDOM = "CIO_CONVERGENCE_RANDOM" in os.environ
+SEED = int(os.environ.get("CIO_CONVERGENCE_SEED", "1"))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_d6_any_history_converges_to_what_the_reference_model_says() -> None:
+    print(f"CIO_CONVERGENCE_SEED={SEED}")  # noqa: T201 - pytest shows it where this fails
     run_state_machine_as_test(
-        Convergence,
+        seed(SEED)(Convergence),
         settings=settings(
             max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
+            stateful_step_count=30,
             deadline=None,
-            derandomize=not RANDOM,
             database=None,
             print_blob=True,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )

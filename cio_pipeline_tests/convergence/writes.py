@@ -21,9 +21,7 @@ def _frame(table: str, rows: Iterable[Row]) -> pl.DataFrame:
 
 
 def append(uri: str, table: str, rows: Collection[Row], at: datetime) -> None:
-    write_deltalake(
-        f"{uri}/{table}", _frame(table, rows), mode="append", commit_properties=_at(at)
-    )
+    write_deltalake(f"{uri}/{table}", _frame(table, rows), mode="append", commit_properties=_at(at))
 
 
 def merge(uri: str, table: str, rows: Collection[Row], at: datetime) -> None:

@@ -80,3 +80,12 @@ def test_thousands_of_pairs_go_in_bulk(ledger: SqlLedger):
 def test_claiming_nothing_grants_nothing(ledger: SqlLedger):
     lease, holders = ledger.leases.claim([], "run-1", T0, TTL)
     assert (dict(lease.tokens), list(holders)) == ({}, [])
+
+
+def test_owners_are_those_whose_lease_has_neither_expired_nor_been_given_back(ledger: SqlLedger):
+    released = claim(ledger, PEOPLE)
+    claim(ledger, EVENTS, owner="run-2")
+    assert set(ledger.leases.owners(T0)) == {"run-1", "run-2"}
+    ledger.leases.release(released)
+    assert set(ledger.leases.owners(T0)) == {"run-2"}
+    assert set(ledger.leases.owners(LATER)) == set()

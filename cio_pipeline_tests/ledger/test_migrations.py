@@ -173,14 +173,14 @@ def _plans_of_version_1(connection: Connection) -> None:
     keep_cuts(connection, [cut(1), cut(2)])
     first = replace(draft_of("acme", 1), lower=None)
     second = replace(draft_of("acme", 2), lower=cut(1))
-    for plan_id, draft, plan_state in (
+    for plan_id, planned, plan_state in (
         (1, first, "committed"),
         (2, second, "sealed"),
         (3, draft_of("beta", 1), "open"),
     ):
-        row = plan_row(draft, at(1)) | {"id": plan_id, "state": plan_state}
+        row = plan_row(planned, at(1)) | {"id": plan_id, "state": plan_state}
         connection.execute(insert(plans).values(**_known_to_version_1(row)))
-        plan = Plan(**vars(draft), plan_id=plan_id, state=PlanState(plan_state))
+        plan = Plan(**vars(planned), plan_id=plan_id, state=PlanState(plan_state))
         if plan_state != "open":
             row = file_row(plan, 0, file(plan))
             connection.execute(insert(files).values(**_known_to_version_1(row)))

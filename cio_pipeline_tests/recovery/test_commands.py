@@ -8,8 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cio_pipeline.cli.app import app
 from cio_pipeline.definitions import build_defs

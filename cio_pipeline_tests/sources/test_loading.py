@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import ColumnMismatch, InvalidConfig, SourceGone
 from cio_pipeline.sources.cells import times
 from cio_pipeline.sources.fit import fitted, shaped
 from cio_pipeline.sources.load import read_files
-from cio_pipeline.sources.tables import commit
+from cio_pipeline.sources.tables import commit, create_tables
 from cio_pipeline_tests.sources.things import (
     NOTES,
     THINGS,
@@ -183,15 +184,6 @@ def test_mutable_tables_are_updated_by_identity_and_append_only_ones_grow(tmp_pa
     assert found.snapshot(NOTES, latest(found, NOTES)).collect().height == 4
 
 
-def test_an_update_replaces_the_whole_row(tmp_path: Path) -> None:
-    found = source(tmp_path)
-    commit(found.uri, THINGS, rows({"a": "1"}, tags=["p"], flag=True), minute(1))
-    put(found, {"a": "2"}, 2)
-    assert found.snapshot(THINGS, latest(found)).collect().rows() == [
-        (1, "a", "2", None, None, None)
-    ]
-
-
 def test_nothing_to_write_is_no_commit(tmp_path: Path) -> None:
     found = source(tmp_path)
     assert commit(found.uri, THINGS, rows({}).lazy(), minute(1)) == 0
@@ -252,3 +244,21 @@ def test_rows_without_identity_are_refused() -> None:
     bad = rows({"a": "1", "b": "2"}).with_columns(key=pl.lit(None, pl.String))
     with pytest.raises(InvalidConfig, match=r"2 row\(s\) for table things have no key"):
         fitted(bad, THINGS)
+
+
+def test_an_upsert_leaves_columns_that_it_lacks_as_they_are(tmp_path: Path) -> None:
+    uri, people = str(tmp_path), SOURCE_TABLES["people"]
+    create_tables(uri, [people])
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    person = {
+        "workspace_id": 1,
+        "internal_customer_id": "x",
+        "added_at": at,
+        "updated_at": at,
+        "deleted": False,
+        "suppressed": False,
+    }
+    commit(uri, people, pl.DataFrame([{**person, "email": "x@acme.example"}]), at)
+    commit(uri, people, pl.DataFrame([{**person, "id": "7"}]), at)
+    found = pl.read_delta(tmp_path / "people")
+    assert found.select("id", "email").rows() == [("7", "x@acme.example")]

@@ -1,6 +1,8 @@
 """Slices of snapshots: contiguous, always the same, and never more rows than asked for."""
 
 import json
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -28,6 +30,10 @@ def several_files(folder: Path) -> DeltaSource:
 
 def keys(frame: pl.LazyFrame) -> list[str]:
     return frame.collect(engine="streaming")["key"].to_list()
+
+
+def joined(lists: Iterable[list[str]]) -> list[str]:
+    return list(chain.from_iterable(lists))
 
 
 @given(total=st.integers(0, 500), rows=st.integers(1, 200))
@@ -70,7 +76,7 @@ def test_d6_the_slices_of_a_snapshot_are_the_snapshot(tmp_path: Path, rows_of_sl
     cut = latest(found, NOTES)
     parts = found.slices(NOTES, cut, rows_of_slice)
     read = [keys(found.snapshot(NOTES, cut, part)) for part in parts]
-    assert sum(read, []) == keys(found.snapshot(NOTES, cut))
+    assert joined(read) == keys(found.snapshot(NOTES, cut))
     assert [len(one) for one in read] == [part.stop - part.start for part in parts]
     assert max(len(one) for one in read) <= rows_of_slice
 
@@ -105,7 +111,7 @@ def test_files_without_statistics_are_counted_by_their_footers(tmp_path: Path) -
         entry.write_text("\n".join(map(json.dumps, actions)))
     parts = found.slices(NOTES, cut, 4)
     assert parts == sliced(17, 4)
-    assert sum((keys(found.snapshot(NOTES, cut, part)) for part in parts), []) == expected
+    assert joined(keys(found.snapshot(NOTES, cut, part)) for part in parts) == expected
     for file in (tmp_path / "notes").glob("*.parquet"):
         file.unlink()
     with pytest.raises(VersionGone, match="notes"):
@@ -121,7 +127,7 @@ def test_rows_deleted_by_deletion_vectors_are_in_no_slice(tmp_path: Path) -> Non
     cut = latest(found, NOTES)
     parts = found.slices(NOTES, cut, 2)
     read = [keys(found.snapshot(NOTES, cut, part)) for part in parts]
-    assert sum(read, []) == keys(found.snapshot(NOTES, cut)) == [k for k in before if k != "3"]
+    assert joined(read) == keys(found.snapshot(NOTES, cut)) == [k for k in before if k != "3"]
     assert len(parts) == 4, "deleted rows are counted: no file has to be read for it"
 
 
@@ -135,7 +141,7 @@ def test_partitioned_tables_are_sliced_alike(tmp_path: Path) -> None:
     cut = latest(found)
     parts = found.slices(THINGS, cut, 2)
     assert parts == sliced(9, 2)
-    read = sum((keys(found.snapshot(THINGS, cut, part)) for part in parts), [])
+    read = joined(keys(found.snapshot(THINGS, cut, part)) for part in parts)
     assert read == keys(found.snapshot(THINGS, cut))
 
 

@@ -1,6 +1,6 @@
 """A day in the Dagster UI: the graph, a launch, a backfill, an outage, a retry, a broken sync.
 
-On real processes and a real clock, so the windows are those of the last hour and a half. The
+On real processes and a real clock, so the windows are those of the last hour or so. The
 steps build on one another; together they take two to three minutes.
 """
 
@@ -23,7 +23,9 @@ from cio_pipeline.wiring import now
 from cio_pipeline_tests.ui.browser import Browser, opened
 from cio_pipeline_tests.ui.processes import LOCATION, Processes, until
 
-WINDOWS = 6
+WINDOWS = 5
+PATIENCE = 240
+"""Seconds for a run to come and end, on a machine that others use too."""
 SYNCS = """
 syncs:
   - {{id: good, workspace_id: 1, destination: {{type: local, path: {home}/bucket/good}}}}
@@ -78,7 +80,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_day_in_the_ui(processes: Processes, tmp_path: Path) -> None:
     windows = last_windows()
     simulate(processes.home, windows)
@@ -120,7 +122,7 @@ def launch(browser: Browser, selection: str, button: str) -> None:
 
 def launches_a_window(browser: Browser, processes: Processes, window: Window) -> None:
     launch(browser, window.key, "Launch 1 run")
-    until("the launched run", 90, lambda: of_window(processes.runs(), window, "SUCCESS"))
+    until("the launched run", PATIENCE, lambda: of_window(processes.runs(), window, "SUCCESS"))
     assert sorted((processes.home / "bucket" / "good").glob("people_v5_1_1.parquet"))
 
 
@@ -147,7 +149,7 @@ def backfills(browser: Browser, processes: Processes, windows: list[Window]) -> 
     for window in windows:
         until(
             f"the backfill of {window.key}",
-            120,
+            PATIENCE,
             lambda window=window: of_window(processes.runs(), window, "SUCCESS"),
         )
 
@@ -168,7 +170,9 @@ def catches_up_after_an_outage(processes: Processes, windows: list[Window]) -> N
     processes.switch_sensor(on=True)
     processes.start_daemon()
     for window in windows:
-        until(f"the sensor's run of {window.key}", 150, lambda w=window: runs_out(processes, w))
+        until(
+            f"the sensor's run of {window.key}", PATIENCE, lambda w=window: runs_out(processes, w)
+        )
     keys = [run["tags"].get("dagster/run_key") for run in processes.runs()]
     assert [f"tick:{window.key}:1" for window in windows] == [
         key for key in keys if str(key).startswith("tick:") and str(key).endswith(":1")
@@ -189,7 +193,7 @@ def retries_what_failed(browser: Browser, processes: Processes, window: Window) 
             for run in ticks
         )
 
-    until("another try", 150, served)
+    until("another try", PATIENCE, served)
     assert "complete up to manifest" in processes.cli("verify", "good")
     browser.go(f"/locations/{LOCATION}/sensors/export_sensor")
     browser.sees("export_sensor", "Requested")

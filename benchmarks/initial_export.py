@@ -1,0 +1,103 @@
+"""Initial export of 10 M metrics rows in 1,000 workspaces, against a bare Polars sink of them."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from benchmarks.measure import in_child, measured, peak_mib
+from benchmarks.metrics_table import metrics_table, workspaces
+from benchmarks.product import BEFORE, Product
+from benchmarks.report import MILLION, Report, counted
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.declare import CURRENT_VERSION
+from cio_pipeline.model.scope import Scope
+from cio_pipeline.pipeline.cuts import decide_cut
+from cio_pipeline.pipeline.run_export import run_export
+from cio_pipeline.sources.delta_table import DeltaTables
+
+ROUNDS = 2
+GOAL = 0.8
+
+
+def run(data: Path, scale: float) -> Report:
+    """Both in turn, the better round of each."""
+    count = int(10 * MILLION * scale)
+    source = metrics_table(data, count, scale)
+    ours: list[dict[str, Any]] = []
+    bare: list[dict[str, Any]] = []
+    for _ in range(ROUNDS):
+        bare.append(in_child("initial_export:sink", source=str(source), folder=str(data / "bare")))
+        shutil.rmtree(data / "bare")
+        ours.append(measured_export(data / "product", source, workspaces(scale)))
+    best, plain = (min(some, key=lambda one: one["cpu"]) for some in (ours, bare))
+    ratio = plain["cpu"] / best["cpu"]
+    return Report(
+        "initial_export",
+        f"Initial export of {counted(count)} metrics rows in {workspaces(scale)} workspaces",
+        f"at least {GOAL} of a bare sink_parquet(PartitionBy), seal and delivery included",
+        f"{ratio:.2f} by CPU seconds, {plain['wall'] / best['wall']:.2f} by the clock",
+        ("", "CPU s", "wall s", "rows per CPU s", "files", "peak MiB"),
+        [_row("bare Polars sink", plain, count), _row("cio-pipeline", best, count)],
+        {"rows": count, "bare": bare, "ours": ours, "ratio": ratio},
+    )
+
+
+def measured_export(home: Path, source: Path, syncs: int) -> dict[str, Any]:
+    """What the initial export of metrics to new syncs costs, from plan to commit."""
+    product = Product(home, source)
+    home.mkdir(parents=True)
+    try:
+        product.run("initial_export:prepare", syncs=syncs, folder=str(home), source=str(source))
+        return product.run("initial_export:export", folder=str(home), source=str(source))
+    finally:
+        shutil.rmtree(home)
+
+
+def prepare(folder: str, source: str, syncs: int) -> None:
+    """Register the syncs, in a process of its own: it is no part of the measurement."""
+    Product(Path(folder), Path(source)).register(syncs, ["metrics"])
+
+
+def export(folder: str, source: str) -> dict[str, Any]:
+    """The export itself."""
+    services = Product(Path(folder), Path(source)).services()
+    with measured() as cost:
+        outcomes = run_export(services, "metrics", BEFORE, Scope())
+    failed = [one.error for one in outcomes if one.error]
+    if failed:
+        raise RuntimeError(failed[0])
+    return {
+        "cpu": cost.cpu,
+        "wall": cost.wall,
+        "peak": peak_mib(),
+        "files": sum(one.files for one in outcomes),
+        "rows": sum(one.rows for one in outcomes),
+    }
+
+
+def sink(source: str, folder: str) -> dict[str, Any]:
+    """The same rows and columns, split by workspace, with Polars alone."""
+    services = Product(Path(folder).parent / "ledger-of-sink", Path(source)).services()
+    cut = decide_cut(services, BEFORE.end).table("metrics")
+    found = DeltaTables(source, {}).at("metrics", cut)
+    shutil.rmtree(Path(folder).parent / "ledger-of-sink")
+    names = [column.name for column in EXPORTS["metrics"].columns_of(CURRENT_VERSION)]
+    with measured() as cost:
+        pl.scan_parquet(sorted(found.file_uris())).select(names).sink_parquet(
+            pl.PartitionBy(folder, key="workspace_id", include_key=True),
+            compression="zstd",
+            compression_level=3,
+            statistics=True,
+            mkdir=True,
+            engine="streaming",
+        )
+    files = sum(1 for path in Path(folder).rglob("*.parquet"))
+    return {"cpu": cost.cpu, "wall": cost.wall, "peak": peak_mib(), "files": files}
+
+
+def _row(name: str, cost: dict[str, Any], rows: int) -> tuple[str, ...]:
+    speed = f"{rows / cost['cpu'] / 1000:,.0f} k"
+    times = (f"{cost['cpu']:.1f}", f"{cost['wall']:.1f}")
+    return (name, *times, speed, f"{cost['files']:,}", f"{cost['peak']:,}")
