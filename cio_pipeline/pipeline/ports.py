@@ -235,13 +235,14 @@ class Plans(Protocol):
         ...
 
     def sealed(self, plans: Collection[Plan]) -> Mapping[int, tuple[SealedFile, ...]]:
-        """The sealed files of sealed or committed plans, by plan id."""
+        """The sealed files of sealed plans (of their slice) or committed ones, by plan id."""
         ...
 
     def commit(self, lease: Lease, plans: Sequence[Plan], now: datetime) -> None:
         """Files and new positions in one transaction.
 
-        Raises LeaseLost or PositionMoved, and then nothing of the call is stored.
+        A plan that has more slices goes on to the next, open again; its position stays. Raises
+        LeaseLost or PositionMoved, and then nothing of the call is stored.
         """
         ...
 

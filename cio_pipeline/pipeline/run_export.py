@@ -9,7 +9,9 @@ from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.plan_export import Batch, claim, cut_of, open_plans, plan_batch
+from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.read_once import reading_once
 from cio_pipeline.pipeline.send import send
 from cio_pipeline.pipeline.services import Services
@@ -27,7 +29,7 @@ def plan_export(services: Services, export: str, window: Window, scope: Scope) -
         plans = open_plans(services, batch, scope)
         with reading_once(services, plans) as once:
             resumed = send(once, batch.lease, plans)
-        record_errors(services, window, resumed)
+        record_errors(services, batch.lease, window, resumed)
         planned = plan_batch(services, batch, scope)
     except BaseException:
         batch.lease.release()
@@ -47,7 +49,7 @@ def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:
         with reading_once(services, plans) as once:
             for cohort in batch.cohorts:
                 outcomes += send(once, batch.lease, cohort.plans)
-        record_errors(services, batch.window, outcomes)
+        record_errors(services, batch.lease, batch.window, outcomes)
     finally:
         batch.lease.release()
     return tuple(outcomes)
@@ -60,17 +62,26 @@ def run_export(
     return deliver_export(services, plan_export(services, export, window, scope))
 
 
-def record_errors(services: Services, window: Window, outcomes: Iterable[Outcome]) -> None:
+def record_errors(
+    services: Services, lease: HeldLease, window: Window, outcomes: Iterable[Outcome]
+) -> None:
     """Keep what went wrong for single syncs, so that the window counts as settled for them.
 
-    But for a lost lease: what comes of the window is then the heir's to say.
+    But for those whose lease is lost: what comes of the window is then the heir's to say.
     """
     for outcome in outcomes:
-        kind, _, message = (outcome.error or "").partition(": ")
-        if outcome.error is not None and kind != LeaseLost.__name__:
-            services.ledger.errors.record(
-                [(outcome.sync_id, outcome.export)], window.end, kind, message, services.clock()
-            )
+        pair = (outcome.sync_id, outcome.export)
+        if outcome.error is not None and _still_held(lease, pair):
+            kind, _, message = outcome.error.partition(": ")
+            services.ledger.errors.record([pair], window.end, kind, message, services.clock())
+
+
+def _still_held(lease: HeldLease, pair: Pair) -> bool:
+    try:
+        lease.check(pair)
+    except LeaseLost:
+        return False
+    return True
 
 
 def every_sync_failed(outcomes: Sequence[Outcome]) -> bool:

@@ -152,13 +152,19 @@ def _initial_runs(states: Sequence[ExportState], seen: Seen, now: datetime) -> l
     for state in states:
         window = last_closed_window(now, state.sync.cadence)
         attempt = _next_attempt(Lane.INITIAL, state.sync.id, seen, now)
-        if attempt is not None and window.end > state.registered.created_at:
+        if attempt is not None and window.end > _served_until(state):
             waiting.setdefault(window, {})[state.sync.id] = attempt
     return [
         Request(Lane.INITIAL, window, tuple(batch), attempts[batch[0]])
         for window, attempts in sorted(waiting.items())
         for batch in _batches(sorted(attempts))
     ]
+
+
+def _served_until(state: ExportState) -> datetime:
+    """Windows that end by then are no work: they lie before the position, or before the sync."""
+    created = state.registered.created_at
+    return created if state.position is None else max(created, state.position.at)
 
 
 def _batches(sync_ids: Sequence[str]) -> Iterable[Sequence[str]]:

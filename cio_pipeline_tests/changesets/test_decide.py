@@ -198,8 +198,8 @@ def test_d7_the_refusal_says_what_to_do() -> None:
 
     assert isinstance(decision, Refused)
     assert "people" in decision.message
-    assert "Recreate the sync" in decision.next_step
-    assert "purge its files" in decision.next_step
+    assert "Remove its files" in decision.next_step
+    assert "under a new id" in decision.next_step
 
 
 @pytest.mark.parametrize(

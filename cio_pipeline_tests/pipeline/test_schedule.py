@@ -153,6 +153,14 @@ def test_a_resumed_export_is_caught_up_in_the_initial_lane() -> None:
     assert request.lane is Lane.INITIAL
 
 
+def test_a_resumed_export_waits_for_a_window_that_ends_after_its_position() -> None:
+    """Until then it stays fresh, and a run of the window that it already has would be in vain."""
+    resumed = ExportSwitch(enabled=True, paused_at=NOON, resumed_at=NOON + timedelta(minutes=5))
+    assert wanted_runs([state(switch=resumed)], NOTHING_SEEN, NOON + timedelta(minutes=6)) == []
+    (request,) = wanted_runs([state(switch=resumed)], NOTHING_SEEN, NOON + QUARTER)
+    assert request.lane is Lane.INITIAL
+
+
 def test_an_export_that_is_off_wants_nothing() -> None:
     off = ExportSwitch(enabled=False, paused_at=NOON)
     assert wanted_runs([state(switch=off)], NOTHING_SEEN, NOON + timedelta(hours=1)) == []

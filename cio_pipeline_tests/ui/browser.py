@@ -43,7 +43,11 @@ class Browser:
 
     def sees(self, *texts: str) -> None:
         """Wait until the page shows all texts."""
-        until(f"the page to show {texts}", PATIENCE, lambda: all(t in self.text() for t in texts))
+        try:
+            until(f"page with {texts}", PATIENCE, lambda: all(t in self.text() for t in texts))
+        except AssertionError:
+            self.picture("failed")
+            raise
 
     def text(self) -> str:
         return self.driver.find_element(By.TAG_NAME, "body").text

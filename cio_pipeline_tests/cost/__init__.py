@@ -1,0 +1,1 @@
+"""What the benchmarks count, asserted: work grows with what changed, with nothing else."""

@@ -1,0 +1,92 @@
+"""Many syncs cost one scan, and a number of queries that does not grow with them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from benchmarks.opened import opened_below
+from cio_pipeline_tests.cost.counting import Asked, asked, data_files, fill, small_world
+from cio_pipeline_tests.world import window
+
+FEW, MANY = 2, 20
+
+PER_CHAIN = {
+    "leases.check": 2,
+    "manifests.last": 1,
+    "manifests.store": 1,
+    "manifests.unput": 1,
+    "manifests.mark_put": 1,
+}
+"""What a chain asks for on its own: its manifest is an object of its own, too."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a window asked for, how often it opened data files, and how many files it sent."""
+
+    asked: Asked
+    opened: int
+    files: int
+
+    @property
+    def in_bulk(self) -> list[str]:
+        """The effects that come neither with a file nor with a chain."""
+        own = {"destination", "source"}
+        names = [name for name in self.asked.effects if name.partition(".")[0] not in own]
+        return sorted(name for name in names if name not in PER_CHAIN)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Ran]:
+    """A window with new and changed people in each workspace, by number of syncs."""
+    return {syncs: busy(tmp_path_factory.mktemp(f"syncs{syncs}"), syncs) for syncs in (FEW, MANY)}
+
+
+def busy(root: Path, syncs: int) -> Ran:
+    world = small_world(root, syncs, "people", 5, "people")
+    fill(world, "people", syncs, range(3, 7), window=1)
+    with opened_below(Path(world.source_uri)) as opened, asked(world) as (found, services):
+        outcomes = world.run(1, "people", services=services)
+    assert len(outcomes) == syncs
+    return Ran(found, len(data_files(opened)), sum(outcome.files for outcome in outcomes))
+
+
+def test_one_scan_serves_all_workspaces_of_a_cohort(ran: dict[int, Ran]):
+    assert ran[FEW].asked.reads == ran[MANY].asked.reads == ["source.changes"]
+    assert ran[FEW].opened == ran[MANY].opened
+    assert ran[MANY].files == 2 * MANY, "one of new people and one of changed ones each"
+
+
+def test_a_lease_is_checked_before_each_put_and_all_else_is_asked_in_bulk(ran: dict[int, Ran]):
+    for syncs, one in ran.items():
+        counts = {name: one.asked.effects.count(name) for name in PER_CHAIN}
+        chains = {name: times * syncs for name, times in PER_CHAIN.items()}
+        beside = {"leases.check": one.files, "manifests.unput": 1}
+        assert counts == {name: chains[name] + beside.get(name, 0) for name in chains}
+    assert ran[FEW].in_bulk == ran[MANY].in_bulk
+
+
+def idle(root: Path, syncs: int) -> Asked:
+    world = small_world(root, syncs, "people")
+    with asked(world) as (found, services):
+        outcomes = world.run(1, services=services)
+    assert not outcomes
+    return found
+
+
+def test_an_idle_window_takes_the_same_statements_for_any_number_of_syncs(tmp_path: Path):
+    assert idle(tmp_path / "few", FEW).statements == idle(tmp_path / "many", MANY).statements
+
+
+def test_an_idle_window_encodes_nothing_and_claims_nothing_d6(tmp_path: Path):
+    world = small_world(tmp_path / "world", FEW, "people")
+    with opened_below(Path(world.source_uri)) as opened, asked(world) as (found, services):
+        world.run(1, services=services)
+
+    assert not data_files(opened)
+    assert not found.reads
+    assert not {"spool.folder", "plans.open", "plans.seal", "plans.advance"} & {*found.effects}
+    assert not [text for text in found.statements if "UPDATE leases" in text]
+    states = world.ledger.registry.states(["people"])
+    assert [state.position.at for state in states if state.position] == [window(1).end] * FEW
