@@ -8,7 +8,7 @@ export DAGSTER_HOME ?= $(CIO_HOME)/dagster
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint docs clean
+.PHONY: help demo dev test servers bench lint docs clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,11 +28,17 @@ demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Simulate a platform, ex
 dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with the daemon on http://127.0.0.1:3000
 	$(BIN)/dagster dev --workspace workspace.yaml
 
-test: $(VENV)/.installed ## Run all tests (installs PostgreSQL from Debian if it is missing)
-	@command -v pg_config >/dev/null && test -x "$$(pg_config --bindir)/initdb" \
-	  || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
-	  || { echo 'Installing PostgreSQL for the ledger tests'; .ci/install-postgresql; }
+test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL and Chromium from Debian if missing)
 	$(BIN)/pytest -n 2 --dist load
+
+servers:
+	@[ -n "$$(ls $$(pg_config --bindir 2>/dev/null)/initdb /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] \
+	  || { echo 'Installing PostgreSQL for the ledger tests'; .ci/install-postgresql; }
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
+	  || { echo 'Installing Chromium for the test of the UI'; .ci/install-chromium; }
+
+bench: $(VENV)/.installed ## Measure against bare Polars and an empty Dagster run (minutes; gates nothing)
+	$(BIN)/python -m benchmarks
 
 lint: $(VENV)/.installed ## Check style, types, layers and generated documents
 	$(BIN)/ruff check .

@@ -33,7 +33,7 @@ def run(data: Path, scale: float) -> Report:
         f"A changeset of {counted(changes(scale))} rows on growing histories of metrics",
         "the same bytes read and, within noise, the same time",
         f"{most['source_bytes'] / least['source_bytes']:.2f} times the bytes and "
-        f"{most['cpu'] / least['cpu']:.2f} times the CPU for {sizes[-1] // sizes[0]} times the history",
+        f"{most['cpu'] / least['cpu']:.2f} times the CPU on {sizes[-1] // sizes[0]} times the rows",
         ("history", "data files", "source files", "source MiB", "read() MiB", "CPU s", "peak MiB"),
         [
             (
