@@ -1,6 +1,7 @@
 """Applying sync files and switching exports."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,12 @@ def test_d8_equal_and_enclosing_destinations_are_refused(world: World) -> None:
 
 def test_what_files_were_sent_with_stays_for_the_life_of_a_sync(world: World) -> None:
     world.sync()
-    for change in ({"version": 4}, {"timestamp_unit": "ms"}, {"stems": {"people": "persons"}}):
+    changes: list[dict[str, Any]] = [
+        {"version": 4},
+        {"timestamp_unit": "ms"},
+        {"stems": {"people": "persons"}},
+    ]
+    for change in changes:
         with pytest.raises(InvalidConfig, match="cannot change"):
             world.sync(**change)
     world.sync(owner="someone@acme.example", cadence="1h")
