@@ -56,7 +56,8 @@ def _named(error: Exception, doing: str, key: str) -> CioError:
     nowhere = isinstance(error, FileNotFoundError) or number in _IN_THE_WAY
     if nowhere and doing in {"read", "delete"}:
         return missing(key)
-    what = f"Cannot {doing} '{key}': {reason(error)}."
+    place = "the destination's folder" if key == "." else f"'{key}'"
+    what = f"Cannot {doing} {place}: {reason(error)}."
     for numbers, kind, next_step in _MEANINGS:
         if number in numbers:
             return kind(what, next_step.format(doing=doing))

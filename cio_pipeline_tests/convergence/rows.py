@@ -18,7 +18,8 @@ VALUES = (
 BAD_VALUES = ("{", "gold")
 GOOD_PROPERTIES = (None, "{}", ' {"a": 12345678901234567890}', '{"b": "é"}')
 BAD_PROPERTIES = ("[1]", "{")
-AGES = (timedelta(0), timedelta(days=29, hours=23), timedelta(days=30), timedelta(days=31))
+AGES = tuple(timedelta(days=d, seconds=s) for d, s in ((0, 1), (30, 0), (30, 1), (31, 0)))
+"""How long before the end of its window an event was processed: 30 days are just recent."""
 ONE_LETTER_MORE = "é" * 501
 STEP = timedelta(microseconds=5001)
 """Between any two times of rows: also different in whole milliseconds."""
@@ -207,7 +208,7 @@ def _received(chance: Random, clock: Clock, at: datetime) -> Row:
         "event_id": f"e{clock.count()}",
         "internal_customer_id": chance.choice(PEOPLE),
         "timestamp": at,
-        "processed_at": at.replace(minute=0, second=0) - chance.choice(AGES),
+        "processed_at": window_end(at) - chance.choice(AGES),
     }
 
 
@@ -247,6 +248,10 @@ ROWS: dict[str, Callable[[Random, Clock, datetime], Row]] = {
     "events": _events,
     "inbound": _inbound,
 }
+
+
+def window_end(at: datetime) -> datetime:
+    return at.replace(minute=at.minute // 15 * 15, second=0) + timedelta(minutes=15)
 
 
 def mended(table: str, row: Row) -> Row:

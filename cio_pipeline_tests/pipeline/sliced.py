@@ -10,6 +10,7 @@ import polars as pl
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.files.names import parse
 from cio_pipeline.model.cuts import TableCut
+from cio_pipeline.model.registry import ExportState
 from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.world import World, during
@@ -105,3 +106,15 @@ class Broken:
             raise OSError("broken")
         self._left -= 1
         self._inner.put(*arguments)
+
+
+def state(world: World, export: str = "metrics", sync_id: str = "a") -> ExportState:
+    return world.ledger.registry.states([export], [sync_id])[0]
+
+
+def stop_after(world: World, puts: int, rows: int = 4, **changed: object) -> None:
+    """Run the first window with a bucket that fails after some files."""
+    bucket = Broken(world.services.destinations(world.ledger.registry.get("a").sync), puts)
+    broken = in_slices(world, rows, destinations=lambda _: bucket, **changed)
+    outcomes = world.run(0, "metrics", services=broken)
+    assert [outcome.error is not None for outcome in outcomes] == [True]

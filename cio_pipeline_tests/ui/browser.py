@@ -49,6 +49,10 @@ class Browser:
             self.picture("failed")
             raise
 
+    def settles(self) -> None:
+        """Wait until the page has loaded all that it shows."""
+        until("a page that has loaded", PATIENCE, lambda: "Loading" not in self.text())
+
     def text(self) -> str:
         return self.driver.find_element(By.TAG_NAME, "body").text
 

@@ -1,7 +1,7 @@
 """A day in the Dagster UI: the graph, a launch, a backfill, an outage, a retry, a broken sync.
 
-On real processes and a real clock, so the windows are those of the last hour or so. The
-steps build on one another; together they take two to three minutes.
+On real processes and a real clock, so the windows are those of the last hour or so. The steps
+build on one another; much of their time is waiting for the daemon's half-minute ticks.
 """
 
 from collections.abc import Iterator
@@ -104,6 +104,7 @@ def sees_the_graph(browser: Browser) -> None:
     browser.sees("manifest", "inbound", "partitions")
     browser.go(GRAPH)
     browser.sees("manifest", "Delta Lake", "Parquet")
+    browser.settles()
     browser.picture("1-graph")
     assert "newsletter" not in browser.text()
 
