@@ -1,5 +1,6 @@
 """`cio-pipeline sync`: the registry of syncs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,12 @@ from cio_pipeline.cli.context import services, time_at
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.destinations.overlap import absolute, location
-from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import ExportState
+from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.apply import apply_syncs, switch_exports
+from cio_pipeline.pipeline.known_workspaces import unknown_workspaces
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.sync_file import read_sync_file
 
@@ -37,17 +40,36 @@ def apply(
     """Make the registry match a sync file; syncs that it does not name stay as they are."""
     text = read_file(file)
     base = Path.cwd()
+    found = services()
+    syncs = [absolute(sync, base) for sync in read_sync_file(text)]
     applied = apply_syncs(
-        services().ledger.registry,
-        [absolute(sync, base) for sync in read_sync_file(text)],
+        found.ledger.registry,
+        syncs,
         lambda sync: location(sync.destination, base),
         time_at(at),
     )
+    _warn_of_unknown_workspaces(found, syncs)
     if as_json:
         print_json(applied)
         return
     rows = [(one.sync_id, one.action, ", ".join(one.changes)) for one in applied]
     print_table("Applied", ("sync", "action", "changes"), rows, "the file names no sync")
+
+
+def _warn_of_unknown_workspaces(found: Services, syncs: Sequence[Sync]) -> None:
+    """A workspace without rows may be new, or mistyped: told, not refused."""
+    try:
+        unknown = unknown_workspaces(found, {sync.workspace_id for sync in syncs})
+    except CioError as error:
+        typer.echo(f"The source cannot be read yet: {error}", err=True)
+        return
+    for sync in syncs:
+        if sync.workspace_id in unknown:
+            typer.echo(
+                f"{sync.id}: the source has no row of workspace {sync.workspace_id} yet; check "
+                "the number if it should.",
+                err=True,
+            )
 
 
 def read_file(file: Path) -> str:
