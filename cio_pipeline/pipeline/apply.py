@@ -59,7 +59,7 @@ def _apply(registry: Registry, known: RegisteredSync | None, sync: Sync, now: da
     if known is None:
         registry.put(sync, {name: ExportSwitch(enabled=True) for name in wanted}, now)
         return Applied(sync.id, "created")
-    switches = switched(known.switches, wanted, now, _behind(registry, known))
+    switches = switched(known.switches, wanted, now)
     changes = [
         name
         for name in type(sync).model_fields
@@ -76,21 +76,14 @@ def _apply(registry: Registry, known: RegisteredSync | None, sync: Sync, now: da
 
 
 def switched(
-    switches: Mapping[str, ExportSwitch],
-    wanted: Collection[str],
-    now: datetime,
-    behind: Collection[str] = (),
+    switches: Mapping[str, ExportSwitch], wanted: Collection[str], now: datetime
 ) -> dict[str, ExportSwitch]:
-    """The switches after exactly the wanted exports are on.
-
-    `behind` are exports that were resumed and have not caught up: paused again, they count as off
-    since the first pause (D7's limits are about what was not sent, not about the switch).
-    """
+    """The switches after exactly the wanted exports are on."""
     names = [name for name in EXPORTS if name in switches or name in wanted]
     return {
         name: _turned_on(switches.get(name), now)
         if name in wanted
-        else _turned_off(switches[name], now, keep=name in behind)
+        else _turned_off(switches[name], now)
         for name in names
     }
 
@@ -101,21 +94,8 @@ def _turned_on(old: ExportSwitch | None, now: datetime) -> ExportSwitch:
     return old if old.enabled else replace(old, enabled=True, resumed_at=now)
 
 
-def _turned_off(old: ExportSwitch, now: datetime, *, keep: bool) -> ExportSwitch:
-    if not old.enabled:
-        return old
-    return replace(old, enabled=False, paused_at=old.paused_at if keep else now)
-
-
-def _behind(registry: Registry, known: RegisteredSync) -> set[str]:
-    states = registry.states(list(known.switches), [known.sync.id])
-    return {
-        state.export
-        for state in states
-        if state.position
-        and state.switch.resumed_at
-        and state.position.at < state.switch.resumed_at
-    }
+def _turned_off(old: ExportSwitch, now: datetime) -> ExportSwitch:
+    return replace(old, enabled=False, paused_at=now) if old.enabled else old
 
 
 def switch_exports(
@@ -132,7 +112,7 @@ def switch_exports(
     chosen |= {one.name for one in available if one.together in together}
     enabled = {name for name, switch in known.switches.items() if switch.enabled}
     wanted = enabled | chosen if on else enabled - chosen
-    switches = switched(known.switches, wanted, now, _behind(registry, known))
+    switches = switched(known.switches, wanted, now)
     changed = [name for name in switches if switches[name] != known.switches.get(name)]
     if changed:
         registry.put(known.sync, switches, now)

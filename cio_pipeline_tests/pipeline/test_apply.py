@@ -1,13 +1,12 @@
 """Applying sync files and switching exports."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from cio_pipeline.model.errors import InvalidConfig, UnknownExport, UnknownSync
 from cio_pipeline.pipeline.apply import switch_exports
-from cio_pipeline_tests.world import NOON, World, during
+from cio_pipeline_tests.world import NOON, World
 
 
 def on(world: World, sync_id: str = "a") -> set[str]:
@@ -44,20 +43,6 @@ def test_unknown_names_are_refused(world: World) -> None:
         switch_exports(world.ledger.registry, "b", [], NOON, on=True)
     with pytest.raises(UnknownExport):
         switch_exports(world.ledger.registry, "a", ["events"], NOON, on=True)
-
-
-def test_d7_time_off_counts_from_the_first_pause_that_was_not_caught_up(world: World) -> None:
-    """Off 5 days, on for half a minute, off 6 days: people miss 11 days, which is too many."""
-    world.sync()
-    world.commit("people", {"internal_customer_id": "x"}, at=during(0))
-    world.run(0, "people")
-    registry = world.ledger.registry
-    first = during(1)
-    switch_exports(registry, "a", ["people"], first, on=False)
-    switch_exports(registry, "a", ["people"], first + timedelta(days=5), on=True)
-    switch_exports(registry, "a", ["people"], first + timedelta(days=5, seconds=30), on=False)
-    switch_exports(registry, "a", ["people"], first + timedelta(days=11), on=True)
-    assert registry.get("a").switches["people"].off_for == timedelta(days=11)
 
 
 def test_d8_equal_and_enclosing_destinations_are_refused(world: World) -> None:
