@@ -1,13 +1,12 @@
 """A changeset of 100,000 rows on histories of 1 M, 10 M and 50 M rows: the same work."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import measured, peak_mib
 from benchmarks.metrics_table import changes, metrics_table, workspaces
 from benchmarks.opened import opened_below
-from benchmarks.product import NEXT, Product
+from benchmarks.product import NEXT, Product, fresh
 from benchmarks.report import MILLION, Report, counted
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.run_export import run_export
@@ -52,14 +51,11 @@ def run(data: Path, scale: float) -> Report:
 
 
 def _measured(home: Path, source: Path, syncs: int) -> dict[str, Any]:
-    product = Product(home, source)
-    home.mkdir(parents=True)
-    try:
-        given = {"folder": str(home), "source": str(source)}
+    given = {"folder": str(home), "source": str(source)}
+    with fresh(home):
+        product = Product(home, source)
         product.run("changeset_history:prepare", syncs=syncs, **given)
         return product.run("changeset_history:export", **given)
-    finally:
-        shutil.rmtree(home)
 
 
 def prepare(folder: str, source: str, syncs: int) -> None:

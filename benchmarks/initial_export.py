@@ -1,6 +1,5 @@
 """Initial export of 10 M metrics rows in 1,000 workspaces, against a bare Polars sink of them."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import polars as pl
 
 from benchmarks.measure import in_child, measured, peak_mib
 from benchmarks.metrics_table import metrics_table, workspaces
-from benchmarks.product import BEFORE, Product
+from benchmarks.product import BEFORE, Product, fresh
 from benchmarks.report import MILLION, Report, counted
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import CURRENT_VERSION
@@ -28,8 +27,8 @@ def run(data: Path, scale: float) -> Report:
     ours: list[dict[str, Any]] = []
     bare: list[dict[str, Any]] = []
     for _ in range(ROUNDS):
-        bare.append(in_child("initial_export:sink", source=str(source), folder=str(data / "bare")))
-        shutil.rmtree(data / "bare")
+        with fresh(data / "bare") as folder:
+            bare.append(in_child("initial_export:sink", source=str(source), folder=str(folder)))
         ours.append(measured_export(data / "product", source, workspaces(scale)))
     best, plain = (min(some, key=lambda one: one["cpu"]) for some in (ours, bare))
     ratio = plain["cpu"] / best["cpu"]
@@ -46,13 +45,11 @@ def run(data: Path, scale: float) -> Report:
 
 def measured_export(home: Path, source: Path, syncs: int) -> dict[str, Any]:
     """What the initial export of metrics to new syncs costs, from plan to commit."""
-    product = Product(home, source)
-    home.mkdir(parents=True)
-    try:
-        product.run("initial_export:prepare", syncs=syncs, folder=str(home), source=str(source))
-        return product.run("initial_export:export", folder=str(home), source=str(source))
-    finally:
-        shutil.rmtree(home)
+    given = {"folder": str(home), "source": str(source)}
+    with fresh(home):
+        product = Product(home, source)
+        product.run("initial_export:prepare", syncs=syncs, **given)
+        return product.run("initial_export:export", **given)
 
 
 def prepare(folder: str, source: str, syncs: int) -> None:
@@ -79,14 +76,12 @@ def export(folder: str, source: str) -> dict[str, Any]:
 
 def sink(source: str, folder: str) -> dict[str, Any]:
     """The same rows and columns, split by workspace, with Polars alone."""
-    services = Product(Path(folder).parent / "ledger-of-sink", Path(source)).services()
-    cut = decide_cut(services, BEFORE.end).table("metrics")
+    cut = decide_cut(Product(Path(folder), Path(source)).services(), BEFORE.end).table("metrics")
     found = DeltaTables(source, {}).at("metrics", cut)
-    shutil.rmtree(Path(folder).parent / "ledger-of-sink")
     names = [column.name for column in EXPORTS["metrics"].columns_of(CURRENT_VERSION)]
     with measured() as cost:
         pl.scan_parquet(sorted(found.file_uris())).select(names).sink_parquet(
-            pl.PartitionBy(folder, key="workspace_id", include_key=True),
+            pl.PartitionBy(f"{folder}/bucket", key="workspace_id", include_key=True),
             compression="zstd",
             compression_level=3,
             statistics=True,

@@ -1,6 +1,8 @@
 """A whole product in a folder: source tables, a ledger with many syncs, local buckets."""
 
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -93,6 +95,17 @@ class Product:
                 "destination": {"type": "local", "path": f"bucket/w{number:05d}"},
             }
         )
+
+
+@contextmanager
+def fresh(home: Path) -> Generator[Path]:
+    """An empty folder that is gone afterwards, and so is what a killed run left there."""
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home)
 
 
 def just_after() -> datetime:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import in_child
-from benchmarks.product import Product
+from benchmarks.product import Product, fresh
 from benchmarks.report import Report
 from cio_pipeline.contracts.catalog import EXPORTS
 
@@ -91,17 +91,14 @@ def _made(data: Path, syncs: int, *, changes: bool) -> Path:
 
 def _run(data: Path, made: Path | None, job: str, source: Path | None = None) -> dict[str, Any]:
     """A job in a fresh product: with the ledger that was `made`, or with an empty one."""
-    home = data / "product"
-    (home / "dagster").mkdir(parents=True)
-    (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-    if made is not None:
-        _copy_ledger(made / "ledger.db", home / "ledger.db")
-    try:
+    with fresh(data / "product") as home:
+        (home / "dagster").mkdir()
+        (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+        if made is not None:
+            _copy_ledger(made / "ledger.db", home / "ledger.db")
         found = Product(home, (source or made or data) / "source").run(job)
         files = sum(1 for path in home.glob("bucket/*/*.parquet"))
         return {**found, "files": files}
-    finally:
-        shutil.rmtree(home)
 
 
 def _copy_ledger(source: Path, target: Path) -> None:

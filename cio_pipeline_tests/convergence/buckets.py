@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from cio_pipeline_tests.convergence.meaning import MEANING, Row
-from cio_pipeline_tests.convergence.reference import Frozen, frozen
+from cio_pipeline_tests.convergence.sending import Frozen, frozen
 
 _NAME = re.compile(r"([a-z_]+)_v([45])_(chngs_)?([0-9]+)_([0-9]+)(?:_([0-9]+))?\.parquet")
 STEMS = {name: name for name in MEANING} | {"objects": "object", "actions": "campaign_actions"}

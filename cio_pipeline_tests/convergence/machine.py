@@ -46,6 +46,7 @@ WRITES = st.lists(
         # The window that the commit says it was made in, counted from the open one.
         st.sampled_from([0, 0, 0, 0, 0, -1, -2, 1]),
     ),
+    min_size=1,
     max_size=4,
 )
 """Commits: how, to which table, with which rows, and how early or late."""
@@ -57,6 +58,9 @@ SYNCS = st.tuples(
     st.sampled_from([15, 15, 15, 60]),
 )
 """Workspace, version, timestamp unit, and every how many minutes a sync is served."""
+
+WINDOWS = st.tuples(st.integers(0, 2), st.integers(0, 2))
+"""How many windows close now, and how far before the last closed one the window lies."""
 
 LANES = st.sampled_from([Lane.ALL, Lane.ALL, Lane.TICK, Lane.INITIAL])
 EFFECTS = st.integers(1, 60)
@@ -77,9 +81,11 @@ class Convergence(RuleBasedStateMachine):
         tables = self.history.tables
         for number, table in enumerate(tables):
             if number != late or number == 0:
-                self.history.create(table)
+                self.history.source.create(table)
         for number in range(len(tables)):
-            self.history.put(self.table(number), late, self.at(0), 4) if number != late else None
+            self.history.source.put(
+                self.table(number), late, self.at(0), 4
+            ) if number != late else None
         self.write(writes)
         self.history.register(*sync)
 
@@ -96,7 +102,7 @@ class Convergence(RuleBasedStateMachine):
     def table(self, which: int) -> str:
         """One of the tables; it is made if it does not exist yet."""
         tables = self.history.tables
-        self.history.create(tables[which % len(tables)])
+        self.history.source.create(tables[which % len(tables)])
         return tables[which % len(tables)]
 
     def at(self, lateness: int) -> datetime:
@@ -111,15 +117,15 @@ class Convergence(RuleBasedStateMachine):
         known = sorted(self.history.feed.readers)
         return known[which % len(known)]
 
-    def closed(self, back: int) -> int:
-        """The number of a closed window: the last one (`back` 0 closes it now), or an earlier."""
-        if back == 0 or self.history.tick == 0:
+    def closed(self, ahead: int, back: int = 0) -> int:
+        """The number of a closed window, after `ahead` more have closed: the last, or `back`."""
+        for _ in range(max(ahead, 1 if self.history.tick == 0 else 0)):
             self.history.close_window()
-        return max(self.history.tick - max(back, 1), 0)
+        return max(self.history.tick - 1 - back, 0)
 
     def write(self, writes: Writes) -> None:
         for how, which, seed, late in writes:
-            self.history.write(how, self.table(which), seed, self.at(late))
+            self.history.source.write(how, self.table(which), seed, self.at(late))
 
     # --- what can happen ------------------------------------------------------------------
 
@@ -130,27 +136,38 @@ class Convergence(RuleBasedStateMachine):
     @rule(writes=WRITES, which=SOME)
     def the_window_is_run(self, writes: Writes, which: int) -> None:
         self.write(writes)
-        self.history.run(self.closed(0), self.some(which))
+        self.history.run(self.closed(1), self.some(which))
 
-    @rule(writes=WRITES, back=st.integers(0, 4), which=SOME, one=st.none() | SOME, lane=LANES)
+    @rule(writes=WRITES, window=WINDOWS, which=SOME, one=st.none() | SOME, lane=LANES)
     def some_window_is_run(
-        self, writes: Writes, back: int, which: int, one: int | None, lane: Lane
+        self, writes: Writes, window: tuple[int, int], which: int, one: int | None, lane: Lane
     ) -> None:
         self.write(writes)
         chosen = None if one is None else [self.sync(one)]
-        self.history.run(self.closed(back), self.some(which), chosen, lane)
+        self.history.run(self.closed(*window), self.some(which), chosen, lane)
 
-    @rule(writes=WRITES, back=st.integers(0, 2), which=SOME, effect=EFFECTS, spool=KEPT)
-    def a_run_dies(self, writes: Writes, back: int, which: int, effect: int, spool: str) -> None:
+    @rule(writes=WRITES, seed=SEEDS, which=SOME, one=SOME)
+    def a_later_window_is_run_first(self, writes: Writes, seed: int, which: int, one: int) -> None:
+        """For one sync; a commit comes in between that says it was made in the earlier window."""
         self.write(writes)
-        self.history.run(self.closed(back), self.some(which), fuse=Fuse(effect))
+        later = self.closed(2)
+        self.history.run(later, self.some(which), [self.sync(one)])
+        self.history.source.put(self.table(which), seed, self.at(-2), 2)
+        self.history.run(later - 1, self.history.exports)
+
+    @rule(writes=WRITES, window=WINDOWS, which=SOME, effect=EFFECTS, spool=KEPT)
+    def a_run_dies(
+        self, writes: Writes, window: tuple[int, int], which: int, effect: int, spool: str
+    ) -> None:
+        self.write(writes)
+        self.history.run(self.closed(*window), self.some(which), fuse=Fuse(effect))
         if spool == "lost":
             self.history.lose_spool()
 
     @rule(writes=WRITES, which=SOME, export=SOME)
     def a_destination_fails(self, writes: Writes, which: int, export: int) -> None:
         self.write(writes)
-        self.history.fail(self.closed(0), self.some(export), self.sync(which))
+        self.history.fail(self.closed(1), self.some(export), self.sync(which))
 
     @rule(which=SOME, export=SOME, days=st.sampled_from([0, 0, 0, 8, 31]))
     def an_export_is_switched(self, which: int, export: int, days: int) -> None:
@@ -168,3 +185,8 @@ class Convergence(RuleBasedStateMachine):
     def quarantine_is_retried(self, writes: Writes, effect: int | None) -> None:
         self.write(writes)
         self.history.retry(fuse=None if effect is None else Fuse(effect))
+
+    @rule(writes=WRITES, seed=SEEDS)
+    def objects_are_lost_and_restored(self, writes: Writes, seed: int) -> None:
+        self.write(writes)
+        self.history.restore(seed)

@@ -65,8 +65,9 @@ NEWEST: dict[str, tuple[tuple[str, ...], str]] = {
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def gone(person: Row) -> bool:
-    return bool(person["deleted"] or person["suppressed"])
+def is_gone(row: Row) -> bool:
+    """Whether a person or an object is no current one."""
+    return bool(row["deleted"] or row.get("suppressed"))
 
 
 def columns(row: Row, *names: str) -> Row:
@@ -77,7 +78,7 @@ def columns(row: Row, *names: str) -> Row:
 
 
 def people(row: Row, version: int) -> Row:
-    added = EPOCH if gone(row) else row["added_at"]
+    added = EPOCH if is_gone(row) else row["added_at"]
     id_changed = row["id_changed_at"] if row["id"] else None
     return {
         **columns(row, "internal_customer_id", "updated_at"),

@@ -1,6 +1,6 @@
 """What a reader has after loading all files, held against the source itself.
 
-The feed (reference.py) says which rows are sent when; here is why that is right: whatever the
+The reference (reference.py) says which rows are sent when; here is why that is right: whatever the
 windows, crashes and pauses were, the newest row of everything is what the source holds.
 """
 
@@ -20,8 +20,10 @@ from cio_pipeline_tests.convergence.meaning import (
     anonymised,
     broken,
     cut_times,
+    is_gone,
 )
-from cio_pipeline_tests.convergence.reference import Feed, Key, Reader, frozen, is_gone
+from cio_pipeline_tests.convergence.sending import Reader, frozen
+from cio_pipeline_tests.convergence.timeline import Key, Timeline
 
 
 def key_of(export: str, row: Row) -> Key:
@@ -40,12 +42,12 @@ def newest(export: str, rows: Iterable[Row]) -> dict[Key, Row]:
 
 
 def differences(
-    feed: Feed, reader: Reader, export: str, position: datetime | None, rows: list[Row]
+    timeline: Timeline, reader: Reader, export: str, position: datetime | None, rows: list[Row]
 ) -> list[str]:
     """What is wrong with all rows that a reader was sent, if its position is that window's end."""
     source = {
         key: row
-        for key, row in (feed.rows(export, position) if position else {}).items()
+        for key, row in (timeline.rows(export, position) if position else {}).items()
         if row["workspace_id"] == reader.workspace
     }
     if export in APPENDED:

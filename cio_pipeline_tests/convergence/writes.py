@@ -9,7 +9,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline_tests.changesets.rows import snapshot
 from cio_pipeline_tests.convergence.meaning import IDENTITY, Row
-from cio_pipeline_tests.convergence.reference import Key
+from cio_pipeline_tests.convergence.timeline import Key
 
 
 def _at(at: datetime) -> CommitProperties:

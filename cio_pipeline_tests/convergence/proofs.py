@@ -1,0 +1,105 @@
+"""What must hold after a run, and at the end: the buckets against the model and the source."""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from cio_pipeline_tests.convergence.buckets import Bucket
+from cio_pipeline_tests.convergence.merging import differences
+from cio_pipeline_tests.convergence.reference import Course, Feed
+from cio_pipeline_tests.convergence.sending import Frozen, Reader, bare
+from cio_pipeline_tests.convergence.timeline import Key
+from cio_pipeline_tests.world import World
+
+Courses = dict[tuple[str, str], set[Course]]
+
+
+@dataclass
+class Proofs:
+    """A world, and what the model says of it."""
+
+    world: World
+    feed: Feed
+    buckets: dict[str, Bucket] = field(default_factory=dict[str, Bucket])
+
+    def compare(self, sync_ids: Iterable[str]) -> None:
+        """What was delivered and held back is what the model says, and no other workspace's.
+
+        Nothing can be said yet of what a crash left open.
+        """
+        for sync_id in sync_ids:
+            reader, bucket = self.feed.readers[sync_id], self.buckets[sync_id]
+            for file in bucket.files():
+                workspaces = {file.workspace, *(row["workspace_id"] for row in file.rows)}
+                assert (workspaces, file.version) == ({reader.workspace}, reader.version), file
+            held = self._held(sync_id)
+            for export in reader.switches:
+                rows, back = bucket.counted(export), held.get(export, set())
+                if not self.feed.seen(sync_id, export, rows, back):
+                    raise AssertionError(self._told(sync_id, export, rows, back))
+
+    def _held(self, sync_id: str) -> dict[str, set[tuple[Key, str]]]:
+        """The rows in quarantine, with the reason, by export."""
+        found: dict[str, set[tuple[Key, str]]] = {}
+        for entry in self.world.ledger.quarantine.entries([sync_id]):
+            key = (entry.workspace_id, *json.loads(entry.identity))
+            found.setdefault(entry.export, set()).add((key, entry.reason))
+        return found
+
+    def _told(self, sync_id: str, export: str, rows: Counter[Frozen], held: object) -> str:
+        lines = [f"{export} of {sync_id}, quarantine {held}:"]
+        for course in self.feed.courses[sync_id, export]:
+            lines.append(f" position {course.position}, quarantine {set(course.held)}")
+            wanted = bare(course.sent)
+            lines += [f"  missing {row}" for row in (wanted - rows).elements()]
+            lines += [f"  too much {row}" for row in (rows - wanted).elements()]
+        return "\n".join(lines)
+
+    def listings(self) -> dict[str, dict[str, int]]:
+        """Every object of every sync, with the time that it was written."""
+        return {sync_id: bucket.listing() for sync_id, bucket in self.buckets.items()}
+
+    def quiet(
+        self, sync_ids: Collection[str], before: dict[str, dict[str, int]], courses: Courses
+    ) -> None:
+        """A run without news wrote nothing to these syncs, not even a manifest."""
+        for sync_id in sync_ids:
+            pairs = [pair for pair in courses if pair[0] == sync_id]
+            news = any(
+                {one.sent for one in courses[pair]} != {one.sent for one in self.feed.courses[pair]}
+                for pair in pairs
+            )
+            if not news and all(len(courses[pair]) == 1 for pair in pairs):
+                assert self.buckets[sync_id].listing() == before[sync_id], "written without news"
+
+    def whole(self) -> None:
+        """At rest: numbers have no gap, the chain holds, readers have what the source has."""
+        for sync_id, reader in self.feed.readers.items():
+            bucket = self.buckets[sync_id]
+            assert bucket.gaps() == [], sync_id
+            for export in reader.switches:
+                self._merged(reader, export)
+            if bucket.files():
+                report = self.world.verify(sync_id)
+                assert report.ok, report.problems
+                assert not report.warnings, report.warnings
+                assert report.files == len(bucket.files())
+        left = [path for path in (self.world.root / "spool").rglob("*") if path.is_file()]
+        assert left == [], "files are left in the spool"
+
+    def _merged(self, reader: Reader, export: str) -> None:
+        """What a reader makes of the files is the source, as it was at the position.
+
+        A crash may leave open which that is, for an export that was paused before the next run.
+        """
+        courses = self.feed.courses[reader.sync_id, export]
+        assert not unfinished(courses)
+        rows = self.buckets[reader.sync_id].rows(export)
+        wrong = [differences(self.feed.source, reader, export, c.position, rows) for c in courses]
+        assert not all(wrong), wrong
+
+
+def unfinished(courses: Iterable[Course]) -> bool:
+    """Whether a crash may have left a plan open."""
+    return any(course.plan for course in courses)
