@@ -7,24 +7,26 @@ leaves that file; it is never listed, and the next put of the key removes it.
 import errno
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import obstore
 from obstore.store import LocalStore
 
 from cio_pipeline.destinations.keys import check_key
-from cio_pipeline.destinations.local_create import UNFINISHED, clear_leftovers, create
+from cio_pipeline.destinations.local_create import UNFINISHED, clear_leftovers, create, replace
 from cio_pipeline.destinations.local_errors import missing, named_errors
 from cio_pipeline.files.failures import reason
 from cio_pipeline.model.errors import (
+    CioError,
     DestinationError,
     DestinationUnavailable,
     InvalidKey,
     ObjectConflict,
     ObjectMissing,
 )
-from cio_pipeline.pipeline.ports import ObjectInfo
+from cio_pipeline.pipeline.ports import ObjectInfo, Permission
 
 _CHUNK = 1024 * 1024
 
@@ -86,18 +88,41 @@ class LocalFolder:
         except ObjectMissing:
             return
 
+    def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
+        """Write a small file, in place of what lies there; a folder holds no metadata (M1, M4)."""
+        del metadata
+        path = self._path_to_write(check_key(key))
+        with named_errors("write", key):
+            replace(path, body)
+            self._sync_folders(key)
+
+    def announce(self) -> None:
+        """Nothing: only a bucket is told of a run (D8)."""
+
+    def permissions(self) -> Sequence[Permission]:
+        """Whether files can be made below the folder, and removed again (purge, restore)."""
+        key = f"cio-validate-{uuid.uuid4().hex}"
+        return (
+            _tried("create files", "every run", lambda: self.put_bytes(key, b"")),
+            _tried("read files", "verify, restore", lambda: self.get(key)),
+            _tried("remove files", "purge", lambda: self.delete(key)),
+        )
+
     def describe(self) -> str:
         """Where this is, for people."""
         return f"local folder {self.root}"
 
-    def _create(self, key: str, chunks: Iterable[bytes], sha256: str) -> None:
+    def _path_to_write(self, key: str) -> Path:
         if UNFINISHED.search(key):
             raise InvalidKey(
                 f"'{key}' is no valid key: unfinished files have such names.",
                 "Give it a name that does not end in '#' and a number.",
             )
         self._make_root()
-        path = self.root / key
+        return self.root / key
+
+    def _create(self, key: str, chunks: Iterable[bytes], sha256: str) -> None:
+        path = self._path_to_write(key)
         with named_errors("write", key):
             if not create(path, chunks):
                 self._compare(key, sha256)
@@ -141,6 +166,14 @@ class LocalFolder:
         with named_errors("make", "."):
             self.root.mkdir(parents=True, exist_ok=True)
             _sync(self.root.parent)
+
+
+def _tried(name: str, needed_for: str, what: Callable[[], object]) -> Permission:
+    try:
+        what()
+    except CioError as error:
+        return Permission(name, False, needed_for, error.message, error.next_step)  # noqa: FBT003
+    return Permission(name, granted=True, needed_for=needed_for)
 
 
 def _spooled(key: str, file: Path, sha256: str) -> Iterator[bytes]:

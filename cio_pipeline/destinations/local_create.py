@@ -37,6 +37,20 @@ def create(path: Path, chunks: Iterable[bytes]) -> bool:
     return True
 
 
+def replace(path: Path, body: bytes) -> None:
+    """Write a file in place of what lies there, durably and in one step; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, unfinished = _open_new(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(descriptor)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def clear_leftovers(path: Path) -> None:
     """Remove what killed writers of a file that is there have left.
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cio_pipeline.destinations.local import LocalFolder
+from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.ports import Destination
 
@@ -12,3 +13,5 @@ def open_destination(sync: Sync, base: Path) -> Destination:
     match sync.destination.type:
         case "local":
             return LocalFolder(base / sync.destination.path)
+        case "s3" | "azure":
+            raise InvalidConfig(f"Destinations of type {sync.destination.type} cannot be opened.")

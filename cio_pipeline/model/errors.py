@@ -75,6 +75,26 @@ class DestinationError(Permanent):
     """The destination refuses; the message names the key or the permission."""
 
 
+class SecretMissing(DestinationError):
+    """A secret's reference leads nowhere: the variable is not set, or the file cannot be read."""
+
+
+class WrongCredentials(DestinationError):
+    """The store does not know the key, or its signature is wrong; also a revoked SAS."""
+
+
+class CredentialsExpired(DestinationError):
+    """A session token or a SAS has run out."""
+
+
+class PermissionMissing(DestinationError):
+    """The key is right but lacks a permission; the message names which one."""
+
+
+class NoSuchBucket(DestinationError):
+    """The bucket or container does not exist, or lies in another region."""
+
+
 class ObjectConflict(DestinationError):
     """Another object lies under a planned key; it is never overwritten."""
 
@@ -89,6 +109,14 @@ class InvalidKey(DestinationError):
 
 class DestinationUnavailable(Transient):
     """The destination did not answer, or asked to slow down."""
+
+
+class Throttled(DestinationUnavailable):
+    """The store asked to slow down for longer than was waited."""
+
+
+class Unreachable(DestinationUnavailable):
+    """No connection to the store: its name is unknown, or it is refused, reset or times out."""
 
 
 class DiskFull(Transient):

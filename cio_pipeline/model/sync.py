@@ -4,46 +4,15 @@ Only the shape is checked here; what needs the contracts or the other syncs is c
 sync file is applied.
 """
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 
+from cio_pipeline.model.destinations import Place, Strict
 from cio_pipeline.model.windows import Cadence, Feed
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def checked_path(path: str) -> str:
-    """A destination's path, as it is, if no store could read it in another way (D8).
-
-    Raises ValueError; the path itself is not repeated, since people paste URLs with secrets.
-    """
-    if path and (path.startswith("/") or "//" in path or path.endswith("/")):
-        raise ValueError("the path has a leading, trailing or double slash; write it without")
-    if any(part in {".", ".."} for part in path.split("/")):
-        raise ValueError("the path has a '.' or '..' in it; write it plainly")
-    if re.search(r"[\x00-\x1f\x7f\\]", path):
-        raise ValueError("the path has a control character or a backslash in it")
-    return path
-
-
-class LocalDestination(_Strict):
-    """A folder on this machine; relative paths are relative to the working directory."""
-
-    type: Literal["local"]
-    path: Annotated[str, Field(min_length=1, description="Folder that receives the files.")]
-
-    @field_validator("path")
-    @classmethod
-    def _clean(cls, path: str) -> str:
-        checked_path(path.removeprefix("/"))
-        return path
-
-
-class Sync(_Strict):
+class Sync(Strict):
     """One entry of the sync file; defaults are those of D11."""
 
     id: Annotated[
@@ -67,7 +36,7 @@ class Sync(_Strict):
     stems: Annotated[
         dict[str, Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]],
         Field(description="File stems that differ from the contract's, by export."),
-    ] = {}
+    ] = {}  # noqa: RUF012 - pydantic copies it
     files_expire_after: Annotated[
         str | None,
         Field(
@@ -76,7 +45,7 @@ class Sync(_Strict):
         ),
     ] = None
     manifest: Annotated[bool, Field(description="Write the manifests into the bucket.")] = True
-    destination: LocalDestination
+    destination: Annotated[Place, Field(discriminator="type")]
 
     @property
     def expire_days(self) -> int | None:

@@ -95,6 +95,20 @@ class ObjectInfo:
     size: int
 
 
+@dataclass(frozen=True)
+class Permission:
+    """What came of trying a permission: `granted` is None if it could not be told.
+
+    `needed_for` is what a sync uses it for; `next_step` says how to mend it, if it is missing.
+    """
+
+    name: str
+    granted: bool | None
+    needed_for: str
+    detail: str = ""
+    next_step: str = ""
+
+
 class Destination(Protocol):
     """A sync's place in a store. Keys are relative to its path and are checked here.
 
@@ -131,6 +145,24 @@ class Destination(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there counts as success."""
+        ...
+
+    def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
+        """Write a small object with metadata, in place of what lies there (M1, M4).
+
+        Metadata names are those of S3; a store that cannot hold one adapts it.
+        """
+        ...
+
+    def announce(self) -> None:
+        """What a store wants written before the first file of a sync's run (`cio-validate`)."""
+        ...
+
+    def permissions(self) -> Sequence["Permission"]:
+        """Each permission that a sync needs, tried out and left as it was found.
+
+        Never raises: what cannot be tried has its error as `detail`.
+        """
         ...
 
     def describe(self) -> str:

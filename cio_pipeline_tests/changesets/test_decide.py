@@ -23,9 +23,10 @@ from cio_pipeline.changesets.decide import (
 )
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.model.cuts import Cut, TableCut
+from cio_pipeline.model.destinations import LocalDestination
 from cio_pipeline.model.plans import Mode, Plan, PlanState, Series
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
-from cio_pipeline.model.sync import LocalDestination, Sync
+from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Cadence, Window
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)

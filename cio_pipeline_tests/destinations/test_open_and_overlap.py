@@ -5,7 +5,8 @@ import pytest
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.destinations.open import open_destination
 from cio_pipeline.destinations.overlap import location
-from cio_pipeline.model.sync import LocalDestination, Sync
+from cio_pipeline.model.destinations import LocalDestination
+from cio_pipeline.model.sync import Sync
 
 
 def overlaps(one: LocalDestination, other: LocalDestination, base: Path) -> bool:

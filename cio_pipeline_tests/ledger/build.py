@@ -8,6 +8,7 @@ from sqlalchemy import update
 from cio_pipeline.ledger.open import SqlLedger
 from cio_pipeline.ledger.schema import syncs
 from cio_pipeline.model.cuts import Cut, TableCut
+from cio_pipeline.model.destinations import LocalDestination
 from cio_pipeline.model.manifests import Manifest, digest, render
 from cio_pipeline.model.plans import (
     Mode,
@@ -19,7 +20,7 @@ from cio_pipeline.model.plans import (
     Series,
 )
 from cio_pipeline.model.registry import ExportState, ExportSwitch, Lease
-from cio_pipeline.model.sync import LocalDestination, Sync
+from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.ports import Ledger, Pair
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)

@@ -3,9 +3,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.destinations import LocalDestination
 from cio_pipeline.model.plans import Mode, Plan, PlanState, Series
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
-from cio_pipeline.model.sync import LocalDestination, Sync
+from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Cadence, Window
 from cio_pipeline.monitoring.delivery import (
     DeliveryReport,
