@@ -1,4 +1,4 @@
-"""Names of export files as values (D5): `render` and `parse` are inverse.
+"""Names of export files as values (D5), and where they lie (D9): rendering and parsing are inverse.
 
 A name's tail, from the version on, has no `v` but the version's own. So the last `_v<x>_` of a
 name is always the version, and every stem that `check_stem` allows parses back.
@@ -7,6 +7,7 @@ name is always the version, and every stem that `check_stem` allows parses back.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from cio_pipeline.model.errors import InvalidConfig, InvalidKey
 from cio_pipeline.model.plans import Series
@@ -93,5 +94,33 @@ def parse(text: str) -> FileName:
     return FileName(match["stem"], version, series, workspace, sequence, part)
 
 
+def render_key(name: FileName, day: date | None) -> str:
+    """A file's key: flat, or in its stem's folder of the `day` that its window ended (D9)."""
+    text = render(name)
+    return text if day is None else f"{_folder(name, day)}/{text}"
+
+
+def parse_key(key: str) -> tuple[FileName, date | None]:
+    """The name and the day of a key, the inverse of render_key; raises InvalidKey."""
+    folder, slash, text = key.rpartition("/")
+    name = parse(text)
+    day = _day(folder)
+    if slash and (day is None or folder != _folder(name, day)):
+        raise InvalidKey(f"'{folder}' is no folder for '{text}'.", _DATED)
+    return name, day
+
+
+def _folder(name: FileName, day: date) -> str:
+    return f"{name.stem}/dt={day.isoformat()}"
+
+
+def _day(folder: str) -> date | None:
+    try:
+        return date.fromisoformat(folder.rpartition("/dt=")[2])
+    except ValueError:
+        return None
+
+
+_DATED = "The form is <stem>/dt=YYYY-MM-DD/, with the stem of the file."
 _FORMS = "The form is <stem>_v<x>[_chngs]_<workspace>_<sequence>[_<part>].parquet."
 _REPORT = "This is a bug: please report it."

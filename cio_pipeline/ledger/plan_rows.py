@@ -33,6 +33,7 @@ def plan_row(draft: PlanDraft, now: datetime) -> dict[str, Any]:
         "opened_at": now,
         "slices": draft.slices,
         "slice_rows": draft.slice_rows,
+        "layout": draft.layout,
     }
 
 
@@ -66,6 +67,7 @@ def plan_of(
         state=PlanState(row["state"]),
         slices=row["slices"],
         slice_rows=row["slice_rows"],
+        layout=row["layout"],
         slice=row["slice"],
         sent=sent or Sent(),
     )

@@ -61,6 +61,23 @@ syncs = Table(
     Column("feed", Text, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("created_at", UtcTime, nullable=False),
+    Column("disabled_at", UtcTime),
+    # The ordinal that the chain begins with where the sync's files go now.
+    Column("first_manifest", BigInteger, nullable=False, server_default="1"),
+)
+
+sync_history = Table(
+    "sync_history",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    _sync_id(),
+    Column("at", UtcTime, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Index("history_of_a_sync", "sync_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 switches = Table(
@@ -132,6 +149,7 @@ plans = Table(
     Column("slice_rows", BigInteger),
     # How many slices were committed.
     Column("slice", Integer, nullable=False, server_default="0"),
+    Column("layout", Text, nullable=False, server_default="flat"),
     Index(
         "one_unfinished_plan",
         "sync_id",

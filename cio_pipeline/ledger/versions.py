@@ -172,5 +172,22 @@ VERSION_2 = (
     "ALTER TABLE files ADD COLUMN slice INTEGER NOT NULL DEFAULT 0",
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2)
+VERSION_3 = (
+    "ALTER TABLE plans ADD COLUMN layout TEXT NOT NULL DEFAULT 'flat'",
+    "ALTER TABLE syncs ADD COLUMN disabled_at BIGINT",
+    "ALTER TABLE syncs ADD COLUMN first_manifest BIGINT NOT NULL DEFAULT 1",
+    """
+    CREATE TABLE sync_history (
+        id {serial},
+        sync_id TEXT NOT NULL REFERENCES syncs (id),
+        at BIGINT NOT NULL,
+        who TEXT NOT NULL,
+        what TEXT NOT NULL,
+        before TEXT NOT NULL,
+        after TEXT NOT NULL
+    )""",
+    "CREATE INDEX history_of_a_sync ON sync_history (sync_id, id)",
+)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2, VERSION_3)
 """Statements of version 1, 2, … in order."""

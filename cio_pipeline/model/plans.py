@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from cio_pipeline.model.cuts import Cut
@@ -40,6 +40,8 @@ class PlanDraft:
     `lower` is None for an initial export. `floor` is the earliest processed_at that is sent where
     an age limit applies (D6, D7). `first` holds the first sequence of each series.
 
+    `layout` says where its files lie (D9).
+
     An initial export is sent in `slices` of `slice_rows` source rows, one after the other; all
     other plans are one slice, with `slice_rows` None.
     """
@@ -60,6 +62,12 @@ class PlanDraft:
     fingerprint: str
     slices: int = field(default=1, kw_only=True)
     slice_rows: int | None = field(default=None, kw_only=True)
+    layout: str = field(default="flat", kw_only=True)
+
+    @property
+    def day(self) -> date | None:
+        """The day whose folders its files lie in; None if they lie flat."""
+        return self.upper.at.date() if self.layout == "dated" else None
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,13 @@ class Sync(Strict):
     ] = "all"
     cadence: Annotated[Cadence, Field(description="How often it is served.")] = Cadence.QUARTER_HOUR
     owner: Annotated[str | None, Field(description="Who is named when something is wrong.")] = None
-    layout: Annotated[Literal["flat"], Field(description="Where files lie.")] = "flat"
+    layout: Annotated[
+        Literal["flat", "dated"],
+        Field(
+            description="`flat`: all in one folder; `dated`: in `<stem>/dt=YYYY-MM-DD/`, the day "
+            "that the window ended (UTC)."
+        ),
+    ] = "flat"
     timestamp_unit: Annotated[
         Literal["us", "ms"], Field(description="Resolution of Parquet timestamps.")
     ] = "us"

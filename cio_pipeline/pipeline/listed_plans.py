@@ -75,6 +75,7 @@ def _initial_draft(
         fingerprint=fingerprint(export, sync.version, sync.timestamp_unit),
         slices=initial.slices,
         slice_rows=initial.slice_rows,
+        layout=sync.layout,
     )
 
 
@@ -138,6 +139,7 @@ def _draft(sync: Sync, files: list[ManifestFile], lower: Cut | None, upper: Cut)
         first={series: min(numbers, default=1) for series, numbers in first.items()},
         rows_per_file=export.rows_per_file,
         fingerprint=one.fingerprint,
+        layout=sync.layout,
     )
 
 

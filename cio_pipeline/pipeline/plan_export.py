@@ -192,6 +192,7 @@ def draft(state: ExportState, mode: Mode, upper: Cut, floor: datetime | None = N
         first=state.next_sequence,
         rows_per_file=export.rows_per_file,
         fingerprint=fingerprint(export, sync.version, sync.timestamp_unit),
+        layout=sync.layout,
     )
 
 

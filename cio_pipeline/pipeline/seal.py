@@ -7,7 +7,7 @@ import polars as pl
 from cio_pipeline.changesets.quarantine import identity_expr
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.files.encode import Encoded, SpooledFile, encode
-from cio_pipeline.files.names import FileName, render
+from cio_pipeline.files.names import FileName, render_key
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import (
@@ -130,7 +130,7 @@ def _numbered(plan: Plan, export: Export, files: Sequence[SpooledFile]) -> tuple
 def _named(plan: Plan, file: SpooledFile, sequence: int, part: int | None) -> SealedFile:
     name = FileName(plan.stem, plan.version, file.series, plan.workspace_id, sequence, part)
     return SealedFile(
-        key=render(name),
+        key=render_key(name, plan.day),
         series=file.series,
         sequence=sequence,
         part=part,

@@ -1,10 +1,11 @@
 """Verification of single files against what a manifest says of them (D10)."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 from cio_pipeline.files.footers import read_footer
-from cio_pipeline.files.names import FileName, parse
+from cio_pipeline.files.names import FileName, parse, parse_key
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.model.errors import CioError, InvalidKey
 from cio_pipeline.model.manifests import ManifestFile
@@ -24,7 +25,7 @@ def name_of(key: str) -> FileName | None:
 
 
 def check_name(file: ManifestFile, workspace_id: int) -> Iterator[Problem]:
-    """Whether the key says what the manifest says: version, series, workspace, numbers."""
+    """Whether the key says what the manifest says: version, series, workspace, numbers, day."""
     name = name_of(file.key)
     if name is None:
         yield Problem(Kind.MISNAMED, file.key, f"No export file has such a key. {RESTORE_ALL}")
@@ -36,6 +37,18 @@ def check_name(file: ManifestFile, workspace_id: int) -> Iterator[Problem]:
     if told != (file.version, file.series, file.sequence, file.part):
         text = f"Its version, series or number differs from its manifest's. {RESTORE_ALL}"
         yield Problem(Kind.MISNAMED, file.key, text)
+    if not is_in_place(file.key, file.window_end.date()):
+        text = f"No window that ended on {file.window_end:%Y-%m-%d} puts it there. {RESTORE_ALL}"
+        yield Problem(Kind.MISNAMED, file.key, text)
+
+
+def is_in_place(key: str, day: date | None = None) -> bool:
+    """Whether an export file lies where one layout or the other has it (D9), of `day` if given."""
+    try:
+        found = parse_key(key)[1]
+    except InvalidKey:
+        return False
+    return found is None or day is None or found == day
 
 
 def check_content(

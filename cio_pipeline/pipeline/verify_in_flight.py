@@ -7,7 +7,7 @@ from cio_pipeline.contracts.catalog import EXPORTS, exports_of
 from cio_pipeline.files.names import LARGEST, FileName
 from cio_pipeline.model.manifests import Manifest, ManifestFile
 from cio_pipeline.model.plans import Series
-from cio_pipeline.pipeline.verify_files import name_of
+from cio_pipeline.pipeline.verify_files import is_in_place, name_of
 
 _Pattern = tuple[str, Series]
 """An export and a series: what numbers are counted by."""
@@ -43,7 +43,7 @@ def expected_keys(
     ours = {
         key: name
         for key in keys
-        if (name := name_of(key)) and "/" not in key and _may_be_ours(name, last, exports)
+        if (name := name_of(key)) and is_in_place(key) and _may_be_ours(name, last, exports)
     }
     void = {(v.export, v.series, v.sequence) for m in manifests for v in m.void}
     voided = {k for k, n in ours.items() if (exports[n.stem], n.series, n.sequence) in void}

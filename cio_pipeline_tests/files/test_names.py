@@ -1,8 +1,18 @@
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cio_pipeline.files.names import FileName, check_stem, check_stems, parse, render
+from cio_pipeline.files.names import (
+    FileName,
+    check_stem,
+    check_stems,
+    parse,
+    parse_key,
+    render,
+    render_key,
+)
 from cio_pipeline.model.errors import InvalidConfig, InvalidKey
 from cio_pipeline.model.plans import Series
 
@@ -37,6 +47,30 @@ def names(draw: st.DrawFn) -> FileName:
 @given(names())
 def test_d5_parse_is_the_inverse_of_render(name: FileName) -> None:
     assert parse(render(name)) == name
+
+
+@given(names(), st.none() | st.dates(date(1900, 1, 1)))
+def test_d9_keys_of_both_layouts_parse_back(name: FileName, day: date | None) -> None:
+    key = render_key(name, day)
+    assert parse_key(key) == (name, day)
+    assert key.endswith(render(name))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "people/people_v5_1_2.parquet",
+        "people/dt=2026-02-30/people_v5_1_2.parquet",
+        "people/dt=20260301/people_v5_1_2.parquet",
+        "events/dt=2026-03-01/people_v5_1_2.parquet",
+        "old/people/dt=2026-03-01/people_v5_1_2.parquet",
+        "/people_v5_1_2.parquet",
+        "people/dt=2026-03-01/people.parquet",
+    ],
+)
+def test_d9_anything_else_is_no_key(key: str) -> None:
+    with pytest.raises(InvalidKey):
+        parse_key(key)
 
 
 @given(names(), names())

@@ -31,7 +31,7 @@ from cio_pipeline_tests.ledger.build import (
 )
 
 BETA = ("beta", "people")
-NEW_IN_VERSION_2 = {"slices", "slice_rows", "slice"}
+NEW_SINCE_VERSION_1 = {"slices", "slice_rows", "slice", "layout"}
 
 SECOND = (
     "ALTER TABLE syncs ADD COLUMN note TEXT",
@@ -204,4 +204,4 @@ def draft_of(sync_id: str, step: int) -> PlanDraft:
 
 
 def _known_to_version_1(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in NEW_IN_VERSION_2}
+    return {name: value for name, value in row.items() if name not in NEW_SINCE_VERSION_1}
