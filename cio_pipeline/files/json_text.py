@@ -1,0 +1,143 @@
+"""JSON as text: what a payload is made of, without a digit or a character changed (C3, M1).
+
+`json` reads; this module only keeps what it would throw away: where a field's text begins and
+ends, and the digits of a number.
+"""
+
+import json
+import re
+import sys
+import threading
+from typing import Any, NoReturn, Self, TypeAlias
+
+DEEPEST = 10_000
+"""Levels of nesting that are read. Each takes some 100 bytes of a thread's stack."""
+
+_MOST_DIGITS = 4300
+"""Python refuses to make an integer of more digits."""
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_raised = threading.Lock()
+
+
+class NotJson(ValueError):
+    """Some text is no JSON; the message says why and holds nothing of the text."""
+
+
+class Exact(float):
+    """A number that also keeps its text: `1.10` and `1E400` are not what a float makes of them."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Parsed as a float; too large a number is infinite, but for its text."""
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+
+# jmespath tells types by the names of their classes.
+Exact.__name__ = "float"
+
+Json: TypeAlias = dict[str, Any] | list[Any] | str | int | float | bool | None
+
+
+def decoded(text: str) -> Json:
+    """The value of a JSON text, its numbers exact; of a key that stands twice, the last counts.
+
+    Raises NotJson: for text that is no JSON, NaN and Infinity, more than DEEPEST levels.
+    """
+    value, end = _value_at(text, _skip(text, 0))
+    if _skip(text, end) != len(text):
+        raise NotJson("is no valid JSON")
+    return value
+
+
+def fields(text: str) -> dict[str, str]:
+    """The fields of a JSON object, each as the text that it has there, in their order.
+
+    Raises NotJson: as `decoded`, and if it is no object or one of its keys stands twice.
+    """
+    found: dict[str, str] = {}
+    at = _skip(text, 0)
+    if text[at : at + 1] != "{":
+        decoded(text)
+        raise NotJson("is no JSON object")
+    at = _skip(text, at + 1)
+    more = text[at : at + 1] != "}"
+    while more:
+        key, start, end = _field_at(text, at)
+        if key in found:
+            raise NotJson("has a key that stands twice")
+        found[key] = text[start:end]
+        at = _skip(text, end)
+        more = text[at : at + 1] == ","
+        at = _skip(text, at + 1) if more else at
+    if text[at : at + 1] != "}" or _skip(text, at + 1) != len(text):
+        raise NotJson("is no valid JSON")
+    return found
+
+
+def exact_text(value: Json) -> str:
+    """A decoded value as compact JSON, with the digits that its numbers had."""
+    if isinstance(value, Exact):
+        return value.text
+    if isinstance(value, dict):
+        pairs = (f"{_quoted(key)}:{exact_text(inner)}" for key, inner in value.items())
+        return "{" + ",".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(exact_text, value)) + "]"
+    return _quoted(value)
+
+
+def _quoted(value: str | float | None) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _field_at(text: str, at: int) -> tuple[str, int, int]:
+    """Key, start and end of the value of the field that begins at `at`."""
+    key, after = _value_at(text, at)
+    colon = _skip(text, after)
+    if not isinstance(key, str) or text[colon : colon + 1] != ":":
+        raise NotJson("is no valid JSON")
+    start = _skip(text, colon + 1)
+    return key, start, _value_at(text, start)[1]
+
+
+def _value_at(text: str, at: int) -> tuple[Json, int]:
+    try:
+        try:
+            return _DECODER.raw_decode(text, at)
+        except RecursionError:
+            return _deep_value_at(text, at)
+    except RecursionError:
+        raise NotJson(f"is nested deeper than {DEEPEST:,} levels") from None
+    except json.JSONDecodeError:
+        raise NotJson("is no valid JSON") from None
+
+
+def _deep_value_at(text: str, at: int) -> tuple[Json, int]:
+    """With a higher limit of recursion, which is the interpreter's: one thread at a time."""
+    with _raised:
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(before, DEEPEST))
+        try:
+            return _DECODER.raw_decode(text, at)
+        finally:
+            sys.setrecursionlimit(before)
+
+
+def _skip(text: str, at: int) -> int:
+    space = _SPACE.match(text, at)
+    return space.end() if space else at
+
+
+def _integer(text: str) -> int | Exact:
+    return Exact(text) if len(text) > _MOST_DIGITS or text == "-0" else int(text)
+
+
+def _no_number(_: str) -> NoReturn:
+    raise NotJson("holds NaN or Infinity, which is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=Exact, parse_int=_integer, parse_constant=_no_number)
