@@ -8,7 +8,7 @@ import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import obstore
@@ -17,18 +17,15 @@ from obstore.store import LocalStore
 from cio_pipeline.destinations.keys import check_key
 from cio_pipeline.destinations.local_create import UNFINISHED, clear_leftovers, create, replace
 from cio_pipeline.destinations.local_errors import missing, named_errors
-from cio_pipeline.files.failures import reason
+from cio_pipeline.destinations.probe import tried
+from cio_pipeline.destinations.spooled import spooled
 from cio_pipeline.model.errors import (
-    CioError,
     DestinationError,
-    DestinationUnavailable,
     InvalidKey,
     ObjectConflict,
     ObjectMissing,
 )
 from cio_pipeline.pipeline.ports import ObjectInfo, Permission
-
-_CHUNK = 1024 * 1024
 
 
 class LocalFolder:
@@ -39,7 +36,7 @@ class LocalFolder:
 
     def put(self, key: str, file: Path, sha256: str) -> None:
         """Create an object from a file; the same bytes count as success, others as conflict."""
-        self._create(check_key(key), _spooled(key, file, sha256), sha256)
+        self._create(check_key(key), spooled(key, file, sha256), sha256)
 
     def put_bytes(self, key: str, body: bytes) -> None:
         """The same for a small body."""
@@ -103,9 +100,9 @@ class LocalFolder:
         """Whether files can be made below the folder, and removed again (purge, restore)."""
         key = f"cio-validate-{uuid.uuid4().hex}"
         return (
-            _tried("create files", "every run", lambda: self.put_bytes(key, b"")),
-            _tried("read files", "verify, restore", lambda: self.get(key)),
-            _tried("remove files", "purge", lambda: self.delete(key)),
+            tried("create files", "every run", lambda: self.put_bytes(key, b"")),
+            tried("read files", "verify, restore", lambda: self.get(key)),
+            tried("remove files", "purge", lambda: self.delete(key)),
         )
 
     def describe(self) -> str:
@@ -166,35 +163,6 @@ class LocalFolder:
         with named_errors("make", "."):
             self.root.mkdir(parents=True, exist_ok=True)
             _sync(self.root.parent)
-
-
-def _tried(name: str, needed_for: str, what: Callable[[], object]) -> Permission:
-    try:
-        what()
-    except CioError as error:
-        return Permission(name, False, needed_for, error.message, error.next_step)  # noqa: FBT003
-    return Permission(name, granted=True, needed_for=needed_for)
-
-
-def _spooled(key: str, file: Path, sha256: str) -> Iterator[bytes]:
-    """The bytes of a spooled file; raises DestinationUnavailable unless they are those sealed."""
-    digest = hashlib.sha256()
-    try:
-        with file.open("rb") as body:
-            while chunk := body.read(_CHUNK):
-                digest.update(chunk)
-                yield chunk
-    except OSError as error:
-        raise _unspooled(key, f"cannot be read ({reason(error)})") from error
-    if digest.hexdigest() != sha256:
-        # Another run, one that lost its lease, may be writing to the same spool.
-        raise _unspooled(key, "is not the one that was sealed")
-
-
-def _unspooled(key: str, problem: str) -> DestinationUnavailable:
-    return DestinationUnavailable(
-        f"The spooled file for '{key}' {problem}.", "The next run encodes it again."
-    )
 
 
 def _no_folder(root: Path) -> DestinationError:

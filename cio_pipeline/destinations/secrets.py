@@ -1,0 +1,53 @@
+"""Secrets: what a reference of a sync file leads to, and keeping them out of every text (D8)."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+from cio_pipeline.files.failures import reason
+from cio_pipeline.model.errors import SecretMissing
+
+HIDDEN = "***"
+
+
+def resolve(reference: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The secret behind `env:NAME` or `file:/path`, without the newline that editors add.
+
+    Read at every call, so that a changed key counts at once. Raises SecretMissing.
+    """
+    kind, _, where = reference.partition(":")
+    secret = _variable(where, environment) if kind == "env" else _file(where)
+    if not secret.strip():
+        raise SecretMissing(f"The secret {reference} is empty.", "Put the value there.")
+    return secret
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """The text with each secret hidden, also as it stands in a URL."""
+    forms = {form for one in secrets for form in (one, quote(one, safe=""), quote_plus(one))}
+    for form in sorted(forms - {""}, key=len, reverse=True):
+        text = text.replace(form, HIDDEN)
+    return text
+
+
+def _variable(name: str, environment: Mapping[str, str]) -> str:
+    if name not in environment:
+        raise SecretMissing(
+            f"The environment variable {name} is not set.",
+            "Set it where the pipeline runs, the daemon's processes included.",
+        )
+    return environment[name].rstrip("\r\n")
+
+
+def _file(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        problem = reason(error)
+    except UnicodeDecodeError:
+        problem = "it is not UTF-8 text"
+    raise SecretMissing(
+        f"The secret's file {path} cannot be read: {problem}.",
+        "Put the value into that file and give this user the right to read it.",
+    )
