@@ -1,0 +1,143 @@
+"""Keys of messages: a JMESPath template over `metadata`, `time` and `data` (M2).
+
+JMESPath is jmespath's; ours are the context, exact numbers, and that no message gets a key by
+mistake. Rendering is bounded: see LONGEST_TEMPLATE, MOST_FAN_OUT and LONGEST_TEXT.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jmespath
+from jmespath import exceptions, functions
+
+from cio_pipeline.files.json_text import Json, exact_text
+from cio_pipeline.files.keys import key_problem
+from cio_pipeline.files.template_tree import ALL, Node, fan_out, paths
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.manifests import FOLDER
+
+LONGEST_TEMPLATE = 2000
+"""Characters."""
+
+MOST_FAN_OUT = 1000
+"""How many times over a template may take up what it reads; `[@, @] | [@, @]` is four."""
+
+LONGEST_TEXT = 64 * 1024
+"""Characters that `join` and `to_string` may give."""
+
+_UNFINISHED = re.compile(r"#[0-9]+$")
+
+
+class NoKey(ValueError):
+    """A message gets no key; the text says why, and holds nothing of the message."""
+
+
+@dataclass(frozen=True)
+class KeyTemplate:
+    """A compiled template; `tree` is its syntax tree."""
+
+    text: str
+    tree: Node = field(hash=False, repr=False)
+    compiled: Any = field(hash=False, repr=False)
+
+    @property
+    def reads_data(self) -> bool:
+        """Whether it looks at the payload, whose fields are not known beforehand."""
+        return any(path[0] in {"data", ALL} for path in paths(self.tree))
+
+    def render(self, metadata: Mapping[str, str], time: Mapping[str, str], data: Json) -> str:
+        """The key of a message with the decoded payload `data`; raises NoKey."""
+        context: dict[str, Any] = {"metadata": dict(metadata), "time": dict(time), "data": data}
+        return _clean(self._value(context))
+
+    def _value(self, context: dict[str, Any]) -> Any:
+        try:
+            return self.compiled.search(context, options=_OPTIONS)
+        except NoKey:
+            raise
+        except exceptions.JMESPathTypeError as error:
+            kind = _JSON_NAMES.get(error.actual_type, error.actual_type)
+            raise NoKey(f"the key template gives {kind} to {error.function_name}()") from None
+        except exceptions.ArityError as error:
+            raise NoKey(f"the key template: {error}") from None
+        except (RecursionError, ValueError, TypeError, OverflowError, ArithmeticError) as error:
+            # Its text may hold a value.
+            kind = type(error).__name__
+            raise NoKey(f"the key template cannot be worked out ({kind})") from None
+
+
+def compile_template(text: str) -> KeyTemplate:
+    """A template, compiled; raises InvalidConfig if it is no JMESPath or could grow without end."""
+    if len(text) > LONGEST_TEMPLATE:
+        raise InvalidConfig(
+            f"The key template has {len(text):,} characters; {LONGEST_TEMPLATE:,} are allowed."
+        )
+    try:
+        compiled: Any = jmespath.compile(text)
+        grows = fan_out(compiled.parsed)
+    except exceptions.JMESPathError as error:
+        raise InvalidConfig(f"The key template is no JMESPath. {error}", _SEE) from None
+    except RecursionError:
+        raise InvalidConfig("The key template is nested too deeply.", _SEE) from None
+    if grows > MOST_FAN_OUT:
+        raise InvalidConfig(
+            f"The key template takes up what it reads {grows:,} times over; {MOST_FAN_OUT:,} times "
+            "are allowed.",
+            "Use fewer lists in one another.",
+        )
+    return KeyTemplate(text, compiled.parsed, compiled)
+
+
+_JSON_NAMES = {"NoneType": "null", "str": "string", "int": "number", "float": "number"}
+
+_SEE = "See docs/messages.md and jmespath.org; names with a hyphen are quoted."
+
+
+def _clean(key: object) -> str:
+    """The key as it is, if every store takes it and it is nobody else's."""
+    if not isinstance(key, str):
+        raise NoKey(f"the key template gives {_kind(key)}, not a string")
+    problem = key_problem(key)
+    if problem:
+        raise NoKey(f"the key {problem}")
+    if key.split("/")[0].lower() == FOLDER:
+        raise NoKey(f"the key lies in {FOLDER}/, which is the manifests'")
+    if _UNFINISHED.search(key):
+        raise NoKey("the key ends in '#' and a number, as unfinished files do")
+    return key
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    return "a list" if isinstance(value, list) else "an object"
+
+
+def _bounded(text: str) -> str:
+    if len(text) > LONGEST_TEXT:
+        raise NoKey(f"the key template makes a text of more than {LONGEST_TEXT:,} characters")
+    return text
+
+
+class _Functions(functions.Functions):
+    """JMESPath's functions, with exact numbers and bounded texts."""
+
+    @functions.signature({"types": []})
+    def _func_to_string(self, arg: Json) -> str:
+        return _bounded(arg if isinstance(arg, str) else exact_text(arg))
+
+    @functions.signature({"types": ["string"]}, {"types": ["array-string"]})
+    def _func_join(self, separator: str, array: list[str]) -> str:
+        return _bounded(separator.join(array))
+
+
+FUNCTIONS = frozenset(_Functions.FUNCTION_TABLE)
+"""The names of the functions that there are."""
+
+_OPTIONS = jmespath.Options(custom_functions=_Functions())

@@ -1,0 +1,84 @@
+"""From a row of the source table to the object that is put: key, body, metadata (M1, M2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import cast
+
+from cio_pipeline.contracts.message_envelope import EVENT_ID, METADATA, TIMESTAMP
+from cio_pipeline.files.json_text import Json, NotJson, decoded, fields
+from cio_pipeline.files.message_keys import KeyTemplate, NoKey
+from cio_pipeline.files.message_metadata import object_metadata
+from cio_pipeline.files.message_time import parse_timestamp, time_context
+from cio_pipeline.model.messages import Message
+
+
+class NoObject(ValueError):
+    """A message cannot become an object; the text says why, and holds nothing of the message."""
+
+
+@dataclass(frozen=True)
+class MessageObject:
+    """What is put. `at` is the message's time, to the microsecond."""
+
+    key: str
+    body: bytes
+    metadata: Mapping[str, str] = field(hash=False)
+    at: datetime
+
+
+def metadata_entries(text: str) -> dict[str, str]:
+    """The entries of the seed in the JSON text of an object; null ones are absent.
+
+    Entries of other names are left out. Raises NoObject for text that is no object, a key that
+    stands twice, and an entry that is no string.
+    """
+    try:
+        values = {name: decoded(value) for name, value in fields(text).items() if name in METADATA}
+    except NotJson as error:
+        raise NoObject(f"metadata {error}") from None
+    wrong = [name for name, value in values.items() if not isinstance(value, str | None)]
+    if wrong:
+        raise NoObject(f"metadata.{wrong[0]} is no string")
+    return {name: cast("str", values[name]) for name in METADATA if values.get(name) is not None}
+
+
+def read_message(
+    message_id: str, timestamp: str | None, metadata: str | None, payload: str
+) -> Message:
+    """A message from its row; `message_id` and `timestamp` stand in for entries that are not there.
+
+    Raises NoObject.
+    """
+    given = {EVENT_ID: message_id} | ({TIMESTAMP: timestamp} if timestamp is not None else {})
+    entries = given | (metadata_entries(metadata) if metadata is not None else {})
+    return Message({name: entries[name] for name in METADATA if name in entries}, payload)
+
+
+def as_object(message: Message, template: KeyTemplate) -> MessageObject:
+    """The object of a message; raises NoObject."""
+    timestamp = message.metadata.get(TIMESTAMP)
+    if timestamp is None:
+        raise NoObject("it has no timestamp")
+    try:
+        at, nanos = parse_timestamp(timestamp)
+    except ValueError as error:
+        raise NoObject(f"its timestamp {error}") from None
+    try:
+        key = template.render(message.metadata, time_context(timestamp), _data(message))
+        metadata = object_metadata(message.metadata)
+    except (NoKey, ValueError) as error:
+        raise NoObject(str(error)) from None
+    return MessageObject(
+        key, message.body, metadata, at + timedelta(microseconds=int(nanos) // 1000)
+    )
+
+
+def _data(message: Message) -> Json:
+    try:
+        data = decoded(message.payload)
+    except NotJson as error:
+        raise NoObject(f"its payload {error}") from None
+    if not isinstance(data, dict):
+        raise NoObject("its payload is no JSON object")
+    return data

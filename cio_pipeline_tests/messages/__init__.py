@@ -1,0 +1,1 @@
+"""The messages feed (M1 to M4)."""
