@@ -1,5 +1,8 @@
 """The messages feed as its seed declares it: metadata, template context, samples (M1, M2)."""
 
+OVERWRITING = frozenset({"messages"})
+"""The exports whose objects may replace one another (M4)."""
+
 METADATA = (
     "projectId",
     "installationId",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, tuple_, update
 
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.schema import files
@@ -20,25 +20,34 @@ def not_known(connection: Connection, sync_id: str, listed: Sequence[Listed]) ->
 
     Raises LedgerError if it holds one with another digest.
     """
-    known = _digests(connection, sync_id, [file.key for _, file in listed])
+    known = _digests(connection, sync_id, [_place(file) for _, file in listed])
     for ordinal, file in listed:
-        if known.get(file.key, file.sha256) != file.sha256:
+        if known.get(_place(file), file.sha256) != file.sha256:
             raise LedgerError(
                 f"The ledger holds {file.key} of sync '{sync_id}' with another digest than the "
                 "bucket's manifests.",
                 CONTRADICTS,
             )
-        if file.key in known:
-            ours = files.c.sync_id == sync_id, files.c.key == file.key
+        if _place(file) in known:
+            key, sequence = _place(file)
+            ours = files.c.sync_id == sync_id, files.c.key == key, files.c.sequence == sequence
             connection.execute(update(files).where(*ours).values(manifest_ordinal=ordinal))
-    return [(ordinal, file) for ordinal, file in listed if file.key not in known]
+    return [(ordinal, file) for ordinal, file in listed if _place(file) not in known]
 
 
-def _digests(connection: Connection, sync_id: str, keys: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for chunk in chunks(keys):
-        query = select(files.c.key, files.c.sha256).where(
-            files.c.sync_id == sync_id, files.c.key.in_(chunk)
+def _place(file: SealedFile) -> tuple[str, int]:
+    """What tells the files of a sync apart: messages can have equal keys (M4)."""
+    return file.key, file.sequence
+
+
+def _digests(
+    connection: Connection, sync_id: str, places: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], str]:
+    found: dict[tuple[str, int], str] = {}
+    for chunk in chunks(places):
+        query = select(files.c.key, files.c.sequence, files.c.sha256).where(
+            files.c.sync_id == sync_id, tuple_(files.c.key, files.c.sequence).in_(chunk)
         )
-        found.update((key, sha256) for key, sha256 in connection.execute(query))
+        for key, sequence, sha256 in connection.execute(query):
+            found[key, sequence] = sha256
     return found

@@ -190,12 +190,12 @@ def _unlisted_voids(
 
 def _list_files(connection: Connection, manifest: Manifest) -> None:
     listed = 0
-    for chunk in chunks(file.key for file in manifest.files):
+    for chunk in chunks((file.key, file.sequence) for file in manifest.files):
         listed += connection.execute(
             update(files)
             .where(
                 files.c.sync_id == manifest.sync_id,
-                files.c.key.in_(chunk),
+                tuple_(files.c.key, files.c.sequence).in_(chunk),
                 files.c.manifest_ordinal.is_(None),
             )
             .values(manifest_ordinal=manifest.ordinal)

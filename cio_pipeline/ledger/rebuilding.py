@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from cio_pipeline.ledger.bulk import chunks, insert_missing, upsert
 from cio_pipeline.ledger.committed import committed_plans
@@ -145,9 +145,10 @@ def _abandon(connection: Connection, found: Recovered, now: datetime) -> list[tu
             .where(plans.c.id.in_(ids), is_under_way())
         )
     )
-    for chunk in chunks(key for key, *_ in sealed):
+    for chunk in chunks((key, sequence) for key, _, _, sequence in sealed):
         ours = files.c.sync_id == found.sync_id
-        connection.execute(delete(files).where(ours, files.c.key.in_(chunk)))
+        these = tuple_(files.c.key, files.c.sequence).in_(chunk)
+        connection.execute(delete(files).where(ours, these))
     connection.execute(
         update(plans)
         .where(plans.c.id.in_(ids))

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    UniqueConstraint,
     text,
 )
 
@@ -181,7 +180,8 @@ files = Table(
     Column("spool", Text, nullable=False),
     Column("manifest_ordinal", BigInteger),
     Column("slice", Integer, nullable=False, server_default="0"),
-    UniqueConstraint("sync_id", "key", name="one_plan_per_key"),
+    # Equal keys are the messages feed's (M4); each has a number of its own.
+    Index("one_number_per_key", "sync_id", "key", "sequence", unique=True),
     Index("unlisted_files", "sync_id", sqlite_where=_UNLISTED_SQL, postgresql_where=_UNLISTED_SQL),
 )
 

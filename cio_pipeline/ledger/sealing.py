@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
+from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.numbers import use_numbers
@@ -37,30 +38,35 @@ def seal(connection: Connection, lease: Lease, sealed: Sequence[SealedPlan], now
 
 def _require_same(connection: Connection, sealed: Collection[SealedPlan]) -> None:
     """Raise DigestMismatch unless sealed plans bring the files that they were sealed with."""
-    stored: dict[int, dict[str, str]] = {one.plan.plan_id: {} for one in sealed}
+    stored: dict[int, dict[tuple[str, int], str]] = {one.plan.plan_id: {} for one in sealed}
     for chunk in chunks(stored):
         query = (
-            select(files.c.plan_id, files.c.key, files.c.sha256)
+            select(files.c.plan_id, files.c.key, files.c.sequence, files.c.sha256)
             .join(plans, plans.c.id == files.c.plan_id)
             .where(files.c.plan_id.in_(chunk), is_under_way())
         )
-        for plan_id, key, sha256 in connection.execute(query):
-            stored[plan_id][key] = sha256
+        for plan_id, key, sequence, sha256 in connection.execute(query):
+            stored[plan_id][key, sequence] = sha256
     for one in sealed:
         before = stored[one.plan.plan_id]
-        now = {file.key: file.sha256 for file in one.files}
+        now = {(file.key, file.sequence): file.sha256 for file in one.files}
         different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
         if different:
             raise DigestMismatch(
                 f"'{one.plan.export}' of sync '{one.plan.sync_id}' was sealed with other bytes "
-                f"of {different[0]}.",
+                f"of {different[0][0]}.",
                 "Run with the versions of Polars and cio-pipeline that sealed it, or abandon the "
                 "plan.",
             )
 
 
 def _require_own_keys(connection: Connection, sealed: Collection[SealedPlan]) -> None:
-    keys = [(one.plan.sync_id, file.key) for one in sealed for file in one.files]
+    keys = [
+        (one.plan.sync_id, file.key)
+        for one in sealed
+        if one.plan.export not in OVERWRITING
+        for file in one.files
+    ]
     taken = {key for key, times in Counter(keys).items() if times > 1}
     for chunk in chunks(keys):
         query = select(files.c.sync_id, files.c.key).where(

@@ -189,5 +189,40 @@ VERSION_3 = (
     "CREATE INDEX history_of_a_sync ON sync_history (sync_id, id)",
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2, VERSION_3)
+VERSION_4 = (
+    # SQLite cannot drop a constraint, here UNIQUE (sync_id, key).
+    """
+    CREATE TABLE files_again (
+        plan_id BIGINT NOT NULL REFERENCES plans (id),
+        number INTEGER NOT NULL,
+        sync_id TEXT NOT NULL REFERENCES syncs (id),
+        key TEXT NOT NULL,
+        series TEXT NOT NULL,
+        sequence BIGINT NOT NULL,
+        part BIGINT,
+        rows BIGINT NOT NULL,
+        bytes BIGINT NOT NULL,
+        sha256 TEXT NOT NULL,
+        min_time BIGINT,
+        max_time BIGINT,
+        spool TEXT NOT NULL,
+        manifest_ordinal BIGINT,
+        slice INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (plan_id, number)
+    )""",
+    """
+    INSERT INTO files_again (
+        plan_id, number, sync_id, key, series, sequence, part, rows, bytes, sha256, min_time,
+        max_time, spool, manifest_ordinal, slice
+    )
+    SELECT plan_id, number, sync_id, key, series, sequence, part, rows, bytes, sha256, min_time,
+        max_time, spool, manifest_ordinal, slice
+    FROM files""",
+    "DROP TABLE files",
+    "ALTER TABLE files_again RENAME TO files",
+    "CREATE INDEX unlisted_files ON files (sync_id) WHERE manifest_ordinal IS NULL",
+    "CREATE UNIQUE INDEX one_number_per_key ON files (sync_id, key, sequence)",
+)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
 """Statements of version 1, 2, … in order."""
