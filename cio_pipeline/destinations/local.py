@@ -100,9 +100,9 @@ class LocalFolder:
         """Whether files can be made below the folder, and removed again (purge, restore)."""
         key = f"cio-validate-{uuid.uuid4().hex}"
         return (
-            tried("create files", "every run", lambda: self.put_bytes(key, b"")),
+            tried("create files", "every run", lambda: self.put_bytes(key, b""), "all"),
             tried("read files", "verify, restore", lambda: self.get(key)),
-            tried("remove files", "purge", lambda: self.delete(key)),
+            tried("remove files", "purge", lambda: self.delete(key), "none"),
         )
 
     def describe(self) -> str:

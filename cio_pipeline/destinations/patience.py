@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from obstore.store import ClientConfig, RetryConfig
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
 
 
 @dataclass(frozen=True)
@@ -16,9 +18,9 @@ class Patience:
     retries: int = 4
     first_wait: timedelta = timedelta(milliseconds=200)
     longest_wait: timedelta = timedelta(seconds=5)
-    altogether: timedelta = timedelta(seconds=60)
+    altogether: timedelta = timedelta(seconds=20)
 
-    def client(self, *, allow_http: bool) -> ClientConfig:
+    def client(self, *, allow_http: bool) -> "ClientConfig":
         """As obstore's client options; `stalled` bounds each read, `request` the whole of it."""
         return {
             "allow_http": allow_http,
@@ -27,7 +29,7 @@ class Patience:
             "timeout": self.request,
         }
 
-    def retry(self) -> RetryConfig:
+    def retry(self) -> "RetryConfig":
         """As obstore's retries: of 5xx answers, refused connections and lost safe requests."""
         return {
             "max_retries": self.retries,

@@ -147,6 +147,13 @@ class S3Destination(Strict):
         Literal["when_supported", "when_required"],
         Field(description="`when_required` for stores that refuse the newer checksum headers."),
     ] = "when_supported"
+    conditional_puts: Annotated[
+        bool,
+        Field(
+            description="Let the store refuse to overwrite; false for stores that ignore "
+            "`If-None-Match`, whose keys are then looked for first."
+        ),
+    ] = True
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import polars as pl
 
@@ -100,6 +100,8 @@ class Permission:
     """What came of trying a permission: `granted` is None if it could not be told.
 
     `needed_for` is what a sync uses it for; `next_step` says how to mend it, if it is missing.
+    `needed_by` is `all` feeds, those that deliver `files` and look at them again, or `none`: then
+    it is recommended, or of use to a verb like purge.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Permission:
     needed_for: str
     detail: str = ""
     next_step: str = ""
+    needed_by: Literal["all", "files", "none"] = "files"
 
 
 class Destination(Protocol):

@@ -1,0 +1,241 @@
+"""S3: a folder of a bucket (D8, seed 001).
+
+obstore moves the bytes. A file is one create-only request, or above `AT_ONCE` bytes a multipart
+upload after its key was looked for: no reader sees half an object, and none is ever replaced. Each
+object carries our digest as metadata, so that telling ours from another's costs one request.
+"""
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import obstore
+
+from cio_pipeline.destinations.keys import check_key
+from cio_pipeline.destinations.patience import Patience
+from cio_pipeline.destinations.s3_errors import Attempt, Taken, missing, named_errors
+from cio_pipeline.destinations.s3_permissions import permissions
+from cio_pipeline.destinations.s3_store import Keys, Opened, opened
+from cio_pipeline.destinations.s3_uploads import VALIDATE, abort_leftovers, upload
+from cio_pipeline.destinations.secrets import resolve
+from cio_pipeline.destinations.spooled import AT_ONCE, copying, spooled, spooled_size
+from cio_pipeline.model.destinations import S3Destination
+from cio_pipeline.model.errors import (
+    CioError,
+    DestinationUnavailable,
+    ObjectConflict,
+    ObjectMissing,
+    PermissionMissing,
+    Throttled,
+)
+from cio_pipeline.pipeline.ports import ObjectInfo, Permission
+
+if TYPE_CHECKING:
+    from obstore import Attributes
+
+DIGEST = "cio-sha256"
+"""Name of the metadata that holds an object's digest."""
+
+
+class S3Bucket:
+    """A `Destination` in a bucket. The secrets are read whenever the store is asked something."""
+
+    def __init__(
+        self,
+        options: S3Destination,
+        read_secret: Callable[[str], str] = resolve,
+        patience: Patience = Patience(),  # noqa: B008 - it is frozen
+    ) -> None:
+        self.options = options
+        self.patience = patience
+        self._read_secret = read_secret
+
+    def put(self, key: str, file: Path, sha256: str) -> None:
+        """Create an object from a file; the same bytes count as success, others as conflict."""
+        check_key(key)
+        if spooled_size(key, file) <= AT_ONCE:
+            self._create(key, b"".join(spooled(key, file, sha256)), sha256)
+        else:
+            self._until_there(lambda: self._create_in_parts(key, file, sha256))
+
+    def put_bytes(self, key: str, body: bytes) -> None:
+        """The same for a small body."""
+        self._create(check_key(key), body, hashlib.sha256(body).hexdigest())
+
+    def get(self, key: str) -> bytes:
+        """A small object's bytes; raises ObjectMissing."""
+        return b"".join(self._chunks(key))
+
+    def download(self, key: str, to: Path) -> None:
+        """Copy an object into a local file, streamed; raises ObjectMissing."""
+        chunks = self._chunks(key)
+        with copying(key), to.open("wb") as file:
+            file.writelines(chunks)
+
+    def sha256(self, key: str) -> str:
+        """The digest of an object's bytes, streamed; raises ObjectMissing."""
+        digest = hashlib.sha256()
+        for chunk in self._chunks(key):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """All objects below a folder prefix, in key order."""
+        if prefix:
+            check_key(prefix)
+        with named_errors(Attempt("list", "s3:ListBucket")):
+            found = [
+                ObjectInfo(meta["path"], meta["size"])
+                for batch in obstore.list(self.opened().store, prefix or None)
+                for meta in batch
+            ]
+        return iter(sorted(found, key=lambda o: o.key))
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there counts as success."""
+        check_key(key)
+
+        def remove() -> None:
+            with named_errors(Attempt("delete", "s3:DeleteObject", key)):
+                obstore.delete(self.opened().store, key)
+
+        with suppress(ObjectMissing):
+            self._until_there(remove)
+
+    def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
+        """Write a small object with metadata, in place of what lies there (M1, M4)."""
+        check_key(key)
+
+        def write() -> None:
+            with named_errors(Attempt("write", "s3:PutObject", key)):
+                obstore.put(
+                    self.opened().store,
+                    key,
+                    body,
+                    attributes=self.attributes(metadata),
+                    use_multipart=False,
+                )
+
+        self._until_there(write)
+
+    def announce(self) -> None:
+        """Write the empty `cio-validate`, which seed 001 describes, before a sync's files."""
+        self.overwrite(VALIDATE, b"", {})
+
+    def permissions(self) -> Sequence[Permission]:
+        """Each permission of seed 001, and of what the options ask for; see s3_permissions."""
+        return permissions(self)
+
+    def describe(self) -> str:
+        """Where this is, for people."""
+        at = f" at {self.options.endpoint_url}" if self.options.endpoint_url else ""
+        return f"s3://{'/'.join(filter(None, (self.options.bucket, self.options.path)))}{at}"
+
+    def opened(self) -> Opened:
+        """The bucket's store and client; raises SecretMissing, and what boto3 raises."""
+        references = (
+            self.options.access_key_id,
+            self.options.secret_access_key,
+            self.options.session_token,
+        )
+        keys = Keys(*(self._read_secret(one) if one else None for one in references))
+        return opened(self.options, keys, self.patience)
+
+    def name(self, key: str) -> str:
+        """A key as the bucket knows it."""
+        return f"{self.options.path}/{key}" if self.options.path else key
+
+    def attributes(self, metadata: Mapping[str, str]) -> "Attributes":
+        """An object's metadata and its storage class."""
+        return {"Storage-Class": self.options.storage_class, **metadata}
+
+    def _create(self, key: str, body: bytes, sha256: str) -> None:
+        def create() -> None:
+            if not self.options.conditional_puts and self._is_there(key):
+                self._compare(key, sha256)
+                return
+            with named_errors(Attempt("write", "s3:PutObject", key)):
+                obstore.put(
+                    self.opened().store,
+                    key,
+                    body,
+                    mode="create" if self.options.conditional_puts else "overwrite",
+                    attributes=self.attributes({DIGEST: sha256}),
+                    use_multipart=False,
+                )
+
+        try:
+            self._until_there(create)
+        except Taken:
+            self._compare(key, sha256)
+
+    def _create_in_parts(self, key: str, file: Path, sha256: str) -> None:
+        if self._is_there(key):
+            self._compare(key, sha256)
+            return
+        abort_leftovers(self.opened().client(), self.options.bucket, self.name(key))
+        with named_errors(Attempt("write", "s3:PutObject", key)):
+            upload(
+                self.opened().store,
+                key,
+                spooled(key, file, sha256),
+                self.attributes({DIGEST: sha256}),
+            )
+
+    def _until_there(self, write: Callable[[], None]) -> None:
+        """Do it again if the answer was lost: obstore itself repeats safe requests only."""
+        deadline = time.monotonic() + self.patience.altogether.total_seconds()
+        for number in range(self.patience.retries + 1):
+            try:
+                write()
+            except Throttled:
+                raise  # obstore has waited already.
+            except DestinationUnavailable:
+                if number == self.patience.retries or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+            wait = min(self.patience.first_wait * 2**number, self.patience.longest_wait)
+            time.sleep(wait.total_seconds() * random.uniform(0.5, 1))  # noqa: S311 - jitter
+
+    def _is_there(self, key: str) -> bool:
+        """Whether an object lies under a key.
+
+        Listed, not read: to whom only the sync's own folder may be listed, S3 answers a question
+        for a missing object with "forbidden".
+        """
+        with named_errors(Attempt("list", "s3:ListBucket")):
+            found = (
+                self.opened()
+                .client()
+                .list_objects_v2(Bucket=self.options.bucket, Prefix=self.name(key), MaxKeys=1)
+            )
+        return any(one["Key"] == self.name(key) for one in found.get("Contents", ()))
+
+    def _compare(self, key: str, sha256: str) -> None:
+        """Raise ObjectConflict unless the object is ours by its metadata or its bytes."""
+        with named_errors(Attempt("read", "s3:GetObject", key)):
+            found = obstore.get(self.opened().store, key).attributes.get(DIGEST)
+        if (found or self.sha256(key)) != sha256:
+            raise ObjectConflict(
+                f"Something else lies under '{key}'; it was not overwritten.",
+                "Find out who else writes there, move it away, then run the window again.",
+            )
+
+    def _chunks(self, key: str) -> Iterable[bytes]:
+        check_key(key)
+        try:
+            with named_errors(Attempt("read", "s3:GetObject", key)):
+                yield from obstore.get(self.opened().store, key).stream()
+        except PermissionMissing as error:
+            raise self._missing_or(error, key) from None
+
+    def _missing_or(self, error: CioError, key: str) -> CioError:
+        try:
+            return error if self._is_there(key) else missing(key)
+        except CioError:
+            return error
