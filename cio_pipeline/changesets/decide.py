@@ -105,9 +105,19 @@ class CatchUp:
     why: str
 
 
-Decision: TypeAlias = (
-    Snapshot | Changes | CatchUp | Nothing | Covered | NotDue | Off | Resume | Refused
-)
+Sending: TypeAlias = Snapshot | Changes | CatchUp | Resume
+"""Decisions that ask the destination to take something."""
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """The sync's breaker is open: what would be sent stays outstanding. `decide` never says so."""
+
+    instead_of: Sending
+    why: str
+
+
+Decision: TypeAlias = Sending | Nothing | Covered | NotDue | Off | Refused | HeldBack
 """What a (sync, export) does in a window; consumers `match` and end with `assert_never`."""
 
 
@@ -136,7 +146,7 @@ def mode_of(decision: Decision) -> Mode | None:
             return Mode.CATCH_UP
         case Resume(plan):
             return plan.mode
-        case Nothing() | Covered() | NotDue() | Off() | Refused():
+        case Nothing() | Covered() | NotDue() | Off() | Refused() | HeldBack():
             return None
         case _:
             assert_never(decision)

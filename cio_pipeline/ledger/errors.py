@@ -22,7 +22,7 @@ class SqlErrors:
         self, pairs: Collection[Pair], at: datetime, kind: str, message: str, now: datetime
     ) -> None:
         """Record one error for pairs, in the window that ends at `at`; the last one counts."""
-        error = {"window_end": at, "kind": kind, "message": _text(message), "at": now}
+        error = {"window_end": at, "kind": kind, "message": storable(message), "at": now}
         rows = [
             {"sync_id": sync_id, "export": export, **error, "overtaken": False}
             for sync_id, export in set(pairs)
@@ -51,6 +51,7 @@ class SqlErrors:
         return {((sync_id, export), window_end) for sync_id, export, window_end in rows}
 
 
-def _text(message: str) -> str:
+def storable(message: str) -> str:
+    """The message as both databases can keep it."""
     # What PostgreSQL takes as text: no NUL, no half of a surrogate pair.
     return message.encode(errors="replace").decode().replace("\x00", "")

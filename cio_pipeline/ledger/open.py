@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from cio_pipeline.ledger.attempts import SqlAttempts
+from cio_pipeline.ledger.breakers import SqlBreakers
 from cio_pipeline.ledger.connect import describe, make_engine, parse_url
 from cio_pipeline.ledger.cuts import SqlCuts
 from cio_pipeline.ledger.errors import SqlErrors
@@ -29,6 +30,7 @@ class SqlLedger:
     manifests: SqlManifests
     quarantine: SqlQuarantine
     attempts: SqlAttempts
+    breakers: SqlBreakers
     recovery: SqlRecovery
 
     def close(self) -> None:
@@ -60,5 +62,6 @@ def open_ledger(url: str) -> SqlLedger:
         manifests=SqlManifests(database),
         quarantine=SqlQuarantine(database),
         attempts=SqlAttempts(database),
+        breakers=SqlBreakers(database),
         recovery=SqlRecovery(database),
     )

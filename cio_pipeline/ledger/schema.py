@@ -266,6 +266,19 @@ attempts = Table(
     Column("last_at", UtcTime, nullable=False),
 )
 
+breakers = Table(
+    "breakers",
+    metadata,
+    _sync_id(primary=True),
+    Column("state", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("message", Text, nullable=False),
+)
+
 counters = Table(
     "counters",
     metadata,

@@ -224,5 +224,19 @@ VERSION_4 = (
     "CREATE UNIQUE INDEX one_number_per_key ON files (sync_id, key, sequence)",
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
+VERSION_5 = (
+    """
+    CREATE TABLE breakers (
+        sync_id TEXT NOT NULL REFERENCES syncs (id) PRIMARY KEY,
+        state TEXT NOT NULL,
+        failures INTEGER NOT NULL,
+        since BIGINT NOT NULL,
+        until BIGINT NOT NULL,
+        run TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        message TEXT NOT NULL
+    )""",
+)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
 """Statements of version 1, 2, … in order."""

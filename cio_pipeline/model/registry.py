@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Mode, Plan, Series
 from cio_pipeline.model.sync import Sync
@@ -92,3 +93,5 @@ class Outcome:
     quarantined: int = 0
     error: str | None = None
     """Scrubbed text of the error; None if the sync was served."""
+    trip: Trip | None = None
+    """What the destination's breaker has to know; None if all was well, or it had no part in it."""

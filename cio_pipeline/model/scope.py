@@ -10,12 +10,14 @@ class Lane(StrEnum):
 
     Ticks serve what has been initially exported; the initial lane serves what is new or resumed,
     so that a long first export never delays a tick. A run started by hand does both. The manifest
-    lane runs no export: it lists files that a failed run left without a manifest.
+    lane runs no export: it lists files that a failed run left without a manifest. The slow lane
+    does all kinds of work for syncs whose destination would hold up the others.
     """
 
     TICK = "tick"
     INITIAL = "initial"
     MANIFEST = "manifest"
+    SLOW = "slow"
     ALL = "all"
 
 

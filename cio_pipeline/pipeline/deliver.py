@@ -1,26 +1,34 @@
 """Delivering sealed plans and committing them, so that one failing sync never stops the others."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from statistics import median
 
+from cio_pipeline.model.breakers import Trip, trip_of
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import Plan, SealedPlan
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.in_flight import InFlight
+from cio_pipeline.pipeline.in_parallel import in_parallel
 from cio_pipeline.pipeline.services import Services
-
-THREADS = 8
-"""Syncs that are delivered to at a time."""
 
 BYTES_IN_FLIGHT = 256 * 1024 * 1024
 """Two full files: a create-only put to a store holds the whole body in memory."""
 
 COMMIT_EVERY = 200
 """Plans per commit: few transactions, and little to deliver again after a crash."""
+
+PATIENCE = 10.0
+"""Seconds that all others wait for the slowest syncs before these are left to runs of their own."""
+
+SLOW_SECONDS = 2.0
+"""A delivery that takes no longer is not slow, however fast the others are."""
+
+SLOW_TIMES = 5
+"""How many times as long as half of the others a slow delivery takes."""
 
 
 @dataclass(frozen=True)
@@ -29,32 +37,64 @@ class Failure:
 
     kind: str
     message: str
+    trip: Trip | None = None
 
 
 def deliver(
-    services: Services, lease: HeldLease, sealed: Sequence[SealedPlan]
+    services: Services,
+    lease: HeldLease,
+    sealed: Sequence[SealedPlan],
+    patience: float | None = None,
 ) -> tuple[Outcome, ...]:
     """Put the files of each plan and commit the plans whose files all lie in the bucket.
 
-    A plan that fails stays sealed with its error as outcome, and is resumed by the next run.
+    A plan that fails stays sealed with its error as outcome, and is resumed by the next run. So is
+    one that makes the others wait for longer than `patience` seconds (None: for ever).
     """
-    outcomes: list[Outcome] = []
-    in_flight = InFlight(BYTES_IN_FLIGHT)
-    put = partial(_try, services, lease, in_flight, _syncs(services, sealed))
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="deliver") as pool:
-        for start in range(0, len(sealed), COMMIT_EVERY):
-            chunk = sealed[start : start + COMMIT_EVERY]
-            failures = list(pool.map(put, chunk))
-            outcomes += _commit(services, lease, list(zip(chunk, failures, strict=True)))
-            _tell(services, sealed, len(outcomes))
-    _clear_spool(services, sealed, outcomes)
-    return tuple(outcomes)
+    syncs = _syncs(services, sealed)
+    put = partial(_try, services, lease, InFlight(BYTES_IN_FLIGHT), syncs)
+    outcomes: dict[int, Outcome] = {}
+    seconds: dict[int, float] = {}
+    chunk: list[tuple[SealedPlan, Failure | None]] = []
+    for one, failure, taken in in_parallel(put, sealed, patience):
+        chunk.append((one, failure))
+        if one.files and failure is None:
+            seconds[one.plan.plan_id] = taken
+        if len(chunk) == COMMIT_EVERY:
+            outcomes |= _commit(services, lease, chunk)
+            chunk = []
+            _tell(services, sealed, outcomes)
+    outcomes |= _commit(services, lease, chunk)
+    _tell(services, sealed, outcomes)
+    slow = _slow({} if patience is None else seconds)
+    found = [_judged(one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
+    _clear_spool(services, sealed, found)
+    return tuple(found)
 
 
-def _tell(services: Services, sealed: Sequence[SealedPlan], plans: int) -> None:
-    export = sealed[0].plan.export
-    done, of = (sum(len(one.files) for one in some) for some in (sealed[:plans], sealed))
-    services.progress(f"{export}: files", done, of)
+def _slow(seconds: Mapping[int, float]) -> frozenset[int]:
+    """Plans that took much longer than most: their syncs would hold up every export of a run."""
+    if not seconds:
+        return frozenset()
+    limit = max(SLOW_SECONDS, SLOW_TIMES * median(seconds.values()))
+    return frozenset(plan_id for plan_id, taken in seconds.items() if taken > limit)
+
+
+def _judged(sealed: SealedPlan, outcome: Outcome | None, slow: frozenset[int]) -> Outcome:
+    if outcome is None:
+        message = "the others were not made to wait for it; a run of its own goes on."
+        return _outcome(sealed, Failure("Slow", message, Trip.SLOW))
+    return replace(outcome, trip=Trip.SLOW) if sealed.plan.plan_id in slow else outcome
+
+
+def _tell(
+    services: Services, sealed: Sequence[SealedPlan], outcomes: Mapping[int, Outcome]
+) -> None:
+    if not sealed:
+        return
+    export, files = sealed[0].plan.export, {one.plan.plan_id: len(one.files) for one in sealed}
+    done = sum(files[plan_id] for plan_id in outcomes)
+    services.progress(f"{export}: files", done, sum(files.values()))
 
 
 def _clear_spool(
@@ -84,7 +124,13 @@ def _try(
     syncs: Mapping[str, Sync],
     sealed: SealedPlan,
 ) -> Failure | None:
-    return attempt(lambda: _put_all(services, lease, in_flight, syncs, sealed))
+    failure = attempt(lambda: _put_all(services, lease, in_flight, syncs, sealed))
+    if failure is not None and failure.kind == UNEXPECTED:
+        return replace(failure, trip=Trip.FAILED)
+    return failure
+
+
+UNEXPECTED = "Unexpected"
 
 
 def attempt(work: Callable[[], None]) -> Failure | None:
@@ -92,10 +138,10 @@ def attempt(work: Callable[[], None]) -> Failure | None:
     try:
         work()
     except CioError as error:
-        return Failure(type(error).__name__, str(error))
+        return Failure(type(error).__name__, str(error), trip_of(error))
     except Exception as error:  # noqa: BLE001 - O8: no error of one sync may reach the others
         # The text of an unforeseen error may carry a credential or a row: only its type is kept.
-        return Failure("Unexpected", f"Unexpected {type(error).__name__}; see docs/operations.md.")
+        return Failure(UNEXPECTED, f"Unexpected {type(error).__name__}; see docs/operations.md.")
     return None
 
 
@@ -120,11 +166,14 @@ def _commit(
     services: Services,
     lease: HeldLease,
     attempted: Iterable[tuple[SealedPlan, Failure | None]],
-) -> list[Outcome]:
+) -> dict[int, Outcome]:
     pairs = list(attempted)
     delivered = [sealed for sealed, failure in pairs if failure is None]
     late = _commit_delivered(services, lease, delivered)
-    return [_outcome(sealed, failure or late.get(sealed.plan.plan_id)) for sealed, failure in pairs]
+    return {
+        sealed.plan.plan_id: _outcome(sealed, failure or late.get(sealed.plan.plan_id))
+        for sealed, failure in pairs
+    }
 
 
 def _commit_delivered(
@@ -166,4 +215,5 @@ def _outcome(sealed: SealedPlan, failure: Failure | None) -> Outcome:
         bytes=sum(file.bytes for file in files),
         quarantined=0 if failure else sum(row.count for row in sealed.quarantined),
         error=f"{failure.kind}: {failure.message}" if failure else None,
+        trip=failure.trip if failure else None,
     )

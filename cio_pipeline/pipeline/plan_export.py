@@ -10,11 +10,13 @@ from cio_pipeline.changesets.decide import (
     Changes,
     Covered,
     Decision,
+    HeldBack,
     NotDue,
     Nothing,
     Off,
     Refused,
     Resume,
+    Sending,
     Snapshot,
     decide,
     mode_of,
@@ -26,6 +28,7 @@ from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.model.registry import ExportState, LeaseHolder, Outcome
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.breaker import run_of, why_held_back
 from cio_pipeline.pipeline.cohorts import Cohort, cohorts_of
 from cio_pipeline.pipeline.cuts import decide_cut
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
@@ -39,7 +42,8 @@ class Batch:
     """What one export of one window is about to send, under a held lease.
 
     `busy` names pairs that another run is working on. `known` are outcomes that need no
-    delivery: refusals. `advanced` counts syncs with nothing to send.
+    delivery: refusals, and syncs held back by their breaker. `advanced` counts syncs with nothing
+    to send.
     """
 
     export: str
@@ -50,18 +54,29 @@ class Batch:
     known: tuple[Outcome, ...] = ()
     busy: tuple[LeaseHolder, ...] = ()
     advanced: int = 0
+    lane: Lane = Lane.ALL
 
-    def with_known(self, outcomes: Iterable[Outcome]) -> "Batch":
-        """The same with more outcomes known before delivery."""
-        return replace(self, known=(*self.known, *outcomes))
+    def with_known(self, outcomes: Sequence[Outcome]) -> "Batch":
+        """The same with outcomes known before delivery; they replace others of their syncs."""
+        told = {one.sync_id for one in outcomes}
+        others = [one for one in self.known if one.sync_id not in told]
+        return replace(self, known=(*others, *outcomes))
 
 
 @dataclass(frozen=True)
 class Decided:
-    """A state and what is decided for it."""
+    """A state and what is decided for it; `slow` syncs have a lane of their own."""
 
     state: ExportState
     decision: Decision
+    slow: bool = False
+
+    def concerns(self, lane: Lane) -> bool:
+        """Whether a run of this lane acts on it."""
+        if lane is Lane.SLOW:
+            return self.slow and in_lane(self.decision, Lane.ALL)
+        elsewhere = self.slow and lane is not Lane.ALL and isinstance(self.decision, Sending)
+        return in_lane(self.decision, lane) and not elsewhere
 
 
 def decided(
@@ -69,13 +84,22 @@ def decided(
 ) -> list[Decided]:
     """What each sync of the scope gets of an export in a window (D6); nothing is changed."""
     states = services.ledger.registry.states([export], scope.sync_ids)
-    driving = EXPORTS[export].source
-    return [Decided(state, decide(state, window, cut, driving)) for state in states]
+    breakers, now = services.ledger.breakers.all(), services.clock()
+    run, driving = run_of(services, window), EXPORTS[export].source
+    found: list[Decided] = []
+    for state in states:
+        decision = decide(state, window, cut, driving)
+        breaker = breakers.get(state.sync.id)
+        why = why_held_back(breaker, state.sync, run, now)
+        if why is not None and isinstance(decision, Sending):
+            decision = HeldBack(decision, why)
+        found.append(Decided(state, decision, slow=breaker is not None and breaker.slow(now)))
+    return found
 
 
 def in_lane(decision: Decision, lane: Lane) -> bool:
-    """Whether a run of this lane acts on the decision."""
-    match decision:
+    """Whether a run of this lane acts on the decision, or says why it does not."""
+    match decision.instead_of if isinstance(decision, HeldBack) else decision:
         case Off() | NotDue() | Covered():
             return False
         case Snapshot(late=late):
@@ -89,8 +113,8 @@ def in_lane(decision: Decision, lane: Lane) -> bool:
             return lane is not Lane.INITIAL
         case Nothing() | Refused():
             return True
-        case _:
-            assert_never(decision)
+        case _ as never:
+            assert_never(never)
 
 
 def claim(services: Services, export: str, window: Window, cut: Cut, scope: Scope) -> Batch:
@@ -100,14 +124,16 @@ def claim(services: Services, export: str, window: Window, cut: Cut, scope: Scop
     to it and named in `busy`.
     """
     items = decided(services, export, window, cut, scope)
-    due = [item for item in items if in_lane(item.decision, scope.lane)]
+    due = [item for item in items if item.concerns(scope.lane)]
     moved = _moved_on(services, due, cut)
     pairs = [(item.state.sync.id, export) for item in due]
     lease, busy = services.ledger.leases.claim(
         [pair for pair in pairs if pair not in moved], services.owner, services.clock(), TTL
     )
     held = HeldLease(services.ledger.leases, lease, services.clock)
-    return Batch(export, window, cut, held, (), busy=tuple(busy), advanced=len(moved))
+    return Batch(
+        export, window, cut, held, (), busy=tuple(busy), advanced=len(moved), lane=scope.lane
+    )
 
 
 def _moved_on(services: Services, items: Iterable[Decided], cut: Cut) -> Collection[Pair]:
@@ -160,7 +186,7 @@ def _held(services: Services, batch: Batch, scope: Scope) -> list[Decided]:
         return []
     held = Scope(ids, scope.lane)
     items = decided(services, batch.export, batch.window, batch.cut, held)
-    return [item for item in items if in_lane(item.decision, scope.lane)]
+    return [item for item in items if item.concerns(scope.lane)]
 
 
 def drafts_of(items: Iterable[Decided], cut: Cut) -> list[PlanDraft]:
@@ -198,10 +224,11 @@ def draft(state: ExportState, mode: Mode, upper: Cut, floor: datetime | None = N
 
 def _refusals(items: Sequence[Decided]) -> Iterable[Outcome]:
     for item in items:
-        if isinstance(item.decision, Refused):
-            sync = item.state.sync
+        if isinstance(item.decision, Refused | HeldBack):
+            sync, why = item.state.sync, item.decision.why
+            kind = "Refused" if isinstance(item.decision, Refused) else "BreakerOpen"
             yield Outcome(
-                sync.id, item.state.export, sync.workspace_id, None, error=item.decision.why
+                sync.id, item.state.export, sync.workspace_id, None, error=f"{kind}: {why}"
             )
 
 

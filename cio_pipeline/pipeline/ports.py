@@ -9,6 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 import polars as pl
 
 from cio_pipeline.contracts.declare import SourceTable
+from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.manifests import Manifest, ManifestFile, VoidSequence
 from cio_pipeline.model.plans import Plan, PlanDraft, SealedFile, SealedPlan
@@ -394,6 +395,22 @@ class Attempts(Protocol):
         ...
 
 
+class Breakers(Protocol):
+    """Syncs whose destination failed in their last runs, or holds up others."""
+
+    def all(self) -> Mapping[str, Breaker]:
+        """The breakers there are, by sync id."""
+        ...
+
+    def put(self, changed: Sequence[Breaker]) -> None:
+        """Keep breakers in place of what was kept of those syncs."""
+        ...
+
+    def close(self, sync_ids: Collection[str]) -> None:
+        """Forget the breakers of syncs: they are in order, or somebody says that they are."""
+        ...
+
+
 class Ledger(Protocol):
     """The state of everything; each part is small and stands for one concept."""
 
@@ -435,6 +452,11 @@ class Ledger(Protocol):
     @property
     def attempts(self) -> Attempts:
         """How often the sensor tried."""
+        ...
+
+    @property
+    def breakers(self) -> Breakers:
+        """Who is left alone, for now or until somebody acts."""
         ...
 
     @property

@@ -5,10 +5,13 @@ Crash anywhere and run again: every sealed file is there once, and no row is los
 
 from collections.abc import Iterable, Sequence
 
+from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.registry import Outcome
-from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.breaker import note
+from cio_pipeline.pipeline.deliver import PATIENCE
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.plan_export import Batch, claim, cut_of, open_plans, plan_batch
 from cio_pipeline.pipeline.ports import Pair
@@ -28,8 +31,9 @@ def plan_export(services: Services, export: str, window: Window, scope: Scope) -
     try:
         plans = open_plans(services, batch, scope)
         with reading_once(services, plans) as once:
-            resumed = send(once, batch.lease, plans)
+            resumed = send(once, batch.lease, plans, patience_of(scope.lane))
         record_errors(services, batch.lease, window, resumed)
+        note(services, window, resumed)
         planned = plan_batch(services, batch, scope)
     except BaseException:
         batch.lease.release()
@@ -44,15 +48,20 @@ def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:
     recorded. Raises the source's errors, and LedgerError.
     """
     try:
-        outcomes = [*batch.known]
         plans = [plan for cohort in batch.cohorts for plan in cohort.plans]
         with reading_once(services, plans) as once:
-            for cohort in batch.cohorts:
-                outcomes += send(once, batch.lease, cohort.plans)
+            sent = send(once, batch.lease, plans, patience_of(batch.lane))
+        outcomes = (*batch.known, *sent)
         record_errors(services, batch.lease, batch.window, outcomes)
+        note(services, batch.window, sent)
     finally:
         batch.lease.release()
-    return tuple(outcomes)
+    return outcomes
+
+
+def patience_of(lane: Lane) -> float | None:
+    """How long a sync may hold up others: they share ticks and initial runs, others wait for it."""
+    return PATIENCE if lane in {Lane.TICK, Lane.INITIAL} else None
 
 
 def run_export(
@@ -67,12 +76,14 @@ def record_errors(
 ) -> None:
     """Keep what went wrong for single syncs, so that the window counts as settled for them.
 
-    But for those whose lease is lost: what comes of the window is then the heir's to say.
+    But for those whose lease is lost: what comes of the window is then the heir's to say. So it is
+    with syncs that are slow: a run of their own serves the window.
     """
     for outcome in outcomes:
         pair = (outcome.sync_id, outcome.export)
-        if outcome.error is not None and _still_held(lease, pair):
-            kind, _, message = outcome.error.partition(": ")
+        failed = outcome.error is not None and outcome.trip is not Trip.SLOW
+        if failed and _still_held(lease, pair):
+            kind, _, message = (outcome.error or "").partition(": ")
             services.ledger.errors.record([pair], window.end, kind, message, services.clock())
 
 

@@ -20,8 +20,13 @@ from cio_pipeline.pipeline.seal import seal_cohort, still_spooled
 from cio_pipeline.pipeline.services import Services
 
 
-def send(services: Services, lease: HeldLease, plans: Iterable[Plan]) -> tuple[Outcome, ...]:
+def send(
+    services: Services, lease: HeldLease, plans: Iterable[Plan], patience: float | None = None
+) -> tuple[Outcome, ...]:
     """Send open and sealed plans to their end, those that read the same rows together.
+
+    All that is sent in one piece is delivered together, so that a destination that does not answer
+    is waited for once; what has slices goes cohort by cohort. `patience`: see `deliver`.
 
     One outcome per plan, over all of its slices. A plan that fails, or whose source rows cannot be
     read, stays at its slice with its error as outcome, and the others go on (O8). Raises
@@ -30,17 +35,18 @@ def send(services: Services, lease: HeldLease, plans: Iterable[Plan]) -> tuple[O
     outcomes: dict[int, Outcome] = {}
     waiting = list(plans)
     while waiting:
-        # The lowest slice of a cohort comes first, so that plans that lag behind catch up.
-        cohort = cohorts_of(waiting)[0]
-        waiting = _others(waiting, cohort)
-        sealed, failed = _sealed_or_failed(services, lease, cohort)
-        delivered = deliver(services, lease, sealed)
+        cohorts = _next(waiting)
+        waiting = _others(waiting, cohorts)
+        parts = [_sealed_or_failed(services, lease, cohort) for cohort in cohorts]
+        sealed = [one for some, _ in parts for one in some]
+        failed = [one for _, some in parts for one in some]
+        delivered = deliver(services, lease, sealed, patience)
         news = [(plan, failure_of(plan, error)) for plan, error in failed]
         news += [(one.plan, now) for one, now in zip(sealed, delivered, strict=True)]
         for plan, outcome in news:
             outcomes[plan.plan_id] = _total(outcomes.get(plan.plan_id), outcome)
         if sealed:
-            _tell(services, cohort.model)
+            _tell(services, cohorts[0].model)
         waiting += _going_on(sealed, delivered)
     return tuple(outcomes.values())
 
@@ -82,8 +88,14 @@ def _tell(services: Services, plan: Plan) -> None:
         services.progress(f"{plan.export}: slices", plan.slice + 1, plan.slices)
 
 
-def _others(plans: Iterable[Plan], cohort: Cohort[Plan]) -> list[Plan]:
-    taken = {plan.plan_id for plan in cohort.plans}
+def _next(waiting: Iterable[Plan]) -> list[Cohort[Plan]]:
+    """All cohorts without slices, else one; lower slices first, so that who lags catches up."""
+    cohorts = cohorts_of(waiting)
+    return [one for one in cohorts if one.model.slices == 1] or cohorts[:1]
+
+
+def _others(plans: Iterable[Plan], cohorts: Iterable[Cohort[Plan]]) -> list[Plan]:
+    taken = {plan.plan_id for cohort in cohorts for plan in cohort.plans}
     return [plan for plan in plans if plan.plan_id not in taken]
 
 

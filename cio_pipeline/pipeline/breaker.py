@@ -1,0 +1,117 @@
+"""The breaker of a sync: when its destination is left alone, and when it is tried again (O8).
+
+Pure decisions first; the last two functions keep them in the ledger.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cio_pipeline.model.breakers import Breaker, BreakerState, Trip
+from cio_pipeline.model.registry import Outcome
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.services import Services
+
+OPENS_AT = 2
+"""Consecutive failed runs from which on a breaker is open: one may be bad luck."""
+
+FIRST_DELAY = timedelta(minutes=15)
+LONGEST_DELAY = timedelta(hours=6)
+
+SLOW_FOR = timedelta(hours=1)
+"""How long a slow sync keeps its lane before it is tried with the others again."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What a run's delivery to a sync came to: `trip` None if all was well."""
+
+    sync_id: str
+    trip: Trip | None
+    kind: str = ""
+    message: str = ""
+
+
+def after(before: Breaker | None, now: Delivered, run: str, at: datetime) -> Breaker | None:
+    """The breaker after a delivery; None if the sync is in order.
+
+    All failures of one run count once. A failing sync that makes others wait has failed again.
+    """
+    stopped = before is not None and before.state is BreakerState.STOPPED
+    failing = before is not None and before.state is BreakerState.FAILING
+    failures = before.failures + (before.run != run) if before is not None and failing else 1
+    match now.trip:
+        case None:
+            return before if before is not None and before.slow(at) else None
+        case Trip.FAILED | Trip.SLOW if stopped:
+            return before
+        case Trip.SLOW if not failing:
+            state, failures, wait = BreakerState.SLOW, 0, SLOW_FOR
+        case Trip.REFUSED:
+            state, wait = BreakerState.STOPPED, timedelta(0)
+        case Trip.FAILED | Trip.SLOW:
+            state, wait = BreakerState.FAILING, delay_after(failures)
+    since = before.since if before is not None and (stopped or failing) else at
+    return Breaker(now.sync_id, state, failures, since, at + wait, run, now.kind, now.message)
+
+
+def delay_after(failures: int) -> timedelta:
+    """How long a destination is left alone after so many consecutive failed runs."""
+    if failures < OPENS_AT:
+        return timedelta(0)
+    return min(FIRST_DELAY * 2 ** min(failures - OPENS_AT, 10), LONGEST_DELAY)
+
+
+def why_held_back(breaker: Breaker | None, sync: Sync, run: str, at: datetime) -> str | None:
+    """Why a run sends a sync nothing now, naming who owns it (O3); None if it may send."""
+    if breaker is None:
+        return None
+    owner = f" (owner {sync.owner})" if sync.owner else ""
+    cause = f"{breaker.kind}: {breaker.message}"
+    resume = f"`cio-pipeline sync resume {sync.id}`"
+    if breaker.state is BreakerState.STOPPED:
+        since = f"{breaker.since:%Y-%m-%d %H:%M}"
+        return f"Sync '{sync.id}'{owner} is stopped since {since}. {cause} Then run {resume}."
+    if breaker.state is BreakerState.FAILING and breaker.run == run:
+        return f"Sync '{sync.id}'{owner} failed earlier in this run. {cause}"
+    if breaker.open(at):
+        return (
+            f"Breaker of sync '{sync.id}'{owner} is open until {breaker.until:%Y-%m-%d %H:%M} "
+            f"after {breaker.failures} failed runs; {resume} closes it. {cause}"
+        )
+    return None
+
+
+def run_of(services: Services, window: Window) -> str:
+    """What a breaker calls a run: an owner's work on one window."""
+    return f"{services.owner}, window {window.key}"
+
+
+def note(services: Services, window: Window, outcomes: Iterable[Outcome]) -> None:
+    """Keep in the ledger what a run's outcomes say of the syncs' destinations."""
+    told = [one for one in map(_delivered, outcomes) if one is not None]
+    if not told:
+        return
+    run, at = run_of(services, window), services.clock()
+    known = services.ledger.breakers.all()
+    found = {one.sync_id: known.get(one.sync_id) for one in told}
+    # Failures last: a run that was refused once has been refused, whatever else it delivered.
+    for one in sorted(told, key=lambda one: one.trip is not None):
+        found[one.sync_id] = after(found[one.sync_id], one, run, at)
+    changed = [one for key, one in found.items() if one is not None and one != known.get(key)]
+    closed = [key for key, one in found.items() if one is None and key in known]
+    if changed:
+        services.ledger.breakers.put(changed)
+    if closed:
+        services.ledger.breakers.close(closed)
+
+
+def _delivered(outcome: Outcome) -> Delivered | None:
+    """None if the destination was not asked, or something else went wrong."""
+    if outcome.trip is not None:
+        kind, _, message = (outcome.error or "").partition(": ")
+        return Delivered(outcome.sync_id, outcome.trip, kind, message)
+    if outcome.error is None and outcome.files:
+        return Delivered(outcome.sync_id, None)
+    return None
