@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ from cio_pipeline.cli.restore import restore
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows
-from cio_pipeline.pipeline.write_manifests import write_manifests
+from cio_pipeline.pipeline.write_manifests import Written, write_manifests
 from cio_pipeline.wiring import now
 
 if TYPE_CHECKING:
@@ -37,14 +37,31 @@ class Sent:
 
 
 @dataclass(frozen=True)
+class Unlisted:
+    """A sync whose chain of manifests could not be continued, and why."""
+
+    sync_id: str
+    error: str
+
+
+@dataclass(frozen=True)
 class WindowRun:
-    """One run: its id in the Dagster UI, whether it succeeded, what it sent."""
+    """One run: its id in the Dagster UI, whether it succeeded, what it sent, what it left unlisted.
+
+    `success` is Dagster's: no step failed. `failed` is for scripts: something was left undone.
+    """
 
     window: str
     run_id: str
     success: bool
     sent: tuple[Sent, ...]
     errors: tuple[str, ...]
+    unlisted: tuple[Unlisted, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a step failed, or something was left undone for a sync."""
+        return not self.success or bool(self.unlisted) or any(one.failed for one in self.sent)
 
 
 def export(
@@ -81,7 +98,7 @@ def export(
     else:
         show(done)
         _say_why_nothing(windows, scope)
-    if not all(run.success for run in done) or any(one.failed for run in done for one in run.sent):
+    if any(run.failed for run in done):
         raise typer.Exit(1)
 
 
@@ -137,27 +154,42 @@ def run_windows(windows: Sequence[Window], sync_ids: Sequence[str]) -> Iterator[
                 run_config={**scope_config(sync_ids), **quiet},
                 raise_on_error=False,
             )
+            written: Sequence[Written] = ()
             if not result.success:
                 # Dagster skips the manifest if an export failed; what the others sent is listed.
-                write_manifests(services(), window, sync_ids or None)
-            yield _window_run(window, result)
+                written = write_manifests(services(), window, sync_ids or None)
+            yield _window_run(window, result, written)
 
 
-def _window_run(window: Window, result: "dg.ExecuteInProcessResult") -> WindowRun:
+def _window_run(
+    window: Window, result: "dg.ExecuteInProcessResult", written: Sequence[Written]
+) -> WindowRun:
     errors = [
         f"{event.step_key}: {_innermost(event.step_failure_data.error)}"
         for event in result.all_node_events
         if event.is_step_failure
     ]
     events = result.get_asset_materialization_events()
-    sent = [_sent(window, event.step_materialization_data.materialization) for event in events]
+    made = [event.step_materialization_data.materialization for event in events]
+    sent = [_sent(window, one) for one in made]
+    unlisted = [Unlisted(one.sync_id, one.error) for one in written if one.error is not None]
+    unlisted += [found for one in made if "manifests" in one.metadata for found in _unlisted(one)]
     return WindowRun(
         window.key,
         result.run_id,
         result.success,
         tuple(one for one in sent if one is not None),
         tuple(errors),
+        tuple(unlisted),
     )
+
+
+def _unlisted(found: "dg.AssetMaterialization") -> Iterator[Unlisted]:
+    """The syncs in the manifest asset's table that have an error there."""
+    records: Any = found.metadata["syncs"].value
+    for record in records:
+        if record.data["error"]:
+            yield Unlisted(record.data["sync"], record.data["error"])
 
 
 def _innermost(error: "dg.SerializableErrorInfo | None") -> str:
@@ -213,6 +245,10 @@ def show_failures(runs: Sequence[WindowRun]) -> None:
     for run in runs:
         for error in run.errors:
             CONSOLE.print(f"{run.window}: {error}", style="red", markup=False)
+        for one in run.unlisted:
+            CONSOLE.print(
+                f"{run.window}: manifest of {one.sync_id}: {one.error}", style="red", markup=False
+            )
         for one in run.sent:
             if one.failed:
                 CONSOLE.print(

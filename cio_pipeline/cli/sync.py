@@ -1,6 +1,7 @@
 """`cio-pipeline sync`: the registry of syncs."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,13 @@ from cio_pipeline.cli.context import services, time_at
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.destinations.overlap import absolute, location
+from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.apply import apply_syncs, switch_exports
+from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.known_workspaces import unknown_workspaces
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.sync_file import read_sync_file
@@ -48,6 +51,7 @@ def apply(
         lambda sync: location(sync.destination, base),
         time_at(at),
     )
+    found.ledger.breakers.close([one.sync_id for one in applied if one.action == "changed"])
     _warn_of_unknown_workspaces(found, syncs)
     if as_json:
         print_json(applied)
@@ -88,7 +92,7 @@ def read_file(file: Path) -> str:
 def list_(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
     """List all syncs."""
     found = services()
-    positions = _behind(found)
+    positions, breakers, now = _behind(found), found.ledger.breakers.all(), found.clock()
     rows = [
         (
             one.sync.id,
@@ -97,6 +101,7 @@ def list_(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to dec
             one.sync.cadence.value,
             sum(switch.enabled for switch in one.switches.values()),
             positions.get(one.sync.id),
+            _breaker(breakers.get(one.sync.id), now),
             one.sync.owner,
             found.destinations(one.sync).describe(),
         )
@@ -109,6 +114,7 @@ def list_(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to dec
         "cadence",
         "exports",
         "delivered up to",
+        "breaker",
         "owner",
         "destination",
     )
@@ -116,6 +122,10 @@ def list_(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to dec
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
         return
     print_table("Syncs", columns, rows, "none; add one with `cio-pipeline sync apply FILE`")
+
+
+def _breaker(breaker: Breaker | None, now: datetime) -> str:
+    return breaker.describe(now) if breaker is not None else "closed"
 
 
 def _behind(found: Services) -> dict[str, object]:
@@ -139,18 +149,23 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - ty
     found = services()
     registered = found.ledger.registry.get(sync_id)
     states = found.ledger.registry.states(list(EXPORTS), [sync_id])
+    breaker = found.ledger.breakers.all().get(sync_id)
     if as_json:
         print_json(
             {
                 "sync": registered.sync.model_dump(mode="json"),
                 "generation": registered.generation,
                 "created_at": registered.created_at,
+                "breaker": breaker,
                 "exports": [_row(state) for state in states],
             }
         )
         return
     described = registered.sync.model_dump(mode="json", exclude_none=True)
     described |= {"generation": registered.generation, "created_at": registered.created_at}
+    described["breaker"] = _breaker(breaker, found.clock())
+    if breaker is not None:
+        described["last error"] = f"{breaker.kind}: {breaker.message}"
     print_table(f"Sync {sync_id}", ("setting", "value"), list(described.items()))
     rows = [tuple(_row(state).values()) for state in states]
     columns = ("export", "on", "delivered up to", "next sequence", "open plan")
@@ -188,8 +203,18 @@ def pause(sync_id: SyncId, exports: Exports = None, at: str | None = None) -> No
 
 @app.command()
 def resume(sync_id: SyncId, exports: Exports = None, at: str | None = None) -> None:
-    """Turn exports on again, all of them if none is named."""
-    _switch(sync_id, exports, at, on=True)
+    """Close the breaker of a sync that was stopped, or turn exports on again.
+
+    Without `--export`, a sync with a breaker goes on with the exports that are on, and any other
+    gets all of its exports on.
+    """
+    ledger = services().ledger
+    ledger.registry.get(sync_id)
+    breaker = close_breaker(ledger, sync_id)
+    if breaker is not None:
+        typer.echo(f"{sync_id}: breaker closed; the next window sends what is outstanding.")
+    if breaker is None or exports:
+        _switch(sync_id, exports, at, on=True)
 
 
 def _switch(sync_id: str, exports: list[str] | None, at: str | None, *, on: bool) -> None:

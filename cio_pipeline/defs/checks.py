@@ -6,11 +6,13 @@ import dagster as dg
 
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.defs.exports import export_key
+from cio_pipeline.defs.manifest import MANIFEST
 from cio_pipeline.defs.partitions import WINDOWS, window_of
 from cio_pipeline.defs.resources import PipelineResource
 from cio_pipeline.monitoring.delivery import (
     DeliveryReport,
     delivery_report,
+    manifest_report,
     problem_rows,
     summary_rows,
 )
@@ -44,13 +46,41 @@ def build_check(export: str) -> dg.AssetChecksDefinition:
     return check
 
 
+def build_manifest_check() -> dg.AssetChecksDefinition:
+    """The check of the manifests: whether what was sent is listed where readers look."""
+
+    @dg.asset_check(
+        asset=MANIFEST,
+        name="manifest_lies_in_every_bucket",
+        partitions_def=WINDOWS,
+        description="Red while a sync's chain of manifests could not be continued in its bucket; "
+        "the table names the sync, its owner and the error.",
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[PipelineResource]
+    ) -> dg.AssetCheckResult:
+        ledger = pipeline.services(context.run.run_id).ledger
+        window = window_of(context)
+        errors = ledger.errors.of_window(window.end)
+        report = manifest_report(window, ledger.registry.all(), errors)
+        return dg.AssetCheckResult(
+            passed=report.passed, description=sentence(report), metadata=describe(report)
+        )
+
+    return check
+
+
 def sentence(report: DeliveryReport) -> str:
     """What the UI shows beside the check's mark: how many syncs were served, and who was not."""
     problems = problem_rows(report)
     served = report.due - len(problems)
-    first = [f"{sync}: {problem}" for sync, _, problem in problems[:NAMED]]
+    first = [f"{_named(sync, owner)}: {problem}" for sync, owner, problem in problems[:NAMED]]
     more = [f"and {len(problems) - NAMED} more"] if len(problems) > NAMED else []
     return " ".join([f"{served} of {report.due} due syncs are in order.", *first, *more])
+
+
+def _named(sync: str, owner: str) -> str:
+    return f"{sync} ({owner})" if owner else sync
 
 
 def describe(report: DeliveryReport) -> dict[str, dg.MetadataValue]:
@@ -63,11 +93,11 @@ def describe(report: DeliveryReport) -> dict[str, dg.MetadataValue]:
 
 
 def build_checks() -> list[dg.AssetChecksDefinition]:
-    """The checks of all exports."""
+    """The checks of all exports, and of the manifests."""
     with warnings.catch_warnings():
         # Partitioned checks are a preview in Dagster 1.13; a golden test watches what we use.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [build_check(name) for name in EXPORTS]
+        return [*(build_check(name) for name in EXPORTS), build_manifest_check()]
 
 
 DELIVERY_CHECKS = build_checks()

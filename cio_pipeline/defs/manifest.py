@@ -37,7 +37,7 @@ def manifest(
     if scope.restores:
         for one in restore_manifests(services, chosen.sync_ids):
             context.log.info(f"{one.key} of sync {one.sync_id}: {one.error or 'put back'}")
-    written = write_manifests(services, window_of(context), chosen.sync_ids)
+    written = write_manifests(services, window_of(context), chosen.sync_ids, chosen.lane)
     failed = [one for one in written if one.error is not None]
     return dg.MaterializeResult(
         metadata={

@@ -61,18 +61,20 @@ def _seen(
     last = last_closed_window(now, Cadence.QUARTER_HOUR).start
     positions = [state.position.at for state in states if state.position is not None]
     errors = services.ledger.errors.since(min([last, *positions]))
+    breakers = services.ledger.breakers.all()
     unlisted = with_work(services, [state.sync for state in states])
     keys = {
         Lane.TICK: [window.key for window in unsettled_windows(states, errors, now)],
         Lane.INITIAL: sorted({state.sync.id for state in states if is_fresh(state)}),
         Lane.MANIFEST: sorted(unlisted),
+        Lane.SLOW: sorted(breakers),
     }
     attempts = {
         (lane, key): tried
         for lane, wanted in keys.items()
         for key, tried in services.ledger.attempts.counts(lane, wanted).items()
     }
-    return Seen(errors, attempts, running, unlisted)
+    return Seen(errors, attempts, running, unlisted, breakers)
 
 
 def _run(request: Request) -> dg.RunRequest:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
+from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Mode
-from cio_pipeline.model.registry import ExportState
+from cio_pipeline.model.registry import ExportState, RegisteredSync
 from cio_pipeline.model.windows import Window
 
 _NOT_SERVED = "The position is not at the window's end and no error was recorded."
@@ -89,6 +90,23 @@ def delivery_report(
         waiting=ids(_Standing.WAITING),
         failed=tuple((sync, owners[sync], errors[sync, export]) for sync in ids(_Standing.FAILED)),
         late=tuple((sync, owners[sync]) for sync in ids(_Standing.LATE)),
+    )
+
+
+def manifest_report(
+    window: Window, syncs: Sequence[RegisteredSync], errors: Mapping[tuple[str, str], str]
+) -> DeliveryReport:
+    """The same for the chains of manifests: `errors` of the window hold theirs under CHAIN."""
+    due = [one for one in syncs if one.sync.manifest and window.end > one.created_at]
+    failed = {one.sync.id: one.sync.owner for one in due if (one.sync.id, CHAIN) in errors}
+    return DeliveryReport(
+        CHAIN,
+        window.end,
+        delivered=tuple(sorted({one.sync.id for one in due} - failed.keys())),
+        empty_or_covered=(),
+        waiting=(),
+        failed=tuple((sync, failed[sync], errors[sync, CHAIN]) for sync in sorted(failed)),
+        late=(),
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from cio_pipeline.model.errors import CioError, InvalidConfig, LeaseLost, ObjectMissing
 from cio_pipeline.model.plans import Plan, PlanState, SealedFile, Series
+from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
 from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.services import Services
@@ -42,7 +43,10 @@ def abandon(services: Services, sync_id: str, export: str) -> Abandoned:
                 f"{busy[0].expires_at:%H:%M:%S} UTC unless it goes on.",
                 "Wait until it has ended, or stop it and wait until then.",
             )
-        return _abandon(services, held, _unfinished(services, pair))
+        abandoned = _abandon(services, held, _unfinished(services, pair))
+        # Who abandons a plan has seen to what stopped the sync.
+        close_breaker(services.ledger, sync_id)
+        return abandoned
     finally:
         held.release()
 

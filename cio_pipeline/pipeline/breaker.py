@@ -1,6 +1,6 @@
 """The breaker of a sync: when its destination is left alone, and when it is tried again (O8).
 
-Pure decisions first; the last two functions keep them in the ledger.
+Pure decisions first; the functions at the end keep them in the ledger.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from cio_pipeline.model.breakers import Breaker, BreakerState, Trip
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.ports import Ledger
 from cio_pipeline.pipeline.services import Services
 
 OPENS_AT = 2
@@ -81,6 +82,14 @@ def why_held_back(breaker: Breaker | None, sync: Sync, run: str, at: datetime) -
             f"after {breaker.failures} failed runs; {resume} closes it. {cause}"
         )
     return None
+
+
+def close_breaker(ledger: Ledger, sync_id: str) -> Breaker | None:
+    """What an operator does once the cause is mended; the breaker there was, if any."""
+    breaker = ledger.breakers.all().get(sync_id)
+    if breaker is not None:
+        ledger.breakers.close([sync_id])
+    return breaker
 
 
 def run_of(services: Services, window: Window) -> str:

@@ -14,6 +14,7 @@ from cio_pipeline.model.errors import CioError, LeaseLost, LedgerError, Manifest
 from cio_pipeline.model.manifests import digest
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.bucket_chain import (
     BucketChain,
     accounted_numbers,
@@ -99,6 +100,8 @@ def _catch_up(services: Services, sync: Sync) -> CaughtUp:
         _settle_cuts(services, [chain])
         found = _recovered(services, chain)
         services.ledger.recovery.take_in(lease, found, services.clock())
+        # Conflicts of an old backup are mended by this.
+        close_breaker(services.ledger, sync.id)
     finally:
         held.release()
     return _told(chain, found)

@@ -1,9 +1,10 @@
 """The sensor's decision, pure: which runs are wanted now, given the ledger and the clock."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.windows import (
@@ -58,26 +59,44 @@ class Seen:
     `errors` are (pair, window end) already recorded. `attempts` maps (lane, key) to number and
     time of the last attempt. `running` are the (lane, key) of unfinished runs; runs that serve
     all syncs have their window as key. `unlisted` are the syncs that have files or manifests
-    which lie in no bucket's chain yet.
+    which lie in no bucket's chain yet. `breakers` are those that are not in order, by sync.
     """
 
     errors: Collection[tuple[Pair, datetime]]
     attempts: Mapping[tuple[Lane, str], tuple[int, datetime]]
     running: Collection[tuple[Lane, str]]
     unlisted: Collection[str] = frozenset()
+    breakers: Mapping[str, Breaker] = field(default_factory=dict[str, Breaker])
+
+    def open(self, sync_id: str, now: datetime) -> bool:
+        """Whether the sync is left alone, so that a run of its own would be in vain."""
+        breaker = self.breakers.get(sync_id)
+        return breaker is not None and breaker.open(now)
+
+    def slow(self, sync_id: str, now: datetime) -> bool:
+        """Whether the sync is served by runs of its own."""
+        breaker = self.breakers.get(sync_id)
+        return breaker is not None and breaker.slow(now)
 
 
 def wanted_runs(states: Sequence[ExportState], seen: Seen, now: datetime) -> list[Request]:
     """The runs to ask for: initial ones, then unsettled windows, then manifests left behind.
 
-    Initial runs are for new and resumed exports. A window is settled once every due pair has
-    moved past it or has an error recorded in it; what is outstanding then belongs to the next
-    window. Oldest windows come first.
+    Initial runs are for new and resumed exports, unless the sync's breaker is open. A window is
+    settled once every due pair has moved past it or has an error recorded in it; what is
+    outstanding then belongs to the next window. Oldest windows come first. Slow syncs get runs of
+    their own for all that.
     """
     on = [state for state in states if state.switch.enabled]
-    fresh = [state for state in on if is_fresh(state)]
-    served = [state for state in on if not is_fresh(state)]
-    exports = [*_initial_runs(fresh, seen, now), *_ticks(served, seen, now)]
+    slow = [state for state in on if seen.slow(state.sync.id, now)]
+    others = [state for state in on if not seen.slow(state.sync.id, now)]
+    fresh = [one for one in others if is_fresh(one) and not seen.open(one.sync.id, now)]
+    served = [state for state in others if not is_fresh(state)]
+    exports = [
+        *_runs_of_syncs(Lane.INITIAL, fresh, seen, now),
+        *_ticks(served, seen, now),
+        *_runs_of_syncs(Lane.SLOW, slow, seen, now),
+    ]
     return [*exports, *_manifest_runs(exports, seen, now)]
 
 
@@ -146,16 +165,18 @@ def _unsettled(
             yield found
 
 
-def _initial_runs(states: Sequence[ExportState], seen: Seen, now: datetime) -> list[Request]:
+def _runs_of_syncs(
+    lane: Lane, states: Sequence[ExportState], seen: Seen, now: datetime
+) -> list[Request]:
     """One run per window and batch of syncs; the window is the last closed one that is due."""
     waiting: dict[Window, dict[str, int]] = {}
     for state in states:
         window = last_closed_window(now, state.sync.cadence)
-        attempt = _next_attempt(Lane.INITIAL, state.sync.id, seen, now)
+        attempt = _next_attempt(lane, state.sync.id, seen, now, window)
         if attempt is not None and window.end > _served_until(state):
             waiting.setdefault(window, {})[state.sync.id] = attempt
     return [
-        Request(Lane.INITIAL, window, tuple(batch), attempts[batch[0]])
+        Request(lane, window, tuple(batch), attempts[batch[0]])
         for window, attempts in sorted(waiting.items())
         for batch in _batches(sorted(attempts))
     ]
@@ -183,7 +204,8 @@ def _manifest_runs(exports: Sequence[Request], seen: Seen, now: datetime) -> lis
     window = last_closed_window(now, Cadence.QUARTER_HOUR)
     served = {key for _, key in coming}
     waiting: dict[str, int] = {}
-    for sync_id in sorted(set(seen.unlisted) - served):
+    closed = {sync_id for sync_id in seen.unlisted if not seen.open(sync_id, now)}
+    for sync_id in sorted(closed - served):
         attempt = _next_attempt(Lane.MANIFEST, sync_id, seen, now)
         if attempt is not None and ((sync_id, CHAIN), window.end) not in seen.errors:
             waiting[sync_id] = attempt
@@ -192,12 +214,18 @@ def _manifest_runs(exports: Sequence[Request], seen: Seen, now: datetime) -> lis
     return [Request(Lane.MANIFEST, window, tuple(waiting), next(iter(waiting.values())))]
 
 
-def _next_attempt(lane: Lane, key: str, seen: Seen, now: datetime) -> int | None:
-    """The next attempt's number; None while one is running or it is too early."""
+def _next_attempt(
+    lane: Lane, key: str, seen: Seen, now: datetime, window: Window | None = None
+) -> int | None:
+    """The next attempt's number; None while one is running or it is too early.
+
+    Runs of slow syncs do not wait for a `window` that has closed since the last one.
+    """
     if (lane, key) in seen.running:
         return None
     count, last_at = seen.attempts.get((lane, key), (0, None))
-    if last_at is not None and now < last_at + _wait(count):
+    new = lane is Lane.SLOW and window is not None and last_at is not None and last_at < window.end
+    if last_at is not None and now < last_at + _wait(count) and not new:
         return None
     return count + 1
 

@@ -17,11 +17,14 @@ from cio_pipeline.model.manifests import (
     render,
 )
 from cio_pipeline.model.plans import Plan
-from cio_pipeline.model.registry import ExportState, RegisteredSync
+from cio_pipeline.model.registry import ExportState, Outcome, RegisteredSync
+from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.breaker import note, run_of, why_held_back
 from cio_pipeline.pipeline.deliver import Failure, attempt
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.in_parallel import in_parallel
 from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.sweep_spool import sweep_spool
@@ -38,15 +41,19 @@ class Written:
 
 
 def write_manifests(
-    services: Services, window: Window, sync_ids: Collection[str] | None = None
+    services: Services,
+    window: Window,
+    sync_ids: Collection[str] | None = None,
+    lane: Lane = Lane.ALL,
 ) -> tuple[Written, ...]:
     """Put manifests that a crash left behind, then list what no manifest lists yet.
 
-    A sync without a new commit gets no manifest. A sync that fails keeps its manifest in the
-    ledger and is recorded; the others go on.
+    A sync without a new commit gets no manifest. A sync that fails, or whose breaker is open, keeps
+    its manifest in the ledger and is recorded; the others go on. Slow ones are left to their lane.
     """
     known = {one.sync.id: one for one in services.ledger.registry.all()}
-    wanted = [sync_id for sync_id in known if sync_ids is None or sync_id in sync_ids]
+    slow = _slow(services) if lane in {Lane.TICK, Lane.INITIAL} else ()
+    wanted = [one for one in known if (sync_ids is None or one in sync_ids) and one not in slow]
     busy = sorted(with_work(services, [known[sync_id].sync for sync_id in wanted]))
     pairs: list[Pair] = [(sync_id, CHAIN) for sync_id in busy]
     lease, _ = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
@@ -57,6 +64,11 @@ def write_manifests(
     finally:
         held.release()
         attempt(lambda: sweep_spool(services))
+
+
+def _slow(services: Services) -> Collection[str]:
+    now = services.clock()
+    return {key for key, one in services.ledger.breakers.all().items() if one.slow(now)}
 
 
 def with_work(services: Services, syncs: Iterable[Sync]) -> set[str]:
@@ -90,19 +102,59 @@ def _continue_chains(
             )
             if failure is not None:
                 failed[one.sync.id] = failure
-    return tuple(
-        _failed(services, window, one, failed[one.sync.id])
-        if one.sync.id in failed
-        else _put(services, held, window, one, pending)
-        for one in syncs
+    told = {key: _failed(services, window, key, failure) for key, failure in failed.items()}
+    stored = [one for one in syncs if one.sync.id not in failed]
+    told |= _put_all(services, held, window, stored, pending)
+    return tuple(told[sync_id] for sync_id in ids)
+
+
+def _put_all(
+    services: Services,
+    held: HeldLease,
+    window: Window,
+    syncs: Sequence[RegisteredSync],
+    pending: Mapping[str, tuple[Sequence[ManifestFile], Sequence[VoidSequence]]],
+) -> dict[str, Written]:
+    """Put what lies in no bucket yet, syncs in parallel, and tell their breakers."""
+    breakers, now = services.ledger.breakers.all(), services.clock()
+    run = run_of(services, window)
+    reasons = {
+        one.sync.id: why_held_back(breakers.get(one.sync.id), one.sync, run, now) for one in syncs
+    }
+
+    def put(one: RegisteredSync) -> tuple[int | None, Failure | None]:
+        why = reasons[one.sync.id] if one.sync.manifest else None
+        return (None, Failure("BreakerOpen", why)) if why else _put(services, held, one)
+
+    told: dict[str, Written] = {}
+    outcomes: list[Outcome] = []
+    for one, (last, failure), _ in in_parallel(put, syncs):
+        sync = one.sync
+        listed = len(pending.get(sync.id, ((), ()))[0])
+        if failure is not None:
+            _record(services, window, sync.id, failure)
+        told[sync.id] = Written(sync.id, last, listed, failure.message if failure else None)
+        outcomes.append(_outcome(sync, last, failure))
+    note(services, window, outcomes)
+    return told
+
+
+def _outcome(sync: Sync, last: int | None, failure: Failure | None) -> Outcome:
+    """What the breaker has to know; a manifest that stays in the ledger says nothing."""
+    return Outcome(
+        sync.id,
+        CHAIN,
+        sync.workspace_id,
+        None,
+        files=1 if last is not None and sync.manifest else 0,
+        error=f"{failure.kind}: {failure.message}" if failure else None,
+        trip=failure.trip if failure else None,
     )
 
 
-def _failed(
-    services: Services, window: Window, registered: RegisteredSync, failure: Failure
-) -> Written:
-    _record(services, window, registered.sync.id, failure)
-    return Written(registered.sync.id, None, 0, failure.message)
+def _failed(services: Services, window: Window, sync_id: str, failure: Failure) -> Written:
+    _record(services, window, sync_id, failure)
+    return Written(sync_id, None, 0, failure.message)
 
 
 def _states(services: Services, syncs: Sequence[RegisteredSync]) -> Mapping[str, list[ExportState]]:
@@ -173,18 +225,14 @@ def _behind(state: ExportState, window: Window) -> bool:
 
 
 def _put(
-    services: Services,
-    held: HeldLease,
-    window: Window,
-    registered: RegisteredSync,
-    pending: Mapping[str, tuple[Sequence[ManifestFile], Sequence[VoidSequence]]],
-) -> Written:
+    services: Services, held: HeldLease, registered: RegisteredSync
+) -> tuple[int | None, Failure | None]:
+    """The last manifest that the sync has now, and why there is no newer one."""
     sync = registered.sync
-    listed = len(pending.get(sync.id, ((), ()))[0])
     if not sync.manifest:
         # D10: in the ledger only. They count as not put, so they are once `manifest` is on again.
         last = services.ledger.manifests.last(sync.id)
-        return Written(sync.id, last[0] if last else None, listed)
+        return (last[0] if last else None), None
     ordinals: list[int] = []
 
     def put_all() -> None:
@@ -196,10 +244,7 @@ def _put(
             ordinals.append(ordinal)
 
     failure = attempt(put_all)
-    if failure is not None:
-        _record(services, window, sync.id, failure)
-    last = ordinals[-1] if ordinals else None
-    return Written(sync.id, last, listed, failure.message if failure else None)
+    return (ordinals[-1] if ordinals else None), failure
 
 
 def _record(services: Services, window: Window, sync_id: str, failure: Failure) -> None:

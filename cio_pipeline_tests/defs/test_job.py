@@ -96,7 +96,7 @@ def test_o8_a_failing_sync_leaves_the_partition_green_and_its_check_red(
     red = check(result, "people")
     assert not red.passed
     assert red.description is not None
-    assert red.description.startswith("1 of 2 due syncs are in order. bad: ")
+    assert red.description.startswith("1 of 2 due syncs are in order. bad (data@acme.example): ")
     assert "is a file, not a folder" in red.description
     assert red.metadata["syncs_failed"].value == 1
     assert "data@acme.example" in str(red.metadata["syncs"].value)

@@ -12,6 +12,7 @@ from cio_pipeline.model.errors import DestinationUnavailable
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.monitoring.delivery import delivery_report
+from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.retry_quarantine import retry_quarantine
@@ -88,6 +89,7 @@ def test_a_foreign_object_under_a_planned_key_is_a_conflict_and_stays(world: Wor
     assert outcome.error.startswith("ObjectConflict")
     assert foreign.read_bytes() == b"mine"
     foreign.unlink()
+    close_breaker(world.ledger, "a")
     world.run(1, "people")
     assert world.read("people").height == 1
     assert world.verify().ok
