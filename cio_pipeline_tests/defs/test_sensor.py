@@ -9,6 +9,7 @@ import pytest
 
 from cio_pipeline.defs.runs import SILENCE
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
 from cio_pipeline.pipeline.schedule import FIRST_WAIT
@@ -125,6 +126,7 @@ def test_o8_a_window_in_which_a_sync_failed_is_settled_and_the_next_sends_it(
 
     world.folder("bad").unlink()
     moved.rename(world.folder("bad"))
+    close_breaker(world.ledger, "bad")
     after(world, 2)
     (request,), _ = dagster.sense()
     assert dagster.requested(request, "people").success
