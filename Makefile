@@ -28,7 +28,7 @@ demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Simulate a platform, ex
 dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with the daemon on http://127.0.0.1:3000
 	$(BIN)/dagster dev --workspace workspace.yaml
 
-test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL and Chromium from Debian if missing)
+test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL, Chromium and Azurite if missing)
 	$(BIN)/pytest -n 2 --dist load
 
 servers:
@@ -36,6 +36,8 @@ servers:
 	  || { echo 'Installing PostgreSQL for the ledger tests'; .ci/install-postgresql; }
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
 	  || { echo 'Installing Chromium for the test of the UI'; .ci/install-chromium; }
+	@[ -x .servers/azurite/node_modules/.bin/azurite-blob ] \
+	  || { echo 'Installing Azurite for the tests of Azure'; .ci/install-azurite; }
 
 bench: $(VENV)/.installed ## Measure against bare Polars and an empty Dagster run (minutes; gates nothing)
 	$(BIN)/python -m benchmarks

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from cio_pipeline.destinations.azure import AzureContainer
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.destinations.s3 import S3Bucket
 from cio_pipeline.model.destinations import AzureDestination, LocalDestination, S3Destination
-from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.ports import Destination
 
@@ -17,5 +17,5 @@ def open_destination(sync: Sync, base: Path) -> Destination:
             return LocalFolder(base / path)
         case S3Destination() as options:
             return S3Bucket(options)
-        case AzureDestination():
-            raise InvalidConfig("Destinations of type azure cannot be opened.")
+        case AzureDestination() as options:
+            return AzureContainer(options)

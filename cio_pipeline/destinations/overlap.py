@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from cio_pipeline.destinations.azure_sas import parse_sas
+from cio_pipeline.destinations.secrets import resolve
 from cio_pipeline.model.destinations import LocalDestination, Place
+from cio_pipeline.model.errors import DestinationError
 from cio_pipeline.model.sync import Sync
 
 
@@ -10,7 +13,7 @@ def location(destination: Place, base: Path) -> tuple[str, ...]:
     """The store's kind, then the parts of the path; relative paths start at `base`.
 
     Of two destinations one encloses the other, or they are equal, if one location is a prefix of
-    the other. Symlinks, `./` and trailing slashes make no difference.
+    the other. Symlinks, `./` and trailing slashes make no difference. Reads Azure's SAS URLs.
     """
     match destination.type:
         case "local":
@@ -19,12 +22,23 @@ def location(destination: Place, base: Path) -> tuple[str, ...]:
             store = destination.endpoint_url or "aws"
             return (destination.type, store, destination.bucket, *_parts(destination.path))
         case "azure":
-            # The container stands in the URL, which only a reference leads to.
-            return (destination.type, destination.sas_url, *_parts(destination.path))
+            return (destination.type, *_container(destination.sas_url), *_parts(destination.path))
 
 
 def _parts(path: str) -> tuple[str, ...]:
     return tuple(path.split("/")) if path else ()
+
+
+def _container(reference: str) -> tuple[str, ...]:
+    """Account and container behind a SAS URL's reference; the reference if it leads nowhere here.
+
+    Two syncs may use two SAS URLs of one container.
+    """
+    try:
+        sas = parse_sas(resolve(reference))
+    except DestinationError:
+        return (reference,)
+    return (sas.account_url.partition("://")[2].lower(), sas.container)
 
 
 def absolute(sync: Sync, base: Path) -> Sync:

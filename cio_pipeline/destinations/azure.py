@@ -1,0 +1,245 @@
+"""Azure Blob Storage: a folder of a container, reached with a container's SAS URL (D8, seed 004).
+
+obstore moves the bytes. A file is one create-only request, or above `AT_ONCE` bytes a row of blocks
+with a create-only commit: no reader sees half a blob, and none is ever replaced. Each blob carries
+our digest as metadata, so that telling ours from another's costs one request.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import obstore
+from obstore.store import AzureStore
+
+from cio_pipeline.destinations.again import keep_trying
+from cio_pipeline.destinations.azure_control import BlockUpload, once, opened
+from cio_pipeline.destinations.azure_errors import Attempt, Taken, named_errors
+from cio_pipeline.destinations.azure_rights import Rights
+from cio_pipeline.destinations.azure_sas import Sas, parse_sas
+from cio_pipeline.destinations.azure_store import open_store
+from cio_pipeline.destinations.keys import check_key
+from cio_pipeline.destinations.patience import Patience
+from cio_pipeline.destinations.probe import tried
+from cio_pipeline.destinations.secrets import resolve
+from cio_pipeline.destinations.spooled import AT_ONCE, PART, copying, spooled, spooled_size
+from cio_pipeline.model.destinations import AzureDestination
+from cio_pipeline.model.errors import CioError, InvalidKey, ObjectConflict, ObjectMissing
+from cio_pipeline.pipeline.ports import Clock, ObjectInfo, Permission
+
+T = TypeVar("T")
+
+DIGEST = "cio_sha256"
+"""Name of the metadata that holds a blob's digest."""
+
+_SEGMENTS = 254
+"""Most parts of a blob's name."""
+
+
+def _wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class AzureContainer:
+    """A `Destination` in a container. The secret is read when it is first needed."""
+
+    def __init__(
+        self,
+        options: AzureDestination,
+        read_secret: Callable[[str], str] = resolve,
+        patience: Patience = Patience(),  # noqa: B008 - it is frozen
+        now: Clock = _wall_clock,
+    ) -> None:
+        self.options = options
+        self._read_secret = read_secret
+        self._patience = patience
+        self._now = now
+
+    def put(self, key: str, file: Path, sha256: str) -> None:
+        """Create an object from a file; the same bytes count as success, others as conflict."""
+        self._check(key)
+        if spooled_size(key, file) > AT_ONCE:
+            self._create_in_blocks(key, spooled(key, file, sha256, PART), sha256)
+        else:
+            self._create(key, b"".join(spooled(key, file, sha256)), sha256)
+
+    def put_bytes(self, key: str, body: bytes) -> None:
+        """The same for a small body."""
+        self._check(key)
+        self._create(key, body, hashlib.sha256(body).hexdigest())
+
+    def get(self, key: str) -> bytes:
+        """A small object's bytes; raises ObjectMissing."""
+        return self._asked(Attempt("read", "read", key), lambda: b"".join(self._chunks(key)))
+
+    def download(self, key: str, to: Path) -> None:
+        """Copy an object into a local file, streamed; raises ObjectMissing."""
+
+        def work() -> None:
+            chunks = self._chunks(key)
+            with copying(key), to.open("wb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+
+        self._asked(Attempt("read", "read", key), work)
+
+    def sha256(self, key: str) -> str:
+        """The digest of an object's bytes, streamed; raises ObjectMissing."""
+
+        def work() -> str:
+            digest = hashlib.sha256()
+            for chunk in self._chunks(key):
+                digest.update(chunk)
+            return digest.hexdigest()
+
+        return self._asked(Attempt("read", "read", key), work)
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """All objects below a folder prefix, in key order."""
+        if prefix:
+            self._check(prefix)
+
+        def work() -> Sequence[ObjectInfo]:
+            return [
+                ObjectInfo(meta["path"], meta["size"])
+                for batch in obstore.list(self._store, prefix or None)
+                for meta in batch
+            ]
+
+        found = self._asked(Attempt("list", "list", prefix or None), work)
+        return iter(sorted(found, key=lambda o: o.key))
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there counts as success."""
+
+        def work() -> None:
+            with opened(self._sas) as container:
+                container.delete_blob(self._name(key), **once(self._patience))
+
+        try:
+            self._asked(Attempt("delete", "delete", key), work)
+        except ObjectMissing:
+            return
+
+    def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
+        """Write a small object with metadata, in place of what lies there (M1, M4)."""
+        attributes = self._attributes({_metadata_name(n): v for n, v in metadata.items()})
+        self._asked(
+            Attempt("write", "write", key),
+            lambda: obstore.put(self._store, key, body, attributes=attributes, use_multipart=False),
+        )
+
+    def announce(self) -> None:
+        """Nothing: only a bucket is told of a run (D8)."""
+
+    def permissions(self) -> Sequence[Permission]:
+        """Each right of seed 004, and purge's, tried on a blob that is not there."""
+        usable = tried("SAS URL", "everything", self._usable, "all")
+        if not usable.granted:
+            return (usable,)
+        return Rights(self._sas, self.options.path, self._patience, self._now).all()
+
+    def describe(self) -> str:
+        """Where this is, for people."""
+        try:
+            place = f"{self._sas.account_url.partition('://')[2]}/{self._sas.container}"
+        except CioError:
+            place = f"of {self.options.sas_url}"
+        folder = f", folder {self.options.path}" if self.options.path else ""
+        return f"Azure container {place}{folder}"
+
+    @cached_property
+    def _sas(self) -> Sas:
+        return parse_sas(self._read_secret(self.options.sas_url))
+
+    @cached_property
+    def _store(self) -> AzureStore:
+        return open_store(self._usable(), self.options.path, self._patience)
+
+    def _usable(self) -> Sas:
+        self._sas.check_time(self._now())
+        return self._sas
+
+    def _asked(self, attempt: Attempt, work: Callable[[], T]) -> T:
+        """What some work on a key gives, tried again while it may succeed, errors named."""
+        if attempt.key is not None:
+            self._check(attempt.key)
+
+        def named() -> T:
+            with named_errors(attempt, self._usable(), self._now):
+                return work()
+
+        return keep_trying(self._patience, named)
+
+    def _name(self, key: str) -> str:
+        return f"{self.options.path}/{key}" if self.options.path else key
+
+    def _check(self, key: str) -> None:
+        check_key(key)
+        parts = check_key(self._name(key)).split("/")
+        if len(parts) > _SEGMENTS or any(part.endswith(".") for part in parts):
+            raise InvalidKey(
+                f"{key[:80]!r} is no valid key: Azure would rewrite or refuse it.",
+                f"Give it at most {_SEGMENTS} parts, none of which ends in a dot.",
+            )
+
+    def _attributes(self, metadata: Mapping[str, str]) -> dict[str, str]:
+        tier = self.options.access_tier
+        stored = {"Storage-Class": tier} if tier else {}
+        return {"Content-Type": "application/octet-stream", **stored, **metadata}
+
+    def _create(self, key: str, body: bytes, sha256: str) -> None:
+        attributes = self._attributes({DIGEST: sha256})
+
+        def work() -> None:
+            obstore.put(
+                self._store, key, body, mode="create", attributes=attributes, use_multipart=False
+            )
+
+        try:
+            self._asked(Attempt("write", "create", key), work)
+        except Taken:
+            try:
+                self._compare(key, sha256)
+            except ObjectMissing:
+                # Blocks that a killed upload never committed are in the way of a single request.
+                self._create_in_blocks(key, [body] if body else [], sha256)
+
+    def _create_in_blocks(self, key: str, chunks: Iterable[bytes], sha256: str) -> None:
+        upload = BlockUpload(
+            name=self._name(key),
+            attempt=Attempt("write", "write", key),
+            sha256=sha256,
+            metadata={DIGEST: sha256},
+            access_tier=self.options.access_tier,
+            patience=self._patience,
+            now=self._now,
+        )
+        try:
+            upload.run(self._usable(), chunks)
+        except Taken:
+            self._compare(key, sha256)
+
+    def _compare(self, key: str, sha256: str) -> None:
+        """Raise ObjectConflict unless the blob is ours by its metadata or its bytes."""
+        attempt = Attempt("read", "read", key)
+        found = self._asked(attempt, lambda: obstore.get(self._store, key).attributes)
+        if found.get(DIGEST) != sha256 and self.sha256(key) != sha256:
+            raise ObjectConflict(
+                f"Something else lies under '{key}'; it was not overwritten.",
+                "Find out who else writes there, move it away, then run the window again.",
+            )
+
+    def _chunks(self, key: str) -> Iterator[bytes]:
+        with named_errors(Attempt("read", "read", key), self._usable(), self._now):
+            yield from obstore.get(self._store, key).stream()
+
+
+def _metadata_name(name: str) -> str:
+    """A name that Azure allows: that of a C# identifier."""
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return f"_{plain}" if plain[:1].isdigit() else plain

@@ -1,0 +1,118 @@
+"""What goes through Azure's SDK and dagster-azure's resource, not through obstore.
+
+Uploads in blocks (obstore's have no create-only mode), deletes (obstore's are batches, which a
+container's SAS may not send) and trying out rights.
+"""
+
+import logging
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from azure.core import MatchConditions
+from azure.storage.blob import BlobBlock, ContentSettings, StandardBlobTier
+
+from cio_pipeline.destinations.again import keep_trying
+from cio_pipeline.destinations.azure_errors import Attempt, named_errors
+from cio_pipeline.destinations.azure_sas import Sas
+from cio_pipeline.destinations.patience import Patience
+from cio_pipeline.pipeline.ports import Clock
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobClient, ContainerClient
+
+
+class _NoSignatures(logging.Filter):
+    """urllib3 logs whole addresses at level DEBUG."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "sig=" not in record.getMessage()
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_NoSignatures())
+
+
+@contextmanager
+def opened(sas: Sas) -> "Generator[ContainerClient]":
+    """Azure's client for the container of a SAS."""
+    from dagster_azure.blob import (  # noqa: PLC0415 - brings Dagster: two seconds
+        AzureBlobStorageResource,
+        AzureBlobStorageSASTokenCredential,
+    )
+
+    resource = AzureBlobStorageResource(
+        account_url=sas.account_url, credential=AzureBlobStorageSASTokenCredential(token=sas.token)
+    )
+    with resource.get_client() as service:
+        yield service.get_container_client(sas.container)
+
+
+def once(patience: Patience) -> Mapping[str, Any]:
+    """Options of one call that the SDK does not repeat: the resource cannot set its 15 s waits."""
+    return {
+        "retry_total": 0,
+        "connection_timeout": patience.connect.total_seconds(),
+        "read_timeout": patience.request.total_seconds(),
+    }
+
+
+@dataclass(frozen=True)
+class BlockUpload:
+    """A blob that is to be created from blocks, all or nothing.
+
+    Blocks are unseen until they are committed. Those of a killed upload are dropped by the next
+    commit of that name, or by Azure after a week.
+    """
+
+    name: str
+    attempt: Attempt
+    sha256: str
+    metadata: Mapping[str, str]
+    access_tier: str | None
+    patience: Patience
+    now: Clock
+
+    def run(self, sas: Sas, chunks: Iterable[bytes]) -> None:
+        """Stage the chunks as blocks and commit them if nothing lies there; else raises Taken.
+
+        Raises whatever `chunks` raises; then nothing becomes visible.
+        """
+        with opened(sas) as container:
+            blob = container.get_blob_client(self.name)
+            blocks = [self._stage(blob, sas, n, chunk) for n, chunk in enumerate(chunks)]
+            self._commit(blob, sas, blocks)
+
+    def _stage(self, blob: "BlobClient", sas: Sas, number: int, chunk: bytes) -> BlobBlock:
+        name = block_name(self.sha256, number)
+
+        def work() -> None:
+            with named_errors(self.attempt, sas, self.now):
+                blob.stage_block(name, chunk, len(chunk), **once(self.patience))
+
+        keep_trying(self.patience, work)
+        return BlobBlock(name)
+
+    def _commit(self, blob: "BlobClient", sas: Sas, blocks: list[BlobBlock]) -> None:
+        tier = StandardBlobTier(self.access_tier) if self.access_tier else None
+
+        def work() -> None:
+            with named_errors(self.attempt, sas, self.now):
+                blob.commit_block_list(
+                    blocks,
+                    metadata=dict(self.metadata),
+                    content_settings=ContentSettings("application/octet-stream"),
+                    standard_blob_tier=tier,
+                    match_condition=MatchConditions.IfMissing,
+                    **once(self.patience),
+                )
+
+        keep_trying(self.patience, work)
+
+
+def block_name(sha256: str, number: int) -> str:
+    """A block's name: other bytes have other blocks, so that no commit mixes those of two writers.
+
+    All of a blob's names must be equally long, those of a killed upload included.
+    """
+    return f"{sha256[:32]}-{number:05d}"

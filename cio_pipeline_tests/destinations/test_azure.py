@@ -1,0 +1,74 @@
+"""Azure Blob Storage passes the suite, on Azurite (D8)."""
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cio_pipeline.destinations.azure import AzureContainer
+from cio_pipeline.destinations.azure_control import block_name, opened
+from cio_pipeline.model.destinations import AzureDestination
+from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline_tests.azurite import KEY, Azurite, Container, azurite, container
+from cio_pipeline_tests.destinations.cloud_suite import PATIENCE, CloudSuite
+from cio_pipeline_tests.destinations.fault_proxy import Fault, FaultProxy, proxy_before
+from cio_pipeline_tests.destinations.suite import digest
+
+__all__ = ["azurite", "container"]
+
+OTHER_KEY = base64.b64encode(b"another key" * 6).decode()
+PATH = "customerio/a b"
+
+
+def azure(url: str, path: str = PATH, **options: Any) -> AzureContainer:
+    """A destination whose secret is given."""
+    chosen = AzureDestination(type="azure", sas_url="env:ACME_SAS_URL", path=path, **options)
+    return AzureContainer(chosen, lambda _: url, PATIENCE)
+
+
+class TestAzureContainer(CloudSuite):
+    @pytest.fixture
+    def url(self, container: Container) -> str:
+        return container.sas_url("racwdl")
+
+    @pytest.fixture
+    def destination(self, url: str) -> Destination:
+        return azure(url)
+
+    @pytest.fixture
+    def forbidden(self, container: Container) -> Destination:
+        return azure(container.sas_url("rl"))
+
+    @pytest.fixture
+    def wrong_key(self, container: Container) -> Destination:
+        return azure(container.sas_url("racwdl", key=OTHER_KEY))
+
+    @pytest.fixture
+    def nowhere(self, azurite: Azurite) -> Destination:
+        return azure(Container(azurite.url, "no-such-container").sas_url("racwdl"))
+
+    @pytest.fixture
+    def proxy(self, azurite: Azurite) -> Iterator[FaultProxy]:
+        with proxy_before(azurite.url) as found:
+            yield found
+
+    @pytest.fixture
+    def proxied(self, proxy: FaultProxy, url: str) -> Destination:
+        host = proxy.url.partition("//")[2]
+        return azure(url.replace(url.split("/")[2], host))
+
+    @pytest.fixture
+    def throttling(self) -> Fault:
+        text = "<Error><Code>ServerBusy</Code><Message>The server is busy.</Message></Error>"
+        return Fault(answer=(503, text), headers={"x-ms-error-code": "ServerBusy"})
+
+    @pytest.fixture
+    def secrets(self, url: str) -> list[str]:
+        return [KEY, url.partition("?")[2], url.partition("sig=")[2]]
+
+    def leave_unfinished(self, destination: Destination, key: str) -> None:
+        assert isinstance(destination, AzureContainer)
+        with opened(destination._sas) as client:
+            blob = client.get_blob_client(f"{PATH}/{key}")
+            blob.stage_block(block_name(digest(b"killed"), 0), b"bo")
