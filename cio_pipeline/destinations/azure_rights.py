@@ -91,7 +91,7 @@ class Rights:
                 there = None
                 listed = refused("list", "verify, manifests", error)
             except CioError as error:
-                return (_refused("reach the container", "everything", error),)
+                return (refused("reach the container", "everything", error, "all"),)
             blob = container.get_blob_client(name)
             trials = [self._tried(blob, right) for right in _TRIALS]
         return (*trials[:-1], listed, trials[-1], self._expiry(self.now()), _folder(there))
