@@ -107,7 +107,7 @@ class World:
         }
         sync = Sync.model_validate(config)
         apply_syncs(
-            self.ledger.registry,
+            self.services,
             [sync],
             lambda one: location(one.destination, self.root),
             at,

@@ -4,7 +4,7 @@ Belongs here: the kinds of decision, the rules that pick one, the age limits of 
 rows are read (build.py) and who carries a decision out (the pipeline layer).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
@@ -124,15 +124,45 @@ Decision: TypeAlias = Sending | Nothing | Covered | NotDue | Off | Refused | Hel
 def decide(state: ExportState, window: Window, cut: Cut, driving: str) -> Decision:
     """What one (sync, export) sends in a window whose end has this cut (D6, D7).
 
-    `driving` is the export's source table. The first rule that applies wins, in this order: open
-    plan, switch, due, covered, refused, unchanged table, mode. Raises UnknownExport only.
+    `driving` is the export's source table. The first rule that applies wins, in this order:
+    disabled, open plan, switch, due, covered, refused, unchanged table, mode. Raises UnknownExport
+    only.
     """
+    if state.registered.disabled_at is not None:
+        return Off(f"The sync is disabled{_since(state.registered.disabled_at)}.")
     if state.open_plan is not None:
         plan = state.open_plan
         return Resume(plan, f"Plan {plan.plan_id} ({plan.mode}) is open and is finished first.")
     if not state.switch.enabled:
         return Off(f"The export is off{_since(state.switch.paused_at)}.")
     return _not_due(state, window) or _served(state, window, cut, driving)
+
+
+def refused_to_resume(state: ExportState, at: datetime) -> Refused | None:
+    """Why an export may not be turned on `at` a time; None if it may (D7)."""
+    on = _turned_on(state, at)
+    return (
+        _refused(on) if state.position is not None and _off_too_long(on, state.position) else None
+    )
+
+
+def gap_if_resumed(state: ExportState, at: datetime) -> tuple[datetime, datetime] | None:
+    """What an export turned on `at` a time leaves out: processed in [from, to); None if nothing.
+
+    The end is about: the age limit counts from the end of the window that catches up.
+    """
+    limited = declared(state.export).history is History.LAST_30_DAYS
+    if (
+        state.position is None
+        or not limited
+        or _turned_on(state, at).switch.off_for <= HISTORY_LIMIT
+    ):
+        return None
+    return state.position.at, at - HISTORY_LIMIT
+
+
+def _turned_on(state: ExportState, at: datetime) -> ExportState:
+    return replace(state, switch=replace(state.switch, enabled=True, resumed_at=at))
 
 
 def mode_of(decision: Decision) -> Mode | None:
@@ -172,7 +202,7 @@ def _served(state: ExportState, window: Window, cut: Cut, driving: str) -> Decis
     if position is not None and window.end <= position.at:
         return Covered(position, f"Everything up to {position.at:%Y-%m-%d %H:%M} was delivered.")
     if position is not None and _off_too_long(state, position):
-        return _refused()
+        return _refused(state)
     if position is None or driving not in position.tables:
         return _history(state, window, cut, driving)
     before, now = position.tables[driving], cut.tables.get(driving)
@@ -243,11 +273,11 @@ def _off_too_long(state: ExportState, position: Cut) -> bool:
     )
 
 
-def _refused() -> Refused:
+def _refused(state: ExportState) -> Refused:
     message = f"people was off for more than {PEOPLE_OFF_LIMIT.days} days and cannot go on."
     next_step = (
-        "Remove its files and register it under a new id (recreate it); it then starts with all "
-        "history."
+        f"`cio-pipeline sync recreate {state.sync.id}` purges the sync's files and starts it anew, "
+        "with all history."
     )
     return Refused(message, next_step, f"{message} {next_step}")
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cio_pipeline import __version__
-from cio_pipeline.cli import demo, export, ledger, plan, quarantine, source, sync, verify
+from cio_pipeline.cli import demo, export, ledger, lifecycle, plan, quarantine, source, sync, verify
 from cio_pipeline.model.errors import CioError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+lifecycle.add_to(sync.app)
 app.add_typer(source.app, name="source")
 app.add_typer(sync.app, name="sync")
 app.add_typer(quarantine.app, name="quarantine")

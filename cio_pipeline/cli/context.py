@@ -1,5 +1,6 @@
 """What the verbs work with: the services of the environment's settings."""
 
+import getpass
 from collections.abc import Collection
 from datetime import datetime
 
@@ -33,6 +34,14 @@ def window_at(text: str | None) -> Window:
     if text is None:
         return last_closed_window(now(), Cadence.QUARTER_HOUR)
     return data_out_window(parse_time(text))
+
+
+def whoever() -> str:
+    """Who is at the command line, for the history of a sync."""
+    try:
+        return f"{getpass.getuser()} (command line)"
+    except (OSError, KeyError):
+        return "somebody (command line)"
 
 
 def time_at(text: str | None) -> datetime:

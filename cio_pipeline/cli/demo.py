@@ -136,7 +136,7 @@ def _apply(place: Place, first: Window) -> None:
     place.syncs.write_text(text, encoding="utf-8")
     base = Path.cwd()
     applied = apply_syncs(
-        services().ledger.registry,
+        services(),
         read_sync_file(text),
         lambda sync: location(sync.destination, base),
         first.start,

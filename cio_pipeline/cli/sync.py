@@ -1,5 +1,6 @@
 """`cio-pipeline sync`: the registry of syncs."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -7,28 +8,28 @@ from typing import Annotated
 
 import typer
 
-from cio_pipeline.cli.context import services, time_at
+from cio_pipeline.cli.context import services, time_at, whoever
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.destinations.overlap import absolute, location
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.errors import CioError, InvalidConfig
+from cio_pipeline.model.history import Entry
 from cio_pipeline.model.plans import Plan
-from cio_pipeline.model.registry import ExportState
+from cio_pipeline.model.registry import ExportState, RegisteredSync
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.apply import apply_syncs, switch_exports
-from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.apply import apply_syncs
 from cio_pipeline.pipeline.known_workspaces import unknown_workspaces
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.sync_file import read_sync_file
 
-app = typer.Typer(help="Register syncs, look at them, pause and resume them.")
+app = typer.Typer(help="Register syncs, look at them, and all that happens in the life of one.")
 
 SyncId = Annotated[str, typer.Argument(help="Id of the sync.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Exports = Annotated[
-    list[str] | None, typer.Option("--export", help="Only this export; repeat for more.")
-]
+
+LATEST = 5
+"""Lines of its history that `show` shows of a sync."""
 
 
 @app.command()
@@ -46,10 +47,11 @@ def apply(
     found = services()
     syncs = [absolute(sync, base) for sync in read_sync_file(text)]
     applied = apply_syncs(
-        found.ledger.registry,
+        found,
         syncs,
         lambda sync: location(sync.destination, base),
         time_at(at),
+        whoever(),
     )
     found.ledger.breakers.close([one.sync_id for one in applied if one.action == "changed"])
     _warn_of_unknown_workspaces(found, syncs)
@@ -58,6 +60,9 @@ def apply(
         return
     rows = [(one.sync_id, one.action, ", ".join(one.changes)) for one in applied]
     print_table("Applied", ("sync", "action", "changes"), rows, "the file names no sync")
+    for one in applied:
+        for note in one.notes:
+            typer.echo(f"{one.sync_id}: {note}", err=True)
 
 
 def _warn_of_unknown_workspaces(found: Services, syncs: Sequence[Sync]) -> None:
@@ -99,7 +104,7 @@ def list_(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to dec
             one.sync.workspace_id,
             f"v{one.sync.version}",
             one.sync.cadence.value,
-            sum(switch.enabled for switch in one.switches.values()),
+            "disabled" if one.disabled_at else _on(one),
             positions.get(one.sync.id),
             _breaker(breakers.get(one.sync.id), now),
             one.sync.owner,
@@ -128,12 +133,16 @@ def _breaker(breaker: Breaker | None, now: datetime) -> str:
     return breaker.describe(now) if breaker is not None else "closed"
 
 
+def _on(registered: RegisteredSync) -> int:
+    return sum(switch.enabled for switch in registered.switches.values())
+
+
 def _behind(found: Services) -> dict[str, object]:
     """The oldest position of each sync whose exports all have one."""
     positions: dict[str, object] = {}
     missing: set[str] = set()
     for state in found.ledger.registry.states(list(EXPORTS)):
-        if not state.switch.enabled:
+        if not state.on:
             continue
         if state.position is None:
             missing.add(state.sync.id)
@@ -157,7 +166,9 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - ty
                 "generation": registered.generation,
                 "created_at": registered.created_at,
                 "breaker": breaker,
+                "disabled_at": registered.disabled_at,
                 "exports": [_row(state) for state in states],
+                "history": found.ledger.history.of(sync_id),
             }
         )
         return
@@ -166,10 +177,13 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - ty
     described["breaker"] = _breaker(breaker, found.clock())
     if breaker is not None:
         described["last error"] = f"{breaker.kind}: {breaker.message}"
+    if registered.disabled_at is not None:
+        described["disabled_at"] = registered.disabled_at
     print_table(f"Sync {sync_id}", ("setting", "value"), list(described.items()))
     rows = [tuple(_row(state).values()) for state in states]
     columns = ("export", "on", "delivered up to", "next sequence", "open plan")
     print_table("Exports", columns, rows)
+    _print_history(sync_id, found.ledger.history.of(sync_id)[-LATEST:])
 
 
 def _row(state: ExportState) -> dict[str, object]:
@@ -196,30 +210,30 @@ def _progress(plan: Plan) -> str:
 
 
 @app.command()
-def pause(sync_id: SyncId, exports: Exports = None, at: str | None = None) -> None:
-    """Turn exports off, all of them if none is named; resuming sends what changed meanwhile."""
-    _switch(sync_id, exports, at, on=False)
+def history(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+    """Show who did what to a sync, and when."""
+    found = services()
+    found.ledger.registry.get(sync_id)
+    entries = found.ledger.history.of(sync_id)
+    if as_json:
+        print_json(entries)
+        return
+    _print_history(sync_id, entries)
 
 
-@app.command()
-def resume(sync_id: SyncId, exports: Exports = None, at: str | None = None) -> None:
-    """Close the breaker of a sync that was stopped, or turn exports on again.
-
-    Without `--export`, a sync with a breaker goes on with the exports that are on, and any other
-    gets all of its exports on.
-    """
-    ledger = services().ledger
-    ledger.registry.get(sync_id)
-    breaker = close_breaker(ledger, sync_id)
-    if breaker is not None:
-        typer.echo(f"{sync_id}: breaker closed; the next window sends what is outstanding.")
-    if breaker is None or exports:
-        _switch(sync_id, exports, at, on=True)
+def _print_history(sync_id: str, entries: Sequence[Entry]) -> None:
+    rows = [(f"{e.at:%Y-%m-%d %H:%M:%S}", e.who, e.what, _from_to(e)) for e in entries]
+    print_table(f"History of {sync_id}", ("at", "who", "what", "from → to"), rows)
 
 
-def _switch(sync_id: str, exports: list[str] | None, at: str | None, *, on: bool) -> None:
-    registry = services().ledger.registry
-    changed = switch_exports(registry, sync_id, exports or [], time_at(at), on=on)
-    word = "on" if on else "off"
-    named = ", ".join(changed) if changed else f"nothing; all were {word} already"
-    typer.echo(f"{sync_id}: turned {word} {named}.")
+def _from_to(entry: Entry) -> str:
+    if not entry.before:
+        return "registered"
+    return "; ".join(
+        f"{name}: {_short(entry.before.get(name))} → {_short(value)}"
+        for name, value in entry.after.items()
+    )
+
+
+def _short(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

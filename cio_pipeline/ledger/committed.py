@@ -3,12 +3,12 @@
 import json
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.cuts import cuts_where
 from cio_pipeline.ledger.plan_rows import file_of, is_committed, plan_of
-from cio_pipeline.ledger.schema import cuts, files, plans
+from cio_pipeline.ledger.schema import cuts, files, plans, syncs
 from cio_pipeline.model.plans import SealedFile, SealedPlan
 from cio_pipeline.pipeline.recovery import CommittedPlan
 
@@ -16,7 +16,8 @@ from cio_pipeline.pipeline.recovery import CommittedPlan
 def committed_plans(connection: Connection, sync_ids: Collection[str]) -> Sequence[CommittedPlan]:
     """Plans with files that were committed for some syncs, in order of commit.
 
-    Of a plan that is under way, the files of the slices that were committed.
+    Of a plan that is under way, the files of the slices that were committed. Files that were purged
+    or lie where the sync's files went before are left out.
     """
     found: list[CommittedPlan] = []
     for chunk in chunks(sorted(set(sync_ids))):
@@ -53,10 +54,13 @@ def _of_syncs(connection: Connection, sync_ids: Sequence[str]) -> list[Committed
 
 def _files(connection: Connection, sync_ids: Sequence[str]) -> dict[int, list[SealedFile]]:
     found: dict[int, list[SealedFile]] = {}
+    ordinal = files.c.manifest_ordinal
     query = (
         select(files)
         .join(plans, plans.c.id == files.c.plan_id)
+        .join(syncs, syncs.c.id == files.c.sync_id)
         .where(files.c.sync_id.in_(sync_ids), is_committed())
+        .where(or_(ordinal.is_(None), ordinal >= syncs.c.first_manifest))
         .order_by(files.c.plan_id, files.c.number)
     )
     for row in connection.execute(query).mappings():

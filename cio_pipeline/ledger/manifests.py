@@ -6,17 +6,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, tuple_, update
 
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.failures import RowConflict
 from cio_pipeline.ledger.plan_rows import is_committed
 from cio_pipeline.ledger.positions import overtake_errors
-from cio_pipeline.ledger.schema import files, manifests, plans, voids
+from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.errors import LeaseLost
-from cio_pipeline.model.manifests import CHAIN, Manifest, ManifestFile, VoidSequence, digest
+from cio_pipeline.model.manifests import (
+    CHAIN,
+    Manifest,
+    ManifestFile,
+    VoidSequence,
+    digest,
+    manifest_key,
+)
 from cio_pipeline.model.plans import Mode, Series
+from cio_pipeline.pipeline.ports import KnownObject
 
 Pending = tuple[list[ManifestFile], list[VoidSequence]]
 
@@ -54,37 +62,25 @@ class SqlManifests:
         Raises LeaseLost if the ordinal is taken, if it does not continue the chain, or if
         another manifest lists one of its files already.
         """
-
-        def work(connection: Connection) -> None:
-            before = (manifest.ordinal - 1, manifest.previous) if manifest.previous else None
-            if before != _last(connection, manifest.sync_id) or (
-                not before and manifest.ordinal != 1
-            ):
-                _another_run(manifest)
-            connection.execute(
-                insert(manifests).values(
-                    sync_id=manifest.sync_id,
-                    ordinal=manifest.ordinal,
-                    digest=digest(body),
-                    body=body,
-                )
-            )
-            _list_files(connection, manifest)
-            _list_voids(connection, manifest)
-
         try:
-            self.database.write(work)
+            self.database.write(lambda connection: store_manifest(connection, manifest, body))
         except RowConflict:
             _another_run(manifest)
 
     def unput(self, sync_ids: Collection[str]) -> Sequence[tuple[str, int, bytes]]:
-        """(sync id, ordinal, body) of stored manifests that have not been put yet, in order."""
+        """(sync id, ordinal, body) of stored manifests that have not been put yet, in order.
+
+        Those before the chain's beginning in its present place never will be.
+        """
 
         def work(connection: Connection) -> Sequence[tuple[str, int, bytes]]:
             found: list[tuple[str, int, bytes]] = []
             for chunk in chunks(sorted(set(sync_ids))):
-                query = select(manifests.c.sync_id, manifests.c.ordinal, manifests.c.body).where(
-                    manifests.c.sync_id.in_(chunk), manifests.c.put_at.is_(None)
+                query = (
+                    select(manifests.c.sync_id, manifests.c.ordinal, manifests.c.body)
+                    .join(syncs, syncs.c.id == manifests.c.sync_id)
+                    .where(manifests.c.sync_id.in_(chunk), manifests.c.put_at.is_(None))
+                    .where(manifests.c.ordinal >= syncs.c.first_manifest)
                 )
                 found += [
                     (sync_id, ordinal, body) for sync_id, ordinal, body in connection.execute(query)
@@ -117,6 +113,24 @@ class SqlManifests:
         rows = self.database.read(lambda connection: connection.execute(query).all())
         return [(ordinal, body) for ordinal, body in rows]
 
+    def objects(self, sync_id: str) -> Sequence[KnownObject]:
+        """Everything that may have been put for a sync, wherever its files went then."""
+        c = files.c
+        keys = select(c.key, c.bytes, c.sha256, is_committed()).join(plans, plans.c.id == c.plan_id)
+        chain = select(manifests.c.ordinal, func.length(manifests.c.body), manifests.c.digest)
+
+        def work(connection: Connection) -> Sequence[KnownObject]:
+            put = connection.execute(keys.where(c.sync_id == sync_id).order_by(c.key)).all()
+            listed = connection.execute(
+                chain.where(manifests.c.sync_id == sync_id).order_by(manifests.c.ordinal)
+            ).all()
+            return [
+                *(KnownObject(key, size, sha256, done) for key, size, sha256, done in put),
+                *(KnownObject(manifest_key(n), size, sha256) for n, size, sha256 in listed),
+            ]
+
+        return self.database.read(work)
+
     def files(self, sync_id: str, generation: int | None = None) -> Sequence[ManifestFile]:
         """All committed files of a sync, of one generation or of all, in order of commit."""
         of_sync = files.c.sync_id == sync_id
@@ -124,6 +138,20 @@ class SqlManifests:
             of_sync &= plans.c.generation == generation
         rows = self.database.read(lambda connection: _committed(connection, of_sync))
         return [file for _, file in rows]
+
+
+def store_manifest(connection: Connection, manifest: Manifest, body: bytes) -> None:
+    """Store a manifest and mark what it lists; LeaseLost if it does not continue the chain."""
+    before = (manifest.ordinal - 1, manifest.previous) if manifest.previous else None
+    if before != _last(connection, manifest.sync_id) or (not before and manifest.ordinal != 1):
+        _another_run(manifest)
+    connection.execute(
+        insert(manifests).values(
+            sync_id=manifest.sync_id, ordinal=manifest.ordinal, digest=digest(body), body=body
+        )
+    )
+    _list_files(connection, manifest)
+    _list_voids(connection, manifest)
 
 
 def _last(connection: Connection, sync_id: str) -> tuple[int, str] | None:

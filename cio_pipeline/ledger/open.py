@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 
 from cio_pipeline.ledger.attempts import SqlAttempts
 from cio_pipeline.ledger.breakers import SqlBreakers
+from cio_pipeline.ledger.changing import SqlChanges
 from cio_pipeline.ledger.connect import describe, make_engine, parse_url
 from cio_pipeline.ledger.cuts import SqlCuts
 from cio_pipeline.ledger.errors import SqlErrors
+from cio_pipeline.ledger.history import SqlHistory
 from cio_pipeline.ledger.leases import SqlLeases
 from cio_pipeline.ledger.manifests import SqlManifests
 from cio_pipeline.ledger.migrations import migrate
@@ -32,6 +34,8 @@ class SqlLedger:
     attempts: SqlAttempts
     breakers: SqlBreakers
     recovery: SqlRecovery
+    changes: SqlChanges
+    history: SqlHistory
 
     def close(self) -> None:
         """Give back all connections; the ledger opens new ones if it is used again."""
@@ -64,4 +68,6 @@ def open_ledger(url: str) -> SqlLedger:
         attempts=SqlAttempts(database),
         breakers=SqlBreakers(database),
         recovery=SqlRecovery(database),
+        changes=SqlChanges(database),
+        history=SqlHistory(database),
     )

@@ -74,7 +74,11 @@ class SqlRecovery:
 def _correct(connection: Connection, found: Recovered) -> None:
     """Generation and age of a sync that may have been registered again just now."""
     this = syncs.c.id == found.sync_id
-    connection.execute(update(syncs).where(this).values(generation=found.generation))
+    connection.execute(
+        update(syncs)
+        .where(this)
+        .values(generation=found.generation, first_manifest=found.first_manifest)
+    )
     younger = this, syncs.c.created_at > found.created_at
     connection.execute(update(syncs).where(*younger).values(created_at=found.created_at))
 

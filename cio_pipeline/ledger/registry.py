@@ -11,10 +11,12 @@ from typing import Any, NoReturn
 from sqlalchemy import Connection, func, select, update
 
 from cio_pipeline.ledger.bulk import CHUNK, insert_missing, upsert
+from cio_pipeline.ledger.history import record
 from cio_pipeline.ledger.schema import switches, syncs
 from cio_pipeline.ledger.states import export_states
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.errors import UnknownSync
+from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
 from cio_pipeline.model.sync import Sync
 
@@ -29,27 +31,39 @@ class SqlRegistry:
 
     def all(self) -> Sequence[RegisteredSync]:
         """Every sync, by id."""
-        return list(self.database.read(lambda connection: _registered(connection, None)).values())
+        return list(
+            self.database.read(lambda connection: registered_syncs(connection, None)).values()
+        )
 
     def get(self, sync_id: str) -> RegisteredSync:
         """One sync; raises UnknownSync, naming the known ones."""
 
         def work(connection: Connection) -> RegisteredSync:
-            found = _registered(connection, [sync_id])
+            found = registered_syncs(connection, [sync_id])
             return found[sync_id] if found else _unknown(connection, [sync_id])
 
         return self.database.read(work)
 
-    def put(self, sync: Sync, exports: Mapping[str, ExportSwitch], at: datetime) -> RegisteredSync:
+    def put(
+        self,
+        sync: Sync,
+        exports: Mapping[str, ExportSwitch],
+        at: datetime,
+        deed: Deed | None = None,
+    ) -> RegisteredSync:
         """Register a sync (created `at`, generation 1) or replace its configuration.
 
         The switches given are stored as they are, others stay as they were; a sync that exists
-        keeps created_at and generation.
+        keeps created_at and generation. The `deed` becomes a line of its history.
         """
 
         def work(connection: Connection) -> RegisteredSync:
+            before = registered_syncs(connection, [sync.id]).get(sync.id)
             register(connection, sync, exports, at)
-            return _registered(connection, [sync.id])[sync.id]
+            after = registered_syncs(connection, [sync.id])[sync.id]
+            if deed is not None:
+                record(connection, deed, before, after, at)
+            return after
 
         return self.database.write(work)
 
@@ -63,7 +77,7 @@ class SqlRegistry:
         wanted = None if sync_ids is None else set(sync_ids)
 
         def work(connection: Connection) -> Sequence[ExportState]:
-            registered = _registered(connection, wanted)
+            registered = registered_syncs(connection, wanted)
             missing = sorted((wanted or set()) - set(registered))
             if missing:
                 _unknown(connection, missing)
@@ -97,7 +111,7 @@ def generations(connection: Connection, sync_ids: Collection[str]) -> dict[str, 
     return _unknown(connection, missing) if missing else found
 
 
-def _registered(
+def registered_syncs(
     connection: Connection, sync_ids: Collection[str] | None
 ) -> dict[str, RegisteredSync]:
     """Syncs by id, in order of id; all for None. Unknown ids are left out."""
@@ -109,7 +123,12 @@ def _registered(
     rows = connection.execute(query).all()
     return {
         row.id: RegisteredSync(
-            _parse(row.config), row.generation, row.created_at, of_sync.get(row.id, {})
+            _parse(row.config),
+            row.generation,
+            row.created_at,
+            of_sync.get(row.id, {}),
+            row.disabled_at,
+            row.first_manifest,
         )
         for row in sorted(rows, key=lambda row: row.id)
         if sync_ids is None or row.id in sync_ids

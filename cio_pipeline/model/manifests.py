@@ -54,6 +54,15 @@ class VoidSequence:
 
 
 @dataclass(frozen=True)
+class FirstNumber:
+    """The number that a series goes on with where a chain begins anew."""
+
+    export: str
+    series: Series
+    sequence: int
+
+
+@dataclass(frozen=True)
 class InitialProgress:
     """An initial export under way: of `slices` of `slice_rows` source rows, `done` were delivered.
 
@@ -86,7 +95,9 @@ class ExportStatus:
 class Manifest:
     """All that was committed for a sync since the manifest `ordinal - 1`.
 
-    `previous` is the sha256 of that manifest's bytes; None for the first.
+    `previous` is the sha256 of that manifest's bytes; None for the first. `begins` stands in the
+    first manifest of a chain that begins anew where it lies: the manifests before it, and what
+    they list, were purged or lie elsewhere.
     """
 
     sync_id: str
@@ -100,6 +111,7 @@ class Manifest:
     files: tuple[ManifestFile, ...]
     void: tuple[VoidSequence, ...]
     exports: tuple[ExportStatus, ...]
+    begins: tuple[FirstNumber, ...] | None = None
 
 
 def manifest_key(ordinal: int) -> str:

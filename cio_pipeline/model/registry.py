@@ -28,12 +28,19 @@ class ExportSwitch:
 
 @dataclass(frozen=True)
 class RegisteredSync:
-    """A sync in the registry. Windows that end at or before `created_at` are no work (D6)."""
+    """A sync in the registry.
+
+    Windows that end at or before `created_at`, when its generation began, are no work (D6).
+    `disabled_at` is set while it is disabled as a whole. `first_manifest` is the ordinal that its
+    chain begins with where its files go now.
+    """
 
     sync: Sync
     generation: int
     created_at: datetime
     switches: Mapping[str, ExportSwitch] = field(hash=False)
+    disabled_at: datetime | None = None
+    first_manifest: int = 1
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,11 @@ class ExportState:
     def sync(self) -> Sync:
         """The sync's configuration."""
         return self.registered.sync
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is sent: the export is on, and the sync is not disabled."""
+        return self.switch.enabled and self.registered.disabled_at is None
 
 
 @dataclass(frozen=True)

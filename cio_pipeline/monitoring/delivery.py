@@ -139,11 +139,7 @@ def _cell(value: object) -> str:
 
 
 def _due(state: ExportState, window: Window) -> bool:
-    return (
-        state.switch.enabled
-        and window.end > state.registered.created_at
-        and window.due(state.sync.cadence)
-    )
+    return state.on and window.end > state.registered.created_at and window.due(state.sync.cadence)
 
 
 def _standing(

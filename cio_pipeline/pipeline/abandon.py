@@ -43,7 +43,7 @@ def abandon(services: Services, sync_id: str, export: str) -> Abandoned:
                 f"{busy[0].expires_at:%H:%M:%S} UTC unless it goes on.",
                 "Wait until it has ended, or stop it and wait until then.",
             )
-        abandoned = _abandon(services, held, _unfinished(services, pair))
+        abandoned = give_up(services, held, _unfinished(services, pair))
         # Who abandons a plan has seen to what stopped the sync.
         close_breaker(services.ledger, sync_id)
         return abandoned
@@ -69,7 +69,8 @@ def _unfinished(services: Services, pair: Pair) -> Plan:
     return plan
 
 
-def _abandon(services: Services, held: HeldLease, plan: Plan) -> Abandoned:
+def give_up(services: Services, held: HeldLease, plan: Plan) -> Abandoned:
+    """Close an unfinished plan whose pair is held; see abandon."""
     files = services.ledger.plans.sealed([plan]).get(plan.plan_id, ())
     removed: list[str] = []
     left: list[tuple[str, str]] = []
@@ -94,8 +95,8 @@ def _remove(services: Services, plan: Plan, file: SealedFile) -> str | None:
 
     The order matters: a crash in between leaves a sealed plan, which can be abandoned again.
     """
-    destination = services.destinations(services.ledger.registry.get(plan.sync_id).sync)
     try:
+        destination = services.destinations(services.ledger.registry.get(plan.sync_id).sync)
         if destination.sha256(file.key) != file.sha256:
             return "It is not what the plan would have put."
         destination.delete(file.key)

@@ -55,6 +55,11 @@ class BucketChain:
         return self.manifests[-1][0].generation if self.manifests else 1
 
     @property
+    def first(self) -> int:
+        """The ordinal that the chain begins with in this bucket."""
+        return self.manifests[0][0].ordinal if self.manifests else 1
+
+    @property
     def statuses(self) -> tuple[ExportStatus, ...]:
         """Where the exports stood last."""
         return self.manifests[-1][0].exports if self.manifests else ()
@@ -74,7 +79,8 @@ def read_chain(destination: Destination, sync: Sync) -> BucketChain:
             f"({wrong[0].kind}, {len(wrong)} such).",
             "Mend the bucket, or register the sync under another id and path.",
         )
-    bodies = [destination.get(manifest_key(n)) for n in range(1, report.manifests + 1)]
+    ordinals = range(report.first, report.manifests + 1)
+    bodies = [destination.get(manifest_key(ordinal)) for ordinal in ordinals]
     keys = tuple(found.key for found in destination.list())
     chain = BucketChain(sync, tuple((parse(body), body) for body in bodies), keys)
     _require_own(chain)
@@ -138,13 +144,18 @@ def numbers_in_bucket(chain: BucketChain) -> dict[tuple[str, Series], set[int]]:
 def lost_numbers(
     found: Mapping[tuple[str, Series], Iterable[int]],
     accounted: Mapping[tuple[str, Series], Iterable[int]],
+    begun: Mapping[tuple[str, Series], int],
 ) -> tuple[VoidSequence, ...]:
-    """Numbers up to the largest found that nothing accounts for: they may have been used."""
+    """Numbers up to the largest found that nothing accounts for: they may have been used.
+
+    `begun` are the numbers that the chain began with, where that is not 1.
+    """
     lost: list[VoidSequence] = []
     for (export, series), numbers in sorted(found.items()):
         known = set(accounted.get((export, series), ()))
-        last = max(known, default=0)
+        first = begun.get((export, series), 1)
+        last = max(known, default=first - 1)
         top = max((number for number in numbers if number <= last + FAR), default=0)
-        gaps = sorted(set(range(1, top + 1)) - known)
+        gaps = sorted(set(range(first, top + 1)) - known)
         lost += [VoidSequence(export, series, number) for number in gaps]
     return tuple(lost)

@@ -85,7 +85,7 @@ def _damage(destination: Destination, sizes: Mapping[str, int], file: SealedFile
 
 
 def damaged_manifests(services: Services, sync: Sync) -> list[DamagedManifest]:
-    """Manifests of a sync that were put and are gone or have other bytes.
+    """Manifests of a sync that were put where its files go, and are gone or have other bytes.
 
     Raises the destination's errors.
     """
@@ -93,9 +93,10 @@ def damaged_manifests(services: Services, sync: Sync) -> list[DamagedManifest]:
         return []
     destination = services.destinations(sync)
     unput = {ordinal for _, ordinal, _ in services.ledger.manifests.unput([sync.id])}
+    first = services.ledger.registry.get(sync.id).first_manifest
     found: list[DamagedManifest] = []
     for ordinal, body in services.ledger.manifests.bodies(sync.id):
-        if ordinal in unput:
+        if ordinal in unput or ordinal < first:
             continue
         try:
             same = destination.sha256(manifest_key(ordinal)) == digest(body)

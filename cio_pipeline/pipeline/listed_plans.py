@@ -58,11 +58,13 @@ def _initial_draft(
         for series in Series
     }
     limited = export.history is History.LAST_30_DAYS
+    # What it began with: the sync may have been upgraded since.
+    version = files[0][1].version if files else sync.version
     return PlanDraft(
         sync_id=sync.id,
         workspace_id=sync.workspace_id,
         export=name,
-        version=sync.version,
+        version=version,
         timestamp_unit=sync.timestamp_unit,
         stem=sync.stems.get(name, export.stem),
         generation=chain.generation,
@@ -72,7 +74,7 @@ def _initial_draft(
         floor=initial.at - HISTORY_LIMIT if limited else None,
         first=first,
         rows_per_file=export.rows_per_file,
-        fingerprint=fingerprint(export, sync.version, sync.timestamp_unit),
+        fingerprint=fingerprint(export, version, sync.timestamp_unit),
         slices=initial.slices,
         slice_rows=initial.slice_rows,
         layout=sync.layout,

@@ -11,6 +11,7 @@ import polars as pl
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.cuts import Cut, TableCut
+from cio_pipeline.model.history import Deed, Entry
 from cio_pipeline.model.manifests import Manifest, ManifestFile, VoidSequence
 from cio_pipeline.model.plans import Plan, PlanDraft, SealedFile, SealedPlan
 from cio_pipeline.model.registry import (
@@ -192,11 +193,17 @@ class Registry(Protocol):
         """One sync; raises UnknownSync, naming the known ones."""
         ...
 
-    def put(self, sync: Sync, exports: Mapping[str, ExportSwitch], at: datetime) -> RegisteredSync:
+    def put(
+        self,
+        sync: Sync,
+        exports: Mapping[str, ExportSwitch],
+        at: datetime,
+        deed: Deed | None = None,
+    ) -> RegisteredSync:
         """Register a sync (created `at`, generation 1) or replace its configuration.
 
         The switches given are stored as they are; a sync that exists keeps created_at and
-        generation.
+        generation. The `deed` becomes a line of its history, in the same transaction.
         """
         ...
 
@@ -207,6 +214,37 @@ class Registry(Protocol):
 
         A bounded number of queries, however many syncs there are.
         """
+        ...
+
+
+class Changes(Protocol):
+    """What happens to a sync as a whole (D7)."""
+
+    def change(
+        self,
+        lease: Lease,
+        known: RegisteredSync,
+        to: RegisteredSync,
+        deed: Deed,
+        at: datetime,
+        *,
+        forgotten: Collection[str] = (),
+        manifest: tuple[Manifest, bytes] | None = None,
+    ) -> None:
+        """Make a sync what it is `to` be, in one transaction with a line of its history.
+
+        The lease holds all its pairs. `forgotten` exports lose their position, so they begin with
+        all history again; `manifest` is stored with it, to begin a chain anew. Raises LeaseLost,
+        also if the sync is not what is `known` any more; PositionMoved if a plan is unfinished.
+        """
+        ...
+
+
+class History(Protocol):
+    """Who did what to a sync."""
+
+    def of(self, sync_id: str) -> Sequence[Entry]:
+        """All lines of a sync, oldest first."""
         ...
 
 
@@ -318,6 +356,19 @@ class Errors(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class KnownObject:
+    """An object that was put for a sync: what lies under its key with its size is ours.
+
+    But for those that are not `committed`: a run died, or gave up, around their put.
+    """
+
+    key: str
+    size: int
+    sha256: str
+    committed: bool = True
+
+
 class Manifests(Protocol):
     """The chain of manifests per sync."""
 
@@ -348,6 +399,10 @@ class Manifests(Protocol):
 
     def bodies(self, sync_id: str) -> Sequence[tuple[int, bytes]]:
         """All stored manifests of a sync, in order."""
+        ...
+
+    def objects(self, sync_id: str) -> Sequence[KnownObject]:
+        """Everything that may have been put for a sync, wherever its files went then."""
         ...
 
     def files(self, sync_id: str, generation: int | None = None) -> Sequence[ManifestFile]:
@@ -417,6 +472,16 @@ class Ledger(Protocol):
     @property
     def registry(self) -> Registry:
         """Which syncs there are."""
+        ...
+
+    @property
+    def changes(self) -> Changes:
+        """What becomes of a sync."""
+        ...
+
+    @property
+    def history(self) -> History:
+        """What became of it so far."""
         ...
 
     @property

@@ -32,6 +32,7 @@ from cio_pipeline.pipeline.listed_plans import initial_under_way, listed_plans
 from cio_pipeline.pipeline.recovery import Recovered
 from cio_pipeline.pipeline.register_again import registration, served_since
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.verify_sequences import first_numbers
 from cio_pipeline.pipeline.write_manifests import CHAIN
 
 
@@ -182,13 +183,16 @@ def _recovered(services: Services, chain: BucketChain) -> Recovered:
     numbers, accounted = numbers_in_bucket(chain), accounted_numbers(chain)
     _add_own(services, chain.sync.id, accounted)
     # What is kept goes on with its own numbers, and gives the same bytes again.
-    lost = [one for one in lost_numbers(numbers, accounted) if one.export not in kept]
+    begun = first_numbers(manifest for manifest, _ in chain.manifests)
+    lost = [one for one in lost_numbers(numbers, accounted, begun) if one.export not in kept]
     used = [(key, max(found)) for key, found in accounted.items()]
+    used += [(key, number - 1) for key, number in begun.items()]
     used += [((void.export, void.series), void.sequence) for void in lost]
     return Recovered(
         sync_id=chain.sync.id,
         created_at=served_since(chain, services.clock()),
         generation=chain.generation,
+        first_manifest=chain.first,
         manifests=tuple((manifest.ordinal, body) for manifest, body in new),
         plans=tuple(plans),
         under_way=under_way,
@@ -219,7 +223,7 @@ def _first_new(services: Services, chain: BucketChain) -> int:
         held = stored.get(manifest.ordinal)
         if held is None or digest(held) != digest(body):
             return manifest.ordinal
-    return len(chain.manifests) + 1
+    return chain.first + len(chain.manifests)
 
 
 def _cut(services: Services, at: datetime) -> Cut:

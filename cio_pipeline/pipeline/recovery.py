@@ -55,18 +55,20 @@ class Registration:
 class Recovered:
     """What a sync's bucket tells and the ledger does not know.
 
-    The sync was served from `created_at` on. `manifests` are (ordinal, body), later than those
-    that ledger and bucket have in common. `plans` are those that they list, but for initial exports
-    `under_way`. `kept` are exports whose unfinished plan, if the ledger has one, is gone on with.
-    `void` are numbers that they declare void, by ordinal. `positions` are cuts by export. `next`
-    holds the lowest number never used. `lost` are numbers that may have been used and that no
-    manifest accounts for: they become void. `sent` are identities by export that those manifests'
-    files deliver, among the rows that the ledger has in quarantine.
+    The sync was served from `created_at` on, and its chain begins with `first_manifest`.
+    `manifests` are (ordinal, body), later than those that ledger and bucket have in common.
+    `plans` are those that they list, but for initial exports `under_way`. `kept` are exports
+    whose unfinished plan, if the ledger has one, is gone on with. `void` are numbers that they
+    declare void, by ordinal. `positions` are cuts by export. `next` holds the lowest number never
+    used. `lost` are numbers that may have been used and that no manifest accounts for: they become
+    void. `sent` are identities by export that those manifests' files deliver, among the rows that
+    the ledger has in quarantine.
     """
 
     sync_id: str
     created_at: datetime
     generation: int
+    first_manifest: int
     manifests: tuple[tuple[int, bytes], ...]
     plans: tuple[ListedPlan, ...]
     under_way: tuple[UnderWay, ...]

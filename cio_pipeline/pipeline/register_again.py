@@ -37,6 +37,11 @@ def _paused_since(chain: BucketChain) -> dict[str, datetime]:
 
 
 def served_since(chain: BucketChain, now: datetime) -> datetime:
-    """The start of the first window that sent anything, else now."""
-    ends = [file.window_end for manifest, _ in chain.manifests for file in manifest.files]
+    """The start of the first window that sent anything in the last generation, else now."""
+    ends = [
+        file.window_end
+        for manifest, _ in chain.manifests
+        for file in manifest.files
+        if file.generation == chain.generation
+    ]
     return data_out_window(min(ends) - JUST_BEFORE).start if ends else now

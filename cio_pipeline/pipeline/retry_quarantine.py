@@ -45,6 +45,6 @@ def _open(services: Services, lease: Lease) -> list[Plan]:
 
 
 def _draft(state: ExportState) -> list[PlanDraft]:
-    if state.position is None or state.open_plan is not None or not state.switch.enabled:
+    if state.position is None or state.open_plan is not None or not state.on:
         return []
     return [draft(state, Mode.RETRY, state.position)]

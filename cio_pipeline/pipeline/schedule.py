@@ -87,7 +87,7 @@ def wanted_runs(states: Sequence[ExportState], seen: Seen, now: datetime) -> lis
     outstanding then belongs to the next window. Oldest windows come first. Slow syncs get runs of
     their own for all that.
     """
-    on = [state for state in states if state.switch.enabled]
+    on = [state for state in states if state.on]
     slow = [state for state in on if seen.slow(state.sync.id, now)]
     others = [state for state in on if not seen.slow(state.sync.id, now)]
     fresh = [one for one in others if is_fresh(one) and not seen.open(one.sync.id, now)]

@@ -13,7 +13,14 @@ from pathlib import Path
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile
 from cio_pipeline.pipeline.ports import Destination
-from cio_pipeline.pipeline.verify_chain import Link, check_chain, read_links, stored_links
+from cio_pipeline.pipeline.verify_chain import (
+    Link,
+    begins_anew,
+    check_chain,
+    read_links,
+    split_at_beginning,
+    stored_links,
+)
 from cio_pipeline.pipeline.verify_files import check_content, check_name, name_of
 from cio_pipeline.pipeline.verify_report import (
     RESTORE,
@@ -91,6 +98,8 @@ def verify(
         text = f"The destination cannot be listed. {said(error)}"
         unreadable = _Tally([Finding(Problem(Kind.UNREADABLE, "", text), 1)])
         return _report((), unreadable, (), from_ledger=bodies is not None)
+    earlier, links = split_at_beginning(links)
+    sizes = _without(sizes, earlier)
     manifests = [link.manifest for link in links if link.manifest]
     tally.findings += [*broken, *check_chain(links), *check_sequences(manifests)]
     expired_before = now - timedelta(days=expire_days) if now and expire_days else None
@@ -104,6 +113,12 @@ def verify(
 
 def _links_in(destination: Destination) -> tuple[tuple[Link, ...], list[Finding]]:
     return read_links(destination, [o.key for o in destination.list(FOLDER)])
+
+
+def _without(sizes: Mapping[str, int], earlier: Sequence[Link]) -> dict[str, int]:
+    """The objects but for those of the chain that ended before this one began anew here."""
+    gone = {file.key for link in earlier if link.manifest for file in link.manifest.files}
+    return {key: size for key, size in sizes.items() if key not in gone}
 
 
 def _silent(_done: int, _all: int) -> None:
@@ -174,6 +189,7 @@ def _report(
         sync_id=first.sync_id if first else None,
         workspace_id=first.workspace_id if first else None,
         manifests=top,
+        first=links[0].ordinal if links and begins_anew(links[0]) else 1,
         complete_up_to=min([top, *(ordinal - 1 for ordinal in broken)]),
         files=tally.files,
         rows=tally.rows,

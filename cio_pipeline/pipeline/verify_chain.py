@@ -35,9 +35,23 @@ def stored_links(bodies: Sequence[tuple[int, bytes]]) -> tuple[tuple[Link, ...],
     return links, findings
 
 
+def begins_anew(link: Link) -> bool:
+    """Whether a chain begins with this manifest though it is not the first of its sync."""
+    return link.manifest is not None and link.manifest.begins is not None
+
+
+def split_at_beginning(links: tuple[Link, ...]) -> tuple[tuple[Link, ...], tuple[Link, ...]]:
+    """The manifests before the last one that begins a chain anew, and the rest.
+
+    The earlier ones are there where a sync came back to a place, or where it could not purge.
+    """
+    at = max((place for place, link in enumerate(links) if begins_anew(link)), default=0)
+    return links[:at], links[at:]
+
+
 def check_chain(links: tuple[Link, ...]) -> Iterator[Finding]:
     """What is wrong between the manifests: holes, broken hashes, another sync's."""
-    before = Link(0, None, None)
+    before = Link(links[0].ordinal - 1 if links and begins_anew(links[0]) else 0, None, None)
     for link in links:
         yield from _between(before, link)
         before = link

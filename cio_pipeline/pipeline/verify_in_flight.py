@@ -8,6 +8,7 @@ from cio_pipeline.files.names import LARGEST, FileName
 from cio_pipeline.model.manifests import Manifest, ManifestFile
 from cio_pipeline.model.plans import Series
 from cio_pipeline.pipeline.verify_files import is_in_place, name_of
+from cio_pipeline.pipeline.verify_sequences import first_numbers
 
 _Pattern = tuple[str, Series]
 """An export and a series: what numbers are counted by."""
@@ -55,7 +56,9 @@ def _may_be_ours(name: FileName, last: Manifest, exports: Mapping[str, str]) -> 
     export = EXPORTS.get(exports.get(name.stem, ""))
     return (
         export is not None
-        and (name.workspace_id, name.version) == (last.workspace_id, last.version)
+        and name.workspace_id == last.workspace_id
+        # A plan of before an upgrade is finished in the version that it was made in.
+        and name.version <= last.version
         and (name.series is Series.PLAIN or export.split)
         and (name.part is None or export.numbered_parts)
     )
@@ -63,7 +66,8 @@ def _may_be_ours(name: FileName, last: Manifest, exports: Mapping[str, str]) -> 
 
 def _highest(manifests: Sequence[Manifest]) -> dict[_Pattern, tuple[int, int]]:
     """The last number and part accounted for; a number without parts has no next part."""
-    found: dict[_Pattern, tuple[int, int]] = {}
+    begun = first_numbers(manifests)
+    found = {pattern: (number - 1, LARGEST) for pattern, number in begun.items()}
     for manifest in manifests:
         for one in (*manifest.files, *manifest.void):
             part = one.part if isinstance(one, ManifestFile) and one.part else LARGEST

@@ -63,7 +63,8 @@ class VerifyReport:
     `complete_up_to` is the largest manifest that is whole with everything before it. `files`,
     `rows` and `bytes` count what is there and whole; `expired` counts files that readers were to
     delete. `warnings` are no proof of harm: files that a running window may be about to list.
-    `from_ledger` says that the manifests were not read from the bucket.
+    `from_ledger` says that the manifests were not read from the bucket. `first` is the ordinal
+    that the chain begins with here: what came before was purged or lies elsewhere.
     """
 
     sync_id: str | None
@@ -77,6 +78,7 @@ class VerifyReport:
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     from_ledger: bool = False
+    first: int = 1
 
     @property
     def ok(self) -> bool:

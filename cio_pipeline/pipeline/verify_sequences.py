@@ -32,8 +32,11 @@ def check_sequences(manifests: Iterable[Manifest]) -> Iterator[Finding]:
     """What is wrong with the numbers of each export and series, over all manifests.
 
     They start at 1 and go on by one, also from one generation to the next. The parts of an initial
-    metrics export count from 1 within their number.
+    metrics export count from 1 within their number. A chain that begins anew tells where numbers
+    go on.
     """
+    manifests = list(manifests)
+    begun = first_numbers(manifests)
     counted: dict[tuple[str, Series], set[_Number]] = defaultdict(set)
     seen: set[str] = set()
     for manifest in manifests:
@@ -48,13 +51,26 @@ def check_sequences(manifests: Iterable[Manifest]) -> Iterator[Finding]:
                 _Number(manifest.ordinal, void.sequence, None, None)
             )
     return chain.from_iterable(
-        _walk(f"{export} ({series})", sorted(numbers, key=lambda n: n.place))
+        _walk(
+            f"{export} ({series})",
+            sorted(numbers, key=lambda n: n.place),
+            begun.get((export, series), 1) - 1,
+        )
         for (export, series), numbers in counted.items()
     )
 
 
-def _walk(name: str, numbers: list[_Number]) -> Iterator[Finding]:
-    last, last_part = 0, None
+def first_numbers(manifests: Iterable[Manifest]) -> dict[tuple[str, Series], int]:
+    """The numbers that series begin with in this chain, of those that do not begin with 1."""
+    return {
+        (one.export, one.series): one.sequence
+        for manifest in manifests
+        for one in manifest.begins or ()
+    }
+
+
+def _walk(name: str, numbers: list[_Number], last: int) -> Iterator[Finding]:
+    last_part = None
     for number in numbers:
         same = number.sequence == last and None not in {number.part, last_part}
         expected = (last, (last_part or 0) + 1) if same else (last + 1, 1)

@@ -60,7 +60,7 @@ def write_manifests(
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
         mine = [sync_id for sync_id, _ in lease.tokens]
-        return _continue_chains(services, held, window, [known[one] for one in mine])
+        return continue_chains(services, held, window, [known[one] for one in mine])
     finally:
         held.release()
         attempt(lambda: sweep_spool(services))
@@ -82,12 +82,15 @@ def with_work(services: Services, syncs: Iterable[Sync]) -> set[str]:
     return unput | set(services.ledger.manifests.pending(list(by_id)))
 
 
-def _continue_chains(
+def store_rest(
     services: Services, held: HeldLease, window: Window, syncs: Sequence[RegisteredSync]
-) -> tuple[Written, ...]:
-    ids = [one.sync.id for one in syncs]
+) -> tuple[Mapping[str, int], Mapping[str, Failure]]:
+    """Store a manifest of what none lists yet, without putting it.
+
+    Returns how many files it lists per sync that has something to list, and who failed.
+    """
     before = _states(services, syncs)
-    pending = services.ledger.manifests.pending(ids)
+    pending = services.ledger.manifests.pending([one.sync.id for one in syncs])
     states = _states(services, syncs)
     failed: dict[str, Failure] = {}
     for one in syncs:
@@ -102,10 +105,18 @@ def _continue_chains(
             )
             if failure is not None:
                 failed[one.sync.id] = failure
+    return {sync_id: len(files) for sync_id, (files, _) in pending.items()}, failed
+
+
+def continue_chains(
+    services: Services, held: HeldLease, window: Window, syncs: Sequence[RegisteredSync]
+) -> tuple[Written, ...]:
+    """The same as write_manifests, of syncs whose chains are held."""
+    listed, failed = store_rest(services, held, window, syncs)
     told = {key: _failed(services, window, key, failure) for key, failure in failed.items()}
     stored = [one for one in syncs if one.sync.id not in failed]
-    told |= _put_all(services, held, window, stored, pending)
-    return tuple(told[sync_id] for sync_id in ids)
+    told |= _put_all(services, held, window, stored, listed)
+    return tuple(told[one.sync.id] for one in syncs)
 
 
 def _put_all(
@@ -113,7 +124,7 @@ def _put_all(
     held: HeldLease,
     window: Window,
     syncs: Sequence[RegisteredSync],
-    pending: Mapping[str, tuple[Sequence[ManifestFile], Sequence[VoidSequence]]],
+    listed: Mapping[str, int],
 ) -> dict[str, Written]:
     """Put what lies in no bucket yet, syncs in parallel, and tell their breakers."""
     breakers, now = services.ledger.breakers.all(), services.clock()
@@ -130,10 +141,11 @@ def _put_all(
     outcomes: list[Outcome] = []
     for one, (last, failure), _ in in_parallel(put, syncs):
         sync = one.sync
-        listed = len(pending.get(sync.id, ((), ()))[0])
         if failure is not None:
             _record(services, window, sync.id, failure)
-        told[sync.id] = Written(sync.id, last, listed, failure.message if failure else None)
+        told[sync.id] = Written(
+            sync.id, last, listed.get(sync.id, 0), failure.message if failure else None
+        )
         outcomes.append(_outcome(sync, last, failure))
     note(services, window, outcomes)
     return told
@@ -198,7 +210,7 @@ def _store(
 def export_status(state: ExportState, window: Window, sent: Collection[str]) -> ExportStatus:
     """Where an export stands: paused, initial-running, outstanding, delivered or empty."""
     position = state.position.at if state.position else None
-    if not state.switch.enabled:
+    if not state.on:
         name = "paused"
     elif position is None:
         name = "initial-running"

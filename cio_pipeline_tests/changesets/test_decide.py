@@ -199,7 +199,7 @@ def test_d7_the_refusal_says_what_to_do() -> None:
 
     assert isinstance(decision, Refused)
     assert "people" in decision.message
-    assert "Remove its files" in decision.next_step
+    assert "sync recreate acme" in decision.next_step
     assert "under a new id" in decision.next_step
 
 

@@ -14,8 +14,8 @@ from cio_pipeline.model.errors import DestinationUnavailable
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.apply import switch_exports
 from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline.pipeline.lifecycle.switches import switch_exports
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.restore import restore, restore_manifests
 from cio_pipeline.pipeline.retry_quarantine import retry_quarantine

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cio_pipeline.model.errors import InvalidConfig, UnknownExport, UnknownSync
-from cio_pipeline.pipeline.apply import switch_exports
+from cio_pipeline.pipeline.lifecycle.switches import switch_exports
 from cio_pipeline_tests.world import NOON, World
 
 
@@ -17,21 +17,22 @@ def on(world: World, sync_id: str = "a") -> set[str]:
 def test_d1_resuming_an_export_that_was_never_on_brings_what_comes_with_it(world: World) -> None:
     world.sync(exports=["people"])
     changed = switch_exports(world.ledger.registry, "a", ["campaigns"], NOON, on=True)
-    assert set(changed) == {"campaigns", "actions"}
+    assert set(changed.changed) == {"campaigns on", "actions on"}
     assert on(world) == {"people", "campaigns", "actions"}
 
 
 def test_d1_pausing_one_of_a_pair_pauses_both(world: World) -> None:
     world.sync(exports=["objects", "people"])
     changed = switch_exports(world.ledger.registry, "a", ["object_types"], NOON, on=False)
-    assert set(changed) == {"objects", "object_types"}
+    assert set(changed.changed) == {"objects off", "object_types off"}
     assert on(world) == {"people"}
 
 
 def test_pausing_without_names_pauses_all_and_resuming_them_too(world: World) -> None:
     world.sync(exports=["people", "events"])
     registry = world.ledger.registry
-    assert set(switch_exports(registry, "a", [], NOON, on=False)) == {"people", "events"}
+    paused = switch_exports(registry, "a", [], NOON, on=False)
+    assert set(paused.changed) == {"people off", "events off"}
     assert on(world) == set()
     switch_exports(registry, "a", [], NOON, on=True)
     assert on(world) == {"people", "events"}
@@ -57,11 +58,12 @@ def test_what_files_were_sent_with_stays_for_the_life_of_a_sync(world: World) ->
     world.sync()
     changes: list[dict[str, Any]] = [
         {"version": 4},
+        {"layout": "dated"},
         {"timestamp_unit": "ms"},
         {"stems": {"people": "persons"}},
     ]
     for change in changes:
-        with pytest.raises(InvalidConfig, match="cannot change"):
+        with pytest.raises(InvalidConfig, match=r"cannot (change|go back)"):
             world.sync(**change)
     world.sync(owner="someone@acme.example", cadence="1h")
     assert world.ledger.registry.get("a").sync.owner == "someone@acme.example"

@@ -11,7 +11,7 @@ from deltalake import CommitProperties, DeltaTable
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import VersionGone
 from cio_pipeline.model.scope import Lane, Scope
-from cio_pipeline.pipeline.apply import switch_exports
+from cio_pipeline.pipeline.lifecycle.switches import switch_exports
 from cio_pipeline.pipeline.preview import preview
 from cio_pipeline.pipeline.retry_quarantine import retry_quarantine
 from cio_pipeline.sources.tables import create_tables

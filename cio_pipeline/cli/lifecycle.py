@@ -1,0 +1,143 @@
+"""`cio-pipeline sync pause`, `disable`, `upgrade` and the other verbs in the life of a sync."""
+
+from collections.abc import Collection
+from typing import Annotated
+
+import typer
+
+from cio_pipeline.cli.context import services, time_at, whoever
+from cio_pipeline.cli.output import CONSOLE, print_json
+from cio_pipeline.pipeline.lifecycle import verbs
+from cio_pipeline.pipeline.lifecycle.order import Order, Report
+from cio_pipeline.pipeline.lifecycle.upgrade import FROM_V1, NEWEST
+
+SHOWN = 50
+"""Objects that are named one by one; `--json` has all."""
+
+SyncId = Annotated[str, typer.Argument(help="Id of the sync.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+At = Annotated[str | None, typer.Option(help="As if at this time (UTC); default: now.")]
+Exports = Annotated[
+    list[str] | None, typer.Option("--export", help=f"{verbs.PAUSE.exports} Repeatable.")
+]
+Again = Annotated[
+    list[str] | None, typer.Option("--resend", help=f"{verbs.UPGRADE.exports} Repeatable.")
+]
+Sure = Annotated[
+    bool, typer.Option("--yes", help="Do it; otherwise it only tells what it would remove.")
+]
+FromV1 = Annotated[
+    bool, typer.Option("--from-v1", help="Also tell what to do if you come from Customer.io's v1.")
+]
+
+
+def pause(
+    sync_id: SyncId,
+    exports: Exports = None,
+    at: At = None,
+    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+) -> None:
+    """Turn exports off."""
+    _do(verbs.PAUSE, sync_id, at, exports=exports or (), as_json=as_json)
+
+
+def resume(
+    sync_id: SyncId,
+    exports: Exports = None,
+    at: At = None,
+    as_json: AsJson = False,  # noqa: FBT002 - the same
+) -> None:
+    """Turn exports on."""
+    _do(verbs.RESUME, sync_id, at, exports=exports or (), as_json=as_json)
+
+
+def disable(
+    sync_id: SyncId,
+    at: At = None,
+    as_json: AsJson = False,  # noqa: FBT002 - the same
+) -> None:
+    """Quit sending."""
+    _do(verbs.DISABLE, sync_id, at, as_json=as_json)
+
+
+def enable(
+    sync_id: SyncId,
+    at: At = None,
+    as_json: AsJson = False,  # noqa: FBT002 - the same
+) -> None:
+    """Start anew."""
+    _do(verbs.ENABLE, sync_id, at, as_json=as_json)
+
+
+def upgrade(
+    sync_id: SyncId,
+    resend: Again = None,
+    from_v1: FromV1 = False,  # noqa: FBT002 - the same
+    at: At = None,
+    as_json: AsJson = False,  # noqa: FBT002 - the same
+) -> None:
+    """Send v5."""
+    if from_v1:
+        typer.echo(FROM_V1, err=True)
+        if services().ledger.registry.get(sync_id).sync.version == NEWEST:
+            return
+    _do(verbs.UPGRADE, sync_id, at, exports=resend or (), as_json=as_json)
+
+
+def purge(
+    sync_id: SyncId,
+    yes: Sure = False,  # noqa: FBT002 - the same
+    at: At = None,
+    as_json: AsJson = False,  # noqa: FBT002 - the same
+) -> None:
+    """Remove a disabled sync's files."""
+    _do(verbs.PURGE, sync_id, at, sure=yes, as_json=as_json)
+
+
+def recreate(
+    sync_id: SyncId,
+    yes: Sure = False,  # noqa: FBT002 - the same
+    at: At = None,
+    as_json: AsJson = False,  # noqa: FBT002 - the same
+) -> None:
+    """Purge and start anew."""
+    _do(verbs.RECREATE, sync_id, at, sure=yes, as_json=as_json)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verbs to `cio-pipeline sync`, with the summaries that Dagster shows, too."""
+    commands = {one.__name__: one for one in COMMANDS}
+    for verb in verbs.VERBS:
+        app.command(verb.name, help=verb.summary)(commands[verb.name])
+
+
+COMMANDS = (pause, resume, disable, enable, upgrade, purge, recreate)
+
+
+def _do(
+    verb: verbs.Verb,
+    sync_id: str,
+    at: str | None,
+    *,
+    exports: Collection[str] = (),
+    sure: bool = False,
+    as_json: bool,
+) -> None:
+    order = Order(sync_id, time_at(at), whoever(), tuple(exports), sure)
+    report = verb.do(services(), order)
+    if as_json:
+        print_json(report)
+    else:
+        _show(report)
+
+
+def _show(report: Report) -> None:
+    what = ", ".join(report.changed) or "nothing changed"
+    CONSOLE.print(f"{report.sync_id}: {report.verb}: {what}", highlight=False, markup=False)
+    word = "removed" if report.done else "would remove"
+    for key in report.objects[:SHOWN]:
+        CONSOLE.print(f"  {word} {key}", highlight=False, markup=False)
+    if len(report.objects) > SHOWN:
+        CONSOLE.print(f"  … and {len(report.objects) - SHOWN:,} more; --json names all")
+    for note in report.notes:
+        typer.echo(f"  {note}", err=True)

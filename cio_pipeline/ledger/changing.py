@@ -1,0 +1,90 @@
+"""Changing a sync as a whole: disabled, in a new generation, moved (D7)."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, update
+
+from cio_pipeline.ledger.bulk import name_pairs
+from cio_pipeline.ledger.history import record
+from cio_pipeline.ledger.leases import hold
+from cio_pipeline.ledger.manifests import store_manifest
+from cio_pipeline.ledger.positions import unfinished_pairs
+from cio_pipeline.ledger.registry import register, registered_syncs
+from cio_pipeline.ledger.schema import positions, syncs
+from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.model.errors import LeaseLost, PositionMoved
+from cio_pipeline.model.history import Deed
+from cio_pipeline.model.manifests import Manifest
+from cio_pipeline.model.registry import Lease, RegisteredSync
+
+
+class SqlChanges:
+    """What happens to a sync as a whole; fulfils `pipeline.ports.Changes`."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def change(
+        self,
+        lease: Lease,
+        known: RegisteredSync,
+        to: RegisteredSync,
+        deed: Deed,
+        at: datetime,
+        *,
+        forgotten: Collection[str] = (),
+        manifest: tuple[Manifest, bytes] | None = None,
+    ) -> None:
+        """Make a sync what it is to be, in one transaction; see `pipeline.ports.Changes`."""
+
+        def work(connection: Connection) -> None:
+            hold(connection, lease, lease.tokens)
+            _require_known(connection, known)
+            _require_finished(connection, known, to, forgotten)
+            register(connection, to.sync, to.switches, to.created_at)
+            connection.execute(
+                update(syncs)
+                .where(syncs.c.id == to.sync.id)
+                .values(
+                    generation=to.generation,
+                    created_at=to.created_at,
+                    disabled_at=to.disabled_at,
+                    first_manifest=to.first_manifest,
+                )
+            )
+            _forget(connection, to, forgotten)
+            if manifest is not None:
+                store_manifest(connection, *manifest)
+            record(connection, deed, known, to, at)
+
+        self.database.write(work)
+
+
+def _require_known(connection: Connection, known: RegisteredSync) -> None:
+    sync_id = known.sync.id
+    if registered_syncs(connection, [sync_id]).get(sync_id) != known:
+        raise LeaseLost(
+            f"Sync '{sync_id}' was changed by somebody else just now.", "Look, then do it again."
+        )
+
+
+def _require_finished(
+    connection: Connection, known: RegisteredSync, to: RegisteredSync, forgotten: Collection[str]
+) -> None:
+    anew = known.generation != to.generation or known.first_manifest != to.first_manifest
+    exports = known.switches if anew else forgotten
+    busy = unfinished_pairs(connection, [(to.sync.id, export) for export in exports])
+    if busy:
+        raise PositionMoved(f"A plan is unfinished for {name_pairs(busy)}.", "Do it again.")
+
+
+def _forget(connection: Connection, to: RegisteredSync, exports: Collection[str]) -> None:
+    """Drop positions, so that these exports begin with all history again."""
+    connection.execute(
+        delete(positions).where(
+            positions.c.sync_id == to.sync.id,
+            positions.c.generation == to.generation,
+            positions.c.export.in_(sorted(exports)),
+        )
+    )

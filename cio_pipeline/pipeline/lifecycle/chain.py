@@ -1,0 +1,62 @@
+"""A chain of manifests that begins anew: in another place, or where all was purged (D10)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from cio_pipeline.model.manifests import FirstNumber, Manifest, render
+from cio_pipeline.model.registry import ExportState, RegisteredSync
+from cio_pipeline.pipeline.lifecycle.holding import window_at
+from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.write_manifests import export_status
+
+
+def begun_anew(
+    services: Services, known: RegisteredSync, to: RegisteredSync, at: datetime
+) -> tuple[RegisteredSync, tuple[Manifest, bytes] | None]:
+    """What a sync becomes `to`, with the manifest that its chain begins with in its new place.
+
+    It lists no file, and tells where exports stand and numbers go on. A sync that has no manifest
+    yet needs none: its chain begins with number 1 wherever it goes.
+    """
+    last = services.ledger.manifests.last(known.sync.id)
+    if last is None:
+        return to, None
+    states = services.ledger.registry.states(list(known.switches), [known.sync.id])
+    to = replace(to, first_manifest=last[0] + 1)
+    manifest = Manifest(
+        sync_id=to.sync.id,
+        workspace_id=to.sync.workspace_id,
+        feed=to.sync.feed,
+        version=to.sync.version,
+        generation=to.generation,
+        ordinal=last[0] + 1,
+        created_at=at,
+        previous=last[1],
+        files=(),
+        void=(),
+        exports=tuple(export_status(_as(state, to), window_at(at), ()) for state in states),
+        begins=_next_numbers(states),
+    )
+    return to, (manifest, render(manifest))
+
+
+def _as(state: ExportState, to: RegisteredSync) -> ExportState:
+    """Where an export stands once the sync is `to`; a new generation has sent nothing."""
+    new = to.generation != state.registered.generation
+    return replace(
+        state,
+        registered=to,
+        switch=to.switches[state.export],
+        position=None if new else state.position,
+        open_plan=None if new else state.open_plan,
+    )
+
+
+def _next_numbers(states: Sequence[ExportState]) -> tuple[FirstNumber, ...]:
+    return tuple(
+        FirstNumber(state.export, series, number)
+        for state in states
+        for series, number in sorted(state.next_sequence.items())
+        if number > 1
+    )

@@ -1,0 +1,106 @@
+"""Disabling a sync as a whole, and enabling it again as a new generation (D6)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from cio_pipeline.model.history import Deed
+from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
+from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.deliver import attempt
+from cio_pipeline.pipeline.lifecycle.chain import begun_anew
+from cio_pipeline.pipeline.lifecycle.holding import (
+    give_up_plans,
+    holding,
+    list_rest,
+    told,
+    window_at,
+)
+from cio_pipeline.pipeline.lifecycle.objects import Remains, remains
+from cio_pipeline.pipeline.lifecycle.order import Order, Report
+from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.write_manifests import continue_chains
+
+
+def disable(services: Services, order: Order) -> Report:
+    """Quit sending files altogether; what is unfinished is given up.
+
+    Repeatable after a crash. Raises UnknownSync, and LeaseLost if a run works on the sync.
+    """
+    known = services.ledger.registry.get(order.sync_id)
+    with holding(services, known) as held:
+        # First, so that no run plans again what is given up.
+        changed = () if known.disabled_at else ("disabled",)
+        if changed:
+            to = replace(known, disabled_at=order.at)
+            deed = Deed(order.who, "disable")
+            services.ledger.changes.change(held.lease, known, to, deed, order.at)
+        given_up = give_up_plans(services, held, known)
+        now = services.ledger.registry.get(order.sync_id)
+        written = continue_chains(services, held, window_at(services.clock()), [now])
+    notes = [*told(given_up), *(one.error for one in written if one.error is not None)]
+    notes.append(
+        f"`cio-pipeline sync enable {order.sync_id}` will send all history of every export again; "
+        "to stop for a while only, pause exports instead."
+    )
+    return Report(order.sync_id, "disable", changed, tuple(notes))
+
+
+def enable(services: Services, order: Order) -> Report:
+    """Start a disabled sync anew: all history of every export that is on; numbers go on counting.
+
+    Files of an earlier generation that still lie in the bucket are warned of. Raises UnknownSync,
+    and LeaseLost if a run works on the sync.
+    """
+    known = services.ledger.registry.get(order.sync_id)
+    if known.disabled_at is None:
+        return Report(order.sync_id, "enable", (), ("It is enabled already.",))
+    with holding(services, known) as held:
+        found, notes = _looked_at(services, known)
+        given_up = give_up_plans(services, held, known)
+        list_rest(services, held, known)
+        to, manifest = anew(known, order.at), None
+        if found is not None and not found.files:
+            to, manifest = begun_anew(services, known, to, order.at)
+        deed = Deed(order.who, "enable")
+        services.ledger.changes.change(held.lease, known, to, deed, order.at, manifest=manifest)
+        close_breaker(services.ledger, order.sync_id)
+        written = continue_chains(services, held, window_at(services.clock()), [to])
+    notes += [*told(given_up), *(one.error for one in written if one.error is not None)]
+    paused = [name for name, switch in to.switches.items() if not switch.enabled]
+    if paused:
+        notes.append(f"Still off, since they were paused: {', '.join(paused)}.")
+    return Report(order.sync_id, "enable", (f"generation {to.generation}",), tuple(notes))
+
+
+def anew(known: RegisteredSync, at: datetime) -> RegisteredSync:
+    """A sync at the beginning of its next generation; what is paused stays so."""
+    return replace(
+        known,
+        generation=known.generation + 1,
+        created_at=at,
+        disabled_at=None,
+        switches={
+            name: ExportSwitch(enabled=True) if switch.enabled else switch
+            for name, switch in known.switches.items()
+        },
+    )
+
+
+def _looked_at(services: Services, known: RegisteredSync) -> tuple[Remains | None, list[str]]:
+    """What lies in the bucket of earlier generations, None if that cannot be told; and notes."""
+    found: list[Remains] = []
+    failure = attempt(lambda: found.append(remains(services, known)))
+    if failure is not None:
+        return None, [f"The bucket could not be looked at for old files: {failure.message}"]
+    return found[0], list(_warned(known, found[0]))
+
+
+def _warned(known: RegisteredSync, found: Remains) -> Iterator[str]:
+    if found.files:
+        yield (
+            f"{len(found.files):,} files of earlier generations are still in the bucket, like "
+            f"{found.files[0]}: readers that list it load them, too. Disable the sync again and "
+            f"run `cio-pipeline sync purge {known.sync.id}`, then enable it; or empty your tables "
+            "and load new files only."
+        )

@@ -1,0 +1,85 @@
+"""Working on a sync as a whole: nobody else works on any of its exports meanwhile."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from cio_pipeline.model.errors import InvalidConfig, LeaseLost
+from cio_pipeline.model.manifests import CHAIN
+from cio_pipeline.model.plans import Plan
+from cio_pipeline.model.registry import RegisteredSync
+from cio_pipeline.model.windows import Cadence, Window, last_closed_window
+from cio_pipeline.pipeline.abandon import Abandoned, give_up
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.write_manifests import store_rest
+
+
+@contextmanager
+def holding(services: Services, known: RegisteredSync) -> Generator[HeldLease]:
+    """Hold all exports of a sync and its chain; raises LeaseLost, naming the run that has one."""
+    sync_id = known.sync.id
+    pairs = [(sync_id, export) for export in (*known.switches, CHAIN)]
+    lease, busy = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
+    held = HeldLease(services.ledger.leases, lease, services.clock)
+    try:
+        if busy:
+            raise LeaseLost(
+                f"{busy[0].export} of sync '{sync_id}' is being worked on by {busy[0].owner}, "
+                f"until {busy[0].expires_at:%H:%M:%S} UTC unless it goes on.",
+                "Do it again when it has ended, or stop it and wait until then.",
+            )
+        yield held
+    finally:
+        held.release()
+
+
+def open_plans(services: Services, known: RegisteredSync) -> list[Plan]:
+    """The unfinished plans of a sync."""
+    states = services.ledger.registry.states(list(known.switches), [known.sync.id])
+    return [state.open_plan for state in states if state.open_plan is not None]
+
+
+def give_up_plans(services: Services, held: HeldLease, known: RegisteredSync) -> list[Abandoned]:
+    """Close all unfinished plans, also of initial exports that delivered some of their slices.
+
+    For those who send all history again: elsewhere those slices would be sent twice.
+    """
+    return [give_up(services, held, plan) for plan in open_plans(services, known)]
+
+
+def require_no_slices(plans: list[Plan]) -> None:
+    """Raise InvalidConfig for an initial export that is under way."""
+    for plan in plans:
+        if plan.slice:
+            raise InvalidConfig(
+                f"{plan.slice} of {plan.slices} slices of the initial {plan.export} of sync "
+                f"'{plan.sync_id}' were delivered; planned anew, they would be sent twice.",
+                f"Wait until it is finished, or start over: `cio-pipeline sync recreate "
+                f"{plan.sync_id}`.",
+            )
+
+
+def list_rest(services: Services, held: HeldLease, known: RegisteredSync) -> None:
+    """Store a manifest of all that none lists yet, which is put only if the chain goes on.
+
+    Raises LeaseLost if it cannot be.
+    """
+    _, failed = store_rest(services, held, window_at(services.clock()), [known])
+    if failed:
+        failure = failed[known.sync.id]
+        raise LeaseLost(f"What was delivered could not be listed: {failure.message}", "Try again.")
+
+
+def told(given_up: list[Abandoned]) -> Iterator[str]:
+    """Notes on plans that were given up."""
+    for one in given_up:
+        void = f"; its {len(one.void)} numbers are void" if one.void else ""
+        yield f"The unfinished plan of {one.export} was given up{void}."
+        for key, why in one.left:
+            yield f"{key} was left in the bucket: {why}"
+
+
+def window_at(at: datetime) -> Window:
+    """The window that a manifest written at a time belongs to."""
+    return last_closed_window(at, Cadence.QUARTER_HOUR)

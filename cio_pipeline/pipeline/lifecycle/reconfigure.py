@@ -1,0 +1,99 @@
+"""Changing where a sync's files go, and what they are put with: its keys, its options (D7, D8)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from cio_pipeline.model.errors import ObjectMissing, PermissionMissing
+from cio_pipeline.model.history import Deed
+from cio_pipeline.model.manifests import manifest_key
+from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.abandon import give_up
+from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.lifecycle.chain import begun_anew
+from cio_pipeline.pipeline.lifecycle.holding import (
+    holding,
+    list_rest,
+    open_plans,
+    require_no_slices,
+    told,
+    window_at,
+)
+from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.sync_file import Location
+from cio_pipeline.pipeline.write_manifests import continue_chains
+
+Switches = Mapping[str, ExportSwitch]
+
+
+def redirect(
+    services: Services,
+    known: RegisteredSync,
+    sync: Sync,
+    switches: Switches,
+    *,
+    located: Callable[[Sync], Location],
+    at: datetime,
+    deed: Deed,
+) -> tuple[str, ...]:
+    """Give a sync another destination, or other keys for it; returns notes.
+
+    Raises PermissionMissing if files could not be put there, LeaseLost if a run works on a sync
+    that moves, InvalidConfig if one of its initial exports is under way, the destination's errors.
+    """
+    require_fit(services, sync)
+    if located(known.sync) == located(sync) or _chain_is_there(services, known, sync):
+        services.ledger.registry.put(sync, switches, at, deed)
+        close_breaker(services.ledger, sync.id)
+        return ()
+    return _move(services, known, replace(known, sync=sync, switches=switches), at, deed)
+
+
+def require_fit(services: Services, sync: Sync) -> None:
+    """Try a destination's permissions; PermissionMissing names those that a run lacks."""
+    tried = services.destinations(sync).permissions()
+    lacking = [one for one in tried if one.granted is False and "purge" not in one.needed_for]
+    if lacking:
+        names = ", ".join(one.name for one in lacking)
+        raise PermissionMissing(
+            f"Sync '{sync.id}' cannot go there, nothing was changed. It lacks: {names}. "
+            f"{lacking[0].detail}".strip(),
+            lacking[0].next_step,
+        )
+
+
+def _chain_is_there(services: Services, known: RegisteredSync, sync: Sync) -> bool:
+    """Whether the last manifest lies in the new place: all was copied, or it is the old one."""
+    last = services.ledger.manifests.last(known.sync.id)
+    if last is None or not sync.manifest:
+        return False
+    try:
+        return services.destinations(sync).sha256(manifest_key(last[0])) == last[1]
+    except ObjectMissing:
+        return False
+
+
+def _move(
+    services: Services, known: RegisteredSync, to: RegisteredSync, at: datetime, deed: Deed
+) -> tuple[str, ...]:
+    with holding(services, known) as held:
+        plans = open_plans(services, known)
+        require_no_slices(plans)
+        given_up = [give_up(services, held, plan) for plan in plans]
+        window = window_at(services.clock())
+        # The old place gets what was delivered to it, if it still answers.
+        ended = continue_chains(services, held, window, [known])
+        list_rest(services, held, known)
+        to, manifest = begun_anew(services, known, to, at)
+        services.ledger.changes.change(held.lease, known, to, deed, at, manifest=manifest)
+        close_breaker(services.ledger, to.sync.id)
+        begun = continue_chains(services, held, window, [to])
+    notes = [*told(given_up), *(one.error for one in (*ended, *begun) if one.error is not None)]
+    if manifest is not None:
+        notes.append(
+            f"Positions and numbers go on. Files sent so far stay where they are, listed up to "
+            f"manifest {to.first_manifest - 1}; in the new place the chain begins with manifest "
+            f"{to.first_manifest}. Readers load both places."
+        )
+    return tuple(notes)

@@ -1,0 +1,154 @@
+"""Pausing and resuming single exports of a sync."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from cio_pipeline.changesets.decide import HISTORY_LIMIT, gap_if_resumed, refused_to_resume
+from cio_pipeline.contracts.catalog import EXPORTS, export, exports_of
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.history import Deed
+from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
+from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.lifecycle.order import Order, Report
+from cio_pipeline.pipeline.ports import Registry
+from cio_pipeline.pipeline.services import Services
+
+
+def pause(services: Services, order: Order) -> Report:
+    """Turn exports off, all of them if none is named; resuming sends what changed meanwhile.
+
+    Raises UnknownSync, UnknownExport.
+    """
+    return switch_exports(
+        services.ledger.registry, order.sync_id, order.exports, order.at, on=False, who=order.who
+    )
+
+
+def resume(services: Services, order: Order) -> Report:
+    """Turn exports on, all that were ever on if none is named; a breaker is closed.
+
+    Without names, a sync with a breaker goes on with the exports that are on. Raises UnknownSync, UnknownExport; InvalidConfig for people off for more than seven days.
+    """
+    services.ledger.registry.get(order.sync_id)
+    breaker = close_breaker(services.ledger, order.sync_id)
+    if breaker is None:
+        return _turn_on(services, order)
+    closed = Report(
+        order.sync_id,
+        "resume",
+        ("breaker closed",),
+        ("The next window sends what is outstanding.",),
+    )
+    if not order.exports:
+        return closed
+    report = _turn_on(services, order)
+    return replace(
+        report,
+        changed=(*closed.changed, *report.changed),
+        notes=(*closed.notes, *report.notes),
+    )
+
+
+def _turn_on(services: Services, order: Order) -> Report:
+    return switch_exports(
+        services.ledger.registry, order.sync_id, order.exports, order.at, on=True, who=order.who
+    )
+
+
+def switch_exports(
+    registry: Registry,
+    sync_id: str,
+    names: Collection[str],
+    now: datetime,
+    *,
+    on: bool,
+    who: str = "somebody",
+) -> Report:
+    """Turn exports of a sync on or off, with those that come with them; see pause and resume."""
+    known = registry.get(sync_id)
+    chosen = _with_those_together(known, names) if names else set(known.switches)
+    enabled = {name for name, switch in known.switches.items() if switch.enabled}
+    switches = switched(known.switches, enabled | chosen if on else enabled - chosen, now)
+    notes = tuple(resumable(registry, known, switches, now)) if on else ()
+    changed = turned(known.switches, switches)
+    verb = "resume" if on else "pause"
+    if changed:
+        registry.put(known.sync, switches, now, Deed(who, verb))
+    if known.disabled_at is not None:
+        notes += (
+            f"The sync is disabled: nothing is sent until `cio-pipeline sync enable {sync_id}`.",
+        )
+    return Report(sync_id, verb, changed, notes)
+
+
+def _with_those_together(known: RegisteredSync, names: Collection[str]) -> set[str]:
+    chosen = {export(name, known.sync.version).name for name in names}
+    together = {EXPORTS[one].together for one in chosen} - {None}
+    return chosen | {one.name for one in exports_of(known.sync.version) if one.together in together}
+
+
+def switched(
+    switches: Mapping[str, ExportSwitch], wanted: Collection[str], now: datetime
+) -> dict[str, ExportSwitch]:
+    """The switches after exactly the wanted exports are on."""
+    names = [name for name in EXPORTS if name in switches or name in wanted]
+    return {
+        name: _turned_on(switches.get(name), now)
+        if name in wanted
+        else _turned_off(switches[name], now)
+        for name in names
+    }
+
+
+def _turned_on(old: ExportSwitch | None, now: datetime) -> ExportSwitch:
+    if old is None:
+        return ExportSwitch(enabled=True)
+    return old if old.enabled else replace(old, enabled=True, resumed_at=now)
+
+
+def _turned_off(old: ExportSwitch, now: datetime) -> ExportSwitch:
+    return replace(old, enabled=False, paused_at=now) if old.enabled else old
+
+
+def turned(old: Mapping[str, ExportSwitch], new: Mapping[str, ExportSwitch]) -> tuple[str, ...]:
+    """Which exports were turned, like `people off`."""
+    off = ExportSwitch(enabled=False)
+    return tuple(
+        f"{name} {'on' if switch.enabled else 'off'}"
+        for name, switch in new.items()
+        if old.get(name, off).enabled != switch.enabled
+    )
+
+
+def resumable(
+    registry: Registry,
+    known: RegisteredSync,
+    switches: Mapping[str, ExportSwitch],
+    now: datetime,
+) -> Iterator[str]:
+    """Notes on gaps that turning these switches on leaves (D7).
+
+    Raises InvalidConfig if people was off for too long. A disabled sync sends all history anyway.
+    """
+    if known.disabled_at is not None:
+        return
+    off = [n for n, switch in known.switches.items() if not switch.enabled and switches[n].enabled]
+    for state in registry.states(off, [known.sync.id]) if off else ():
+        refused = refused_to_resume(state, now)
+        if refused is not None:
+            raise InvalidConfig(
+                f"Sync '{known.sync.id}': {refused.message}",
+                f"{refused.next_step} Other exports can be resumed by their names.",
+            )
+        yield from _gap(state, now)
+
+
+def _gap(state: ExportState, now: datetime) -> Iterator[str]:
+    gap = gap_if_resumed(state, now)
+    if gap is not None:
+        yield (
+            f"{state.export} was off for more than {HISTORY_LIMIT.days} days and goes on with the "
+            f"last {HISTORY_LIMIT.days}: what was processed from {gap[0]:%Y-%m-%d %H:%M} to about "
+            f"{gap[1]:%Y-%m-%d %H:%M} is never sent."
+        )

@@ -1,0 +1,106 @@
+"""Upgrading a sync to a newer version of the contract (D7; seed 001, "Update schema version")."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+
+from cio_pipeline.contracts.catalog import EXPORTS, export, exports_of
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.history import Deed
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.abandon import give_up
+from cio_pipeline.pipeline.lifecycle.holding import holding, open_plans, require_no_slices, told
+from cio_pipeline.pipeline.lifecycle.order import Order, Report
+from cio_pipeline.pipeline.lifecycle.switches import resumable, switched, turned
+from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.sync_file import exports_of_sync
+
+NEWEST = 5
+
+FROM_V1 = (
+    "Coming from Customer.io's v1: let your loader accept names of the form "
+    "<name>_v<x>_<workspace_id>_<sequence>.parquet, and delete all rows of your Subjects and "
+    "Outputs tables first: their data is sent from the beginning of your history, in another form."
+)
+
+
+def upgrade(services: Services, order: Order) -> Report:
+    """Send v5 from the next window on: shared exports go on, new ones start with their history.
+
+    The order's exports are sent again from the start. An unfinished plan is finished as it was
+    made, unless its export is sent again. Raises UnknownSync, UnknownExport, InvalidConfig for a
+    sync that has the newest version or cannot send an export again just now, LeaseLost.
+    """
+    known = services.ledger.registry.get(order.sync_id)
+    if known.sync.version >= NEWEST:
+        raise InvalidConfig(f"Sync '{order.sync_id}' has the newest version, v{NEWEST}, already.")
+    sync = known.sync.model_copy(update={"version": NEWEST})
+    again = resent(known.sync, order.exports)
+    new = set(exports_of_sync(sync)) - set(exports_of_sync(known.sync))
+    on = {name for name, switch in known.switches.items() if switch.enabled}
+    switches = switched(known.switches, on | new, order.at)
+    notes = [*resumable(services.ledger.registry, known, switches, order.at)]
+    with holding(services, known) as held:
+        plans = [plan for plan in open_plans(services, known) if plan.export in again]
+        require_no_slices(plans)
+        notes += told([give_up(services, held, plan) for plan in plans])
+        verb = " ".join(["upgrade", *(f"--resend {name}" for name in sorted(again))])
+        to = replace(known, sync=sync, switches=switches)
+        deed = Deed(order.who, verb)
+        services.ledger.changes.change(held.lease, known, to, deed, order.at, forgotten=again)
+    changed = (f"version {known.sync.version} to {NEWEST}", *turned(known.switches, switches))
+    changed += tuple(f"{name} is sent again" for name in sorted(again))
+    notes += told_of_upgrade(known.sync, sync, again)
+    notes.append(f"Write `version: {NEWEST}` into the sync file, too.")
+    return Report(order.sync_id, "upgrade", changed, tuple(notes))
+
+
+def resent(sync: Sync, names: Collection[str]) -> frozenset[str]:
+    """The exports to send again, with those that come together; UnknownExport for a wrong name."""
+    chosen = {export(name, sync.version).name for name in names}
+    together = {EXPORTS[name].together for name in chosen} - {None}
+    return frozenset(
+        one.name
+        for one in exports_of(sync.version)
+        if one.name in chosen or one.together in together
+    )
+
+
+def require_no_downgrade(old: Sync, new: Sync) -> None:
+    """Raise InvalidConfig for a lower version."""
+    if new.version < old.version:
+        raise InvalidConfig(
+            f"Sync '{old.id}' sends v{old.version} and cannot go back to v{new.version}: its files "
+            "would lack columns and exports that were sent.",
+            f"Write `version: {old.version}` into the sync file, or register a new sync under "
+            "another id.",
+        )
+
+
+def told_of_upgrade(old: Sync, new: Sync, again: Collection[str] = ()) -> Iterator[str]:
+    """What an upgrade means for what was sent before, and how to send it again."""
+    shared = [one.name for one in exports_of(old.version) if one.name in exports_of_sync(old)]
+    for name in shared:
+        if name not in again:
+            yield from _left_as_it_was(name, old, new)
+    added = [name for name in exports_of_sync(new) if name not in shared]
+    if added:
+        yield f"New, starting with their history: {', '.join(added)}."
+    yield (
+        f"File names carry v{new.version} from now on, and their numbers go on counting: let your "
+        "loader accept them."
+    )
+
+
+def _left_as_it_was(name: str, old: Sync, new: Sync) -> Iterator[str]:
+    before = {column.name for column in EXPORTS[name].columns_of(old.version)}
+    columns = [
+        column.name for column in EXPORTS[name].columns_of(new.version) if column.name not in before
+    ]
+    again = f"`--resend {name}` of `cio-pipeline sync upgrade` sends them again."
+    if columns:
+        yield f"Rows of {name} sent before lack {', '.join(columns)}; {again}"
+    if name == "people":
+        yield (
+            "Rows of people sent before have v4's created_at, the time of the last change of the "
+            f"id; {again}"
+        )

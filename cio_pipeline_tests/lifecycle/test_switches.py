@@ -1,0 +1,90 @@
+"""D7: pausing and resuming, by hand and by the sync file."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.pipeline.apply import Applied, apply_syncs
+from cio_pipeline.pipeline.lifecycle.purge import recreate
+from cio_pipeline.pipeline.lifecycle.switches import pause, resume
+from cio_pipeline_tests.lifecycle.doing import do, standing
+from cio_pipeline_tests.recovery.loss import go_on
+from cio_pipeline_tests.world import World, during, window
+
+DAY = timedelta(days=1)
+PAUSED = during(1)
+
+
+def apply(world: World, at: datetime, **fields: object) -> Applied:
+    sync = standing(world).sync.model_copy(update=fields)
+    return apply_syncs(world.services, [sync], lambda one: ("local", one.id), at)[0]
+
+
+def test_d7_people_off_for_more_than_7_days_cannot_be_resumed_and_recreate_is_named(
+    world: World,
+) -> None:
+    world.sync(exports=["people", "events"])
+    go_on(world, range(1))
+    do(world, pause, "people", at=PAUSED)
+    with pytest.raises(InvalidConfig, match=r"more than 7 days.*sync recreate a") as caught:
+        do(world, resume, at=PAUSED + 7 * DAY + timedelta(microseconds=1))
+    assert "Other exports can be resumed" in str(caught.value)
+    assert not standing(world).switches["people"].enabled
+
+    do(world, resume, at=PAUSED + 7 * DAY)
+    assert standing(world).switches["people"].enabled
+
+
+def test_d7_the_sync_file_cannot_resume_them_either_but_after_recreating(world: World) -> None:
+    world.sync(exports=["people", "events"])
+    go_on(world, range(1))
+    apply(world, PAUSED, exports=("events",))
+    with pytest.raises(InvalidConfig, match="sync recreate a"):
+        apply(world, PAUSED + 8 * DAY, exports=("events", "people"))
+    assert standing(world).sync.exports == ("events",)
+
+    do(world, recreate, at=PAUSED + 8 * DAY)
+    found = apply(world, PAUSED + 8 * DAY, exports=("events", "people"))
+    assert found.changes == ("people on",)
+
+
+def test_d7_people_that_were_never_sent_may_be_turned_on_at_any_time(world: World) -> None:
+    world.sync(exports=["people", "events"])
+    do(world, pause, "people", at=PAUSED)
+    assert do(world, resume, at=PAUSED + 30 * DAY).changed == ("people on",)
+
+
+def test_d7_the_gap_of_events_off_for_more_than_30_days_is_told_on_resuming(world: World) -> None:
+    world.sync(exports=["events"])
+    go_on(world, range(1))
+    do(world, pause, at=PAUSED)
+    assert do(world, resume, at=PAUSED + 30 * DAY).notes == ()
+    do(world, pause, at=PAUSED + 30 * DAY)
+    at = PAUSED + 61 * DAY
+    (note,) = do(world, resume, at=at).notes
+    assert f"from {window(0).end:%Y-%m-%d %H:%M} to about {at - 30 * DAY:%Y-%m-%d %H:%M}" in note
+
+
+def test_a_file_applied_again_leaves_alone_what_was_switched_by_hand(world: World) -> None:
+    world.sync(exports="all")
+    do(world, pause, "events", at=PAUSED)
+
+    found = apply(world, during(2), owner="data@acme.example")
+
+    assert found.changes == ("owner",)
+    assert not standing(world).switches["events"].enabled
+    assert "events stays off" in found.notes[0]
+    assert "sync resume a --export events" in found.notes[0]
+
+
+def test_a_file_whose_exports_changed_turns_those_that_changed_only(world: World) -> None:
+    world.sync(exports=["people", "events", "metrics"])
+    do(world, pause, "events", at=PAUSED)
+    do(world, resume, "outputs", at=PAUSED)
+
+    found = apply(world, during(2), exports=("people", "events", "subjects"))
+
+    assert set(found.changes) == {"metrics off", "subjects on"}
+    on = {name for name, switch in standing(world).switches.items() if switch.enabled}
+    assert on == {"people", "subjects", "outputs"}
