@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-from cio_pipeline.model.errors import DestinationUnavailable
+from cio_pipeline.model.errors import DestinationUnavailable, InvalidConfig
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
@@ -92,7 +92,16 @@ class History:
         switches = self.feed.readers[sync_id].switches
         if export in switches:
             on = not switches[export].on
-            switch_exports(self.world.ledger.registry, sync_id, [export], self.world.now, on=on)
+            registry, now = self.world.ledger.registry, self.world.now
+            try:
+                switch_exports(registry, sync_id, [export], now, on=on)
+            except InvalidConfig as error:
+                paused_at = switches[export].paused_at
+                assert REFUSED in str(error)
+                assert on
+                assert paused_at
+                assert now - paused_at > timedelta(days=7)
+                return
             for name in _together(export):
                 switches[name].turn(self.world.now)
 
