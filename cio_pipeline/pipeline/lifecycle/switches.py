@@ -28,7 +28,8 @@ def pause(services: Services, order: Order) -> Report:
 def resume(services: Services, order: Order) -> Report:
     """Turn exports on, all that were ever on if none is named; a breaker is closed.
 
-    Without names, a sync with a breaker goes on with the exports that are on. Raises UnknownSync, UnknownExport; InvalidConfig for people off for more than seven days.
+    Without names, a sync with a breaker goes on with the exports that are on. Raises UnknownSync,
+    UnknownExport; InvalidConfig for people off for more than seven days.
     """
     services.ledger.registry.get(order.sync_id)
     breaker = close_breaker(services.ledger, order.sync_id)
