@@ -1,0 +1,186 @@
+"""A v4 sync on Azure (seed 004), from its first window to a restore, and dying on the way."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from cio_pipeline.contracts.catalog import EXPORTS, exports_of
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.destinations.azure_policy import az_commands
+from cio_pipeline.model.destinations import AzureDestination
+from cio_pipeline.model.windows import Feed
+from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline.pipeline.restore import restore
+from cio_pipeline_tests.azurite import Azurite, Container, azurite, container
+from cio_pipeline_tests.crashes import Crash, Observer, watched
+from cio_pipeline_tests.faults.prepared import changes, hurry, row
+from cio_pipeline_tests.recovery.loss import DieAfter, DieBefore
+from cio_pipeline_tests.world import World, during
+
+__all__ = ["azurite", "container"]
+
+REFERENCE = "env:ACME_SAS_URL"
+NAMES = [export.name for export in exports_of(4)]
+FIRST = {
+    "deliveries_v4_1_1.parquet",
+    "delivery_content_v4_1_1.parquet",
+    "metrics_v4_1_1_1.parquet",
+    "outputs_v4_1_1.parquet",
+    "people_v4_1_1.parquet",
+    "subjects_v4_1_1.parquet",
+    "attributes_v4_1_1.parquet",
+}
+NEXT = {
+    "deliveries_v4_1_2.parquet",
+    "delivery_content_v4_1_2.parquet",
+    "metrics_v4_1_2.parquet",
+    "outputs_v4_1_2.parquet",
+    "people_v4_1_2.parquet",
+    "people_v4_chngs_1_1.parquet",
+    "subjects_v4_1_2.parquet",
+    "attributes_v4_1_2.parquet",
+}
+
+
+def printed_rights() -> str:
+    """The permissions of the stored access policy that `sync policy` prints."""
+    options = AzureDestination(type="azure", sas_url=REFERENCE, path="customerio")
+    found = re.search(r"--permissions (\w+)", az_commands("a", options, Feed.DATA_OUT))
+    assert found
+    return found[1]
+
+
+def point_to(container: Container, patch: pytest.MonkeyPatch) -> None:
+    """Let the sync's reference lead to a container, on a policy with the printed rights only."""
+    container.set_policy("cio-a", printed_rights())
+    patch.setenv("ACME_SAS_URL", container.policy_url("cio-a"))
+
+
+def registered(world: World, *exports: str) -> World:
+    """A v4 sync on Azure, and the rows of its first window."""
+    place = {"type": "azure", "sas_url": REFERENCE, "path": "customerio"}
+    world.sync("a", 1, version=4, exports=list(exports), destination=place)
+    tables = {EXPORTS[one].source for one in exports}
+    joins = {join for one in exports for join in EXPORTS[one].joins}
+    for table in tables | joins | {"people"}:
+        commit(world, table, 0, "old", "kept")
+    return hurry(world)
+
+
+def commit(world: World, table: str, number: int, *names: str) -> None:
+    at = during(number)
+    world.commit(table, *(row(SOURCE_TABLES[table], name, 1, at) for name in names), at=at)
+
+
+def change(world: World, *exports: str) -> None:
+    """The rows of the second window."""
+    for one in exports:
+        commit(world, EXPORTS[one].source, 1, *(["old"] if changes(one) else []), "new")
+
+
+def bodies(container: Container) -> dict[str, bytes]:
+    """All blobs below the sync's path, as the container's owner reads them."""
+    client = container.client()
+    return {
+        name.removeprefix("customerio/"): client.download_blob(name).readall()
+        for name in client.list_blob_names(name_starts_with="customerio/")
+    }
+
+
+def files(container: Container) -> dict[str, str]:
+    """Files without manifests, by name with digest."""
+    return {
+        name: hashlib.sha256(body).hexdigest()
+        for name, body in bodies(container).items()
+        if name.endswith(".parquet")
+    }
+
+
+def test_d8_a_v4_sync_on_azure_with_the_rights_that_sync_policy_prints(
+    world: World, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point_to(container, monkeypatch)
+    registered(world, *NAMES)
+    assert [one.error for one in world.run(0, *NAMES) if one.error] == []
+    assert set(files(container)) == FIRST
+
+    change(world, *NAMES)
+    assert [one.error for one in world.run(1, *NAMES) if one.error] == []
+    found = bodies(container)
+    assert set(files(container)) == FIRST | NEXT
+    assert {"_cio/1.manifest", "_cio/2.manifest"} <= set(found)
+    assert world.verify().ok
+    for export in exports_of(4):
+        body = found[next(name for name in FIRST if name.startswith(f"{export.stem}_v4"))]
+        assert pl.read_parquet(body).columns == [c.name for c in export.columns_of(4)]
+
+    for name in ("people_v4_chngs_1_1.parquet", "metrics_v4_1_1_1.parquet"):
+        container.client().delete_blob(f"customerio/{name}")
+    assert not world.verify().ok
+    assert all(one.error is None for one in restore(world.services))
+    assert bodies(container) == found
+    assert world.verify().ok
+
+
+@pytest.mark.parametrize(
+    "death",
+    [
+        DieBefore("destination.put"),
+        DieAfter("destination.put"),
+        DieBefore("plans.commit"),
+        DieAfter("destination.put_bytes"),
+    ],
+    ids=lambda one: f"{type(one).__name__} {one.name}",
+)
+def test_d6_a_run_that_dies_on_azure_loses_and_doubles_nothing(
+    tmp_path: Path, azurite: Azurite, monkeypatch: pytest.MonkeyPatch, death: Observer
+) -> None:
+    prepared = registered(World(tmp_path / "prepared"), "people")
+    change(prepared, "people")
+    found: list[dict[str, str]] = []
+    for name, dies in (("undisturbed", None), ("died", death)):
+        container = azurite.new_container()
+        point_to(container, monkeypatch)
+        world = hurry(prepared.copy(tmp_path / name))
+        world.run(0, "people")
+        if dies is not None:
+            with pytest.raises(Crash):
+                world.run(1, "people", services=watched(world.services, dies, "first"))
+            world.now += TTL * 2
+        world.run(1, "people")
+        assert world.verify().ok
+        found.append(files(container))
+        world.ledger.close()
+    undisturbed, died = found
+    assert undisturbed == died
+    assert "people_v4_chngs_1_1.parquet" in died
+
+
+def test_o8_a_revoked_sas_stops_the_sync_and_one_window_makes_up_for_it(
+    world: World, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point_to(container, monkeypatch)
+    registered(world, "people")
+    world.run(0, "people")
+    change(world, "people")
+    container.revoke()
+    (failed,) = world.run(1, "people")
+    assert failed.error
+    assert failed.error.startswith("WrongCredentials:")
+    assert "policy 'cio-a', which was revoked or deleted" in failed.error
+    assert "sig=" not in failed.error
+
+    point_to(container, monkeypatch)
+    close_breaker(world.ledger, "a")
+    (made_up,) = world.run(2, "people")
+    assert made_up.error is None
+    assert set(files(container)) == {
+        "people_v4_1_1.parquet",
+        "people_v4_1_2.parquet",
+        "people_v4_chngs_1_1.parquet",
+    }
+    assert world.verify().ok
