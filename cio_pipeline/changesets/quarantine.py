@@ -44,6 +44,15 @@ def reason_expr(columns: Sequence[Column]) -> pl.Expr:
     return pl.coalesce(*found) if found else pl.lit(None, dtype=pl.String)
 
 
+def is_wrong(columns: Sequence[Column]) -> pl.Expr:
+    """Whether anything is wrong with a row: true where there is a reason, else false.
+
+    Apart from `reason_expr`, since most rows are fine and texts cost more than truth.
+    """
+    checks = [wrong.fill_null(value=False) for column in columns for wrong, _ in _checks(column)]
+    return pl.any_horizontal(checks) if checks else pl.lit(value=False)
+
+
 def rejected(frame: pl.LazyFrame, export: Export, timestamp_unit: str) -> pl.LazyFrame:
     """workspace_id, identity, reason and count of the rows that have a REASON.
 

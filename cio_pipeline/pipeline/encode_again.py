@@ -66,6 +66,7 @@ class Group:
             rows_per_file=model.rows_per_file,
             spool=services.spool,
             folder=folder,
+            total=changeset.total,
         ).files
 
 

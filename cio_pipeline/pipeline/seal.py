@@ -40,6 +40,7 @@ def seal_cohort(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[
         rows_per_file=model.rows_per_file,
         spool=services.spool,
         folder=_folder(cohort),
+        total=changeset.total,
     )
     held_back = _open_identities(services, cohort)
     nobody: frozenset[str] = frozenset()

@@ -89,6 +89,8 @@ def store_rest(
 
     Returns how many files it lists per sync that has something to list, and who failed.
     """
+    if not syncs:
+        return {}, {}
     before = _states(services, syncs)
     pending = services.ledger.manifests.pending([one.sync.id for one in syncs])
     states = _states(services, syncs)
