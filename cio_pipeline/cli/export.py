@@ -186,8 +186,8 @@ def _window_run(
 
 def _unlisted(found: "dg.AssetMaterialization") -> Iterator[Unlisted]:
     """The syncs in the manifest asset's table that have an error there."""
-    records: Any = found.metadata["syncs"].value
-    for record in records:
+    table: Any = found.metadata["syncs"]
+    for record in table.records:
         if record.data["error"]:
             yield Unlisted(record.data["sync"], record.data["error"])
 
