@@ -21,11 +21,14 @@ BYTES_IN_FLIGHT = 256 * 1024 * 1024
 COMMIT_EVERY = 200
 """Plans per commit: few transactions, and little to deliver again after a crash."""
 
-PATIENCE = 10.0
+PATIENCE = 5.0
 """Seconds that all others wait for the slowest syncs before these are left to runs of their own."""
 
 SLOW_SECONDS = 2.0
 """A delivery that takes no longer is not slow, however fast the others are."""
+
+BYTES_PER_SECOND = 4 * 1024 * 1024
+"""What large files may take on top of both."""
 
 SLOW_TIMES = 5
 """How many times as long as half of the others a slow delivery takes."""
@@ -56,7 +59,7 @@ def deliver(
     outcomes: dict[int, Outcome] = {}
     seconds: dict[int, float] = {}
     chunk: list[tuple[SealedPlan, Failure | None]] = []
-    for one, failure, taken in in_parallel(put, sealed, patience):
+    for one, failure, taken in in_parallel(put, sealed, _patience(sealed, patience)):
         chunk.append((one, failure))
         if one.files and failure is None:
             seconds[one.plan.plan_id] = taken
@@ -66,18 +69,32 @@ def deliver(
             _tell(services, sealed, outcomes)
     outcomes |= _commit(services, lease, chunk)
     _tell(services, sealed, outcomes)
-    slow = _slow({} if patience is None else seconds)
+    slow = _slow(sealed, {} if patience is None else seconds)
     found = [_judged(one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
     _clear_spool(services, sealed, found)
     return tuple(found)
 
 
-def _slow(seconds: Mapping[int, float]) -> frozenset[int]:
+def _patience(sealed: Sequence[SealedPlan], patience: float | None) -> float | None:
+    if patience is None:
+        return None
+    return patience + max((_seconds_for_bytes(one) for one in sealed), default=0.0)
+
+
+def _seconds_for_bytes(sealed: SealedPlan) -> float:
+    return sum(file.bytes for file in sealed.files) / BYTES_PER_SECOND
+
+
+def _slow(sealed: Sequence[SealedPlan], seconds: Mapping[int, float]) -> frozenset[int]:
     """Plans that took much longer than most: their syncs would hold up every export of a run."""
     if not seconds:
         return frozenset()
     limit = max(SLOW_SECONDS, SLOW_TIMES * median(seconds.values()))
-    return frozenset(plan_id for plan_id, taken in seconds.items() if taken > limit)
+    return frozenset(
+        one.plan.plan_id
+        for one in sealed
+        if seconds.get(one.plan.plan_id, 0.0) > limit + _seconds_for_bytes(one)
+    )
 
 
 def _judged(sealed: SealedPlan, outcome: Outcome | None, slow: frozenset[int]) -> Outcome:
