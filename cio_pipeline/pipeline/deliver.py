@@ -59,7 +59,9 @@ def deliver(
     outcomes: dict[int, Outcome] = {}
     seconds: dict[int, float] = {}
     chunk: list[tuple[SealedPlan, Failure | None]] = []
-    for one, failure, taken in in_parallel(put, sealed, _patience(sealed, patience)):
+    for one, failure, taken in in_parallel(
+        put, sealed, services.threads, _patience(sealed, patience)
+    ):
         chunk.append((one, failure))
         if one.files and failure is None:
             seconds[one.plan.plan_id] = taken

@@ -141,7 +141,7 @@ def _put_all(
 
     told: dict[str, Written] = {}
     outcomes: list[Outcome] = []
-    for one, (last, failure), _ in in_parallel(put, syncs):
+    for one, (last, failure), _ in list(in_parallel(put, syncs, services.threads)):
         sync = one.sync
         if failure is not None:
             _record(services, window, sync.id, failure)
