@@ -23,7 +23,7 @@ def identity_expr(export: Export, timestamp_unit: str = "us") -> pl.Expr:
     Works on the export's rows and on those of its source table, which name it alike; with the
     unit that the rows are written in, both give the same. A null stays `null`.
     """
-    types = {column.name: column.type for column in export.columns}
+    types = {column.name: column.type for column in SOURCE_TABLES[export.source].columns}
     values = [_as_text(name, types[name], timestamp_unit) for name in identity_columns(export)]
     # Only the encoder of structs escapes text as JSON; `{"k":` and `}` around the array are cut.
     encoded = pl.struct(pl.concat_list(values).alias("k")).struct.json_encode()

@@ -10,7 +10,7 @@ import typer
 
 from cio_pipeline.cli.context import services, time_at, whoever
 from cio_pipeline.cli.output import print_json, print_table
-from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.destinations.overlap import absolute, location
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.errors import CioError, InvalidConfig
@@ -141,7 +141,7 @@ def _behind(found: Services) -> dict[str, object]:
     """The oldest position of each sync whose exports all have one."""
     positions: dict[str, object] = {}
     missing: set[str] = set()
-    for state in found.ledger.registry.states(list(EXPORTS)):
+    for state in found.ledger.registry.states(list(ALL_EXPORTS)):
         if not state.on:
             continue
         if state.position is None:
@@ -157,7 +157,7 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - ty
     """Show one sync: its configuration, and where each export stands."""
     found = services()
     registered = found.ledger.registry.get(sync_id)
-    states = found.ledger.registry.states(list(EXPORTS), [sync_id])
+    states = found.ledger.registry.states(list(ALL_EXPORTS), [sync_id])
     breaker = found.ledger.breakers.all().get(sync_id)
     if as_json:
         print_json(

@@ -29,6 +29,7 @@ class SpooledFile:
     """One encoded file. `index` counts the files of a workspace and series from 0.
 
     `path` is relative to the spool's root. Times are of the export's time column, None without.
+    `kind` tells files of one index apart, where an export has several kinds (types of calls).
     """
 
     workspace_id: int
@@ -40,14 +41,19 @@ class SpooledFile:
     sha256: str
     min_time: datetime | None
     max_time: datetime | None
+    kind: str = ""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Files by (workspace, series, index), and the rows held back by (workspace, identity)."""
+    """Files by (workspace, series, index), and the rows held back by (workspace, identity).
+
+    `delivered` names rows in the files by (workspace, identity), of those that were asked for.
+    """
 
     files: tuple[SpooledFile, ...]
     rejected: tuple[QuarantinedRow, ...]
+    delivered: frozenset[tuple[int, str]] = frozenset()
 
 
 def encode(

@@ -71,15 +71,22 @@ def sent_by(connection: Connection, plan_ids: Collection[int]) -> dict[int, Sent
     found: dict[int, Sent] = {}
     for chunk in chunks(sorted(plan_ids)):
         query = (
-            select(files.c.plan_id, files.c.series, func.count(), func.sum(files.c.rows))
+            select(
+                files.c.plan_id,
+                files.c.series,
+                func.count(),
+                func.sum(files.c.rows),
+                func.count(files.c.sequence.distinct()),
+            )
             .join(plans, plans.c.id == files.c.plan_id)
             .where(plans.c.id.in_(chunk), is_committed())
             .group_by(files.c.plan_id, files.c.series)
         )
-        for plan_id, series, number, rows in connection.execute(query):
+        for plan_id, series, number, rows, taken in connection.execute(query):
             before = found.get(plan_id, Sent())
             counted = {**before.files, Series(series): number}
-            found[plan_id] = Sent(counted, before.rows + int(rows))
+            numbers = {**before.numbers, Series(series): taken}
+            found[plan_id] = Sent(counted, before.rows + int(rows), numbers)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import ManifestBroken
 from cio_pipeline.model.manifests import (
@@ -118,7 +118,7 @@ def tables_told(chains: Iterable[BucketChain]) -> dict[datetime, dict[str, Table
         for status in (s for manifest, _ in chain.manifests for s in manifest.exports):
             at = status.initial.at if status.initial else status.position
             if at is not None and status.source is not None:
-                found.setdefault(at, {})[EXPORTS[status.export].source] = status.source
+                found.setdefault(at, {})[ALL_EXPORTS[status.export].source] = status.source
     return found
 
 
@@ -133,7 +133,7 @@ def accounted_numbers(chain: BucketChain) -> dict[tuple[str, Series], set[int]]:
 
 def numbers_in_bucket(chain: BucketChain) -> dict[tuple[str, Series], set[int]]:
     """The numbers of all objects that are named like files of the sync."""
-    stems = {chain.sync.stems.get(name, export.stem): name for name, export in EXPORTS.items()}
+    stems = {chain.sync.stems.get(name, export.stem): name for name, export in ALL_EXPORTS.items()}
     found: dict[tuple[str, Series], set[int]] = {}
     for name in filter(None, map(name_of, chain.keys)):
         if name.stem in stems and name.workspace_id == chain.sync.workspace_id:

@@ -10,6 +10,7 @@ from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import Plan, SealedPlan
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.file_kinds import kinds_of
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.in_flight import InFlight
 from cio_pipeline.pipeline.in_parallel import in_parallel
@@ -233,6 +234,7 @@ def _outcome(sealed: SealedPlan, failure: Failure | None) -> Outcome:
         files=len(files),
         bytes=sum(file.bytes for file in files),
         quarantined=0 if failure else sum(row.count for row in sealed.quarantined),
+        kinds=tuple(kinds_of(plan.export, files)),
         error=f"{failure.kind}: {failure.message}" if failure else None,
         trip=failure.trip if failure else None,
     )

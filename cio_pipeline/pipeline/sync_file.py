@@ -9,9 +9,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cio_pipeline.contracts.catalog import EXPORTS, export, exports_of
+from cio_pipeline.contracts.feeds import FEEDS
 from cio_pipeline.files.names import check_stems
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import Feed
 
 Location: TypeAlias = tuple[str, ...]
 """A destination as parts: equal or enclosing destinations have one as a prefix of the other."""
@@ -88,6 +90,8 @@ def _place(loc: Sequence[int | str], content: object) -> str:
 def check_sync(sync: Sync) -> None:
     """Check exports and stems against the contract; raises InvalidConfig or UnknownExport."""
     names = exports_of_sync(sync)
+    if sync.feed is not Feed.DATA_OUT:
+        return
     known = [one.name for one in exports_of(sync.version)]
     unknown = sorted(set(sync.stems) - set(known))
     if unknown:
@@ -104,6 +108,8 @@ def exports_of_sync(sync: Sync) -> tuple[str, ...]:
 
     Raises UnknownExport for a name that its version does not have.
     """
+    if sync.feed is not Feed.DATA_OUT:
+        return tuple(FEEDS[sync.feed])
     known = exports_of(sync.version)
     if sync.exports == "all":
         return tuple(one.name for one in known)
