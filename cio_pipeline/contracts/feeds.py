@@ -11,6 +11,7 @@ from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.exports.calls import CALLS, calls_fingerprint
 from cio_pipeline.contracts.exports.forwarded import MESSAGES
 from cio_pipeline.contracts.fingerprint import fingerprint
+from cio_pipeline.contracts.message_envelope import DEFAULT_KEY_TEMPLATE
 from cio_pipeline.model.errors import UnknownExport
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed
@@ -56,7 +57,7 @@ def stem_of(sync: Sync, export: Export) -> str:
     if sync.feed is Feed.CALLS:
         return ".".join(map(str, sync.file_ids))
     if sync.feed is Feed.MESSAGES:
-        return sync.key_template or ""
+        return sync.key_template or DEFAULT_KEY_TEMPLATE
     return sync.stems.get(export.name, export.stem)
 
 

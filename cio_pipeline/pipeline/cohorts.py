@@ -12,6 +12,7 @@ from cio_pipeline.changesets.quarantine import identity_expr
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.changes import CHANGE, NEW, VERSION
 from cio_pipeline.model.cuts import Cut
@@ -75,7 +76,9 @@ def _likeness(plan: PlanDraft) -> tuple[str, ...]:
     at = f"{plan.slice:09}" if isinstance(plan, Plan) else ""
     # What a retry sends differs from sync to sync, also within a workspace.
     alone = plan.sync_id if plan.mode is Mode.RETRY else ""
-    return tuple(str(part) for part in (*parts, *bounds, at, alone))
+    # The keys of messages are made with them.
+    template = plan.stem if plan.export in OVERWRITING else ""
+    return tuple(str(part) for part in (*parts, *bounds, at, alone, template))
 
 
 def changeset_of(

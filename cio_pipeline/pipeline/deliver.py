@@ -14,6 +14,7 @@ from cio_pipeline.pipeline.file_kinds import kinds_of
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.in_flight import InFlight
 from cio_pipeline.pipeline.in_parallel import in_parallel
+from cio_pipeline.pipeline.makers import maker_of
 from cio_pipeline.pipeline.services import Services
 
 BYTES_IN_FLIGHT = 256 * 1024 * 1024
@@ -175,11 +176,7 @@ def _put_all(
     if not sealed.files:
         return
     plan = sealed.plan
-    destination = services.destinations(syncs[plan.sync_id])
-    for file in sealed.files:
-        lease.check((plan.sync_id, plan.export))
-        with in_flight.holding(file.bytes):
-            destination.put(file.key, services.spool.path(file.spool), file.sha256)
+    maker_of(plan.export).put(services, lease, in_flight, syncs[plan.sync_id], sealed)
 
 
 def _commit(

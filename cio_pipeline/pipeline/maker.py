@@ -5,9 +5,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cio_pipeline.files.encode import Encoded, SpooledFile
-from cio_pipeline.model.plans import Plan, SealedFile
+from cio_pipeline.files.spool import Spool
+from cio_pipeline.model.plans import Plan, SealedFile, SealedPlan
+from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.cohorts import Cohort
+from cio_pipeline.pipeline.heartbeat import HeldLease
+from cio_pipeline.pipeline.in_flight import InFlight
 from cio_pipeline.pipeline.ports import TableSlice
+from cio_pipeline.pipeline.put_files import are_whole, put_files
 from cio_pipeline.pipeline.services import Services
 
 
@@ -43,9 +48,37 @@ class Name(Protocol):
         ...
 
 
+class Put(Protocol):
+    """Files get to the store."""
+
+    def __call__(
+        self,
+        services: Services,
+        lease: HeldLease,
+        in_flight: InFlight,
+        sync: Sync,
+        sealed: SealedPlan,
+    ) -> None:
+        """Put the files of a plan, of which there are some; the lease is rechecked meanwhile.
+
+        Raises LeaseLost and the destination's errors.
+        """
+        ...
+
+
+class Whole(Protocol):
+    """The spool still holds what was sealed."""
+
+    def __call__(self, spool: Spool, files: Sequence[SealedFile]) -> bool:
+        """Whether all files of a plan's slice lie in the spool, unaltered."""
+        ...
+
+
 @dataclass(frozen=True)
 class Maker:
-    """How a feed's rows become files, and what these are called."""
+    """How a feed's rows become files, what these are called, and how they are put."""
 
     encode: Encode
     name: Name
+    put: Put = put_files
+    are_whole: Whole = are_whole

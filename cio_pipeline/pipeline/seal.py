@@ -3,9 +3,7 @@
 from collections.abc import Collection
 
 from cio_pipeline.files.encode import Encoded
-from cio_pipeline.files.spool import sha256_of
-from cio_pipeline.model.errors import CioError
-from cio_pipeline.model.plans import Plan, PlanState, SealedFile, SealedPlan
+from cio_pipeline.model.plans import Plan, PlanState, SealedPlan
 from cio_pipeline.model.registry import Lease
 from cio_pipeline.pipeline.cohorts import Cohort
 from cio_pipeline.pipeline.makers import maker_of
@@ -53,14 +51,7 @@ def still_spooled(services: Services, plans: Collection[Plan]) -> list[SealedPla
         return []
     files = services.ledger.plans.sealed(sealed)
     found = [SealedPlan(plan, files.get(plan.plan_id, ())) for plan in sealed]
-    return [plan for plan in found if all(_whole(services, file) for file in plan.files)]
-
-
-def _whole(services: Services, file: SealedFile) -> bool:
-    try:
-        return sha256_of(services.spool.path(file.spool)) == file.sha256
-    except (CioError, OSError):
-        return False
+    return [one for one in found if maker_of(one.plan.export).are_whole(services.spool, one.files)]
 
 
 def _open_identities(

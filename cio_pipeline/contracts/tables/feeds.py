@@ -24,6 +24,7 @@ MESSAGES = SourceTable(
     None,
     columns(
         ("message_id", "str", "The message's `event-id`."),
+        ("arrival", "int?", "Its place among the messages of its commit, in order of arrival."),
         ("timestamp", "str?", "Its time as RFC 3339 text, to the last digit."),
         ("metadata", "str?", "Its metadata: the text of a JSON object."),
         ("payload", "str", "What becomes the object's `data`: the text of a JSON object."),
