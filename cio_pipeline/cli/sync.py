@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cio_pipeline.cli.context import services, time_at, whoever
+from cio_pipeline.cli.key_preview import key_preview
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.destinations.overlap import absolute, location
@@ -21,9 +22,10 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.apply import apply_syncs
 from cio_pipeline.pipeline.known_workspaces import unknown_workspaces
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.sync_file import read_sync_file
+from cio_pipeline.pipeline.sync_file import check_key_template, read_sync_file
 
 app = typer.Typer(help="Register syncs, look at them, and all that happens in the life of one.")
+app.command()(key_preview)
 
 SyncId = Annotated[str, typer.Argument(help="Id of the sync.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -55,6 +57,9 @@ def apply(
     )
     found.ledger.breakers.close([one.sync_id for one in applied if one.action == "changed"])
     _warn_of_unknown_workspaces(found, syncs)
+    for sync in syncs:
+        for warning in check_key_template(sync):
+            typer.echo(f"{sync.id}: {warning}.", err=True)
     if as_json:
         print_json(applied)
         return

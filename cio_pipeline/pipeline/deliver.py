@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 
+from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.breakers import Trip, trip_of
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import Plan, SealedPlan
@@ -74,7 +75,8 @@ def deliver(
     outcomes |= _commit(services, lease, chunk)
     _tell(services, sealed, outcomes)
     slow = _slow(sealed, {} if patience is None else seconds)
-    found = [_judged(one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
+    judged = [_judged(one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
+    found = [_with_overwritten(services, *pair) for pair in zip(sealed, judged, strict=True)]
     _clear_spool(services, sealed, found)
     return tuple(found)
 
@@ -211,6 +213,21 @@ def _commit_delivered(
 def _commit_plans(services: Services, lease: HeldLease, sealed: Sequence[SealedPlan]) -> None:
     plans = [one.plan for one in sealed]
     services.ledger.plans.commit(lease.lease, plans, services.clock())
+
+
+def _with_overwritten(services: Services, sealed: SealedPlan, outcome: Outcome) -> Outcome:
+    """The outcome with how many objects replaced earlier ones, which is told if there are any."""
+    plan = sealed.plan
+    if plan.export not in OVERWRITING or not outcome.files:
+        return outcome
+    count = services.ledger.plans.overwrites(plan)
+    if count:
+        services.notice(
+            f"{plan.export} of sync '{plan.sync_id}': {count} of {outcome.files} objects overwrote "
+            'an earlier one with the same key. Add metadata."event-id" to its key_template if they '
+            "are to be kept."
+        )
+    return replace(outcome, overwritten=count)
 
 
 def failure_of(plan: Plan, error: CioError) -> Outcome:

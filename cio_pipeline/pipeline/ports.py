@@ -312,6 +312,10 @@ class Plans(Protocol):
         """The sealed files of sealed plans (of their slice) or committed ones, by plan id."""
         ...
 
+    def overwrites(self, plan: Plan) -> int:
+        """How many files of a plan have the key of an earlier file of the sync (M3)."""
+        ...
+
     def commit(self, lease: Lease, plans: Sequence[Plan], now: datetime) -> None:
         """Files and new positions in one transaction.
 

@@ -4,8 +4,9 @@ Nothing but puts is asked of the store. A run that dies puts them all again: wha
 object of a key replaced for a moment, its last one is put after it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cio_pipeline.files.message_pack import Pack, Packed
@@ -19,10 +20,10 @@ from cio_pipeline.pipeline.services import Services
 PUTS = 16
 """Objects of one sync that are put at a time: what counts is the store's latency."""
 
-_AHEAD = 8 * PUTS
+_AHEAD = 2 * PUTS
 """Puts that wait for a thread; their bodies are read when they are put."""
 
-_CHECK_EVERY = 100
+_CHECK_EVERY = PUTS
 """Objects from one look at the lease, and one line of progress, to the next."""
 
 
@@ -56,10 +57,7 @@ def put_messages(
     """See `maker.Put`; a plan's objects may replace one another and earlier ones."""
     destination, total = services.destinations(sync), len(sealed.files)
     told = f"{sealed.plan.export} of {sync.id}: objects"
-    with (
-        Pack.opened(services.spool, sealed.files) as pack,
-        ThreadPoolExecutor(PUTS, thread_name_prefix="put") as pool,
-    ):
+    with Pack.opened(services.spool, sealed.files) as pack, _pool() as pool:
         puts = _Puts(lambda one: pool.submit(_put, in_flight, destination, pack, one))
         for done, one in enumerate(pack):
             if done % _CHECK_EVERY == 0:
@@ -68,6 +66,16 @@ def put_messages(
             puts.add(one)
         puts.finish()
     services.progress(told, total, total)
+
+
+@contextmanager
+def _pool() -> Generator[ThreadPoolExecutor]:
+    """Threads that begin nothing more once something went wrong, as when the lease is lost."""
+    pool = ThreadPoolExecutor(PUTS, thread_name_prefix="put")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _put(in_flight: InFlight, destination: Destination, pack: Pack, one: Packed) -> None:

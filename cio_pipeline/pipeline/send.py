@@ -118,4 +118,5 @@ def _total(before: Outcome | None, now: Outcome) -> Outcome:
         bytes=before.bytes + now.bytes,
         quarantined=before.quarantined + now.quarantined,
         kinds=(*before.kinds, *now.kinds),
+        overwritten=before.overwritten + now.overwritten,
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import polars as pl
 
@@ -50,10 +50,14 @@ class MessageLines:
         """Take in a file; raises InvalidConfig if it cannot be read at all."""
         try:
             with path.open("rb") as file:
-                for number, line in _lines(file):
-                    self._take(path.name, number, line)
+                self.read_from(path.name, file)
         except OSError as error:
             raise InvalidConfig(f"{path.name} cannot be read: {error.strerror}.") from error
+
+    def read_from(self, name: str, file: BinaryIO) -> None:
+        """Take in an open file."""
+        for number, line in _lines(file):
+            self._take(name, number, line)
 
     def frame(self) -> pl.DataFrame:
         """The rows in the dtypes of the source table, in the order that they were read in."""
@@ -121,7 +125,7 @@ def _payload(body: str) -> str:
 def _made_entries(payload: str, received: datetime) -> dict[str, str]:
     """Metadata for a line that has none: what the payload tells of itself, an id of its text."""
     data = decoded(payload)
-    told = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+    told = data if isinstance(data, dict) else {}
     found = {name: told[name] for name in METADATA if isinstance(told.get(name), str)}
     at = told.get("operationTime")
     return {

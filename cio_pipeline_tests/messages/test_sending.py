@@ -2,13 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cio_pipeline.model.manifests import parse
+from cio_pipeline.pipeline.abandon import abandon
+from cio_pipeline.pipeline.restore import restore
+from cio_pipeline.pipeline.verify_report import Kind
+from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.messages.sending import TIME, Recorder, commit_messages, objects, row
 from cio_pipeline_tests.world import World, during
 
@@ -97,10 +103,9 @@ def test_messages_with_equal_keys_are_put_in_their_order_and_told(world: World) 
         assert put == sorted(put)
         assert len(put) == 100
     assert outcome.overwritten == 297
-    assert notices == [
-        "messages of sync 'a': 297 of 300 objects overwrote an earlier one with the same key. "
-        'Add metadata."event-id" to its key_template if they are to be kept.'
-    ]
+    (notice,) = notices
+    assert notice.startswith("messages of sync 'a': 297 of 300 objects overwrote an earlier one")
+    assert notice.endswith('Add metadata."event-id" to its key_template if they are to be kept.')
     commit_messages(world, row("m300", '{"k":"key0","n":300}'), at=during(1))
     (later,) = world.run(1, "messages", services=services)
     assert later.overwritten == 1
@@ -137,3 +142,62 @@ def test_syncs_of_a_workspace_have_templates_of_their_own(world: World) -> None:
     commit_messages(world, row("m1"), at=during(0))
     world.run(0, "messages")
     assert [list(objects(world, s)) for s in "abc"] == [["m1"], ["2026-03-01/m1"], ["m1"]]
+
+
+def test_a_lost_or_altered_object_is_restored_with_its_metadata(world: World) -> None:
+    """Of a key that was used again, only the last object can be lost."""
+    world.sync(feed="messages", key_template="data.k")
+    commit_messages(world, row("m1", '{"k":"twice","n":1}', 1), at=during(0))
+    commit_messages(
+        world, row("m2", '{"k":"twice","n":2}', 2), row("m3", '{"k":"once"}', 3), at=during(1)
+    )
+    world.run(0, "messages")
+    world.run(1, "messages")
+    before = objects(world)
+    (world.folder() / "twice").write_bytes(b"altered")
+    (world.folder() / "once").unlink()
+    assert {p.kind for p in world.verify().problems} == {Kind.ALTERED, Kind.MISSING}
+    recorder = Recorder(world)
+    services = replace(world.services, destinations=lambda _: recorder)
+    done = restore(services)
+    assert [(one.key, one.error) for one in done] == [("twice", None), ("once", None)]
+    assert recorder.metadata["twice"] == {"event-id": "m2", "timestamp": TIME}
+    assert objects(world) == before
+    assert world.verify().problems == ()
+
+
+@dataclass
+class Late:
+    """Dies after the first effect of a name."""
+
+    name: str
+
+    def burn(self, name: str, effect: Callable[[], Any]) -> Any:
+        result = effect()
+        if name.endswith(self.name):
+            raise Crash(name)
+        return result
+
+
+def test_an_abandoned_plan_leaves_its_objects_to_the_next_one(world: World) -> None:
+    world.sync(feed="messages")
+    commit_messages(world, row("m1"), row("m2", arrival=2), at=during(0))
+    with pytest.raises(Crash):
+        world.run(0, "messages", services=watched(world.services, Late("overwrite"), "dead"))
+    world.now += timedelta(minutes=10)
+    done = abandon(world.services, "a", "messages")
+    assert (done.removed, done.left, len(done.void)) == ((), (), 2)
+    world.run(0, "messages")
+    assert len(objects(world)) == 2
+    report = world.verify()
+    assert (report.problems, report.warnings, report.files) == ((), (), 2)
+
+
+def test_an_object_that_no_manifest_lists_is_told_of(world: World) -> None:
+    world.sync(feed="messages")
+    commit_messages(world, row("m1"), at=during(0))
+    world.run(0, "messages")
+    (world.folder() / "stray.json").write_bytes(b"{}")
+    report = world.verify()
+    assert report.problems == ()
+    assert [(one.kind, one.key) for one in report.warnings] == [(Kind.UNLISTED, "stray.json")]
