@@ -1,5 +1,6 @@
 """M1, M3: real messages go to every store and come back, body and metadata, byte for byte."""
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -25,7 +26,8 @@ from cio_pipeline_tests.world import World, during
 
 __all__ = ["azurite", "container"]
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+ROOT = Path(__file__).parents[2]
+DATA = Path(os.environ.get("CIO_REAL_DATA", ROOT.parent / "shared" / "data"))
 FILES = sorted((DATA / "messages").glob("*.ndjson"))
 
 pytestmark = pytest.mark.skipif(not FILES, reason="the real messages are not part of the project")
