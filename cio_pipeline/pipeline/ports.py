@@ -153,7 +153,7 @@ class Destination(Protocol):
         ...
 
     def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
-        """Write a small object with metadata, in place of what lies there (M1, M4).
+        """Write a small JSON object with metadata, in place of what lies there (M1, M4).
 
         Metadata names are those of S3; a store that cannot hold one adapts it.
         """
