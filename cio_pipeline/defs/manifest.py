@@ -7,7 +7,7 @@ import dagster as dg
 
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.exports.calls import CALL_TYPES
-from cio_pipeline.defs import calls, exports
+from cio_pipeline.defs import calls, exports, messages
 from cio_pipeline.defs.columns import table
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource
@@ -72,6 +72,7 @@ def build_manifest(
 MANIFEST_KEYS = {
     Feed.DATA_OUT: dg.AssetKey("manifest"),
     Feed.CALLS: dg.AssetKey([calls.GROUP, "manifest"]),
+    Feed.MESSAGES: dg.AssetKey([messages.GROUP, "manifest"]),
 }
 
 MANIFEST = MANIFEST_KEYS[Feed.DATA_OUT]
@@ -90,5 +91,12 @@ MANIFESTS = [
         [calls.call_key(kind) for kind in CALL_TYPES],
         calls.GROUP,
         calls.OWNERS,
+    ),
+    build_manifest(
+        Feed.MESSAGES,
+        MANIFEST_KEYS[Feed.MESSAGES],
+        [messages.MESSAGES_KEY],
+        messages.GROUP,
+        messages.OWNERS,
     ),
 ]

@@ -116,4 +116,8 @@ def scope_config(sync_ids: Sequence[str]) -> dict[str, object]:
 
 export_sensor = build_sensor(Feed.DATA_OUT, "export_sensor")
 
-SENSORS = [export_sensor, build_sensor(Feed.CALLS, "calls_sensor")]
+SENSORS = [
+    export_sensor,
+    build_sensor(Feed.CALLS, "calls_sensor"),
+    build_sensor(Feed.MESSAGES, "messages_sensor"),
+]

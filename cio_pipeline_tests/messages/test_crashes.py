@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+import signal
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from cio_pipeline.model.manifests import parse
+from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.messages.sending import commit_messages, objects, row
-from cio_pipeline_tests.world import World, during
+from cio_pipeline_tests.world import World, during, window
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +65,29 @@ def _check_chain(world: World) -> None:
     assert last == {k: hashlib.sha256(body).hexdigest() for k, body in objects(world).items()}
     assert world.verify().problems == ()
     assert world.services.spool.folders() == ()
+
+
+def test_a_killed_process_loses_and_doubles_no_message(prepared: World, tmp_path: Path) -> None:
+    world = prepared.copy(tmp_path / "killed")
+    world.ledger.close()
+    order = {
+        "root": str(world.root),
+        "exports": ["messages"],
+        "observer": ["kill", {"name": "destination.overwrite", "moment": "after", "nth": 2}],
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "cio_pipeline_tests.faults.child", json.dumps(order)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+    heir = World(world.root, now=window(1).end + TTL + timedelta(seconds=2))
+    heir.run(1, "messages", services=heir.as_run("heir"))
+    assert {key: json.loads(body)["data"]["n"] for key, body in objects(heir).items()} == {
+        "a": 4,
+        "b": 3,
+        "c": 2,
+    }
+    _check_chain(heir)
+    heir.ledger.close()
