@@ -13,6 +13,7 @@ from typing import TypeAlias
 import polars as pl
 
 from cio_pipeline.demo import activity, attributes, catalogue, objects, outcomes, sends
+from cio_pipeline.demo.forwarded import message_rows
 from cio_pipeline.demo.journeys import (
     LONGEST_JOURNEY,
     journeys,
@@ -22,7 +23,7 @@ from cio_pipeline.demo.journeys import (
 )
 from cio_pipeline.demo.occasions import days_of
 from cio_pipeline.demo.people import people_rows, roster
-from cio_pipeline.demo.world import DAY, Span, Workspace, World, workspaces_of
+from cio_pipeline.demo.world import DAY, HOUR, Span, Workspace, World, workspaces_of
 
 Frames: TypeAlias = Mapping[str, pl.DataFrame]
 """Rows by table, in the tables' declared columns; tables without rows may be absent."""
@@ -83,7 +84,11 @@ def history_rows(piece: Piece) -> Frames:
         **_people(workspace, people, span),
         **_messages(workspace, piece.days, piece.days, everybody, span),
     }
-    return {**frames, **_things(workspace, span)} if piece.first else frames
+    if not piece.first:
+        return frames
+    # A sync of messages begins with the window that it is created in: older ones are not sent.
+    last = Span(span.end - HOUR, span.end)
+    return {**frames, **_things(workspace, span), "messages": message_rows(workspace, last)}
 
 
 def changed_rows(workspace: Workspace, span: Span) -> Frames:
@@ -95,6 +100,7 @@ def changed_rows(workspace: Workspace, span: Span) -> Frames:
         **_people(workspace, everybody, span),
         **_things(workspace, span),
         **_messages(workspace, days, today, everybody, span),
+        "messages": message_rows(workspace, span),
     }
 
 
