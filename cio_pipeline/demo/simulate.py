@@ -23,7 +23,7 @@ from cio_pipeline.demo.journeys import (
 )
 from cio_pipeline.demo.occasions import days_of
 from cio_pipeline.demo.people import people_rows, roster
-from cio_pipeline.demo.world import DAY, HOUR, Span, Workspace, World, workspaces_of
+from cio_pipeline.demo.world import DAY, Span, Workspace, World, workspaces_of
 
 Frames: TypeAlias = Mapping[str, pl.DataFrame]
 """Rows by table, in the tables' declared columns; tables without rows may be absent."""
@@ -86,9 +86,8 @@ def history_rows(piece: Piece) -> Frames:
     }
     if not piece.first:
         return frames
-    # A sync of messages begins with the window that it is created in: older ones are not sent.
-    last = Span(span.end - HOUR, span.end)
-    return {**frames, **_things(workspace, span), "messages": message_rows(workspace, last)}
+    since = Span(workspace.world.origin, span.end)
+    return {**frames, **_things(workspace, span), "messages": message_rows(workspace, since)}
 
 
 def changed_rows(workspace: Workspace, span: Span) -> Frames:
