@@ -151,7 +151,7 @@ def gap_if_resumed(state: ExportState, at: datetime) -> tuple[datetime, datetime
 
     The end is about: the age limit counts from the end of the window that catches up.
     """
-    limited = declared(state.export).history is History.LAST_30_DAYS
+    limited = ALL_EXPORTS[state.export].history is History.LAST_30_DAYS
     if (
         state.position is None
         or not limited
