@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cio_pipeline.contracts.feeds import forwards
 from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile
 from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.pipeline.verify_calls import check_call_name, is_of_calls
 from cio_pipeline.pipeline.verify_chain import (
     Link,
     begins_anew,
@@ -168,8 +170,7 @@ def _check_file(
     check: _Check, manifest: Manifest, file: ManifestFile, tally: _Tally
 ) -> list[Problem]:
     """Check one file and count it if it is whole, or expired."""
-    forwarded = file.export in OVERWRITING
-    problems = [] if forwarded else list(check_name(file, manifest.workspace_id))
+    problems = list(_check_key(manifest, file))
     size = check.sizes.get(file.key)
     if size is None:
         # By the manifest's time, since windows may lie far back: a file was put shortly before it.
@@ -181,7 +182,7 @@ def _check_file(
     if size != file.bytes:
         text = f"It has {size} bytes, {file.bytes} were delivered. {RESTORE}"
         return [*problems, Problem(Kind.ALTERED, file.key, text)]
-    if check.deep and forwarded:
+    if check.deep and forwards(file.export):
         problems += check_digest(check.destination, file)
     elif check.deep:
         problems += check_content(check.destination, file, manifest.workspace_id, check.copy)
@@ -190,6 +191,14 @@ def _check_file(
         tally.rows += file.rows
         tally.bytes += file.bytes
     return problems
+
+
+def _check_key(manifest: Manifest, file: ManifestFile) -> Iterator[Problem]:
+    """Whether the key is one that the feed gives; of messages any may be."""
+    if is_of_calls(file.export):
+        yield from check_call_name(file)
+    elif file.export not in OVERWRITING:
+        yield from check_name(file, manifest.workspace_id)
 
 
 def _report(

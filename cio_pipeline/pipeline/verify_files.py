@@ -58,7 +58,7 @@ def last_of_keys(files: Iterable[ManifestFile]) -> dict[str, ManifestFile]:
 
 
 def check_digest(destination: Destination, file: ManifestFile) -> Iterator[Problem]:
-    """Whether an object holds what was listed; of messages there is nothing else to know."""
+    """Whether an object holds what was listed; of feeds that forward there is no more to know."""
     try:
         same = destination.sha256(file.key) == file.sha256
     except CioError as error:

@@ -13,6 +13,7 @@ from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.errors import CioError, ObjectMissing
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile, manifest_ordinal
 from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.pipeline.verify_calls import is_of_calls, unlisted_calls
 from cio_pipeline.pipeline.verify_files import name_of
 from cio_pipeline.pipeline.verify_in_flight import Expected, expected_keys, exports_by_stem
 from cio_pipeline.pipeline.verify_report import Kind, Problem, said
@@ -66,9 +67,12 @@ def check_unlisted(
         return Unlisted((_no_manifest(count),) if count else (), ())
     if manifests[-1].feed in OVERWRITING:
         return Unlisted((), tuple(_messages(sizes.keys() - _listed(manifests))))
-    known = _known(destination, sizes, manifests, stems, deep=deep)
     rest = _no_manifests(sizes.keys() - _listed(manifests))
-    found = [judged for key in rest for judged in _judge(known, key)]
+    if is_of_calls(manifests[-1].feed):
+        found = list(unlisted_calls(rest, manifests))
+    else:
+        known = _known(destination, sizes, manifests, stems, deep=deep)
+        found = [judged for key in rest for judged in _judge(known, key)]
     return Unlisted(
         tuple(problem for problem, wrong in found if wrong),
         tuple(problem for problem, wrong in found if not wrong),
