@@ -79,6 +79,9 @@ class Decided:
         """Whether a run of this lane acts on it."""
         if lane is Lane.SLOW:
             return self.slow and in_lane(self.decision, Lane.ALL)
+        if lane is Lane.TICK and isinstance(self.decision, HeldBack):
+            # Of initial exports too: no run of theirs is asked for while the breaker is open.
+            return True
         elsewhere = self.slow and lane is not Lane.ALL and isinstance(self.decision, Sending)
         return in_lane(self.decision, lane) and not elsewhere
 
