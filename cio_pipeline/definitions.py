@@ -6,6 +6,7 @@ from cio_pipeline.defs.checks import DELIVERY_CHECKS
 from cio_pipeline.defs.exports import EXPORT_ASSETS
 from cio_pipeline.defs.io_manager import ExportIOManager
 from cio_pipeline.defs.jobs import data_out_job
+from cio_pipeline.defs.lifecycle import LIFE_JOBS
 from cio_pipeline.defs.manifest import manifest
 from cio_pipeline.defs.resources import PipelineResource, ScopeResource
 from cio_pipeline.defs.sensors import export_sensor
@@ -18,7 +19,7 @@ def build_defs(pipeline: PipelineResource) -> dg.Definitions:
     return dg.Definitions(
         assets=[*SOURCE_SPECS, *EXPORT_ASSETS, manifest],
         asset_checks=DELIVERY_CHECKS,
-        jobs=[data_out_job],
+        jobs=[*LIFE_JOBS, data_out_job],
         sensors=[export_sensor],
         resources={
             "pipeline": opened,
