@@ -7,6 +7,7 @@ from cio_pipeline.defs.checks import DELIVERY_CHECKS
 from cio_pipeline.defs.exports import EXPORT_ASSETS
 from cio_pipeline.defs.io_manager import ExportIOManager
 from cio_pipeline.defs.jobs import JOBS
+from cio_pipeline.defs.lifecycle import LIFE_JOBS
 from cio_pipeline.defs.manifest import MANIFESTS
 from cio_pipeline.defs.messages import messages
 from cio_pipeline.defs.resources import PipelineResource, ScopeResource
@@ -20,7 +21,7 @@ def build_defs(pipeline: PipelineResource) -> dg.Definitions:
     return dg.Definitions(
         assets=[*SOURCE_SPECS, *EXPORT_ASSETS, calls, messages, *MANIFESTS],
         asset_checks=DELIVERY_CHECKS,
-        jobs=list(JOBS.values()),
+        jobs=[*LIFE_JOBS, *JOBS.values()],
         sensors=SENSORS,
         resources={
             "pipeline": opened,

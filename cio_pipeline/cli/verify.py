@@ -92,8 +92,14 @@ def targets(found: Services, sync_ids: Sequence[str]) -> list[Target]:
 
 def _target(found: Services, registered: RegisteredSync) -> Target:
     sync = registered.sync
-    stored = None if sync.manifest else partial(found.ledger.manifests.bodies, sync.id)
+    stored = None if sync.manifest else partial(_stored, found, registered)
     return Target(sync.id, found.destinations(sync), sync.expire_days, sync.stems, stored)
+
+
+def _stored(found: Services, registered: RegisteredSync) -> Sequence[tuple[int, bytes]]:
+    """The manifests of what lies where the sync's files go now."""
+    bodies = found.ledger.manifests.bodies(registered.sync.id)
+    return [one for one in bodies if one[0] >= registered.first_manifest]
 
 
 def verify_target(

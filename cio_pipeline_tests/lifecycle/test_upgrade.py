@@ -1,0 +1,114 @@
+"""D7: from v4 to v5, shared exports go on where they are, and new ones start with their history."""
+
+import pytest
+
+from cio_pipeline.model.errors import InvalidConfig, UnknownExport
+from cio_pipeline.model.plans import Mode
+from cio_pipeline.model.scope import Scope
+from cio_pipeline.pipeline.apply import apply_syncs
+from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline.pipeline.lifecycle.upgrade import upgrade
+from cio_pipeline.pipeline.rebuild import rebuild
+from cio_pipeline.pipeline.run_export import run_export
+from cio_pipeline_tests.crashes import Crash, watched
+from cio_pipeline_tests.lifecycle.doing import do, standing
+from cio_pipeline_tests.recovery.loss import DieAfter, change, go_on, without_ledger
+from cio_pipeline_tests.world import World, during, window
+
+
+def sent(world: World, export: str) -> list[tuple[str, Mode]]:
+    """Keys of an export's files, and why they were sent."""
+    files = world.ledger.manifests.files("a")
+    return [(file.key, file.mode) for file in files if file.export == export]
+
+
+def test_d7_shared_exports_go_on_and_new_ones_start_with_their_history(world: World) -> None:
+    sync = world.sync(version=4)
+    go_on(world, range(2))
+    found = do(world, upgrade, at=during(2))
+
+    assert found.changed[0] == "version 4 to 5"
+    assert "events on" in found.changed
+    go_on(world, [2])
+
+    assert sorted(sent(world, "people")[-2:]) == [
+        ("people_v5_1_3.parquet", Mode.CHANGES),
+        ("people_v5_chngs_1_2.parquet", Mode.CHANGES),
+    ]
+    assert sent(world, "events") == [("events_v5_1_1.parquet", Mode.INITIAL)]
+    assert sorted(world.read("events")["event_id"]) == ["e0", "e1", "e2"]
+    assert world.verify().ok
+
+    again = without_ledger(world)
+    rebuild(again.services, [sync.model_copy(update={"version": 5})])
+    go_on(again, [3])
+    assert sent(again, "people")[-1][0] == "people_v5_chngs_1_3.parquet"
+    assert again.verify().ok
+
+
+def test_d7_the_command_tells_what_rows_sent_before_lack(world: World) -> None:
+    world.sync(version=4, exports=["people", "metrics", "outputs"])
+    notes = do(world, upgrade).notes
+    (metrics,) = [note for note in notes if note.startswith("Rows of metrics")]
+    assert "lack " in metrics
+    assert "--resend metrics" in metrics
+    (people,) = [note for note in notes if note.startswith("Rows of people")]
+    assert "v4's created_at" in people
+    assert not any("outputs" in note for note in notes)
+    assert any("`version: 5` into the sync file" in note for note in notes)
+
+
+def test_d7_exports_are_sent_again_on_demand(world: World) -> None:
+    world.sync(version=4, exports=["people", "metrics"])
+    go_on(world, range(2))
+    found = do(world, upgrade, "metrics")
+    assert "metrics is sent again" in found.changed
+    assert not any(note.startswith("Rows of metrics") for note in found.notes)
+    go_on(world, [2])
+    assert sent(world, "metrics")[-1] == ("metrics_v5_1_3_1.parquet", Mode.INITIAL)
+    assert sent(world, "people")[-1][1] is Mode.CHANGES
+    rows = [f.rows for f in world.ledger.manifests.files("a") if f.export == "metrics"]
+    assert rows == [1, 1, 3]
+    assert world.verify().ok
+
+
+def test_d7_a_plan_under_way_is_finished_as_v4_or_given_up_if_sent_again(world: World) -> None:
+    world.sync(version=4, exports=["people", "metrics"])
+    go_on(world, range(1))
+    change(world, 1)
+    world.now = window(1).end
+    for export in ("people", "metrics"):
+        dying = watched(world.services, DieAfter("destination.put"), "dying")
+        with pytest.raises(Crash):
+            run_export(dying, export, window(1), Scope())
+    world.now += 2 * TTL
+    found = do(world, upgrade, "metrics")
+    assert any("plan of metrics was given up" in note for note in found.notes)
+    go_on(world, [2])
+    assert "people_v4_1_2.parquet" in world.names()
+    assert "people_v5_1_3.parquet" in world.names()
+    assert "metrics_v4_1_2.parquet" not in world.names()
+    assert sent(world, "metrics")[-1] == ("metrics_v5_1_3_1.parquet", Mode.INITIAL)
+    report = world.verify()
+    assert report.ok
+    assert not report.warnings
+
+
+def test_d7_going_back_is_refused_and_the_file_upgrades_too(world: World) -> None:
+    sync = world.sync(version=4, exports=["people"])
+    newer = sync.model_copy(update={"version": 5})
+    (applied,) = apply_syncs(world.services, [newer], lambda one: ("local", one.id), world.now)
+    assert applied.changes == ("version",)
+    assert any("v4's created_at" in note for note in applied.notes)
+    with pytest.raises(InvalidConfig, match="cannot go back to v4"):
+        apply_syncs(world.services, [sync], lambda one: ("local", one.id), world.now)
+    with pytest.raises(InvalidConfig, match="newest version"):
+        do(world, upgrade)
+    assert standing(world).sync.version == 5
+
+
+def test_what_v4_does_not_have_cannot_be_sent_again(world: World) -> None:
+    world.sync(version=4)
+    with pytest.raises(UnknownExport):
+        do(world, upgrade, "events")
+    assert standing(world).sync.version == 4
