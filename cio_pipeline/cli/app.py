@@ -7,7 +7,18 @@ from rich.console import Console
 from rich.text import Text
 
 from cio_pipeline import __version__
-from cio_pipeline.cli import demo, export, ledger, lifecycle, plan, quarantine, source, sync, verify
+from cio_pipeline.cli import (
+    demo,
+    export,
+    ledger,
+    lifecycle,
+    plan,
+    quarantine,
+    source,
+    sync,
+    validation,
+    verify,
+)
 from cio_pipeline.model.errors import CioError
 
 app = typer.Typer(
@@ -19,6 +30,8 @@ app = typer.Typer(
 )
 lifecycle.add_to(sync.app)
 app.add_typer(source.app, name="source")
+sync.app.command()(validation.validate)
+sync.app.command()(validation.policy)
 app.add_typer(sync.app, name="sync")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(ledger.app, name="ledger")

@@ -19,10 +19,11 @@ from cio_pipeline.model.history import Entry
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import ExportState, RegisteredSync
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.apply import apply_syncs
+from cio_pipeline.pipeline.apply import Applied, apply_syncs
 from cio_pipeline.pipeline.known_workspaces import unknown_workspaces
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.sync_file import check_key_template, read_sync_file
+from cio_pipeline.pipeline.validate import validate
 
 app = typer.Typer(help="Register syncs, look at them, and all that happens in the life of one.")
 app.command()(key_preview)
@@ -42,8 +43,15 @@ def apply(
         typer.Option(help="Register as if at this time (UTC); earlier windows are no work."),
     ] = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+    no_validate: Annotated[  # noqa: FBT002 - the same
+        bool, typer.Option("--no-validate", help="Do not try out the permissions.")
+    ] = False,
 ) -> None:
-    """Make the registry match a sync file; syncs that it does not name stay as they are."""
+    """Make the registry match a sync file; syncs that it does not name stay as they are.
+
+    Then the permissions of new and changed syncs are tried out. A sync that lacks one stays
+    registered: mend it, check with `sync validate`, and the next window sends what is outstanding.
+    """
     text = read_file(file)
     base = Path.cwd()
     found = services()
@@ -62,12 +70,33 @@ def apply(
             typer.echo(f"{sync.id}: {warning}.", err=True)
     if as_json:
         print_json(applied)
-        return
-    rows = [(one.sync_id, one.action, ", ".join(one.changes)) for one in applied]
-    print_table("Applied", ("sync", "action", "changes"), rows, "the file names no sync")
-    for one in applied:
-        for note in one.notes:
-            typer.echo(f"{one.sync_id}: {note}", err=True)
+    else:
+        rows = [(one.sync_id, one.action, ", ".join(one.changes)) for one in applied]
+        print_table("Applied", ("sync", "action", "changes"), rows, "the file names no sync")
+        for one in applied:
+            for note in one.notes:
+                typer.echo(f"{one.sync_id}: {note}", err=True)
+    if not no_validate:
+        _validate(found, syncs, applied)
+
+
+def _validate(found: Services, syncs: Sequence[Sync], applied: Sequence[Applied]) -> None:
+    """Try out new and changed syncs; what fails is shown, with exit code 1."""
+    news = {one.sync_id for one in applied if one.action != "unchanged"}
+    results = validate(found.destinations, [sync for sync in syncs if sync.id in news])
+    failed = [one for one in results if not one.ok]
+    for one in failed:
+        for permission in one.permissions:
+            if permission.granted is False and one.needs(permission):
+                text = f"{permission.name}: {permission.detail} {permission.next_step}"
+                typer.echo(f"{one.sync_id}: {text}", err=True)
+    if failed:
+        typer.echo(
+            "The syncs are registered. Mend this, then check with `cio-pipeline sync validate`; "
+            "the next window sends what is outstanding.",
+            err=True,
+        )
+        raise typer.Exit(1)
 
 
 def _warn_of_unknown_workspaces(found: Services, syncs: Sequence[Sync]) -> None:

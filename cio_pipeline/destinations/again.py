@@ -11,13 +11,20 @@ from cio_pipeline.model.errors import Transient
 T = TypeVar("T")
 
 
-def keep_trying(patience: Patience, work: Callable[[], T]) -> T:
-    """Do some work, and again after a Transient error; the last of them is raised."""
+def keep_trying(
+    patience: Patience, work: Callable[[], T], but: tuple[type[Transient], ...] = ()
+) -> T:
+    """Do some work, and again after a Transient error; the last of them is raised.
+
+    Errors of a kind in `but` are raised at once: the client has waited already.
+    """
     end = time.monotonic() + patience.altogether.total_seconds()
     wait = patience.first_wait.total_seconds()
     for _ in range(patience.retries):
         try:
             return work()
+        except but:
+            raise
         except Transient:
             if time.monotonic() + wait > end:
                 raise

@@ -19,10 +19,19 @@ def location(destination: Place, base: Path) -> tuple[str, ...]:
         case "local":
             return (destination.type, *(base / destination.path).resolve().parts)
         case "s3":
-            store = destination.endpoint_url or "aws"
+            store = _store(destination.endpoint_url)
             return (destination.type, store, destination.bucket, *_parts(destination.path))
         case "azure":
             return (destination.type, *_container(destination.sas_url), *_parts(destination.path))
+
+
+def _store(endpoint_url: str | None) -> str:
+    """Whose buckets they are: a host without its usual port; AWS has many hosts for one bucket."""
+    if endpoint_url is None:
+        return "aws"
+    host = endpoint_url.partition("://")[2].lower().rstrip("/")
+    host = host.removesuffix(":443").removesuffix(":80")
+    return "aws" if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else host
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -6,8 +6,6 @@ object carries our digest as metadata, so that telling ours from another's costs
 """
 
 import hashlib
-import random
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import obstore
 
+from cio_pipeline.destinations.again import keep_trying
 from cio_pipeline.destinations.keys import JSON, check_key
 from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.destinations.s3_errors import Attempt, Taken, missing, named_errors
@@ -26,7 +25,6 @@ from cio_pipeline.destinations.spooled import AT_ONCE, copying, spooled, spooled
 from cio_pipeline.model.destinations import S3Destination
 from cio_pipeline.model.errors import (
     CioError,
-    DestinationUnavailable,
     ObjectConflict,
     ObjectMissing,
     PermissionMissing,
@@ -188,19 +186,7 @@ class S3Bucket:
 
     def _until_there(self, write: Callable[[], None]) -> None:
         """Do it again if the answer was lost: obstore itself repeats safe requests only."""
-        deadline = time.monotonic() + self.patience.altogether.total_seconds()
-        for number in range(self.patience.retries + 1):
-            try:
-                write()
-            except Throttled:
-                raise  # obstore has waited already.
-            except DestinationUnavailable:
-                if number == self.patience.retries or time.monotonic() > deadline:
-                    raise
-            else:
-                return
-            wait = min(self.patience.first_wait * 2**number, self.patience.longest_wait)
-            time.sleep(wait.total_seconds() * random.uniform(0.5, 1))  # noqa: S311 - jitter
+        keep_trying(self.patience, write, but=(Throttled,))
 
     def _is_there(self, key: str) -> bool:
         """Whether an object lies under a key.

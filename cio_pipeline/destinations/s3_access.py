@@ -45,8 +45,12 @@ class S3Access(S3Resource):
         return own if self.role_arn is None else self._of_role(own)
 
     def get_client(self) -> Any:
-        """An S3 client of the session."""
-        return self.session().client(
+        """An S3 client of a new session."""
+        return self.client_of(self.session())
+
+    def client_of(self, session: boto3.Session) -> Any:
+        """An S3 client of a session."""
+        return session.client(
             "s3",
             endpoint_url=self.endpoint_url,
             config=self._config().merge(

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -71,15 +71,14 @@ def _chain() -> tuple[tuple[str, str], ...]:
 def _opened(
     options: S3Destination, keys: Keys, patience: Patience, _chain: tuple[tuple[str, str], ...]
 ) -> Opened:
-    @lru_cache(maxsize=1)
-    def client() -> Any:
-        return _access(options, keys, patience).get_client()
-
     if keys.access_key_id and options.region and not options.role_arn:
-        return Opened(_store(options, options.region, _fixed(keys), patience), None, client)
-    session = _access(options, keys, patience).session()
+        store = _store(options, options.region, _fixed(keys), patience)
+        return Opened(store, None, cache(lambda: _access(options, keys, patience).get_client()))
+    access = _access(options, keys, patience)
+    session = access.session()
     region = options.region or session.region_name or DEFAULT_REGION
-    return Opened(_store(options, region, _renewed(session), patience), session, client)
+    store = _store(options, region, _renewed(session), patience)
+    return Opened(store, session, cache(lambda: access.client_of(session)))
 
 
 def _access(options: S3Destination, keys: Keys, patience: Patience) -> Any:

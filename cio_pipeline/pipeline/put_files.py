@@ -6,6 +6,7 @@ from cio_pipeline.files.spool import Spool, sha256_of
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import SealedFile, SealedPlan
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.announce import announce
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.in_flight import InFlight
 from cio_pipeline.pipeline.services import Services
@@ -18,6 +19,7 @@ def put_files(
     destination = services.destinations(sync)
     for file in sealed.files:
         lease.check((sealed.plan.sync_id, sealed.plan.export))
+        announce(services, sync, destination)
         with in_flight.holding(file.bytes):
             destination.put(file.key, services.spool.path(file.spool), file.sha256)
 

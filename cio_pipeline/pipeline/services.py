@@ -1,7 +1,7 @@
 """The effects that a use case works with, in one value."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from cio_pipeline.files.spool import Spool
@@ -29,7 +29,8 @@ class Services:
 
     `notice` is told what in the source breaks its contract, counted and without values.
     `slice_rows` is how many rows a slice of an initial export holds (None: what fills a file),
-    `threads` how many destinations are spoken to at a time.
+    `threads` how many destinations are spoken to at a time. `announced` remembers which run a
+    sync's destination was last told of.
     """
 
     source: Source
@@ -42,6 +43,7 @@ class Services:
     notice: Callable[[str], None] = unheard
     slice_rows: int | None = None
     threads: int = THREADS
+    announced: dict[str, str] = field(default_factory=dict[str, str], compare=False)
 
     def owned_by(self, owner: str) -> "Services":
         """The same for another run."""

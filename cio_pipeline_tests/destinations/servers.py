@@ -1,11 +1,10 @@
 """Stores that tests start: S3 by moto."""
 
 import logging
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +24,6 @@ class S3Server:
     """A moto server; see `moto_server`."""
 
     url: str
-    buckets: list[str] = field(default_factory=list[str])
 
     @cached_property
     def admin(self) -> Any:
@@ -83,4 +81,3 @@ def moto_server() -> Iterator[S3Server]:
         yield S3Server(f"http://{host}:{port}")
     finally:
         server.stop()
-        assert threading.active_count()

@@ -5,11 +5,11 @@ import pytest
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.destinations.open import open_destination
 from cio_pipeline.destinations.overlap import location
-from cio_pipeline.model.destinations import LocalDestination
+from cio_pipeline.model.destinations import LocalDestination, Place, S3Destination
 from cio_pipeline.model.sync import Sync
 
 
-def overlaps(one: LocalDestination, other: LocalDestination, base: Path) -> bool:
+def overlaps(one: Place, other: Place, base: Path) -> bool:
     first, second = (location(destination, base) for destination in (one, other))
     shared = min(len(first), len(second))
     return first[:shared] == second[:shared]
@@ -51,6 +51,38 @@ def test_d8_destinations_that_are_equal_or_enclose_one_another(
     first, second = (local(path.format(base=tmp_path)) for path in (one, other))
     assert overlaps(first, second, tmp_path) is expected
     assert overlaps(second, first, tmp_path) is expected
+
+
+def s3(path: str, **fields: str) -> S3Destination:
+    return S3Destination.model_validate(
+        {"type": "s3", "bucket": "acme-data", "path": path, **fields}
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (s3("tenant"), s3("tenant"), True),
+        (s3("tenant"), s3("tenant/b"), True),
+        (s3(""), s3("tenant"), True),
+        (s3("tenant"), s3("tenant-b"), False),
+        (s3("tenant"), s3("tenant", bucket="acme-other"), False),
+        (s3("a", endpoint_url="http://minio:9000"), s3("a"), False),
+        (
+            s3("a", endpoint_url="http://minio:9000"),
+            s3("a", endpoint_url="http://Minio:9000/"),
+            True,
+        ),
+        (s3("a", endpoint_url="https://minio"), s3("a", endpoint_url="https://minio:443"), True),
+        (s3("a", region="eu-west-1"), s3("a"), True),
+        (s3("a", endpoint_url="https://s3.eu-west-1.amazonaws.com"), s3("a"), True),
+    ],
+)
+def test_d8_buckets_that_are_equal_or_enclose_one_another(
+    one: S3Destination, other: S3Destination, *, expected: bool
+) -> None:
+    assert overlaps(one, other, Path("/")) is expected
+    assert overlaps(other, one, Path("/")) is expected
 
 
 def test_d8_dots_and_slashes_make_no_difference(tmp_path: Path) -> None:

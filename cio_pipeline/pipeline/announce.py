@@ -1,0 +1,17 @@
+"""Telling a destination of a sync's run before its first file (D8, `cio-validate`)."""
+
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import Feed
+from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.pipeline.services import Services
+
+
+def announce(services: Services, sync: Sync, destination: Destination) -> None:
+    """Announce a data-out sync, once a run; raises what the destination raises.
+
+    Call it when there is a file to send: nothing to send, nothing written.
+    """
+    if sync.feed is not Feed.DATA_OUT or services.announced.get(sync.id) == services.owner:
+        return
+    destination.announce()
+    services.announced[sync.id] = services.owner

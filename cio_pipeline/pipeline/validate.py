@@ -1,0 +1,40 @@
+"""Trying out what syncs may do in their destinations (D8), before and between their windows."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import Feed
+from cio_pipeline.pipeline.ports import Destinations, Permission
+
+_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What came of trying one sync's permissions."""
+
+    sync_id: str
+    feed: Feed
+    permissions: tuple[Permission, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is missing that the sync needs."""
+        return not any(one.granted is False and self.needs(one) for one in self.permissions)
+
+    def needs(self, permission: Permission) -> bool:
+        """Whether this sync cannot do without; messages are put and never looked at again (M4)."""
+        only_puts = self.feed is Feed.MESSAGES
+        return permission.needed_by in ({"all"} if only_puts else {"all", "files"})
+
+
+def validate(destinations: Destinations, syncs: Sequence[Sync]) -> list[Validated]:
+    """Each sync's permissions, tried out side by side."""
+
+    def tried(sync: Sync) -> Validated:
+        return Validated(sync.id, sync.feed, tuple(destinations(sync).permissions()))
+
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="validate") as pool:
+        return list(pool.map(tried, syncs))

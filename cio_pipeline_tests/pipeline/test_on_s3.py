@@ -1,0 +1,231 @@
+"""Windows through the whole product, delivered to S3 (moto): the same as to a local folder."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import sqlalchemy as sa
+from dagster_shared.serdes import serialize_value
+from typer.testing import CliRunner
+
+from cio_pipeline.cli.app import app
+from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline.pipeline.restore import restore
+from cio_pipeline_tests.crashes import Crash, Fuse, watched
+from cio_pipeline_tests.defs.running import dagster_on
+from cio_pipeline_tests.destinations.fault_proxy import FaultProxy, proxy_before
+from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, S3Server, moto_server
+from cio_pipeline_tests.destinations.test_s3 import answer
+from cio_pipeline_tests.faults.prepared import hurry
+from cio_pipeline_tests.pipeline.test_windows import person
+from cio_pipeline_tests.world import World, during, window
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with moto_server() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_KEY_ID", KEY_ID)
+    monkeypatch.setenv("S3_SECRET", SECRET)
+
+
+def register(world: World, server: S3Server, sync_id: str = "a", url: str | None = None) -> str:
+    """A sync with a bucket of its own; the bucket's name."""
+    bucket = server.bucket()
+    options = server.options(bucket, url).model_dump(mode="json")
+    world.sync(sync_id, destination=options)
+    return bucket
+
+
+def keys(server: S3Server, bucket: str) -> list[str]:
+    found = server.admin.list_objects_v2(Bucket=bucket).get("Contents", [])
+    return [one["Key"].removeprefix("customerio/prod/") for one in found]
+
+
+def test_d8_history_and_changes_arrive_are_verified_and_restored(
+    world: World, server: S3Server
+) -> None:
+    bucket = register(world, server)
+    world.commit("people", person("ann"), person("bob"), at=during(0))
+    world.commit("metrics", {"event_id": "m1"}, at=during(0))
+    world.run(0)
+    world.commit("people", person("bob", 5, 1), at=during(1))
+    world.run(1)
+    files = ["metrics_v5_1_1_1.parquet", "people_v5_1_1.parquet", "people_v5_chngs_1_1.parquet"]
+    found = keys(server, bucket)
+    assert [key for key in found if not key.startswith("_cio/")] == ["cio-validate", *files]
+    assert world.verify().ok
+    assert world.verify().warnings == ()
+
+    server.admin.delete_object(Bucket=bucket, Key=f"customerio/prod/{files[1]}")
+    assert not world.verify().ok
+    restore(world.services, window=window(0))
+    assert world.verify().ok
+    assert keys(server, bucket) == found
+
+
+def objects(server: S3Server, bucket: str) -> dict[str, bytes]:
+    return {
+        key: server.admin.get_object(Bucket=bucket, Key=f"customerio/prod/{key}")["Body"].read()
+        for key in keys(server, bucket)
+    }
+
+
+def put_back(server: S3Server, bucket: str, before: Mapping[str, bytes]) -> None:
+    """Make a bucket hold what it held before."""
+    for key in keys(server, bucket):
+        server.admin.delete_object(Bucket=bucket, Key=f"customerio/prod/{key}")
+    for key, body in before.items():
+        server.admin.put_object(Bucket=bucket, Key=f"customerio/prod/{key}", Body=body)
+
+
+def run(world: World, fuse: Fuse, owner: str) -> bool:
+    """Run window 1; whether it got to the end."""
+    try:
+        world.run(1, "people", services=watched(world.as_run(owner, announced={}), fuse, owner))
+    except Crash:
+        return False
+    return True
+
+
+def test_d6_a_crash_at_any_effect_leaves_what_a_whole_run_leaves(
+    tmp_path: Path, server: S3Server
+) -> None:
+    prepared = hurry(World(tmp_path / "prepared"))
+    bucket = register(prepared, server)
+    prepared.commit("people", person("ann"), person("bob"), at=during(0))
+    prepared.run(0, "people")
+    prepared.commit("people", person("bob", 5, 1), person("eve", 5, 1), at=during(1))
+    before = objects(server, bucket)
+
+    whole = Fuse()
+    world = prepared.copy(tmp_path / "whole")
+    assert run(world, whole, "whole")
+    expected = {key: body for key, body in objects(server, bucket).items() if "_cio" not in key}
+    assert len(expected) == len(before) - 1 + 2
+    changing = ("destination.", "plans.", "manifests.store", "manifests.mark_put")
+    numbers = [at for at, name in enumerate(whole.names, 1) if name.startswith(changing)]
+    assert {"destination.announce", "destination.put", "destination.put_bytes"} <= set(whole.names)
+    for at in numbers:
+        put_back(server, bucket, before)
+        world = prepared.copy(tmp_path / str(at))
+        assert not run(world, Fuse(at), "first")
+        world.now += TTL + timedelta(seconds=1)
+        assert run(world, Fuse(), "second")
+        found = {key: body for key, body in objects(server, bucket).items() if "_cio" not in key}
+        assert found == expected, whole.names[at - 1]
+        assert world.verify().ok, whole.names[at - 1]
+        world.ledger.close()
+
+
+def test_d8_without_anything_to_send_nothing_is_written(world: World, server: S3Server) -> None:
+    bucket = register(world, server)
+    world.run(0)
+    assert keys(server, bucket) == []
+
+
+def test_d8_a_run_that_may_not_announce_itself_writes_nothing(
+    world: World, server: S3Server
+) -> None:
+    with proxy_before(server.url) as proxy:
+        bucket = register(world, server, url=proxy.url)
+        register(world, server, "b")
+        world.commit("people", person("ann"), at=during(0))
+        refused = answer(403, "AccessDenied")
+        proxy.lasting = type(refused)(answer=refused.answer, naming="cio-validate")
+        outcomes = {one.sync_id: one.error for one in world.run(0, "people")}
+        assert "s3:PutObject" in (outcomes["a"] or "")
+        assert outcomes["b"] is None
+        assert keys(server, bucket) == []
+
+        proxy.lasting = None
+        proxy.paths.clear()
+        close_breaker(world.ledger, "a")
+        world.run(1)
+        assert keys(server, bucket)[-1] == "people_v5_1_1.parquet"
+        puts = [path for path in proxy.paths if path.startswith("PUT")]
+        assert "cio-validate" in puts[0]
+        assert sum("cio-validate" in path for path in puts) == 1
+
+
+@pytest.fixture
+def leaking(server: S3Server) -> Iterator[FaultProxy]:
+    """A store that refuses, and repeats the secrets in its answer."""
+    with proxy_before(server.url) as proxy:
+        told = f"<AWSAccessKeyId>{KEY_ID}</AWSAccessKeyId><StringToSign>{SECRET}</StringToSign>"
+        proxy.lasting = answer(403, "SignatureDoesNotMatch", told)
+        yield proxy
+
+
+def without_secrets(*texts: str) -> None:
+    """D8: no text holds a secret, in whatever spelling."""
+    for text in texts:
+        for secret in (KEY_ID, SECRET, quote(SECRET, safe=""), json.dumps(SECRET)[1:-1]):
+            assert secret not in text
+
+
+def test_d8_secrets_are_in_no_ledger_row_manifest_outcome_or_text(
+    world: World, server: S3Server, leaking: FaultProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    bucket = register(world, server)
+    register(world, server, "b", url=leaking.url)
+    world.commit("people", person("ann"), at=during(0))
+    outcomes = repr(world.run(0))
+    assert "WrongCredentials" in outcomes
+    bodies = [body.decode("utf-8", "replace") for body in objects(server, bucket).values()]
+    rows = dumped(world)
+    assert "WrongCredentials" in rows
+    without_secrets(outcomes, caplog.text, rows, repr(world.ledger.registry.all()), *bodies)
+
+
+def test_d8_secrets_are_in_no_event_of_a_run(
+    world: World, server: S3Server, leaking: FaultProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    register(world, server, url=leaking.url)
+    world.commit("people", person("ann"), at=during(0))
+    with dagster_on(world) as dagster:
+        result = dagster.run(0, "people")
+        run = dagster.instance.get_run_by_id(result.run_id)
+        events = [serialize_value(one) for one in dagster.instance.all_logs(result.run_id)]
+    assert any("WrongCredentials" in one for one in events)
+    without_secrets(*events, serialize_value(run), caplog.text)
+
+
+def test_d8_secrets_are_in_nothing_that_commands_print(
+    world: World, server: S3Server, leaking: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(world, server)
+    register(world, server, "b", url=leaking.url)
+    world.commit("people", person("ann"), at=during(0))
+    world.run(0)
+    monkeypatch.setenv("CIO_HOME", str(world.root))
+    for command in ("list", "show b", "history b", "policy b", "validate"):
+        for more in ((), ("--json",)):
+            found = CliRunner().invoke(app, ["sync", *command.split(), *more])
+            assert isinstance(found.exception, SystemExit | None), command
+            assert found.output
+            without_secrets(found.output)
+            assert found.exit_code == (1 if command == "validate" else 0)
+
+
+def dumped(world: World) -> str:
+    """Every row of every table of the ledger."""
+    engine = sa.create_engine(f"sqlite:///{world.root / 'ledger.db'}")
+    tables = sa.inspect(engine).get_table_names()
+    with engine.connect() as connection:
+        rows = {
+            name: [tuple(row) for row in connection.execute(sa.text(f'SELECT * FROM "{name}"'))]  # noqa: S608
+            for name in tables
+        }
+    engine.dispose()
+    assert len(tables) > 5
+    return json.dumps(rows, default=str)
