@@ -15,6 +15,7 @@ from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.restore import restore
+from cio_pipeline.pipeline.validate import validate
 from cio_pipeline_tests.azurite import Azurite, Container, azurite, container
 from cio_pipeline_tests.crashes import Crash, Observer, watched
 from cio_pipeline_tests.faults.prepared import changes, hurry, row
@@ -158,6 +159,22 @@ def test_d6_a_run_that_dies_on_azure_loses_and_doubles_nothing(
     undisturbed, died = found
     assert undisturbed == died
     assert "people_v4_chngs_1_1.parquet" in died
+
+
+@pytest.mark.parametrize(("right", "name"), [("r", "read"), ("w", "write"), ("l", "list")])
+def test_d8_one_right_less_than_sync_policy_prints_is_named_by_sync_validate(
+    world: World, container: Container, monkeypatch: pytest.MonkeyPatch, right: str, name: str
+) -> None:
+    place = {"type": "azure", "sas_url": REFERENCE, "path": "customerio"}
+    sync = world.sync("a", 1, version=4, destination=place)
+    point_to(container, monkeypatch)
+    (whole,) = validate(world.services.destinations, [sync])
+    assert whole.ok
+    container.set_policy("cio-a", printed_rights().replace(right, ""))
+    (less,) = validate(world.services.destinations, [sync])
+    assert not less.ok
+    missing = [one for one in less.permissions if one.granted is False and less.needs(one)]
+    assert [one.name for one in missing] == [name]
 
 
 def test_o8_a_revoked_sas_stops_the_sync_and_one_window_makes_up_for_it(
