@@ -14,6 +14,7 @@ from cio_pipeline.model.errors import DestinationUnavailable, InvalidConfig
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.switches import switch_exports
 from cio_pipeline.pipeline.ports import Destination
@@ -115,7 +116,10 @@ class History:
         fuse: Fuse | None = None,
     ) -> bool:
         """Run a window that has closed; whether it got to its end."""
-        chosen = sorted(self.feed.readers if sync_ids is None else sync_ids)
+        end = window(number).end
+        self.world.now = max(self.world.now, end + timedelta(seconds=1))
+        left = self._left_alone()
+        chosen = sorted(set(self.feed.readers if sync_ids is None else sync_ids) - left)
         before, courses = self.proofs.listings(), dict(self.feed.courses)
         services = self._services(fuse)
 
@@ -123,12 +127,14 @@ class History:
             return self.world.run(number, *exports, sync_ids=sync_ids, lane=lane, services=services)
 
         whole = self._attempt(work, fuse, chosen)
-        end = window(number).end
+        self.proofs.untouched(left, before)
         if self.world.ledger.cuts.get(end) is None:
             assert not whole, "no cut was stored"
             return False
         for export in exports:
             self.feed.run(Run(end, lane.value), export, chosen, whole=whole)
+            if sync_ids is None:
+                self.feed.run(Run(end, lane.value), export, left, whole=False)
         if whole:
             self.proofs.compare(chosen)
             self.proofs.quiet(set(chosen) - self.unlisted, before, courses)
@@ -157,14 +163,22 @@ class History:
 
         self.runs += 1
         services = self.world.as_run(f"run {self.runs}", destinations=opened)
+        not_served = self._left_alone() | {sync_id}
+        before = self.proofs.listings()
         outcomes = self.world.run(number, *exports, services=services)
-        self._check(o for o in outcomes if o.sync_id != sync_id)
-        self.unlisted.add(sync_id)
-        others = [one for one in self.feed.readers if one != sync_id]
+        self._check(outcomes, self.feed.readers.keys() - not_served)
+        self.proofs.untouched(not_served, before)
+        self.unlisted |= not_served
+        others = sorted(self.feed.readers.keys() - not_served)
         for export in exports:
             self.feed.run(Run(window(number).end), export, others)
-            self.feed.run(Run(window(number).end), export, [sync_id], whole=False)
+            self.feed.run(Run(window(number).end), export, not_served, whole=False)
         self.proofs.compare(others)
+
+    def _left_alone(self) -> set[str]:
+        """Syncs whose breaker is open after runs that failed: nothing is sent to them (O8)."""
+        breakers = self.world.ledger.breakers.all()
+        return {sync_id for sync_id, one in breakers.items() if one.open(self.world.now)}
 
     def lose_spool(self) -> None:
         """Files that were encoded and not yet delivered are gone."""
@@ -208,15 +222,17 @@ class History:
             self.wait(TTL + timedelta(seconds=1))
             return False
         assert fuse is None or not fuse.blown, "a run survived its death"
-        self._check(outcomes)
+        self._check(outcomes, sync_ids)
         return True
 
-    def _check(self, outcomes: Iterable[Outcome]) -> None:
-        errors = [outcome.error for outcome in outcomes if outcome.error]
+    def _check(self, outcomes: Iterable[Outcome], sync_ids: Collection[str]) -> None:
+        errors = [one.error for one in outcomes if one.error and one.sync_id in sync_ids]
         assert not [error for error in errors if REFUSED not in error], errors
 
     def prove(self) -> None:
         """Bring everything to rest, then prove all of it."""
+        for sync_id in self.feed.readers:
+            close_breaker(self.world.ledger, sync_id)
         self.close_window()
         self.run(self.tick - 1, self.exports)
         self.proofs.whole()

@@ -73,6 +73,11 @@ class Proofs:
             if not news and all(len(courses[pair]) == 1 for pair in pairs):
                 assert self.buckets[sync_id].listing() == before[sync_id], "written without news"
 
+    def untouched(self, sync_ids: Iterable[str], before: dict[str, dict[str, int]]) -> None:
+        """Nothing was sent to these syncs."""
+        for sync_id in sync_ids:
+            assert self.buckets[sync_id].listing() == before[sync_id], "sent in spite of it"
+
     def whole(self) -> None:
         """At rest: numbers have no gap, the chain holds, readers have what the source has."""
         for sync_id, reader in self.feed.readers.items():

@@ -1,6 +1,6 @@
 """D1-D6: whatever happens, every sync was sent what the reference model says, once.
 
-`CIO_CONVERGENCE_EXAMPLES` sets the number of histories (200; 1.5 CPU-seconds each). They are the
+`CIO_CONVERGENCE_EXAMPLES` sets the number of histories (200; 2 to 3 CPU-seconds each). They are the
 same ones in every run; `CIO_CONVERGENCE_SEED=N` plays others. They come in parts of their own, so
 that several processes share them.
 """

@@ -144,7 +144,7 @@ def sees_the_broken_sync(browser: Browser, processes: Processes, window: Window)
     assert check is not None
     assert (check["status"], check["evaluation"]["partition"]) == ("FAILED", window.key)
     reason = check["evaluation"]["description"]
-    assert reason.startswith("2 of 3 due syncs are in order. broken: ")
+    assert reason.startswith("2 of 3 due syncs are in order. broken (data@beta.example): ")
     assert "folder" in reason
     assert window.key in processes.materialized("people")
     browser.go(f"/assets/people?view=partitions&partition={window.key}")
@@ -207,10 +207,13 @@ def catches_up_after_an_outage(processes: Processes, windows: list[Window]) -> N
 
 
 def retries_what_failed(browser: Browser, processes: Processes) -> None:
-    """The broken sync is resumed too early: its run is red, and tried again once it is mended."""
+    """The broken sync is mended and resumed while the source is away: red, then tried again."""
+    (processes.home / "in-the-way").unlink()
+    source, away = processes.home / "source", processes.home / "away"
+    source.rename(away)
     processes.cli("sync", "resume", "broken")
     until("a failed try", PATIENCE, lambda: with_key(processes, ":broken:1", "FAILURE"))
-    (processes.home / "in-the-way").unlink()
+    away.rename(source)
     until("another try", PATIENCE, lambda: with_key(processes, ":broken:", "SUCCESS"))
     assert "complete up to manifest" in processes.cli("verify", "broken")
     browser.go(f"/locations/{LOCATION}/sensors/export_sensor")
