@@ -51,7 +51,8 @@ def read_csv(path: Path) -> list[dict[str, Any]]:
     assert polars.columns == duck.columns == header
     assert [[cell or "" for cell in row] for row in polars.iter_rows()] == rows
     assert [[cell or "" for cell in row] for row in duck.fetchall()] == rows
-    return [_cells(dict(zip(header, row, strict=True))) for row in rows]
+    found = [dict(zip(header, row, strict=True)) for row in rows]
+    return [_cells({name: cell or None for name, cell in row.items()}) for row in found]
 
 
 def read_parquet(path: Path) -> list[dict[str, Any]]:
@@ -69,7 +70,7 @@ def _utc(value: Any) -> Any:
 
 def _cells(row: dict[str, Any]) -> dict[str, Any]:
     """What is there; objects as values, times as text."""
-    there = {name: value for name, value in row.items() if value not in {None, ""}}
+    there = {name: value for name, value in row.items() if value is not None}
     for name, value in there.items():
         if name in {*OBJECTS, "extra"}:
             there[name] = exact(value)
