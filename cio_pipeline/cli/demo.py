@@ -22,7 +22,14 @@ from cio_pipeline.demo.state import read_state
 from cio_pipeline.demo.write import write_commit, write_history
 from cio_pipeline.destinations.overlap import location
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.model.windows import Cadence, Window, data_out_window, last_closed_window
+from cio_pipeline.model.windows import (
+    Cadence,
+    Feed,
+    Window,
+    closed_windows,
+    data_out_window,
+    last_closed_window,
+)
 from cio_pipeline.pipeline.apply import apply_syncs
 from cio_pipeline.pipeline.sync_file import read_sync_file
 from cio_pipeline.pipeline.verify import verify
@@ -151,14 +158,25 @@ def _apply(place: Place, first: Window, syncs: Path | None) -> None:
 
 
 def _export(chosen: list[Window]) -> None:
-    done: list[WindowRun] = []
-    with progress() as bar:
-        for at, run in enumerate(run_windows(chosen, ()), 1):
-            done.append(run)
-            bar("Exporting windows", at, len(chosen))
+    """Run the windows, and those that the other feeds have meanwhile, if a sync is of theirs."""
+    done = _run(chosen, Feed.DATA_OUT)
     (show_side_by_side if len(done) <= SIDE_BY_SIDE else show)(done)
+    for feed in sorted({one.sync.feed for one in services().ledger.registry.all()}):
+        if feed is not Feed.DATA_OUT:
+            others = _run(closed_windows(chosen[0].start, chosen[-1].end, feed), feed)
+            show(others)
+            done += others
     if not all(run.success for run in done):
         raise typer.Exit(1)
+
+
+def _run(windows: Sequence[Window], feed: Feed) -> list[WindowRun]:
+    done: list[WindowRun] = []
+    with progress() as bar:
+        for at, run in enumerate(run_windows(windows, (), feed), 1):
+            done.append(run)
+            bar(f"Exporting windows of {feed}", at, len(windows))
+    return done
 
 
 def _show() -> None:

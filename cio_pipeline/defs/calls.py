@@ -15,7 +15,7 @@ from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.plan_export import Batch
 from cio_pipeline.pipeline.restore import restore_export
-from cio_pipeline.pipeline.run_calls import rows_by_type, run_calls
+from cio_pipeline.pipeline.run_calls import OfType, run_calls, sent_by_type
 from cio_pipeline.pipeline.run_export import deliver_export, every_sync_failed
 
 GROUP = "calls"
@@ -65,11 +65,13 @@ def calls(
 
 
 def _results(batch: Batch, outcomes: Sequence[Outcome]) -> Iterator[dg.MaterializeResult[Any]]:
-    """Rows and files by type; the syncs' table, which is of all types, with each."""
-    sent = rows_by_type(outcomes)
+    """Numbers by type; rows held back, which are of none, are told with the first."""
+    sent, shared = sent_by_type(outcomes), describe(batch, outcomes, ())
     for kind in CALL_TYPES:
-        files, rows = sent.get(kind, (0, 0))
+        own = sent.get(kind, OfType())
+        numbers = {"files": own.files, "rows": own.rows, "bytes": own.bytes}
+        held_back = {} if kind == CALL_TYPES[0] else {"rows_quarantined": 0}
         yield dg.MaterializeResult(
             asset_key=call_key(kind),
-            metadata={**describe(batch, outcomes, ()), "files": files, "rows": rows},
+            metadata={**shared, **numbers, **held_back, "dagster/row_count": own.rows},
         )

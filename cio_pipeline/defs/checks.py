@@ -5,10 +5,15 @@ import warnings
 import dagster as dg
 
 from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.exports.calls import CALLS
+from cio_pipeline.contracts.exports.forwarded import MESSAGES
+from cio_pipeline.contracts.feeds import feed_of
 from cio_pipeline.defs.exports import export_key
-from cio_pipeline.defs.manifest import MANIFEST
-from cio_pipeline.defs.partitions import WINDOWS, window_of
+from cio_pipeline.defs.manifest import MANIFEST_KEYS
+from cio_pipeline.defs.messages import MESSAGES_KEY
+from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import PipelineResource
+from cio_pipeline.model.windows import Feed
 from cio_pipeline.monitoring.delivery import (
     DeliveryReport,
     delivery_report,
@@ -21,13 +26,14 @@ NAMED = 3
 """Problems named in a check's sentence; its table has all."""
 
 
-def build_check(export: str) -> dg.AssetChecksDefinition:
+def build_check(export: str, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
     """The check of one export: whether the window was delivered to every sync that was due."""
+    feed = feed_of(export)
 
     @dg.asset_check(
-        asset=export_key(export),
+        asset=asset,
         name="delivered_to_every_due_sync",
-        partitions_def=WINDOWS,
+        partitions_def=WINDOWS_OF[feed],
         description="Red while a sync that was due in the window has not been served; the table "
         "names the sync, its owner and the error.",
     )
@@ -35,7 +41,7 @@ def build_check(export: str) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[PipelineResource]
     ) -> dg.AssetCheckResult:
         ledger = pipeline.services(context.run.run_id).ledger
-        window = window_of(context)
+        window = window_of(context, feed)
         report = delivery_report(
             export, window, ledger.registry.states([export]), ledger.errors.of_window(window.end)
         )
@@ -46,13 +52,13 @@ def build_check(export: str) -> dg.AssetChecksDefinition:
     return check
 
 
-def build_manifest_check() -> dg.AssetChecksDefinition:
-    """The check of the manifests: whether what was sent is listed where readers look."""
+def build_manifest_check(feed: Feed) -> dg.AssetChecksDefinition:
+    """The check of a feed's manifests: whether what was sent is listed where readers look."""
 
     @dg.asset_check(
-        asset=MANIFEST,
+        asset=MANIFEST_KEYS[feed],
         name="manifest_lies_in_every_bucket",
-        partitions_def=WINDOWS,
+        partitions_def=WINDOWS_OF[feed],
         description="Red while a sync's chain of manifests could not be continued in its bucket; "
         "the table names the sync, its owner and the error.",
     )
@@ -60,9 +66,10 @@ def build_manifest_check() -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[PipelineResource]
     ) -> dg.AssetCheckResult:
         ledger = pipeline.services(context.run.run_id).ledger
-        window = window_of(context)
+        window = window_of(context, feed)
         errors = ledger.errors.of_window(window.end)
-        report = manifest_report(window, ledger.registry.all(), errors)
+        syncs = [one for one in ledger.registry.all() if one.sync.feed is feed]
+        report = manifest_report(window, syncs, errors)
         return dg.AssetCheckResult(
             passed=report.passed, description=sentence(report), metadata=describe(report)
         )
@@ -97,7 +104,13 @@ def build_checks() -> list[dg.AssetChecksDefinition]:
     with warnings.catch_warnings():
         # Partitioned checks are a preview in Dagster 1.13; a golden test watches what we use.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [*(build_check(name) for name in EXPORTS), build_manifest_check()]
+        return [
+            *(build_check(name, export_key(name)) for name in EXPORTS),
+            # The types of calls share a position: what is amiss concerns them all.
+            build_check(CALLS.name, MANIFEST_KEYS[Feed.CALLS]),
+            build_check(MESSAGES.name, MESSAGES_KEY),
+            *(build_manifest_check(feed) for feed in Feed),
+        ]
 
 
 DELIVERY_CHECKS = build_checks()

@@ -1,4 +1,7 @@
-"""Messages that a connected CRM sends: one every five minutes for each workspace."""
+"""What the feeds forward: messages of a connected CRM, and calls of SDKs.
+
+One of each every five minutes for each workspace.
+"""
 
 import json
 from collections.abc import Iterator
@@ -17,11 +20,11 @@ _OBJECTS = ("contacts", "companies", "deals")
 
 def message_rows(workspace: Workspace, span: Span) -> pl.DataFrame:
     """The messages of a span, in the order of their arrival."""
-    rows = list(_rows(workspace, span))
+    rows = list(_messages(workspace, span))
     return pl.DataFrame(rows, source_schema(SOURCE_TABLES["messages"]))
 
 
-def _rows(workspace: Workspace, span: Span) -> Iterator[dict[str, Any]]:
+def _messages(workspace: Workspace, span: Span) -> Iterator[dict[str, Any]]:
     first = -(-span.start // _EVERY)
     for number in range(first, -(-span.end // _EVERY)):
         at = f"{moment(number * _EVERY):%Y-%m-%dT%H:%M:%S}.{key_of('nanos', number) % 10**9:09}Z"
@@ -49,4 +52,43 @@ def _rows(workspace: Workspace, span: Span) -> Iterator[dict[str, Any]]:
             "timestamp": at,
             "metadata": json.dumps(told),
             "payload": json.dumps(payload),
+        }
+
+
+_CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("identify", {"traits": {"plan": "basic", "visits": 3}}),
+    ("page", {"name": "Home", "properties": {"path": "/"}}),
+    ("track", {"event": "Order Completed", "properties": {"total": 19.9, "currency": "EUR"}}),
+    ("track", {"event": "checkout_started", "properties": {"items": ["a", "b"]}}),
+    ("screen", {"name": "Cart", "properties": {}}),
+    ("group", {"groupId": "acme", "traits": {"seats": 12}}),
+    ("alias", {"previousId": "anonymous"}),
+)
+
+
+def call_rows(workspace: Workspace, span: Span) -> pl.DataFrame:
+    """The calls of a span, the types in turn."""
+    rows = list(_calls(workspace, span))
+    return pl.DataFrame(rows, source_schema(SOURCE_TABLES["calls"]))
+
+
+def _calls(workspace: Workspace, span: Span) -> Iterator[dict[str, Any]]:
+    first = -(-span.start // _EVERY)
+    for number in range(first, -(-span.end // _EVERY)):
+        at = moment(number * _EVERY)
+        kind, own = _CALLS[number % len(_CALLS)]
+        call_id = f"call_{key_of(workspace.salt('call'), number):016x}"
+        common = {
+            "messageId": call_id,
+            "type": kind,
+            "userId": f"user-{number % 50}",
+            "timestamp": f"{at:%Y-%m-%dT%H:%M:%S}.{number % 1000:03}Z",
+            "context": {"library": {"name": "analytics.js", "version": "2.11.1"}},
+        }
+        yield {
+            "workspace_id": workspace.number,
+            "call_id": call_id,
+            "type": kind,
+            "received_at": at,
+            "payload": json.dumps({**common, **own}),
         }

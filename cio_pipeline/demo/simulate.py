@@ -13,7 +13,7 @@ from typing import TypeAlias
 import polars as pl
 
 from cio_pipeline.demo import activity, attributes, catalogue, objects, outcomes, sends
-from cio_pipeline.demo.forwarded import message_rows
+from cio_pipeline.demo.forwarded import call_rows, message_rows
 from cio_pipeline.demo.journeys import (
     LONGEST_JOURNEY,
     journeys,
@@ -86,8 +86,8 @@ def history_rows(piece: Piece) -> Frames:
     }
     if not piece.first:
         return frames
-    since = Span(workspace.world.origin, span.end)
-    return {**frames, **_things(workspace, span), "messages": message_rows(workspace, since)}
+    forwarded = {"messages": message_rows(workspace, span), "calls": call_rows(workspace, span)}
+    return {**frames, **_things(workspace, span), **forwarded}
 
 
 def changed_rows(workspace: Workspace, span: Span) -> Frames:
@@ -100,6 +100,7 @@ def changed_rows(workspace: Workspace, span: Span) -> Frames:
         **_things(workspace, span),
         **_messages(workspace, days, today, everybody, span),
         "messages": message_rows(workspace, span),
+        "calls": call_rows(workspace, span),
     }
 
 

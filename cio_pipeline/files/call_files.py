@@ -4,6 +4,7 @@ Chunks depend on the rows alone, so the same rows give the same bytes in any pro
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -52,6 +53,11 @@ class CallFile:
         """Write what is left; the file is whole then."""
         self._flush()
         self._writer.close()
+
+    def drop(self) -> None:
+        """Give up a file that will not be whole; its disk may be full."""
+        with suppress(OSError):
+            self._writer.close()
 
     def _flush(self) -> None:
         if self._chunk:

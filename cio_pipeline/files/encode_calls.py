@@ -121,6 +121,12 @@ class _Pass:
                 self.files += self.kinds[name].done
         self.kinds = {}
 
+    def drop(self) -> None:
+        """Let go of the files under way."""
+        for kind in self.kinds.values():
+            if kind.file is not None:
+                kind.file.drop()
+
     def fill(self, workspaces: Iterable[int]) -> None:
         """Empty files for the types that workspaces have no row of (`write_empty`)."""
         have = {(file.workspace_id, file.kind) for file in self.files}
@@ -158,6 +164,7 @@ def encode_calls(
             work.finish()
             work.fill(sorted(filled))
     except BaseException:
+        work.drop()
         spool.discard(folder)
         raise
     files = sorted(work.files, key=lambda file: (file.workspace_id, file.index, file.kind))

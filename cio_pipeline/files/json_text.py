@@ -128,6 +128,8 @@ def _deep_value_at(text: str, at: int) -> tuple[Json, int]:
 
 
 def _skip(text: str, at: int) -> int:
+    if text[at : at + 1] > " ":
+        return at  # nearly always: no pattern is needed to see that
     space = _SPACE.match(text, at)
     return space.end() if space else at
 

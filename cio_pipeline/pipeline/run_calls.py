@@ -4,8 +4,8 @@ Each sync is one (sync, export) pair: its position is shared by the six types. W
 call's payload is in `files.call_rows`; how files are named and numbered in `make_calls`.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from cio_pipeline.contracts.exports.calls import CALLS
 from cio_pipeline.model.registry import Outcome
@@ -27,11 +27,19 @@ def run_calls(
     return batch, deliver_export(services, batch)
 
 
-def rows_by_type(outcomes: Iterable[Outcome]) -> Mapping[str, tuple[int, int]]:
-    """Files and rows of each type of call that was sent, over all syncs."""
-    files: Counter[str] = Counter()
-    rows: Counter[str] = Counter()
-    for kind, of_file in (sent for one in outcomes for sent in one.kinds):
-        files[kind] += 1
-        rows[kind] += of_file
-    return {kind: (files[kind], rows[kind]) for kind in files}
+@dataclass(frozen=True)
+class OfType:
+    """What was sent of one type of call, over all syncs."""
+
+    files: int = 0
+    rows: int = 0
+    bytes: int = 0
+
+
+def sent_by_type(outcomes: Iterable[Outcome]) -> Mapping[str, OfType]:
+    """What was sent of each type of call; nothing for those that had none."""
+    found: dict[str, OfType] = {}
+    for kind, rows, size in (file for one in outcomes for file in one.kinds):
+        before = found.get(kind, OfType())
+        found[kind] = OfType(before.files + 1, before.rows + rows, before.bytes + size)
+    return found

@@ -6,7 +6,6 @@ go on. `body` is `{"data": {…}}` or the payload itself; either way its text is
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,20 +20,7 @@ from cio_pipeline.files.json_text import NotJson, decoded, fields
 from cio_pipeline.files.message_objects import NoObject, check_message, metadata_entries
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.messages import Message
-
-LONGEST_LINE = 256 * 1024 * 1024
-"""Bytes; longer lines are not read."""
-
-_BOM = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True)
-class BadLine:
-    """A line that was left out; its number counts from 1, and `reason` holds nothing of it."""
-
-    file: str
-    line: int
-    reason: str
+from cio_pipeline.sources.json_lines import BadLine, numbered_lines
 
 
 @dataclass
@@ -56,7 +42,7 @@ class MessageLines:
 
     def read_from(self, name: str, file: BinaryIO) -> None:
         """Take in an open file."""
-        for number, line in _lines(file):
+        for number, line in numbered_lines(file):
             self._take(name, number, line)
 
     def frame(self) -> pl.DataFrame:
@@ -80,21 +66,6 @@ class MessageLines:
                 "payload": message.payload,
             }
         )
-
-
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Lines that hold something, numbered from 1, without the mark that a file may begin with.
-
-    A line that is too long is cut off, so that it is no JSON.
-    """
-    number, whole = 0, True
-    while line := file.readline(LONGEST_LINE):
-        number += whole
-        first = number == 1 and whole
-        text = line.removeprefix(_BOM) if first else line
-        if whole and text.strip():
-            yield number, text
-        whole = line.endswith(b"\n")
 
 
 def _message(line: bytes, received: datetime) -> tuple[Message, str]:

@@ -108,8 +108,13 @@ def _upsert(
 
 
 def _properties(at: datetime | None) -> CommitProperties:
+    return CommitProperties(custom_metadata=commit_metadata(at))
+
+
+def commit_metadata(at: datetime | None) -> dict[str, str]:
+    """What a commit's metadata say of its time; nothing if the log's counts."""
     if at is None:
-        return CommitProperties()
+        return {}
     if at.tzinfo is None:
         raise InvalidConfig("The time of a commit needs an offset.", "Write it with a Z for UTC.")
-    return CommitProperties(custom_metadata={COMMITTED_AT_KEY: at.astimezone(UTC).isoformat()})
+    return {COMMITTED_AT_KEY: at.astimezone(UTC).isoformat()}

@@ -8,8 +8,12 @@ import pytest
 
 from cio_pipeline.contracts import feeds
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.windows import Feed
+from cio_pipeline.pipeline.schedule import Seen, wanted_runs
 from cio_pipeline_tests.calls.steps import call_row, calls_sync, commit, names, paths, run, window
 from cio_pipeline_tests.world import NOON, World
+from cio_pipeline_tests.world import window as quarter
 
 
 @pytest.fixture
@@ -159,3 +163,23 @@ def test_rows_that_are_no_calls_are_held_back_and_stop_nothing(world: World) -> 
         "payload is no valid JSON",
         "type is none of identify, track, page, screen, group, alias",
     ]
+
+
+def test_the_sensor_asks_for_windows_of_ten_minutes_and_counts_them_apart(world: World) -> None:
+    calls_sync(world, at=NOON + timedelta(minutes=4))
+    world.sync("d", at=NOON + timedelta(minutes=4))
+    now = window(2).end + timedelta(seconds=1)
+    states = world.ledger.registry.states(["calls"])
+    requests = wanted_runs(states, Seen((), {}, ()), now, Feed.CALLS)
+    assert [(one.lane, one.window, one.keys) for one in requests] == [
+        (Lane.TICK, window(n), (f"calls:{window(n).key}",)) for n in range(3)
+    ]
+    people = world.ledger.registry.states(["people"])
+    (initial,) = wanted_runs(people, Seen((), {}, ()), now)
+    assert (initial.lane, initial.window) == (Lane.INITIAL, quarter(1))
+    tried = {(Lane.TICK, one.keys[0]): (1, now) for one in requests}
+    assert wanted_runs(states, Seen((), tried, ()), now, Feed.CALLS) == []
+    for number in range(3):
+        run(world, number)
+    settled = world.ledger.registry.states(["calls"])
+    assert wanted_runs(settled, Seen((), {}, ()), now, Feed.CALLS) == []

@@ -51,7 +51,7 @@ def test_messages_need_a_workspace_and_nothing_else_takes_one(home: Path) -> Non
     without = run("source", "load", "messages", "m.ndjson")
     assert "Name their workspace with --workspace" in str(without.exception)
     other = run("source", "load", "people", "m.ndjson", "--workspace", "1")
-    assert "--workspace is for NDJSON files of messages" in str(other.exception)
+    assert "--workspace is for NDJSON files of messages and calls" in str(other.exception)
 
 
 def test_a_key_is_previewed_from_a_file_or_from_stdin(home: Path) -> None:

@@ -1,0 +1,182 @@
+"""Calls from an HTTP endpoint (seed 000: endpoint and token)."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+from typer.testing import CliRunner
+
+from cio_pipeline.cli.app import app
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.model.errors import (
+    CioError,
+    InvalidConfig,
+    PermissionMissing,
+    SourceError,
+    SourceUnavailable,
+    WrongCredentials,
+)
+from cio_pipeline.sources import call_pages
+from cio_pipeline.sources.append import Mark, append, last_mark
+from cio_pipeline.sources.call_pages import TRIES, Endpoint, pull
+from cio_pipeline_tests.calls.pages import TOKEN, Pages, endpoint
+from cio_pipeline_tests.calls.test_lines import GOOD, read
+from cio_pipeline_tests.world import NOON, World
+
+
+def page(*events: str) -> bytes:
+    lines = (json.dumps({"type": "track", "event": event}) for event in events)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+@pytest.fixture
+def pages() -> Iterator[Pages]:
+    with endpoint(Pages([page("a", "b"), page("c"), page("d")])) as found:
+        yield found
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def pulled(world: World, pages: Pages, token: str = TOKEN) -> int:
+    place = Endpoint(pages.url, token, backoff=0.001)
+    return sum(one.rows for one in pull(place, 1, world.source_uri, NOON))
+
+
+def events(world: World) -> list[str]:
+    table = DeltaTable(f"{world.source_uri}/calls")
+    payloads = table.to_pyarrow_table(columns=["payload"])["payload"].to_pylist()
+    return sorted(json.loads(text)["event"] for text in payloads)
+
+
+def test_every_page_is_a_commit_and_a_later_pull_goes_on(world: World, pages: Pages) -> None:
+    assert pulled(world, pages) == 4
+    assert events(world) == ["a", "b", "c", "d"]
+    assert DeltaTable(f"{world.source_uri}/calls").version() == 3
+    pages.pages.append(page("e"))
+    assert pulled(world, pages) == 1
+    assert pulled(world, pages) == 0
+    assert events(world) == ["a", "b", "c", "d", "e"]
+    assert [cursor for cursor, status in pages.asked if status == 200] == ["", "1", "2", "3"]
+
+
+def test_what_is_not_there_for_now_is_asked_for_again(world: World, pages: Pages) -> None:
+    pages.trouble = [503, 429, "cut", "cut", 500]
+    assert pulled(world, pages) == 4
+    assert events(world) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("dies", ["before", "after"])
+def test_a_pull_that_dies_at_a_page_neither_loses_nor_doubles_it(
+    world: World, pages: Pages, monkeypatch: pytest.MonkeyPatch, dies: str
+) -> None:
+    class Died(BaseException):
+        """The process is gone."""
+
+    def dying(*args: Any, **named: Any) -> int:
+        second = named["mark"].number == 2
+        if second and dies == "before":
+            raise Died
+        version = append(*args, **named)
+        if second:
+            raise Died
+        return version
+
+    monkeypatch.setattr(call_pages, "append", dying)
+    with pytest.raises(Died):
+        pulled(world, pages)
+    monkeypatch.undo()
+    pulled(world, pages)
+    assert events(world) == ["a", "b", "c", "d"]
+
+
+def test_of_two_pulls_at_once_one_fails(world: World, pages: Pages) -> None:
+    place = Endpoint(pages.url, TOKEN)
+    one = pull(place, 1, world.source_uri, NOON)
+    next(one)
+    assert pulled(world, pages) == 2
+    list(one)
+    table = SOURCE_TABLES["calls"]
+    mark = last_mark(world.source_uri, table, place.reader(1))
+    assert mark is not None
+    assert (mark.number, mark.cursor) == (3, "3")
+    # What was doubled has the same identity, so it is sent once.
+    rows = DeltaTable(f"{world.source_uri}/calls").to_pyarrow_table(columns=["call_id"])
+    assert len(set(rows["call_id"].to_pylist())) == 4
+
+
+@pytest.mark.parametrize(
+    ("trouble", "token", "error"),
+    [
+        ([], "wrong", WrongCredentials),
+        ([403], TOKEN, PermissionMissing),
+        ([404], TOKEN, SourceError),
+        ([302], TOKEN, SourceError),
+        ([503] * TRIES, TOKEN, SourceUnavailable),
+        (["cut"] * TRIES, TOKEN, SourceUnavailable),
+    ],
+)
+def test_refusals_are_named_and_nothing_is_loaded(
+    world: World, pages: Pages, trouble: list[int | str], token: str, error: type[CioError]
+) -> None:
+    pages.trouble = trouble
+    with pytest.raises(error) as caught:
+        pulled(world, pages, token)
+    assert token not in str(caught.value)
+    assert events(world) == []
+
+
+def test_nobody_answers(world: World) -> None:
+    place = Endpoint("http://127.0.0.1:9/", TOKEN, backoff=0.001)
+    with pytest.raises(SourceUnavailable, match="cannot be read"):
+        list(pull(place, 1, world.source_uri, NOON))
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://x/", "http://calls.example/", "https://user:pw@calls.example/", "calls"]
+)
+def test_an_endpoint_that_would_leak_the_token_is_refused(url: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        Endpoint(url, TOKEN)
+    assert TOKEN not in str(caught.value)
+    assert TOKEN not in repr(Endpoint("https://calls.example/", TOKEN))
+
+
+def test_a_cursor_whose_log_is_gone_is_asked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, uri = SOURCE_TABLES["calls"], world.source_uri
+    rows = read(GOOD)[0]
+    append(uri, table, [rows], NOON, mark=Mark("reader", 1, "c1"))
+    assert last_mark(uri, table, "reader") == Mark("reader", 1, "c1")
+    assert last_mark(uri, table, "other") is None
+    monkeypatch.setattr(DeltaTable, "history", lambda *_: iter(()))
+    with pytest.raises(SourceError, match="--cursor"):
+        last_mark(uri, table, "reader")
+    assert last_mark(uri, table, "reader", cursor="c0") == Mark("reader", 1, "c0")
+
+
+def test_the_command_pulls_and_tells(
+    world: World, pages: Pages, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pages.pages[1] += b'{"type":\n'
+    monkeypatch.setenv("CIO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CIO_SOURCE", f"delta:{world.source_uri}")
+    monkeypatch.setenv("CALLS_TOKEN", TOKEN)
+    words = ["source", "pull", "calls", "--endpoint", pages.url, "--workspace", "1", "--json"]
+    done = CliRunner().invoke(app, [*words, "--token", "env:CALLS_TOKEN"])
+    assert json.loads(done.stdout) == {
+        "table": "calls",
+        "pages": 3,
+        "rows": 4,
+        "cursor": "3",
+        "left_out": [{"file": "page 1", "line": 2, "reason": "is no valid JSON"}],
+    }
+    literal = CliRunner().invoke(app, [*words, "--token", TOKEN])
+    assert "no reference" in str(literal.exception)
+    assert TOKEN not in str(literal.exception)
