@@ -80,14 +80,15 @@ def _prepared(home: Path, bodies: list[bytes]) -> Services:
     config: dict[str, Any] = {"id": "a", "workspace_id": 1, "feed": "messages"}
     place = {"type": "local", "path": str(home / "bucket")}
     sync = Sync.model_validate({**config, "destination": place})
-    apply_syncs(ledger.registry, [sync], lambda one: location(one.destination, home), NOON)
-    return Services(
+    services = Services(
         source=DeltaSource(source),
         ledger=ledger,
         destinations=lambda _: LocalFolder(home / "bucket"),
         spool=Spool(home / "spool"),
         clock=lambda: NOON + timedelta(hours=1),
     )
+    apply_syncs(services, [sync], lambda one: location(one.destination, home), NOON)
+    return services
 
 
 def _body(number: int) -> bytes:

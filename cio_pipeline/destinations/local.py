@@ -92,6 +92,7 @@ class LocalFolder:
         with named_errors("write", key):
             replace(path, body)
             self._sync_folders(key)
+            clear_leftovers(path)
 
     def announce(self) -> None:
         """Nothing: only a bucket is told of a run (D8)."""

@@ -47,6 +47,9 @@ def replace(path: Path, body: bytes) -> None:
             file.flush()
             os.fsync(descriptor)
         unfinished.replace(path)
+    except FileNotFoundError:
+        # Another writer of this name, one that lost its lease, took it for a leftover.
+        replace(path, body)
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -54,7 +57,8 @@ def replace(path: Path, body: bytes) -> None:
 def clear_leftovers(path: Path) -> None:
     """Remove what killed writers of a file that is there have left.
 
-    Safe even if another writer is at it: the name is taken, its link could only fail.
+    Safe even if another writer is at it: the name is taken, so its link could only fail, and one
+    that replaces writes again.
     """
     for number in itertools.count(1):
         try:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,31 @@ class TestLocalFolder(DestinationSuite):
         left = destination.root / f"{key}#1"
         left.parent.mkdir(parents=True)
         left.write_bytes(b"bo")
+
+
+def test_leftovers_of_killed_overwrites_are_removed_by_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / "a.json#1").write_bytes(b"hal")
+    LocalFolder(tmp_path).overwrite("a.json", b"half", {})
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a.json": b"half"}
+
+
+def test_an_overwrite_goes_on_if_its_unfinished_file_is_taken_for_a_leftover(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = os.fsync
+    removed: list[Path] = []
+
+    def fsync(descriptor: int) -> None:
+        synced(descriptor)
+        unfinished = tmp_path / "a.json#1"
+        if not removed and unfinished.exists():
+            unfinished.unlink()
+            removed.append(unfinished)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    LocalFolder(tmp_path).overwrite("a.json", b"whole", {})
+    assert removed
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a.json": b"whole"}
 
 
 def test_leftovers_of_killed_puts_are_removed_by_the_next_one(tmp_path: Path) -> None:

@@ -111,14 +111,14 @@ def _read_s3(server: S3Server, bucket: str, keys: set[str]) -> dict[str, Any]:
 
 
 def test_azure(world: World, container: Container, expected: Mapping[str, MessageObject]) -> None:
-    """Azure takes no hyphen in a name."""
+    """Azure takes no hyphen in a name; on the way, names lose their capitals as on S3."""
     destination = azure(container.sas_url("racwdl"))
     send(world, destination)
     for key, one in expected.items():
         assert destination.get(key) == one.body
-    blob = container.admin.get_blob_client(f"customerio/a b/{next(iter(expected))}")
+    blob = container.client().get_blob_client(f"customerio/a b/{next(iter(expected))}")
     found = blob.get_blob_properties()
     one = next(iter(expected.values()))
-    named = {name.replace("-", "_"): value for name, value in one.metadata.items()}
+    named = {name.replace("-", "_").lower(): value for name, value in one.metadata.items()}
     assert message_metadata(found.metadata) == message_metadata(named)
     assert found.content_settings.content_type == "application/json"
