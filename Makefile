@@ -8,7 +8,7 @@ export DAGSTER_HOME ?= $(CIO_HOME)/dagster
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test servers bench lint docs clean
+.PHONY: help demo demo-cloud dev test servers azurite bench lint docs clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -20,10 +20,15 @@ $(DAGSTER_HOME)/dagster.yaml: dagster.yaml
 	cp dagster.yaml $@
 
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Simulate a platform, export it, verify, show what landed
 	$(BIN)/cio-pipeline demo --fresh
+
+demo-cloud: export CIO_HOME := $(CIO_HOME)/cloud
+demo-cloud: $(VENV)/.installed azurite ## The same on S3 and Azure, with moto and Azurite in their place
+	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)
+	PYTHONPATH=. $(BIN)/python examples/cloud/run.py
 
 dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with the daemon on http://127.0.0.1:3000
 	$(BIN)/dagster dev --workspace workspace.yaml
@@ -31,13 +36,15 @@ dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with
 test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL, Chromium and Azurite if missing)
 	$(BIN)/pytest -n 2 --dist load
 
-servers:
+servers: azurite
 	@[ -n "$$(ls $$(pg_config --bindir 2>/dev/null)/initdb /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] \
 	  || { echo 'Installing PostgreSQL for the ledger tests'; .ci/install-postgresql; }
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
 	  || { echo 'Installing Chromium for the test of the UI'; .ci/install-chromium; }
+
+azurite:
 	@[ -x .servers/azurite/node_modules/.bin/azurite-blob ] \
-	  || { echo 'Installing Azurite for the tests of Azure'; .ci/install-azurite; }
+	  || { echo 'Installing Azurite, which stands in for Azure'; .ci/install-azurite; }
 
 bench: $(VENV)/.installed ## Measure against bare Polars and an empty Dagster run (minutes; gates nothing)
 	$(BIN)/python -m benchmarks

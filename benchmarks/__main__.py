@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import changeset_history, initial_export, peak_memory, windows
+from benchmarks import changeset_history, initial_export, messages, peak_memory, windows
 from benchmarks.report import Report, machine, save, show
 
 BENCHMARKS: Mapping[str, Callable[[Path, float], Report]] = {
@@ -16,6 +16,7 @@ BENCHMARKS: Mapping[str, Callable[[Path, float], Report]] = {
     "peak_memory": peak_memory.run,
     "busy_window": windows.run_busy,
     "idle_window": windows.run_idle,
+    "messages": messages.run,
 }
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from cio_pipeline.changesets.anonymise import anonymised, concerns
-from cio_pipeline.changesets.quarantine import REASON, reason_expr, rejected
+from cio_pipeline.changesets.quarantine import REASON, is_wrong, reason_expr, rejected
 from cio_pipeline.changesets.reading import Reading
 from cio_pipeline.changesets.rules import RULES
 from cio_pipeline.contracts.declare import Export, TableKind
@@ -30,11 +30,13 @@ class Changeset:
     """What one read of one export gives.
 
     `rows`: the contract's columns in order and type, then SERIES. `rejected`: workspace_id
-    (Int64), identity (String), reason (String), count (UInt32).
+    (Int64), identity (String), reason (String), count (UInt32). `total`: how many rows both have
+    together, from few columns.
     """
 
     rows: pl.LazyFrame
     rejected: pl.LazyFrame
+    total: pl.LazyFrame
 
 
 def build(
@@ -65,13 +67,15 @@ def build(
     )
     rows = _sendable(_recent(driving.filter(served), floor), reading)
     rows = RULES[export.name](rows, reading)
+    total = rows.select(pl.len())
     if concerns(reading):
         rows = anonymised(rows, reading)
-    checked = rows.with_columns(reason_expr(export.columns_of(version)).alias(REASON))
-    valid = checked.filter(pl.col(REASON).is_null())
+    columns = export.columns_of(version)
+    checked = rows.with_columns(reason_expr(columns).alias(REASON))
     return Changeset(
-        _typed(_ordered(valid, reading), reading, timestamp_unit),
+        _typed(_ordered(rows.filter(~is_wrong(columns)), reading), reading, timestamp_unit),
         rejected(checked, export, timestamp_unit),
+        total,
     )
 
 

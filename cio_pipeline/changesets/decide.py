@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
-from cio_pipeline.contracts.catalog import export as declared
 from cio_pipeline.contracts.declare import History
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Mode, Plan
 from cio_pipeline.model.registry import ExportState
@@ -151,7 +151,7 @@ def gap_if_resumed(state: ExportState, at: datetime) -> tuple[datetime, datetime
 
     The end is about: the age limit counts from the end of the window that catches up.
     """
-    limited = declared(state.export).history is History.LAST_30_DAYS
+    limited = ALL_EXPORTS[state.export].history is History.LAST_30_DAYS
     if (
         state.position is None
         or not limited
@@ -208,7 +208,7 @@ def _served(state: ExportState, window: Window, cut: Cut, driving: str) -> Decis
     before, now = position.tables[driving], cut.tables.get(driving)
     if now is None or now.table_id != before.table_id or now.version < before.version:
         return _lost(driving, "is gone" if now is None else "was replaced, or set back")
-    if now == before:
+    if now == before and not state.sync.write_empty:
         return Nothing(cut, f"Table {driving} has not changed since {position.at:%Y-%m-%d %H:%M}.")
     return _since_position(state, window, cut, position)
 
@@ -256,7 +256,7 @@ def _since_position(
 
 def _floor(state: ExportState, window: Window) -> datetime | None:
     """The age limit, counted from the window's end; None for exports without one."""
-    limited = declared(state.export).history is History.LAST_30_DAYS
+    limited = ALL_EXPORTS[state.export].history is History.LAST_30_DAYS
     return window.end - HISTORY_LIMIT if limited else None
 
 

@@ -23,7 +23,7 @@ def identity_expr(export: Export, timestamp_unit: str = "us") -> pl.Expr:
     Works on the export's rows and on those of its source table, which name it alike; with the
     unit that the rows are written in, both give the same. A null stays `null`.
     """
-    types = {column.name: column.type for column in export.columns}
+    types = {column.name: column.type for column in SOURCE_TABLES[export.source].columns}
     values = [_as_text(name, types[name], timestamp_unit) for name in identity_columns(export)]
     # Only the encoder of structs escapes text as JSON; `{"k":` and `}` around the array are cut.
     encoded = pl.struct(pl.concat_list(values).alias("k")).struct.json_encode()
@@ -42,6 +42,15 @@ def reason_expr(columns: Sequence[Column]) -> pl.Expr:
         pl.when(wrong).then(pl.lit(text)) for column in columns for wrong, text in _checks(column)
     ]
     return pl.coalesce(*found) if found else pl.lit(None, dtype=pl.String)
+
+
+def is_wrong(columns: Sequence[Column]) -> pl.Expr:
+    """Whether anything is wrong with a row: true where there is a reason, else false.
+
+    Apart from `reason_expr`, since most rows are fine and texts cost more than truth.
+    """
+    checks = [wrong.fill_null(value=False) for column in columns for wrong, _ in _checks(column)]
+    return pl.any_horizontal(checks) if checks else pl.lit(value=False)
 
 
 def rejected(frame: pl.LazyFrame, export: Export, timestamp_unit: str) -> pl.LazyFrame:

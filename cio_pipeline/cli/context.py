@@ -6,11 +6,11 @@ from datetime import datetime
 
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import (
-    Cadence,
+    Feed,
     Window,
-    data_out_window,
     last_closed_window,
     parse_time,
+    window_holding,
 )
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import settings
@@ -29,11 +29,16 @@ def scope_of(found: Services, sync_ids: Collection[str]) -> Scope:
     return Scope(tuple(sync_ids) or None)
 
 
-def window_at(text: str | None) -> Window:
-    """The window that a time falls into; the last closed one if no time is given."""
+def window_at(text: str | None, feed: Feed = Feed.DATA_OUT) -> Window:
+    """The feed's window that a time falls into; the last closed one if no time is given."""
     if text is None:
-        return last_closed_window(now(), Cadence.QUARTER_HOUR)
-    return data_out_window(parse_time(text))
+        return last_closed_window(now(), feed.cadences[0], feed)
+    return window_holding(parse_time(text), feed)
+
+
+def feed_of_sync(found: Services, sync_id: str) -> Feed:
+    """The feed of a registered sync; raises UnknownSync."""
+    return found.ledger.registry.get(sync_id).sync.feed
 
 
 def whoever() -> str:

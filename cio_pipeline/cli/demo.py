@@ -1,6 +1,7 @@
 """`cio-pipeline demo`: a simulated platform, exported and verified from end to end."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -8,13 +9,14 @@ from typing import Annotated
 
 import typer
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.tree import Tree
 
 from cio_pipeline.cli.context import services
 from cio_pipeline.cli.export import WindowRun, run_windows, show, show_side_by_side
 from cio_pipeline.cli.output import CONSOLE, print_table
 from cio_pipeline.cli.progress import progress
-from cio_pipeline.cli.verify import of_syncs, render
+from cio_pipeline.cli.verify import Target, of_syncs, render
 from cio_pipeline.demo.size import named_size
 from cio_pipeline.demo.state import read_state
 from cio_pipeline.demo.write import write_commit, write_history
@@ -58,7 +60,7 @@ class Place:
     syncs: Path
 
 
-def demo(
+def demo(  # noqa: PLR0917 - each option is given by its name
     size: Annotated[str, typer.Option(help="tiny, small, medium or large.")] = "small",
     seed: Annotated[int, typer.Option(help="Another seed, another story.")] = 1,
     windows: Annotated[int, typer.Option(min=1, max=90, help="Windows after the first.")] = 3,
@@ -66,6 +68,10 @@ def demo(
     advance: Annotated[  # noqa: FBT002 - the same
         bool, typer.Option("--advance", help="Only let the platform go on until now.")
     ] = False,
+    syncs: Annotated[
+        Path | None,
+        typer.Option(help="A sync file in place of the demo's own.", exists=True, dir_okay=False),
+    ] = None,
 ) -> None:
     """Simulate a platform, export its history and then some windows, verify, show the bucket."""
     place = _place(settings())
@@ -83,9 +89,9 @@ def demo(
         )
     chosen = _last_windows(windows + 1)
     _simulate(place, size, seed, chosen)
-    _apply(place, chosen[0])
+    _apply(place, chosen[0], syncs)
     _export(chosen)
-    _show(place)
+    _show()
 
 
 def _place(found: Settings) -> Place:
@@ -131,8 +137,8 @@ def _simulate(place: Place, size: str, seed: int, chosen: list[Window]) -> None:
     CONSOLE.print(f"Simulated a platform until {state.until:%Y-%m-%d %H:%M} UTC.")
 
 
-def _apply(place: Place, first: Window) -> None:
-    text = SYNCS.format(bucket=place.bucket)
+def _apply(place: Place, first: Window, syncs: Path | None) -> None:
+    text = syncs.read_text("utf-8") if syncs else SYNCS.format(bucket=place.bucket)
     place.syncs.write_text(text, encoding="utf-8")
     base = Path.cwd()
     applied = apply_syncs(
@@ -155,9 +161,10 @@ def _export(chosen: list[Window]) -> None:
         raise typer.Exit(1)
 
 
-def _show(place: Place) -> None:
-    CONSOLE.print(_tree(place.bucket))
-    reports = [(target.name, verify(target.destination)) for target in of_syncs([])]
+def _show() -> None:
+    targets = of_syncs([])
+    CONSOLE.print(_tree(targets))
+    reports = [(target.name, verify(target.destination)) for target in targets]
     for name, report in reports:
         CONSOLE.print(render(name, report))
     print_table(
@@ -173,12 +180,10 @@ def _show(place: Place) -> None:
         raise typer.Exit(1)
 
 
-def _tree(bucket: Path) -> Tree:
-    tree = Tree(f"[bold]{bucket}")
-    for sync in sorted(bucket.iterdir()):
-        branch = tree.add(f"[bold]{sync.name}")
-        for path in sorted(sync.rglob("*")):
-            if path.is_file():
-                name = path.relative_to(sync)
-                branch.add(f"{name}  [dim]{decimal(path.stat().st_size)}", highlight=False)
+def _tree(targets: Sequence[Target]) -> Tree:
+    tree = Tree("[bold]what landed")
+    for target in targets:
+        branch = tree.add(f"[bold]{target.name}[/] in {escape(target.destination.describe())}")
+        for found in target.destination.list():
+            branch.add(f"{found.key}  [dim]{decimal(found.size)}", highlight=False)
     return tree

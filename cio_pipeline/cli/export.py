@@ -13,7 +13,7 @@ from cio_pipeline.cli.progress import progress
 from cio_pipeline.cli.restore import restore
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows
+from cio_pipeline.model.windows import FIRST_WINDOW, Feed, Window, closed_windows
 from cio_pipeline.pipeline.write_manifests import Written, write_manifests
 from cio_pipeline.wiring import now
 
@@ -64,10 +64,11 @@ class WindowRun:
         return not self.success or bool(self.unlisted) or any(one.failed for one in self.sent)
 
 
-def export(
+def export(  # noqa: PLR0917 - typer takes options as parameters
     window: Annotated[str | None, typer.Option(help="A time in the (first) window, UTC.")] = None,
     until: Annotated[str | None, typer.Option(help="A time in the last window, UTC.")] = None,
     sync: Annotated[list[str] | None, typer.Option(help="Only this sync; repeatable.")] = None,
+    feed: Annotated[Feed, typer.Option(help="Which feed's windows.")] = Feed.DATA_OUT,
     lost: Annotated[  # noqa: FBT002 - typer's way to declare a flag
         bool,
         typer.Option(
@@ -82,31 +83,31 @@ def export(
     found = services()
     scope = scope_of(found, sync or [])
     if lost:
-        chosen = windows_between(window, until) if window else None
+        chosen = windows_between(window, until, feed) if window else None
         restore(found, scope.sync_ids, chosen, as_json=as_json)
         return
     if window is None:
         raise InvalidConfig("No window is given.", "Add --window, with a time in it (UTC).")
-    windows = windows_between(window, until)
+    windows = windows_between(window, until, feed)
     with progress(enabled=not as_json) as bar:
         done: list[WindowRun] = []
-        for at, run in enumerate(run_windows(windows, tuple(scope.sync_ids or ()))):
+        for at, run in enumerate(run_windows(windows, tuple(scope.sync_ids or ()), feed)):
             done.append(run)
             bar("Windows", at + 1, len(windows))
     if as_json:
         print_json(done)
     else:
         show(done)
-        _say_why_nothing(windows, scope)
+        _say_why_nothing(windows, scope, feed)
     if any(run.failed for run in done):
         raise typer.Exit(1)
 
 
-def _say_why_nothing(windows: Sequence[Window], scope: Scope) -> None:
+def _say_why_nothing(windows: Sequence[Window], scope: Scope, feed: Feed) -> None:
     """Name the syncs for which no window was any work, so that an empty table is no riddle."""
     for one in services().ledger.registry.all():
         wanted = scope.sync_ids is None or one.sync.id in scope.sync_ids
-        if wanted and windows[-1].end <= one.created_at:
+        if wanted and one.sync.feed is feed and windows[-1].end <= one.created_at:
             CONSOLE.print(
                 f"{one.sync.id} was registered at {one.created_at:%Y-%m-%d %H:%M} UTC; earlier "
                 "windows are no work for it. To import the past, register it with "
@@ -115,12 +116,12 @@ def _say_why_nothing(windows: Sequence[Window], scope: Scope) -> None:
             )
 
 
-def windows_between(first: str, last: str | None) -> list[Window]:
+def windows_between(first: str, last: str | None, feed: Feed = Feed.DATA_OUT) -> list[Window]:
     """The windows from one time to another, both included; all must have ended.
 
     Raises InvalidConfig.
     """
-    start, end = window_at(first), window_at(last or first)
+    start, end = window_at(first, feed), window_at(last or first, feed)
     if start.start < FIRST_WINDOW:
         raise InvalidConfig(
             f"There are no windows before {FIRST_WINDOW:%Y-%m-%d}.",
@@ -132,19 +133,22 @@ def windows_between(first: str, last: str | None) -> list[Window]:
         raise InvalidConfig(
             f"The window {end.key} is still open.", f"Run it after {end.end:%Y-%m-%d %H:%M} UTC."
         )
-    return closed_windows(start.start, end.end)
+    return closed_windows(start.start, end.end, feed)
 
 
-def run_windows(windows: Sequence[Window], sync_ids: Sequence[str]) -> Iterator[WindowRun]:
+def run_windows(
+    windows: Sequence[Window], sync_ids: Sequence[str], feed: Feed = Feed.DATA_OUT
+) -> Iterator[WindowRun]:
     """Run windows one after another in this process, recorded in Dagster's instance."""
     use_dagster_home()
     # Dagster takes seconds to import, and only this verb needs it.
     from dagster import DagsterInstance  # noqa: PLC0415
 
     from cio_pipeline.definitions import defs  # noqa: PLC0415
+    from cio_pipeline.defs.jobs import JOBS  # noqa: PLC0415
     from cio_pipeline.defs.sensors import scope_config  # noqa: PLC0415
 
-    job = defs.resolve_job_def("data_out")
+    job = defs.resolve_job_def(JOBS[feed].name)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with DagsterInstance.get() as instance:
         for window in windows:
@@ -157,7 +161,7 @@ def run_windows(windows: Sequence[Window], sync_ids: Sequence[str]) -> Iterator[
             written: Sequence[Written] = ()
             if not result.success:
                 # Dagster skips the manifest if an export failed; what the others sent is listed.
-                written = write_manifests(services(), window, sync_ids or None)
+                written = write_manifests(services(), window, sync_ids or None, feed=feed)
             yield _window_run(window, result, written)
 
 
@@ -186,8 +190,8 @@ def _window_run(
 
 def _unlisted(found: "dg.AssetMaterialization") -> Iterator[Unlisted]:
     """The syncs in the manifest asset's table that have an error there."""
-    records: Any = found.metadata["syncs"].value
-    for record in records:
+    table: Any = found.metadata["syncs"]
+    for record in table.records:
         if record.data["error"]:
             yield Unlisted(record.data["sync"], record.data["error"])
 

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cio_pipeline.cli.context import scope_of, services, window_at
+from cio_pipeline.cli.context import feed_of_sync, scope_of, services, window_at
 from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline import abandon as use_case
 from cio_pipeline.pipeline.preview import preview
 from cio_pipeline.pipeline.write_manifests import write_manifests
@@ -18,18 +19,19 @@ Window = Annotated[
 
 
 @app.callback(invoke_without_command=True)
-def plan(
+def plan(  # noqa: PLR0917 - typer takes options as parameters
     context: typer.Context,
     window: Window = None,
     sync: Annotated[list[str] | None, typer.Option(help="Only this sync; repeatable.")] = None,
+    feed: Annotated[Feed, typer.Option(help="Which feed.")] = Feed.DATA_OUT,
     count: Annotated[bool, typer.Option(help="Read the changesets and count rows.")] = True,  # noqa: FBT002 - typer's way to declare a flag
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - the same
 ) -> None:
     """Show what a window would send to each sync and why, without sending anything."""
     if context.invoked_subcommand is not None:
         return
-    found, at = services(), window_at(window)
-    previews = preview(found, at, scope_of(found, sync or []), count=count)
+    found, at = services(), window_at(window, feed)
+    previews = preview(found, at, scope_of(found, sync or []), count=count, feed=feed)
     if as_json:
         print_json(previews)
         return
@@ -61,7 +63,7 @@ def abandon(
     """
     found = services()
     done = use_case.abandon(found, sync_id, export)
-    write_manifests(found, window_at(None), [sync_id])
+    write_manifests(found, window_at(None, feed_of_sync(found, sync_id)), [sync_id])
     if as_json:
         print_json(done)
         return

@@ -1,22 +1,26 @@
 """`cio-pipeline source`: the tables that exports are computed from."""
 
 from dataclasses import asdict, replace
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
+import polars as pl
 import typer
 from rich.console import Console
 
 from cio_pipeline.cli.context import services
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.contracts.declare import SourceTable
+from cio_pipeline.contracts.exports.forwarded import MESSAGES
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.windows import parse_time
 from cio_pipeline.pipeline.cuts import oldest_needed
 from cio_pipeline.settings import settings
 from cio_pipeline.sources.load import read_files
+from cio_pipeline.sources.message_lines import BadLine, MessageLines
 from cio_pipeline.sources.open import source_uri, storage_options
 from cio_pipeline.sources.status import TableStatus, table_statuses
 from cio_pipeline.sources.tables import commit, create_tables
@@ -42,12 +46,19 @@ def init(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to decl
 def load(
     table: Annotated[str, typer.Argument(help="Name of the source table.")],
     files: Annotated[list[Path], typer.Argument(help="CSV, NDJSON or Parquet files.")],
+    workspace: Annotated[
+        int | None, typer.Option(min=1, help="Whose messages an NDJSON file holds.")
+    ] = None,
     at: Annotated[
         str | None, typer.Option(help="Time of the commit (UTC), for old data; default now.")
     ] = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
 ) -> None:
-    """Load files into a table in one commit; mutable tables are updated by their identity."""
+    """Load files into a table in one commit; mutable tables are updated by their identity.
+
+    NDJSON files of messages hold messages as they came in, for one --workspace; lines that cannot
+    be understood are told and left out.
+    """
     declared = _table(table)
     time = None if at is None else parse_time(at)
     if time is not None and time > now():
@@ -57,12 +68,38 @@ def load(
         )
     uri, options = _place()
     with Console(stderr=True).status(f"Loading {table} …"):
-        rows = read_files(files, declared)
+        rows, bad = _read(files, declared, workspace, time or now())
         version = commit(uri, declared, rows, time, options)
     if as_json:
-        print_json({"table": table, "rows": rows.height, "version": version, "at": time})
+        loaded = {"table": table, "rows": rows.height, "version": version, "at": time}
+        told = {"left_out": [asdict(one) for one in bad]} if workspace is not None else {}
+        print_json(loaded | told)
         return
     print_table("Loaded", ("table", "rows", "version"), [(table, rows.height, version)])
+    if bad:
+        lines = [(one.file, one.line, one.reason) for one in bad]
+        print_table(f"Left out: {len(bad)}", ("file", "line", "reason"), lines)
+
+
+def _read(
+    files: list[Path], table: SourceTable, workspace: int | None, received: datetime
+) -> tuple[pl.DataFrame, list[BadLine]]:
+    """The rows of files, and the lines that were left out."""
+    raw = table.name == MESSAGES.source and all(
+        file.suffix.lower() in {".ndjson", ".jsonl"} for file in files
+    )
+    if raw and workspace is None:
+        raise InvalidConfig(
+            "Messages do not say whose they are.", "Name their workspace with --workspace."
+        )
+    if not raw or workspace is None:
+        if workspace is not None:
+            raise InvalidConfig("--workspace is for NDJSON files of messages.", "Leave it out.")
+        return read_files(files, table), []
+    lines = MessageLines(workspace, received)
+    for file in files:
+        lines.read(file)
+    return lines.frame(), lines.bad
 
 
 @app.command()

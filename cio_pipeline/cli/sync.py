@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from cio_pipeline.cli.context import services, time_at, whoever
+from cio_pipeline.cli.key_preview import key_preview
 from cio_pipeline.cli.output import print_json, print_table
-from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.destinations.overlap import absolute, location
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.errors import CioError, InvalidConfig
@@ -21,9 +22,10 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.apply import apply_syncs
 from cio_pipeline.pipeline.known_workspaces import unknown_workspaces
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.sync_file import read_sync_file
+from cio_pipeline.pipeline.sync_file import check_key_template, read_sync_file
 
 app = typer.Typer(help="Register syncs, look at them, and all that happens in the life of one.")
+app.command()(key_preview)
 
 SyncId = Annotated[str, typer.Argument(help="Id of the sync.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -55,6 +57,9 @@ def apply(
     )
     found.ledger.breakers.close([one.sync_id for one in applied if one.action == "changed"])
     _warn_of_unknown_workspaces(found, syncs)
+    for sync in syncs:
+        for warning in check_key_template(sync):
+            typer.echo(f"{sync.id}: {warning}.", err=True)
     if as_json:
         print_json(applied)
         return
@@ -141,7 +146,7 @@ def _behind(found: Services) -> dict[str, object]:
     """The oldest position of each sync whose exports all have one."""
     positions: dict[str, object] = {}
     missing: set[str] = set()
-    for state in found.ledger.registry.states(list(EXPORTS)):
+    for state in found.ledger.registry.states(list(ALL_EXPORTS)):
         if not state.on:
             continue
         if state.position is None:
@@ -157,7 +162,7 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - ty
     """Show one sync: its configuration, and where each export stands."""
     found = services()
     registered = found.ledger.registry.get(sync_id)
-    states = found.ledger.registry.states(list(EXPORTS), [sync_id])
+    states = found.ledger.registry.states(list(ALL_EXPORTS), [sync_id])
     breaker = found.ledger.breakers.all().get(sync_id)
     if as_json:
         print_json(

@@ -1,7 +1,8 @@
-"""All source tables that exports are computed from, by name."""
+"""All source tables that the feeds are computed from, by name."""
 
 from cio_pipeline.contracts.tables.campaigns import ACTIONS, BROADCASTS, CAMPAIGNS
 from cio_pipeline.contracts.tables.events import EVENTS, INBOUND
+from cio_pipeline.contracts.tables.feeds import CALLS, MESSAGES
 from cio_pipeline.contracts.tables.journeys import OUTPUTS, SUBJECTS
 from cio_pipeline.contracts.tables.messages import DELIVERIES, DELIVERY_CONTENT, METRICS
 from cio_pipeline.contracts.tables.objects import OBJECT_ATTRIBUTES, OBJECT_TYPES, OBJECTS
@@ -25,6 +26,8 @@ SOURCE_TABLES = {
         OBJECT_ATTRIBUTES,
         EVENTS,
         INBOUND,
+        CALLS,
+        MESSAGES,
     )
 }
 """All source tables by name."""

@@ -55,6 +55,7 @@ def describe(
     """A materialisation's metadata: totals, plotted by Dagster, a table of syncs, notices."""
     failed = [one for one in outcomes if one.error is not None]
     sent = [one for one in outcomes if one.files]
+    overwritten = sum(one.overwritten for one in outcomes)
     totals = {
         "rows": sum(one.rows for one in outcomes),
         "files": sum(one.files for one in outcomes),
@@ -63,6 +64,7 @@ def describe(
         "syncs_without_changes": batch.advanced + len(outcomes) - len(sent) - len(failed),
         "syncs_failed": len(failed),
         "syncs_busy": len(batch.busy),
+        **({"objects_overwritten": overwritten} if overwritten else {}),
         "rows_quarantined": sum(one.quarantined for one in outcomes),
     }
     largest = sorted(sent, key=lambda one: one.rows, reverse=True)[:LARGEST]

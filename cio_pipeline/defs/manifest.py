@@ -1,60 +1,102 @@
-"""The manifest asset: after all exports of a window, each sync's chain goes on."""
+"""The manifest asset of each feed: after all exports of a window, each sync's chain goes on."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
 from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.exports.calls import CALL_TYPES
+from cio_pipeline.defs import calls, exports, messages
 from cio_pipeline.defs.columns import table
-from cio_pipeline.defs.exports import GROUP, OWNERS, export_key
-from cio_pipeline.defs.partitions import WINDOWS, window_of
+from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource
 from cio_pipeline.model.manifests import manifest_key
+from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.restore import restore_manifests
 from cio_pipeline.pipeline.write_manifests import write_manifests
 
-MANIFEST = dg.AssetKey("manifest")
 
+def build_manifest(
+    feed: Feed, key: dg.AssetKey, after: Sequence[dg.AssetKey], group: str, owners: Sequence[str]
+) -> dg.AssetsDefinition:
+    """The manifest asset of a feed, downstream of its files."""
 
-@dg.asset(
-    key=MANIFEST,
-    deps=[export_key(name) for name in EXPORTS],
-    partitions_def=WINDOWS,
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"json"},
-    description="The numbered, chained list of every file that a sync was sent: readers follow "
-    "it, `cio-pipeline verify` proves it. A sync without a new commit gets none.",
-)
-def manifest(
-    context: dg.AssetExecutionContext,
-    pipeline: dg.ResourceParam[PipelineResource],
-    scope: ScopeResource,
-) -> dg.MaterializeResult[Any]:
-    """Write what no manifest lists yet."""
-    chosen = scope.scope(context.run.tags.get(LANE))
-    services = pipeline.services(context.run.run_id)
-    if scope.restores:
-        for one in restore_manifests(services, chosen.sync_ids):
-            context.log.info(f"{one.key} of sync {one.sync_id}: {one.error or 'put back'}")
-    written = write_manifests(services, window_of(context), chosen.sync_ids, chosen.lane)
-    failed = [one for one in written if one.error is not None]
-    return dg.MaterializeResult(
-        metadata={
-            "syncs": table(
-                {"sync": "string", "manifest": "string", "files": "int", "error": "string"},
-                [
-                    (
-                        one.sync_id,
-                        manifest_key(one.ordinal) if one.ordinal else "",
-                        one.files,
-                        one.error or "",
-                    )
-                    for one in written
-                ],
-            ),
-            "manifests": len(written) - len(failed),
-            "files_listed": sum(one.files for one in written),
-            "syncs_failed": len(failed),
-        }
+    @dg.asset(
+        key=key,
+        deps=list(after),
+        partitions_def=WINDOWS_OF[feed],
+        group_name=group,
+        owners=list(owners),
+        kinds={"json"},
+        description="The numbered, chained list of every file that a sync was sent: readers "
+        "follow it, `cio-pipeline verify` proves it. A sync without a new commit gets none.",
     )
+    def manifest(
+        context: dg.AssetExecutionContext,
+        pipeline: dg.ResourceParam[PipelineResource],
+        scope: ScopeResource,
+    ) -> dg.MaterializeResult[Any]:
+        chosen = scope.scope(context.run.tags.get(LANE))
+        services = pipeline.services(context.run.run_id)
+        if scope.restores:
+            for one in restore_manifests(services, chosen.sync_ids):
+                context.log.info(f"{one.key} of sync {one.sync_id}: {one.error or 'put back'}")
+        written = write_manifests(
+            services, window_of(context, feed), chosen.sync_ids, chosen.lane, feed
+        )
+        failed = [one for one in written if one.error is not None]
+        return dg.MaterializeResult(
+            metadata={
+                "syncs": table(
+                    {"sync": "string", "manifest": "string", "files": "int", "error": "string"},
+                    [
+                        (
+                            one.sync_id,
+                            manifest_key(one.ordinal) if one.ordinal else "",
+                            one.files,
+                            one.error or "",
+                        )
+                        for one in written
+                    ],
+                ),
+                "manifests": len(written) - len(failed),
+                "files_listed": sum(one.files for one in written),
+                "syncs_failed": len(failed),
+            }
+        )
+
+    return manifest
+
+
+MANIFEST_KEYS = {
+    Feed.DATA_OUT: dg.AssetKey("manifest"),
+    Feed.CALLS: dg.AssetKey([calls.GROUP, "manifest"]),
+    Feed.MESSAGES: dg.AssetKey([messages.GROUP, "manifest"]),
+}
+
+MANIFEST = MANIFEST_KEYS[Feed.DATA_OUT]
+
+MANIFESTS = [
+    build_manifest(
+        Feed.DATA_OUT,
+        MANIFEST_KEYS[Feed.DATA_OUT],
+        [exports.export_key(name) for name in EXPORTS],
+        exports.GROUP,
+        exports.OWNERS,
+    ),
+    build_manifest(
+        Feed.CALLS,
+        MANIFEST_KEYS[Feed.CALLS],
+        [calls.call_key(kind) for kind in CALL_TYPES],
+        calls.GROUP,
+        calls.OWNERS,
+    ),
+    build_manifest(
+        Feed.MESSAGES,
+        MANIFEST_KEYS[Feed.MESSAGES],
+        [messages.MESSAGES_KEY],
+        messages.GROUP,
+        messages.OWNERS,
+    ),
+]

@@ -1,19 +1,28 @@
-"""The windows as Dagster partitions, from one shared constant."""
+"""The windows of each feed as Dagster partitions, from one shared constant."""
+
+from collections.abc import Mapping
 
 import dagster as dg
 
-from cio_pipeline.model.windows import DATA_OUT_MINUTES, FIRST_WINDOW, Window, data_out_window
+from cio_pipeline.model.windows import FIRST_WINDOW, Feed, Window, window_holding
 
-WINDOWS = dg.TimeWindowPartitionsDefinition(
-    start=FIRST_WINDOW,
-    fmt="%Y-%m-%d-%H:%M",
-    cron_schedule=f"*/{DATA_OUT_MINUTES} * * * *",
-    timezone="UTC",
-)
-"""One partition a data-out window; a key is the window's start."""
+WINDOWS_OF: Mapping[Feed, dg.TimeWindowPartitionsDefinition] = {
+    feed: dg.TimeWindowPartitionsDefinition(
+        start=FIRST_WINDOW,
+        fmt="%Y-%m-%d-%H:%M",
+        cron_schedule=f"*/{feed.minutes} * * * *",
+        timezone="UTC",
+    )
+    for feed in Feed
+}
+"""One partition a window of a feed; a key is the window's start."""
+
+WINDOWS = WINDOWS_OF[Feed.DATA_OUT]
 
 
-def window_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Window:
+def window_of(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+    feed: Feed = Feed.DATA_OUT,
+) -> Window:
     """The window that a step runs for."""
-    keys = context.partition_time_window
-    return data_out_window(keys.start)
+    return window_holding(context.partition_time_window.start, feed)

@@ -6,8 +6,11 @@ from typing import Any
 
 import dagster as dg
 
+from cio_pipeline.defs.jobs import JOBS
 from cio_pipeline.defs.resources import LANE, lease_owner
 from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.windows import Feed, parse_time, window_holding
+from cio_pipeline.pipeline.schedule import tick_key
 
 PARTITION = "dagster/partition"
 
@@ -33,8 +36,19 @@ def work_of(run: dg.DagsterRun) -> Iterable[tuple[Lane, str]]:
     lane = Lane(run.tags.get(LANE, Lane.ALL))
     sync_ids = _sync_ids(run)
     if lane in {Lane.TICK, Lane.ALL} or not sync_ids:
-        return [(lane, run.tags.get(PARTITION, ""))]
+        return [(lane, _key(run))]
     return [(lane, sync_id) for sync_id in sync_ids]
+
+
+def feed_of(run: dg.DagsterRun) -> Feed:
+    """The feed that a run serves; runs of assets chosen by hand count as data-out's."""
+    return next((feed for feed, job in JOBS.items() if job.name == run.job_name), Feed.DATA_OUT)
+
+
+def _key(run: dg.DagsterRun) -> str:
+    """What the window of a run is counted by."""
+    partition, feed = run.tags.get(PARTITION, ""), feed_of(run)
+    return tick_key(window_holding(parse_time(partition), feed), feed) if partition else ""
 
 
 def end_dead_runs(

@@ -1,21 +1,23 @@
-"""The one sensor: asks for the runs that the ledger says are wanted."""
+"""A sensor for each feed: asks for the runs that the ledger says are wanted."""
 
 from collections.abc import Collection, Sequence
 
 import dagster as dg
 
-from cio_pipeline.contracts.catalog import EXPORTS
-from cio_pipeline.defs.jobs import data_out_job
-from cio_pipeline.defs.manifest import MANIFEST
+from cio_pipeline.contracts.feeds import FEEDS
+from cio_pipeline.defs.jobs import JOBS
+from cio_pipeline.defs.manifest import MANIFEST_KEYS
 from cio_pipeline.defs.resources import LANE, PipelineResource
-from cio_pipeline.defs.runs import end_dead_runs, unfinished_runs, work_of
+from cio_pipeline.defs.runs import end_dead_runs, feed_of, unfinished_runs, work_of
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
-from cio_pipeline.model.windows import Cadence, last_closed_window
+from cio_pipeline.model.windows import Feed, last_closed_window
 from cio_pipeline.pipeline.schedule import (
     Request,
     Seen,
     is_fresh,
+    stands_at,
+    tick_key,
     unsettled_windows,
     wanted_runs,
 )
@@ -23,29 +25,44 @@ from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.write_manifests import with_work
 
 
-@dg.sensor(
-    name="export_sensor",
-    job=data_out_job,
-    minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts initial exports of new and resumed exports, and a run for each closed "
-    "window that is not settled, oldest first; catches up after an outage, tries again what "
-    "failed, and lists files that a failed run left without a manifest.",
-)
-def export_sensor(
-    context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[PipelineResource]
+def build_sensor(feed: Feed, name: str) -> dg.SensorDefinition:
+    """The sensor of one feed."""
+
+    @dg.sensor(
+        name=name,
+        job=JOBS[feed],
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"{feed}: starts initial exports of new and resumed exports, and a run for "
+        "each closed window that is not settled, oldest first; catches up after an outage, tries "
+        "again what failed, and lists files that a failed run left without a manifest.",
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[PipelineResource]
+    ) -> dg.SensorResult | dg.SkipReason:
+        return _asked(context, pipeline.services("sensor"), feed)
+
+    return sensor
+
+
+def _asked(
+    context: dg.SensorEvaluationContext, services: Services, feed: Feed
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask the pure decision what is wanted, and count the attempts."""
-    services = pipeline.services("sensor")
     now = services.clock()
     for run_id in end_dead_runs(context.instance, services.ledger.leases.owners(now), now):
         context.log.warning(f"Run {run_id} died without a word; it is reported as failed.")
     # The runs first: one that ends meanwhile is then tried again too late, never too early.
-    running = {work for run in unfinished_runs(context.instance) for work in work_of(run)}
-    states = services.ledger.registry.states(list(EXPORTS))
+    running = {
+        work
+        for run in unfinished_runs(context.instance)
+        if feed_of(run) is feed
+        for work in work_of(run)
+    }
+    states = services.ledger.registry.states(list(FEEDS[feed]))
     if not states:
         return dg.SkipReason("No sync is registered; add one with `cio-pipeline sync apply`.")
-    requests = wanted_runs(states, _seen(services, states, running), now)
+    requests = wanted_runs(states, _seen(services, states, running, feed), now, feed)
     for request in requests:
         for key in request.keys:
             services.ledger.attempts.next(request.lane, key, now)
@@ -55,16 +72,21 @@ def export_sensor(
 
 
 def _seen(
-    services: Services, states: Sequence[ExportState], running: Collection[tuple[Lane, str]]
+    services: Services,
+    states: Sequence[ExportState],
+    running: Collection[tuple[Lane, str]],
+    feed: Feed,
 ) -> Seen:
     now = services.clock()
-    last = last_closed_window(now, Cadence.QUARTER_HOUR).start
-    positions = [state.position.at for state in states if state.position is not None]
+    last = last_closed_window(now, feed.cadences[0], feed).start
+    positions = [at for at in map(stands_at, states) if at is not None]
     errors = services.ledger.errors.since(min([last, *positions]))
     breakers = services.ledger.breakers.all()
     unlisted = with_work(services, [state.sync for state in states])
     keys = {
-        Lane.TICK: [window.key for window in unsettled_windows(states, errors, now)],
+        Lane.TICK: [
+            tick_key(window, feed) for window in unsettled_windows(states, errors, now, feed)
+        ],
         Lane.INITIAL: sorted({state.sync.id for state in states if is_fresh(state)}),
         Lane.MANIFEST: sorted(unlisted),
         Lane.SLOW: sorted(breakers),
@@ -81,7 +103,7 @@ def _run(request: Request) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=request.run_key,
         partition_key=request.window.key,
-        asset_selection=[MANIFEST] if request.lane is Lane.MANIFEST else None,
+        asset_selection=[MANIFEST_KEYS[request.feed]] if request.lane is Lane.MANIFEST else None,
         run_config=scope_config(request.sync_ids),
         tags={LANE: request.lane.value},
     )
@@ -90,3 +112,12 @@ def _run(request: Request) -> dg.RunRequest:
 def scope_config(sync_ids: Sequence[str]) -> dict[str, object]:
     """Run configuration that limits a run to some syncs; none means all."""
     return {"resources": {"scope": {"config": {"sync_ids": list(sync_ids)}}}}
+
+
+export_sensor = build_sensor(Feed.DATA_OUT, "export_sensor")
+
+SENSORS = [
+    export_sensor,
+    build_sensor(Feed.CALLS, "calls_sensor"),
+    build_sensor(Feed.MESSAGES, "messages_sensor"),
+]

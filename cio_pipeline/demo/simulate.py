@@ -13,6 +13,7 @@ from typing import TypeAlias
 import polars as pl
 
 from cio_pipeline.demo import activity, attributes, catalogue, objects, outcomes, sends
+from cio_pipeline.demo.forwarded import message_rows
 from cio_pipeline.demo.journeys import (
     LONGEST_JOURNEY,
     journeys,
@@ -83,7 +84,10 @@ def history_rows(piece: Piece) -> Frames:
         **_people(workspace, people, span),
         **_messages(workspace, piece.days, piece.days, everybody, span),
     }
-    return {**frames, **_things(workspace, span)} if piece.first else frames
+    if not piece.first:
+        return frames
+    since = Span(workspace.world.origin, span.end)
+    return {**frames, **_things(workspace, span), "messages": message_rows(workspace, since)}
 
 
 def changed_rows(workspace: Workspace, span: Span) -> Frames:
@@ -95,6 +99,7 @@ def changed_rows(workspace: Workspace, span: Span) -> Frames:
         **_people(workspace, everybody, span),
         **_things(workspace, span),
         **_messages(workspace, days, today, everybody, span),
+        "messages": message_rows(workspace, span),
     }
 
 

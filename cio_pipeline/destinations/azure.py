@@ -22,7 +22,7 @@ from cio_pipeline.destinations.azure_errors import Attempt, Taken, named_errors
 from cio_pipeline.destinations.azure_rights import Rights
 from cio_pipeline.destinations.azure_sas import Sas, parse_sas
 from cio_pipeline.destinations.azure_store import open_store
-from cio_pipeline.destinations.keys import check_key
+from cio_pipeline.destinations.keys import JSON, check_key
 from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.destinations.probe import tried
 from cio_pipeline.destinations.secrets import resolve
@@ -127,7 +127,8 @@ class AzureContainer:
 
     def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
         """Write a small object with metadata, in place of what lies there (M1, M4)."""
-        attributes = self._attributes({_metadata_name(n): v for n, v in metadata.items()})
+        named = {_metadata_name(name): value for name, value in metadata.items()}
+        attributes = self._attributes({"Content-Type": JSON, **named})
         self._asked(
             Attempt("write", "write", key),
             lambda: obstore.put(self._store, key, body, attributes=attributes, use_multipart=False),

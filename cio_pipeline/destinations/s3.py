@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import obstore
 
-from cio_pipeline.destinations.keys import check_key
+from cio_pipeline.destinations.keys import JSON, check_key
 from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.destinations.s3_errors import Attempt, Taken, missing, named_errors
 from cio_pipeline.destinations.s3_permissions import permissions
@@ -116,7 +116,7 @@ class S3Bucket:
                     self.opened().store,
                     key,
                     body,
-                    attributes=self.attributes(metadata),
+                    attributes=self.attributes({"Content-Type": JSON, **metadata}),
                     use_multipart=False,
                 )
 

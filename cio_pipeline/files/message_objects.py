@@ -55,8 +55,17 @@ def read_message(
     return Message({name: entries[name] for name in METADATA if name in entries}, payload)
 
 
-def as_object(message: Message, template: KeyTemplate) -> MessageObject:
-    """The object of a message; raises NoObject."""
+@dataclass(frozen=True)
+class Checked:
+    """What a message holds: its time, its payload decoded, its metadata as an object's."""
+
+    at: datetime
+    data: Json = field(hash=False)
+    metadata: Mapping[str, str] = field(hash=False)
+
+
+def check_message(message: Message) -> Checked:
+    """A message that can become an object, whatever its key; raises NoObject for any other."""
     timestamp = message.metadata.get(TIMESTAMP)
     if timestamp is None:
         raise NoObject("it has no timestamp")
@@ -65,20 +74,24 @@ def as_object(message: Message, template: KeyTemplate) -> MessageObject:
     except ValueError as error:
         raise NoObject(f"its timestamp {error}") from None
     try:
-        key = template.render(message.metadata, time_context(timestamp), _data(message))
-        metadata = object_metadata(message.metadata)
-    except (NoKey, ValueError) as error:
-        raise NoObject(str(error)) from None
-    return MessageObject(
-        key, message.body, metadata, at + timedelta(microseconds=int(nanos) // 1000)
-    )
-
-
-def _data(message: Message) -> Json:
-    try:
         data = decoded(message.payload)
     except NotJson as error:
         raise NoObject(f"its payload {error}") from None
     if not isinstance(data, dict):
         raise NoObject("its payload is no JSON object")
-    return data
+    try:
+        metadata = object_metadata(message.metadata)
+    except ValueError as error:
+        raise NoObject(str(error)) from None
+    return Checked(at + timedelta(microseconds=int(nanos) // 1000), data, metadata)
+
+
+def as_object(message: Message, template: KeyTemplate) -> MessageObject:
+    """The object of a message; raises NoObject."""
+    found = check_message(message)
+    times = time_context(message.metadata[TIMESTAMP])
+    try:
+        key = template.render(message.metadata, times, found.data)
+    except NoKey as error:
+        raise NoObject(str(error)) from None
+    return MessageObject(key, message.body, found.metadata, found.at)

@@ -63,11 +63,12 @@ def keep_cuts(connection: Connection, wanted: Collection[Cut]) -> None:
             )
 
 
-def cuts_where(connection: Connection, condition: ColumnElement[bool]) -> dict[datetime, Cut]:
-    """Stored cuts by time, each parsed once."""
-    return {
-        at: _cut(at, tables) for at, tables in connection.execute(select(cuts).where(condition))
-    }
+def cuts_where(
+    connection: Connection, condition: ColumnElement[bool], **given: object
+) -> dict[datetime, Cut]:
+    """Stored cuts by time, each parsed once; `given` are the condition's parameters."""
+    rows = connection.execute(select(cuts).where(condition), given)
+    return {at: _cut(at, tables) for at, tables in rows}
 
 
 def _row(cut: Cut) -> dict[str, object]:

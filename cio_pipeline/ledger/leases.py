@@ -30,6 +30,8 @@ class SqlLeases:
         is fenced off too.
         """
         expires_at = now + ttl
+        if not pairs:
+            return Lease(owner, expires_at, {}), []
 
         def work(connection: Connection) -> tuple[Lease, Sequence[LeaseHolder]]:
             found = locked(connection, pairs)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from cio_pipeline.ledger.bulk import chunks, name_pairs
 from cio_pipeline.ledger.committing import commit
@@ -63,6 +63,10 @@ class SqlPlans:
             lambda connection: _sealed(connection, [plan.plan_id for plan in plans])
         )
 
+    def overwrites(self, plan: Plan) -> int:
+        """How many files of a plan have the key of an earlier file of the sync (M3)."""
+        return self.database.read(lambda connection: _overwrites(connection, plan.plan_id))
+
     def commit(self, lease: Lease, plans: Sequence[Plan], now: datetime) -> None:
         """Files and new positions in one transaction; plans with more slices go on to the next.
 
@@ -95,6 +99,22 @@ class SqlPlans:
         LedgerError otherwise. Raises LeaseLost, and PositionMoved if the plan is closed already.
         """
         self.database.write(lambda connection: abandon(connection, lease, plan, void=void, now=now))
+
+
+def _overwrites(connection: Connection, plan_id: int) -> int:
+    earlier, of = files.alias(), plans_table.alias()
+    before = (
+        select(earlier.c.plan_id)
+        .join(of, of.c.id == earlier.c.plan_id)
+        .where(
+            earlier.c.sync_id == files.c.sync_id,
+            earlier.c.key == files.c.key,
+            earlier.c.sequence < files.c.sequence,
+            of.c.state != PlanState.ABANDONED.value,
+        )
+    )
+    query = select(func.count()).select_from(files)
+    return connection.scalar(query.where(files.c.plan_id == plan_id, before.exists())) or 0
 
 
 def _sealed(

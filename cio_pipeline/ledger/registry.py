@@ -138,21 +138,33 @@ def registered_syncs(
 def _switches(
     connection: Connection, sync_ids: list[str] | None
 ) -> dict[str, dict[str, ExportSwitch]]:
-    c = switches.c
-    plain = c.enabled & c.paused_at.is_(None) & c.resumed_at.is_(None)
-    # Nearly all are on and were never paused: those of a sync come as one row, since a thousand
-    # syncs have fifteen each.
-    on = select(c.sync_id, func.aggregate_strings(c.export, ",")).where(plain).group_by(c.sync_id)
-    others = select(c.sync_id, c.export, c.enabled, c.paused_at, c.resumed_at).where(~plain)
+    on, others = _PLAIN, _OTHERS
     if sync_ids is not None:
-        on = on.where(c.sync_id.in_(sync_ids))
-        others = others.where(c.sync_id.in_(sync_ids))
+        on = on.where(switches.c.sync_id.in_(sync_ids))
+        others = others.where(switches.c.sync_id.in_(sync_ids))
     found: dict[str, dict[str, ExportSwitch]] = defaultdict(dict)
     for sync_id, exports in connection.execute(on):
         found[sync_id] = dict(_all_on(exports))
     for sync_id, export, *how in connection.execute(others):
         found[sync_id][export] = ExportSwitch(*how)
     return found
+
+
+_IS_PLAIN = switches.c.enabled & switches.c.paused_at.is_(None) & switches.c.resumed_at.is_(None)
+# Nearly all are on and were never paused: those of a sync come as one row, since a thousand
+# syncs have fifteen each.
+_PLAIN = (
+    select(switches.c.sync_id, func.aggregate_strings(switches.c.export, ","))
+    .where(_IS_PLAIN)
+    .group_by(switches.c.sync_id)
+)
+_OTHERS = select(
+    switches.c.sync_id,
+    switches.c.export,
+    switches.c.enabled,
+    switches.c.paused_at,
+    switches.c.resumed_at,
+).where(~_IS_PLAIN)
 
 
 @lru_cache(maxsize=64)

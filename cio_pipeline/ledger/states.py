@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, and_, func, select, union
+from sqlalchemy import Connection, Select, and_, bindparam, func, select, union
 
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.cuts import cuts_where
@@ -51,15 +51,14 @@ def current_positions() -> Select[str, str, datetime]:
 
 
 def _positions(connection: Connection, exports: Sequence[str]) -> dict[Pair, datetime]:
-    query = current_positions().where(positions.c.export.in_(exports))
-    return {(sync_id, export): at for sync_id, export, at in connection.execute(query)}
+    rows = connection.execute(_POSITIONS, {"exports": exports})
+    return {(sync_id, export): at for sync_id, export, at in rows}
 
 
 def _unfinished(
     connection: Connection, exports: Sequence[str], cuts_by_time: Mapping[datetime, Cut]
 ) -> dict[Pair, Plan]:
-    query = select(plans).where(plans.c.export.in_(exports), plans.c.state.in_(UNFINISHED))
-    rows = connection.execute(query).mappings().all()
+    rows = connection.execute(_OPEN_PLANS, {"exports": exports}).mappings().all()
     sent = sent_by(connection, [row["id"] for row in rows if row["slice"]])
     return {
         (row["sync_id"], row["export"]): plan_of(row, cuts_by_time, sent.get(row["id"]))
@@ -72,22 +71,28 @@ def sent_by(connection: Connection, plan_ids: Collection[int]) -> dict[int, Sent
     found: dict[int, Sent] = {}
     for chunk in chunks(sorted(plan_ids)):
         query = (
-            select(files.c.plan_id, files.c.series, func.count(), func.sum(files.c.rows))
+            select(
+                files.c.plan_id,
+                files.c.series,
+                func.count(),
+                func.sum(files.c.rows),
+                func.count(files.c.sequence.distinct()),
+            )
             .join(plans, plans.c.id == files.c.plan_id)
             .where(plans.c.id.in_(chunk), is_committed())
             .group_by(files.c.plan_id, files.c.series)
         )
-        for plan_id, series, number, rows in connection.execute(query):
+        for plan_id, series, number, rows, taken in connection.execute(query):
             before = found.get(plan_id, Sent())
             counted = {**before.files, Series(series): number}
-            found[plan_id] = Sent(counted, before.rows + int(rows))
+            numbers = {**before.numbers, Series(series): taken}
+            found[plan_id] = Sent(counted, before.rows + int(rows), numbers)
     return found
 
 
 def _sequences(connection: Connection, exports: Sequence[str]) -> dict[Pair, dict[Series, int]]:
     found: dict[Pair, dict[Series, int]] = defaultdict(dict)
-    query = select(sequences).where(sequences.c.export.in_(exports))
-    for sync_id, export, series, number in connection.execute(query):
+    for sync_id, export, series, number in connection.execute(_NUMBERS, {"exports": exports}):
         found[(sync_id, export)][Series(series)] = number
     return found
 
@@ -98,14 +103,23 @@ def _next(used: Mapping[Series, int] | None) -> dict[Series, int]:
 
 def _cuts(connection: Connection, exports: Sequence[str]) -> dict[datetime, Cut]:
     """Every cut that a position or an unfinished plan refers to, parsed once each."""
-    unfinished = and_(plans.c.export.in_(exports), plans.c.state.in_(UNFINISHED))
-    times = union(
-        select(positions.c.at).where(positions.c.export.in_(exports)),
-        select(plans.c.lower_at).where(unfinished),
-        select(plans.c.upper_at).where(unfinished),
-    )
-    return cuts_where(connection, cuts.c.at.in_(times))
+    return cuts_where(connection, _IS_REFERRED_TO, exports=exports)
 
 
 def _cut(cuts_by_time: Mapping[datetime, Cut], at: datetime | None) -> Cut | None:
     return None if at is None else cuts_by_time[at]
+
+
+_EXPORTS = bindparam("exports", expanding=True)
+# Made once: SQLAlchemy takes longer to make a statement than SQLite to answer it.
+_POSITIONS = current_positions().where(positions.c.export.in_(_EXPORTS))
+_IS_OPEN = and_(plans.c.export.in_(_EXPORTS), plans.c.state.in_(UNFINISHED))
+_OPEN_PLANS = select(plans).where(_IS_OPEN)
+_NUMBERS = select(sequences).where(sequences.c.export.in_(_EXPORTS))
+_IS_REFERRED_TO = cuts.c.at.in_(
+    union(
+        select(positions.c.at).where(positions.c.export.in_(_EXPORTS)),
+        select(plans.c.lower_at).where(_IS_OPEN),
+        select(plans.c.upper_at).where(_IS_OPEN),
+    )
+)

@@ -72,10 +72,16 @@ class PlanDraft:
 
 @dataclass(frozen=True)
 class Sent:
-    """What the committed slices of a plan delivered: files of each series with any, and rows."""
+    """What the committed slices of a plan delivered: files of each series with any, and rows.
+
+    `numbers` says how many sequences those files took, where several share one (C1).
+    """
 
     files: Mapping[Series, int] = field(default_factory=dict[Series, int], hash=False)
     rows: int = 0
+    numbers: Mapping[Series, int] = field(
+        default_factory=dict[Series, int], hash=False, compare=False
+    )
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,9 @@ class SealedPlan:
         counted = dict(self.plan.sent.files)
         for file in self.files:
             counted[file.series] = counted.get(file.series, 0) + 1
+        numbers = dict(self.plan.sent.numbers)
+        for series, _ in {(file.series, file.sequence) for file in self.files}:
+            numbers[series] = numbers.get(series, 0) + 1
         rows = self.plan.sent.rows + sum(file.rows for file in self.files)
-        sent = Sent(counted, rows)
+        sent = Sent(counted, rows, numbers)
         return replace(self.plan, state=PlanState.OPEN, slice=self.plan.slice + 1, sent=sent)

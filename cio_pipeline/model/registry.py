@@ -103,6 +103,10 @@ class Outcome:
     files: int = 0
     bytes: int = 0
     quarantined: int = 0
+    kinds: tuple[tuple[str, int], ...] = ()
+    """Of each file of calls its type and rows; empty for other feeds."""
+    overwritten: int = 0
+    """Messages whose object replaced an earlier one of the same key."""
     error: str | None = None
     """Scrubbed text of the error; None if the sync was served."""
     trip: Trip | None = None

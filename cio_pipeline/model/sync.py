@@ -4,12 +4,36 @@ Only the shape is checked here; what needs the contracts or the other syncs is c
 sync file is applied.
 """
 
-from typing import Annotated, Literal
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cio_pipeline.model.destinations import Place, Strict
 from cio_pipeline.model.windows import Cadence, Feed
+
+_FEEDS_OF: Mapping[str, tuple[Feed, ...]] = {
+    "version": (Feed.DATA_OUT,),
+    "exports": (Feed.DATA_OUT,),
+    "stems": (Feed.DATA_OUT,),
+    "layout": (Feed.DATA_OUT,),
+    "timestamp_unit": (Feed.DATA_OUT, Feed.CALLS),
+    "format": (Feed.CALLS,),
+    "integration_id": (Feed.CALLS,),
+    "action_id": (Feed.CALLS,),
+    "write_empty": (Feed.CALLS,),
+    "key_template": (Feed.MESSAGES,),
+}
+"""Options that not every feed has."""
+
+FileFormat = Literal["csv", "json", "parquet"]
+"""How files of calls are written (C3)."""
+
+_MADE = 10**6
+"""Made ids have up to so many values: two destinations never share files, so they may meet."""
+
+_Number = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
 
 
 class Sync(Strict):
@@ -27,7 +51,9 @@ class Sync(Strict):
         Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)],
         Field(description="`all`, or the names of the exports to send."),
     ] = "all"
-    cadence: Annotated[Cadence, Field(description="How often it is served.")] = Cadence.QUARTER_HOUR
+    cadence: Annotated[
+        Cadence, Field(description="How often it is served; calls: `10m` (default), `1h`, `1d`.")
+    ] = Cadence.QUARTER_HOUR
     owner: Annotated[str | None, Field(description="Who is named when something is wrong.")] = None
     layout: Annotated[
         Literal["flat", "dated"],
@@ -43,6 +69,24 @@ class Sync(Strict):
         dict[str, Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]],
         Field(description="File stems that differ from the contract's, by export."),
     ] = {}  # noqa: RUF012 - pydantic copies it
+    format: Annotated[
+        FileFormat | None, Field(description="Calls: format of the files; default `json`.")
+    ] = None
+    integration_id: Annotated[
+        _Number | None,
+        Field(description="Calls: first number of file names; else one made from the sync's id."),
+    ] = None
+    action_id: Annotated[
+        _Number | None,
+        Field(description="Calls: second number of file names; else one made from the sync's id."),
+    ] = None
+    write_empty: Annotated[
+        bool, Field(description="Calls: write a file for every type, also without calls.")
+    ] = False
+    key_template: Annotated[
+        str | None,
+        Field(min_length=1, description="Messages: JMESPath template of an object's key."),
+    ] = None
     files_expire_after: Annotated[
         str | None,
         Field(
@@ -52,6 +96,41 @@ class Sync(Strict):
     ] = None
     manifest: Annotated[bool, Field(description="Write the manifests into the bucket.")] = True
     destination: Annotated[Place, Field(discriminator="type")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_feed(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        fields = cast("dict[str, Any]", given)
+        if fields.get("feed") != Feed.CALLS:
+            return fields
+        return {"cadence": Cadence.TEN_MINUTES, "format": "json", **fields}
+
+    @model_validator(mode="after")
+    def _options_of_feed(self) -> Self:
+        for name, feeds in _FEEDS_OF.items():
+            if (
+                self.feed not in feeds
+                and getattr(self, name) != type(self).model_fields[name].default
+            ):
+                of = " and ".join(feeds)
+                raise ValueError(f"{name} is an option of {of}, not of {self.feed}; leave it out")
+        if self.cadence not in self.feed.cadences:
+            raise ValueError(
+                f"{self.feed} is served every {', '.join(self.feed.cadences)}, not {self.cadence}"
+            )
+        return self
+
+    @property
+    def file_ids(self) -> tuple[int, int]:
+        """Integration id and action id in names of calls (C1): those given, else the sync's own.
+
+        Made from the sync's id, they stay the same when a lost ledger is rebuilt.
+        """
+        made = hashlib.sha256(self.id.encode()).digest()
+        first, second = (int.from_bytes(made[at : at + 4]) % _MADE + 1 for at in (0, 4))
+        return self.integration_id or first, self.action_id or second
 
     @property
     def expire_days(self) -> int | None:

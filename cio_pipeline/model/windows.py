@@ -10,18 +10,30 @@ from cio_pipeline.model.errors import InvalidConfig
 FIRST_WINDOW = datetime(2026, 1, 1, tzinfo=UTC)
 """Start of the first window that can be run. Changing it rebuilds Dagster's partition cache."""
 
-DATA_OUT_MINUTES = 15
-
 
 class Feed(StrEnum):
     """The kinds of feed that a sync can have (spec, the three feeds)."""
 
     DATA_OUT = "data-out"
+    CALLS = "calls"
+    MESSAGES = "messages"
+
+    @property
+    def minutes(self) -> int:
+        """The length of its windows."""
+        return 10 if self is Feed.CALLS else 15
+
+    @property
+    def cadences(self) -> "tuple[Cadence, ...]":
+        """The cadences that its windows can keep; the first is one window."""
+        shortest = Cadence.TEN_MINUTES if self is Feed.CALLS else Cadence.QUARTER_HOUR
+        return (shortest, Cadence.HOUR, Cadence.DAY)
 
 
 class Cadence(StrEnum):
     """How often a sync is served (O5): it is due in windows that end on a multiple of this."""
 
+    TEN_MINUTES = "10m"
     QUARTER_HOUR = "15m"
     HOUR = "1h"
     DAY = "1d"
@@ -30,6 +42,8 @@ class Cadence(StrEnum):
     def length(self) -> timedelta:
         """The time from one due window to the next."""
         match self:
+            case Cadence.TEN_MINUTES:
+                return timedelta(minutes=10)
             case Cadence.QUARTER_HOUR:
                 return timedelta(minutes=15)
             case Cadence.HOUR:
@@ -60,28 +74,33 @@ class Window:
         return (self.end - midnight) % cadence.length == timedelta(0)
 
 
+def window_holding(at: datetime, feed: Feed) -> Window:
+    """The window of a feed that `at` (aware) falls into."""
+    at = at.astimezone(UTC)
+    start = at.replace(minute=at.minute - at.minute % feed.minutes, second=0, microsecond=0)
+    return Window(start, start + timedelta(minutes=feed.minutes))
+
+
 def data_out_window(at: datetime) -> Window:
     """The 15-minute window that `at` (aware) falls into."""
-    at = at.astimezone(UTC)
-    start = at.replace(minute=at.minute - at.minute % DATA_OUT_MINUTES, second=0, microsecond=0)
-    return Window(start, start + timedelta(minutes=DATA_OUT_MINUTES))
+    return window_holding(at, Feed.DATA_OUT)
 
 
-def closed_windows(after: datetime, now: datetime) -> list[Window]:
+def closed_windows(after: datetime, now: datetime, feed: Feed = Feed.DATA_OUT) -> list[Window]:
     """All windows that end later than `after` and not later than `now`, oldest first."""
-    window = data_out_window(after)
+    window = window_holding(after, feed)
     found: list[Window] = []
     while window.end <= now:
         found.append(window)
-        window = data_out_window(window.end)
+        window = window_holding(window.end, feed)
     return found
 
 
-def last_closed_window(now: datetime, cadence: Cadence) -> Window:
+def last_closed_window(now: datetime, cadence: Cadence, feed: Feed = Feed.DATA_OUT) -> Window:
     """The latest window that has ended by `now` and is due for a sync of this cadence."""
-    window = data_out_window(now)
+    window = window_holding(now, feed)
     while window.end > now or not window.due(cadence):
-        window = data_out_window(window.start - timedelta(minutes=1))
+        window = window_holding(window.start - timedelta(minutes=1), feed)
     return window
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.errors import CioError, InvalidConfig, LeaseLost, ObjectMissing
 from cio_pipeline.model.plans import Plan, PlanState, SealedFile, Series
 from cio_pipeline.pipeline.breaker import close_breaker
@@ -28,7 +29,8 @@ class Abandoned:
 def abandon(services: Services, sync_id: str, export: str) -> Abandoned:
     """Close the unfinished plan of a (sync, export) without delivering it.
 
-    Objects that it put are removed; those that somebody else put, or that may not be removed, stay
+    Objects that it put are removed, but for messages: the next plan puts those again, in place of
+    the old ones. Objects that somebody else put, or that may not be removed, stay
     and are named. Its numbers are never used again. Raises UnknownSync; InvalidConfig if there is
     no such plan, or some of its slices were delivered; LeaseLost, naming the run that holds it.
     """
@@ -74,7 +76,7 @@ def give_up(services: Services, held: HeldLease, plan: Plan) -> Abandoned:
     files = services.ledger.plans.sealed([plan]).get(plan.plan_id, ())
     removed: list[str] = []
     left: list[tuple[str, str]] = []
-    for file in files:
+    for file in () if plan.export in OVERWRITING else files:
         held.check((plan.sync_id, plan.export))
         reason = _remove(services, plan, file)
         if reason is None:

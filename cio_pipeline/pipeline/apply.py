@@ -14,7 +14,17 @@ from cio_pipeline.pipeline.lifecycle.upgrade import require_no_downgrade, told_o
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.sync_file import Location, check_together, exports_of_sync
 
-FIXED = ("workspace_id", "feed", "timestamp_unit", "stems", "layout")
+FIXED = (
+    "workspace_id",
+    "feed",
+    "timestamp_unit",
+    "stems",
+    "layout",
+    "format",
+    "integration_id",
+    "action_id",
+    "write_empty",
+)
 """What a sync keeps for its life: changing it would break what was sent already."""
 
 

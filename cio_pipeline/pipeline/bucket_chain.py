@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.exports.calls import CALLS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import ManifestBroken
 from cio_pipeline.model.manifests import (
@@ -20,8 +22,10 @@ from cio_pipeline.model.manifests import (
 )
 from cio_pipeline.model.plans import Series
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.verify import verify
+from cio_pipeline.pipeline.verify_calls import positions_of
 from cio_pipeline.pipeline.verify_files import name_of
 from cio_pipeline.pipeline.verify_report import Kind, Problem
 
@@ -118,7 +122,7 @@ def tables_told(chains: Iterable[BucketChain]) -> dict[datetime, dict[str, Table
         for status in (s for manifest, _ in chain.manifests for s in manifest.exports):
             at = status.initial.at if status.initial else status.position
             if at is not None and status.source is not None:
-                found.setdefault(at, {})[EXPORTS[status.export].source] = status.source
+                found.setdefault(at, {})[ALL_EXPORTS[status.export].source] = status.source
     return found
 
 
@@ -133,6 +137,8 @@ def accounted_numbers(chain: BucketChain) -> dict[tuple[str, Series], set[int]]:
 
 def numbers_in_bucket(chain: BucketChain) -> dict[tuple[str, Series], set[int]]:
     """The numbers of all objects that are named like files of the sync."""
+    if chain.sync.feed is Feed.CALLS:
+        return {(CALLS.name, Series.PLAIN): positions_of(chain.keys, chain.sync.file_ids)}
     stems = {chain.sync.stems.get(name, export.stem): name for name, export in EXPORTS.items()}
     found: dict[tuple[str, Series], set[int]] = {}
     for name in filter(None, map(name_of, chain.keys)):

@@ -9,10 +9,12 @@ import polars as pl
 
 from cio_pipeline.changesets.build import Changeset, build
 from cio_pipeline.changesets.quarantine import identity_expr
-from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.dtypes import source_schema
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.model.changes import CHANGE, NEW, VERSION
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.pipeline.ports import Ledger, Source, TableSlice
@@ -50,7 +52,7 @@ def cohorts_of(plans: Iterable[P]) -> list[Cohort[P]]:
     ordered = sorted(plans, key=_likeness)
     groups = [list(group) for _, group in groupby(ordered, key=_likeness)]
     return [
-        Cohort(EXPORTS[some[0].export], tuple(some))
+        Cohort(ALL_EXPORTS[some[0].export], tuple(some))
         for group in groups
         for some in _portions(group)
     ]
@@ -67,14 +69,16 @@ def _portions(plans: list[P]) -> Iterable[list[P]]:
 
 
 def _likeness(plan: PlanDraft) -> tuple[str, ...]:
-    driving = EXPORTS[plan.export].source
+    driving = ALL_EXPORTS[plan.export].source
     lower = plan.lower.tables.get(driving) if plan.lower else None
     parts = (plan.export, plan.version, plan.timestamp_unit, plan.mode, lower, plan.upper.at)
     bounds = (plan.floor, plan.rows_per_file, plan.fingerprint, plan.slices, plan.slice_rows)
     at = f"{plan.slice:09}" if isinstance(plan, Plan) else ""
     # What a retry sends differs from sync to sync, also within a workspace.
     alone = plan.sync_id if plan.mode is Mode.RETRY else ""
-    return tuple(str(part) for part in (*parts, *bounds, at, alone))
+    # The keys of messages are made with them.
+    template = plan.stem if plan.export in OVERWRITING else ""
+    return tuple(str(part) for part in (*parts, *bounds, at, alone, template))
 
 
 def changeset_of(
@@ -107,6 +111,31 @@ def changeset_of(
         workspaces=cohort.workspaces,
         floor=plan.floor,
     )
+
+
+def forwarded_rows(
+    source: Source,
+    ledger: Ledger,
+    cohort: Cohort[P],
+    part: TableSlice | None = None,
+    retried: Collection[tuple[int, str]] | None = None,
+) -> pl.LazyFrame:
+    """The source rows that a cohort of a feed which forwards sends, or a slice of them.
+
+    Columns: the table's, `identity` as quarantine names it, and VERSION (0 if the rows are not
+    read as changes). Not sorted. A retry is told as in changeset_of.
+    """
+    plan, export = cohort.model, cohort.export
+    rows = _driving(source, plan, export, part)
+    if plan.mode is Mode.RETRY:
+        wanted = _in_quarantine(ledger, cohort) if retried is None else retried
+        rows = _only(cohort, rows, wanted)
+    if plan.mode is Mode.INITIAL or plan.mode is Mode.RETRY or plan.lower is None:
+        rows = rows.with_columns(pl.lit(0, dtype=pl.Int64).alias(VERSION))
+    else:
+        rows = rows.filter(pl.col(CHANGE) == NEW)
+    ours = pl.col("workspace_id").is_in(sorted(cohort.workspaces))
+    return rows.filter(ours).with_columns(identity_expr(export).alias("identity"))
 
 
 def _driving(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import InvalidConfig
@@ -53,8 +53,8 @@ def oldest_needed(ledger: Ledger) -> dict[str, Cut]:
     Versions from there on must not be vacuumed: `Source.changes` reads them.
     """
     found: dict[str, Cut] = {}
-    for state in ledger.registry.states(list(EXPORTS)):
-        table = EXPORTS[state.export].source
+    for state in ledger.registry.states(list(ALL_EXPORTS)):
+        table = ALL_EXPORTS[state.export].source
         position = state.position
         if position is None or table not in position.tables:
             continue

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.errors import ObjectMissing
 from cio_pipeline.model.manifests import digest, manifest_key
 from cio_pipeline.model.plans import SealedFile
@@ -54,11 +55,25 @@ def damaged_files(
     destination = services.destinations(sync)
     sizes = {found.key: found.size for found in destination.list()}
     found: list[DamagedFile] = []
+    last = _last_of_keys(services, sync)
     for committed in _wanted(services, sync, window, exports):
         for file in committed.sealed.files:
+            if last.get(file.key, file.sequence) != file.sequence:
+                continue  # A later message replaced it (M4).
             damage = _damage(destination, sizes, file)
             if damage is not None:
                 found.append(DamagedFile(committed, file, damage))
+    return found
+
+
+def _last_of_keys(services: Services, sync: Sync) -> Mapping[str, int]:
+    """The number of the last message of each key; nothing for feeds that overwrite nothing."""
+    if sync.feed not in OVERWRITING:
+        return {}
+    found: dict[str, int] = {}
+    for committed in services.ledger.recovery.committed([sync.id]):
+        for file in committed.sealed.files:
+            found[file.key] = max(file.sequence, found.get(file.key, 0))
     return found
 
 

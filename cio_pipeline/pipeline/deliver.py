@@ -5,14 +5,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 
+from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.breakers import Trip, trip_of
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import Plan, SealedPlan
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.file_kinds import kinds_of
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.in_flight import InFlight
 from cio_pipeline.pipeline.in_parallel import in_parallel
+from cio_pipeline.pipeline.makers import maker_of
 from cio_pipeline.pipeline.services import Services
 
 BYTES_IN_FLIGHT = 256 * 1024 * 1024
@@ -21,11 +24,14 @@ BYTES_IN_FLIGHT = 256 * 1024 * 1024
 COMMIT_EVERY = 200
 """Plans per commit: few transactions, and little to deliver again after a crash."""
 
-PATIENCE = 10.0
+PATIENCE = 5.0
 """Seconds that all others wait for the slowest syncs before these are left to runs of their own."""
 
 SLOW_SECONDS = 2.0
 """A delivery that takes no longer is not slow, however fast the others are."""
+
+BYTES_PER_SECOND = 4 * 1024 * 1024
+"""What large files may take on top of both."""
 
 SLOW_TIMES = 5
 """How many times as long as half of the others a slow delivery takes."""
@@ -56,7 +62,9 @@ def deliver(
     outcomes: dict[int, Outcome] = {}
     seconds: dict[int, float] = {}
     chunk: list[tuple[SealedPlan, Failure | None]] = []
-    for one, failure, taken in in_parallel(put, sealed, patience):
+    for one, failure, taken in in_parallel(
+        put, sealed, services.threads, _patience(sealed, patience)
+    ):
         chunk.append((one, failure))
         if one.files and failure is None:
             seconds[one.plan.plan_id] = taken
@@ -66,18 +74,33 @@ def deliver(
             _tell(services, sealed, outcomes)
     outcomes |= _commit(services, lease, chunk)
     _tell(services, sealed, outcomes)
-    slow = _slow({} if patience is None else seconds)
-    found = [_judged(one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
+    slow = _slow(sealed, {} if patience is None else seconds)
+    judged = [_judged(one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
+    found = [_with_overwritten(services, *pair) for pair in zip(sealed, judged, strict=True)]
     _clear_spool(services, sealed, found)
     return tuple(found)
 
 
-def _slow(seconds: Mapping[int, float]) -> frozenset[int]:
+def _patience(sealed: Sequence[SealedPlan], patience: float | None) -> float | None:
+    if patience is None:
+        return None
+    return patience + max((_seconds_for_bytes(one) for one in sealed), default=0.0)
+
+
+def _seconds_for_bytes(sealed: SealedPlan) -> float:
+    return sum(file.bytes for file in sealed.files) / BYTES_PER_SECOND
+
+
+def _slow(sealed: Sequence[SealedPlan], seconds: Mapping[int, float]) -> frozenset[int]:
     """Plans that took much longer than most: their syncs would hold up every export of a run."""
     if not seconds:
         return frozenset()
     limit = max(SLOW_SECONDS, SLOW_TIMES * median(seconds.values()))
-    return frozenset(plan_id for plan_id, taken in seconds.items() if taken > limit)
+    return frozenset(
+        one.plan.plan_id
+        for one in sealed
+        if seconds.get(one.plan.plan_id, 0.0) > limit + _seconds_for_bytes(one)
+    )
 
 
 def _judged(sealed: SealedPlan, outcome: Outcome | None, slow: frozenset[int]) -> Outcome:
@@ -155,11 +178,7 @@ def _put_all(
     if not sealed.files:
         return
     plan = sealed.plan
-    destination = services.destinations(syncs[plan.sync_id])
-    for file in sealed.files:
-        lease.check((plan.sync_id, plan.export))
-        with in_flight.holding(file.bytes):
-            destination.put(file.key, services.spool.path(file.spool), file.sha256)
+    maker_of(plan.export).put(services, lease, in_flight, syncs[plan.sync_id], sealed)
 
 
 def _commit(
@@ -196,6 +215,21 @@ def _commit_plans(services: Services, lease: HeldLease, sealed: Sequence[SealedP
     services.ledger.plans.commit(lease.lease, plans, services.clock())
 
 
+def _with_overwritten(services: Services, sealed: SealedPlan, outcome: Outcome) -> Outcome:
+    """The outcome with how many objects replaced earlier ones, which is told if there are any."""
+    plan = sealed.plan
+    if plan.export not in OVERWRITING or not outcome.files:
+        return outcome
+    count = services.ledger.plans.overwrites(plan)
+    if count:
+        services.notice(
+            f"{plan.export} of sync '{plan.sync_id}': {count} of {outcome.files} objects overwrote "
+            'an earlier one with the same key. Add metadata."event-id" to its key_template if they '
+            "are to be kept."
+        )
+    return replace(outcome, overwritten=count)
+
+
 def failure_of(plan: Plan, error: CioError) -> Outcome:
     """The outcome of a plan that could not be sealed."""
     message = f"{type(error).__name__}: {error}"
@@ -214,6 +248,7 @@ def _outcome(sealed: SealedPlan, failure: Failure | None) -> Outcome:
         files=len(files),
         bytes=sum(file.bytes for file in files),
         quarantined=0 if failure else sum(row.count for row in sealed.quarantined),
+        kinds=tuple(kinds_of(plan.export, files)),
         error=f"{failure.kind}: {failure.message}" if failure else None,
         trip=failure.trip if failure else None,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from cio_pipeline.changesets.quarantine import identity_expr
-from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.errors import ObjectMissing
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.ports import Destination
@@ -59,7 +59,7 @@ def _in_files(
 
 
 def _identities(copy: Path, plan: ListedPlan, wanted: Sequence[str]) -> set[str]:
-    export = EXPORTS[plan.draft.export]
+    export = ALL_EXPORTS[plan.draft.export]
     identity = identity_expr(export, plan.draft.timestamp_unit).alias("identity")
     rows = pl.scan_parquet(copy).select(identity).filter(pl.col("identity").is_in(wanted))
     return set(rows.collect()["identity"])

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cio_pipeline.files.encode import SpooledFile, encode
+from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import Mode, Plan, PlanState, SealedFile, Sent
-from cio_pipeline.pipeline.cohorts import Cohort, changeset_of, cohorts_of
+from cio_pipeline.pipeline.cohorts import Cohort, cohorts_of
 from cio_pipeline.pipeline.damaged import DamagedFile
+from cio_pipeline.pipeline.makers import maker_of
 from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.slices import rest_of
@@ -56,17 +57,9 @@ class Group:
             for one in self.missing
             for identity in one.committed.sealed.resolved
         }
-        changeset = changeset_of(services.source, services.ledger, self.cohort, part, retried)
-        return encode(
-            changeset.rows,
-            changeset.rejected,
-            self.cohort.export,
-            model.version,
-            model.timestamp_unit,
-            rows_per_file=model.rows_per_file,
-            spool=services.spool,
-            folder=folder,
-        ).files
+        nothing: frozenset[tuple[int, str]] = frozenset()
+        encode = maker_of(model.export).encode
+        return encode(services, self.cohort, part, folder, retried=retried, asked=nothing).files
 
 
 def encoded_again(services: Services, damaged: Iterable[DamagedFile]) -> list[Group]:

@@ -9,12 +9,9 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-THREADS = 64
-"""Destinations that are spoken to at a time: most of the time is waiting for their answers."""
-
 
 def in_parallel(
-    work: Callable[[T], R], items: Sequence[T], patience: float | None = None
+    work: Callable[[T], R], items: Sequence[T], threads: int, patience: float | None = None
 ) -> Iterator[tuple[T, R, float]]:
     """(item, what its work returned, seconds) in the order in which they come to an end.
 
@@ -22,7 +19,7 @@ def in_parallel(
     is not returned, and goes on unheeded. What `work` raises is raised here.
     """
     ended: SimpleQueue[Future[tuple[R, float]]] = SimpleQueue()
-    pool = ThreadPoolExecutor(min(THREADS, len(items) or 1), thread_name_prefix="deliver")
+    pool = ThreadPoolExecutor(min(threads, len(items) or 1), thread_name_prefix="deliver")
     waiting: dict[Future[tuple[R, float]], T] = {}
     for item in items:
         waiting[pool.submit(_timed, work, item)] = item
@@ -41,7 +38,7 @@ def in_parallel(
         unstarted = [item for future, item in waiting.items() if future.cancel()]
         pool.shutdown(wait=not given_up)
     if given_up and unstarted:
-        yield from in_parallel(work, unstarted, patience)
+        yield from in_parallel(work, unstarted, threads, patience)
 
 
 def _timed(work: Callable[[T], R], item: T) -> tuple[R, float]:

@@ -5,9 +5,8 @@ from datetime import datetime
 from itertools import groupby
 
 from cio_pipeline.changesets.decide import HISTORY_LIMIT
-from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import History
-from cio_pipeline.contracts.fingerprint import fingerprint
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, stem_of
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.manifests import (
     InitialProgress,
@@ -48,7 +47,7 @@ def _initial_draft(
     cuts: Mapping[datetime, Cut],
 ) -> PlanDraft:
     """The plan of an initial export under way, which goes on with the numbers that it began."""
-    sync, export = chain.sync, EXPORTS[name]
+    sync, export = chain.sync, ALL_EXPORTS[name]
     accounted = accounted_numbers(chain)
     begun = {
         series: [file.sequence for _, file in files if file.series is series] for series in Series
@@ -66,7 +65,7 @@ def _initial_draft(
         export=name,
         version=version,
         timestamp_unit=sync.timestamp_unit,
-        stem=sync.stems.get(name, export.stem),
+        stem=stem_of(sync, export),
         generation=chain.generation,
         mode=Mode.INITIAL,
         lower=None,
@@ -74,7 +73,7 @@ def _initial_draft(
         floor=initial.at - HISTORY_LIMIT if limited else None,
         first=first,
         rows_per_file=export.rows_per_file,
-        fingerprint=fingerprint(export, version, sync.timestamp_unit),
+        fingerprint=fingerprint_of(sync.model_copy(update={"version": version}), export),
         slices=initial.slices,
         slice_rows=initial.slice_rows,
         layout=sync.layout,
@@ -122,7 +121,7 @@ def _of_plan(file: ManifestFile) -> tuple[object, ...]:
 
 def _draft(sync: Sync, files: list[ManifestFile], lower: Cut | None, upper: Cut) -> PlanDraft:
     one = files[0]
-    export = EXPORTS[one.export]
+    export = ALL_EXPORTS[one.export]
     name = name_of(one.key)
     limited = one.mode is Mode.INITIAL and export.history is History.LAST_30_DAYS
     first = {series: [f.sequence for f in files if f.series is series] for series in Series}
@@ -132,7 +131,7 @@ def _draft(sync: Sync, files: list[ManifestFile], lower: Cut | None, upper: Cut)
         export=one.export,
         version=one.version,
         timestamp_unit=sync.timestamp_unit,
-        stem=name.stem if name else export.stem,
+        stem=name.stem if name else stem_of(sync, export),
         generation=one.generation,
         mode=one.mode,
         lower=lower,

@@ -1,6 +1,6 @@
 """Planning one export of a window: who is due, what each gets, frozen before anything is read."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
@@ -21,13 +21,13 @@ from cio_pipeline.changesets.decide import (
     decide,
     mode_of,
 )
-from cio_pipeline.contracts.catalog import EXPORTS
-from cio_pipeline.contracts.fingerprint import fingerprint
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, forwards, stem_of
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.model.registry import ExportState, LeaseHolder, Outcome
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.begin import begin_of
 from cio_pipeline.pipeline.breaker import run_of, why_held_back
 from cio_pipeline.pipeline.cohorts import Cohort, cohorts_of
 from cio_pipeline.pipeline.cuts import decide_cut
@@ -65,35 +65,53 @@ class Batch:
 
 @dataclass(frozen=True)
 class Decided:
-    """A state and what is decided for it; `slow` syncs have a lane of their own."""
+    """A state and what is decided for it; `slow` syncs have a lane of their own.
+
+    `begins` if its position is not stored yet.
+    """
 
     state: ExportState
     decision: Decision
     slow: bool = False
+    begins: bool = False
 
     def concerns(self, lane: Lane) -> bool:
         """Whether a run of this lane acts on it."""
         if lane is Lane.SLOW:
             return self.slow and in_lane(self.decision, Lane.ALL)
+        if lane is Lane.TICK and isinstance(self.decision, HeldBack):
+            # Of initial exports too: no run of theirs is asked for while the breaker is open.
+            return True
         elsewhere = self.slow and lane is not Lane.ALL and isinstance(self.decision, Sending)
         return in_lane(self.decision, lane) and not elsewhere
 
 
 def decided(
-    services: Services, export: str, window: Window, cut: Cut, scope: Scope
+    services: Services,
+    export: str,
+    window: Window,
+    cut: Cut,
+    scope: Scope,
+    *,
+    cut_at: Callable[[Services, datetime], Cut] = decide_cut,
 ) -> list[Decided]:
-    """What each sync of the scope gets of an export in a window (D6); nothing is changed."""
-    states = services.ledger.registry.states([export], scope.sync_ids)
+    """What each sync of the scope gets of an export in a window (D6); no position is changed.
+
+    An export that forwards begins where the sync does: at `cut_at` of that time.
+    """
     breakers, now = services.ledger.breakers.all(), services.clock()
-    run, driving = run_of(services, window), EXPORTS[export].source
+    run, driving = run_of(services, window), ALL_EXPORTS[export].source
     found: list[Decided] = []
-    for state in states:
-        decision = decide(state, window, cut, driving)
+    for state in services.ledger.registry.states([export], scope.sync_ids):
+        begins = state.position is None and forwards(export)
+        at = replace(state, position=cut_at(services, begin_of(state))) if begins else state
+        decision = decide(at, window, cut, driving)
         breaker = breakers.get(state.sync.id)
         why = why_held_back(breaker, state.sync, run, now)
         if why is not None and isinstance(decision, Sending):
             decision = HeldBack(decision, why)
-        found.append(Decided(state, decision, slow=breaker is not None and breaker.slow(now)))
+        slow = breaker is not None and breaker.slow(now)
+        found.append(Decided(at, decision, slow, begins))
     return found
 
 
@@ -141,7 +159,9 @@ def _moved_on(services: Services, items: Iterable[Decided], cut: Cut) -> Collect
     stands = {
         (item.state.sync.id, item.state.export): item.state.position.at
         for item in items
-        if isinstance(item.decision, Nothing) and item.state.position is not None
+        if isinstance(item.decision, Nothing)
+        and item.state.position is not None
+        and not item.begins
     }
     if not stands:
         return ()
@@ -168,6 +188,7 @@ def plan_batch(services: Services, batch: Batch, scope: Scope) -> Batch:
     nothing = [item for item in items if isinstance(item.decision, Nothing)]
     pairs = [(item.state.sync.id, batch.export) for item in nothing]
     now = services.clock()
+    _store_begins(services, batch, items)
     services.ledger.plans.advance(batch.lease.lease, pairs, batch.cut, now)
     drafts = with_slices(services, drafts_of(items, batch.cut))
     plans = services.ledger.plans.open(batch.lease.lease, drafts, now)
@@ -177,6 +198,18 @@ def plan_batch(services: Services, batch: Batch, scope: Scope) -> Batch:
         known=tuple(_refusals(items)),
         advanced=batch.advanced + len(nothing),
     )
+
+
+def _store_begins(services: Services, batch: Batch, items: Iterable[Decided]) -> None:
+    """The positions that exports begin at, by cut: plans go on from stored ones only."""
+    begun: dict[datetime, tuple[Cut, list[Pair]]] = {}
+    for item in items:
+        if item.begins and item.state.position is not None:
+            position = item.state.position
+            _, pairs = begun.setdefault(position.at, (position, []))
+            pairs.append((item.state.sync.id, batch.export))
+    for cut, pairs in begun.values():
+        services.ledger.plans.advance(batch.lease.lease, pairs, cut, services.clock())
 
 
 def _held(services: Services, batch: Batch, scope: Scope) -> list[Decided]:
@@ -202,14 +235,14 @@ def drafts_of(items: Iterable[Decided], cut: Cut) -> list[PlanDraft]:
 
 def draft(state: ExportState, mode: Mode, upper: Cut, floor: datetime | None = None) -> PlanDraft:
     """A plan from a state's position to `upper`, with the numbers that come next."""
-    sync, export = state.sync, EXPORTS[state.export]
+    sync, export = state.sync, ALL_EXPORTS[state.export]
     return PlanDraft(
         sync_id=sync.id,
         workspace_id=sync.workspace_id,
         export=export.name,
         version=sync.version,
         timestamp_unit=sync.timestamp_unit,
-        stem=sync.stems.get(export.name, export.stem),
+        stem=stem_of(sync, export),
         generation=state.registered.generation,
         mode=mode,
         lower=state.position,
@@ -217,7 +250,7 @@ def draft(state: ExportState, mode: Mode, upper: Cut, floor: datetime | None = N
         floor=floor,
         first=state.next_sequence,
         rows_per_file=export.rows_per_file,
-        fingerprint=fingerprint(export, sync.version, sync.timestamp_unit),
+        fingerprint=fingerprint_of(sync, export),
         layout=sync.layout,
     )
 

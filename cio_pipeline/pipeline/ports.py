@@ -153,7 +153,7 @@ class Destination(Protocol):
         ...
 
     def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
-        """Write a small object with metadata, in place of what lies there (M1, M4).
+        """Write a small JSON object with metadata, in place of what lies there (M1, M4).
 
         Metadata names are those of S3; a store that cannot hold one adapts it.
         """
@@ -310,6 +310,10 @@ class Plans(Protocol):
 
     def sealed(self, plans: Collection[Plan]) -> Mapping[int, tuple[SealedFile, ...]]:
         """The sealed files of sealed plans (of their slice) or committed ones, by plan id."""
+        ...
+
+    def overwrites(self, plan: Plan) -> int:
+        """How many files of a plan have the key of an earlier file of the sync (M3)."""
         ...
 
     def commit(self, lease: Lease, plans: Sequence[Plan], now: datetime) -> None:

@@ -7,14 +7,14 @@ from typing import TypeAlias
 import polars as pl
 
 from cio_pipeline.changesets.decide import Resume, decide
-from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, FEEDS, forwards
 from cio_pipeline.model.changes import SERIES
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import PlanDraft
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.cohorts import Cohort, changeset_of, cohorts_of
+from cio_pipeline.model.windows import Feed, Window
+from cio_pipeline.pipeline.cohorts import Cohort, changeset_of, cohorts_of, forwarded_rows
 from cio_pipeline.pipeline.cuts import peek_cut
 from cio_pipeline.pipeline.plan_export import Decided, decided, drafts_of
 from cio_pipeline.pipeline.services import Services
@@ -37,12 +37,14 @@ class Preview:
     rejected: int | None = None
 
 
-def preview(services: Services, window: Window, scope: Scope, *, count: bool) -> list[Preview]:
-    """Preview every (sync, export) of a scope in a window; `count` reads the changesets."""
+def preview(
+    services: Services, window: Window, scope: Scope, *, count: bool, feed: Feed = Feed.DATA_OUT
+) -> list[Preview]:
+    """Preview every (sync, export) of a feed in a window; `count` reads the changesets."""
     cut = peek_cut(services, window.end)
     found: list[Preview] = []
-    for export in EXPORTS:
-        items = decided(services, export, window, cut, scope)
+    for export in FEEDS[feed]:
+        items = decided(services, export, window, cut, scope, cut_at=peek_cut)
         later = [_after_resume(item, window, cut) for item in items]
         for step in (items, [item for item in later if item is not None]):
             found += _previews(services, step, cut, count=count)
@@ -71,7 +73,7 @@ def _after_resume(item: Decided, window: Window, cut: Cut) -> Decided | None:
     if not isinstance(item.decision, Resume):
         return None
     state = replace(item.state, open_plan=None, position=item.decision.plan.upper)
-    return Decided(state, decide(state, window, cut, EXPORTS[state.export].source))
+    return Decided(state, decide(state, window, cut, ALL_EXPORTS[state.export].source))
 
 
 def _counts(services: Services, items: Sequence[Decided], cut: Cut) -> dict[str, Counts]:
@@ -85,6 +87,8 @@ def _counts(services: Services, items: Sequence[Decided], cut: Cut) -> dict[str,
 
 
 def _count(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, Counts]:
+    if forwards(cohort.export.name):
+        return _count_forwarded(services, cohort)
     read = [
         changeset_of(services.source, services.ledger, cohort, part)
         for part in rest_of(services, cohort.model)
@@ -108,3 +112,12 @@ def _count(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, Counts]:
         )
         for plan in cohort.plans
     }
+
+
+def _count_forwarded(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, Counts]:
+    """Source rows; which of them are held back shows when they are written."""
+    parts = rest_of(services, cohort.model)
+    read = [forwarded_rows(services.source, services.ledger, cohort, part) for part in parts]
+    counts = pl.concat(read).group_by("workspace_id").len().collect(engine="streaming")
+    found = dict(counts.iter_rows())
+    return {plan.sync_id: (found.get(plan.workspace_id, 0), 0, 0) for plan in cohort.plans}

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import polars as pl
 
-from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import SourceTable, TableKind
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.files.failures import spool_error
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.changes import CHANGE, CHANGED, DELETED, GREW
@@ -18,7 +18,7 @@ from cio_pipeline.model.plans import Plan
 from cio_pipeline.pipeline.ports import Source
 from cio_pipeline.pipeline.services import Services
 
-_DELETIONS_ARE_SENT = frozenset(one.source for one in EXPORTS.values() if one.split)
+_DELETIONS_ARE_SENT = frozenset(one.source for one in ALL_EXPORTS.values() if one.split)
 
 
 @contextmanager

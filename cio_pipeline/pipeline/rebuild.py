@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import CioError, LeaseLost, LedgerError, ManifestBroken, VersionGone
 from cio_pipeline.model.manifests import digest
@@ -211,7 +211,7 @@ def _with_slices(services: Services, chain: BucketChain) -> frozenset[str]:
     if all(one.sync.id != sync_id for one in services.ledger.registry.all()):
         return frozenset()
     done = {status.export for status in chain.statuses if status.position is not None}
-    states = services.ledger.registry.states(list(EXPORTS), [sync_id])
+    states = services.ledger.registry.states(list(ALL_EXPORTS), [sync_id])
     begun = {one.export for one in states if one.open_plan and one.open_plan.slice}
     return frozenset(begun - done)
 

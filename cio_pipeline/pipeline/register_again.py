@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.registry import ExportSwitch
-from cio_pipeline.model.windows import data_out_window
+from cio_pipeline.model.windows import window_holding
 from cio_pipeline.pipeline.bucket_chain import BucketChain
 from cio_pipeline.pipeline.recovery import Registration
 from cio_pipeline.pipeline.sync_file import exports_of_sync
@@ -21,7 +21,7 @@ def registration(chain: BucketChain, now: datetime) -> Registration:
         name: ExportSwitch(enabled=False, paused_at=paused.get(name, now))
         if name in paused or name not in wanted
         else ExportSwitch(enabled=True)
-        for name in EXPORTS
+        for name in ALL_EXPORTS
         if name in wanted or name in sent
     }
     return Registration(chain.sync, switches, served_since(chain, now))
@@ -44,4 +44,4 @@ def served_since(chain: BucketChain, now: datetime) -> datetime:
         for file in manifest.files
         if file.generation == chain.generation
     ]
-    return data_out_window(min(ends) - JUST_BEFORE).start if ends else now
+    return window_holding(min(ends) - JUST_BEFORE, chain.sync.feed).start if ends else now

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.errors import CioError, DigestMismatch
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.registry import Outcome
@@ -19,6 +20,7 @@ from cio_pipeline.pipeline.damaged import Damage, DamagedFile, damaged_files, da
 from cio_pipeline.pipeline.deliver import attempt
 from cio_pipeline.pipeline.encode_again import encoded_again, spooled
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.messages_again import put_messages_again
 from cio_pipeline.pipeline.plan_export import Batch, cut_of
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.services import Services
@@ -59,8 +61,11 @@ def restore(
         )
         if failure is not None:
             done.append(Restored(sync.id, "", "", error=f"{failure.kind}: {failure.message}"))
+    messages = [one for one in damaged if one.committed.sealed.plan.export in OVERWRITING]
+    for one, error in put_messages_again(services, messages):
+        done += _failed([one], error) if error else [_described(one)]
     rest: list[DamagedFile] = []
-    for one in damaged:
+    for one in (one for one in damaged if one not in messages):
         path = spooled(services, one.file)
         if path is None:
             rest.append(one)

@@ -4,16 +4,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from cio_pipeline.contracts.feeds import forwards
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.windows import (
     FIRST_WINDOW,
     Cadence,
+    Feed,
     Window,
     closed_windows,
     last_closed_window,
 )
+from cio_pipeline.pipeline.begin import begin_of
 from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.write_manifests import CHAIN
 
@@ -29,7 +32,7 @@ LONGEST_WAIT = timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class Request:
-    """A run that is wanted.
+    """A run of a feed that is wanted.
 
     `keys` are what the ledger counts attempts by: the window of a tick, the syncs of another
     run. A run key that any earlier run had is never launched again, hence the attempt in it.
@@ -39,6 +42,7 @@ class Request:
     window: Window
     keys: tuple[str, ...]
     attempt: int
+    feed: Feed = Feed.DATA_OUT
 
     @property
     def sync_ids(self) -> tuple[str, ...]:
@@ -47,7 +51,10 @@ class Request:
 
     @property
     def run_key(self) -> str:
-        """`lane:window:attempt`, with the first sync unless the run serves all."""
+        """`lane:window:attempt`, with the first sync unless the run serves all.
+
+        Each feed has a sensor of its own, and run keys are a sensor's.
+        """
         parts = (self.lane, self.window.key, *self.sync_ids[:1], self.attempt)
         return ":".join(str(part) for part in parts)
 
@@ -79,9 +86,17 @@ class Seen:
         return breaker is not None and breaker.slow(now)
 
 
-def wanted_runs(states: Sequence[ExportState], seen: Seen, now: datetime) -> list[Request]:
-    """The runs to ask for: initial ones, then unsettled windows, then manifests left behind.
+def tick_key(window: Window, feed: Feed) -> str:
+    """What attempts of a window are counted by: windows of two feeds may start together."""
+    return window.key if feed is Feed.DATA_OUT else f"{feed}:{window.key}"
 
+
+def wanted_runs(
+    states: Sequence[ExportState], seen: Seen, now: datetime, feed: Feed = Feed.DATA_OUT
+) -> list[Request]:
+    """The runs to ask for, given the states of one feed.
+
+    Initial ones come first, then unsettled windows, then manifests left behind.
     Initial runs are for new and resumed exports, unless the sync's breaker is open. A window is
     settled once every due pair has moved past it or has an error recorded in it; what is
     outstanding then belongs to the next window. Oldest windows come first. Slow syncs get runs of
@@ -93,36 +108,48 @@ def wanted_runs(states: Sequence[ExportState], seen: Seen, now: datetime) -> lis
     fresh = [one for one in others if is_fresh(one) and not seen.open(one.sync.id, now)]
     served = [state for state in others if not is_fresh(state)]
     exports = [
-        *_runs_of_syncs(Lane.INITIAL, fresh, seen, now),
-        *_ticks(served, seen, now),
-        *_runs_of_syncs(Lane.SLOW, slow, seen, now),
+        *_runs_of_syncs(Lane.INITIAL, fresh, seen, now, feed),
+        *_ticks(served, seen, now, feed),
+        *_runs_of_syncs(Lane.SLOW, slow, seen, now, feed),
     ]
-    return [*exports, *_manifest_runs(exports, seen, now)]
+    return [*exports, *_manifest_runs(exports, seen, now, feed)]
 
 
 def is_fresh(state: ExportState) -> bool:
     """Whether the export waits for its initial export, or for catching up after a pause."""
-    if state.position is None:
+    stands = stands_at(state)
+    if stands is None:
         return True
     resumed = state.switch.resumed_at
-    return resumed is not None and state.position.at < resumed
+    return resumed is not None and stands < resumed
 
 
-def _ticks(states: Sequence[ExportState], seen: Seen, now: datetime) -> list[Request]:
+def stands_at(state: ExportState) -> datetime | None:
+    """Up to when everything was sent; an export that forwards begins with its sync."""
+    if state.position is not None:
+        return state.position.at
+    return begin_of(state) if forwards(state.export) else None
+
+
+def _ticks(states: Sequence[ExportState], seen: Seen, now: datetime, feed: Feed) -> list[Request]:
     requests: list[Request] = []
     tried = {key for lane, key in seen.attempts if lane is Lane.TICK}
-    for window in sorted(_worth_running(states, seen.errors, tried, now)):
-        attempt = _next_attempt(Lane.TICK, window.key, seen, now)
+    for window in sorted(_worth_running(states, seen.errors, tried, now, feed)):
+        key = tick_key(window, feed)
+        attempt = _next_attempt(Lane.TICK, key, seen, now)
         if attempt is not None:
-            requests.append(Request(Lane.TICK, window, (window.key,), attempt))
+            requests.append(Request(Lane.TICK, window, (key,), attempt, feed))
     return requests[:MAX_TICKS]
 
 
 def unsettled_windows(
-    states: Iterable[ExportState], errors: Collection[tuple[Pair, datetime]], now: datetime
+    states: Iterable[ExportState],
+    errors: Collection[tuple[Pair, datetime]],
+    now: datetime,
+    feed: Feed = Feed.DATA_OUT,
 ) -> set[Window]:
     """Closed windows in which some due pair was neither served nor has an error recorded."""
-    return {window for group in _unsettled(states, errors, now) for window in group}
+    return {window for group in _unsettled(states, errors, now, feed) for window in group}
 
 
 def _worth_running(
@@ -130,6 +157,7 @@ def _worth_running(
     errors: Collection[tuple[Pair, datetime]],
     tried: Collection[str],
     now: datetime,
+    feed: Feed,
 ) -> set[Window]:
     """Unsettled windows that were never tried, and the newest one for another try.
 
@@ -138,25 +166,29 @@ def _worth_running(
     """
     return {
         window
-        for group in _unsettled(states, errors, now)
+        for group in _unsettled(states, errors, now, feed)
         for window in group
-        if window.key not in tried or window == group[-1]
+        if tick_key(window, feed) not in tried or window == group[-1]
     }
 
 
 def _unsettled(
-    states: Iterable[ExportState], errors: Collection[tuple[Pair, datetime]], now: datetime
+    states: Iterable[ExportState],
+    errors: Collection[tuple[Pair, datetime]],
+    now: datetime,
+    feed: Feed,
 ) -> Iterable[list[Window]]:
     """Unsettled windows, in order, of each group of pairs that are due in the same ones."""
     groups: dict[tuple[datetime, Cadence], list[Pair]] = {}
     for state in states:
-        if state.position is not None:
-            group = groups.setdefault((state.position.at, state.sync.cadence), [])
+        stands = stands_at(state)
+        if stands is not None:
+            group = groups.setdefault((stands, state.sync.cadence), [])
             group.append((state.sync.id, state.export))
     for (position, cadence), pairs in groups.items():
         found = [
             window
-            for window in closed_windows(position, now)
+            for window in closed_windows(position, now, feed)
             if window.start >= FIRST_WINDOW
             and window.due(cadence)
             and any((pair, window.end) not in errors for pair in pairs)
@@ -166,17 +198,17 @@ def _unsettled(
 
 
 def _runs_of_syncs(
-    lane: Lane, states: Sequence[ExportState], seen: Seen, now: datetime
+    lane: Lane, states: Sequence[ExportState], seen: Seen, now: datetime, feed: Feed
 ) -> list[Request]:
     """One run per window and batch of syncs; the window is the last closed one that is due."""
     waiting: dict[Window, dict[str, int]] = {}
     for state in states:
-        window = last_closed_window(now, state.sync.cadence)
+        window = last_closed_window(now, state.sync.cadence, feed)
         attempt = _next_attempt(lane, state.sync.id, seen, now, window)
         if attempt is not None and window.end > _served_until(state):
             waiting.setdefault(window, {})[state.sync.id] = attempt
     return [
-        Request(lane, window, tuple(batch), attempts[batch[0]])
+        Request(lane, window, tuple(batch), attempts[batch[0]], feed)
         for window, attempts in sorted(waiting.items())
         for batch in _batches(sorted(attempts))
     ]
@@ -192,7 +224,9 @@ def _batches(sync_ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (sync_ids[at : at + MAX_SYNCS] for at in range(0, len(sync_ids), MAX_SYNCS))
 
 
-def _manifest_runs(exports: Sequence[Request], seen: Seen, now: datetime) -> list[Request]:
+def _manifest_runs(
+    exports: Sequence[Request], seen: Seen, now: datetime, feed: Feed
+) -> list[Request]:
     """One run for all syncs with something to list that no export's run is about to list.
 
     That is so after a run that failed or died between its commits and its manifests. A manifest
@@ -201,7 +235,7 @@ def _manifest_runs(exports: Sequence[Request], seen: Seen, now: datetime) -> lis
     coming = [(one.lane, key) for one in exports for key in one.keys] + list(seen.running)
     if any(lane in {Lane.TICK, Lane.ALL} for lane, _ in coming):
         return []
-    window = last_closed_window(now, Cadence.QUARTER_HOUR)
+    window = last_closed_window(now, feed.cadences[0], feed)
     served = {key for _, key in coming}
     waiting: dict[str, int] = {}
     closed = {sync_id for sync_id in seen.unlisted if not seen.open(sync_id, now)}
@@ -211,7 +245,7 @@ def _manifest_runs(exports: Sequence[Request], seen: Seen, now: datetime) -> lis
             waiting[sync_id] = attempt
     if not waiting:
         return []
-    return [Request(Lane.MANIFEST, window, tuple(waiting), next(iter(waiting.values())))]
+    return [Request(Lane.MANIFEST, window, tuple(waiting), next(iter(waiting.values())), feed)]
 
 
 def _next_attempt(

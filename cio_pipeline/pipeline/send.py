@@ -117,4 +117,6 @@ def _total(before: Outcome | None, now: Outcome) -> Outcome:
         files=before.files + now.files,
         bytes=before.bytes + now.bytes,
         quarantined=before.quarantined + now.quarantined,
+        kinds=(*before.kinds, *now.kinds),
+        overwritten=before.overwritten + now.overwritten,
     )

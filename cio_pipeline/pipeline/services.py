@@ -11,6 +11,10 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 """Is told what is being counted, how many are done, and of how many."""
 
 
+THREADS = 64
+"""Destinations that are spoken to at a time: most of the time is waiting for their answers."""
+
+
 def silent(_what: str, _done: int, _of: int) -> None:
     """Progress that nobody looks at."""
 
@@ -24,7 +28,8 @@ class Services:
     """Source, ledger, destinations, spool and clock; `owner` names the run in leases.
 
     `notice` is told what in the source breaks its contract, counted and without values.
-    `slice_rows` is how many rows a slice of an initial export holds (None: what fills a file).
+    `slice_rows` is how many rows a slice of an initial export holds (None: what fills a file),
+    `threads` how many destinations are spoken to at a time.
     """
 
     source: Source
@@ -36,6 +41,7 @@ class Services:
     progress: Progress = silent
     notice: Callable[[str], None] = unheard
     slice_rows: int | None = None
+    threads: int = THREADS
 
     def owned_by(self, owner: str) -> "Services":
         """The same for another run."""

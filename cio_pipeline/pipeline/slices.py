@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.fit import Shape, named_errors
 from cio_pipeline.model.errors import SourceError
@@ -43,7 +43,7 @@ def rest_of(services: Services, plan: PlanDraft) -> Sequence[TableSlice | None]:
     """
     if plan.slice_rows is None:
         return [None]
-    table = SOURCE_TABLES[EXPORTS[plan.export].source]
+    table = SOURCE_TABLES[ALL_EXPORTS[plan.export].source]
     cut = plan.upper.table(table.name)
     parts = services.source.slices(table, cut, plan.slice_rows)
     if len(parts) != plan.slices:
@@ -58,7 +58,7 @@ def rest_of(services: Services, plan: PlanDraft) -> Sequence[TableSlice | None]:
 def _size(services: Services, drafts: Sequence[PlanDraft]) -> tuple[int | None, int]:
     """(source rows of a slice, slices); None and 1 if one slice is enough."""
     model = drafts[0]
-    export = EXPORTS[model.export]
+    export = ALL_EXPORTS[model.export]
     table, wanted = SOURCE_TABLES[export.source], services.slice_rows or export.rows_per_file
     cut = model.upper.table(table.name)
     # Without reading any row: it is enough for small tables.

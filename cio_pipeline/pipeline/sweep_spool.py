@@ -2,7 +2,7 @@
 
 import re
 
-from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.pipeline.services import Services
 
 _OF_PLAN = re.compile(r"([a-z_]+)-([0-9]+)")
@@ -15,7 +15,7 @@ def sweep_spool(services: Services) -> None:
     listed before plans are read: whatever another run is encoding has its plan in the ledger.
     """
     found = {name: _OF_PLAN.match(name) for name in services.spool.folders()}
-    plans = {name: (m[1], int(m[2])) for name, m in found.items() if m and m[1] in EXPORTS}
+    plans = {name: (m[1], int(m[2])) for name, m in found.items() if m and m[1] in ALL_EXPORTS}
     if not plans:
         return
     states = services.ledger.registry.states({export for export, _ in plans.values()})

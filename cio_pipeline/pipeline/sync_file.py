@@ -9,9 +9,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cio_pipeline.contracts.catalog import EXPORTS, export, exports_of
+from cio_pipeline.contracts.feeds import FEEDS
+from cio_pipeline.contracts.message_envelope import DEFAULT_KEY_TEMPLATE
 from cio_pipeline.files.names import check_stems
+from cio_pipeline.files.template_check import check_template
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import Feed
 
 Location: TypeAlias = tuple[str, ...]
 """A destination as parts: equal or enclosing destinations have one as a prefix of the other."""
@@ -88,6 +92,9 @@ def _place(loc: Sequence[int | str], content: object) -> str:
 def check_sync(sync: Sync) -> None:
     """Check exports and stems against the contract; raises InvalidConfig or UnknownExport."""
     names = exports_of_sync(sync)
+    check_key_template(sync)
+    if sync.feed is not Feed.DATA_OUT:
+        return
     known = [one.name for one in exports_of(sync.version)]
     unknown = sorted(set(sync.stems) - set(known))
     if unknown:
@@ -99,11 +106,23 @@ def check_sync(sync: Sync) -> None:
     check_stems({name: sync.stems.get(name, EXPORTS[name].stem) for name in names})
 
 
+def check_key_template(sync: Sync) -> tuple[str, ...]:
+    """Warnings of a messages sync's template; raises InvalidConfig if it cannot be used (M2)."""
+    if sync.feed is not Feed.MESSAGES:
+        return ()
+    try:
+        return check_template(sync.key_template or DEFAULT_KEY_TEMPLATE)
+    except InvalidConfig as error:
+        raise InvalidConfig(f"Sync '{sync.id}': {error.message}", error.next_step) from None
+
+
 def exports_of_sync(sync: Sync) -> tuple[str, ...]:
     """The exports that a sync names, in the catalog's order, with those that come together.
 
     Raises UnknownExport for a name that its version does not have.
     """
+    if sync.feed is not Feed.DATA_OUT:
+        return tuple(FEEDS[sync.feed])
     known = exports_of(sync.version)
     if sync.exports == "all":
         return tuple(one.name for one in known)

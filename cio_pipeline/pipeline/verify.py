@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cio_pipeline.contracts.feeds import forwards
+from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile
 from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.pipeline.verify_calls import check_call_name, is_of_calls
 from cio_pipeline.pipeline.verify_chain import (
     Link,
     begins_anew,
@@ -21,7 +24,13 @@ from cio_pipeline.pipeline.verify_chain import (
     split_at_beginning,
     stored_links,
 )
-from cio_pipeline.pipeline.verify_files import check_content, check_name, name_of
+from cio_pipeline.pipeline.verify_files import (
+    check_content,
+    check_digest,
+    check_name,
+    last_of_keys,
+    name_of,
+)
 from cio_pipeline.pipeline.verify_report import (
     RESTORE,
     RESTORE_ALL,
@@ -129,13 +138,16 @@ def _check_files(
     check: _Check, manifests: list[Manifest], tally: _Tally, progress: Progress
 ) -> None:
     total = sum(len(m.files) for m in manifests)
+    last = last_of_keys(file for m in manifests for file in m.files)
     seen: set[str] = set()
     exports: dict[str, str] = {}
     done = 0
     for manifest in manifests:
         for file in manifest.files:
-            problems = list(_repeated(file, seen, exports))
-            if not any(p.kind is Kind.LISTED_TWICE for p in problems):
+            problems = list(_repeated(file, seen, exports)) if file.key not in last else []
+            if last.get(file.key, file) is file and not any(
+                p.kind is Kind.LISTED_TWICE for p in problems
+            ):
                 problems += _check_file(check, manifest, file, tally)
             tally.findings += [Finding(p, manifest.ordinal) for p in problems]
             done += 1
@@ -158,7 +170,7 @@ def _check_file(
     check: _Check, manifest: Manifest, file: ManifestFile, tally: _Tally
 ) -> list[Problem]:
     """Check one file and count it if it is whole, or expired."""
-    problems = list(check_name(file, manifest.workspace_id))
+    problems = list(_check_key(manifest, file))
     size = check.sizes.get(file.key)
     if size is None:
         # By the manifest's time, since windows may lie far back: a file was put shortly before it.
@@ -170,13 +182,23 @@ def _check_file(
     if size != file.bytes:
         text = f"It has {size} bytes, {file.bytes} were delivered. {RESTORE}"
         return [*problems, Problem(Kind.ALTERED, file.key, text)]
-    if check.deep:
+    if check.deep and forwards(file.export):
+        problems += check_digest(check.destination, file)
+    elif check.deep:
         problems += check_content(check.destination, file, manifest.workspace_id, check.copy)
     if not problems:
         tally.files += 1
         tally.rows += file.rows
         tally.bytes += file.bytes
     return problems
+
+
+def _check_key(manifest: Manifest, file: ManifestFile) -> Iterator[Problem]:
+    """Whether the key is one that the feed gives; of messages any may be."""
+    if is_of_calls(file.export):
+        yield from check_call_name(file)
+    elif file.export not in OVERWRITING:
+        yield from check_name(file, manifest.workspace_id)
 
 
 def _report(

@@ -1,9 +1,10 @@
 """Verification of single files against what a manifest says of them (D10)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 
+from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.files.footers import read_footer
 from cio_pipeline.files.names import FileName, parse, parse_key
 from cio_pipeline.files.spool import sha256_of
@@ -49,6 +50,22 @@ def is_in_place(key: str, day: date | None = None) -> bool:
     except InvalidKey:
         return False
     return found is None or day is None or found == day
+
+
+def last_of_keys(files: Iterable[ManifestFile]) -> dict[str, ManifestFile]:
+    """Of the files that may replace one another (M4), the one that lies under each key."""
+    return {file.key: file for file in files if file.export in OVERWRITING}
+
+
+def check_digest(destination: Destination, file: ManifestFile) -> Iterator[Problem]:
+    """Whether an object holds what was listed; of feeds that forward there is no more to know."""
+    try:
+        same = destination.sha256(file.key) == file.sha256
+    except CioError as error:
+        yield Problem(Kind.UNREADABLE, file.key, said(error))
+        return
+    if not same:
+        yield Problem(Kind.ALTERED, file.key, f"{_ALTERED} {RESTORE}")
 
 
 def check_content(

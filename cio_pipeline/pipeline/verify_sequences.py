@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.manifests import Manifest, manifest_key
 from cio_pipeline.model.plans import Series
+from cio_pipeline.pipeline.verify_calls import is_of_calls
 from cio_pipeline.pipeline.verify_report import RESTORE_ALL, Finding, Kind, Problem
 
 
@@ -41,10 +43,14 @@ def check_sequences(manifests: Iterable[Manifest]) -> Iterator[Finding]:
     seen: set[str] = set()
     for manifest in manifests:
         for file in manifest.files:
-            if file.key not in seen:  # a key listed twice is a problem of its own
+            # A key listed twice is a problem of its own, but for messages.
+            if file.key not in seen or file.export in OVERWRITING:
                 seen.add(file.key)
+                # The types of calls share a number (C1), within one manifest.
+                shared = is_of_calls(file.export)
+                key = manifest_key(manifest.ordinal) if shared else file.key
                 counted[file.export, file.series].add(
-                    _Number(manifest.ordinal, file.sequence, file.part, file.key)
+                    _Number(manifest.ordinal, file.sequence, file.part, key)
                 )
         for void in manifest.void:
             counted[void.export, void.series].add(

@@ -6,12 +6,14 @@ whatever looks like a file of the feed is held against what was delivered.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.errors import CioError, ObjectMissing
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile, manifest_ordinal
 from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.pipeline.verify_calls import is_of_calls, unlisted_calls
 from cio_pipeline.pipeline.verify_files import name_of
 from cio_pipeline.pipeline.verify_in_flight import Expected, expected_keys, exports_by_stem
 from cio_pipeline.pipeline.verify_report import Kind, Problem, said
@@ -63,14 +65,32 @@ def check_unlisted(
     if not manifests:
         count = sum(key.lower().endswith(SUFFIX) for key in sizes)
         return Unlisted((_no_manifest(count),) if count else (), ())
-    known = _known(destination, sizes, manifests, stems, deep=deep)
-    listed = {file.key for m in manifests for file in m.files}
-    rest = (key for key in sorted(sizes.keys() - listed) if manifest_ordinal(key) is None)
-    found = [judged for key in rest for judged in _judge(known, key)]
+    if manifests[-1].feed in OVERWRITING:
+        return Unlisted((), tuple(_messages(sizes.keys() - _listed(manifests))))
+    rest = _no_manifests(sizes.keys() - _listed(manifests))
+    if is_of_calls(manifests[-1].feed):
+        found = list(unlisted_calls(rest, manifests))
+    else:
+        known = _known(destination, sizes, manifests, stems, deep=deep)
+        found = [judged for key in rest for judged in _judge(known, key)]
     return Unlisted(
         tuple(problem for problem, wrong in found if wrong),
         tuple(problem for problem, wrong in found if not wrong),
     )
+
+
+def _listed(manifests: Sequence[Manifest]) -> set[str]:
+    return {file.key for m in manifests for file in m.files}
+
+
+def _no_manifests(keys: Iterable[str]) -> list[str]:
+    return [key for key in sorted(keys) if manifest_ordinal(key) is None]
+
+
+def _messages(keys: Iterable[str]) -> Iterator[Problem]:
+    """A key of a message says nothing of whom it is from."""
+    for key in _no_manifests(keys):
+        yield Problem(Kind.UNLISTED, key, _IN_FLIGHT)
 
 
 def _no_manifest(count: int) -> Problem:

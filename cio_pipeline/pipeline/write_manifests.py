@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.manifests import (
     CHAIN,
@@ -20,7 +20,7 @@ from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import ExportState, Outcome, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import Window
+from cio_pipeline.model.windows import Feed, Window
 from cio_pipeline.pipeline.breaker import note, run_of, why_held_back
 from cio_pipeline.pipeline.deliver import Failure, attempt
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
@@ -45,13 +45,17 @@ def write_manifests(
     window: Window,
     sync_ids: Collection[str] | None = None,
     lane: Lane = Lane.ALL,
+    feed: Feed | None = None,
 ) -> tuple[Written, ...]:
     """Put manifests that a crash left behind, then list what no manifest lists yet.
 
-    A sync without a new commit gets no manifest. A sync that fails, or whose breaker is open, keeps
-    its manifest in the ledger and is recorded; the others go on. Slow ones are left to their lane.
+    Serves the syncs of one feed, or all; of these some, or all. A sync without a new commit gets
+    no manifest. A sync that fails, or whose breaker is open, keeps its manifest in the ledger and
+    is recorded; the others go on. Slow ones are left to their lane.
     """
-    known = {one.sync.id: one for one in services.ledger.registry.all()}
+    known = {
+        one.sync.id: one for one in services.ledger.registry.all() if feed in {None, one.sync.feed}
+    }
     slow = _slow(services) if lane in {Lane.TICK, Lane.INITIAL} else ()
     wanted = [one for one in known if (sync_ids is None or one in sync_ids) and one not in slow]
     busy = sorted(with_work(services, [known[sync_id].sync for sync_id in wanted]))
@@ -89,6 +93,8 @@ def store_rest(
 
     Returns how many files it lists per sync that has something to list, and who failed.
     """
+    if not syncs:
+        return {}, {}
     before = _states(services, syncs)
     pending = services.ledger.manifests.pending([one.sync.id for one in syncs])
     states = _states(services, syncs)
@@ -139,7 +145,7 @@ def _put_all(
 
     told: dict[str, Written] = {}
     outcomes: list[Outcome] = []
-    for one, (last, failure), _ in in_parallel(put, syncs):
+    for one, (last, failure), _ in list(in_parallel(put, syncs, services.threads)):
         sync = one.sync
         if failure is not None:
             _record(services, window, sync.id, failure)
@@ -220,7 +226,7 @@ def export_status(state: ExportState, window: Window, sent: Collection[str]) -> 
         name = "delivered" if state.export in sent else "empty"
     initial = _initial(state.open_plan)
     cut = state.open_plan.upper if state.open_plan and initial else state.position
-    source = cut.tables.get(EXPORTS[state.export].source) if cut else None
+    source = cut.tables.get(ALL_EXPORTS[state.export].source) if cut else None
     return ExportStatus(state.export, name, position, source, initial)
 
 

@@ -72,12 +72,29 @@ def changeset(
 
 def sent(export: str, *rows: Row, **options: Any) -> pl.DataFrame:
     """The rows of `changeset`, read by the streaming engine."""
-    return changeset(export, *rows, **options).rows.collect(engine="streaming")
+    return _read(changeset(export, *rows, **options))[0]
 
 
 def held_back(export: str, *rows: Row, **options: Any) -> list[tuple[Any, ...]]:
     """(workspace, identity, reason, count) of `changeset`'s rejected rows."""
-    return changeset(export, *rows, **options).rejected.collect(engine="streaming").rows()
+    return _read(changeset(export, *rows, **options))[1].rows()
+
+
+def _read(made: Changeset) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows and rejected ones; whatever they are, `total` counts both."""
+    found = (made.rows, made.rejected, made.total)
+    rows, rejected, total = (one.collect(engine="streaming") for one in found)
+    assert total.item() == rows.height + rejected["count"].sum()
+    return rows, rejected
+
+
+def filled(table: SourceTable, row: Row) -> dict[str, Any]:
+    """A row with all columns: required ones that it lacks are filled, others null."""
+    lacking = {
+        column.name: _CHOSEN.get(column.name, _FILLED[column.type]) if column.required else None
+        for column in table.columns
+    }
+    return {**lacking, **row}
 
 
 def hours(number: float) -> timedelta:
@@ -88,9 +105,5 @@ def hours(number: float) -> timedelta:
 def _frame(
     table: SourceTable, rows: Sequence[Row], extra: Row, schema: Mapping[str, pl.DataType]
 ) -> pl.LazyFrame:
-    filled = {
-        column.name: _CHOSEN.get(column.name, _FILLED[column.type]) if column.required else None
-        for column in table.columns
-    }
-    data = [{**filled, **extra, **row} for row in rows]
+    data = [{**filled(table, row), **extra, **row} for row in rows]
     return pl.LazyFrame(data, schema={**source_schema(table), **schema})

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
+from deltalake import DeltaTable
+
 from cio_pipeline_tests.convergence import writes
 from cio_pipeline_tests.convergence.meaning import APPENDED
 from cio_pipeline_tests.convergence.merging import key_of
@@ -23,11 +25,14 @@ class Commits:
     uri: str
     timeline: Timeline
     clock: Clock = field(default_factory=lambda: Clock(NOON))
+    opened: dict[str, DeltaTable] = field(default_factory=dict[str, DeltaTable])
+    """Each table at its last version: opening one again reads all of its log."""
 
     def create(self, table: str) -> None:
         """An empty table, copied since making one is slow."""
         if table not in self.timeline.tables:
             shutil.copytree(empty_source() / table, Path(self.uri) / table)
+            self.opened[table] = DeltaTable(f"{self.uri}/{table}")
             self.timeline.tables[table] = [Commit(CREATED, {})]
 
     def rows(self, table: str) -> Table:
@@ -44,7 +49,7 @@ class Commits:
         made = [make(table, chance, self.clock, at) for _ in range(number)]
         rows = {key_of(table, row): row for row in made}
         write = writes.merge if rows.keys() & self.rows(table).keys() else writes.append
-        write(self.uri, table, list(rows.values()), at)
+        write(self.opened[table], table, list(rows.values()), at)
         self._committed(table, self.rows(table) | rows, at)
 
     def write(self, how: str, table: str, seed: int, at: datetime) -> None:
@@ -68,14 +73,14 @@ class Commits:
     def touch(self, table: str, at: datetime) -> None:
         """An edit that changes nothing."""
         if self.rows(table):
-            writes.merge(self.uri, table, list(self.rows(table).values()), at)
+            writes.merge(self.opened[table], table, list(self.rows(table).values()), at)
             self._committed(table, self.rows(table), at)
 
     def mend(self, table: str, at: datetime) -> None:
         """Rows that break the contract are put right in place."""
         rows = {key: mended(table, row) for key, row in self.rows(table).items()}
         if rows != self.rows(table):
-            writes.merge(self.uri, table, list(rows.values()), at)
+            writes.merge(self.opened[table], table, list(rows.values()), at)
             self._committed(table, rows, at)
 
     def delete(self, table: str, seed: int, at: datetime) -> None:
@@ -83,7 +88,7 @@ class Commits:
         keys = sorted(self.rows(table))
         if keys and table not in APPENDED:
             key = keys[seed % len(keys)]
-            writes.delete(self.uri, table, [key], at)
+            writes.delete(self.opened[table], table, [key], at)
             self._committed(table, {k: r for k, r in self.rows(table).items() if k != key}, at)
 
     def overwrite(self, table: str, seed: int, at: datetime) -> None:
@@ -95,11 +100,11 @@ class Commits:
         if chance.random() < 0.7:
             made = make(table, chance, self.clock, at)
             rows[key_of(table, made)] = made
-        writes.overwrite(self.uri, table, list(rows.values()), at)
+        writes.overwrite(self.opened[table], table, list(rows.values()), at)
         self._committed(table, rows, at)
 
     def compact(self, table: str, at: datetime) -> None:
-        if writes.compact(self.uri, table, at):
+        if writes.compact(self.opened[table], at):
             self._committed(table, self.rows(table), at)
 
     def undo(self, table: str) -> None:
@@ -108,5 +113,5 @@ class Commits:
         at = commits[-1].at
         decided = max((cut.get(table, 0) for cut in self.timeline.cuts.values()), default=0)
         if len(commits) > max(decided, 1):
-            writes.undo(self.uri, table, at)
+            writes.undo(self.opened[table], at)
             self._committed(table, commits[-2].rows, at)

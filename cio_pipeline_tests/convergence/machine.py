@@ -64,6 +64,9 @@ WINDOWS = st.tuples(st.integers(0, 2), st.integers(0, 2))
 
 LANES = st.sampled_from([Lane.ALL, Lane.ALL, Lane.TICK, Lane.INITIAL])
 EFFECTS = st.integers(1, 60)
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a name of its own
+"""Where a folder costs no disk, since histories make many small files and sync each of them."""
+
 KEPT = st.sampled_from(["kept", "lost"])
 Writes = list[tuple[str, int, int, int]]
 
@@ -76,7 +79,7 @@ class Convergence(RuleBasedStateMachine):
         self, scope: Sequence[str], late: int, writes: Writes, sync: tuple[int, int, str, int]
     ) -> None:
         """Some tables, one of them perhaps `late`, and a sync."""
-        self.root = Path(tempfile.mkdtemp(prefix="convergence-"))
+        self.root = Path(tempfile.mkdtemp(prefix="convergence-", dir=MEMORY))
         self.history = History(self.root, scope)
         tables = self.history.tables
         for number, table in enumerate(tables):

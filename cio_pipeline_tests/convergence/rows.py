@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from cio_pipeline_tests.changesets.rows import snapshot
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline_tests.changesets.rows import filled
 from cio_pipeline_tests.convergence.meaning import Row
 
 WORKSPACES = (1, 2)
@@ -44,12 +45,7 @@ class Clock:
 def make(table: str, chance: Random, clock: Clock, at: datetime) -> Row:
     """A whole row of a table, of an identity that may be known, written at a time."""
     row = {"workspace_id": chance.choice(WORKSPACES), **ROWS[table](chance, clock, at)}
-    return filled(table, row)
-
-
-def filled(table: str, row: Row) -> Row:
-    """The row with its required columns filled in."""
-    return snapshot(table, row).collect().row(0, named=True)
+    return filled(SOURCE_TABLES[table], row)
 
 
 def _someone(chance: Random) -> Row:

@@ -20,14 +20,14 @@ def _frame(table: str, rows: Iterable[Row]) -> pl.DataFrame:
     return snapshot(table, *rows).collect()
 
 
-def append(uri: str, table: str, rows: Collection[Row], at: datetime) -> None:
-    write_deltalake(f"{uri}/{table}", _frame(table, rows), mode="append", commit_properties=_at(at))
+def append(found: DeltaTable, table: str, rows: Collection[Row], at: datetime) -> None:
+    write_deltalake(found, _frame(table, rows), mode="append", commit_properties=_at(at))
 
 
-def merge(uri: str, table: str, rows: Collection[Row], at: datetime) -> None:
+def merge(found: DeltaTable, table: str, rows: Collection[Row], at: datetime) -> None:
     """Update the rows that are there by their identity, and insert the others."""
     same = " AND ".join(f"target.{name} = source.{name}" for name in SOURCE_TABLES[table].identity)
-    merged = DeltaTable(f"{uri}/{table}").merge(
+    merged = found.merge(
         _frame(table, rows),
         same,
         source_alias="source",
@@ -37,35 +37,32 @@ def merge(uri: str, table: str, rows: Collection[Row], at: datetime) -> None:
     merged.when_matched_update_all().when_not_matched_insert_all().execute()
 
 
-def overwrite(uri: str, table: str, rows: Collection[Row], at: datetime) -> None:
+def overwrite(found: DeltaTable, table: str, rows: Collection[Row], at: datetime) -> None:
     """Write the whole table again."""
-    frame = _frame(table, rows)
-    write_deltalake(f"{uri}/{table}", frame, mode="overwrite", commit_properties=_at(at))
+    write_deltalake(found, _frame(table, rows), mode="overwrite", commit_properties=_at(at))
 
 
-def delete(uri: str, table: str, keys: Collection[Key], at: datetime) -> None:
+def delete(found: DeltaTable, table: str, keys: Collection[Key], at: datetime) -> None:
     """Remove rows for good; their identities must be texts and numbers."""
     names = ("workspace_id", *IDENTITY[table])
     each = [
         " AND ".join(f"{name} = {_literal(value)}" for name, value in zip(names, key, strict=True))
         for key in keys
     ]
-    DeltaTable(f"{uri}/{table}").delete(" OR ".join(each), commit_properties=_at(at))
+    found.delete(" OR ".join(each), commit_properties=_at(at))
 
 
 def _literal(value: object) -> str:
     return str(value) if isinstance(value, int) else f"'{value}'"
 
 
-def compact(uri: str, table: str, at: datetime) -> bool:
+def compact(found: DeltaTable, at: datetime) -> bool:
     """Put small files together; whether there was anything to do."""
-    found = DeltaTable(f"{uri}/{table}")
     before = found.version()
     found.optimize.compact(commit_properties=_at(at))
     return found.version() > before
 
 
-def undo(uri: str, table: str, at: datetime) -> None:
+def undo(found: DeltaTable, at: datetime) -> None:
     """Take the last commit back."""
-    found = DeltaTable(f"{uri}/{table}")
     found.restore(found.version() - 1, commit_properties=_at(at))

@@ -17,7 +17,9 @@ GOLDEN = Path(__file__).parent / "golden" / "definitions.txt"
 
 
 def asset_lines(spec: dg.AssetSpec) -> list[str]:
-    parts = "every 15 minutes" if spec.partitions_def else "no"
+    windows = spec.partitions_def
+    timed = isinstance(windows, dg.TimeWindowPartitionsDefinition)
+    parts = f"every {windows.cron_schedule[2:4]} minutes" if timed else "no"
     return [
         f"asset {spec.key.to_user_string()}",
         f"  group {spec.group_name}; kinds {' '.join(sorted(spec.kinds))}; partitions {parts}",

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,8 @@ def main(order: dict[str, Any]) -> dict[str, Any]:
     kind, options = order["observer"]
     observer = OBSERVERS[kind](**options)
     try:
-        done = world.run(1, *order["exports"], services=watched(world.services, observer, "child"))
+        services = replace(watched(world.services, observer, "child"), threads=1)
+        done = world.run(1, *order["exports"], services=services)
     except CioError as error:
         return {"raised": type(error).__name__, "message": str(error)}
     return {"errors": [one.error for one in done if one.error]}

@@ -37,6 +37,7 @@ def encoded(
     unit: str = "us",
     rows_per_file: int = 1000,
     rejected: pl.LazyFrame = NO_REJECTS,
+    total: int | None = None,
 ) -> Encoded:
     return encode(
         rows,
@@ -47,6 +48,7 @@ def encoded(
         rows_per_file=rows_per_file,
         spool=spool,
         folder="plans",
+        total=None if total is None else pl.LazyFrame({"len": [total]}),
     )
 
 
@@ -169,6 +171,19 @@ def test_rejected_rows_are_returned_in_order(spool: Spool) -> None:
         QuarantinedRow(1, '["2"]', "b", 1),
         QuarantinedRow(2, '["1"]', "a", 1),
     )
+
+
+def test_rejected_rows_are_looked_for_only_where_a_row_is_missing(spool: Spool) -> None:
+    def read(*_: object) -> Iterator[pl.DataFrame]:
+        looked.append(True)
+        yield NO_REJECTS.collect()
+
+    looked: list[bool] = []
+    rejected = register_io_source(read, schema=NO_REJECTS.collect_schema())
+    encoded(spool, rows_of(DELIVERIES, 5, 3), rejected=rejected, total=3)
+    assert not looked
+    encoded(spool, rows_of(DELIVERIES, 5, 3), rejected=rejected, total=4)
+    assert looked
 
 
 def test_a_null_in_a_required_column_is_named_and_leaves_nothing(spool: Spool) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.windows import (
     Cadence,
+    Feed,
     Window,
     closed_windows,
     data_out_window,
@@ -87,11 +88,12 @@ def test_o5_a_sync_is_due_where_the_window_ends_on_its_cadence(
     assert window.due(cadence) is due
 
 
-@given(times, st.sampled_from(list(Cadence)))
+@given(times, st.sampled_from([(f, cadence) for f in Feed for cadence in f.cadences]))
 def test_the_last_closed_window_is_closed_due_and_the_latest(
-    moment: datetime, cadence: Cadence
+    moment: datetime, kind: tuple[Feed, Cadence]
 ) -> None:
-    window = last_closed_window(moment, cadence)
+    feed, cadence = kind
+    window = last_closed_window(moment, cadence, feed)
     assert window.end <= moment < window.end + cadence.length
     assert window.due(cadence)
 

@@ -10,6 +10,7 @@ import polars as pl
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.files.names import parse
 from cio_pipeline.model.cuts import TableCut
+from cio_pipeline.model.errors import DiskFull
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.pipeline.services import Services
@@ -93,7 +94,7 @@ class Watched:
 
 
 class Broken:
-    """A destination that takes some files and then fails."""
+    """A destination that takes some files and then has no room; manifests are small enough."""
 
     def __init__(self, inner: Any, puts: int) -> None:
         self._inner, self._left = inner, puts
@@ -103,7 +104,7 @@ class Broken:
 
     def put(self, *arguments: Any) -> None:
         if self._left == 0:
-            raise OSError("broken")
+            raise DiskFull("No room for another file.")
         self._left -= 1
         self._inner.put(*arguments)
 

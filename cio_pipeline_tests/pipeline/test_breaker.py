@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Event
 
 import pytest
 
@@ -22,6 +23,7 @@ from cio_pipeline.model.errors import (
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.monitoring.delivery import delivery_report
+from cio_pipeline.pipeline import run_export
 from cio_pipeline.pipeline.breaker import (
     FIRST_DELAY,
     LONGEST_DELAY,
@@ -273,3 +275,64 @@ def test_a_slow_sync_is_left_to_the_slow_lane_which_serves_nobody_else(world: Wo
     assert [(one.sync_id, one.error) for one in slow] == [("a", None)]
     assert world.read("people")["internal_customer_id"].to_list() == ["x", "y"]
     assert world.verify().ok
+
+
+def test_a_stopped_initial_export_is_told_by_ticks_though_none_of_them_starts_it(
+    world: World,
+) -> None:
+    world.sync("a")
+    world.sync("b", 2)
+    people(world, 0, "x")
+    broken = Broken(world, NoSuchBucket("No such bucket."))
+    world.run(0, "people", lane=Lane.INITIAL, services=broken.services())
+
+    world.run(1, "people", lane=Lane.TICK)
+
+    told = world.ledger.errors.of_window(window(1).end)
+    report = delivery_report("people", window(1), world.ledger.registry.states(["people"]), told)
+    assert [one[0] for one in report.failed] == ["a"]
+    close_breaker(world.ledger, "a")
+    world.run(2, "people", lane=Lane.INITIAL)
+    assert world.read("people").height == 1
+
+
+def test_o8_a_delivery_that_others_would_wait_for_is_left_and_goes_on_in_its_own_lane(
+    world: World,
+) -> None:
+    world.sync("a")
+    world.sync("b", 2)
+    people(world, 0, "x")
+    world.run(0, "people")
+    people(world, 1, "y")
+    asleep = Event()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(run_export, "PATIENCE", 0.2)
+            slow = world.as_run("tick", destinations=_asleep(world, asleep))
+            tick = {
+                one.sync_id: one for one in world.run(1, "people", lane=Lane.TICK, services=slow)
+            }
+    finally:
+        asleep.set()
+
+    assert tick["b"].error is None
+    assert (tick["a"].error or "").startswith("Slow: ")
+    assert breaker(world).state is BreakerState.SLOW
+    assert world.ledger.errors.of_window(window(1).end) == {}, "the window is not settled by that"
+
+    world.run(1, "people", lane=Lane.SLOW)
+
+    assert world.read("people")["internal_customer_id"].to_list() == ["x", "y"]
+    assert world.verify().ok
+
+
+def _asleep(world: World, until: Event) -> Callable[[Sync], Destination]:
+    class Asleep:
+        def __getattr__(self, name: str) -> object:
+            until.wait(30)
+            raise Unreachable("No connection.")
+
+    def opened(sync: Sync) -> Destination:
+        return Asleep() if sync.id == "a" else world.services.destinations(sync)  # type: ignore[return-value]
+
+    return opened

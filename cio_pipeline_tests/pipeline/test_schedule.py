@@ -1,10 +1,12 @@
 """The sensor's decision, case by case."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Series
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
@@ -238,3 +240,49 @@ def test_d10_a_manifest_run_that_died_is_tried_again_after_a_growing_wait() -> N
     assert wanted_runs([state()], seen, NOON + timedelta(seconds=59)) == []
     (request,) = wanted_runs([state()], seen, NOON + timedelta(seconds=60))
     assert request.attempt == 3
+
+
+def breakers(state: BreakerState, until: datetime) -> dict[str, Breaker]:
+    return {"a": Breaker("a", state, 3, NOON, until, "run", "Unreachable", "No answer.")}
+
+
+def test_o8_no_initial_run_is_asked_for_while_a_breaker_is_open() -> None:
+    """A dead sync takes no place in the initial lane; the others have their runs."""
+    states = [state("a", position=None), state("b", position=None)]
+    now = NOON + QUARTER
+    for held in (
+        breakers(BreakerState.FAILING, now + QUARTER),
+        breakers(BreakerState.STOPPED, NOON),
+    ):
+        (request,) = wanted_runs(states, replace(NOTHING_SEEN, breakers=held), now)
+        assert request.sync_ids == ("b",)
+    trial = breakers(BreakerState.FAILING, now)
+    (request,) = wanted_runs(states, replace(NOTHING_SEEN, breakers=trial), now)
+    assert request.sync_ids == ("a", "b")
+
+
+def test_o8_ticks_are_asked_for_with_an_open_breaker_so_that_checks_tell_of_it() -> None:
+    held = breakers(BreakerState.STOPPED, NOON)
+    (request,) = wanted_runs([state()], replace(NOTHING_SEEN, breakers=held), NOON + QUARTER)
+    assert request.lane is Lane.TICK
+
+
+def test_o8_a_slow_sync_gets_a_run_of_its_own_in_each_window_and_delays_no_tick() -> None:
+    now = NOON + QUARTER
+    seen = replace(NOTHING_SEEN, breakers=breakers(BreakerState.SLOW, now + timedelta(hours=1)))
+    tick, slow = wanted_runs([state("a"), state("b")], seen, now)
+    assert (tick.lane, slow.lane, slow.sync_ids) == (Lane.TICK, Lane.SLOW, ("a",))
+    under_way = replace(seen, running={(Lane.SLOW, "a")})
+    assert [one.lane for one in wanted_runs([state("a")], under_way, now)] == []
+    tried = replace(seen, attempts={(Lane.SLOW, "a"): (9, now)})
+    assert wanted_runs([state("a")], tried, now + timedelta(minutes=1)) == []
+    (again,) = wanted_runs([state("a")], tried, now + QUARTER)
+    assert again.run_key == "slow:2026-11-22-12:15:a:10"
+
+
+def test_o5_a_daily_sync_that_missed_its_window_is_caught_up_by_the_one_window() -> None:
+    """After an outage of days each missed window is asked for once, oldest first."""
+    midnight = datetime(2026, 11, 20, tzinfo=UTC)
+    daily = state(position=midnight, cadence="1d", created_at=midnight - timedelta(days=1))
+    found = wanted_runs([daily], NOTHING_SEEN, midnight + timedelta(days=2, hours=5))
+    assert [one.window.end.day for one in found] == [21, 22]

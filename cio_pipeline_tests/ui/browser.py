@@ -1,11 +1,15 @@
 """A headless Chromium that clicks through the Dagster UI."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -26,7 +30,7 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--window-size=2000,1500",
 )
-PATIENCE = 40
+PATIENCE = 90
 """Seconds that a page may take on a busy machine."""
 
 
@@ -43,11 +47,7 @@ class Browser:
 
     def sees(self, *texts: str) -> None:
         """Wait until the page shows all texts."""
-        try:
-            until(f"page with {texts}", PATIENCE, lambda: all(t in self.text() for t in texts))
-        except AssertionError:
-            self.picture("failed")
-            raise
+        until(f"page with {texts}", PATIENCE, lambda: all(t in self.text() for t in texts))
 
     def settles(self) -> None:
         """Wait until the page has loaded all that it shows."""
@@ -59,29 +59,62 @@ class Browser:
     def click(self, label: str) -> None:
         """Click the button that starts with a label once it can be clicked."""
 
-        def button() -> WebElement | None:
-            for one in self.driver.find_elements(By.TAG_NAME, "button"):
-                if one.is_displayed() and one.is_enabled() and one.text.startswith(label):
-                    return one
-            return None
+        def says_so(one: WebElement) -> bool:
+            return one.is_enabled() and one.text.startswith(label)
 
-        until(f"a button '{label}'", PATIENCE, button).click()
+        until(
+            f"a button '{label}'", PATIENCE, lambda: self._try("button", says_so, WebElement.click)
+        )
 
     def type_partitions(self, selection: str) -> None:
         """Choose partitions in the launch dialog, as one types them."""
+        keys = (selection, Keys.ENTER)
+        until("the box for partitions", PATIENCE, lambda: self._type_partition(*keys))
 
-        def box() -> WebElement | None:
-            found = self.driver.find_elements(By.CSS_SELECTOR, "input[type=text]")
-            shown = [
-                one
-                for one in found
-                if one.is_displayed() and "artition" in str(one.get_attribute("placeholder"))
-            ]
-            return shown[0] if shown else None
+    def pick_partition(self, key: str) -> None:
+        """Choose one partition in the launchpad, from the list that opens as one types."""
+        value = "return document.querySelector('input[placeholder=Partition]')?.value"
 
-        field = until("the box for partitions", PATIENCE, box)
-        field.click()
-        field.send_keys(selection, Keys.ENTER)
+        def picked() -> bool:
+            # Empty after the page was redrawn: typed again then.
+            if self.driver.execute_script(value) == "":
+                self._type_partition(key)
+            return self._try("span", lambda one: one.text == key, WebElement.click)
+
+        until(f"the partition {key} to choose", PATIENCE, picked)
+
+    def write_config(self, text: str) -> None:
+        """Put text into the launchpad's editor in place of what stands there."""
+        self.driver.execute_script(
+            "document.querySelector('.CodeMirror').CodeMirror.setValue(arguments[0])", text
+        )
+
+    def _type_partition(self, *keys: str) -> bool:
+        def is_it(one: WebElement) -> bool:
+            return "artition" in str(one.get_attribute("placeholder"))
+
+        def type_it(one: WebElement) -> None:
+            one.click()
+            one.send_keys(*keys)
+
+        return self._try("input[type=text]", is_it, type_it)
+
+    def _try(
+        self,
+        selector: str,
+        is_it: Callable[[WebElement], bool],
+        act: Callable[[WebElement], None],
+    ) -> bool:
+        """Act on the first visible element of a kind; whether one was there and stayed."""
+        try:
+            for one in self.driver.find_elements(By.CSS_SELECTOR, selector):
+                if one.is_displayed() and is_it(one):
+                    act(one)
+                    return True
+        except (StaleElementReferenceException, ElementClickInterceptedException):
+            # The page is being redrawn.
+            return False
+        return False
 
     def picture(self, name: str) -> None:
         self.driver.save_screenshot(str(self.pictures / f"{name}.png"))
@@ -98,7 +131,11 @@ def opened(url: str, pictures: Path, profile: Path) -> Iterator[Browser]:
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     chrome = Chrome(options=options, service=Service(driver))
+    browser = Browser(chrome, url, pictures)
     try:
-        yield Browser(chrome, url, pictures)
+        yield browser
+    except BaseException:
+        browser.picture("failed")
+        raise
     finally:
         chrome.quit()

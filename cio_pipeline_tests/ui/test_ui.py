@@ -1,10 +1,12 @@
-"""A day in the Dagster UI: the graph, a launch, a backfill, an outage, a retry, a broken sync.
+"""A day in the Dagster UI: the graph, a launch, a broken sync, a restore, a backfill, an outage, a
+retry.
 
 On real processes and a real clock, so the windows are those of the last hour or so. The steps
 build on one another; much of their time is waiting for the daemon's half-minute ticks.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,12 +29,22 @@ PATIENCE = 240
 SYNCS = """
 syncs:
   - {{id: good, workspace_id: 1, destination: {{type: local, path: {home}/bucket/good}}}}
+  - id: other
+    workspace_id: 1
+    exports: [people]
+    destination: {{type: local, path: {home}/bucket/other}}
   - id: broken
     workspace_id: 2
     owner: data@beta.example
     exports: [people]
     destination: {{type: local, path: {home}/in-the-way/broken}}
 """
+RESTORE = """
+resources:
+  scope:
+    config: {sync_ids: [good], mode: restore}
+"""
+PEOPLE = "people_v5_1_1.parquet"
 GRAPH = "/asset-groups?expanded=" + "%2C".join(
     f"global%40global%3A{group}" for group in ("source", "data_out")
 )
@@ -91,7 +103,8 @@ def test_a_day_in_the_ui(processes: Processes, tmp_path: Path) -> None:
         sees_the_graph(browser)
         launches_a_window(browser, processes, windows[0])
         sees_the_broken_sync(browser, processes, windows[0])
-        backfills(browser, processes, windows[1:3])
+        with restoring(browser, processes, windows[0]):
+            backfills(browser, processes, windows[1:3])
         catches_up_after_an_outage(processes, windows[3:])
         retries_what_failed(browser, processes)
 
@@ -122,7 +135,7 @@ def launch(browser: Browser, selection: str, button: str) -> None:
 def launches_a_window(browser: Browser, processes: Processes, window: Window) -> None:
     launch(browser, window.key, "Launch 1 run")
     until("the launched run", PATIENCE, lambda: of_window(processes.runs(), window, "SUCCESS"))
-    assert sorted((processes.home / "bucket" / "good").glob("people_v5_1_1.parquet"))
+    assert all((processes.home / "bucket" / one / PEOPLE).exists() for one in ("good", "other"))
 
 
 def sees_the_broken_sync(browser: Browser, processes: Processes, window: Window) -> None:
@@ -131,7 +144,7 @@ def sees_the_broken_sync(browser: Browser, processes: Processes, window: Window)
     assert check is not None
     assert (check["status"], check["evaluation"]["partition"]) == ("FAILED", window.key)
     reason = check["evaluation"]["description"]
-    assert reason.startswith("1 of 2 due syncs are in order. broken: ")
+    assert reason.startswith("2 of 3 due syncs are in order. broken: ")
     assert "folder" in reason
     assert window.key in processes.materialized("people")
     browser.go(f"/assets/people?view=partitions&partition={window.key}")
@@ -141,6 +154,31 @@ def sees_the_broken_sync(browser: Browser, processes: Processes, window: Window)
     browser.sees("Failed", reason)
     browser.picture("4-check")
     processes.cli("sync", "pause", "broken")
+
+
+@contextmanager
+def restoring(browser: Browser, processes: Processes, window: Window) -> Iterator[None]:
+    """Two syncs lose a file; one is restored by its scope while the block goes on."""
+    lost, other = (processes.home / "bucket" / one / PEOPLE for one in ("good", "other"))
+    body = lost.read_bytes()
+    lost.unlink()
+    other.unlink()
+    browser.go(f"/locations/{LOCATION}/jobs/data_out/playground")
+    browser.sees("Launch Run", "No errors")
+    browser.pick_partition(window.key)
+    browser.sees("partition_set: data_out_partition_set")
+    browser.write_config(RESTORE)
+    browser.sees("mode: restore", "No errors")
+    browser.picture("5-restore")
+    browser.click("Launch ")
+    until("the page of the restoring run", PATIENCE, lambda: "/runs/" in browser.driver.current_url)
+    run_id = browser.driver.current_url.rpartition("/")[2]
+    yield
+    until("the restore", PATIENCE, lambda: of_window(processes.runs(), window, "SUCCESS")[1:])
+    assert lost.read_bytes() == body
+    assert not other.exists(), "it is out of the run's scope"
+    browser.go(f"/runs/{run_id}")
+    browser.sees("Success", window.key)
 
 
 def backfills(browser: Browser, processes: Processes, windows: list[Window]) -> None:
@@ -177,10 +215,10 @@ def retries_what_failed(browser: Browser, processes: Processes) -> None:
     assert "complete up to manifest" in processes.cli("verify", "broken")
     browser.go(f"/locations/{LOCATION}/sensors/export_sensor")
     browser.sees("Latest tick", "Evaluations")
-    browser.picture("5-sensor")
+    browser.picture("6-sensor")
     browser.go("/runs")
     browser.sees("Success", "cio/lane: initial")
-    browser.picture("6-runs")
+    browser.picture("7-runs")
 
 
 def with_key(processes: Processes, part: str, status: str) -> bool:

@@ -5,10 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from cio_pipeline.changesets.decide import HISTORY_LIMIT, gap_if_resumed, refused_to_resume
-from cio_pipeline.contracts.catalog import EXPORTS, export, exports_of
+from cio_pipeline.contracts.catalog import export, exports_of
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, require_exports
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
+from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.ports import Registry
@@ -84,8 +86,10 @@ def switch_exports(
 
 
 def _with_those_together(known: RegisteredSync, names: Collection[str]) -> set[str]:
+    if known.sync.feed is not Feed.DATA_OUT:
+        return set(require_exports(known.sync.feed, names))
     chosen = {export(name, known.sync.version).name for name in names}
-    together = {EXPORTS[one].together for one in chosen} - {None}
+    together = {ALL_EXPORTS[one].together for one in chosen} - {None}
     return chosen | {one.name for one in exports_of(known.sync.version) if one.together in together}
 
 
@@ -93,7 +97,7 @@ def switched(
     switches: Mapping[str, ExportSwitch], wanted: Collection[str], now: datetime
 ) -> dict[str, ExportSwitch]:
     """The switches after exactly the wanted exports are on."""
-    names = [name for name in EXPORTS if name in switches or name in wanted]
+    names = [name for name in ALL_EXPORTS if name in switches or name in wanted]
     return {
         name: _turned_on(switches.get(name), now)
         if name in wanted

@@ -1,0 +1,25 @@
+"""Messages: each row becomes one object, so only identity and source are declared (M1)."""
+
+from cio_pipeline.contracts.declare import Afterwards, Column, Export, History
+from cio_pipeline.contracts.exports.words import REQUIRED, STRING
+
+MESSAGES = Export(
+    name="messages",
+    stem="messages",
+    title="Messages",
+    description="One JSON object for each message.",
+    columns=(
+        Column("message_id", STRING, REQUIRED, "The message's `event-id`."),
+        Column("data", STRING, REQUIRED, "The payload, unchanged."),
+    ),
+    row_key=("message_id",),
+    entity_key=("message_id",),
+    newest_by=None,
+    history=History.ALL,
+    afterwards=Afterwards.NEW_ROWS,
+    source="messages",
+    joins=(),
+    rows_per_file=100_000,
+    time_column=None,
+)
+"""What a sync of the messages feed sends."""

@@ -1,0 +1,75 @@
+"""The calls feed as six assets, one a type, which share the position of each sync (C1)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from cio_pipeline.contracts.exports.calls import CALL_TYPES, CALLS, type_export
+from cio_pipeline.defs.columns import export_columns
+from cio_pipeline.defs.io_manager import describe
+from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
+from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource, telling
+from cio_pipeline.defs.source_tables import source_key
+from cio_pipeline.model.registry import Outcome
+from cio_pipeline.model.windows import Feed
+from cio_pipeline.pipeline.plan_export import Batch
+from cio_pipeline.pipeline.restore import restore_export
+from cio_pipeline.pipeline.run_calls import rows_by_type, run_calls
+from cio_pipeline.pipeline.run_export import deliver_export, every_sync_failed
+
+GROUP = "calls"
+OWNERS = ["team:calls"]
+
+
+def call_key(kind: str) -> dg.AssetKey:
+    """The asset key of a type of call."""
+    return dg.AssetKey([GROUP, kind])
+
+
+def _spec(kind: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        call_key(kind),
+        deps=[source_key(CALLS.source)],
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"polars"},
+        description=f"The `{kind}` calls of a window, a file for each sync that has any: "
+        f"`<integration id>.<action id>.<position>.{kind}.<csv|json|parquet>`.\n\nThe six types "
+        "share the position, so they run together.",
+        metadata={"dagster/column_schema": export_columns(type_export(kind))},
+        partitions_def=WINDOWS_OF[Feed.CALLS],
+    )
+
+
+@dg.multi_asset(name="send_calls", specs=[_spec(kind) for kind in CALL_TYPES], can_subset=False)
+def calls(
+    context: dg.AssetExecutionContext,
+    pipeline: dg.ResourceParam[PipelineResource],
+    scope: ScopeResource,
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Send a window's calls; fails only if every sync failed or the source is down."""
+    services = telling(pipeline.services(context.run.run_id), context.log)
+    window, chosen = window_of(context, Feed.CALLS), scope.scope(context.run.tags.get(LANE))
+    if scope.restores:
+        batch = restore_export(services, CALLS.name, window, chosen)
+        outcomes = deliver_export(services, batch)
+    else:
+        batch, outcomes = run_calls(services, window, chosen)
+    yield from _results(batch, outcomes)
+    if every_sync_failed(outcomes) and not batch.advanced:
+        raise dg.Failure(
+            f"calls: none of {len(outcomes)} syncs could be served. "
+            f"First: {outcomes[0].sync_id}: {outcomes[0].error}"
+        )
+
+
+def _results(batch: Batch, outcomes: Sequence[Outcome]) -> Iterator[dg.MaterializeResult[Any]]:
+    """Rows and files by type; the syncs' table, which is of all types, with each."""
+    sent = rows_by_type(outcomes)
+    for kind in CALL_TYPES:
+        files, rows = sent.get(kind, (0, 0))
+        yield dg.MaterializeResult(
+            asset_key=call_key(kind),
+            metadata={**describe(batch, outcomes, ()), "files": files, "rows": rows},
+        )

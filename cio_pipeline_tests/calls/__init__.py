@@ -1,0 +1,1 @@
+"""The calls feed (C1 to C4)."""
