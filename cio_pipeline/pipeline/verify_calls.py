@@ -44,7 +44,8 @@ def unlisted_calls(
     """What unlisted objects are that readers could take for files of calls, and if it is wrong."""
     void = {one.sequence for manifest in manifests for one in manifest.void}
     files = [file for manifest in manifests for file in manifest.files]
-    last = max([0, *void, *(file.sequence for file in files)])
+    begun = [one.sequence - 1 for manifest in manifests for one in manifest.begins or ()]
+    last = max([0, *begun, *void, *(file.sequence for file in files)])
     ours = _ids(files)
     for key in keys:
         name = call_name_of(key)

@@ -80,7 +80,7 @@ def test_d7_purge_and_recreate_ask_for_a_confirmation(world: World, run: Run) ->
     told = run("sync", "recreate", "a")
     assert told.exit_code == 0
     assert f"would remove {before[0]}" in told.stdout
-    assert "confirm with --yes" in told.stderr
+    assert "--yes on the command line" in told.stderr
     assert world.names() == before
     refused = run("sync", "purge", "a", "--yes")
     assert isinstance(refused.exception, InvalidConfig)

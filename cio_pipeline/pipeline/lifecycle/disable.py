@@ -6,6 +6,7 @@ from datetime import datetime
 
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
+from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.deliver import attempt
 from cio_pipeline.pipeline.lifecycle.chain import begun_anew
@@ -40,8 +41,7 @@ def disable(services: Services, order: Order) -> Report:
         written = continue_chains(services, held, window_at(services.clock()), [now])
     notes = [*told(given_up), *(one.error for one in written if one.error is not None)]
     notes.append(
-        f"`cio-pipeline sync enable {order.sync_id}` will send all history of every export again; "
-        "to stop for a while only, pause exports instead."
+        f"Once it is enabled again, {starting(known)} To stop for a while only, pause exports."
     )
     return Report(order.sync_id, "disable", changed, tuple(notes))
 
@@ -49,8 +49,9 @@ def disable(services: Services, order: Order) -> Report:
 def enable(services: Services, order: Order) -> Report:
     """Start a disabled sync anew: all history of every export that is on; numbers go on counting.
 
-    Files of an earlier generation that still lie in the bucket are warned of. Raises UnknownSync,
-    and LeaseLost if a run works on the sync.
+    Feeds that forward what comes in have no history: they go on from the window they are enabled
+    in. Files of an earlier generation that still lie in the bucket are warned of. Raises
+    UnknownSync, and LeaseLost if a run works on the sync.
     """
     known = services.ledger.registry.get(order.sync_id)
     if known.disabled_at is None:
@@ -68,9 +69,18 @@ def enable(services: Services, order: Order) -> Report:
         written = continue_chains(services, held, window_at(services.clock()), [to])
     notes += [*told(given_up), *(one.error for one in written if one.error is not None)]
     paused = [name for name, switch in to.switches.items() if not switch.enabled]
+    if known.sync.feed is not Feed.DATA_OUT:
+        notes.append(f"From now on, {starting(known)}")
     if paused:
         notes.append(f"Still off, since they were paused: {', '.join(paused)}.")
     return Report(order.sync_id, "enable", (f"generation {to.generation}",), tuple(notes))
+
+
+def starting(known: RegisteredSync) -> str:
+    """What a new generation of a sync begins with."""
+    if known.sync.feed is Feed.DATA_OUT:
+        return "all history of every export is sent again."
+    return f"{known.sync.feed} go on from that window; what came before is not sent."
 
 
 def anew(known: RegisteredSync, at: datetime) -> RegisteredSync:

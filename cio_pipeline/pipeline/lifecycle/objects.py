@@ -46,7 +46,7 @@ def remains(services: Services, known: RegisteredSync) -> Remains:
         files=tuple(key for key in ours if not _is_manifest(key)),
         manifests=tuple(key for key in ours if _is_manifest(key)),
         others=(VALIDATE,) if sizes.get(VALIDATE) == 0 else (),
-        left=tuple(one.key for one in there if one.key not in set(ours)),
+        left=tuple(sorted({one.key for one in there} - set(ours))),
     )
 
 

@@ -7,7 +7,7 @@ from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.lifecycle.chain import begun_anew
-from cio_pipeline.pipeline.lifecycle.disable import anew
+from cio_pipeline.pipeline.lifecycle.disable import anew, starting
 from cio_pipeline.pipeline.lifecycle.holding import (
     give_up_plans,
     holding,
@@ -70,7 +70,7 @@ def recreate(services: Services, order: Order) -> Report:
         close_breaker(services.ledger, order.sync_id)
         written = continue_chains(services, held, window_at(services.clock()), [to])
     notes = [*told(given_up), *_left(found), *(w.error for w in written if w.error is not None)]
-    notes.append("Empty the tables that were loaded from it: all history is sent again.")
+    notes.append(f"Empty the tables that were loaded from it: {starting(known)}")
     report = _removed(order, "recreate", found, tuple(notes))
     return replace(report, changed=(*report.changed, f"generation {to.generation}"))
 
@@ -87,7 +87,8 @@ def _as_in_the_file(known: RegisteredSync, order: Order) -> RegisteredSync:
 
 
 def _would(order: Order, verb: str, found: Remains) -> Report:
-    notes = (f"Nothing was changed; confirm with --yes to {verb} the sync.", *_left(found))
+    confirm = "--yes on the command line, sure in the launchpad"
+    notes = (f"Nothing was changed; confirm to {verb} the sync: {confirm}.", *_left(found))
     return Report(order.sync_id, verb, (), notes, found.keys, done=False)
 
 

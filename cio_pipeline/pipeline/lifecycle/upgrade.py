@@ -7,6 +7,7 @@ from cio_pipeline.contracts.catalog import EXPORTS, export, exports_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.abandon import give_up
 from cio_pipeline.pipeline.lifecycle.holding import holding, open_plans, require_no_slices, told
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
@@ -31,6 +32,10 @@ def upgrade(services: Services, order: Order) -> Report:
     sync that has the newest version or cannot send an export again just now, LeaseLost.
     """
     known = services.ledger.registry.get(order.sync_id)
+    if known.sync.feed is not Feed.DATA_OUT:
+        raise InvalidConfig(
+            f"Sync '{order.sync_id}' is of {known.sync.feed}, which has no versions."
+        )
     if known.sync.version >= NEWEST:
         raise InvalidConfig(f"Sync '{order.sync_id}' has the newest version, v{NEWEST}, already.")
     sync = known.sync.model_copy(update={"version": NEWEST})
