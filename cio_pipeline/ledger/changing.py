@@ -11,7 +11,7 @@ from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.manifests import store_manifest
 from cio_pipeline.ledger.positions import unfinished_pairs
 from cio_pipeline.ledger.registry import register, registered_syncs
-from cio_pipeline.ledger.schema import positions, syncs
+from cio_pipeline.ledger.schema import positions, quarantine, syncs
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.errors import LeaseLost, PositionMoved
 from cio_pipeline.model.history import Deed
@@ -54,6 +54,7 @@ class SqlChanges:
                 )
             )
             _forget(connection, to, forgotten)
+            _read_again(connection, known, to, forgotten)
             if manifest is not None:
                 store_manifest(connection, *manifest)
             record(connection, deed, known, to, at)
@@ -77,6 +78,19 @@ def _require_finished(
     busy = unfinished_pairs(connection, [(to.sync.id, export) for export in exports])
     if busy:
         raise PositionMoved(f"A plan is unfinished for {name_pairs(busy)}.", "Do it again.")
+
+
+def _read_again(
+    connection: Connection, known: RegisteredSync, to: RegisteredSync, forgotten: Collection[str]
+) -> None:
+    """Close what was held back of exports that read all history again: they find it anew."""
+    exports = known.switches if known.generation != to.generation else forgotten
+    connection.execute(
+        update(quarantine)
+        .where(quarantine.c.sync_id == to.sync.id, quarantine.c.export.in_(sorted(exports)))
+        .where(quarantine.c.state == "open")
+        .values(state="superseded")
+    )
 
 
 def _forget(connection: Connection, to: RegisteredSync, exports: Collection[str]) -> None:

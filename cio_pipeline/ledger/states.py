@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, select, union
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, select, union
 
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.cuts import cuts_where
@@ -110,7 +110,7 @@ def _cut(cuts_by_time: Mapping[datetime, Cut], at: datetime | None) -> Cut | Non
     return None if at is None else cuts_by_time[at]
 
 
-_EXPORTS = bindparam("exports", expanding=True)
+_EXPORTS: BindParameter[str] = bindparam("exports", expanding=True)
 # Made once: SQLAlchemy takes longer to make a statement than SQLite to answer it.
 _POSITIONS = current_positions().where(positions.c.export.in_(_EXPORTS))
 _IS_OPEN = and_(plans.c.export.in_(_EXPORTS), plans.c.state.in_(UNFINISHED))

@@ -1,6 +1,6 @@
 """Appending to a source table batch by batch, in one commit, with a mark of how far it goes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -52,11 +52,8 @@ def append(
     first = next(parts, None)
     if first is None:
         return found.version()
-    rows = (
-        batch
-        for part in chain([first], parts)
-        for batch in part.to_arrow().cast(schema).to_batches()
-    )
+    tables: Iterator[Any] = (part.to_arrow() for part in chain([first], parts))
+    rows: Iterator[Any] = (batch for one in tables for batch in one.cast(schema).to_batches())
     reader: Any = arrow.RecordBatchReader.from_batches(schema, rows)
     marks = {} if mark is None else {_READER: mark.reader, _CURSOR: mark.cursor}
     counted = None if mark is None else [Transaction(mark.reader, mark.number)]

@@ -6,12 +6,12 @@ next one goes on at the first page that was not committed.
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import IO
+from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -101,7 +101,7 @@ def pull(
             with _page(session, endpoint.url, at) as (following, body):
                 if body is None:
                     return
-                if following in {None, at}:
+                if following is None or following == at:
                     raise SourceError(
                         f"A page of the endpoint has no {NEXT} header, or that of itself.",
                         "docs/calls.md says what an endpoint has to answer.",
@@ -116,7 +116,7 @@ def pull(
 
 
 @contextmanager
-def _session(endpoint: Endpoint) -> Iterator[requests.Session]:
+def _session(endpoint: Endpoint) -> Generator[requests.Session]:
     retry = Retry(
         TRIES - 1,
         backoff_factor=endpoint.backoff,
@@ -137,18 +137,11 @@ def _session(endpoint: Endpoint) -> Iterator[requests.Session]:
 @contextmanager
 def _page(
     session: requests.Session, url: str, cursor: str | None
-) -> Iterator[tuple[str | None, IO[bytes] | None]]:
+) -> Generator[tuple[str | None, BinaryIO | None]]:
     """The cursor of what follows, and a page's body; no body if there is nothing more."""
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
-        for attempt in range(1, TRIES + 1):
-            try:
-                answer = _fetch(session, url, cursor, body)
-                break
-            except requests.RequestException as error:
-                # A body that breaks off is not tried again by the session.
-                broken = isinstance(error, requests.exceptions.ChunkedEncodingError)
-                if not broken or attempt == TRIES:
-                    raise _unreachable(error) from None
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spooled:
+        body = cast("BinaryIO", spooled)
+        answer = _fetch_whole(session, url, cursor, body)
         following = answer.headers.get(NEXT)
         if answer.status_code == HTTPStatus.NO_CONTENT or not body.tell():
             yield following, None
@@ -157,8 +150,25 @@ def _page(
         yield following, body
 
 
+def _fetch_whole(
+    session: requests.Session, url: str, cursor: str | None, body: BinaryIO
+) -> requests.Response:
+    """Fetch a page; one that breaks off is asked for again, which the session does not do."""
+    for _ in range(TRIES - 1):
+        try:
+            return _fetch(session, url, cursor, body)
+        except requests.exceptions.ChunkedEncodingError:
+            continue
+        except requests.RequestException as error:
+            raise _unreachable(error) from None
+    try:
+        return _fetch(session, url, cursor, body)
+    except requests.RequestException as error:
+        raise _unreachable(error) from None
+
+
 def _fetch(
-    session: requests.Session, url: str, cursor: str | None, body: IO[bytes]
+    session: requests.Session, url: str, cursor: str | None, body: BinaryIO
 ) -> requests.Response:
     body.seek(0)
     body.truncate()
@@ -167,8 +177,7 @@ def _fetch(
         url, params=asked, stream=True, timeout=_TIMEOUT, allow_redirects=False
     ) as answer:
         _require_ok(answer.status_code)
-        for piece in answer.iter_content(2**20):
-            body.write(piece)
+        body.writelines(answer.iter_content(2**20))
     return answer
 
 

@@ -34,7 +34,7 @@ def endpoint(pages: Pages) -> Iterator[Pages]:
         def do_GET(self) -> None:
             _answer(self, pages)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
             """Nothing: requests are kept in `asked`."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

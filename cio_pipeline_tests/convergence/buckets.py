@@ -40,6 +40,14 @@ class Bucket:
 
     folder: Path
     known: dict[str, Sent] = field(default_factory=dict[str, Sent])
+    begun_anew: bool = False
+    """Whether numbers go on from files that were purged."""
+
+    def purged(self) -> None:
+        """All files are gone."""
+        assert self.listing().keys() <= {f"_cio/{p.name}" for p in (self.folder / "_cio").glob("*")}
+        self.known.clear()
+        self.begun_anew = True
 
     def listing(self) -> dict[str, int]:
         """Every object with the time that it was written."""
@@ -63,7 +71,7 @@ class Bucket:
         return Counter((f.series, frozen(row)) for f in self.files(export) for row in f.rows)
 
     def gaps(self) -> list[str]:
-        """Series whose numbers are not 1, 2, 3, …, each once; and empty files."""
+        """Series whose numbers are not 1, 2, 3, …, each once (or begin later); and empty files."""
         numbers: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
         wrong: list[str] = []
         for file in self.files():
@@ -74,7 +82,8 @@ class Bucket:
         for (export, series), found in numbers.items():
             sequences = sorted({sequence for sequence, _ in found})
             parts = sorted(part for sequence, part in found if part)
-            whole = sequences == list(range(1, len(sequences) + 1))
+            first = sequences[0] if self.begun_anew else 1
+            whole = sequences == list(range(first, first + len(sequences)))
             whole = whole and parts == list(range(1, len(parts) + 1))
             if not whole or len(set(found)) != len(found):
                 wrong.append(f"{export} {series} has the numbers {sorted(found)}")

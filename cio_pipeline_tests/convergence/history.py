@@ -6,6 +6,7 @@ folders, and told to the model; then the two are compared.
 
 import shutil
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -16,6 +17,8 @@ from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline.pipeline.lifecycle.order import Order
+from cio_pipeline.pipeline.lifecycle.purge import recreate
 from cio_pipeline.pipeline.lifecycle.switches import switch_exports
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.restore import restore, restore_manifests
@@ -104,6 +107,17 @@ class History:
                 raise
             for name in _together(export):
                 switches[name].turn(self.world.now)
+
+    def recreate(self, sync_id: str) -> None:
+        """All files of a sync are removed, and it starts over: a new generation (D6, D7)."""
+        order = Order(sync_id, self.world.now, "somebody", sure=True)
+        report = recreate(self._services(None), order)
+        assert report.done
+        reader = self.feed.readers[sync_id]
+        switches = {name: Switch() for name in reader.switches}
+        self.feed.register(replace(reader, created_at=self.world.now, switches=switches))
+        self.proofs.buckets[sync_id].purged()
+        self.unlisted.discard(sync_id)
 
     # --- runs -----------------------------------------------------------------------------
 

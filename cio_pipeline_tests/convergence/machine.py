@@ -179,6 +179,12 @@ class Convergence(RuleBasedStateMachine):
         exports = self.history.exports
         self.history.switch(self.sync(which), exports[export % len(exports)])
 
+    @rule(writes=WRITES, which=SOME, minutes=st.integers(0, 14))
+    def a_sync_is_recreated(self, writes: Writes, which: int, minutes: int) -> None:
+        self.write(writes)
+        self.history.wait(timedelta(minutes=minutes))
+        self.history.recreate(self.sync(which))
+
     @precondition(lambda self: len(self.history.feed.readers) < 4)
     @rule(sync=SYNCS)
     def a_sync_is_registered(self, sync: tuple[int, int, str, int]) -> None:

@@ -73,9 +73,7 @@ def prepared(root: Path, stores: Stores) -> World:
         )
         for number in range(1, SYNCS + 1)
     ]
-    apply_syncs(
-        world.ledger.registry, made, lambda one: location(one.destination, world.root), NOON
-    )
+    apply_syncs(world.services, made, lambda one: location(one.destination, world.root), NOON)
     world.services = world.as_run("run", destinations=stores)
     for number in range(4):
         for table in TABLES:

@@ -157,7 +157,7 @@ class Forbidden:
     def permissions(self) -> list[Permission]:
         return [
             Permission("s3:PutObject", False, "every run", "The key may not put.", "Allow it."),  # noqa: FBT003
-            Permission("s3:DeleteObject", False, "purge"),  # noqa: FBT003
+            Permission("s3:DeleteObject", False, "purge", needed_by="none"),  # noqa: FBT003
         ]
 
 
