@@ -52,8 +52,7 @@ def append(
     first = next(parts, None)
     if first is None:
         return found.version()
-    tables: Iterator[Any] = (part.to_arrow() for part in chain([first], parts))
-    rows: Iterator[Any] = (batch for one in tables for batch in one.cast(schema).to_batches())
+    rows = _record_batches(chain([first], parts), schema)
     reader: Any = arrow.RecordBatchReader.from_batches(schema, rows)
     marks = {} if mark is None else {_READER: mark.reader, _CURSOR: mark.cursor}
     counted = None if mark is None else [Transaction(mark.reader, mark.number)]
@@ -63,6 +62,12 @@ def append(
     except Exception as error:
         raise (translate(error, table.name, found.version()) or error) from error
     return found.version()
+
+
+def _record_batches(parts: Iterable[pl.DataFrame], schema: Any) -> Iterator[Any]:
+    for part in parts:
+        table: Any = part.to_arrow()
+        yield from table.cast(schema).to_batches()
 
 
 def last_mark(
