@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
@@ -66,8 +66,7 @@ def append(
 
 def _record_batches(parts: Iterable[pl.DataFrame], schema: Any) -> Iterator[Any]:
     for part in parts:
-        table: Any = part.to_arrow()
-        yield from table.cast(schema).to_batches()
+        yield from cast("Any", part.to_arrow()).cast(schema).to_batches()
 
 
 def last_mark(
