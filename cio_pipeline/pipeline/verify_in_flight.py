@@ -40,11 +40,15 @@ def expected_keys(
     keys: Collection[str], manifests: Sequence[Manifest], exports: Mapping[str, str]
 ) -> Expected:
     """Sort out unlisted keys; `exports` says which export a stem is of."""
-    last = manifests[-1]
+    # A plan of before an upgrade is finished in the version that it was made in.
+    versions = {manifests[-1].version} | {file.version for m in manifests for file in m.files}
     ours = {
         key: name
         for key in keys
-        if (name := name_of(key)) and is_in_place(key) and _may_be_ours(name, last, exports)
+        if (name := name_of(key))
+        and is_in_place(key)
+        and name.version in versions
+        and _may_be_ours(name, manifests[-1].workspace_id, exports)
     }
     void = {(v.export, v.series, v.sequence) for m in manifests for v in m.void}
     voided = {k for k, n in ours.items() if (exports[n.stem], n.series, n.sequence) in void}
@@ -52,13 +56,11 @@ def expected_keys(
     return Expected(voided, set(_next_ones(coming, exports, _highest(manifests))))
 
 
-def _may_be_ours(name: FileName, last: Manifest, exports: Mapping[str, str]) -> bool:
+def _may_be_ours(name: FileName, workspace_id: int, exports: Mapping[str, str]) -> bool:
     export = EXPORTS.get(exports.get(name.stem, ""))
     return (
         export is not None
-        and name.workspace_id == last.workspace_id
-        # A plan of before an upgrade is finished in the version that it was made in.
-        and name.version <= last.version
+        and name.workspace_id == workspace_id
         and (name.series is Series.PLAIN or export.split)
         and (name.part is None or export.numbered_parts)
     )

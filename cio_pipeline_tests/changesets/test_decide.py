@@ -200,7 +200,7 @@ def test_d7_the_refusal_says_what_to_do() -> None:
     assert isinstance(decision, Refused)
     assert "people" in decision.message
     assert "sync recreate acme" in decision.next_step
-    assert "under a new id" in decision.next_step
+    assert "with all history" in decision.next_step
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.pipeline.apply import Applied, apply_syncs
+from cio_pipeline.pipeline.breaker import Delivered, after
 from cio_pipeline.pipeline.lifecycle.purge import recreate
 from cio_pipeline.pipeline.lifecycle.switches import pause, resume
 from cio_pipeline_tests.lifecycle.doing import do, standing
@@ -64,6 +66,30 @@ def test_d7_the_gap_of_events_off_for_more_than_30_days_is_told_on_resuming(worl
     at = PAUSED + 61 * DAY
     (note,) = do(world, resume, at=at).notes
     assert f"from {window(0).end:%Y-%m-%d %H:%M} to about {at - 30 * DAY:%Y-%m-%d %H:%M}" in note
+
+
+@pytest.mark.parametrize("paused", [["people"], ["people", "events"]])
+def test_d7_resuming_a_stopped_sync_leaves_off_what_was_paused_unless_all_of_it_was(
+    world: World, paused: list[str]
+) -> None:
+    """Who has mended a key does not mean the export that was paused last month."""
+    world.sync(exports=["people", "events"])
+    refused = after(None, Delivered("a", Trip.REFUSED), "run", PAUSED)
+    assert refused is not None
+    world.ledger.breakers.put([refused])
+    do(world, pause, *paused, at=PAUSED)
+
+    report = do(world, resume, at=PAUSED)
+
+    assert world.ledger.breakers.all() == {}
+    if len(paused) == 1:
+        assert report.changed == ("breaker closed",)
+        assert (
+            "people stays off; `cio-pipeline sync resume a --export people` turns it on."
+            in report.notes
+        )
+    else:
+        assert report.changed == ("breaker closed", "people on", "events on")
 
 
 def test_a_file_applied_again_leaves_alone_what_was_switched_by_hand(world: World) -> None:

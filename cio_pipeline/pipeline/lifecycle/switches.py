@@ -30,10 +30,10 @@ def pause(services: Services, order: Order) -> Report:
 def resume(services: Services, order: Order) -> Report:
     """Turn exports on, all that were ever on if none is named; a breaker is closed.
 
-    Without names, a sync with a breaker goes on with the exports that are on. Raises UnknownSync,
-    UnknownExport; InvalidConfig for people off for more than seven days.
+    Without names, a sync with a breaker goes on with the exports that are on, if there are any.
+    Raises UnknownSync, UnknownExport; InvalidConfig for people off for more than seven days.
     """
-    services.ledger.registry.get(order.sync_id)
+    switches = services.ledger.registry.get(order.sync_id).switches
     breaker = close_breaker(services.ledger, order.sync_id)
     if breaker is None:
         return _turn_on(services, order)
@@ -43,14 +43,21 @@ def resume(services: Services, order: Order) -> Report:
         ("breaker closed",),
         ("The next window sends what is outstanding.",),
     )
-    if not order.exports:
-        return closed
+    if not order.exports and any(switch.enabled for switch in switches.values()):
+        return replace(closed, notes=(*closed.notes, *_still_off(order.sync_id, switches)))
     report = _turn_on(services, order)
     return replace(
         report,
         changed=(*closed.changed, *report.changed),
         notes=(*closed.notes, *report.notes),
     )
+
+
+def _still_off(sync_id: str, switches: Mapping[str, ExportSwitch]) -> Iterator[str]:
+    for name, switch in switches.items():
+        if not switch.enabled:
+            command = f"cio-pipeline sync resume {sync_id} --export {name}"
+            yield f"{name} stays off; `{command}` turns it on."
 
 
 def _turn_on(services: Services, order: Order) -> Report:
