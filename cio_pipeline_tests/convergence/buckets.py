@@ -1,15 +1,17 @@
 """Reading what a sync was sent, with a reading of the file names of its own (D5)."""
 
+import io
 import re
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from cio_pipeline_tests.convergence.meaning import MEANING, Row
 from cio_pipeline_tests.convergence.sending import Frozen, frozen
+from cio_pipeline_tests.convergence.stores import Store
 
 _NAME = re.compile(r"([a-z_]+)_v([45])_(chngs_)?([0-9]+)_([0-9]+)(?:_([0-9]+))?\.parquet")
 STEMS = {name: name for name in MEANING} | {"objects": "object", "actions": "campaign_actions"}
@@ -36,29 +38,33 @@ class Sent:
 
 @dataclass
 class Bucket:
-    """A sync's folder. Files never change (verify proves it), so each is read once."""
+    """What a sync was sent. Files never change (verify proves it), so each is read once."""
 
-    folder: Path
+    store: Store
+    sync_id: str
     known: dict[str, Sent] = field(default_factory=dict[str, Sent])
     begun_anew: bool = False
     """Whether numbers go on from files that were purged."""
 
     def purged(self) -> None:
         """All files are gone."""
-        assert self.listing().keys() <= {f"_cio/{p.name}" for p in (self.folder / "_cio").glob("*")}
+        assert all(key.startswith("_cio/") for key in self.listing())
         self.known.clear()
         self.begun_anew = True
 
-    def listing(self) -> dict[str, int]:
-        """Every object with the time that it was written."""
-        files = (path for path in self.folder.rglob("*") if path.is_file())
-        return {str(path.relative_to(self.folder)): path.stat().st_mtime_ns for path in files}
+    def listing(self) -> Mapping[str, object]:
+        """Every object, with what is another once it was written again."""
+        return self.store.stamps(self.sync_id)
+
+    def bodies(self) -> dict[str, bytes]:
+        """The bytes of every object."""
+        return {key: self.store.read(self.sync_id, key) for key in self.listing()}
 
     def files(self, export: str | None = None) -> list[Sent]:
         """The files of an export, in order."""
-        for path in self.folder.glob("*.parquet"):
-            if path.name not in self.known:
-                self.known[path.name] = _read(path)
+        for key in self.listing():
+            if key not in self.known and key.endswith(".parquet"):
+                self.known[key] = _read(key, self.store.read(self.sync_id, key))
         found = (file for file in self.known.values() if export in {None, file.export})
         return sorted(found, key=lambda file: (file.export, *file.order))
 
@@ -90,11 +96,11 @@ class Bucket:
         return wrong
 
 
-def _read(path: Path) -> Sent:
-    match = _NAME.fullmatch(path.name)
-    assert match is not None, path.name
+def _read(key: str, body: bytes) -> Sent:
+    match = _NAME.fullmatch(key)
+    assert match is not None, key
     stem, version, chngs, workspace, sequence, part = match.groups()
     series = "chngs" if chngs else "parts" if part else "plain"
-    rows: list[dict[str, Any]] = pl.read_parquet(path).to_dicts()
+    rows: list[dict[str, Any]] = pl.read_parquet(io.BytesIO(body)).to_dicts()
     numbers = (int(sequence), int(part or 0))
     return Sent(EXPORTS[stem], int(version), series, int(workspace), *numbers, tuple(rows))

@@ -30,6 +30,7 @@ from cio_pipeline_tests.convergence.meaning import NEEDS
 from cio_pipeline_tests.convergence.proofs import Proofs, unfinished
 from cio_pipeline_tests.convergence.reference import Feed, Run
 from cio_pipeline_tests.convergence.sending import Reader, Switch, exports_of
+from cio_pipeline_tests.convergence.stores import Store
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.world import NOON, QUARTER, World, window
 
@@ -39,9 +40,12 @@ REFUSED = "people was off for more than 7 days"
 
 
 class History:
-    """See the module. `exports` are those that it is about, `root` a temporary folder."""
+    """See the module. `exports` are those that it is about, `root` a temporary folder,
+    `store` where the buckets are.
+    """
 
-    def __init__(self, root: Path, exports: Collection[str]) -> None:
+    def __init__(self, root: Path, exports: Collection[str], store: Store) -> None:
+        self.store = store
         self.exports = sorted({one for export in exports for one in _together(export)})
         (root / "source").mkdir()
         self.world = World(root)
@@ -85,12 +89,13 @@ class History:
             exports=tuple(exports),
             timestamp_unit=unit,
             cadence="15m" if minutes == 15 else "1h",
+            destination=self.store.place(sync_id),
         )
         switches = {name: Switch() for name in exports}
         self.feed.register(
             Reader(sync_id, workspace, version, unit, minutes, self.world.now, switches)
         )
-        self.proofs.buckets[sync_id] = Bucket(self.world.folder(sync_id))
+        self.proofs.buckets[sync_id] = Bucket(self.store, sync_id)
 
     def switch(self, sync_id: str, export: str) -> None:
         """Pause or resume an export, and those that come with it."""
@@ -202,22 +207,23 @@ class History:
         """Objects that lie there for good are lost or altered, and come back as they were."""
         open_syncs = {pair[0] for pair, found in self.feed.courses.items() if unfinished(found)}
         chosen = sorted(self.feed.readers.keys() - open_syncs - self.unlisted)
-        bodies = {path: path.read_bytes() for one in chosen for path in self._objects(one)}
+        bodies = self._bodies(chosen)
         if not bodies:
             return
         chance = Random(seed)  # noqa: S311 - no secret
-        for path in chance.sample(sorted(bodies), chance.randint(1, len(bodies))):
+        for sync_id, key in chance.sample(sorted(bodies), chance.randint(1, len(bodies))):
             if chance.random() < 0.5:
-                path.unlink()
+                self.store.delete(sync_id, key)
             else:
-                path.write_bytes(b"altered")
+                self.store.write(sync_id, key, b"altered")
         services = self._services(None)
         restored = [*restore_manifests(services, chosen), *restore(services, chosen)]
         assert not [one.error for one in restored if one.error]
-        assert {path: path.read_bytes() for path in bodies} == bodies
+        assert self._bodies(chosen) == bodies
 
-    def _objects(self, sync_id: str) -> list[Path]:
-        return [path for path in self.world.folder(sync_id).rglob("*") if path.is_file()]
+    def _bodies(self, sync_ids: Iterable[str]) -> dict[tuple[str, str], bytes]:
+        buckets = self.proofs.buckets
+        return {(one, key): body for one in sync_ids for key, body in buckets[one].bodies().items()}
 
     def _services(self, fuse: Fuse | None) -> Services:
         self.runs += 1

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from cio_pipeline.model.scope import Lane
 from cio_pipeline_tests.convergence.history import History
 from cio_pipeline_tests.convergence.rows import WORKSPACES
+from cio_pipeline_tests.convergence.stores import Folders, Store
 from cio_pipeline_tests.crashes import Fuse
 from cio_pipeline_tests.world import during
 
@@ -74,13 +75,17 @@ Writes = list[tuple[str, int, int, int]]
 class Convergence(RuleBasedStateMachine):
     """See the module; `self.history` does and compares."""
 
+    def store(self) -> Store:
+        """Where the buckets lie."""
+        return Folders(self.root)
+
     @initialize(scope=SCOPES, late=st.integers(0, 7), writes=WRITES, sync=SYNCS)
     def begin(
         self, scope: Sequence[str], late: int, writes: Writes, sync: tuple[int, int, str, int]
     ) -> None:
         """Some tables, one of them perhaps `late`, and a sync."""
         self.root = Path(tempfile.mkdtemp(prefix="convergence-", dir=MEMORY))
-        self.history = History(self.root, scope)
+        self.history = History(self.root, scope, self.store())
         tables = self.history.tables
         for number, table in enumerate(tables):
             if number != late or number == 0:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cio_pipeline_tests.convergence.buckets import Bucket
@@ -12,6 +12,7 @@ from cio_pipeline_tests.convergence.sending import Frozen, Reader, bare
 from cio_pipeline_tests.convergence.timeline import Key
 from cio_pipeline_tests.world import World
 
+Listings = Mapping[str, Mapping[str, object]]
 Courses = dict[tuple[str, str], set[Course]]
 
 
@@ -56,13 +57,11 @@ class Proofs:
             lines += [f"  too much {row}" for row in (rows - wanted).elements()]
         return "\n".join(lines)
 
-    def listings(self) -> dict[str, dict[str, int]]:
-        """Every object of every sync, with the time that it was written."""
+    def listings(self) -> Listings:
+        """Every object of every sync, with what is another once it was written again."""
         return {sync_id: bucket.listing() for sync_id, bucket in self.buckets.items()}
 
-    def quiet(
-        self, sync_ids: Collection[str], before: dict[str, dict[str, int]], courses: Courses
-    ) -> None:
+    def quiet(self, sync_ids: Collection[str], before: Listings, courses: Courses) -> None:
         """A run without news wrote nothing to these syncs, not even a manifest."""
         for sync_id in sync_ids:
             pairs = [pair for pair in courses if pair[0] == sync_id]
@@ -73,7 +72,7 @@ class Proofs:
             if not news and all(len(courses[pair]) == 1 for pair in pairs):
                 assert self.buckets[sync_id].listing() == before[sync_id], "written without news"
 
-    def untouched(self, sync_ids: Iterable[str], before: dict[str, dict[str, int]]) -> None:
+    def untouched(self, sync_ids: Iterable[str], before: Listings) -> None:
         """Nothing was sent to these syncs."""
         for sync_id in sync_ids:
             assert self.buckets[sync_id].listing() == before[sync_id], "sent in spite of it"
