@@ -215,9 +215,16 @@ def _runs_of_syncs(
 
 
 def _served_until(state: ExportState) -> datetime:
-    """Windows that end by then are no work: they lie before the position, or before the sync."""
-    created = state.registered.created_at
-    return created if state.position is None else max(created, state.position.at)
+    """Windows that end by then are no work: they lie before the position, or before the sync.
+
+    Or in a pause, unless a plan was left open then.
+    """
+    ends = [state.registered.created_at]
+    if state.position is not None:
+        ends.append(state.position.at)
+        if state.switch.resumed_at is not None and state.open_plan is None:
+            ends.append(state.switch.resumed_at)
+    return max(ends)
 
 
 def _batches(sync_ids: Sequence[str]) -> Iterable[Sequence[str]]:

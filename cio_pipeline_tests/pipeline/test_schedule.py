@@ -8,7 +8,7 @@ import pytest
 
 from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.plans import Series
+from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
@@ -16,6 +16,7 @@ from cio_pipeline.model.windows import data_out_window
 from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.schedule import MAX_SYNCS, MAX_TICKS, Request, Seen, wanted_runs
 from cio_pipeline.pipeline.write_manifests import CHAIN
+from cio_pipeline_tests.monitoring.test_delivery import open_plan
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
@@ -161,6 +162,18 @@ def test_a_resumed_export_waits_for_a_window_that_ends_after_its_position() -> N
     assert wanted_runs([state(switch=resumed)], NOTHING_SEEN, NOON + timedelta(minutes=6)) == []
     (request,) = wanted_runs([state(switch=resumed)], NOTHING_SEEN, NOON + QUARTER)
     assert request.lane is Lane.INITIAL
+
+
+def test_d7_windows_that_ended_in_a_pause_are_asked_for_only_to_finish_what_was_left_open() -> None:
+    """Every such run would be in vain, and the one that counts would wait longer for each."""
+    now = NOON + timedelta(minutes=21)
+    resumed = ExportSwitch(enabled=True, paused_at=NOON, resumed_at=now - timedelta(minutes=1))
+    caught_up = state(switch=resumed)
+    unfinished = replace(caught_up, open_plan=open_plan("a", "people", Mode.CHANGES))
+    assert wanted_runs([caught_up], NOTHING_SEEN, now) == []
+    (request,) = wanted_runs([unfinished], NOTHING_SEEN, now)
+    assert request.lane is Lane.INITIAL
+    assert wanted_runs([caught_up], NOTHING_SEEN, NOON + 2 * QUARTER) != []
 
 
 def test_an_export_that_is_off_wants_nothing() -> None:

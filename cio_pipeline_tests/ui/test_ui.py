@@ -39,6 +39,13 @@ syncs:
     exports: [people]
     destination: {{type: local, path: {home}/in-the-way/broken}}
 """
+LATE = """
+syncs:
+  - id: late
+    workspace_id: 2
+    exports: [people]
+    destination: {{type: local, path: {home}/bucket/late}}
+"""
 RESTORE = """
 resources:
   scope:
@@ -65,10 +72,15 @@ def simulate(home: Path, windows: list[Window]) -> None:
     for window in windows[1:]:
         state = write_commit(uri, state, window.start + early, lambda *_: None)
     (home / "in-the-way").write_text("a file where a folder should be")
+    register(home, SYNCS, windows[0])
+
+
+def register(home: Path, syncs: str, window: Window) -> None:
+    """Register syncs as if before this window: only windows that end later are theirs."""
     ledger = open_ledger(f"sqlite:///{home / 'ledger.db'}")
-    for sync in read_sync_file(SYNCS.format(home=home)):
+    for sync in read_sync_file(syncs.format(home=home)):
         switches = {name: ExportSwitch(enabled=True) for name in exports_of_sync(sync)}
-        ledger.registry.put(sync, switches, windows[0].start)
+        ledger.registry.put(sync, switches, window.start)
     ledger.close()
 
 
@@ -106,7 +118,7 @@ def test_a_day_in_the_ui(processes: Processes, tmp_path: Path) -> None:
         with restoring(browser, processes, windows[0]):
             backfills(browser, processes, windows[1:3])
         catches_up_after_an_outage(processes, windows[3:])
-        retries_what_failed(browser, processes)
+        retries_what_failed(browser, processes, windows[0])
 
 
 def sees_the_graph(browser: Browser) -> None:
@@ -206,16 +218,18 @@ def catches_up_after_an_outage(processes: Processes, windows: list[Window]) -> N
     assert "complete up to manifest" in processes.cli("verify", "good")
 
 
-def retries_what_failed(browser: Browser, processes: Processes) -> None:
-    """The broken sync is mended and resumed while the source is away: red, then tried again."""
+def retries_what_failed(browser: Browser, processes: Processes, window: Window) -> None:
+    """While the source is away, one sync is mended and one is new: red, then tried again."""
     (processes.home / "in-the-way").unlink()
     source, away = processes.home / "source", processes.home / "away"
     source.rename(away)
+    register(processes.home, LATE, window)
     processes.cli("sync", "resume", "broken")
     until("a failed try", PATIENCE, lambda: with_key(processes, ":broken:1", "FAILURE"))
     away.rename(source)
     until("another try", PATIENCE, lambda: with_key(processes, ":broken:", "SUCCESS"))
-    assert "complete up to manifest" in processes.cli("verify", "broken")
+    for one in ("broken", "late"):
+        assert "complete up to manifest" in processes.cli("verify", one)
     browser.go(f"/locations/{LOCATION}/sensors/export_sensor")
     browser.sees("Latest tick", "Evaluations")
     browser.picture("6-sensor")
