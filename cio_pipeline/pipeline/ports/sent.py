@@ -1,0 +1,90 @@
+"""What was sent and listed, and what was held back."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cio_pipeline.model.manifests import Manifest, ManifestFile, VoidSequence
+
+
+@dataclass(frozen=True)
+class KnownObject:
+    """An object that was put for a sync: what lies under its key with its size is ours.
+
+    But for those that are not `committed`: a run died, or gave up, around their put.
+    """
+
+    key: str
+    size: int
+    sha256: str
+    committed: bool = True
+
+
+class Manifests(Protocol):
+    """The chain of manifests per sync."""
+
+    def pending(
+        self, sync_ids: Collection[str]
+    ) -> Mapping[str, tuple[Sequence[ManifestFile], Sequence[VoidSequence]]]:
+        """Committed files and void numbers that no manifest lists yet, per sync that has any."""
+        ...
+
+    def last(self, sync_id: str) -> tuple[int, str] | None:
+        """Ordinal and digest of the last stored manifest."""
+        ...
+
+    def store(self, manifest: Manifest, body: bytes) -> None:
+        """Store a manifest before it is put, and mark what it lists.
+
+        Raises LeaseLost if the ordinal is taken.
+        """
+        ...
+
+    def unput(self, sync_ids: Collection[str]) -> Sequence[tuple[str, int, bytes]]:
+        """(sync id, ordinal, body) of stored manifests that have not been put yet, in order."""
+        ...
+
+    def mark_put(self, sync_id: str, ordinal: int, now: datetime) -> None:
+        """The manifest lies in the bucket."""
+        ...
+
+    def bodies(self, sync_id: str) -> Sequence[tuple[int, bytes]]:
+        """All stored manifests of a sync, in order."""
+        ...
+
+    def objects(self, sync_id: str) -> Sequence[KnownObject]:
+        """Everything that may have been put for a sync, wherever its files went then."""
+        ...
+
+    def files(self, sync_id: str, generation: int | None = None) -> Sequence[ManifestFile]:
+        """All committed files of a sync, in order of commit."""
+        ...
+
+
+@dataclass(frozen=True)
+class QuarantineEntry:
+    """A quarantined row as the ledger keeps it; `window_end` names the cut that it was read at.
+
+    `state` is open, sent (by a retry) or superseded (a later changeset sent the row mended).
+    """
+
+    entry_id: int
+    sync_id: str
+    export: str
+    workspace_id: int
+    identity: str
+    reason: str
+    count: int
+    window_end: datetime
+    state: str
+
+
+class Quarantine(Protocol):
+    """Rows that were held back."""
+
+    def entries(
+        self, sync_ids: Collection[str] | None = None, state: str | None = "open"
+    ) -> Sequence[QuarantineEntry]:
+        """Entries by sync, export and identity."""
+        ...

@@ -1,0 +1,63 @@
+"""Tables that can be read as they were at a cut."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import polars as pl
+
+from cio_pipeline.contracts.declare import SourceTable
+from cio_pipeline.model.cuts import Cut, TableCut
+
+
+@dataclass(frozen=True)
+class TableSlice:
+    """Rows `[start, stop)` of a table at a cut, counted in the fixed order of its snapshot."""
+
+    start: int
+    stop: int
+
+
+class Source(Protocol):
+    """Tables that can be read as they were at a cut."""
+
+    @property
+    def replayable(self) -> bool:
+        """Whether an old cut can be read again."""
+        ...
+
+    def cut(self, at: datetime, tables: Iterable[SourceTable], after: Cut | None) -> Cut:
+        """Everything committed before `at`, not lower than `after` in any table.
+
+        A table that does not exist yet is left out. Raises TableReplaced, SourceGone,
+        VersionGone, SourceUnavailable.
+        """
+        ...
+
+    def changes(self, table: SourceTable, lower: TableCut, upper: TableCut) -> pl.LazyFrame:
+        """Netted changes in `(lower, upper]`, one row per identity that differs.
+
+        Columns: the table's declared ones (dtypes of the contract), then CHANGE, VERSION,
+        COMMITTED_AT, GREW. `new`/`changed` rows hold the state at `upper`, `deleted` ones that at
+        `lower`. Not sorted.
+        Raises ColumnMismatch, VersionGone.
+        """
+        ...
+
+    def snapshot(
+        self, table: SourceTable, cut: TableCut, part: TableSlice | None = None
+    ) -> pl.LazyFrame:
+        """All rows of a table at a cut, or one slice; declared columns only, in a fixed order.
+
+        Raises ColumnMismatch, VersionGone.
+        """
+        ...
+
+    def slices(self, table: SourceTable, cut: TableCut, rows: int) -> Sequence[TableSlice]:
+        """A snapshot as slices of at most `rows` rows, one at least, which follow one another.
+
+        Always the same for a cut and a number of rows, and cheap: no row is read. Some rows that
+        are counted may be deleted ones. Raises VersionGone, SourceUnavailable, SourceError.
+        """
+        ...
