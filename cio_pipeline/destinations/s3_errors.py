@@ -1,7 +1,7 @@
 """What a failed request to S3 means, as the product's errors.
 
 obstore gives the answer in its text only, boto3 as attributes; neither text is passed on, since
-one may hold a key id or a token. Codes: docs.aws.amazon.com, "Error responses" of the S3 API.
+one may hold a key id or a token.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
@@ -24,9 +24,9 @@ from botocore.exceptions import (
 )
 from obstore.exceptions import BaseError, UnauthenticatedError
 
+from cio_pipeline.destinations.s3_codes import BY_CODE, LATER, OTHER_REGION
 from cio_pipeline.model.errors import (
     CioError,
-    CredentialsExpired,
     DestinationError,
     DestinationUnavailable,
     NoSuchBucket,
@@ -42,76 +42,7 @@ _CODE = re.compile(r"<Code>([\w.]+)</Code>")
 _REGION = re.compile(r"<Region>([a-z0-9-]+)</Region>|expecting '([a-z0-9-]+)'")
 _ACTION = re.compile(r"not authorized to perform:? ((?:s3|kms|sts):\w+)")
 
-_LATER = "It is tried again later."
 
-_BY_CODE: tuple[tuple[frozenset[str], type[CioError], str, str], ...] = (
-    (
-        frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}),
-        CredentialsExpired,
-        "the session token has expired",
-        "Put new temporary keys behind the references, or let the sync assume a role.",
-    ),
-    (
-        frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}),
-        WrongCredentials,
-        "this machine's clock and the store's differ too much",
-        "Set the clock (NTP), then run it again.",
-    ),
-    (
-        frozenset(
-            {
-                "InvalidAccessKeyId",
-                "SignatureDoesNotMatch",
-                "InvalidToken",
-                "InvalidClientTokenId",
-                "InvalidSecurity",
-                "UnrecognizedClientException",
-                "AuthFailure",
-            }
-        ),
-        WrongCredentials,
-        "the store does not know the access key, or the secret does not belong to it",
-        "Put the right keys behind the sync's references.",
-    ),
-    (
-        frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"}),
-        Throttled,
-        "the store asked to slow down",
-        _LATER,
-    ),
-    (
-        frozenset({"ConditionalRequestConflict", "OperationAborted", "RequestTimeout"}),
-        Unreachable,
-        "the store could not do it just now",
-        _LATER,
-    ),
-    (
-        frozenset({"NoSuchUpload"}),
-        Unreachable,
-        "the upload was aborted meanwhile",
-        _LATER,
-    ),
-    (
-        frozenset({"NotImplemented", "InvalidStorageClass"}),
-        DestinationError,
-        "the store does not know a feature that the sync asks for",
-        "Choose another storage_class or encryption, or `checksums: when_required`.",
-    ),
-    (
-        frozenset({"InvalidObjectState"}),
-        DestinationError,
-        "it lies in an archive storage class",
-        "Restore it in the bucket first, or choose a storage class that can be read.",
-    ),
-)
-_OTHER_REGION = frozenset(
-    {
-        "PermanentRedirect",
-        "TemporaryRedirect",
-        "AuthorizationHeaderMalformed",
-        "IllegalLocationConstraintException",
-    }
-)
 _NETWORK = (
     (r"refused", "the connection was refused"),
     (r"dns|resolve|Name or service|NameResolution", "its name is unknown"),
@@ -193,10 +124,10 @@ def answer_of(error: Exception) -> Answer:
 
 def meaning(answer: Answer, attempt: Attempt) -> CioError:
     """The error that an answer stands for: by its code if it has one, else by its status."""
-    for codes, kind, what, next_step in _BY_CODE:
+    for codes, kind, what, next_step in BY_CODE:
         if answer.code in codes:
             return kind(f"{attempt}: {what} ({answer.code}).", next_step)
-    if answer.code in _OTHER_REGION:
+    if answer.code in OTHER_REGION:
         return _elsewhere(answer, attempt)
     match answer.status:
         case None:
@@ -211,9 +142,9 @@ def meaning(answer: Answer, attempt: Attempt) -> CioError:
 
 def _other(status: int, answer: Answer, attempt: Attempt) -> CioError:
     if status in {429, 503}:
-        return Throttled(f"{attempt}: the store asked to slow down.", _LATER)
+        return Throttled(f"{attempt}: the store asked to slow down.", LATER)
     if status >= 500:  # noqa: PLR2004 - a class of HTTP statuses
-        return DestinationUnavailable(f"{attempt}: the store failed ({status}).", _LATER)
+        return DestinationUnavailable(f"{attempt}: the store failed ({status}).", LATER)
     if answer.code.startswith("KMS."):
         return DestinationError(
             f"{attempt}: the KMS key cannot be used ({answer.code}).",

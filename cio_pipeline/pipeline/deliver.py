@@ -1,49 +1,29 @@
 """Delivering sealed plans and committing them, so that one failing sync never stops the others."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from statistics import median
 
 from cio_pipeline.contracts.message_envelope import OVERWRITING
-from cio_pipeline.model.breakers import Trip, trip_of
+from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import Plan, SealedPlan
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.attempt import UNEXPECTED, Failure, attempt
 from cio_pipeline.pipeline.file_kinds import kinds_of
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.in_flight import InFlight
 from cio_pipeline.pipeline.in_parallel import in_parallel
 from cio_pipeline.pipeline.makers import maker_of
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.slow_deliveries import patience_for, slow_plans
 
 BYTES_IN_FLIGHT = 256 * 1024 * 1024
 """Two full files: a create-only put to a store holds the whole body in memory."""
 
 COMMIT_EVERY = 200
 """Plans per commit: few transactions, and little to deliver again after a crash."""
-
-PATIENCE = 5.0
-"""Seconds that all others wait for the slowest syncs before these are left to runs of their own."""
-
-SLOW_SECONDS = 2.0
-"""A delivery that takes no longer is not slow, however fast the others are."""
-
-BYTES_PER_SECOND = 4 * 1024 * 1024
-"""What large files may take on top of both."""
-
-SLOW_TIMES = 5
-"""How many times as long as half of the others a slow delivery takes."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a plan was not delivered; its text carries no secret and no row's values."""
-
-    kind: str
-    message: str
-    trip: Trip | None = None
 
 
 def deliver(
@@ -63,7 +43,7 @@ def deliver(
     seconds: dict[int, float] = {}
     chunk: list[tuple[SealedPlan, Failure | None]] = []
     for one, failure, taken in in_parallel(
-        put, sealed, services.threads, _patience(sealed, patience)
+        put, sealed, services.threads, patience_for(sealed, patience)
     ):
         chunk.append((one, failure))
         if one.files and failure is None:
@@ -74,33 +54,11 @@ def deliver(
             _tell(services, sealed, outcomes)
     outcomes |= _commit(services, lease, chunk)
     _tell(services, sealed, outcomes)
-    slow = _slow(sealed, {} if patience is None else seconds)
+    slow = slow_plans(sealed, {} if patience is None else seconds)
     judged = [_judged(one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
     found = [_with_overwritten(services, *pair) for pair in zip(sealed, judged, strict=True)]
     _clear_spool(services, sealed, found)
     return tuple(found)
-
-
-def _patience(sealed: Sequence[SealedPlan], patience: float | None) -> float | None:
-    if patience is None:
-        return None
-    return patience + max((_seconds_for_bytes(one) for one in sealed), default=0.0)
-
-
-def _seconds_for_bytes(sealed: SealedPlan) -> float:
-    return sum(file.bytes for file in sealed.files) / BYTES_PER_SECOND
-
-
-def _slow(sealed: Sequence[SealedPlan], seconds: Mapping[int, float]) -> frozenset[int]:
-    """Plans that took much longer than most: their syncs would hold up every export of a run."""
-    if not seconds:
-        return frozenset()
-    limit = max(SLOW_SECONDS, SLOW_TIMES * median(seconds.values()))
-    return frozenset(
-        one.plan.plan_id
-        for one in sealed
-        if seconds.get(one.plan.plan_id, 0.0) > limit + _seconds_for_bytes(one)
-    )
 
 
 def _judged(sealed: SealedPlan, outcome: Outcome | None, slow: frozenset[int]) -> Outcome:
@@ -151,21 +109,6 @@ def _try(
     if failure is not None and failure.kind == UNEXPECTED:
         return replace(failure, trip=Trip.FAILED)
     return failure
-
-
-UNEXPECTED = "Unexpected"
-
-
-def attempt(work: Callable[[], None]) -> Failure | None:
-    """Run some work for one sync and turn its error into a value."""
-    try:
-        work()
-    except CioError as error:
-        return Failure(type(error).__name__, str(error), trip_of(error))
-    except Exception as error:  # noqa: BLE001 - O8: no error of one sync may reach the others
-        # The text of an unforeseen error may carry a credential or a row: only its type is kept.
-        return Failure(UNEXPECTED, f"Unexpected {type(error).__name__}; see docs/operations.md.")
-    return None
 
 
 def _put_all(

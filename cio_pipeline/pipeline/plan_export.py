@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from cio_pipeline.changesets.decide import (
+from cio_pipeline.changesets.decide import decide
+from cio_pipeline.changesets.decisions import (
     CatchUp,
     Changes,
     Covered,
@@ -18,7 +19,6 @@ from cio_pipeline.changesets.decide import (
     Resume,
     Sending,
     Snapshot,
-    decide,
     mode_of,
 )
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, forwards, stem_of

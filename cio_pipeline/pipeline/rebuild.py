@@ -4,16 +4,17 @@ What a manifest lists was delivered and is never sent again. What no manifest li
 to any reader that follows them: its numbers become void and its rows are sent with new ones.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
-from cio_pipeline.model.cuts import Cut, TableCut
-from cio_pipeline.model.errors import CioError, LeaseLost, LedgerError, ManifestBroken, VersionGone
+from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.errors import CioError, LeaseLost, LedgerError, ManifestBroken
 from cio_pipeline.model.manifests import digest
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.bucket_chain import (
     BucketChain,
@@ -21,17 +22,15 @@ from cio_pipeline.pipeline.bucket_chain import (
     lost_numbers,
     numbers_in_bucket,
     read_chain,
-    tables_told,
     times_told,
 )
-from cio_pipeline.pipeline.cuts import peek_cut
-from cio_pipeline.pipeline.deliver import attempt
 from cio_pipeline.pipeline.delivered_rows import delivered_identities
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
 from cio_pipeline.pipeline.listed_plans import initial_under_way, listed_plans
 from cio_pipeline.pipeline.recovery import Recovered
 from cio_pipeline.pipeline.register_again import registration, served_since
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.settle_cuts import settle_cuts
 from cio_pipeline.pipeline.verify_sequences import first_numbers
 from cio_pipeline.pipeline.write_manifests import CHAIN
 
@@ -64,7 +63,7 @@ def rebuild(services: Services, syncs: Sequence[Sync]) -> list[CaughtUp]:
             "nothing, move its file away first.",
         )
     chains = _read_all(services, syncs)
-    _settle_cuts(services, chains)
+    settle_cuts(services, chains)
     now = services.clock()
     found = [_recovered(services, chain) for chain in chains]
     services.ledger.recovery.rebuild([registration(c, now) for c in chains], found, now)
@@ -98,7 +97,7 @@ def _catch_up(services: Services, sync: Sync) -> CaughtUp:
                 "Stop Dagster and all runs first.",
             )
         chain = read_chain(services.destinations(sync), sync)
-        _settle_cuts(services, [chain])
+        settle_cuts(services, [chain])
         found = _recovered(services, chain)
         services.ledger.recovery.take_in(lease, found, services.clock())
         # Conflicts of an old backup are mended by this.
@@ -122,50 +121,6 @@ def _read_all(services: Services, syncs: Iterable[Sync]) -> list[BucketChain]:
             "Nothing was stored. Mend them, or leave those syncs out of the file.",
         )
     return chains
-
-
-def _settle_cuts(services: Services, chains: Sequence[BucketChain]) -> None:
-    """Store the cut of every window end that the chains name.
-
-    What a manifest says of a table is taken; the rest the source tells again. A cut that is too
-    old for the source's log gets the tables of the next one: only `export --restore` reads it.
-    """
-    known = tables_told(chains)
-    cuts = services.ledger.cuts
-    gone: list[datetime] = []
-    for at in sorted({time for chain in chains for time in times_told(chain)}):
-        told = known.get(at, {})
-        try:
-            cut = peek_cut(services, at)
-        except VersionGone:
-            gone.append(at)
-            continue
-        cuts.store(_overlaid(cut, told))
-    for at in reversed(gone):
-        later = cuts.after(at)
-        if later is None:
-            raise VersionGone(
-                f"The source no longer tells what it held at {at:%Y-%m-%d %H:%M}, the last "
-                "position delivered.",
-                "Restore the tables' logs, or start the syncs over under new ids.",
-            )
-        cuts.store(Cut(at, {**later.tables, **known.get(at, {})}))
-    _require_told(services, known)
-
-
-def _overlaid(cut: Cut, told: Mapping[str, TableCut]) -> Cut:
-    return Cut(cut.at, {**cut.tables, **told}) if told else cut
-
-
-def _require_told(services: Services, known: Mapping[datetime, Mapping[str, TableCut]]) -> None:
-    """Raise LedgerError if the ledger remembers a cut otherwise than the manifests."""
-    for at, tables in known.items():
-        stored = services.ledger.cuts.get(at)
-        if stored is not None and any(stored.tables.get(t) != cut for t, cut in tables.items()):
-            raise LedgerError(
-                f"The ledger's cut of {at:%Y-%m-%d %H:%M} is not the one that was delivered.",
-                "Move the ledger away and rebuild it: `cio-pipeline ledger rebuild --syncs FILE`.",
-            )
 
 
 def _recovered(services: Services, chain: BucketChain) -> Recovered:

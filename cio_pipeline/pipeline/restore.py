@@ -16,8 +16,8 @@ from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.damaged import Damage, DamagedFile, damaged_files, damaged_manifests
-from cio_pipeline.pipeline.deliver import attempt
 from cio_pipeline.pipeline.encode_again import encoded_again, spooled
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
 from cio_pipeline.pipeline.messages_again import put_messages_again

@@ -21,8 +21,8 @@ from cio_pipeline.model.registry import ExportState, Outcome, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed, Window
+from cio_pipeline.pipeline.attempt import Failure, attempt
 from cio_pipeline.pipeline.breaker import note, run_of, why_held_back
-from cio_pipeline.pipeline.deliver import Failure, attempt
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
 from cio_pipeline.pipeline.in_parallel import in_parallel
 from cio_pipeline.pipeline.ports import Pair

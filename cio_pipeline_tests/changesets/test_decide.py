@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cio_pipeline.changesets.decide import (
+from cio_pipeline.changesets.decide import decide
+from cio_pipeline.changesets.decisions import (
     CatchUp,
     Changes,
     Covered,
@@ -18,7 +19,6 @@ from cio_pipeline.changesets.decide import (
     Refused,
     Resume,
     Snapshot,
-    decide,
     mode_of,
 )
 from cio_pipeline.contracts.catalog import EXPORTS

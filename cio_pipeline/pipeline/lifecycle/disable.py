@@ -7,8 +7,8 @@ from datetime import datetime
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
 from cio_pipeline.model.windows import Feed
+from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import close_breaker
-from cio_pipeline.pipeline.deliver import attempt
 from cio_pipeline.pipeline.lifecycle.chain import begun_anew
 from cio_pipeline.pipeline.lifecycle.holding import (
     give_up_plans,
