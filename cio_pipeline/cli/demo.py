@@ -13,9 +13,10 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from cio_pipeline.cli.context import services
-from cio_pipeline.cli.export import WindowRun, run_windows, show, show_side_by_side
+from cio_pipeline.cli.export import run_windows
 from cio_pipeline.cli.output import CONSOLE, print_table
 from cio_pipeline.cli.progress import progress
+from cio_pipeline.cli.sent import WindowRun, show, show_side_by_side
 from cio_pipeline.cli.verify import Target, of_syncs, render
 from cio_pipeline.demo.size import named_size
 from cio_pipeline.demo.state import read_state

@@ -10,6 +10,7 @@ import typer
 
 from cio_pipeline.cli.context import services
 from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.contracts.message_envelope import DEFAULT_KEY_TEMPLATE
 from cio_pipeline.files.json_text import NotJson, fields
 from cio_pipeline.files.message_keys import KeyTemplate, compile_template
@@ -39,7 +40,7 @@ def key_preview(
     template: Annotated[
         str | None, typer.Option(help="Try this template instead of the sync's.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,  # noqa: FBT002 - typer's way to declare a flag
+    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
 ) -> None:
     """Show the keys that messages would get, their objects' metadata, and the template's warnings.
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from cio_pipeline.cli.apply import read_file
 from cio_pipeline.cli.context import scope_of, services, window_at
 from cio_pipeline.cli.output import print_json, print_table
-from cio_pipeline.cli.sync import read_file
+from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.destinations.overlap import absolute, location
 from cio_pipeline.ledger import upkeep
 from cio_pipeline.ledger.open import open_ledger
@@ -19,8 +20,6 @@ from cio_pipeline.pipeline.write_manifests import write_manifests
 from cio_pipeline.settings import settings
 
 app = typer.Typer(help="Check and back up the ledger; bring it back after a loss.")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 @app.command()

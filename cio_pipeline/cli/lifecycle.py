@@ -7,6 +7,7 @@ import typer
 
 from cio_pipeline.cli.context import services, time_at, whoever
 from cio_pipeline.cli.output import CONSOLE, print_json
+from cio_pipeline.cli.parameters import AsJson, SyncId
 from cio_pipeline.pipeline.lifecycle import verbs
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.lifecycle.upgrade import FROM_V1, NEWEST
@@ -14,8 +15,6 @@ from cio_pipeline.pipeline.lifecycle.upgrade import FROM_V1, NEWEST
 SHOWN = 50
 """Objects that are named one by one; `--json` has all."""
 
-SyncId = Annotated[str, typer.Argument(help="Id of the sync.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 At = Annotated[str | None, typer.Option(help="As if at this time (UTC); default: now.")]
 Exports = Annotated[
     list[str] | None, typer.Option("--export", help=f"{verbs.PAUSE.exports} Repeatable.")

@@ -6,6 +6,7 @@ import typer
 
 from cio_pipeline.cli.context import feed_of_sync, scope_of, services, window_at
 from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline import abandon as use_case
 from cio_pipeline.pipeline.preview import preview
@@ -25,7 +26,7 @@ def plan(  # noqa: PLR0917 - typer takes options as parameters
     sync: Annotated[list[str] | None, typer.Option(help="Only this sync; repeatable.")] = None,
     feed: Annotated[Feed, typer.Option(help="Which feed.")] = Feed.DATA_OUT,
     count: Annotated[bool, typer.Option(help="Read the changesets and count rows.")] = True,  # noqa: FBT002 - typer's way to declare a flag
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - the same
+    as_json: AsJson = False,  # noqa: FBT002 - the same
 ) -> None:
     """Show what a window would send to each sync and why, without sending anything."""
     if context.invoked_subcommand is not None:
@@ -55,7 +56,7 @@ def plan(  # noqa: PLR0917 - typer takes options as parameters
 def abandon(
     sync_id: Annotated[str, typer.Argument(help="Id of the sync.")],
     export: Annotated[str, typer.Argument(help="Name of the export.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - the same
+    as_json: AsJson = False,  # noqa: FBT002 - the same
 ) -> None:
     """Give up an unfinished plan: what it put is removed, and the next run plans anew.
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.raw_lines import show_left_out
 from cio_pipeline.destinations.secrets import resolve
 from cio_pipeline.model.errors import InvalidConfig
@@ -26,7 +27,7 @@ def pull(  # noqa: PLR0917 - typer takes options as parameters
     cursor: Annotated[
         str | None, typer.Option(help="Begin here, not where the last pull ended.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,  # noqa: FBT002 - typer's way to declare a flag
+    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
 ) -> None:
     """Pull calls from an endpoint until there is no more; a later pull goes on from there.
 

@@ -6,13 +6,13 @@ import typer
 
 from cio_pipeline.cli.context import scope_of, services, window_at
 from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.pipeline.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.write_manifests import write_manifests
 
 app = typer.Typer(help="Rows that break the contract: list them, send them once mended.")
 
 Syncs = Annotated[list[str] | None, typer.Option("--sync", help="Only this sync; repeatable.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 @app.command("list")

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cio_pipeline.cli.context import services
 from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.pull import pull
 from cio_pipeline.cli.raw_lines import Into, Loaded, load_lines, show_left_out, whose
 from cio_pipeline.contracts.declare import SourceTable
@@ -26,7 +27,6 @@ from cio_pipeline.wiring import now
 
 app = typer.Typer(help="Create the source tables, load files into them, look at them.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 app.command()(pull)
 

@@ -8,11 +8,10 @@ import typer
 
 from cio_pipeline.cli.context import services
 from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.destinations.policy import policy as policy_of
 from cio_pipeline.pipeline.validate import Validated
 from cio_pipeline.pipeline.validate import validate as validate_syncs
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 def validate(

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cio_pipeline.cli.context import services
 from cio_pipeline.cli.output import CONSOLE, print_json
+from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.progress import progress
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.errors import InvalidConfig
@@ -51,7 +52,7 @@ def verify(
         list[Path] | None, typer.Option(help="A bucket's folder, without ledger; repeatable.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Do not read the files.")] = False,  # noqa: FBT002 - typer's way to declare a flag
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - the same
+    as_json: AsJson = False,  # noqa: FBT002 - the same
 ) -> None:
     """Prove from bucket and manifests that nothing is missing, doubled or altered.
 

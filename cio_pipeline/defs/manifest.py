@@ -14,7 +14,7 @@ from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.restore import restore_manifests
-from cio_pipeline.pipeline.write_manifests import write_manifests
+from cio_pipeline.pipeline.write_manifests import Written, write_manifests
 
 
 def build_manifest(
@@ -45,28 +45,30 @@ def build_manifest(
         written = write_manifests(
             services, window_of(context, feed), chosen.sync_ids, chosen.lane, feed
         )
-        failed = [one for one in written if one.error is not None]
-        return dg.MaterializeResult(
-            metadata={
-                "syncs": table(
-                    {"sync": "string", "manifest": "string", "files": "int", "error": "string"},
-                    [
-                        (
-                            one.sync_id,
-                            manifest_key(one.ordinal) if one.ordinal else "",
-                            one.files,
-                            one.error or "",
-                        )
-                        for one in written
-                    ],
-                ),
-                "manifests": len(written) - len(failed),
-                "files_listed": sum(one.files for one in written),
-                "syncs_failed": len(failed),
-            }
-        )
+        return dg.MaterializeResult(metadata=_metadata(written))
 
     return manifest
+
+
+def _metadata(written: Sequence[Written]) -> dict[str, Any]:
+    """A row per sync, and the sums."""
+    failed = sum(one.error is not None for one in written)
+    rows = [
+        (
+            one.sync_id,
+            manifest_key(one.ordinal) if one.ordinal else "",
+            one.files,
+            one.error or "",
+        )
+        for one in written
+    ]
+    columns = {"sync": "string", "manifest": "string", "files": "int", "error": "string"}
+    return {
+        "syncs": table(columns, rows),
+        "manifests": len(written) - failed,
+        "files_listed": sum(one.files for one in written),
+        "syncs_failed": failed,
+    }
 
 
 MANIFEST_KEYS = {

@@ -76,17 +76,17 @@ def _metrics() -> tuple[_Metric, ...]:
     email = channel == "email"
     machine = pl.when(email).then(odds(draw("machine"), 0.1))
     corrected = email & odds(draw("correct"), 0.04)
-    by_person = {"user_agent": choice(draw("agent"), _AGENTS)}
-    by_mail = {"email_client": pl.when(email).then(choice(draw("client"), _CLIENTS))}
+    reader = {
+        "user_agent": choice(draw("agent"), _AGENTS),
+        "email_client": pl.when(email).then(choice(draw("client"), _CLIENTS)),
+    }
     link = {
-        **by_person,
-        **by_mail,
+        **reader,
         "link_id": nth_link(draw) + 1,
         "link_url": nth(nth_link(draw), _LINKS),
     }
     opening = {
-        **by_person,
-        **by_mail,
+        **reader,
         "proxied": pl.when(email).then(odds(draw("proxied"), 0.25)),
         "prefetched": pl.when(email).then(odds(draw("prefetched"), 0.2)),
     }

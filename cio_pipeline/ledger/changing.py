@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, update
 
 from cio_pipeline.ledger.bulk import name_pairs
+from cio_pipeline.ledger.chain import store_manifest
 from cio_pipeline.ledger.history import record
 from cio_pipeline.ledger.leases import hold
-from cio_pipeline.ledger.manifests import store_manifest
 from cio_pipeline.ledger.positions import unfinished_pairs
 from cio_pipeline.ledger.registry import register, registered_syncs
 from cio_pipeline.ledger.schema import positions, quarantine, syncs

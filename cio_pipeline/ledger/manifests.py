@@ -4,23 +4,21 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NoReturn
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, update
 
 from cio_pipeline.ledger.bulk import chunks
+from cio_pipeline.ledger.chain import another_run, last_of, store_manifest
 from cio_pipeline.ledger.failures import RowConflict
 from cio_pipeline.ledger.plan_rows import is_committed
 from cio_pipeline.ledger.positions import overtake_errors
 from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
 from cio_pipeline.ledger.transactions import Database
-from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.manifests import (
     CHAIN,
     Manifest,
     ManifestFile,
     VoidSequence,
-    digest,
     manifest_key,
 )
 from cio_pipeline.model.plans import Mode, Series
@@ -54,7 +52,7 @@ class SqlManifests:
 
     def last(self, sync_id: str) -> tuple[int, str] | None:
         """Ordinal and digest of the last stored manifest."""
-        return self.database.read(lambda connection: _last(connection, sync_id))
+        return self.database.read(lambda connection: last_of(connection, sync_id))
 
     def store(self, manifest: Manifest, body: bytes) -> None:
         """Store a manifest before it is put, and mark what it lists.
@@ -65,7 +63,7 @@ class SqlManifests:
         try:
             self.database.write(lambda connection: store_manifest(connection, manifest, body))
         except RowConflict:
-            _another_run(manifest)
+            another_run(manifest)
 
     def unput(self, sync_ids: Collection[str]) -> Sequence[tuple[str, int, bytes]]:
         """(sync id, ordinal, body) of stored manifests that have not been put yet, in order.
@@ -140,31 +138,6 @@ class SqlManifests:
         return [file for _, file in rows]
 
 
-def store_manifest(connection: Connection, manifest: Manifest, body: bytes) -> None:
-    """Store a manifest and mark what it lists; LeaseLost if it does not continue the chain."""
-    before = (manifest.ordinal - 1, manifest.previous) if manifest.previous else None
-    if before != _last(connection, manifest.sync_id) or (not before and manifest.ordinal != 1):
-        _another_run(manifest)
-    connection.execute(
-        insert(manifests).values(
-            sync_id=manifest.sync_id, ordinal=manifest.ordinal, digest=digest(body), body=body
-        )
-    )
-    _list_files(connection, manifest)
-    _list_voids(connection, manifest)
-
-
-def _last(connection: Connection, sync_id: str) -> tuple[int, str] | None:
-    query = (
-        select(manifests.c.ordinal, manifests.c.digest)
-        .where(manifests.c.sync_id == sync_id)
-        .order_by(manifests.c.ordinal.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).first()
-    return None if row is None else (row[0], row[1])
-
-
 def _committed(
     connection: Connection, condition: ColumnElement[bool]
 ) -> list[tuple[str, ManifestFile]]:
@@ -214,40 +187,3 @@ def _unlisted_voids(
         (row.sync_id, VoidSequence(row.export, Series(row.series), row.sequence))
         for row in sorted(rows, key=lambda r: (r.export, r.series, r.sequence))
     ]
-
-
-def _list_files(connection: Connection, manifest: Manifest) -> None:
-    listed = 0
-    for chunk in chunks((file.key, file.sequence) for file in manifest.files):
-        listed += connection.execute(
-            update(files)
-            .where(
-                files.c.sync_id == manifest.sync_id,
-                tuple_(files.c.key, files.c.sequence).in_(chunk),
-                files.c.manifest_ordinal.is_(None),
-            )
-            .values(manifest_ordinal=manifest.ordinal)
-        ).rowcount
-    if listed != len(manifest.files):
-        _another_run(manifest)
-
-
-def _list_voids(connection: Connection, manifest: Manifest) -> None:
-    numbers = [(void.export, void.series.value, void.sequence) for void in manifest.void]
-    for chunk in chunks(numbers):
-        connection.execute(
-            update(voids)
-            .where(
-                voids.c.sync_id == manifest.sync_id,
-                tuple_(voids.c.export, voids.c.series, voids.c.sequence).in_(chunk),
-            )
-            .values(manifest_ordinal=manifest.ordinal)
-        )
-
-
-def _another_run(manifest: Manifest) -> NoReturn:
-    raise LeaseLost(
-        f"Manifest {manifest.ordinal} of sync '{manifest.sync_id}' does not continue what the "
-        "ledger holds: another run stored one.",
-        "Nothing needs to be done: the next manifest lists what is left.",
-    )

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from cio_pipeline.ledger.bulk import chunks, insert_missing, upsert
 from cio_pipeline.ledger.committed import committed_plans
 from cio_pipeline.ledger.cuts import keep_cuts
-from cio_pipeline.ledger.known_files import CONTRADICTS, not_known
+from cio_pipeline.ledger.giving_way import abandon_unfinished, drop_unput
+from cio_pipeline.ledger.known_files import not_known
 from cio_pipeline.ledger.leases import hold
-from cio_pipeline.ledger.plan_rows import file_row, is_under_way, opened, plan_row
+from cio_pipeline.ledger.plan_rows import file_row, opened, plan_row
 from cio_pipeline.ledger.positions import move
 from cio_pipeline.ledger.quarantine import resolve
 from cio_pipeline.ledger.registry import register
 from cio_pipeline.ledger.schema import (
-    UNFINISHED,
     files,
     manifests,
     plans,
@@ -93,8 +93,8 @@ def _require_empty(connection: Connection) -> None:
 
 
 def _take_in(connection: Connection, found: Recovered, now: datetime) -> None:
-    _drop_unput(connection, found)
-    unfinished = _abandon(connection, found, now)
+    drop_unput(connection, found)
+    unfinished = abandon_unfinished(connection, found, now)
     keep_cuts(connection, _cuts(found))
     for one in found.plans:
         _insert_plan(connection, one)
@@ -108,57 +108,6 @@ def _take_in(connection: Connection, found: Recovered, now: datetime) -> None:
     move(connection, ends, {found.sync_id: found.generation}, now)
     for export, identities in found.sent.items():
         resolve(connection, _NOBODY, (found.sync_id, export), identities, "superseded")
-
-
-def _drop_unput(connection: Connection, found: Recovered) -> None:
-    """Remove stored manifests that the bucket has in another form; they were never put.
-
-    What they list counts as unlisted again, until a manifest of the bucket lists it.
-    """
-    first = min((ordinal for ordinal, _ in found.manifests), default=None)
-    if first is None:
-        return
-    stored = manifests.c.sync_id == found.sync_id, manifests.c.ordinal >= first
-    put = connection.scalar(
-        select(func.min(manifests.c.ordinal)).where(*stored, manifests.c.put_at.is_not(None))
-    )
-    if put is not None:
-        raise LedgerError(
-            f"Manifest {put} of sync '{found.sync_id}' was put by this ledger, and its bucket "
-            "holds another one.",
-            CONTRADICTS,
-        )
-    for table in (files, voids):
-        listed = table.c.sync_id == found.sync_id, table.c.manifest_ordinal >= first
-        connection.execute(update(table).where(*listed).values(manifest_ordinal=None))
-    connection.execute(delete(manifests).where(*stored))
-
-
-def _abandon(connection: Connection, found: Recovered, now: datetime) -> list[tuple[str, str, int]]:
-    """Close unfinished plans, and forget their files; the (export, series, number) of those."""
-    query = select(plans.c.id).where(
-        plans.c.sync_id == found.sync_id,
-        plans.c.state.in_(UNFINISHED),
-        plans.c.export.not_in(sorted(found.kept)),
-    )
-    ids = list(connection.scalars(query))
-    sealed = list(
-        connection.execute(
-            select(files.c.key, plans.c.export, files.c.series, files.c.sequence)
-            .join(plans, plans.c.id == files.c.plan_id)
-            .where(plans.c.id.in_(ids), is_under_way())
-        )
-    )
-    for chunk in chunks((key, sequence) for key, _, _, sequence in sealed):
-        ours = files.c.sync_id == found.sync_id
-        these = tuple_(files.c.key, files.c.sequence).in_(chunk)
-        connection.execute(delete(files).where(ours, these))
-    connection.execute(
-        update(plans)
-        .where(plans.c.id.in_(ids))
-        .values(state=PlanState.ABANDONED.value, closed_at=now)
-    )
-    return [(export, series, sequence) for _, export, series, sequence in sealed]
 
 
 def _cuts(found: Recovered) -> list[Cut]:

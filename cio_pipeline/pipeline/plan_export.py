@@ -1,36 +1,28 @@
 """Planning one export of a window: who is due, what each gets, frozen before anything is read."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
 
-from cio_pipeline.changesets.decide import decide
 from cio_pipeline.changesets.decisions import (
     CatchUp,
     Changes,
-    Covered,
-    Decision,
     HeldBack,
-    NotDue,
     Nothing,
-    Off,
     Refused,
     Resume,
-    Sending,
     Snapshot,
     mode_of,
 )
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, forwards, stem_of
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, stem_of
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.model.registry import ExportState, LeaseHolder, Outcome
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.begin import begin_of
-from cio_pipeline.pipeline.breaker import run_of, why_held_back
 from cio_pipeline.pipeline.cohorts import Cohort, cohorts_of
 from cio_pipeline.pipeline.cuts import decide_cut
+from cio_pipeline.pipeline.decided import Decided, decided
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
 from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.services import Services
@@ -61,78 +53,6 @@ class Batch:
         told = {one.sync_id for one in outcomes}
         others = [one for one in self.known if one.sync_id not in told]
         return replace(self, known=(*others, *outcomes))
-
-
-@dataclass(frozen=True)
-class Decided:
-    """A state and what is decided for it; `slow` syncs have a lane of their own.
-
-    `begins` if its position is not stored yet.
-    """
-
-    state: ExportState
-    decision: Decision
-    slow: bool = False
-    begins: bool = False
-
-    def concerns(self, lane: Lane) -> bool:
-        """Whether a run of this lane acts on it."""
-        if lane is Lane.SLOW:
-            return self.slow and in_lane(self.decision, Lane.ALL)
-        if lane is Lane.TICK and isinstance(self.decision, HeldBack):
-            # Of initial exports too: no run of theirs is asked for while the breaker is open.
-            return True
-        elsewhere = self.slow and lane is not Lane.ALL and isinstance(self.decision, Sending)
-        return in_lane(self.decision, lane) and not elsewhere
-
-
-def decided(
-    services: Services,
-    export: str,
-    window: Window,
-    cut: Cut,
-    scope: Scope,
-    *,
-    cut_at: Callable[[Services, datetime], Cut] = decide_cut,
-) -> list[Decided]:
-    """What each sync of the scope gets of an export in a window (D6); no position is changed.
-
-    An export that forwards begins where the sync does: at `cut_at` of that time.
-    """
-    breakers, now = services.ledger.breakers.all(), services.clock()
-    run, driving = run_of(services, window), ALL_EXPORTS[export].source
-    found: list[Decided] = []
-    for state in services.ledger.registry.states([export], scope.sync_ids):
-        begins = state.position is None and forwards(export)
-        at = replace(state, position=cut_at(services, begin_of(state))) if begins else state
-        decision = decide(at, window, cut, driving)
-        breaker = breakers.get(state.sync.id)
-        why = why_held_back(breaker, state.sync, run, now)
-        if why is not None and isinstance(decision, Sending):
-            decision = HeldBack(decision, why)
-        slow = breaker is not None and breaker.slow(now)
-        found.append(Decided(at, decision, slow, begins))
-    return found
-
-
-def in_lane(decision: Decision, lane: Lane) -> bool:
-    """Whether a run of this lane acts on the decision, or says why it does not."""
-    match decision.instead_of if isinstance(decision, HeldBack) else decision:
-        case Off() | NotDue() | Covered():
-            return False
-        case Snapshot(late=late):
-            return lane is not Lane.TICK or late
-        case CatchUp():
-            return lane is not Lane.TICK
-        case Resume(plan=plan):
-            initial = plan.lower is None
-            return lane is Lane.ALL or initial == (lane is Lane.INITIAL)
-        case Changes():
-            return lane is not Lane.INITIAL
-        case Nothing() | Refused():
-            return True
-        case _ as never:
-            assert_never(never)
 
 
 def claim(services: Services, export: str, window: Window, cut: Cut, scope: Scope) -> Batch:

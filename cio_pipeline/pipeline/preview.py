@@ -17,7 +17,8 @@ from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Feed, Window
 from cio_pipeline.pipeline.cohorts import Cohort, changeset_of, cohorts_of, forwarded_rows
 from cio_pipeline.pipeline.cuts import peek_cut
-from cio_pipeline.pipeline.plan_export import Decided, decided, drafts_of
+from cio_pipeline.pipeline.decided import Decided, decided
+from cio_pipeline.pipeline.plan_export import drafts_of
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.slices import rest_of
 

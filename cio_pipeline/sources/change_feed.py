@@ -13,6 +13,13 @@ from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.sources.errors import no_change_feed, translate
 
+_ADDED: Mapping[str, pl.DataType] = {
+    CHANGE_TYPE: pl.String(),
+    COMMIT_VERSION: pl.Int64(),
+    COMMIT_TIME: pl.Datetime("us", "UTC"),
+}
+"""What a change feed adds to a table's columns."""
+
 
 def feed(
     found: DeltaTable,
@@ -29,12 +36,7 @@ def feed(
     versions = range(min(times), max(times) + 1)
     if not has_change_feed(found):
         raise no_change_feed(table.name, versions[-1])
-    schema = {
-        **source_schema(table),
-        CHANGE_TYPE: pl.String(),
-        COMMIT_VERSION: pl.Int64(),
-        COMMIT_TIME: pl.Datetime("us", "UTC"),
-    }
+    schema = {**source_schema(table), **_ADDED}
     expressions = dict(zip(source_schema(table), selected, strict=True))
     expressions[CHANGE_TYPE] = pl.col(CHANGE_TYPE)
     expressions[COMMIT_VERSION] = pl.col(COMMIT_VERSION).cast(pl.Int64)

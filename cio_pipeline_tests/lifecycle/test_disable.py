@@ -12,7 +12,8 @@ from cio_pipeline.pipeline.lifecycle.disable import disable, enable
 from cio_pipeline.pipeline.lifecycle.switches import pause
 from cio_pipeline.pipeline.rebuild import rebuild
 from cio_pipeline.pipeline.run_export import run_export
-from cio_pipeline.pipeline.schedule import Seen, wanted_runs
+from cio_pipeline.pipeline.run_request import Seen
+from cio_pipeline.pipeline.schedule import wanted_runs
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.lifecycle.doing import EVERY, do, numbers, standing
 from cio_pipeline_tests.recovery.loss import DieAfter, change, go_on, without_ledger

@@ -1,0 +1,114 @@
+"""`cio-pipeline sync apply`: the registry made to match a sync file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cio_pipeline.cli.context import services, time_at, whoever
+from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.parameters import AsJson
+from cio_pipeline.destinations.overlap import absolute, location
+from cio_pipeline.model.errors import CioError, InvalidConfig
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.apply import Applied, apply_syncs
+from cio_pipeline.pipeline.known_workspaces import unknown_workspaces
+from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.sync_file import check_key_template, read_sync_file
+from cio_pipeline.pipeline.validate import validate
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(help="The sync file (docs/sync-file.md).")],
+    at: Annotated[
+        str | None,
+        typer.Option(help="Register as if at this time (UTC); earlier windows are no work."),
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+    no_validate: Annotated[  # noqa: FBT002 - the same
+        bool, typer.Option("--no-validate", help="Do not try out the permissions.")
+    ] = False,
+) -> None:
+    """Make the registry match a sync file; syncs that it does not name stay as they are.
+
+    Then the permissions of new and changed syncs are tried out. A sync that lacks one stays
+    registered: mend it, check with `sync validate`, and the next window sends what is outstanding.
+    """
+    text = read_file(file)
+    base = Path.cwd()
+    found = services()
+    syncs = [absolute(sync, base) for sync in read_sync_file(text)]
+    applied = apply_syncs(
+        found,
+        syncs,
+        lambda sync: location(sync.destination, base),
+        time_at(at),
+        whoever(),
+    )
+    found.ledger.breakers.close([one.sync_id for one in applied if one.action == "changed"])
+    _warn_of_unknown_workspaces(found, syncs)
+    for sync in syncs:
+        for warning in check_key_template(sync):
+            typer.echo(f"{sync.id}: {warning}.", err=True)
+    if as_json:
+        print_json(applied)
+    else:
+        _print_applied(applied)
+    if not no_validate:
+        _validate(found, syncs, applied)
+
+
+def _print_applied(applied: Sequence[Applied]) -> None:
+    rows = [(one.sync_id, one.action, ", ".join(one.changes)) for one in applied]
+    print_table("Applied", ("sync", "action", "changes"), rows, "the file names no sync")
+    for one in applied:
+        for note in one.notes:
+            typer.echo(f"{one.sync_id}: {note}", err=True)
+
+
+def _validate(found: Services, syncs: Sequence[Sync], applied: Sequence[Applied]) -> None:
+    """Try out new and changed syncs; what fails is shown, with exit code 1."""
+    news = {one.sync_id for one in applied if one.action != "unchanged"}
+    results = validate(found.destinations, [sync for sync in syncs if sync.id in news])
+    failed = [one for one in results if not one.ok]
+    for one in failed:
+        for permission in one.permissions:
+            if permission.granted is False and one.needs(permission):
+                text = f"{permission.name}: {permission.detail} {permission.next_step}"
+                typer.echo(f"{one.sync_id}: {text}", err=True)
+    if failed:
+        typer.echo(
+            "The syncs are registered. Mend this, then check with `cio-pipeline sync validate`; "
+            "the next window sends what is outstanding.",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
+def _warn_of_unknown_workspaces(found: Services, syncs: Sequence[Sync]) -> None:
+    """A workspace without rows may be new, or mistyped: told, not refused."""
+    try:
+        unknown = unknown_workspaces(found, {sync.workspace_id for sync in syncs})
+    except CioError as error:
+        typer.echo(f"The source cannot be read yet: {error}", err=True)
+        return
+    for sync in syncs:
+        if sync.workspace_id in unknown:
+            typer.echo(
+                f"{sync.id}: the source has no row of workspace {sync.workspace_id} yet; check "
+                "the number if it should.",
+                err=True,
+            )
+
+
+def read_file(file: Path) -> str:
+    """The text of a sync file; raises InvalidConfig if it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidConfig(
+            f"The sync file {file} cannot be read: {error.strerror}.", "Check the path."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InvalidConfig(f"The sync file {file} is not UTF-8.") from error

@@ -1,0 +1,103 @@
+"""What a run sent, as scripts read it and as people see it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cio_pipeline.cli.output import CONSOLE, print_table
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What one export of one window sent, over all syncs."""
+
+    window: str
+    export: str
+    syncs: int
+    files: int
+    rows: int
+    bytes: int
+    quarantined: int
+    failed: int
+    busy: int
+
+
+@dataclass(frozen=True)
+class Unlisted:
+    """A sync whose chain of manifests could not be continued, and why."""
+
+    sync_id: str
+    error: str
+
+
+@dataclass(frozen=True)
+class WindowRun:
+    """One run: its id in the Dagster UI, whether it succeeded, what it sent, what it left unlisted.
+
+    `success` is Dagster's: no step failed. `failed` is for scripts: something was left undone.
+    """
+
+    window: str
+    run_id: str
+    success: bool
+    sent: tuple[Sent, ...]
+    errors: tuple[str, ...]
+    unlisted: tuple[Unlisted, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a step failed, or something was left undone for a sync."""
+        return not self.success or bool(self.unlisted) or any(one.failed for one in self.sent)
+
+
+def show(runs: Sequence[WindowRun]) -> None:
+    """A table of what was sent, and every failure."""
+    rows = [
+        (s.window, s.export, s.files, s.rows, s.bytes, s.quarantined, s.failed)
+        for run in runs
+        for s in run.sent
+        if s.files or s.failed or s.quarantined
+    ]
+    columns = ("window", "export", "files", "rows", "bytes", "quarantined", "failed")
+    print_table("Sent", columns, rows, "nothing new")
+    show_failures(runs)
+
+
+def show_side_by_side(runs: Sequence[WindowRun]) -> None:
+    """A row per export and a column per window: rows in files."""
+    sent = {(s.export, run.window): s for run in runs for s in run.sent if s.files}
+    exports = [s.export for s in runs[0].sent] if runs else []
+    rows = [
+        (export, *(_rows_in_files(sent.get((export, run.window))) for run in runs))
+        for export in exports
+    ]
+    columns = ("export", *(run.window[-5:] for run in runs))
+    print_table("Rows in files, per window (UTC)", columns, rows)
+    show_failures(runs)
+
+
+def _rows_in_files(sent: Sent | None) -> str:
+    return f"{sent.rows:,} in {sent.files}" if sent else "-"
+
+
+def show_failures(runs: Sequence[WindowRun]) -> None:
+    """What went wrong, in words."""
+    for run in runs:
+        for error in run.errors:
+            CONSOLE.print(f"{run.window}: {error}", style="red", markup=False)
+        for one in run.unlisted:
+            CONSOLE.print(
+                f"{run.window}: manifest of {one.sync_id}: {one.error}", style="red", markup=False
+            )
+        for one in run.sent:
+            if one.failed:
+                CONSOLE.print(
+                    f"{run.window}: {one.export} failed for {one.failed} syncs; "
+                    "see `cio-pipeline sync show ID` or the check in the Dagster UI.",
+                    style="red",
+                )
+            if one.busy:
+                CONSOLE.print(
+                    f"{run.window}: {one.export} is being worked on by another run for "
+                    f"{one.busy} syncs; they were left to it.",
+                    style="yellow",
+                )

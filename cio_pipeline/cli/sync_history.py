@@ -1,0 +1,39 @@
+"""The history of a sync: who did what to it, and when."""
+
+import json
+from collections.abc import Sequence
+
+from cio_pipeline.cli.context import services
+from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.parameters import AsJson, SyncId
+from cio_pipeline.model.history import Entry
+
+
+def history(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+    """Show who did what to a sync, and when."""
+    found = services()
+    found.ledger.registry.get(sync_id)
+    entries = found.ledger.history.of(sync_id)
+    if as_json:
+        print_json(entries)
+        return
+    print_history(sync_id, entries)
+
+
+def print_history(sync_id: str, entries: Sequence[Entry]) -> None:
+    """A line per change, oldest first."""
+    rows = [(f"{e.at:%Y-%m-%d %H:%M:%S}", e.who, e.what, _from_to(e)) for e in entries]
+    print_table(f"History of {sync_id}", ("at", "who", "what", "from → to"), rows)
+
+
+def _from_to(entry: Entry) -> str:
+    if not entry.before:
+        return "registered"
+    return "; ".join(
+        f"{name}: {_short(entry.before.get(name))} → {_short(value)}"
+        for name, value in entry.after.items()
+    )
+
+
+def _short(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,72 @@
+"""The ledger gives way to the bucket: what it holds beyond the manifests there."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, select, tuple_, update
+
+from cio_pipeline.ledger.bulk import chunks
+from cio_pipeline.ledger.known_files import CONTRADICTS
+from cio_pipeline.ledger.plan_rows import is_under_way
+from cio_pipeline.ledger.schema import (
+    UNFINISHED,
+    files,
+    manifests,
+    plans,
+    voids,
+)
+from cio_pipeline.model.errors import LedgerError
+from cio_pipeline.model.plans import PlanState
+from cio_pipeline.pipeline.recovery import Recovered
+
+
+def drop_unput(connection: Connection, found: Recovered) -> None:
+    """Remove stored manifests that the bucket has in another form; they were never put.
+
+    What they list counts as unlisted again, until a manifest of the bucket lists it.
+    """
+    first = min((ordinal for ordinal, _ in found.manifests), default=None)
+    if first is None:
+        return
+    stored = manifests.c.sync_id == found.sync_id, manifests.c.ordinal >= first
+    put = connection.scalar(
+        select(func.min(manifests.c.ordinal)).where(*stored, manifests.c.put_at.is_not(None))
+    )
+    if put is not None:
+        raise LedgerError(
+            f"Manifest {put} of sync '{found.sync_id}' was put by this ledger, and its bucket "
+            "holds another one.",
+            CONTRADICTS,
+        )
+    for table in (files, voids):
+        listed = table.c.sync_id == found.sync_id, table.c.manifest_ordinal >= first
+        connection.execute(update(table).where(*listed).values(manifest_ordinal=None))
+    connection.execute(delete(manifests).where(*stored))
+
+
+def abandon_unfinished(
+    connection: Connection, found: Recovered, now: datetime
+) -> list[tuple[str, str, int]]:
+    """Close unfinished plans, and forget their files; the (export, series, number) of those."""
+    query = select(plans.c.id).where(
+        plans.c.sync_id == found.sync_id,
+        plans.c.state.in_(UNFINISHED),
+        plans.c.export.not_in(sorted(found.kept)),
+    )
+    ids = list(connection.scalars(query))
+    sealed = list(
+        connection.execute(
+            select(files.c.key, plans.c.export, files.c.series, files.c.sequence)
+            .join(plans, plans.c.id == files.c.plan_id)
+            .where(plans.c.id.in_(ids), is_under_way())
+        )
+    )
+    for chunk in chunks((key, sequence) for key, _, _, sequence in sealed):
+        ours = files.c.sync_id == found.sync_id
+        these = tuple_(files.c.key, files.c.sequence).in_(chunk)
+        connection.execute(delete(files).where(ours, these))
+    connection.execute(
+        update(plans)
+        .where(plans.c.id.in_(ids))
+        .values(state=PlanState.ABANDONED.value, closed_at=now)
+    )
+    return [(export, series, sequence) for _, export, series, sequence in sealed]

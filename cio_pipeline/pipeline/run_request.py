@@ -1,0 +1,74 @@
+"""A run that the sensor asks for, and what it must know to ask."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cio_pipeline.model.breakers import Breaker
+from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.windows import (
+    Feed,
+    Window,
+)
+from cio_pipeline.pipeline.ports import Pair
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run of a feed that is wanted.
+
+    `keys` are what the ledger counts attempts by: the window of a tick, the syncs of another
+    run. A run key that any earlier run had is never launched again, hence the attempt in it.
+    """
+
+    lane: Lane
+    window: Window
+    keys: tuple[str, ...]
+    attempt: int
+    feed: Feed = Feed.DATA_OUT
+
+    @property
+    def sync_ids(self) -> tuple[str, ...]:
+        """The syncs that the run serves; empty means all."""
+        return () if self.lane is Lane.TICK else self.keys
+
+    @property
+    def run_key(self) -> str:
+        """`lane:window:attempt`, with the first sync unless the run serves all.
+
+        Each feed has a sensor of its own, and run keys are a sensor's.
+        """
+        parts = (self.lane, self.window.key, *self.sync_ids[:1], self.attempt)
+        return ":".join(str(part) for part in parts)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the sensor knows beside the states.
+
+    `errors` are (pair, window end) already recorded. `attempts` maps (lane, key) to number and
+    time of the last attempt. `running` are the (lane, key) of unfinished runs; runs that serve
+    all syncs have their window as key. `unlisted` are the syncs that have files or manifests
+    which lie in no bucket's chain yet. `breakers` are those that are not in order, by sync.
+    """
+
+    errors: Collection[tuple[Pair, datetime]]
+    attempts: Mapping[tuple[Lane, str], tuple[int, datetime]]
+    running: Collection[tuple[Lane, str]]
+    unlisted: Collection[str] = frozenset()
+    breakers: Mapping[str, Breaker] = field(default_factory=dict[str, Breaker])
+
+    def open(self, sync_id: str, now: datetime) -> bool:
+        """Whether the sync is left alone, so that a run of its own would be in vain."""
+        breaker = self.breakers.get(sync_id)
+        return breaker is not None and breaker.open(now)
+
+    def slow(self, sync_id: str, now: datetime) -> bool:
+        """Whether the sync is served by runs of its own."""
+        breaker = self.breakers.get(sync_id)
+        return breaker is not None and breaker.slow(now)
+
+
+def tick_key(window: Window, feed: Feed) -> str:
+    """What attempts of a window are counted by: windows of two feeds may start together."""
+    return window.key if feed is Feed.DATA_OUT else f"{feed}:{window.key}"
