@@ -3,13 +3,10 @@
 How a database gets them is in `versions`; a test holds the two together.
 """
 
-from datetime import UTC, datetime, timedelta
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -17,38 +14,11 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    TypeDecorator,
-    text,
 )
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """An aware datetime as whole microseconds since 1970, the same on every database."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Microseconds; ValueError for a naive datetime."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("times in the ledger are aware, got a naive one")
-        return (value - _EPOCH) // _MICROSECOND
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """The aware UTC datetime."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
-
+from cio_pipeline.ledger.columns import UtcTime, index_where, number, sync_id, unique_while
 
 metadata = MetaData()
-
-
-def _sync_id(*, primary: bool = False) -> Column[str]:
-    return Column("sync_id", Text, ForeignKey("syncs.id"), primary_key=primary, nullable=False)
 
 
 syncs = Table(
@@ -68,8 +38,8 @@ syncs = Table(
 sync_history = Table(
     "sync_history",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    _sync_id(),
+    number(),
+    sync_id(),
     Column("at", UtcTime, nullable=False),
     Column("who", Text, nullable=False),
     Column("what", Text, nullable=False),
@@ -82,7 +52,7 @@ sync_history = Table(
 switches = Table(
     "switches",
     metadata,
-    _sync_id(primary=True),
+    sync_id(primary=True),
     Column("export", Text, primary_key=True),
     Column("enabled", Boolean, nullable=False),
     Column("paused_at", UtcTime),
@@ -99,7 +69,7 @@ cuts = Table(
 positions = Table(
     "positions",
     metadata,
-    _sync_id(primary=True),
+    sync_id(primary=True),
     Column("export", Text, primary_key=True),
     Column("generation", Integer, primary_key=True, autoincrement=False),
     Column("at", UtcTime, ForeignKey("cuts.at"), nullable=False),
@@ -109,7 +79,7 @@ positions = Table(
 sequences = Table(
     "sequences",
     metadata,
-    _sync_id(primary=True),
+    sync_id(primary=True),
     Column("export", Text, primary_key=True),
     Column("series", Text, primary_key=True),
     Column("next", BigInteger, nullable=False),
@@ -118,13 +88,11 @@ sequences = Table(
 UNFINISHED = ("open", "sealed")
 """States of a plan that is resumed, never replaced."""
 
-_UNFINISHED_SQL = text("state IN ('open', 'sealed')")
-
 plans = Table(
     "plans",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    _sync_id(),
+    number(),
+    sync_id(),
     Column("workspace_id", BigInteger, nullable=False),
     Column("export", Text, nullable=False),
     Column("version", Integer, nullable=False),
@@ -149,25 +117,16 @@ plans = Table(
     # How many slices were committed.
     Column("slice", Integer, nullable=False, server_default="0"),
     Column("layout", Text, nullable=False, server_default="flat"),
-    Index(
-        "one_unfinished_plan",
-        "sync_id",
-        "export",
-        unique=True,
-        sqlite_where=_UNFINISHED_SQL,
-        postgresql_where=_UNFINISHED_SQL,
-    ),
+    unique_while("state IN ('open', 'sealed')", "one_unfinished_plan", "sync_id", "export"),
     sqlite_autoincrement=True,
 )
-
-_UNLISTED_SQL = text("manifest_ordinal IS NULL")
 
 files = Table(
     "files",
     metadata,
     Column("plan_id", BigInteger, ForeignKey("plans.id"), primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    _sync_id(),
+    sync_id(),
     Column("key", Text, nullable=False),
     Column("series", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False),
@@ -182,13 +141,13 @@ files = Table(
     Column("slice", Integer, nullable=False, server_default="0"),
     # Equal keys are the messages feed's (M4); each has a number of its own.
     Index("one_number_per_key", "sync_id", "key", "sequence", unique=True),
-    Index("unlisted_files", "sync_id", sqlite_where=_UNLISTED_SQL, postgresql_where=_UNLISTED_SQL),
+    index_where("manifest_ordinal IS NULL", "unlisted_files", "sync_id"),
 )
 
 voids = Table(
     "voids",
     metadata,
-    _sync_id(primary=True),
+    sync_id(primary=True),
     Column("export", Text, primary_key=True),
     Column("series", Text, primary_key=True),
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
@@ -198,7 +157,7 @@ voids = Table(
 manifests = Table(
     "manifests",
     metadata,
-    _sync_id(primary=True),
+    sync_id(primary=True),
     Column("ordinal", BigInteger, primary_key=True, autoincrement=False),
     Column("digest", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
@@ -228,13 +187,11 @@ errors = Table(
     Index("errors_by_window", "window_end"),
 )
 
-_OPEN_SQL = text("state = 'open'")
-
 quarantine = Table(
     "quarantine",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    _sync_id(),
+    number(),
+    sync_id(),
     Column("export", Text, nullable=False),
     Column("workspace_id", BigInteger, nullable=False),
     Column("identity", Text, nullable=False),
@@ -245,15 +202,7 @@ quarantine = Table(
     Column("window_end", UtcTime, nullable=False),
     Column("plan_id", BigInteger, ForeignKey("plans.id"), nullable=False),
     Column("state", Text, nullable=False),
-    Index(
-        "one_open_entry",
-        "sync_id",
-        "export",
-        "digest",
-        unique=True,
-        sqlite_where=_OPEN_SQL,
-        postgresql_where=_OPEN_SQL,
-    ),
+    unique_while("state = 'open'", "one_open_entry", "sync_id", "export", "digest"),
     sqlite_autoincrement=True,
 )
 
@@ -269,7 +218,7 @@ attempts = Table(
 breakers = Table(
     "breakers",
     metadata,
-    _sync_id(primary=True),
+    sync_id(primary=True),
     Column("state", Text, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("since", UtcTime, nullable=False),
