@@ -17,8 +17,9 @@ from cio_pipeline.destinations.again import keep_trying
 from cio_pipeline.destinations.keys import JSON, check_key
 from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.destinations.s3_errors import Attempt, Taken, missing, named_errors
+from cio_pipeline.destinations.s3_keys import Keys
 from cio_pipeline.destinations.s3_permissions import permissions
-from cio_pipeline.destinations.s3_store import Keys, Opened, opened
+from cio_pipeline.destinations.s3_store import Opened, opened
 from cio_pipeline.destinations.s3_uploads import VALIDATE, abort_leftovers, upload
 from cio_pipeline.destinations.secrets import resolve
 from cio_pipeline.destinations.spooled import AT_ONCE, copying, spooled, spooled_size

@@ -6,21 +6,45 @@ lost nothing.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import obstore
 
 from cio_pipeline.destinations.probe import refused, tried
 from cio_pipeline.destinations.s3_errors import Attempt, Taken, named_errors
+from cio_pipeline.destinations.s3_store import Opened
 from cio_pipeline.destinations.s3_uploads import VALIDATE
+from cio_pipeline.model.destinations import S3Destination
 from cio_pipeline.model.errors import CioError, DestinationError, PermissionMissing
 from cio_pipeline.pipeline.ports import Permission
 
-if TYPE_CHECKING:
-    from cio_pipeline.destinations.s3 import S3Bucket
+
+class Bucket(Protocol):
+    """What is tried out, of a bucket as destination."""
+
+    @property
+    def options(self) -> S3Destination:
+        """The sync's options."""
+        ...
+
+    def opened(self) -> Opened:
+        """Its store and client."""
+        ...
+
+    def name(self, key: str) -> str:
+        """The whole name of a key."""
+        ...
+
+    def announce(self) -> None:
+        """Put `cio-validate`."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        ...
 
 
-def permissions(bucket: "S3Bucket") -> Sequence[Permission]:
+def permissions(bucket: Bucket) -> Sequence[Permission]:
     """Each permission that a sync needs; one line if the credentials or the bucket are wrong."""
     try:
         with named_errors(Attempt("use", "sts:AssumeRole")):
@@ -35,7 +59,7 @@ def permissions(bucket: "S3Bucket") -> Sequence[Permission]:
     return tuple(_all(bucket, put))
 
 
-def _all(bucket: "S3Bucket", put: Permission) -> Iterator[Permission]:
+def _all(bucket: Bucket, put: Permission) -> Iterator[Permission]:
     options = bucket.options
     yield from _written(put, kms=options.encryption == "SSE-KMS")
     yield _after(put, _read(bucket))
@@ -77,18 +101,16 @@ def _after(put: Permission, found: Permission) -> Permission:
     return replace(found, granted=None, detail="Told once s3:PutObject is there.", next_step="")
 
 
-def _read(bucket: "S3Bucket") -> Permission:
+def _read(bucket: Bucket) -> Permission:
     return tried("s3:GetObject", "verify, restore, runs after a crash", lambda: _get(bucket))
 
 
-def _get(bucket: "S3Bucket") -> object:
+def _get(bucket: Bucket) -> object:
     with named_errors(Attempt("read", "s3:GetObject", VALIDATE)):
         return obstore.get(bucket.opened().store, VALIDATE).bytes()
 
 
-def _listed(
-    bucket: "S3Bucket", action: str, needed_for: str, call: str, needed_by: Any
-) -> Permission:
+def _listed(bucket: Bucket, action: str, needed_for: str, call: str, needed_by: Any) -> Permission:
     """An action of listing, on the sync's folder only."""
     prefix = f"{bucket.options.path}/" if bucket.options.path else ""
     # One upload or version is enough to tell.
@@ -102,7 +124,7 @@ def _listed(
     return tried(action, needed_for, ask, needed_by)
 
 
-def _aborted(bucket: "S3Bucket") -> Callable[[], None]:
+def _aborted(bucket: Bucket) -> Callable[[], None]:
     def abort() -> None:
         client, name = bucket.opened().client(), bucket.name(VALIDATE)
         where = {"Bucket": bucket.options.bucket, "Key": name}
@@ -114,7 +136,7 @@ def _aborted(bucket: "S3Bucket") -> Callable[[], None]:
     return abort
 
 
-def _created(bucket: "S3Bucket") -> Callable[[], None]:
+def _created(bucket: Bucket) -> Callable[[], None]:
     def create() -> None:
         try:
             with named_errors(Attempt("create", "s3:PutObject", VALIDATE)):
