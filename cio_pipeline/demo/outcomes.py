@@ -76,15 +76,8 @@ def _metrics() -> tuple[_Metric, ...]:
     email = channel == "email"
     machine = pl.when(email).then(odds(draw("machine"), 0.1))
     corrected = email & odds(draw("correct"), 0.04)
-    reader = {
-        "user_agent": choice(draw("agent"), _AGENTS),
-        "email_client": pl.when(email).then(choice(draw("client"), _CLIENTS)),
-    }
-    link = {
-        **reader,
-        "link_id": nth_link(draw) + 1,
-        "link_url": nth(nth_link(draw), _LINKS),
-    }
+    reader = _reader(draw, email)
+    link = {**reader, "link_id": nth_link(draw) + 1, "link_url": nth(nth_link(draw), _LINKS)}
     opening = {
         **reader,
         "proxied": pl.when(email).then(odds(draw("proxied"), 0.25)),
@@ -114,6 +107,14 @@ def _metrics() -> tuple[_Metric, ...]:
             {**link, "machine": pl.lit(value=True), "known_at": clicked + 30 * MINUTE},
         ),
     )
+
+
+def _reader(draw: Draw, email: pl.Expr) -> dict[str, pl.Expr]:
+    """What is known of whoever opens or clicks."""
+    return {
+        "user_agent": choice(draw("agent"), _AGENTS),
+        "email_client": pl.when(email).then(choice(draw("client"), _CLIENTS)),
+    }
 
 
 def nth_link(draw: Draw) -> pl.Expr:
