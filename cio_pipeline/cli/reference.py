@@ -63,7 +63,8 @@ def _values(schema: dict[str, Any], field: dict[str, Any]) -> str:
         return _values(schema, schema["$defs"][field["$ref"].rpartition("/")[2]])
     if "anyOf" in field or "oneOf" in field:
         options = field.get("anyOf") or field.get("oneOf")
-        return " or ".join(_values(schema, one) for one in options or () if one != {"type": "null"})
+        found = (_values(schema, one) for one in options or () if one != {"type": "null"})
+        return " or ".join(dict.fromkeys(found))
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if "const" in field:
