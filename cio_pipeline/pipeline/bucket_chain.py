@@ -9,13 +9,14 @@ from datetime import datetime
 
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.exports.calls import CALLS
-from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, forwards
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import ManifestBroken
 from cio_pipeline.model.manifests import (
     FOLDER,
     ExportStatus,
     Manifest,
+    ManifestFile,
     VoidSequence,
     manifest_key,
     parse,
@@ -109,10 +110,21 @@ def _require_own(chain: BucketChain) -> None:
 
 def times_told(chain: BucketChain) -> set[datetime]:
     """The window ends that plans and positions of a chain refer to."""
-    files = {file.window_end for manifest, _ in chain.manifests for file in manifest.files}
+    listed = [file for manifest, _ in chain.manifests for file in manifest.files]
+    files = {file.window_end for file in listed}
+    files |= {begin_told(chain.sync, file) for file in listed if forwards(file.export)}
     statuses = [status for manifest, _ in chain.manifests for status in manifest.exports]
     positions = {status.position for status in statuses if status.position is not None}
     return files | positions | {s.initial.at for s in statuses if s.initial is not None}
+
+
+def begin_told(sync: Sync, first: ManifestFile) -> datetime:
+    """Where an export that forwards began, by the first file of a generation.
+
+    No manifest says it: it is the start of what the sync's cadence sends at a time, unless its
+    first run came late.
+    """
+    return first.window_end - sync.cadence.length
 
 
 def tables_told(chains: Iterable[BucketChain]) -> dict[datetime, dict[str, TableCut]]:

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from cio_pipeline.changesets.decide import HISTORY_LIMIT
 from cio_pipeline.contracts.declare import History
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, stem_of
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, forwards, stem_of
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.manifests import (
     InitialProgress,
@@ -15,7 +15,7 @@ from cio_pipeline.model.manifests import (
 )
 from cio_pipeline.model.plans import Mode, PlanDraft, SealedFile, Series
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.bucket_chain import BucketChain, accounted_numbers
+from cio_pipeline.pipeline.bucket_chain import BucketChain, accounted_numbers, begin_told
 from cio_pipeline.pipeline.recovery import ListedPlan, UnderWay
 from cio_pipeline.pipeline.verify_files import name_of
 
@@ -109,7 +109,8 @@ def _plans(
         one = files[0]
         lower = one.window_end if one.mode is Mode.RETRY else None
         if one.mode not in {Mode.RETRY, Mode.INITIAL}:
-            lower = reached.get((one.export, one.generation))
+            begin = begin_told(sync, one) if forwards(one.export) else None
+            lower = reached.get((one.export, one.generation), begin)
         draft = _draft(sync, files, cuts.get(lower) if lower else None, cuts[one.window_end])
         sealed = tuple(map(_sealed, files))
         yield ListedPlan(draft, sealed, manifest.ordinal, manifest.created_at)
