@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cio_pipeline.contracts.catalog import EXPORTS, exports_of
+from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS, exports_of
 from cio_pipeline.files.names import LARGEST, FileName
 from cio_pipeline.model.manifests import Manifest, ManifestFile
 from cio_pipeline.model.plans import Series
@@ -23,14 +23,17 @@ class Expected:
 
 
 def exports_by_stem(manifests: Sequence[Manifest], stems: Mapping[str, str]) -> dict[str, str]:
-    """Which export a stem is of: by the files listed, else by the sync or the contract."""
+    """Which export a stem is of: by the files listed, else by the sync or the contract.
+
+    Exports of a newer version are among them: the sync may have been upgraded since.
+    """
     found: dict[str, str] = {}
     for file in (file for m in manifests for file in m.files):
         name = name_of(file.key)
         if name:
             found.setdefault(name.stem, file.export)
     told = set(found.values())
-    for export in exports_of(manifests[-1].version):
+    for export in EXPORTS.values():
         if export.name not in told:
             found.setdefault(stems.get(export.name, export.stem), export.name)
     return found
@@ -40,8 +43,11 @@ def expected_keys(
     keys: Collection[str], manifests: Sequence[Manifest], exports: Mapping[str, str]
 ) -> Expected:
     """Sort out unlisted keys; `exports` says which export a stem is of."""
-    # A plan of before an upgrade is finished in the version that it was made in.
-    versions = {manifests[-1].version} | {file.version for m in manifests for file in m.files}
+    # A plan of before an upgrade is finished in the version that it was made in; after one, files
+    # come before the first manifest that tells of it.
+    newest = manifests[-1].version
+    versions = {version for version in VERSIONS if version >= newest}
+    versions |= {file.version for m in manifests for file in m.files}
     ours = {
         key: name
         for key in keys
@@ -60,6 +66,7 @@ def _may_be_ours(name: FileName, workspace_id: int, exports: Mapping[str, str]) 
     export = EXPORTS.get(exports.get(name.stem, ""))
     return (
         export is not None
+        and export in exports_of(name.version)
         and name.workspace_id == workspace_id
         and (name.series is Series.PLAIN or export.split)
         and (name.part is None or export.numbered_parts)

@@ -112,3 +112,22 @@ def test_what_v4_does_not_have_cannot_be_sent_again(world: World) -> None:
     with pytest.raises(UnknownExport):
         do(world, upgrade, "events")
     assert standing(world).sync.version == 4
+
+
+def test_d10_files_between_an_upgrade_and_its_first_manifest_are_in_flight(world: World) -> None:
+    world.sync(version=4)
+    go_on(world, range(2))
+    do(world, upgrade, at=during(2))
+    change(world, 2)
+    world.now = window(2).end
+    for export in ("people", "events"):
+        run_export(world.services, export, window(2), Scope())
+
+    report = world.verify()
+
+    assert report.problems == ()
+    assert {one.key for one in report.warnings} == {
+        "people_v5_1_3.parquet",
+        "people_v5_chngs_1_2.parquet",
+        "events_v5_1_1.parquet",
+    }
