@@ -1,19 +1,22 @@
 """D7: purging removes exactly what the ledger knows; recreating starts over with none of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from cio_pipeline.model.errors import InvalidConfig, PermissionMissing
+from cio_pipeline.model.errors import DestinationUnavailable, InvalidConfig, PermissionMissing
+from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.disable import disable, enable
 from cio_pipeline.pipeline.lifecycle.purge import purge, recreate
 from cio_pipeline.pipeline.rebuild import rebuild
 from cio_pipeline.pipeline.restore import restore, restore_manifests
+from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.lifecycle.doing import EVERY, do, numbers, standing
-from cio_pipeline_tests.recovery.loss import go_on, listed, without_ledger
-from cio_pipeline_tests.world import World
+from cio_pipeline_tests.recovery.loss import change, go_on, listed, without_ledger
+from cio_pipeline_tests.world import World, window
 
 
 def everything(world: World) -> list[str]:
@@ -172,3 +175,57 @@ def test_d7_a_crash_anywhere_leaves_recreating_repeatable(
 
 def listed_here(world: World) -> list[str]:
     return world.read("events")["event_id"].to_list()
+
+
+class RunsMeanwhile:
+    """A destination; a run delivers to it once, while its objects are listed."""
+
+    def __init__(self, inner: Any, run: Callable[[], Any]) -> None:
+        self.inner, self.run = inner, [run]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def list(self, prefix: str = "") -> list[Any]:
+        found = list(self.inner.list(prefix))
+        if self.run:
+            self.run.pop()()
+        return found
+
+
+def test_d7_nothing_is_left_of_a_run_that_delivers_while_a_sync_is_recreated(world: World) -> None:
+    """What is removed is looked for when no run can put anything any more."""
+    sync = world.sync()
+    go_on(world, range(1))
+    change(world, 1)
+    world.now = window(1).end
+    place = RunsMeanwhile(
+        world.services.destinations(sync),
+        lambda: run_export(world.services, "people", window(1), Scope()),
+    )
+
+    do(world, recreate, services=world.as_run("me", destinations=lambda _: place))
+    go_on(world, [2])
+
+    report = world.verify()
+    assert report.ok, report
+    assert report.warnings == ()
+
+
+class Dead:
+    def __getattr__(self, name: str) -> Any:
+        raise DestinationUnavailable("It does not answer.")
+
+
+def test_d10_purged_and_enabled_while_its_bucket_does_not_answer_its_chain_begins_anew(
+    world: World,
+) -> None:
+    world.sync()
+    go_on(world, range(2))
+    do(world, disable)
+    do(world, purge)
+    do(world, enable, services=world.as_run("me", destinations=lambda _: Dead()))
+    go_on(world, [3])
+    report = world.verify()
+    assert report.ok, report
+    assert (report.first, report.complete_up_to) == (3, 4)

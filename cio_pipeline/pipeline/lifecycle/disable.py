@@ -57,11 +57,12 @@ def enable(services: Services, order: Order) -> Report:
     if known.disabled_at is None:
         return Report(order.sync_id, "enable", (), ("It is enabled already.",))
     with holding(services, known) as held:
+        purged = _is_purged(services, known)
         found, notes = _looked_at(services, known)
         given_up = give_up_plans(services, held, known)
         list_rest(services, held, known)
         to, manifest = anew(known, order.at), None
-        if found is not None and not found.files:
+        if purged or (found is not None and not found.files):
             to, manifest = begun_anew(services, known, to, order.at)
         deed = Deed(order.who, "enable")
         services.ledger.changes.change(held.lease, known, to, deed, order.at, manifest=manifest)
@@ -95,6 +96,12 @@ def anew(known: RegisteredSync, at: datetime) -> RegisteredSync:
             for name, switch in known.switches.items()
         },
     )
+
+
+def _is_purged(services: Services, known: RegisteredSync) -> bool:
+    """Whether nothing of the chain is where the sync's files go: it has to begin anew there."""
+    last = services.ledger.manifests.last(known.sync.id)
+    return last is not None and known.first_manifest > last[0]
 
 
 def _looked_at(services: Services, known: RegisteredSync) -> tuple[Remains | None, list[str]]:

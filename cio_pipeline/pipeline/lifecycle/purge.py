@@ -35,10 +35,10 @@ def purge(services: Services, order: Order) -> Report:
             "Disable it first, or start it over with "
             f"`cio-pipeline sync recreate {order.sync_id}`.",
         )
-    found = remains(services, known)
     if not order.sure:
-        return _would(order, "purge", found)
+        return _would(order, "purge", remains(services, known))
     with holding(services, known) as held:
+        found = remains(services, known)
         remove(services, held, known, found)
         given_up = give_up_plans(services, held, known)
         list_rest(services, held, known)
@@ -57,10 +57,11 @@ def recreate(services: Services, order: Order) -> Report:
     the sync stays as it is. Repeatable after a crash. Raises as purge does.
     """
     known = services.ledger.registry.get(order.sync_id)
-    found = remains(services, known)
     if not order.sure:
-        return _would(order, "recreate", found)
+        return _would(order, "recreate", remains(services, known))
     with holding(services, known) as held:
+        # Not before: a run could deliver in between what would then be left.
+        found = remains(services, known)
         remove(services, held, known, found)
         given_up = give_up_plans(services, held, known)
         list_rest(services, held, known)
