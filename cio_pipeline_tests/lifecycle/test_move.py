@@ -203,3 +203,31 @@ def test_d7_a_crash_anywhere_leaves_moving_repeatable(
         assert copy.verify().ok, (at, fuse.names[-1])
         copy.ledger.close()
     assert at > 8
+
+
+def test_d10_what_was_delivered_after_the_copy_is_listed_in_the_old_place(world: World) -> None:
+    """A manifest must not list in the new place what lies in the old one only."""
+    world.sync()
+    go_on(world, range(2))
+    shutil.copytree(world.folder(), world.root / "copied")
+    change(world, 2)
+    world.now = window(2).end
+    run_export(world.services, "people", window(2), Scope())
+
+    move(world, "copied")
+    go_on(world, [3])
+
+    report = world.verify()
+    assert report.ok, report
+    assert (report.first, report.complete_up_to) == (4, 5)
+    assert world.manifests() == ["1.manifest", "2.manifest", "3.manifest"]
+
+
+def test_d7_a_copied_place_is_not_taken_while_a_run_delivers_to_the_old_one(world: World) -> None:
+    world.sync()
+    go_on(world, range(1))
+    shutil.copytree(world.folder(), world.root / "copied")
+    world.ledger.leases.claim([("a", "people")], "run 2", world.now, TTL)
+    with pytest.raises(LeaseLost, match="run 2"):
+        move(world, "copied")
+    assert standing(world).sync.destination.path == "bucket/a"

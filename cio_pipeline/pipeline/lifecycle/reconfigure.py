@@ -12,6 +12,7 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.abandon import give_up
 from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.lifecycle.chain import begun_anew
 from cio_pipeline.pipeline.lifecycle.holding import (
     holding,
@@ -44,11 +45,20 @@ def redirect(
     that moves, InvalidConfig if one of its initial exports is under way, the destination's errors.
     """
     require_fit(services, sync)
-    if located(known.sync) == located(sync) or _chain_is_there(services, known, sync):
-        services.ledger.registry.put(sync, switches, at, deed)
-        close_breaker(services.ledger, sync.id)
+    if located(known.sync) == located(sync):
+        _put(services, sync, switches, at, deed)
         return ()
-    return _move(services, known, replace(known, sync=sync, switches=switches), at, deed)
+    with holding(services, known) as held:
+        if _chain_is_there(services, known, sync):
+            _put(services, sync, switches, at, deed)
+            return ()
+        to = replace(known, sync=sync, switches=switches)
+        return _move(services, held, known, to, at=at, deed=deed)
+
+
+def _put(services: Services, sync: Sync, switches: Switches, at: datetime, deed: Deed) -> None:
+    services.ledger.registry.put(sync, switches, at, deed)
+    close_breaker(services.ledger, sync.id)
 
 
 def require_fit(services: Services, sync: Sync) -> None:
@@ -66,9 +76,12 @@ def require_fit(services: Services, sync: Sync) -> None:
 
 
 def _chain_is_there(services: Services, known: RegisteredSync, sync: Sync) -> bool:
-    """Whether the last manifest lies in the new place: all was copied, or it is the old one."""
+    """Whether the last manifest lies in the new place: all was copied, or it is the old one.
+
+    Not if something was delivered since: it lies in the old place only.
+    """
     last = services.ledger.manifests.last(known.sync.id)
-    if last is None or not sync.manifest:
+    if last is None or not sync.manifest or services.ledger.manifests.pending([sync.id]):
         return False
     try:
         return services.destinations(sync).sha256(manifest_key(last[0])) == last[1]
@@ -77,20 +90,25 @@ def _chain_is_there(services: Services, known: RegisteredSync, sync: Sync) -> bo
 
 
 def _move(
-    services: Services, known: RegisteredSync, to: RegisteredSync, at: datetime, deed: Deed
+    services: Services,
+    held: HeldLease,
+    known: RegisteredSync,
+    to: RegisteredSync,
+    *,
+    at: datetime,
+    deed: Deed,
 ) -> tuple[str, ...]:
-    with holding(services, known) as held:
-        plans = open_plans(services, known)
-        require_no_slices(plans)
-        given_up = [give_up(services, held, plan) for plan in plans]
-        window = window_at(services.clock())
-        # The old place gets what was delivered to it, if it still answers.
-        ended = continue_chains(services, held, window, [known])
-        list_rest(services, held, known)
-        to, manifest = begun_anew(services, known, to, at)
-        services.ledger.changes.change(held.lease, known, to, deed, at, manifest=manifest)
-        close_breaker(services.ledger, to.sync.id)
-        begun = continue_chains(services, held, window, [to])
+    plans = open_plans(services, known)
+    require_no_slices(plans)
+    given_up = [give_up(services, held, plan) for plan in plans]
+    window = window_at(services.clock())
+    # The old place gets what was delivered to it, if it still answers.
+    ended = continue_chains(services, held, window, [known])
+    list_rest(services, held, known)
+    to, manifest = begun_anew(services, known, to, at)
+    services.ledger.changes.change(held.lease, known, to, deed, at, manifest=manifest)
+    close_breaker(services.ledger, to.sync.id)
+    begun = continue_chains(services, held, window, [to])
     notes = [*told(given_up), *(one.error for one in (*ended, *begun) if one.error is not None)]
     if manifest is not None:
         notes.append(
