@@ -25,7 +25,7 @@ from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.begin import begin_of
+from cio_pipeline.pipeline.begin import begin_of, is_fresh
 from cio_pipeline.pipeline.breaker import run_of, why_held_back
 from cio_pipeline.pipeline.cuts import decide_cut
 from cio_pipeline.pipeline.services import Services
@@ -47,11 +47,12 @@ class Decided:
         """Whether a run of this lane acts on it."""
         if lane is Lane.SLOW:
             return self.slow and in_lane(self.decision, Lane.ALL)
+        fresh = is_fresh(self.state)
         if lane is Lane.TICK and isinstance(self.decision, HeldBack):
             # Of initial exports too: no run of theirs is asked for while the breaker is open.
             return True
         elsewhere = self.slow and lane is not Lane.ALL and isinstance(self.decision, Sending)
-        return in_lane(self.decision, lane) and not elsewhere
+        return in_lane(self.decision, lane, fresh=fresh) and not elsewhere
 
 
 def decided(
@@ -83,8 +84,11 @@ def decided(
     return found
 
 
-def in_lane(decision: Decision, lane: Lane) -> bool:
-    """Whether a run of this lane acts on the decision, or says why it does not."""
+def in_lane(decision: Decision, lane: Lane, *, fresh: bool = False) -> bool:
+    """Whether a run of this lane acts on the decision, or says why it does not.
+
+    `fresh`: the export is served by the initial lane now, whatever its open plan was made for.
+    """
     match decision.instead_of if isinstance(decision, HeldBack) else decision:
         case Off() | NotDue() | Covered():
             return False
@@ -94,7 +98,7 @@ def in_lane(decision: Decision, lane: Lane) -> bool:
             return lane is not Lane.TICK
         case Resume(plan=plan):
             initial = plan.lower is None
-            return lane is Lane.ALL or initial == (lane is Lane.INITIAL)
+            return {Lane.INITIAL: initial or fresh, Lane.TICK: not initial}.get(lane, True)
         case Changes():
             return lane is not Lane.INITIAL
         case Nothing() | Refused():

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from cio_pipeline.contracts.feeds import forwards
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.windows import (
@@ -14,7 +13,7 @@ from cio_pipeline.model.windows import (
     closed_windows,
     last_closed_window,
 )
-from cio_pipeline.pipeline.begin import begin_of
+from cio_pipeline.pipeline.begin import is_fresh, stands_at
 from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.run_request import Request, Seen, tick_key
 from cio_pipeline.pipeline.write_manifests import CHAIN
@@ -51,22 +50,6 @@ def wanted_runs(
         *_runs_of_syncs(Lane.SLOW, slow, seen, now, feed),
     ]
     return [*exports, *_manifest_runs(exports, seen, now, feed)]
-
-
-def is_fresh(state: ExportState) -> bool:
-    """Whether the export waits for its initial export, or for catching up after a pause."""
-    stands = stands_at(state)
-    if stands is None:
-        return True
-    resumed = state.switch.resumed_at
-    return resumed is not None and stands < resumed
-
-
-def stands_at(state: ExportState) -> datetime | None:
-    """Up to when everything was sent; an export that forwards begins with its sync."""
-    if state.position is not None:
-        return state.position.at
-    return begin_of(state) if forwards(state.export) else None
 
 
 def _ticks(states: Sequence[ExportState], seen: Seen, now: datetime, feed: Feed) -> list[Request]:

@@ -124,7 +124,8 @@ class Feed:
     def _run(self, reader: Reader, export: str, course: Course, run: Run) -> list[Course]:
         steps = [course]
         if course.plan is not None:
-            if run.lane != "all" and course.plan.first != (run.lane == "initial"):
+            again = run.lane == "initial" and self._resumed(reader, export, course.position)
+            if run.lane != "all" and course.plan.first != (run.lane == "initial") and not again:
                 return steps
             steps.append(course.finished())
         done = steps[-1]

@@ -6,12 +6,18 @@ import pytest
 
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.apply import Applied, apply_syncs
 from cio_pipeline.pipeline.breaker import Delivered, after
+from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.purge import recreate
 from cio_pipeline.pipeline.lifecycle.switches import pause, resume
+from cio_pipeline.pipeline.run_export import run_export
+from cio_pipeline.pipeline.run_request import Seen
+from cio_pipeline.pipeline.schedule import wanted_runs
+from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.lifecycle.doing import do, standing
-from cio_pipeline_tests.recovery.loss import go_on
+from cio_pipeline_tests.recovery.loss import DieAfter, change, go_on
 from cio_pipeline_tests.world import World, during, window
 
 DAY = timedelta(days=1)
@@ -114,3 +120,27 @@ def test_a_file_whose_exports_changed_turns_those_that_changed_only(world: World
     assert set(found.changes) == {"metrics off", "subjects on"}
     on = {name for name, switch in standing(world).switches.items() if switch.enabled}
     assert on == {"people", "subjects", "outputs"}
+
+
+def test_d7_a_plan_left_open_before_a_pause_is_finished_once_it_is_over(world: World) -> None:
+    """Also where no other sync has anything to send, so that no tick is asked for."""
+    world.sync(exports=["people"])
+    go_on(world, range(1))
+    change(world, 1)
+    world.now = window(1).end
+    dying = watched(world.services, DieAfter("destination.put"), "dying")
+    with pytest.raises(Crash):
+        run_export(dying, "people", window(1), Scope())
+    world.now += 2 * TTL
+    do(world, pause)
+    do(world, resume, at=during(3))
+    world.now = window(3).end
+
+    states = world.ledger.registry.states(["people"])
+    (wanted,) = wanted_runs(states, Seen((), {}, ()), world.now)
+    run_export(world.services, "people", wanted.window, Scope(wanted.sync_ids, wanted.lane))
+
+    (state,) = world.ledger.registry.states(["people"])
+    assert state.open_plan is None
+    assert state.position is not None
+    assert state.position.at == window(3).end
