@@ -58,6 +58,15 @@ def empty_source() -> Path:
     return folder
 
 
+@cache
+def empty_ledger() -> Path:
+    """A ledger of SQLite in which nothing stands: its tables are made version by version."""
+    folder = Path(tempfile.mkdtemp(prefix="ledger-"))
+    open_ledger(f"sqlite:///{folder / 'ledger.db'}").close()
+    atexit.register(shutil.rmtree, folder)
+    return folder / "ledger.db"
+
+
 @dataclass
 class World:
     """See the module. `root` is a temporary folder."""
@@ -69,7 +78,10 @@ class World:
     services: Services = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ledger = open_ledger(self.ledger_url or f"sqlite:///{self.root / 'ledger.db'}")
+        file = self.root / "ledger.db"
+        if not self.ledger_url and not file.exists():
+            shutil.copy(empty_ledger(), file)
+        self.ledger = open_ledger(self.ledger_url or f"sqlite:///{file}")
         if not (self.root / "source").exists():
             shutil.copytree(empty_source(), self.source_uri)
         self.services = Services(
