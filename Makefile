@@ -34,7 +34,7 @@ dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with
 	$(BIN)/dagster dev --workspace workspace.yaml
 
 test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL, Chromium and Azurite if missing)
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 
 servers: azurite
 	@[ -n "$$(ls $$(pg_config --bindir 2>/dev/null)/initdb /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] \
