@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, tuple_, update
+from sqlalchemy import Connection, RowMapping, delete, func, select, tuple_, update
 
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.known_files import CONTRADICTS
 from cio_pipeline.ledger.plan_rows import is_under_way
+from cio_pipeline.ledger.quarantine import read_again
 from cio_pipeline.ledger.schema import (
     UNFINISHED,
     files,
@@ -15,7 +16,7 @@ from cio_pipeline.ledger.schema import (
     voids,
 )
 from cio_pipeline.model.errors import LedgerError
-from cio_pipeline.model.plans import PlanState
+from cio_pipeline.model.plans import Mode, PlanState
 from cio_pipeline.pipeline.recovery import Recovered
 
 
@@ -47,12 +48,15 @@ def abandon_unfinished(
     connection: Connection, found: Recovered, now: datetime
 ) -> list[tuple[str, str, int]]:
     """Close unfinished plans, and forget their files; the (export, series, number) of those."""
-    query = select(plans.c.id).where(
+    query = select(plans.c.id, plans.c.export, plans.c.mode, plans.c.upper_at).where(
         plans.c.sync_id == found.sync_id,
         plans.c.state.in_(UNFINISHED),
         plans.c.export.not_in(sorted(found.kept)),
     )
-    ids = list(connection.scalars(query))
+    unfinished = connection.execute(query).mappings().all()
+    ids = [row["id"] for row in unfinished]
+    ahead = [row["id"] for row in unfinished if _is_ahead(row, found)]
+    read_again(connection, ahead)
     sealed = list(
         connection.execute(
             select(files.c.key, plans.c.export, files.c.series, files.c.sequence)
@@ -70,3 +74,10 @@ def abandon_unfinished(
         .values(state=PlanState.ABANDONED.value, closed_at=now)
     )
     return [(export, series, sequence) for _, export, series, sequence in sealed]
+
+
+def _is_ahead(plan: RowMapping, found: Recovered) -> bool:
+    """Whether the bucket has not come to where a plan was to lead: its rows are read again."""
+    position = found.positions.get(plan["export"])
+    behind = position is None or position.at < plan["upper_at"]
+    return behind and plan["mode"] != Mode.RETRY

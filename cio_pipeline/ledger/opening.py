@@ -12,6 +12,7 @@ from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.numbers import next_numbers
 from cio_pipeline.ledger.plan_rows import opened, plan_row
 from cio_pipeline.ledger.positions import locked_positions, unfinished_pairs
+from cio_pipeline.ledger.quarantine import read_again
 from cio_pipeline.ledger.registry import generations
 from cio_pipeline.ledger.schema import UNFINISHED, files, plans, voids
 from cio_pipeline.model.errors import LedgerError, PositionMoved
@@ -69,6 +70,8 @@ def abandon(connection: Connection, lease: Lease, plan: Plan, *, void: bool, now
     require_state(rows, [plan], UNFINISHED)
     if rows[plan.plan_id]["state"] == PlanState.SEALED:
         _void(connection, plan, void=void)
+    if plan.mode is not Mode.RETRY:
+        read_again(connection, [plan.plan_id])
     connection.execute(
         update(plans)
         .where(plans.c.id == plan.plan_id)

@@ -78,6 +78,19 @@ def resolve(
         )
 
 
+def read_again(connection: Connection, plan_ids: Collection[int]) -> None:
+    """Close the open entries that plans made which are given up: the next plan finds them anew.
+
+    At the position, which such a plan did not move, a row may still be as it was sent.
+    """
+    for chunk in chunks(sorted(plan_ids)):
+        connection.execute(
+            update(quarantine)
+            .where(quarantine.c.plan_id.in_(chunk), quarantine.c.state == "open")
+            .values(state="superseded")
+        )
+
+
 def _entry(row: RowMapping) -> QuarantineEntry:
     return QuarantineEntry(
         entry_id=row["id"],

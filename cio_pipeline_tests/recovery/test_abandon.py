@@ -7,10 +7,11 @@ from cio_pipeline.model.plans import Series
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.abandon import abandon
 from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline.pipeline.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.recovery.loss import DieAfter, change, each_row_once, go_on
-from cio_pipeline_tests.world import World, window
+from cio_pipeline_tests.world import World, during, window
 
 
 def die_after(world: World, effect: str) -> None:
@@ -93,3 +94,26 @@ def test_what_cannot_be_abandoned_is_told(world: World) -> None:
         abandon(world.services, "a", "nothing")
     with pytest.raises(UnknownSync):
         abandon(world.services, "b", "people")
+
+
+def test_o1_what_an_abandoned_plan_held_back_is_not_retried_from_before_it(world: World) -> None:
+    """The row stands at the position as it was sent; the next plan holds its new state back."""
+    world.sync(exports=["attributes"])
+    world.commit("people", {"internal_customer_id": "x"}, at=during(0))
+    plan = {"attribute_name": "plan", "internal_customer_id": "x"}
+    world.commit("attributes", {**plan, "attribute_value": '"gold"'}, at=during(0))
+    assert world.run(0, "attributes")[0].rows == 1
+    broken = {**plan, "attribute_value": "{broken", "timestamp": during(1)}
+    world.commit("attributes", broken, at=during(1))
+    world.now = window(1).end
+    dying = watched(world.services, DieAfter("plans.seal"), "dying")
+    with pytest.raises(Crash):
+        run_export(dying, "attributes", window(1), Scope())
+    world.now += 2 * TTL
+    abandon(world.services, "a", "attributes")
+
+    assert sum(one.rows for one in retry_quarantine(world.services)) == 0
+
+    (again,) = world.run(2, "attributes")
+    assert (again.rows, again.quarantined) == (0, 1)
+    assert len(world.ledger.quarantine.entries()) == 1
