@@ -1,11 +1,13 @@
 """Deciding what a window's end means for each source table, once."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.registry import ExportState
 from cio_pipeline.pipeline.ports import Ledger
 from cio_pipeline.pipeline.services import Services
 
@@ -48,16 +50,24 @@ def _above(cut: TableCut, later: TableCut) -> bool:
 
 
 def oldest_needed(ledger: Ledger) -> dict[str, Cut]:
-    """Per source table, the oldest cut that a later export still starts from.
-
-    Versions from there on must not be vacuumed: `Source.changes` reads them.
-    """
+    """Per source table, the oldest cut that is still read: versions from there on must be kept."""
     found: dict[str, Cut] = {}
     for state in ledger.registry.states(list(ALL_EXPORTS)):
-        table = ALL_EXPORTS[state.export].source
-        position = state.position
-        if position is None or table not in position.tables:
-            continue
-        known = found.get(table, position)
-        found[table] = min(known, position, key=lambda cut: cut.at)
+        for table, cut in _still_read(state):
+            if table in cut.tables:
+                found[table] = min(found.get(table, cut), cut, key=lambda cut: cut.at)
     return found
+
+
+def _still_read(state: ExportState) -> Iterator[tuple[str, Cut]]:
+    """(table, cut) of what goes on from a position, and of what an unfinished plan reads.
+
+    A disabled sync reads nothing of the past any more: enabled, it begins with all history.
+    """
+    if state.registered.disabled_at is not None:
+        return
+    export = ALL_EXPORTS[state.export]
+    if state.position is not None:
+        yield export.source, state.position
+    if state.open_plan is not None:
+        yield from ((table, state.open_plan.upper) for table in (export.source, *export.joins))

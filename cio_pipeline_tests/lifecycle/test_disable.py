@@ -7,6 +7,7 @@ import pytest
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.plans import Mode
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.pipeline.cuts import oldest_needed
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.disable import disable, enable
 from cio_pipeline.pipeline.lifecycle.switches import pause
@@ -32,6 +33,7 @@ def test_d6_a_disabled_sync_sends_nothing_and_is_asked_for_nothing(world: World)
     states = world.ledger.registry.states(["people", "events", "metrics"])
     nothing = Seen(errors=(), attempts={}, running=())
     assert wanted_runs(states, nothing, world.now + timedelta(hours=2)) == []
+    assert oldest_needed(world.ledger) == {}, "enabled, it reads no version of the past"
     assert do(world, disable).changed == ()
 
 

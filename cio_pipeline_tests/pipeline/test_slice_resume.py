@@ -2,6 +2,7 @@
 
 from cio_pipeline.model.plans import Sent, Series
 from cio_pipeline.model.scope import Lane, Scope
+from cio_pipeline.pipeline.cuts import oldest_needed
 from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.pipeline.preview import preview
 from cio_pipeline_tests.pipeline.sliced import (
@@ -135,3 +136,17 @@ def test_a_preview_of_an_unfinished_initial_export_counts_what_is_left(world: Wo
         if one.export == "metrics"
     ]
     assert (found[0].decision, found[0].rows) == ("Resume", 8)
+
+
+def test_d6_the_versions_that_an_unfinished_initial_export_reads_are_told_to_be_kept(
+    world: World,
+) -> None:
+    """Until it is finished there is no position, and a vacuum would end it half-way."""
+    world.sync()
+    fill(world, 1)
+    stop_after(world, 1)
+    needed = oldest_needed(world.ledger)
+    assert {table: cut.at for table, cut in needed.items()} == {
+        "metrics": window(0).end,
+        "people": window(0).end,
+    }
