@@ -15,7 +15,12 @@ from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.sources.append import append
 from cio_pipeline.sources.call_lines import CallLines
 from cio_pipeline.sources.json_lines import BadLine
+from cio_pipeline.sources.known_rows import known_rows
 from cio_pipeline.sources.message_lines import MessageLines
+
+_CALL = ("workspace_id", "call_id")
+_MESSAGE = ("workspace_id", "message_id", "metadata", "payload")
+"""What tells rows apart: a call's id is made of its payload, a message may come again changed."""
 
 SHOWN = 50
 """Lines in the table of those left out; `--json` has all."""
@@ -23,11 +28,15 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load came to: rows, the table's version, and the lines that were left out."""
+    """What a load came to: rows, the table's version, and the lines that were left out.
+
+    `known` rows were there already.
+    """
 
     rows: int
     version: int
     bad: Sequence[BadLine] = ()
+    known: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,16 +70,20 @@ def whose(table: SourceTable, files: Sequence[Path], workspace: int | None) -> i
 
 
 def load_lines(table: SourceTable, files: Sequence[Path], into: Into) -> Loaded:
-    """Load raw lines in one commit; those that cannot be understood are left out and told."""
+    """Load raw lines in one commit; those that cannot be understood are left out and told.
+
+    So are those that an earlier load brought: a file loaded again changes nothing.
+    """
     if table.name == CALLS.source:
         calls = CallLines(into.workspace_id, into.received)
-        version = _append(table, _of_all(calls, files), into)
-        return Loaded(calls.rows, version, calls.bad)
+        version, known = _append(table, _of_all(calls, files), _CALL, into)
+        return Loaded(calls.rows - known, version, calls.bad, known)
     messages = MessageLines(into.workspace_id, into.received)
     for file in files:
         messages.read(file)
     rows = messages.frame()
-    return Loaded(rows.height, _append(table, iter([rows]), into), messages.bad)
+    version, known = _append(table, iter([rows]), _MESSAGE, into)
+    return Loaded(rows.height - known, version, messages.bad, known)
 
 
 def show_left_out(bad: Sequence[BadLine]) -> None:
@@ -87,6 +100,11 @@ def _of_all(calls: CallLines, files: Sequence[Path]) -> Iterator[pl.DataFrame]:
         yield from calls.read(file)
 
 
-def _append(table: SourceTable, batches: Iterator[pl.DataFrame], into: Into) -> int:
-    some = (batch for batch in batches if not batch.is_empty())
-    return append(into.uri, table, some, into.at, storage_options=into.options)
+def _append(
+    table: SourceTable, batches: Iterator[pl.DataFrame], told_by: Sequence[str], into: Into
+) -> tuple[int, int]:
+    """The version, and how many rows were there already."""
+    known = known_rows(into.uri, table, told_by, into.options)
+    some = known.without(batch for batch in batches if not batch.is_empty())
+    version = append(into.uri, table, some, into.at, storage_options=into.options)
+    return version, known.met

@@ -76,10 +76,13 @@ def load(
             done = Loaded(rows.height, commit(uri, declared, rows, time, options))
     if as_json:
         loaded = {"table": table, "rows": done.rows, "version": done.version, "at": time}
-        told = {"left_out": [asdict(one) for one in done.bad]} if workspace is not None else {}
+        left_out = [asdict(one) for one in done.bad]
+        told = {"left_out": left_out, "known": done.known} if workspace is not None else {}
         print_json(loaded | told)
         return
     print_table("Loaded", ("table", "rows", "version"), [(table, done.rows, done.version)])
+    if done.known:
+        typer.echo(f"{done.known:,} more were there already.")
     show_left_out(done.bad)
 
 

@@ -71,6 +71,22 @@ def test_calls_go_from_a_file_to_the_bucket(home: Path) -> None:
     assert run("verify").exit_code == 0
 
 
+def test_c2_a_file_loaded_again_later_changes_nothing(home: Path) -> None:
+    """Also if lines came to it, as long as SDKs gave the others ids."""
+    line = '{"type": "page", "messageId": "%s", "n": 1}\n'
+    (home / "c.ndjson").write_text(line % "a" + line % "b")
+    run("source", "init")
+    words = ("source", "load", "calls", "c.ndjson", "--workspace", "1")
+    first = said(*words, "--at", "2026-03-01T12:05")
+    assert (first["rows"], first["known"]) == (2, 0)
+    again = said(*words, "--at", "2026-03-01T12:15")
+    assert (again["rows"], again["known"], again["version"]) == (0, 2, 1)
+    (home / "c.ndjson").write_text(line % "a" + line % "c" + line % "b")
+    more = said(*words, "--at", "2026-03-01T12:25")
+    assert (more["rows"], more["known"], more["version"]) == (1, 2, 2)
+    assert said("source", "load", "calls", "c.ndjson", "--workspace", "2")["rows"] == 3
+
+
 def test_calls_need_a_workspace(home: Path) -> None:
     (home / "c.ndjson").write_text('{"type": "page"}')
     done = run("source", "load", "calls", "c.ndjson")

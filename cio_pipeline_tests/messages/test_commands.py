@@ -46,6 +46,16 @@ def test_lines_that_cannot_be_understood_are_told_and_the_others_loaded(home: Pa
     assert loaded["left_out"] == [{"file": "m.ndjson", "line": 2, "reason": "is no valid JSON"}]
 
 
+def test_a_message_loaded_again_is_new_only_if_it_changed(home: Path) -> None:
+    (home / "m.ndjson").write_text(f"{LINE}\n")
+    run("source", "init")
+    words = ("source", "load", "messages", "m.ndjson", "--workspace", "1")
+    assert [said(*words)["rows"] for _ in range(2)] == [1, 0]
+    (home / "m.ndjson").write_text(LINE.replace("contacts", "deals"))
+    changed = said(*words)
+    assert (changed["rows"], changed["known"]) == (1, 0)
+
+
 def test_messages_need_a_workspace_and_nothing_else_takes_one(home: Path) -> None:
     (home / "m.ndjson").write_text(LINE)
     without = run("source", "load", "messages", "m.ndjson")
