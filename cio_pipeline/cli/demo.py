@@ -50,6 +50,17 @@ syncs:
     version: 4
     owner: data@beta.example
     destination: {{type: local, path: {bucket}/beta-v4}}
+  - id: acme-calls
+    workspace_id: 1
+    feed: calls
+    owner: data@acme.example
+    destination: {{type: local, path: {bucket}/acme-calls}}
+  - id: acme-messages
+    workspace_id: 1
+    feed: messages
+    owner: data@acme.example
+    key_template: "join('/', [metadata.objectName, time.date, metadata.\\"event-id\\"])"
+    destination: {{type: local, path: {bucket}/acme-messages}}
 """
 
 SIDE_BY_SIDE = 6

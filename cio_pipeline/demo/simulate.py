@@ -23,7 +23,7 @@ from cio_pipeline.demo.journeys import (
 )
 from cio_pipeline.demo.occasions import days_of
 from cio_pipeline.demo.people import people_rows, roster
-from cio_pipeline.demo.world import DAY, Span, Workspace, World, workspaces_of
+from cio_pipeline.demo.world import DAY, HOUR, Span, Workspace, World, workspaces_of
 
 Frames: TypeAlias = Mapping[str, pl.DataFrame]
 """Rows by table, in the tables' declared columns; tables without rows may be absent."""
@@ -86,7 +86,9 @@ def history_rows(piece: Piece) -> Frames:
     }
     if not piece.first:
         return frames
-    forwarded = {"messages": message_rows(workspace, span), "calls": call_rows(workspace, span)}
+    # A sync forwards what comes in from its beginning on: of a long past, little will do.
+    late = Span(max(span.start, span.end - HOUR), span.end)
+    forwarded = {"messages": message_rows(workspace, late), "calls": call_rows(workspace, late)}
     return {**frames, **_things(workspace, span), **forwarded}
 
 
