@@ -80,6 +80,7 @@ class World:
     def __post_init__(self) -> None:
         file = self.root / "ledger.db"
         if not self.ledger_url and not file.exists():
+            self.root.mkdir(parents=True, exist_ok=True)
             shutil.copy(empty_ledger(), file)
         self.ledger = open_ledger(self.ledger_url or f"sqlite:///{file}")
         if not (self.root / "source").exists():
