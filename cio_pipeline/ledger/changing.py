@@ -10,10 +10,10 @@ from cio_pipeline.ledger.chain import store_manifest
 from cio_pipeline.ledger.history import record
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.positions import unfinished_pairs
-from cio_pipeline.ledger.registry import register, registered_syncs
+from cio_pipeline.ledger.registry import register, require_known
 from cio_pipeline.ledger.schema import positions, quarantine, syncs
 from cio_pipeline.ledger.transactions import Database
-from cio_pipeline.model.errors import LeaseLost, PositionMoved
+from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.manifests import Manifest
 from cio_pipeline.model.registry import Lease, RegisteredSync
@@ -40,7 +40,7 @@ class SqlChanges:
 
         def work(connection: Connection) -> None:
             hold(connection, lease, lease.tokens)
-            _require_known(connection, known)
+            require_known(connection, known)
             _require_finished(connection, known, to, forgotten)
             register(connection, to.sync, to.switches, to.created_at)
             connection.execute(
@@ -60,14 +60,6 @@ class SqlChanges:
             record(connection, deed, known, to, at)
 
         self.database.write(work)
-
-
-def _require_known(connection: Connection, known: RegisteredSync) -> None:
-    sync_id = known.sync.id
-    if registered_syncs(connection, [sync_id]).get(sync_id) != known:
-        raise LeaseLost(
-            f"Sync '{sync_id}' was changed by somebody else just now.", "Look, then do it again."
-        )
 
 
 def _require_finished(

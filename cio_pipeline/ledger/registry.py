@@ -15,7 +15,7 @@ from cio_pipeline.ledger.history import record
 from cio_pipeline.ledger.schema import switches, syncs
 from cio_pipeline.ledger.states import export_states
 from cio_pipeline.ledger.transactions import Database
-from cio_pipeline.model.errors import UnknownSync
+from cio_pipeline.model.errors import LeaseLost, UnknownSync
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
 from cio_pipeline.model.sync import Sync
@@ -50,14 +50,18 @@ class SqlRegistry:
         exports: Mapping[str, ExportSwitch],
         at: datetime,
         deed: Deed | None = None,
+        known: RegisteredSync | None = None,
     ) -> RegisteredSync:
         """Register a sync (created `at`, generation 1) or replace its configuration.
 
         The switches given are stored as they are, others stay as they were; a sync that exists
-        keeps created_at and generation. The `deed` becomes a line of its history.
+        keeps created_at and generation. The `deed` becomes a line of its history. Raises LeaseLost
+        if the sync is not what is `known` any more.
         """
 
         def work(connection: Connection) -> RegisteredSync:
+            if known is not None:
+                require_known(connection, known)
             before = registered_syncs(connection, [sync.id]).get(sync.id)
             register(connection, sync, exports, at)
             after = registered_syncs(connection, [sync.id])[sync.id]
@@ -99,6 +103,15 @@ def register(
     insert_missing(connection, syncs, [{**new, **row}])
     connection.execute(update(syncs).where(syncs.c.id == sync.id).values(**row))
     upsert(connection, switches, [_switch_row(sync.id, *item) for item in exports.items()])
+
+
+def require_known(connection: Connection, known: RegisteredSync) -> None:
+    """Raise LeaseLost if a sync was changed meanwhile: what was made of it would undo that."""
+    sync_id = known.sync.id
+    if registered_syncs(connection, [sync_id]).get(sync_id) != known:
+        raise LeaseLost(
+            f"Sync '{sync_id}' was changed by somebody else just now.", "Look, then do it again."
+        )
 
 
 def generations(connection: Connection, sync_ids: Collection[str]) -> dict[str, int]:

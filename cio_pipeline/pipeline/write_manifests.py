@@ -42,18 +42,24 @@ def write_manifests(
     no manifest. A sync that fails, or whose breaker is open, keeps its manifest in the ledger and
     is recorded; the others go on. Slow ones are left to their lane.
     """
-    known = {
-        one.sync.id: one for one in services.ledger.registry.all() if feed in {None, one.sync.feed}
-    }
     slow = _slow(services) if lane in {Lane.TICK, Lane.INITIAL} else ()
-    wanted = [one for one in known if (sync_ids is None or one in sync_ids) and one not in slow]
-    busy = sorted(with_work(services, [known[sync_id].sync for sync_id in wanted]))
+    wanted = [
+        one.sync
+        for one in services.ledger.registry.all()
+        if feed in {None, one.sync.feed}
+        and (sync_ids is None or one.sync.id in sync_ids)
+        and one.sync.id not in slow
+    ]
+    busy = sorted(with_work(services, wanted))
     pairs: list[Pair] = [(sync_id, CHAIN) for sync_id in busy]
     lease, _ = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
-        mine = [sync_id for sync_id, _ in lease.tokens]
-        return continue_chains(services, held, window, [known[one] for one in mine])
+        mine = {sync_id for sync_id, _ in lease.tokens}
+        # Read again under the lease: a sync may have moved, or begun a generation, until then.
+        known = services.ledger.registry.all() if mine else ()
+        ours = [one for one in known if one.sync.id in mine]
+        return continue_chains(services, held, window, ours)
     finally:
         held.release()
         attempt(lambda: sweep_spool(services))

@@ -45,20 +45,22 @@ def redirect(
     that moves, InvalidConfig if one of its initial exports is under way, the destination's errors.
     """
     require_fit(services, sync)
+    to = replace(known, sync=sync, switches=switches)
     if located(known.sync) == located(sync):
-        _put(services, sync, switches, at, deed)
+        _put(services, known, to, at=at, deed=deed)
         return ()
     with holding(services, known) as held:
         if _chain_is_there(services, known, sync):
-            _put(services, sync, switches, at, deed)
+            _put(services, known, to, at=at, deed=deed)
             return ()
-        to = replace(known, sync=sync, switches=switches)
         return _move(services, held, known, to, at=at, deed=deed)
 
 
-def _put(services: Services, sync: Sync, switches: Switches, at: datetime, deed: Deed) -> None:
-    services.ledger.registry.put(sync, switches, at, deed)
-    close_breaker(services.ledger, sync.id)
+def _put(
+    services: Services, known: RegisteredSync, to: RegisteredSync, *, at: datetime, deed: Deed
+) -> None:
+    services.ledger.registry.put(to.sync, to.switches, at, deed, known)
+    close_breaker(services.ledger, to.sync.id)
 
 
 def require_fit(services: Services, sync: Sync) -> None:

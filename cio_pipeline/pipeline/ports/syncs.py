@@ -28,11 +28,13 @@ class Registry(Protocol):
         exports: Mapping[str, ExportSwitch],
         at: datetime,
         deed: Deed | None = None,
+        known: RegisteredSync | None = None,
     ) -> RegisteredSync:
         """Register a sync (created `at`, generation 1) or replace its configuration.
 
         The switches given are stored as they are; a sync that exists keeps created_at and
         generation. The `deed` becomes a line of its history, in the same transaction.
+        Raises LeaseLost if the sync is not what is `known` any more.
         """
         ...
 
