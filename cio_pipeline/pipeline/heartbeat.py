@@ -1,10 +1,12 @@
 """Keeping a run's lease alive while it works, and giving it back."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
-from cio_pipeline.model.errors import CioError
+from cio_pipeline.model.errors import CioError, LeaseLost
 from cio_pipeline.model.registry import Lease
 from cio_pipeline.pipeline.ports import Clock, Leases, Pair
 
@@ -17,12 +19,17 @@ class HeldLease:
 
     A run that loses it learns so at the next check: `leases.check` and every write to the ledger
     compare the fencing token, the heartbeat only keeps others from taking over.
+
+    Pairs that somebody still works on when it is released (`kept`) are given back afterwards.
     """
 
     def __init__(self, leases: Leases, lease: Lease, clock: Clock) -> None:
         self._leases = leases
         self._clock = clock
         self._stop = threading.Event()
+        self._changing = threading.Lock()
+        self._kept: set[Pair] = set()
+        self._released = False
         self.lease = lease
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         if lease.tokens:
@@ -38,15 +45,45 @@ class HeldLease:
                 continue
 
     def check(self, pair: Pair) -> None:
-        """Raise LeaseLost if another run has taken over the pair."""
+        """Raise LeaseLost if another run has taken over the pair, or if it was given up."""
+        if self._released:
+            raise LeaseLost("The run did not wait for this any longer.", "The next one goes on.")
         self._leases.check(self.lease, pair)
 
+    @contextmanager
+    def kept(self, pair: Pair) -> Generator[None]:
+        """Keep a pair from other runs until this ends, even if the run does not wait for it.
+
+        For work that would do harm next to that of a later run. Raises LeaseLost as `check`.
+        """
+        with self._changing:
+            self.check(pair)
+            self._kept.add(pair)
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._kept.discard(pair)
+                if self._released:
+                    self._give_back()
+
     def release(self) -> None:
-        """Stop the heartbeat and give the pairs back."""
-        self._stop.set()
-        if self.lease.tokens:
-            self._thread.join()
-            self._leases.release(self.lease)
+        """Give the pairs back and stop the heartbeat, but for pairs that are kept."""
+        with self._changing:
+            self._released = True
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """What is not kept; whatever was given back before is no longer the lease's."""
+        tokens = self.lease.tokens
+        free = replace(self.lease, tokens={p: t for p, t in tokens.items() if p not in self._kept})
+        self.lease = replace(self.lease, tokens={p: tokens[p] for p in self._kept})
+        if not self._kept:
+            self._stop.set()
+            if self._thread.is_alive():
+                self._thread.join()
+        if free.tokens:
+            self._leases.release(free)
 
 
 def pairs_of(export: str, sync_ids: Collection[str]) -> list[Pair]:

@@ -55,13 +55,16 @@ def put_messages(
     services: Services, lease: HeldLease, in_flight: InFlight, sync: Sync, sealed: SealedPlan
 ) -> None:
     """See `maker.Put`; a plan's objects may replace one another and earlier ones."""
-    destination, total = services.destinations(sync), len(sealed.files)
+    pair, total = (sync.id, sealed.plan.export), len(sealed.files)
+    destination = services.destinations(sync)
     told = f"{sealed.plan.export} of {sync.id}: objects"
-    with Pack.opened(services.spool, sealed.files) as pack, _pool() as pool:
+    opened = Pack.opened(services.spool, sealed.files)
+    # Kept, since a put that straggles would land on a later message with its key.
+    with lease.kept(pair), opened as pack, _pool() as pool:
         puts = _Puts(lambda one: pool.submit(_put, in_flight, destination, pack, one))
         for done, one in enumerate(pack):
             if done % _CHECK_EVERY == 0:
-                lease.check((sealed.plan.sync_id, sealed.plan.export))
+                lease.check(pair)
                 services.progress(told, done, total)
             puts.add(one)
         puts.finish()

@@ -2,15 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
+from time import sleep
 from typing import Any
 
 import pytest
 
 from cio_pipeline.model.manifests import parse
+from cio_pipeline.model.scope import Lane
+from cio_pipeline.pipeline import run_export
 from cio_pipeline.pipeline.abandon import abandon
 from cio_pipeline.pipeline.restore import restore
 from cio_pipeline.pipeline.verify_report import Kind
@@ -111,6 +115,48 @@ def test_messages_with_equal_keys_are_put_in_their_order_and_told(world: World) 
     assert later.overwritten == 1
     assert objects(world)["key0"] == b'{"data": {"k":"key0","n":300}}'
     assert world.verify().problems == ()
+
+
+class Stuck(Recorder):
+    """Its first put does not end before it is told to."""
+
+    def __init__(self, world: World, go_on: Event) -> None:
+        super().__init__(world)
+        self.go_on = go_on
+
+    def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
+        first = not self.calls
+        self.calls.append(("begun", key))
+        if first:
+            assert self.go_on.wait(30)
+        super().overwrite(key, body, metadata)
+
+
+def test_a_put_that_straggles_keeps_its_sync_to_itself_until_it_has_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M4: given up or not, an earlier message never lands after a later one with its key."""
+    monkeypatch.setattr(run_export, "PATIENCE", 0.2)
+    world.sync(feed="messages", key_template="data.k")
+    rows = [row(f"m{n:02}", f'{{"k":"k{n % 20}","n":{n}}}', n) for n in range(40)]
+    commit_messages(world, *rows, at=during(0))
+    go_on = Event()
+    stuck = Stuck(world, go_on)
+    try:
+        tick = world.as_run("tick", destinations=lambda _: stuck)
+        (left,) = world.run(0, "messages", lane=Lane.TICK, services=tick)
+        assert str(left.error).startswith("Slow: ")
+        assert world.run(0, "messages", services=world.as_run("early")) == ()
+    finally:
+        go_on.set()
+    while world.ledger.leases.owners(world.now):
+        sleep(0.01)
+    # It begins nothing more once it is given up.
+    assert len(stuck.bodies) < 40
+    (outcome,) = world.run(0, "messages", services=world.as_run("late"))
+    assert (outcome.error, outcome.files) == (None, 40)
+    assert objects(world)["k0"] == b'{"data": {"k":"k0","n":20}}'
+    assert world.verify().ok
 
 
 def test_a_message_without_a_key_is_quarantined_and_no_other_suffers(world: World) -> None:
