@@ -78,6 +78,7 @@ class World:
     services: Services = field(init=False)
 
     def __post_init__(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
         file = self.root / "ledger.db"
         if not self.ledger_url and not file.exists():
             self.root.mkdir(parents=True, exist_ok=True)
