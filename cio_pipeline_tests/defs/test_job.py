@@ -13,6 +13,7 @@ from cio_pipeline.defs.io_manager import ExportIOManager
 from cio_pipeline.demo.size import TINY
 from cio_pipeline.demo.write import write_history
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.run_export import plan_export
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline_tests.defs.running import (
@@ -104,6 +105,36 @@ def test_o8_a_failing_sync_leaves_the_partition_green_and_its_check_red(
     assert (first["sync"], first["files"]) == ("bad", 0)
     assert "is a file, not a folder" in first["error"]
     assert (second["sync"], second["error"]) == ("good", "")
+
+
+def test_d10_a_manifest_that_cannot_be_written_turns_its_check_red_until_it_lies_there(
+    world: World, dagster: Dagster
+) -> None:
+    world.sync("bad", 1, owner="data@acme.example")
+    world.sync("good", 2)
+    people(world, 1, 2)
+    in_the_way = world.folder("bad") / "_cio"
+    world.folder("bad").mkdir(parents=True)
+    in_the_way.write_text("a file")
+
+    result = dagster.run(0, "people")
+
+    assert result.success
+    assert check(result, "people").passed
+    red = check(result, "manifest")
+    assert not red.passed
+    assert red.description is not None
+    assert red.description.startswith("1 of 2 due syncs are in order. bad (data@acme.example): ")
+    assert metadata(result, "manifest")["syncs_failed"] == 1
+    rows = {row["sync"]: row for row in table(metadata(result, "manifest")["syncs"].records)}
+    assert "_cio" in rows["bad"]["error"]
+    assert (rows["good"]["manifest"], rows["good"]["error"]) == ("_cio/1.manifest", "")
+
+    in_the_way.unlink()
+    close_breaker(world.ledger, "bad")
+    assert check(dagster.run(1, "people"), "manifest").passed
+    assert world.verify("bad").ok
+    assert check(dagster.run(0, "people"), "manifest").passed
 
 
 def test_a_step_is_red_once_every_sync_failed(world: World, dagster: Dagster) -> None:

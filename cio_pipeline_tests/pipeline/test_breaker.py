@@ -22,6 +22,7 @@ from cio_pipeline.model.errors import (
 )
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import Feed
 from cio_pipeline.monitoring.delivery import delivery_report
 from cio_pipeline.pipeline import run_export
 from cio_pipeline.pipeline.breaker import (
@@ -35,6 +36,7 @@ from cio_pipeline.pipeline.breaker import (
 )
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline_tests.pipeline import feeds
 from cio_pipeline_tests.world import NOON, World, during, window
 
 FAILED = Delivered("a", Trip.FAILED, "Unreachable", "No answer.")
@@ -184,6 +186,40 @@ def test_d8_a_refusal_stops_the_sync_until_it_is_resumed(
 
     assert world.read("people").height == 1
     assert world.ledger.errors.of_window(window(3).end) == {}
+
+
+@pytest.mark.parametrize("feed", [Feed.CALLS, Feed.MESSAGES])
+def test_o8_calls_and_messages_are_held_back_and_made_up_for_likewise(
+    world: World, feed: Feed
+) -> None:
+    world.sync("a", feed=feed)
+    world.sync("b", feed=feed)
+    broken = Broken(world, Unreachable("No connection.", "Check the endpoint."))
+    for number in range(2):
+        feeds.commit(world, feed, number)
+        feeds.run(world, feed, number, broken.services())
+    assert breaker(world).describe(world.now).startswith("open until ")
+    asked = len(broken.calls)
+    close_breaker(world.ledger, "a")
+    broken.error = WrongCredentials("Wrong key.", "Give another one.")
+    told: dict[str, str | None] = {}
+    for number in (2, 3):
+        feeds.commit(world, feed, number)
+        outcomes = feeds.run(world, feed, number, broken.services())
+        told = {one.sync_id: one.error for one in outcomes}
+    assert len(broken.calls) == asked + 1
+    assert (told["a"] or "").startswith("BreakerOpen: Sync 'a' is stopped since ")
+    assert told["b"] is None
+    assert [path for path in world.folder("a").rglob("*") if path.is_file()] == []
+
+    close_breaker(world.ledger, "a")
+    feeds.run(world, feed, 4, world.services)
+
+    assert world.ledger.breakers.all() == {}
+    for one in "ab":
+        rows = [file.rows for file in world.ledger.manifests.files(one)]
+        assert sum(rows) == 4, one
+        assert world.verify(one).ok
 
 
 @pytest.mark.parametrize("error", [DigestMismatch, DiskFull])

@@ -1,4 +1,4 @@
-"""O4, M4: the rights that `sync policy` prints are enough for runs of every feed, dying included."""
+"""O4, M4: the printed rights are enough for runs of every feed, also for those after a crash."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,24 +10,18 @@ import pytest
 from cio_pipeline.destinations.azure_policy import az_commands
 from cio_pipeline.destinations.policy import policy
 from cio_pipeline.model.destinations import AzureDestination
-from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.ports import Destination
-from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.azurite import Container, azurite, container
-from cio_pipeline_tests.calls.steps import call_row
-from cio_pipeline_tests.calls.steps import run as run_calls
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.destinations.servers import S3Server, moto_server
 from cio_pipeline_tests.destinations.test_azure import azure
 from cio_pipeline_tests.destinations.test_s3_policy import armed, limited
-from cio_pipeline_tests.messages.sending import commit_messages
-from cio_pipeline_tests.messages.sending import row as message
-from cio_pipeline_tests.pipeline.test_windows import person
+from cio_pipeline_tests.pipeline.feeds import commit, run
 from cio_pipeline_tests.recovery.loss import DieAfter
-from cio_pipeline_tests.world import World, during
+from cio_pipeline_tests.world import World
 
 __all__ = ["azurite", "container"]
 
@@ -77,25 +71,6 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
         yield from on_s3()
     else:
         yield from on_azure(request.getfixturevalue("container"))
-
-
-def commit(world: World, feed: Feed, number: int) -> None:
-    """Something to be sent in a window."""
-    match feed:
-        case Feed.DATA_OUT:
-            world.commit("people", person(f"p{number}"), at=during(number))
-        case Feed.CALLS:
-            at = during(0, 10 * number + 5)
-            world.commit("calls", call_row("track", {"n": number}, at), at=at)
-        case Feed.MESSAGES:
-            commit_messages(world, message(f"m{number}"), at=during(number))
-
-
-def run(world: World, feed: Feed, number: int, services: Services) -> tuple[Outcome, ...]:
-    if feed is Feed.CALLS:
-        return run_calls(world, number, services)
-    export = "people" if feed is Feed.DATA_OUT else "messages"
-    return world.run(number, export, services=services)
 
 
 @pytest.mark.parametrize("feed", Feed)
