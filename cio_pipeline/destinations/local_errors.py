@@ -20,10 +20,15 @@ _IN_THE_WAY = frozenset({errno.ENOTDIR, errno.EISDIR, errno.EEXIST})
 _NOT_ANSWERING = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EAGAIN})
 _BAD_NAME = frozenset({errno.ENAMETOOLONG, errno.EILSEQ})
 
+_NO_FOLDER_TWICE = (
+    "A file lies where a folder is needed, or a folder where the file is: move it away, or use "
+    "keys that are not the folder of another one."
+)
+
 _MEANINGS: tuple[tuple[frozenset[int], type[CioError], str], ...] = (
     (NO_SPACE, DiskFull, "Free some space on that disk; the next run goes on from there."),
     (NO_PERMISSION, DestinationError, "Give this user the right to {doing} in that folder."),
-    (_IN_THE_WAY, DestinationError, "A file lies where a folder is needed: move it away."),
+    (_IN_THE_WAY, InvalidKey, _NO_FOLDER_TWICE),
     (_NOT_ANSWERING, DestinationUnavailable, "Check the disk or the share; it is tried again."),
     (_BAD_NAME, InvalidKey, "A local folder cannot hold a file of that name: rename it."),
 )

@@ -27,6 +27,15 @@ MOST_FAN_OUT = 1000
 LONGEST_TEXT = 64 * 1024
 """Characters that `join` and `to_string` may give."""
 
+LONGEST_KEY = 768
+"""Bytes: with a sync's path before it, the whole is what every store takes."""
+
+LONGEST_NAME = 255
+"""Bytes between two slashes; the limit of most file systems."""
+
+MOST_NAMES = 200
+"""Azure takes 254, with the sync's path."""
+
 _UNFINISHED = re.compile(r"#[0-9]+$")
 
 
@@ -99,7 +108,7 @@ def _clean(key: object) -> str:
     """The key as it is, if every store takes it and it is nobody else's."""
     if not isinstance(key, str):
         raise NoKey(f"the key template gives {_kind(key)}, not a string")
-    problem = key_problem(key)
+    problem = key_problem(key) or _unportable(key)
     if problem:
         raise NoKey(f"the key {problem}")
     if key.split("/")[0].lower() == FOLDER:
@@ -107,6 +116,21 @@ def _clean(key: object) -> str:
     if _UNFINISHED.search(key):
         raise NoKey("the key ends in '#' and a number, as unfinished files do")
     return key
+
+
+def _unportable(key: str) -> str | None:
+    """Why one of the stores could refuse or rewrite a key: a message fares alike in all of them."""
+    names = key.split("/")
+    rules = (
+        (len(key.encode()) > LONGEST_KEY, f"has more than {LONGEST_KEY} bytes"),
+        (len(names) > MOST_NAMES, f"has more than {MOST_NAMES} parts"),
+        (
+            any(len(name.encode()) > LONGEST_NAME for name in names),
+            f"has a part of more than {LONGEST_NAME} bytes",
+        ),
+        (any(name.endswith(".") for name in names), "has a part that ends in a dot"),
+    )
+    return next((text for broken, text in rules if broken), None)
 
 
 def _kind(value: object) -> str:

@@ -4,12 +4,13 @@ Nothing but puts is asked of the store. A run that dies puts them all again: wha
 object of a key replaced for a moment, its last one is put after it.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cio_pipeline.files.message_pack import Pack, Packed
+from cio_pipeline.model.errors import InvalidKey
 from cio_pipeline.model.plans import SealedPlan
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.heartbeat import HeldLease
@@ -29,10 +30,11 @@ _CHECK_EVERY = PUTS
 
 @dataclass
 class _Puts:
-    """Puts under way by key, oldest first."""
+    """Puts under way by key, oldest first, and keys that the store cannot hold, with reasons."""
 
     begin: Callable[[Packed], "Future[None]"]
     under_way: "dict[str, Future[None]]" = field(default_factory=dict[str, "Future[None]"])
+    refused: dict[str, InvalidKey] = field(default_factory=dict[str, InvalidKey])
 
     def add(self, one: Packed) -> None:
         """Begin a put once an earlier one of its key is done; raises what earlier puts raised."""
@@ -48,7 +50,10 @@ class _Puts:
             self._settle(key)
 
     def _settle(self, key: str) -> None:
-        self.under_way.pop(key).result()
+        try:
+            self.under_way.pop(key).result()
+        except InvalidKey as error:
+            self.refused[key] = error
 
 
 def put_messages(
@@ -69,6 +74,19 @@ def put_messages(
             puts.add(one)
         puts.finish()
     services.progress(told, total, total)
+    _require_all(puts.refused, total)
+
+
+def _require_all(refused: Mapping[str, InvalidKey], total: int) -> None:
+    """Raise InvalidKey for keys that the store cannot hold; all other objects lie there by then."""
+    if refused:
+        first = next(iter(refused.values()))
+        raise InvalidKey(
+            f"{first.message} So it is with {len(refused)} keys; the others of {total} messages "
+            "were put.",
+            "Apply a key_template without such keys, then give up the plan with `cio-pipeline plan "
+            "abandon`.",
+        )
 
 
 @contextmanager

@@ -181,6 +181,24 @@ def test_a_message_without_a_key_is_quarantined_and_no_other_suffers(world: Worl
     }
 
 
+def test_a_key_that_a_folder_cannot_hold_is_named_and_all_others_are_put(world: World) -> None:
+    """M2: the way out of it loses no message."""
+    world.sync(feed="messages", key_template="data.k")
+    keys = ["a", "x", "a/b", "b/a", "b", "y"]
+    rows = [row(f"m{n}", json.dumps({"k": key}), n) for n, key in enumerate(keys)]
+    commit_messages(world, *rows, at=during(0))
+    (outcome,) = world.run(0, "messages")
+    assert "So it is with 2 keys; the others of 6 messages were put." in str(outcome.error)
+    assert len(objects(world)) == 4
+
+    world.sync(feed="messages", key_template='metadata."event-id"')
+    abandon(world.services, "a", "messages")
+    (outcome,) = world.run(1, "messages")
+    assert (outcome.error, outcome.files) == (None, 6)
+    assert {f"m{n}" for n in range(6)} <= set(objects(world))
+    assert world.verify().ok
+
+
 def test_syncs_of_a_workspace_have_templates_of_their_own(world: World) -> None:
     world.sync("a", feed="messages", key_template="data.n")
     world.sync("b", feed="messages", key_template="join('/', [time.date, data.n])")
