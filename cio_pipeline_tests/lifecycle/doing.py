@@ -4,7 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from cio_pipeline.destinations.overlap import location
 from cio_pipeline.model.registry import RegisteredSync
+from cio_pipeline.pipeline.apply import Applied, apply_syncs
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.world import World
@@ -34,3 +36,16 @@ def numbers(world: World, stem: str) -> list[str]:
         for name in world.names()
         if name.startswith(f"{stem}_v5_")
     ]
+
+
+def move(world: World, path: str, services: Services | None = None) -> Applied:
+    """Give sync `a` another folder."""
+    sync = standing(world).sync
+    to = sync.model_copy(update={"destination": sync.destination.model_copy(update={"path": path})})
+    return apply_syncs(
+        services or world.services,
+        [to],
+        lambda one: location(one.destination, world.root),
+        world.now,
+        "ann",
+    )[0]

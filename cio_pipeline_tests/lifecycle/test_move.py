@@ -1,13 +1,11 @@
 """D7, D8, D10: a changed destination is tried, positions go on, and the chain begins anew there."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cio_pipeline.destinations.overlap import location
 from cio_pipeline.model.errors import (
     DestinationUnavailable,
     InvalidConfig,
@@ -15,32 +13,17 @@ from cio_pipeline.model.errors import (
     PermissionMissing,
 )
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.pipeline.apply import Applied, apply_syncs
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.switches import pause
 from cio_pipeline.pipeline.ports import Permission
 from cio_pipeline.pipeline.rebuild import rebuild
 from cio_pipeline.pipeline.restore import restore, restore_manifests
 from cio_pipeline.pipeline.run_export import run_export
-from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.verify import verify
-from cio_pipeline.pipeline.write_manifests import write_manifests
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
-from cio_pipeline_tests.lifecycle.doing import EVERY, do, standing
+from cio_pipeline_tests.lifecycle.doing import EVERY, do, move, standing
 from cio_pipeline_tests.recovery.loss import DieAfter, change, go_on, without_ledger
 from cio_pipeline_tests.world import World, window
-
-
-def move(world: World, path: str, services: Services | None = None) -> Applied:
-    sync = standing(world).sync
-    to = sync.model_copy(update={"destination": sync.destination.model_copy(update={"path": path})})
-    return apply_syncs(
-        services or world.services,
-        [to],
-        lambda one: location(one.destination, world.root),
-        world.now,
-        "ann",
-    )[0]
 
 
 def names(folder: Path) -> list[str]:
@@ -233,49 +216,3 @@ def test_d7_a_copied_place_is_not_taken_while_a_run_delivers_to_the_old_one(worl
     with pytest.raises(LeaseLost, match="run 2"):
         move(world, "copied")
     assert standing(world).sync.destination.path == "bucket/a"
-
-
-class Before:
-    """Something whose calls of one name happen after something else did, once."""
-
-    def __init__(self, inner: Any, name: str, first: Callable[[], Any]) -> None:
-        self.inner, self.name, self.first = inner, name, [first]
-
-    def __getattr__(self, name: str) -> Any:
-        if name == self.name and self.first:
-            self.first.pop()()
-        return getattr(self.inner, name)
-
-
-def test_d10_a_run_that_lists_what_it_sent_while_its_sync_moves_puts_it_in_the_new_place(
-    world: World,
-) -> None:
-    world.sync()
-    go_on(world, range(1))
-    change(world, 1)
-    world.now = window(1).end
-    run_export(world.services, "people", window(1), Scope())
-
-    def moved() -> None:
-        move(world, "elsewhere")
-        run_export(world.services, "events", window(1), Scope())
-
-    ledger: Any = Before(world.ledger, "", moved)
-    ledger.leases = Before(world.ledger.leases, "claim", moved)
-
-    write_manifests(world.as_run("late", ledger=ledger), window(1))
-    go_on(world, [2])
-
-    report = world.verify()
-    assert report.ok, report
-
-
-def test_d7_a_pause_does_not_undo_a_move_that_came_between(world: World) -> None:
-    world.sync()
-    go_on(world, range(1))
-    ledger: Any = Before(world.ledger, "", lambda: None)
-    ledger.registry = Before(world.ledger.registry, "put", lambda: move(world, "elsewhere"))
-    with pytest.raises(LeaseLost, match="changed by somebody else"):
-        do(world, pause, "people", services=world.as_run("late", ledger=ledger))
-    assert standing(world).sync.destination.path == "elsewhere"
-    assert standing(world).switches["people"].enabled
