@@ -36,6 +36,7 @@ _RIGHTS = (
 )
 
 _NETWORK = (
+    (r"metadata from headers|invalid list response", "what answered is no Azure Blob Storage"),
     (r"refused", "the connection was refused"),
     (r"dns|resolve|Name or service|NameResolution", "its name is unknown"),
     (r"certificate|TLS|SSL", "its certificate was not accepted"),
@@ -131,7 +132,9 @@ def _unreachable(answer: Answer, attempt: Attempt) -> CioError:
 
 
 def _not_found(answer: Answer, attempt: Attempt) -> CioError:
-    if answer.code.startswith("Container") or attempt.key is None:
+    # Azure gives each answer a code: a write that finds nothing without one met somebody else.
+    elsewhere = not answer.code and attempt.right in {"create", "write"}
+    if answer.code.startswith("Container") or attempt.key is None or elsewhere:
         return _no_container(attempt)
     return missing(attempt.key)
 

@@ -1,6 +1,6 @@
 """How long a store may take, and how often it is asked again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,10 @@ class Patience:
     first_wait: timedelta = timedelta(milliseconds=200)
     longest_wait: timedelta = timedelta(seconds=5)
     altogether: timedelta = timedelta(seconds=20)
+
+    def for_a_trial(self) -> "Patience":
+        """Less, for somebody who waits for the answer and can ask again."""
+        return replace(self, retries=min(self.retries, 1), altogether=timedelta(seconds=5))
 
     def client(self, *, allow_http: bool) -> "ClientConfig":
         """As obstore's client options; `stalled` bounds each read, `request` the whole of it."""

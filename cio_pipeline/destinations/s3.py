@@ -127,7 +127,8 @@ class S3Bucket:
 
     def permissions(self) -> Sequence[Permission]:
         """Each permission of seed 001, and of what the options ask for; see s3_permissions."""
-        return permissions(self)
+        trial = S3Bucket(self.options, self._read_secret, self.patience.for_a_trial())
+        return permissions(trial)
 
     def describe(self) -> str:
         """Where this is, for people."""

@@ -44,6 +44,7 @@ _ACTION = re.compile(r"not authorized to perform:? ((?:s3|kms|sts):\w+)")
 
 
 _NETWORK = (
+    (r"metadata from headers|invalid list response", "what answered is no S3 store"),
     (r"refused", "the connection was refused"),
     (r"dns|resolve|Name or service|NameResolution", "its name is unknown"),
     (r"certificate|TLS|SSL", "its certificate was not accepted"),
@@ -186,7 +187,8 @@ def _denied(answer: Answer, attempt: Attempt) -> CioError:
 
 
 def _not_found(answer: Answer, attempt: Attempt) -> CioError:
-    if answer.code == "NoSuchBucket" or attempt.key is None:
+    # A write finds nothing only if there is no bucket, or no store at that address.
+    if answer.code == "NoSuchBucket" or attempt.key is None or attempt.action == "s3:PutObject":
         return NoSuchBucket(
             f"{attempt}: the bucket does not exist.",
             "Create it, or correct the sync's `bucket`, `region` or `endpoint_url`.",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed
+from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.ports import Destinations, Permission
 
 _THREADS = 8
@@ -31,10 +32,23 @@ class Validated:
 
 
 def validate(destinations: Destinations, syncs: Sequence[Sync]) -> list[Validated]:
-    """Each sync's permissions, tried out side by side."""
+    """Each sync's permissions, tried out side by side; what goes wrong with one is told of it."""
 
     def tried(sync: Sync) -> Validated:
-        return Validated(sync.id, sync.feed, tuple(destinations(sync).permissions()))
+        found: list[Permission] = []
+        failure = attempt(lambda: found.extend(destinations(sync).permissions()))
+        if failure is not None:
+            found = [
+                Permission(
+                    "reach the store",
+                    granted=False,
+                    needed_for="everything",
+                    detail=failure.message,
+                    next_step="Check its address: what answers there may be something else.",
+                    needed_by="all",
+                )
+            ]
+        return Validated(sync.id, sync.feed, tuple(found))
 
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="validate") as pool:
         return list(pool.map(tried, syncs))

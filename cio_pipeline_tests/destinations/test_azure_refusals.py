@@ -205,6 +205,7 @@ def body(code: str, detail: str = "", message: str = "No.") -> str:
         (403, body("AuthorizationPermissionMismatch"), AD_HOC, PermissionMissing, "'create'"),
         (403, body("AccountIsDisabled"), AD_HOC, DestinationError, "disabled"),
         (404, body("ContainerNotFound"), AD_HOC, NoSuchBucket, "does not exist"),
+        (404, "<html>Not found</html>", AD_HOC, NoSuchBucket, "does not exist"),
         (409, body("ContainerBeingDeleted"), AD_HOC, NoSuchBucket, "does not exist"),
         (409, body("BlobArchived"), AD_HOC, DestinationError, "archive tier"),
         (409, body("BlobImmutableDueToPolicy"), AD_HOC, DestinationError, "immutability"),

@@ -16,6 +16,7 @@ from cio_pipeline.model.errors import (
     ObjectConflict,
     PermissionMissing,
     SecretMissing,
+    Unreachable,
     WrongCredentials,
 )
 from cio_pipeline_tests.destinations.cloud_suite import PATIENCE
@@ -62,6 +63,9 @@ KMS = "<Message>User is not authorized to perform: kms:GenerateDataKey on this r
             "in eu-north-1",
         ),
         (answer(501, "NotImplemented"), DestinationError, "when_required"),
+        # What is no S3 store: a web server, a proxy.
+        (Fault(answer=(404, "<html>Not found</html>")), NoSuchBucket, "endpoint_url"),
+        (Fault(answer=(200, "<html>Welcome</html>")), Unreachable, "is no S3 store"),
         (answer(405, "MethodNotAllowed"), DestinationError, "405 MethodNotAllowed"),
     ],
 )
@@ -84,6 +88,17 @@ def test_d8_a_concurrent_conditional_put_is_tried_again(
     destination = s3(server.options(bucket, proxy.url), patience=PATIENCE)
     destination.put_bytes("a", b"body")
     assert destination.get("a") == b"body"
+
+
+def test_d8_a_store_that_does_not_answer_is_not_tried_for_long(
+    server: S3Server, bucket: str, proxy: FaultProxy
+) -> None:
+    proxy.lasting = Fault(reset=True)
+    (only,) = s3(server.options(bucket, proxy.url)).permissions()
+    assert len(proxy.paths) <= 4
+    assert (only.name, only.granted, only.needed_by) == ("reach the bucket", False, "all")
+    assert "the connection was reset" in only.detail
+    assert only.next_step
 
 
 def test_d8_a_missing_secret_is_named_when_it_is_needed() -> None:

@@ -18,6 +18,8 @@ from cio_pipeline.pipeline.restore import restore
 from cio_pipeline.pipeline.validate import validate
 from cio_pipeline_tests.azurite import Azurite, Container, azurite, container
 from cio_pipeline_tests.crashes import Crash, Observer, watched
+from cio_pipeline_tests.destinations.fault_proxy import Fault, proxy_before
+from cio_pipeline_tests.destinations.test_azure import azure
 from cio_pipeline_tests.faults.prepared import changes, hurry, row
 from cio_pipeline_tests.recovery.loss import DieAfter, DieBefore
 from cio_pipeline_tests.world import World, during
@@ -175,6 +177,23 @@ def test_d8_one_right_less_than_sync_policy_prints_is_named_by_sync_validate(
     assert not less.ok
     missing = [one for one in less.permissions if one.granted is False and less.needs(one)]
     assert [one.name for one in missing] == [name]
+
+
+def test_o8_what_answers_nonsense_fails_its_own_line_of_sync_validate_only(
+    world: World, azurite: Azurite, container: Container
+) -> None:
+    good = world.sync("a", 1)
+    bad = world.sync("b", 1)
+    with proxy_before(azurite.url) as proxy:
+        proxy.lasting = Fault(answer=(200, ""))
+        url = container.sas_url().replace(azurite.url.split("/")[2], proxy.url.partition("//")[2])
+        nonsense = azure(url)
+        opened = world.services.destinations
+        found = validate(lambda sync: nonsense if sync is bad else opened(sync), [good, bad])
+    assert [one.ok for one in found] == [True, False]
+    (only,) = found[1].permissions
+    assert only.next_step
+    assert "sig=" not in f"{only.detail} {only.next_step}"
 
 
 def test_o8_a_revoked_sas_stops_the_sync_and_one_window_makes_up_for_it(
