@@ -55,7 +55,7 @@ def damaged_files(
     destination = services.destinations(sync)
     sizes = {found.key: found.size for found in destination.list()}
     found: list[DamagedFile] = []
-    last = _last_of_keys(services, sync)
+    last = last_of_keys(services, sync)
     for committed in _wanted(services, sync, window, exports):
         for file in committed.sealed.files:
             if last.get(file.key, file.sequence) != file.sequence:
@@ -66,7 +66,7 @@ def damaged_files(
     return found
 
 
-def _last_of_keys(services: Services, sync: Sync) -> Mapping[str, int]:
+def last_of_keys(services: Services, sync: Sync) -> Mapping[str, int]:
     """The number of the last message of each key; nothing for feeds that overwrite nothing."""
     if sync.feed not in OVERWRITING:
         return {}

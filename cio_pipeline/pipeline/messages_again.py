@@ -1,7 +1,8 @@
 """Putting messages again that are missing in a bucket, or whose bytes are others there.
 
 Only the last object of a key is one that can be damaged. It is encoded again with its plan, and is
-told by its number, key and digest; metadata is put as it was, but not compared.
+told by its number, key and digest; metadata is put as it was, but not compared. No run may put
+later messages meanwhile.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,10 +10,11 @@ from dataclasses import replace
 
 from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.message_pack import Pack
-from cio_pipeline.model.errors import CioError, DigestMismatch
+from cio_pipeline.model.errors import CioError, DigestMismatch, LeaseLost
 from cio_pipeline.model.plans import Plan, PlanState, Sent
 from cio_pipeline.pipeline.cohorts import cohorts_of
-from cio_pipeline.pipeline.damaged import DamagedFile
+from cio_pipeline.pipeline.damaged import DamagedFile, last_of_keys
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
 from cio_pipeline.pipeline.make_messages import MESSAGE_OBJECTS
 from cio_pipeline.pipeline.services import Services
 
@@ -40,11 +42,31 @@ def put_messages_again(
 
 def _put(services: Services, wanted: Sequence[DamagedFile], put: set[int]) -> None:
     """Put the objects of one plan; `put` gets the numbers of those that lie there again."""
+    plan = wanted[0].committed.sealed.plan
+    pair = (plan.sync_id, plan.export)
+    lease, busy = services.ledger.leases.claim([pair], services.owner, services.clock(), TTL)
+    held = HeldLease(services.ledger.leases, lease, services.clock)
+    try:
+        if busy:
+            raise LeaseLost(
+                f"{plan.export} of sync '{plan.sync_id}' is being worked on by {busy[0].owner}.",
+                "Restore again once it has ended.",
+            )
+        _put_held(services, wanted, put)
+    finally:
+        held.release()
+
+
+def _put_held(services: Services, wanted: Sequence[DamagedFile], put: set[int]) -> None:
     sealed = wanted[0].committed.sealed
     plan = replace(sealed.plan, state=PlanState.OPEN, slice=0, sent=Sent())
     sync = services.ledger.registry.get(plan.sync_id).sync
     destination = services.destinations(sync)
     by_number = {one.file.sequence: one.file for one in wanted}
+    # A run may have replaced some of them since they were looked at.
+    last = last_of_keys(services, sync)
+    replaced = {number for number, file in by_number.items() if last.get(file.key) != number}
+    put.update(replaced)
     folder = f"restore-{plan.export}-{plan.plan_id}"
     try:
         encoded = _encoded(services, plan, sealed.resolved, folder)
@@ -54,7 +76,9 @@ def _put(services: Services, wanted: Sequence[DamagedFile], put: set[int]) -> No
         with Pack.opened(services.spool, files) as pack:
             for one in pack:
                 was = by_number.get(one.file.sequence)
-                if was and (was.key, was.sha256) == (one.file.key, one.file.sha256):
+                if was is None or was.sequence in replaced:
+                    continue
+                if (was.key, was.sha256) == (one.file.key, one.file.sha256):
                     destination.overwrite(was.key, pack.body(one), one.metadata)
                     put.add(was.sequence)
     finally:

@@ -16,6 +16,8 @@ from cio_pipeline.model.manifests import parse
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.pipeline import run_export
 from cio_pipeline.pipeline.abandon import abandon
+from cio_pipeline.pipeline.damaged import damaged_files
+from cio_pipeline.pipeline.messages_again import put_messages_again
 from cio_pipeline.pipeline.restore import restore
 from cio_pipeline.pipeline.verify_report import Kind
 from cio_pipeline_tests.crashes import Crash, watched
@@ -228,6 +230,25 @@ def test_a_lost_or_altered_object_is_restored_with_its_metadata(world: World) ->
     assert recorder.metadata["twice"] == {"event-id": "m2", "timestamp": TIME}
     assert objects(world) == before
     assert world.verify().problems == ()
+
+
+def test_a_restore_never_puts_an_earlier_message_over_a_later_one(world: World) -> None:
+    """M4: neither while a run is at it, nor after one that it did not see."""
+    world.sync(feed="messages", key_template="data.k")
+    commit_messages(world, row("m1", '{"k":"x","n":1}'), at=during(0))
+    world.run(0, "messages")
+    (world.folder() / "x").unlink()
+    pair = ("a", "messages")
+    lease, _ = world.ledger.leases.claim([pair], "run 2", world.now, timedelta(minutes=5))
+    (refused,) = restore(world.as_run("restore"))
+    assert "is being worked on by run 2" in str(refused.error)
+    assert objects(world) == {}
+    world.ledger.leases.release(lease)
+    seen = damaged_files(world.services, world.ledger.registry.get("a").sync, None)
+    commit_messages(world, row("m2", '{"k":"x","n":2}'), at=during(1))
+    world.run(1, "messages")
+    assert [error for _, error in put_messages_again(world.services, seen)] == [None]
+    assert objects(world) == {"x": b'{"data": {"k":"x","n":2}}'}
 
 
 @dataclass
