@@ -105,7 +105,7 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - ty
             }
         )
         return
-    described = registered.sync.model_dump(mode="json", exclude_none=True)
+    described = registered.sync.told
     described |= {"generation": registered.generation, "created_at": registered.created_at}
     described["breaker"] = _breaker(breaker, found.clock())
     if breaker is not None:

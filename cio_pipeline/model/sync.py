@@ -133,6 +133,16 @@ class Sync(Strict):
         return self.integration_id or first, self.action_id or second
 
     @property
+    def told(self) -> dict[str, Any]:
+        """For people: the options that are set and that its feed has, file ids as they are used."""
+        given = self.model_dump(mode="json", exclude_none=True)
+        own = {n: value for n, value in given.items() if self.feed in _FEEDS_OF.get(n, tuple(Feed))}
+        if self.feed is Feed.CALLS:
+            own["integration_id"], own["action_id"] = self.file_ids
+        # Ids are no quantities: as text they are shown without thousands separators.
+        return {name: str(v) if name.endswith("_id") else v for name, v in own.items()}
+
+    @property
     def expire_days(self) -> int | None:
         """`files_expire_after` as a number of days."""
         return int(self.files_expire_after[:-1]) if self.files_expire_after else None

@@ -98,6 +98,7 @@ def test_c1_empty_files_for_every_type_on_demand(world: World) -> None:
 def test_c1_ids_are_made_once_and_stay(world: World) -> None:
     sync = calls_sync(world, integration_id=None, action_id=None)
     first, second = sync.file_ids
+    assert (sync.told["integration_id"], sync.told["action_id"]) == (str(first), str(second))
     commit(world, call_row("track", {"event": "a"}), at=NOON)
     run(world, 0)
     assert names(world) == [f"{first}.{second}.1.track.json"]
