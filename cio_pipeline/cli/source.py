@@ -1,6 +1,7 @@
 """`cio-pipeline source`: the tables that exports are computed from."""
 
 from dataclasses import asdict, replace
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
@@ -60,12 +61,7 @@ def load(
     cannot be understood are told and left out.
     """
     declared = _table(table)
-    time = None if at is None else parse_time(at)
-    if time is not None and time > now():
-        raise InvalidConfig(
-            f"{time:%Y-%m-%d %H:%M} UTC lies in the future.",
-            "Such a commit would hold back all later ones of the table until then; leave --at out.",
-        )
+    time = None if at is None else _past(at)
     uri, options = _place()
     with Console(stderr=True).status(f"Loading {table} …"):
         owner = whose(declared, files, workspace)
@@ -84,6 +80,16 @@ def load(
     if done.known:
         typer.echo(f"{done.known:,} more were there already.")
     show_left_out(done.bad)
+
+
+def _past(at: str) -> datetime:
+    time = parse_time(at)
+    if time > now():
+        raise InvalidConfig(
+            f"{time:%Y-%m-%d %H:%M} UTC lies in the future.",
+            "Such a commit would hold back all later ones of the table until then; leave --at out.",
+        )
+    return time
 
 
 @app.command()
