@@ -190,6 +190,22 @@ def test_d7_a_crash_anywhere_leaves_moving_repeatable(
     assert at > 8
 
 
+def test_d10_what_no_manifest_lists_yet_may_be_copied_too(world: World) -> None:
+    world.sync()
+    go_on(world, range(2))
+    change(world, 2)
+    world.now = window(2).end
+    run_export(world.services, "people", window(2), Scope())
+    shutil.copytree(world.folder(), world.root / "copied")
+
+    assert move(world, "copied").notes == ()
+    go_on(world, [3])
+
+    report = world.verify()
+    assert report.ok, report
+    assert (report.first, report.complete_up_to) == (1, 3)
+
+
 def test_d10_what_was_delivered_after_the_copy_is_listed_in_the_old_place(world: World) -> None:
     """A manifest must not list in the new place what lies in the old one only."""
     world.sync()

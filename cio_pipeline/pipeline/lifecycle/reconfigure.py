@@ -78,15 +78,18 @@ def require_fit(services: Services, sync: Sync) -> None:
 
 
 def _chain_is_there(services: Services, known: RegisteredSync, sync: Sync) -> bool:
-    """Whether the last manifest lies in the new place: all was copied, or it is the old one.
+    """Whether all was copied to the new place, or it is the old one.
 
-    Not if something was delivered since: it lies in the old place only.
+    That is the last manifest, and what was delivered since: the next one lists it there.
     """
     last = services.ledger.manifests.last(known.sync.id)
-    if last is None or not sync.manifest or services.ledger.manifests.pending([sync.id]):
+    if last is None or not sync.manifest:
         return False
+    since, _ = services.ledger.manifests.pending([sync.id]).get(sync.id, ((), ()))
+    told = {manifest_key(last[0]): last[1], **{file.key: file.sha256 for file in since}}
+    destination = services.destinations(sync)
     try:
-        return services.destinations(sync).sha256(manifest_key(last[0])) == last[1]
+        return all(destination.sha256(key) == digest for key, digest in told.items())
     except ObjectMissing:
         return False
 
