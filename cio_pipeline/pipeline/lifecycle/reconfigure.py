@@ -82,14 +82,16 @@ def _chain_is_there(services: Services, known: RegisteredSync, sync: Sync) -> bo
 
     That is the last manifest, and what was delivered since: the next one lists it there.
     """
-    last = services.ledger.manifests.last(known.sync.id)
-    if last is None or not sync.manifest:
+    if not sync.manifest:
         return False
+    last = services.ledger.manifests.last(known.sync.id)
     since, _ = services.ledger.manifests.pending([sync.id]).get(sync.id, ((), ()))
-    told = {manifest_key(last[0]): last[1], **{file.key: file.sha256 for file in since}}
+    told = {file.key: file.sha256 for file in since}
+    if last is not None:
+        told[manifest_key(last[0])] = last[1]
     destination = services.destinations(sync)
     try:
-        return all(destination.sha256(key) == digest for key, digest in told.items())
+        return bool(told) and all(destination.sha256(key) == digest for key, digest in told.items())
     except ObjectMissing:
         return False
 
