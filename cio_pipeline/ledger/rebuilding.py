@@ -72,14 +72,17 @@ class SqlRecovery:
 
 
 def _correct(connection: Connection, found: Recovered) -> None:
-    """Generation and age of a sync that may have been registered again just now."""
-    this = syncs.c.id == found.sync_id
-    connection.execute(
-        update(syncs)
-        .where(this)
-        .values(generation=found.generation, first_manifest=found.first_manifest)
-    )
-    younger = this, syncs.c.created_at > found.created_at
+    """Generation and age of a sync that may have been registered again just now.
+
+    A generation or a chain that began since the last manifest is not undone.
+    """
+    this, c = syncs.c.id == found.sync_id, syncs.c
+    for column, value in (
+        (c.generation, found.generation),
+        (c.first_manifest, found.first_manifest),
+    ):
+        connection.execute(update(syncs).where(this, column < value).values({column: value}))
+    younger = this, c.generation == found.generation, c.created_at > found.created_at
     connection.execute(update(syncs).where(*younger).values(created_at=found.created_at))
 
 

@@ -153,7 +153,9 @@ def _recovered(services: Services, chain: BucketChain) -> Recovered:
         under_way=under_way,
         kept=kept,
         void=tuple((manifest.ordinal, void) for manifest, _ in new for void in manifest.void),
-        positions={s.export: cuts[s.position] for s in chain.statuses if s.position},
+        # A ledger that has the last manifest knows at least where exports stood then, and which
+        # ones were to begin again since.
+        positions={s.export: cuts[s.position] for s in chain.statuses if s.position and new},
         next=_next(used),
         lost=tuple(lost),
         sent=delivered_identities(services, chain.sync, plans),

@@ -10,8 +10,9 @@ from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.cuts import oldest_needed
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.disable import disable, enable
+from cio_pipeline.pipeline.lifecycle.purge import purge
 from cio_pipeline.pipeline.lifecycle.switches import pause
-from cio_pipeline.pipeline.rebuild import rebuild
+from cio_pipeline.pipeline.rebuild import catch_up, rebuild
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.run_request import Seen
 from cio_pipeline.pipeline.schedule import wanted_runs
@@ -165,3 +166,33 @@ def test_d10_a_lost_ledger_goes_on_in_the_last_generation(world: World) -> None:
         1,
     ]
     assert again.verify().ok
+
+
+def test_d6_catching_up_does_not_undo_a_new_generation_that_no_manifest_tells_of(
+    world: World,
+) -> None:
+    world.sync()
+    go_on(world, range(2))
+    do(world, disable)
+    do(world, enable)
+    before = standing(world)
+    assert [one.error for one in catch_up(world.services)] == [None]
+    assert standing(world) == before
+    go_on(world, [3])
+    rows = {one.export: one.rows for one in world.ledger.manifests.files("a", 2)}
+    assert rows == {"people": 3, "events": 3, "metrics": 3}
+
+
+def test_d10_catching_up_does_not_undo_a_purge(world: World) -> None:
+    world.sync()
+    go_on(world, range(2))
+    do(world, disable)
+    do(world, purge)
+    before = standing(world)
+    assert [one.error for one in catch_up(world.services)] == [None]
+    assert standing(world) == before
+    do(world, enable)
+    go_on(world, [3])
+    report = world.verify()
+    assert report.ok, report
+    assert report.first == 3

@@ -8,7 +8,7 @@ from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.apply import apply_syncs
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.upgrade import upgrade
-from cio_pipeline.pipeline.rebuild import rebuild
+from cio_pipeline.pipeline.rebuild import catch_up, rebuild
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.lifecycle.doing import do, standing
@@ -131,3 +131,12 @@ def test_d10_files_between_an_upgrade_and_its_first_manifest_are_in_flight(world
         "people_v5_chngs_1_2.parquet",
         "events_v5_1_1.parquet",
     }
+
+
+def test_d7_catching_up_does_not_undo_that_an_export_is_sent_again(world: World) -> None:
+    world.sync(version=4, exports=["people", "metrics"])
+    go_on(world, range(2))
+    do(world, upgrade, "metrics")
+    assert [one.error for one in catch_up(world.services)] == [None]
+    go_on(world, [2])
+    assert sent(world, "metrics")[-1] == ("metrics_v5_1_3_1.parquet", Mode.INITIAL)
