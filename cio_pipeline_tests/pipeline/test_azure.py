@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from pathlib import Path
+from traceback import format_exception
 
 import polars as pl
 import pytest
@@ -13,15 +13,19 @@ from cio_pipeline.destinations.azure_policy import az_commands
 from cio_pipeline.model.destinations import AzureDestination
 from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
-from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.restore import restore
 from cio_pipeline.pipeline.validate import validate
 from cio_pipeline_tests.azurite import Azurite, Container, azurite, container
-from cio_pipeline_tests.crashes import Crash, Observer, watched
+from cio_pipeline_tests.defs.running import dagster_on
 from cio_pipeline_tests.destinations.fault_proxy import Fault, proxy_before
 from cio_pipeline_tests.destinations.test_azure import azure
 from cio_pipeline_tests.faults.prepared import changes, hurry, row
-from cio_pipeline_tests.recovery.loss import DieAfter, DieBefore
+from cio_pipeline_tests.pipeline.canaries import (
+    dumped,
+    told_by_commands,
+    told_by_dagster,
+    without,
+)
 from cio_pipeline_tests.world import World, during
 
 __all__ = ["azurite", "container"]
@@ -129,40 +133,6 @@ def test_d8_a_v4_sync_on_azure_with_the_rights_that_sync_policy_prints(
     assert world.verify().ok
 
 
-@pytest.mark.parametrize(
-    "death",
-    [
-        DieBefore("destination.put"),
-        DieAfter("destination.put"),
-        DieBefore("plans.commit"),
-        DieAfter("destination.put_bytes"),
-    ],
-    ids=lambda one: f"{type(one).__name__} {one.name}",
-)
-def test_d6_a_run_that_dies_on_azure_loses_and_doubles_nothing(
-    tmp_path: Path, azurite: Azurite, monkeypatch: pytest.MonkeyPatch, death: Observer
-) -> None:
-    prepared = registered(World(tmp_path / "prepared"), "people")
-    change(prepared, "people")
-    found: list[dict[str, str]] = []
-    for name, dies in (("undisturbed", None), ("died", death)):
-        container = azurite.new_container()
-        point_to(container, monkeypatch)
-        world = hurry(prepared.copy(tmp_path / name))
-        world.run(0, "people")
-        if dies is not None:
-            with pytest.raises(Crash):
-                world.run(1, "people", services=watched(world.services, dies, "first"))
-            world.now += TTL * 2
-        world.run(1, "people")
-        assert world.verify().ok
-        found.append(files(container))
-        world.ledger.close()
-    undisturbed, died = found
-    assert undisturbed == died
-    assert "people_v4_chngs_1_1.parquet" in died
-
-
 @pytest.mark.parametrize(("right", "name"), [("r", "read"), ("w", "write"), ("l", "list")])
 def test_d8_one_right_less_than_sync_policy_prints_is_named_by_sync_validate(
     world: World, container: Container, monkeypatch: pytest.MonkeyPatch, right: str, name: str
@@ -220,3 +190,41 @@ def test_o8_a_revoked_sas_stops_the_sync_and_one_window_makes_up_for_it(
         "people_v4_chngs_1_1.parquet",
     }
     assert world.verify().ok
+
+
+def test_d8_a_sas_is_in_nothing_that_runs_and_commands_leave(
+    world: World,
+    azurite: Azurite,
+    container: Container,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One store works; the other refuses, and repeats the SAS in its answer."""
+    caplog.set_level("DEBUG")
+    (world.root / "dagster").mkdir()
+    monkeypatch.setenv("CIO_HOME", str(world.root))
+    monkeypatch.setenv("DAGSTER_HOME", str(world.root / "dagster"))
+    url = container.sas_url()
+    token = url.partition("?")[2]
+    secrets = (token, token.partition("sig=")[2])
+    monkeypatch.setenv("ACME_SAS_URL", url)
+    with proxy_before(azurite.url) as proxy, dagster_on(world) as dagster:
+        via_proxy = url.replace(azurite.url.split("/")[2], proxy.url.partition("//")[2])
+        monkeypatch.setenv("LEAKING_SAS_URL", via_proxy)
+        said = f"<Message>{token}</Message><AuthenticationErrorDetail>{via_proxy}"
+        text = f"<Error><Code>AuthenticationFailed</Code>{said}</AuthenticationErrorDetail></Error>"
+        proxy.lasting = Fault(answer=(403, text.replace("&", "&amp;")))
+        world.sync("a", 1, destination={"type": "azure", "sas_url": REFERENCE, "path": "a"})
+        world.sync("b", 1, destination={"type": "azure", "sas_url": "env:LEAKING_SAS_URL"})
+        commit(world, "people", 0, "old")
+        told = told_by_dagster(dagster, dagster.run(0, "people").run_id)
+        verbs = ("list", "show b", "history b", "policy b", "validate")
+        ran = told_by_commands(*(f"sync {verb}" for verb in verbs), "verify b")
+    assert any("WrongCredentials" in one for one in told)
+    client = container.client()
+    blobs = [client.download_blob(name).readall() for name in client.list_blob_names()]
+    assert len(blobs) == 2
+    without(secrets, *told, caplog.text, dumped(world), *map(str, blobs))
+    for command, found in ran.items():
+        raised = "".join(format_exception(found.exception)) if found.exception else ""
+        without(secrets, f"{command}: {found.output} {raised}")
