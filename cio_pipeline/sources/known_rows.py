@@ -15,8 +15,8 @@ from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables
 class KnownRows:
     """The rows of a table as they are told apart by some columns, the identity among them.
 
-    `met` counts the rows that were left out since the table holds them. A table is read once a
-    batch, in constant memory.
+    `met` counts the rows that were left out since the table holds them. Of the table, identities
+    are read once a batch, in constant memory, and other columns only where some are known.
     """
 
     identity: Sequence[str]
@@ -27,13 +27,21 @@ class KnownRows:
     def without(self, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """What the table does not hold yet of each batch, in the order that it came in."""
         for batch in batches:
-            ours = batch.lazy().select(self.identity).unique()
-            there = self.rows.join(ours, on=self.identity, how="semi").select(self.told_by)
-            known = there.unique().collect(engine="streaming")
+            ids = self._there(batch.lazy(), self.identity)
+            if ids.is_empty():
+                yield batch
+                continue
+            known = self._there(ids.lazy(), self.told_by)
             new = batch.join(known, on=self.told_by, how="anti", maintain_order="left")
             self.met += batch.height - new.height
             if not new.is_empty():
                 yield new
+
+    def _there(self, rows: pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
+        """Columns of the table's rows that have the identities of these."""
+        wanted = rows.select(self.identity).unique()
+        found = self.rows.join(wanted, on=self.identity, how="semi").select(columns).unique()
+        return found.collect(engine="streaming")
 
 
 def known_rows(
