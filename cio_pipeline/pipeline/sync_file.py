@@ -72,9 +72,12 @@ def _where(error: yaml.YAMLError) -> str:
 
 def _mistakes(error: ValidationError, content: object) -> str:
     """All mistakes, a line each; values are left out since one may be a pasted secret."""
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    # pydantic counts only the syncs without mistakes: "at least 1" is then no mistake of the file.
+    own = [item for item in found if item["loc"] != ("syncs",) or len(found) == 1]
     lines = [
-        f"  {_place(item['loc'], content)}: {item['msg']}"
-        for item in error.errors(include_input=False, include_url=False, include_context=False)
+        f"  {_place(item['loc'], content)}: {item['msg'].removeprefix('Value error, ')}"
+        for item in own
     ]
     return "\n".join(["The sync file is not valid:", *lines])
 

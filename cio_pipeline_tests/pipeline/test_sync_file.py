@@ -116,3 +116,16 @@ def test_d8_a_pasted_url_is_not_repeated() -> None:
     with pytest.raises(InvalidConfig) as caught:
         read_sync_file(MINIMAL.replace("bucket/beta", "'https://x?sig=SECRET//'"))
     assert "SECRET" not in str(caught.value)
+
+
+def test_d11_each_mistake_is_told_plainly_and_nothing_else() -> None:
+    place = "{type: s3, bucket: acme, path: a//b}"
+    text = MINIMAL.replace("{type: local, path: bucket/beta}", place) + "    version: 3\n"
+    with pytest.raises(InvalidConfig) as caught:
+        read_sync_file(text)
+    version, path = sorted(caught.value.message.splitlines()[1:], reverse=True)
+    assert version.startswith("  sync 'beta-local', version: ")
+    told = "the path has a leading, trailing or double slash; write it without"
+    assert path == f"  sync 'beta-local', destination, s3, path: {told}"
+    with pytest.raises(InvalidConfig, match=r"syncs: .*at least 1"):
+        read_sync_file("syncs: []")
