@@ -8,14 +8,15 @@ from cio_pipeline.settings import settings
 
 
 def use_dagster_home() -> Path:
-    """Set DAGSTER_HOME to a folder below CIO_HOME unless it is set, and return it.
+    """Set DAGSTER_HOME to a folder below CIO_HOME unless it is set, make it, and return it.
 
-    A new folder gets the `dagster.yaml` of the working directory, if there is one.
+    A new folder of ours gets the `dagster.yaml` of the working directory, if there is one.
     """
-    if os.environ.get("DAGSTER_HOME"):
-        return Path(os.environ["DAGSTER_HOME"])
-    home = settings().dagster_home
+    given = os.environ.get("DAGSTER_HOME")
+    home = Path(given) if given else settings().dagster_home
     home.mkdir(parents=True, exist_ok=True)
+    if given:
+        return home
     config = home / "dagster.yaml"
     if not config.exists():
         own = Path("dagster.yaml")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cio_pipeline.destinations.azure_policy import az_commands, portal_steps
-from cio_pipeline.destinations.s3_policy import s3_policy, trust_policy
+from cio_pipeline.destinations.s3_policy import caller_policy, s3_policy, trust_policy
 from cio_pipeline.model.destinations import AzureDestination, LocalDestination, S3Destination
 from cio_pipeline.model.sync import Sync
 
@@ -23,7 +23,11 @@ def policy(sync: Sync) -> tuple[Section, ...]:
             iam = Section("IAM policy of the user or role", s3_policy(options, sync.feed))
             if options.role_arn is None:
                 return (iam,)
-            return (iam, Section("Trust policy of the role", trust_policy(options)))
+            return (
+                iam,
+                Section("Trust policy of the role", trust_policy(options)),
+                Section("IAM policy of the pipeline's own user", caller_policy(options.role_arn)),
+            )
         case AzureDestination() as options:
             return (
                 Section("Commands", az_commands(sync.id, options, sync.feed)),

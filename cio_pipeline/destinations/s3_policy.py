@@ -49,6 +49,11 @@ def trust_policy(options: S3Destination) -> dict[str, object]:
     }
 
 
+def caller_policy(role_arn: str) -> dict[str, object]:
+    """What the pipeline's own user or role needs in order to assume the role."""
+    return {"Version": "2012-10-17", "Statement": [_allow("Assume", ["sts:AssumeRole"], role_arn)]}
+
+
 def _partition(options: S3Destination) -> str:
     region = options.region or ""
     if region.startswith("cn-"):

@@ -105,7 +105,9 @@ def test_o4_a_role_comes_with_its_trust_policy_and_encryption_with_its_key() -> 
         "kms_key_id": "arn:aws:kms:eu-west-1:123456789012:key/one",
     }
     options = S3Server("http://127.0.0.1:9").options("acme-data", **fields)
-    iam, trust = policy(Sync(id="a", workspace_id=1, destination=options))
+    iam, trust, own = policy(Sync(id="a", workspace_id=1, destination=options))
     assert "kms:GenerateDataKey" in json.dumps(iam.body)
     assert fields["kms_key_id"] in json.dumps(iam.body)
     assert '"sts:ExternalId": "acme-42"' in json.dumps(trust.body)
+    assert fields["role_arn"] in json.dumps(own.body)
+    assert "sts:AssumeRole" in json.dumps(own.body)
