@@ -12,7 +12,7 @@ from benchmarks.report import MILLION, Report, counted
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import CURRENT_VERSION
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.pipeline.cuts import decide_cut
+from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.sources.delta_table import DeltaTables
 

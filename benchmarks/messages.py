@@ -16,8 +16,8 @@ from cio_pipeline.ledger.open import open_ledger
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import data_out_window
-from cio_pipeline.pipeline.apply import apply_syncs
-from cio_pipeline.pipeline.put_messages import PUTS
+from cio_pipeline.pipeline.feeds.put_messages import PUTS
+from cio_pipeline.pipeline.lifecycle.apply import apply_syncs
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.sources.delta import DeltaSource

@@ -17,7 +17,7 @@ from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.registry import ExportSwitch
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window, data_out_window
-from cio_pipeline.pipeline.cuts import decide_cut
+from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import Settings
 from cio_pipeline.sources.tables import commit, create_tables

@@ -12,11 +12,11 @@ from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.destinations.overlap import absolute, location
 from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.apply import Applied, apply_syncs
-from cio_pipeline.pipeline.known_workspaces import unknown_workspaces
+from cio_pipeline.pipeline.lifecycle.apply import Applied, apply_syncs
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.sync_file import check_key_template, read_sync_file
-from cio_pipeline.pipeline.validate import validate
+from cio_pipeline.pipeline.syncs.known_workspaces import unknown_workspaces
+from cio_pipeline.pipeline.syncs.sync_file import check_key_template, read_sync_file
+from cio_pipeline.pipeline.syncs.validate import validate
 
 
 def apply(

@@ -15,7 +15,7 @@ from cio_pipeline.cli.sent import Sent, Unlisted, WindowRun, show
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import FIRST_WINDOW, Feed, Window, closed_windows
-from cio_pipeline.pipeline.write_manifests import Written, write_manifests
+from cio_pipeline.pipeline.manifests.write_manifests import Written, write_manifests
 from cio_pipeline.wiring import now
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.destinations.overlap import absolute, location
 from cio_pipeline.ledger import upkeep
 from cio_pipeline.ledger.open import open_ledger
-from cio_pipeline.pipeline import rebuild as recovery
-from cio_pipeline.pipeline.sync_file import check_together, read_sync_file
-from cio_pipeline.pipeline.write_manifests import write_manifests
+from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
+from cio_pipeline.pipeline.recovery import rebuild as recovery
+from cio_pipeline.pipeline.syncs.sync_file import check_together, read_sync_file
 from cio_pipeline.settings import settings
 
 app = typer.Typer(help="Check and back up the ledger; bring it back after a loss.")

@@ -8,9 +8,9 @@ from cio_pipeline.cli.context import feed_of_sync, scope_of, services, window_at
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.model.windows import Feed
-from cio_pipeline.pipeline import abandon as use_case
-from cio_pipeline.pipeline.preview import preview
-from cio_pipeline.pipeline.write_manifests import write_manifests
+from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
+from cio_pipeline.pipeline.planning.preview import preview
+from cio_pipeline.pipeline.recovery import abandon as use_case
 
 app = typer.Typer(help="What the next sync would send and why; abandon a plan that is stuck.")
 

@@ -7,8 +7,8 @@ import typer
 from cio_pipeline.cli.context import scope_of, services, window_at
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
-from cio_pipeline.pipeline.retry_quarantine import retry_quarantine
-from cio_pipeline.pipeline.write_manifests import write_manifests
+from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
+from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 
 app = typer.Typer(help="Rows that break the contract: list them, send them once mended.")
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cio_pipeline.pipeline.sync_file import SyncFile
+from cio_pipeline.pipeline.syncs.sync_file import SyncFile
 
 _MARKED = re.compile(r"(<!-- fields -->\n).*?(<!-- end of fields -->)", re.DOTALL)
 

@@ -6,7 +6,7 @@ import typer
 
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline import restore as use_case
+from cio_pipeline.pipeline.recovery import restore as use_case
 from cio_pipeline.pipeline.services import Services
 
 

@@ -18,7 +18,7 @@ from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.windows import parse_time
-from cio_pipeline.pipeline.cuts import oldest_needed
+from cio_pipeline.pipeline.planning.cuts import oldest_needed
 from cio_pipeline.settings import settings
 from cio_pipeline.sources.load import read_files
 from cio_pipeline.sources.open import source_uri, storage_options

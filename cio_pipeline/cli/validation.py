@@ -10,8 +10,8 @@ from cio_pipeline.cli.context import services
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.destinations.policy import policy as policy_of
-from cio_pipeline.pipeline.validate import Validated
-from cio_pipeline.pipeline.validate import validate as validate_syncs
+from cio_pipeline.pipeline.syncs.validate import Validated
+from cio_pipeline.pipeline.syncs.validate import validate as validate_syncs
 
 
 def validate(

@@ -1,7 +1,7 @@
 """The exports of each feed. Data-out has fifteen; the other feeds have one, named as they are.
 
 A (sync, export) pair of any feed is planned, leased, delivered and committed alike; what the files
-of a feed are made of is in `pipeline.makers`.
+of a feed are made of is in `pipeline.feeds.makers`.
 """
 
 from collections.abc import Collection, Mapping

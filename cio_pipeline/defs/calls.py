@@ -13,8 +13,8 @@ from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource, t
 from cio_pipeline.defs.source_tables import source_key
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.windows import Feed
-from cio_pipeline.pipeline.plan_export import Batch
-from cio_pipeline.pipeline.restore import restore_export
+from cio_pipeline.pipeline.planning.plan_export import Batch
+from cio_pipeline.pipeline.recovery.restore import restore_export
 from cio_pipeline.pipeline.run_calls import OfType, run_calls, sent_by_type
 from cio_pipeline.pipeline.run_export import deliver_export, every_sync_failed
 

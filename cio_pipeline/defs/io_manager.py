@@ -8,7 +8,7 @@ import dagster as dg
 from cio_pipeline.defs.columns import table
 from cio_pipeline.defs.resources import PipelineResource, telling
 from cio_pipeline.model.registry import Outcome
-from cio_pipeline.pipeline.plan_export import Batch
+from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.run_export import deliver_export, every_sync_failed
 
 LARGEST = 20

@@ -13,8 +13,8 @@ from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.windows import Feed
-from cio_pipeline.pipeline.restore import restore_manifests
-from cio_pipeline.pipeline.write_manifests import Written, write_manifests
+from cio_pipeline.pipeline.manifests.write_manifests import Written, write_manifests
+from cio_pipeline.pipeline.recovery.restore import restore_manifests
 
 
 def build_manifest(

@@ -7,8 +7,8 @@ from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource, telling
 from cio_pipeline.defs.source_tables import source_key
 from cio_pipeline.model.windows import Feed
-from cio_pipeline.pipeline.plan_export import Batch
-from cio_pipeline.pipeline.restore import restore_export
+from cio_pipeline.pipeline.planning.plan_export import Batch
+from cio_pipeline.pipeline.recovery.restore import restore_export
 from cio_pipeline.pipeline.run_export import plan_export
 
 GROUP = "messages"

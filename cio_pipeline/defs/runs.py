@@ -10,7 +10,7 @@ from cio_pipeline.defs.jobs import JOBS
 from cio_pipeline.defs.resources import LANE, lease_owner
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.windows import Feed, parse_time, window_holding
-from cio_pipeline.pipeline.run_request import tick_key
+from cio_pipeline.pipeline.scheduling.run_request import tick_key
 
 PARTITION = "dagster/partition"
 

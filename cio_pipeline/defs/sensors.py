@@ -12,11 +12,11 @@ from cio_pipeline.defs.runs import end_dead_runs, feed_of, unfinished_runs, work
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.windows import Feed, last_closed_window
-from cio_pipeline.pipeline.begin import is_fresh, stands_at
-from cio_pipeline.pipeline.run_request import Request, Seen, tick_key
-from cio_pipeline.pipeline.schedule import unsettled_windows, wanted_runs
+from cio_pipeline.pipeline.manifests.write_manifests import with_work
+from cio_pipeline.pipeline.planning.begin import is_fresh, stands_at
+from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key
+from cio_pipeline.pipeline.scheduling.schedule import unsettled_windows, wanted_runs
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.write_manifests import with_work
 
 
 def build_sensor(feed: Feed, name: str) -> dg.SensorDefinition:

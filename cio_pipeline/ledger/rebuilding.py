@@ -32,14 +32,14 @@ from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.manifests import VoidSequence, digest
 from cio_pipeline.model.plans import PlanState, Series
 from cio_pipeline.model.registry import Lease
-from cio_pipeline.pipeline.recovery import CommittedPlan, ListedPlan, Recovered, Registration
+from cio_pipeline.pipeline.ports.recovery import CommittedPlan, ListedPlan, Recovered, Registration
 
 _NOBODY = -1
 
 
 @dataclass(frozen=True)
 class SqlRecovery:
-    """Reading and writing the ledger's past; fulfils `pipeline.recovery.Recovery`."""
+    """Reading and writing the ledger's past; fulfils `pipeline.ports.recovery.Recovery`."""
 
     database: Database
 
@@ -62,7 +62,7 @@ class SqlRecovery:
         self.database.write(work)
 
     def take_in(self, lease: Lease, found: Recovered, now: datetime) -> None:
-        """Bring a registered sync up to its bucket; see `pipeline.recovery.Recovery`."""
+        """Bring a registered sync up to its bucket; see `pipeline.ports.recovery.Recovery`."""
 
         def work(connection: Connection) -> None:
             hold(connection, lease, lease.tokens)

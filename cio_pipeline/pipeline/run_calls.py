@@ -11,7 +11,7 @@ from cio_pipeline.contracts.exports.calls import CALLS
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.plan_export import Batch
+from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
 from cio_pipeline.pipeline.services import Services
 

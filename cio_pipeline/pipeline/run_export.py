@@ -11,13 +11,13 @@ from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.breaker import note
+from cio_pipeline.pipeline.delivering.read_once import reading_once
+from cio_pipeline.pipeline.delivering.send import send
+from cio_pipeline.pipeline.delivering.slow_deliveries import PATIENCE
 from cio_pipeline.pipeline.heartbeat import HeldLease
-from cio_pipeline.pipeline.plan_export import Batch, claim, cut_of, open_plans, plan_batch
+from cio_pipeline.pipeline.planning.plan_export import Batch, claim, cut_of, open_plans, plan_batch
 from cio_pipeline.pipeline.ports import Pair
-from cio_pipeline.pipeline.read_once import reading_once
-from cio_pipeline.pipeline.send import send
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.slow_deliveries import PATIENCE
 
 
 def plan_export(services: Services, export: str, window: Window, scope: Scope) -> Batch:

@@ -12,9 +12,9 @@ from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed, Window, window_holding
+from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
 from cio_pipeline.pipeline.run_calls import run_calls
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.write_manifests import write_manifests
 from cio_pipeline_tests.world import NOON, World
 
 TEN_MINUTES = timedelta(minutes=10)

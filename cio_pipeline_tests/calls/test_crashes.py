@@ -14,8 +14,8 @@ import pytest
 
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.rebuild import rebuild
-from cio_pipeline.pipeline.restore import restore, restore_manifests
+from cio_pipeline.pipeline.recovery.rebuild import rebuild
+from cio_pipeline.pipeline.recovery.restore import restore, restore_manifests
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.calls.steps import call_row, calls_sync, commit, names, run, window
 from cio_pipeline_tests.crashes import Crash, Fuse, watched

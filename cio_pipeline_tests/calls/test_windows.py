@@ -10,8 +10,8 @@ from cio_pipeline.contracts import feeds
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.windows import Feed
-from cio_pipeline.pipeline.run_request import Seen
-from cio_pipeline.pipeline.schedule import wanted_runs
+from cio_pipeline.pipeline.scheduling.run_request import Seen
+from cio_pipeline.pipeline.scheduling.schedule import wanted_runs
 from cio_pipeline_tests.calls.steps import call_row, calls_sync, commit, names, paths, run, window
 from cio_pipeline_tests.world import NOON, World
 from cio_pipeline_tests.world import window as quarter

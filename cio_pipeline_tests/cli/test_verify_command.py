@@ -10,11 +10,11 @@ import typer
 from rich.console import Console, RenderableType
 from typer.testing import CliRunner
 
-from cio_pipeline import pipeline
 from cio_pipeline.cli.app import app as cli
 from cio_pipeline.cli.verify import of_folders, render, verify
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.pipeline.verify import verify as verify_destination
+from cio_pipeline.pipeline import verification
+from cio_pipeline.pipeline.verification.verify import verify as verify_destination
 from cio_pipeline_tests.pipeline.buckets import Bucket, whole_bucket
 
 app = typer.Typer()
@@ -76,8 +76,8 @@ def test_d10_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_messages_promise_only_commands_that_exist() -> None:
     """Every `cio-pipeline VERB --OPTION` that verification speaks of is one."""
-    folder = Path(pipeline.__file__).parent
-    texts = [path.read_text(encoding="utf-8") for path in folder.glob("verify*.py")]
+    folder = Path(verification.__file__).parent
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.py")]
     told = {found for text in texts for found in re.findall(r"`cio-pipeline ([^`]+)`", text)}
     assert told
     for command in told:

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.opened import opened_below
 from cio_pipeline.files.encode import Encoded
-from cio_pipeline.pipeline import make_exports
+from cio_pipeline.pipeline.feeds import make_exports
 from cio_pipeline_tests.cost.counting import asked, data_files
 from cio_pipeline_tests.pipeline.sliced import digests
 from cio_pipeline_tests.world import World, during

@@ -11,7 +11,7 @@ import requests
 from cio_pipeline.destinations.policy import policy
 from cio_pipeline.destinations.s3 import S3Bucket
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.validate import validate
+from cio_pipeline.pipeline.syncs.validate import validate
 from cio_pipeline_tests.destinations.servers import S3Server, moto_server, s3
 
 NEEDED = {"s3:PutObject", "s3:GetObject", "s3:ListBucket", "s3:ListBucketVersions"}

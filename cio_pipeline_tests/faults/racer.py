@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
-from cio_pipeline.pipeline.write_manifests import write_manifests
 from cio_pipeline_tests.crashes import Observer, watched
 from cio_pipeline_tests.world import World, window
 

@@ -14,8 +14,8 @@ from cio_pipeline.destinations.overlap import location
 from cio_pipeline.model.breakers import BreakerState
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.apply import apply_syncs
 from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.lifecycle.apply import apply_syncs
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.sources.tables import commit
 from cio_pipeline_tests.destinations.fault_proxy import Fault, proxy_before

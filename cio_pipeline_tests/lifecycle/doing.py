@@ -6,7 +6,7 @@ from typing import Any
 
 from cio_pipeline.destinations.overlap import location
 from cio_pipeline.model.registry import RegisteredSync
-from cio_pipeline.pipeline.apply import Applied, apply_syncs
+from cio_pipeline.pipeline.lifecycle.apply import Applied, apply_syncs
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.world import World

@@ -7,15 +7,15 @@ import pytest
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.plans import Mode
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.pipeline.cuts import oldest_needed
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.disable import disable, enable
 from cio_pipeline.pipeline.lifecycle.purge import purge
 from cio_pipeline.pipeline.lifecycle.switches import pause
-from cio_pipeline.pipeline.rebuild import catch_up, rebuild
+from cio_pipeline.pipeline.planning.cuts import oldest_needed
+from cio_pipeline.pipeline.recovery.rebuild import catch_up, rebuild
 from cio_pipeline.pipeline.run_export import run_export
-from cio_pipeline.pipeline.run_request import Seen
-from cio_pipeline.pipeline.schedule import wanted_runs
+from cio_pipeline.pipeline.scheduling.run_request import Seen
+from cio_pipeline.pipeline.scheduling.schedule import wanted_runs
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.lifecycle.doing import EVERY, do, numbers, standing
 from cio_pipeline_tests.recovery.loss import DieAfter, change, go_on, without_ledger

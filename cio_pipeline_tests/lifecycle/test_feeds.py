@@ -6,12 +6,12 @@ import pytest
 
 from cio_pipeline.destinations.overlap import location
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.pipeline.apply import apply_syncs
+from cio_pipeline.pipeline.lifecycle.apply import apply_syncs
 from cio_pipeline.pipeline.lifecycle.disable import disable, enable
 from cio_pipeline.pipeline.lifecycle.purge import recreate
 from cio_pipeline.pipeline.lifecycle.switches import pause, resume
 from cio_pipeline.pipeline.lifecycle.upgrade import upgrade
-from cio_pipeline.pipeline.restore import restore, restore_manifests
+from cio_pipeline.pipeline.recovery.restore import restore, restore_manifests
 from cio_pipeline_tests.calls import steps
 from cio_pipeline_tests.calls.steps import call_row, calls_sync
 from cio_pipeline_tests.lifecycle.doing import do

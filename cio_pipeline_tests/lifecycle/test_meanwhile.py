@@ -8,8 +8,8 @@ import pytest
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.lifecycle.switches import pause
+from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
 from cio_pipeline.pipeline.run_export import run_export
-from cio_pipeline.pipeline.write_manifests import write_manifests
 from cio_pipeline_tests.lifecycle.doing import do, move, standing
 from cio_pipeline_tests.recovery.loss import change, go_on
 from cio_pipeline_tests.world import World, window

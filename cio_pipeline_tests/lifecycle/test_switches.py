@@ -7,14 +7,14 @@ import pytest
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.pipeline.apply import Applied, apply_syncs
 from cio_pipeline.pipeline.breaker import Delivered, after
 from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline.pipeline.lifecycle.apply import Applied, apply_syncs
 from cio_pipeline.pipeline.lifecycle.purge import recreate
 from cio_pipeline.pipeline.lifecycle.switches import pause, resume
 from cio_pipeline.pipeline.run_export import run_export
-from cio_pipeline.pipeline.run_request import Seen
-from cio_pipeline.pipeline.schedule import wanted_runs
+from cio_pipeline.pipeline.scheduling.run_request import Seen
+from cio_pipeline.pipeline.scheduling.schedule import wanted_runs
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.lifecycle.doing import do, standing
 from cio_pipeline_tests.recovery.loss import DieAfter, change, go_on

@@ -15,11 +15,11 @@ import pytest
 from cio_pipeline.model.manifests import parse
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.pipeline import run_export
-from cio_pipeline.pipeline.abandon import abandon
-from cio_pipeline.pipeline.damaged import damaged_files
-from cio_pipeline.pipeline.messages_again import put_messages_again
-from cio_pipeline.pipeline.restore import restore
-from cio_pipeline.pipeline.verify_report import Kind
+from cio_pipeline.pipeline.recovery.abandon import abandon
+from cio_pipeline.pipeline.recovery.damaged import damaged_files
+from cio_pipeline.pipeline.recovery.messages_again import put_messages_again
+from cio_pipeline.pipeline.recovery.restore import restore
+from cio_pipeline.pipeline.verification.report import Kind
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.messages.sending import TIME, Recorder, commit_messages, objects, row
 from cio_pipeline_tests.world import World, during

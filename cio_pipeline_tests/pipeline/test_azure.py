@@ -13,8 +13,8 @@ from cio_pipeline.destinations.azure_policy import az_commands
 from cio_pipeline.model.destinations import AzureDestination
 from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
-from cio_pipeline.pipeline.restore import restore
-from cio_pipeline.pipeline.validate import validate
+from cio_pipeline.pipeline.recovery.restore import restore
+from cio_pipeline.pipeline.syncs.validate import validate
 from cio_pipeline_tests.azurite import Azurite, Container, azurite, container
 from cio_pipeline_tests.defs.running import dagster_on
 from cio_pipeline_tests.destinations.fault_proxy import Fault, proxy_before

@@ -13,7 +13,7 @@ import pytest
 
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.ports import Destination
-from cio_pipeline.pipeline.verify import verify
+from cio_pipeline.pipeline.verification.verify import verify
 from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.destinations.servers import moto_server, s3

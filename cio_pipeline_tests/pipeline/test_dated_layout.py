@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.pipeline.abandon import abandon
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.rebuild import rebuild
-from cio_pipeline.pipeline.restore import restore
+from cio_pipeline.pipeline.recovery.abandon import abandon
+from cio_pipeline.pipeline.recovery.rebuild import rebuild
+from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.run_export import run_export
-from cio_pipeline.pipeline.verify_report import Kind
+from cio_pipeline.pipeline.verification.report import Kind
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.recovery.loss import (
     DieAfter,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from cio_pipeline.pipeline.breaker import close_breaker
-from cio_pipeline.pipeline.restore import restore
+from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline_tests.defs.running import dagster_on
 from cio_pipeline_tests.destinations.fault_proxy import FaultProxy, proxy_before
 from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, S3Server, moto_server

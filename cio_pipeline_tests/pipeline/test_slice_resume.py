@@ -2,9 +2,9 @@
 
 from cio_pipeline.model.plans import Sent, Series
 from cio_pipeline.model.scope import Lane, Scope
-from cio_pipeline.pipeline.cuts import oldest_needed
+from cio_pipeline.pipeline.planning.cuts import oldest_needed
+from cio_pipeline.pipeline.planning.preview import preview
 from cio_pipeline.pipeline.ports import TableSlice
-from cio_pipeline.pipeline.preview import preview
 from cio_pipeline_tests.pipeline.sliced import (
     Broken,
     Watched,

@@ -20,9 +20,9 @@ from cio_pipeline.model.manifests import (
     manifest_key,
 )
 from cio_pipeline.model.plans import Mode, Series
-from cio_pipeline.pipeline.verify import verify
-from cio_pipeline.pipeline.verify_report import Kind, VerifyReport
-from cio_pipeline.pipeline.verify_sequences import check_sequences
+from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
+from cio_pipeline.pipeline.verification.sequences import check_sequences
+from cio_pipeline.pipeline.verification.verify import verify
 from cio_pipeline_tests.pipeline.buckets import START, Bucket, whole_bucket
 
 PEOPLE_2 = "people_v5_7_2.parquet"

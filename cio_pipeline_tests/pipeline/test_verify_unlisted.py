@@ -11,8 +11,8 @@ from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.errors import DestinationUnavailable, ObjectMissing
 from cio_pipeline.model.manifests import VoidSequence, manifest_key
 from cio_pipeline.model.plans import Series
-from cio_pipeline.pipeline.verify import verify
-from cio_pipeline.pipeline.verify_report import Kind, VerifyReport
+from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
+from cio_pipeline.pipeline.verification.verify import verify
 from cio_pipeline_tests.pipeline.buckets import Bucket, whole_bucket
 
 PEOPLE_2 = "people_v5_7_2.parquet"

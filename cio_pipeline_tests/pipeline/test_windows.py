@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.pipeline.cuts import decide_cut
 from cio_pipeline.pipeline.lifecycle.switches import switch_exports
+from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline_tests.world import NOON, World, during, window
 
 

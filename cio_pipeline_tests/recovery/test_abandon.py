@@ -5,9 +5,9 @@ import pytest
 from cio_pipeline.model.errors import InvalidConfig, LeaseLost, UnknownSync
 from cio_pipeline.model.plans import Series
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.pipeline.abandon import abandon
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.retry_quarantine import retry_quarantine
+from cio_pipeline.pipeline.recovery.abandon import abandon
+from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.recovery.loss import DieAfter, change, each_row_once, go_on

@@ -10,11 +10,11 @@ from cio_pipeline.model.plans import PlanState
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.rebuild import catch_up, rebuild
-from cio_pipeline.pipeline.restore import restore
-from cio_pipeline.pipeline.retry_quarantine import retry_quarantine
+from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
+from cio_pipeline.pipeline.recovery.rebuild import catch_up, rebuild
+from cio_pipeline.pipeline.recovery.restore import restore
+from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.run_export import run_export
-from cio_pipeline.pipeline.write_manifests import write_manifests
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.postgres import Cluster, postgres_cluster
 from cio_pipeline_tests.recovery.loss import (

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from cio_pipeline.pipeline.rebuild import catch_up, rebuild
-from cio_pipeline.pipeline.restore import restore
-from cio_pipeline.pipeline.retry_quarantine import retry_quarantine
+from cio_pipeline.pipeline.recovery.rebuild import catch_up, rebuild
+from cio_pipeline.pipeline.recovery.restore import restore
+from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline_tests.calls import steps
 from cio_pipeline_tests.calls.steps import call_row, calls_sync
 from cio_pipeline_tests.messages.sending import commit_messages, objects, row

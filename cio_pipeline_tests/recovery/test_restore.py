@@ -9,10 +9,10 @@ from sqlalchemy import update
 
 from cio_pipeline.ledger.schema import files
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.pipeline.damaged import Damage
-from cio_pipeline.pipeline.rebuild import rebuild
-from cio_pipeline.pipeline.restore import restore, restore_export, restore_manifests
-from cio_pipeline.pipeline.retry_quarantine import retry_quarantine
+from cio_pipeline.pipeline.recovery.damaged import Damage
+from cio_pipeline.pipeline.recovery.rebuild import rebuild
+from cio_pipeline.pipeline.recovery.restore import restore, restore_export, restore_manifests
+from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.run_export import deliver_export
 from cio_pipeline_tests.pipeline.test_failures import committed
 from cio_pipeline_tests.recovery.loss import each_row_once, go_on, without_ledger

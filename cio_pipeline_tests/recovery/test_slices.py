@@ -8,12 +8,12 @@ import pytest
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.abandon import abandon
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.rebuild import catch_up, rebuild
-from cio_pipeline.pipeline.restore import restore
+from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
+from cio_pipeline.pipeline.recovery.abandon import abandon
+from cio_pipeline.pipeline.recovery.rebuild import catch_up, rebuild
+from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.run_export import run_export
-from cio_pipeline.pipeline.write_manifests import write_manifests
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.recovery.loss import DieAfter, backed_up, listed, restored, without_ledger
 from cio_pipeline_tests.world import World, during, window

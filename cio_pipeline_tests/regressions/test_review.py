@@ -12,8 +12,8 @@ from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import VersionGone
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.pipeline.lifecycle.switches import switch_exports
-from cio_pipeline.pipeline.preview import preview
-from cio_pipeline.pipeline.retry_quarantine import retry_quarantine
+from cio_pipeline.pipeline.planning.preview import preview
+from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.sources.tables import create_tables
 from cio_pipeline_tests.pipeline.test_failures import failing
 from cio_pipeline_tests.world import World, during, window

@@ -7,8 +7,8 @@ from datetime import datetime
 from cio_pipeline.model.manifests import FirstNumber, Manifest, render
 from cio_pipeline.model.registry import ExportState, RegisteredSync
 from cio_pipeline.pipeline.lifecycle.holding import window_at
+from cio_pipeline.pipeline.manifests.store_manifests import export_status
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.store_manifests import export_status
 
 
 def begun_anew(

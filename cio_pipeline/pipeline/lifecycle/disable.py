@@ -19,8 +19,8 @@ from cio_pipeline.pipeline.lifecycle.holding import (
 )
 from cio_pipeline.pipeline.lifecycle.objects import Remains, remains
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
+from cio_pipeline.pipeline.manifests.write_manifests import continue_chains
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.write_manifests import continue_chains
 
 
 def disable(services: Services, order: Order) -> Report:

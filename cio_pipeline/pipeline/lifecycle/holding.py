@@ -9,10 +9,10 @@ from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.model.windows import Cadence, Window, last_closed_window
-from cio_pipeline.pipeline.abandon import Abandoned, give_up
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.manifests.store_manifests import store_rest
+from cio_pipeline.pipeline.recovery.abandon import Abandoned, give_up
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.store_manifests import store_rest
 
 
 @contextmanager

@@ -17,9 +17,9 @@ from cio_pipeline.pipeline.lifecycle.holding import (
 )
 from cio_pipeline.pipeline.lifecycle.objects import Remains, remains, remove
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
+from cio_pipeline.pipeline.manifests.write_manifests import continue_chains
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.sync_file import exports_of_sync
-from cio_pipeline.pipeline.write_manifests import continue_chains
+from cio_pipeline.pipeline.syncs.sync_file import exports_of_sync
 
 
 def purge(services: Services, order: Order) -> Report:

@@ -10,7 +10,6 @@ from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed
-from cio_pipeline.pipeline.abandon import give_up
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.lifecycle.chain import begun_anew
@@ -22,9 +21,10 @@ from cio_pipeline.pipeline.lifecycle.holding import (
     told,
     window_at,
 )
+from cio_pipeline.pipeline.manifests.write_manifests import continue_chains
+from cio_pipeline.pipeline.recovery.abandon import give_up
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.sync_file import Location
-from cio_pipeline.pipeline.write_manifests import continue_chains
+from cio_pipeline.pipeline.syncs.sync_file import Location
 
 Switches = Mapping[str, ExportSwitch]
 

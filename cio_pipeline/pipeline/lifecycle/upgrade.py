@@ -8,12 +8,12 @@ from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed
-from cio_pipeline.pipeline.abandon import give_up
 from cio_pipeline.pipeline.lifecycle.holding import holding, open_plans, require_no_slices, told
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.lifecycle.switches import resumable, switched, turned
+from cio_pipeline.pipeline.recovery.abandon import give_up
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.sync_file import exports_of_sync
+from cio_pipeline.pipeline.syncs.sync_file import exports_of_sync
 
 NEWEST = 5
 

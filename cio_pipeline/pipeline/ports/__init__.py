@@ -1,7 +1,7 @@
 """What the use cases need from the outside, as protocols that the adapters fulfil.
 
 One module per port; those of the ledger are grouped by what they keep: `syncs`, `work` that is
-under way, and what was `sent`. `pipeline.recovery` has the one that mends losses.
+under way, and what was `sent`. `pipeline.ports.recovery` has the one that mends losses.
 """
 
 from cio_pipeline.pipeline.ports.destination import (

@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
+from cio_pipeline.pipeline.ports.recovery import Recovery
 from cio_pipeline.pipeline.ports.sent import Manifests, Quarantine
 from cio_pipeline.pipeline.ports.syncs import Breakers, Changes, History, Registry
 from cio_pipeline.pipeline.ports.work import Attempts, Cuts, Errors, Leases, Plans
-from cio_pipeline.pipeline.recovery import Recovery
 
 
 class Ledger(Protocol):

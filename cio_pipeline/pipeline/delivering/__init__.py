@@ -1,0 +1,1 @@
+"""Sealing plans, delivering them and committing what lies in the bucket."""

@@ -1,0 +1,197 @@
+"""Delivering sealed plans and committing them, so that one failing sync never stops the others."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from cio_pipeline.contracts.message_envelope import OVERWRITING
+from cio_pipeline.model.breakers import Trip
+from cio_pipeline.model.errors import CioError
+from cio_pipeline.model.plans import Plan, SealedPlan
+from cio_pipeline.model.registry import Outcome
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.attempt import UNEXPECTED, Failure, attempt
+from cio_pipeline.pipeline.delivering.in_parallel import in_parallel
+from cio_pipeline.pipeline.delivering.slow_deliveries import patience_for, slow_plans
+from cio_pipeline.pipeline.feeds.file_kinds import kinds_of
+from cio_pipeline.pipeline.feeds.in_flight import InFlight
+from cio_pipeline.pipeline.feeds.makers import maker_of
+from cio_pipeline.pipeline.heartbeat import HeldLease
+from cio_pipeline.pipeline.services import Services
+
+BYTES_IN_FLIGHT = 256 * 1024 * 1024
+"""Two full files: a create-only put to a store holds the whole body in memory."""
+
+COMMIT_EVERY = 200
+"""Plans per commit: few transactions, and little to deliver again after a crash."""
+
+
+def deliver(
+    services: Services,
+    lease: HeldLease,
+    sealed: Sequence[SealedPlan],
+    patience: float | None = None,
+) -> tuple[Outcome, ...]:
+    """Put the files of each plan and commit the plans whose files all lie in the bucket.
+
+    A plan that fails stays sealed with its error as outcome, and is resumed by the next run. So is
+    one that makes the others wait for longer than `patience` seconds (None: for ever).
+    """
+    syncs = _syncs(services, sealed)
+    put = partial(_try, services, lease, InFlight(BYTES_IN_FLIGHT), syncs)
+    outcomes: dict[int, Outcome] = {}
+    seconds: dict[int, float] = {}
+    chunk: list[tuple[SealedPlan, Failure | None]] = []
+    for one, failure, taken in in_parallel(
+        put, sealed, services.threads, patience_for(sealed, patience)
+    ):
+        chunk.append((one, failure))
+        if one.files and failure is None:
+            seconds[one.plan.plan_id] = taken
+        if len(chunk) == COMMIT_EVERY:
+            outcomes |= _commit(services, lease, chunk)
+            chunk = []
+            _tell(services, sealed, outcomes)
+    outcomes |= _commit(services, lease, chunk)
+    _tell(services, sealed, outcomes)
+    slow = slow_plans(sealed, {} if patience is None else seconds)
+    judged = [_judged(one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
+    found = [_with_overwritten(services, *pair) for pair in zip(sealed, judged, strict=True)]
+    _clear_spool(services, sealed, found)
+    return tuple(found)
+
+
+def _judged(sealed: SealedPlan, outcome: Outcome | None, slow: frozenset[int]) -> Outcome:
+    if outcome is None:
+        message = "the others were not made to wait for it; a run of its own goes on."
+        return _outcome(sealed, Failure("Slow", message, Trip.SLOW))
+    return replace(outcome, trip=Trip.SLOW) if sealed.plan.plan_id in slow else outcome
+
+
+def _tell(
+    services: Services, sealed: Sequence[SealedPlan], outcomes: Mapping[int, Outcome]
+) -> None:
+    if not sealed:
+        return
+    export, files = sealed[0].plan.export, {one.plan.plan_id: len(one.files) for one in sealed}
+    done = sum(files[plan_id] for plan_id in outcomes)
+    services.progress(f"{export}: files", done, sum(files.values()))
+
+
+def _clear_spool(
+    services: Services, sealed: Sequence[SealedPlan], outcomes: Sequence[Outcome]
+) -> None:
+    """Remove spooled files, but for folders that a failed plan still needs."""
+    kept: set[str] = set()
+    done: set[str] = set()
+    for one, outcome in zip(sealed, outcomes, strict=True):
+        folders = {file.spool.partition("/")[0] for file in one.files}
+        (done if outcome.error is None else kept).update(folders)
+    for folder in done - kept:
+        services.spool.discard(folder)
+
+
+def _syncs(services: Services, sealed: Sequence[SealedPlan]) -> Mapping[str, Sync]:
+    """The syncs that get files, read at once: one query each would cost as much as the puts."""
+    wanted = {one.plan.sync_id for one in sealed if one.files}
+    known = services.ledger.registry.all() if wanted else ()
+    return {one.sync.id: one.sync for one in known if one.sync.id in wanted}
+
+
+def _try(
+    services: Services,
+    lease: HeldLease,
+    in_flight: InFlight,
+    syncs: Mapping[str, Sync],
+    sealed: SealedPlan,
+) -> Failure | None:
+    failure = attempt(lambda: _put_all(services, lease, in_flight, syncs, sealed))
+    if failure is not None and failure.kind == UNEXPECTED:
+        return replace(failure, trip=Trip.FAILED)
+    return failure
+
+
+def _put_all(
+    services: Services,
+    lease: HeldLease,
+    in_flight: InFlight,
+    syncs: Mapping[str, Sync],
+    sealed: SealedPlan,
+) -> None:
+    if not sealed.files:
+        return
+    plan = sealed.plan
+    maker_of(plan.export).put(services, lease, in_flight, syncs[plan.sync_id], sealed)
+
+
+def _commit(
+    services: Services,
+    lease: HeldLease,
+    attempted: Iterable[tuple[SealedPlan, Failure | None]],
+) -> dict[int, Outcome]:
+    pairs = list(attempted)
+    delivered = [sealed for sealed, failure in pairs if failure is None]
+    late = _commit_delivered(services, lease, delivered)
+    return {
+        sealed.plan.plan_id: _outcome(sealed, failure or late.get(sealed.plan.plan_id))
+        for sealed, failure in pairs
+    }
+
+
+def _commit_delivered(
+    services: Services, lease: HeldLease, delivered: Sequence[SealedPlan]
+) -> dict[int, Failure]:
+    """Commit all together, or one by one if another run took over some of them."""
+    together = attempt(lambda: _commit_plans(services, lease, delivered))
+    if together is None:
+        return {}
+    found: dict[int, Failure] = {}
+    for sealed in delivered:
+        failure = attempt(lambda one=sealed: _commit_plans(services, lease, [one]))
+        if failure is not None:
+            found[sealed.plan.plan_id] = failure
+    return found
+
+
+def _commit_plans(services: Services, lease: HeldLease, sealed: Sequence[SealedPlan]) -> None:
+    plans = [one.plan for one in sealed]
+    services.ledger.plans.commit(lease.lease, plans, services.clock())
+
+
+def _with_overwritten(services: Services, sealed: SealedPlan, outcome: Outcome) -> Outcome:
+    """The outcome with how many objects replaced earlier ones, which is told if there are any."""
+    plan = sealed.plan
+    if plan.export not in OVERWRITING or not outcome.files:
+        return outcome
+    count = services.ledger.plans.overwrites(plan)
+    if count:
+        services.notice(
+            f"{plan.export} of sync '{plan.sync_id}': {count} of {outcome.files} objects overwrote "
+            'an earlier one with the same key. Add metadata."event-id" to its key_template if they '
+            "are to be kept."
+        )
+    return replace(outcome, overwritten=count)
+
+
+def failure_of(plan: Plan, error: CioError) -> Outcome:
+    """The outcome of a plan that could not be sealed."""
+    message = f"{type(error).__name__}: {error}"
+    return Outcome(plan.sync_id, plan.export, plan.workspace_id, plan.mode, error=message)
+
+
+def _outcome(sealed: SealedPlan, failure: Failure | None) -> Outcome:
+    plan = sealed.plan
+    files = () if failure else sealed.files
+    return Outcome(
+        sync_id=plan.sync_id,
+        export=plan.export,
+        workspace_id=plan.workspace_id,
+        mode=plan.mode,
+        rows=sum(file.rows for file in files),
+        files=len(files),
+        bytes=sum(file.bytes for file in files),
+        quarantined=0 if failure else sum(row.count for row in sealed.quarantined),
+        kinds=tuple(kinds_of(plan.export, files)),
+        error=f"{failure.kind}: {failure.message}" if failure else None,
+        trip=failure.trip if failure else None,
+    )

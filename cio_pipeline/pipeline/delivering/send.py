@@ -1,0 +1,122 @@
+"""Sending plans: seal, deliver and commit, slice by slice, until nothing of them is left."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from cio_pipeline.model.errors import (
+    CioError,
+    DigestMismatch,
+    LeaseLost,
+    LedgerBusy,
+    LedgerError,
+    PositionMoved,
+)
+from cio_pipeline.model.plans import Plan, SealedPlan
+from cio_pipeline.model.registry import Outcome
+from cio_pipeline.pipeline.delivering.deliver import deliver, failure_of
+from cio_pipeline.pipeline.delivering.seal import seal_cohort, still_spooled
+from cio_pipeline.pipeline.heartbeat import HeldLease
+from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
+from cio_pipeline.pipeline.services import Services
+
+
+def send(
+    services: Services, lease: HeldLease, plans: Iterable[Plan], patience: float | None = None
+) -> tuple[Outcome, ...]:
+    """Send open and sealed plans to their end, those that read the same rows together.
+
+    All that is sent in one piece is delivered together, so that a destination that does not answer
+    is waited for once; what has slices goes cohort by cohort. `patience`: see `deliver`.
+
+    One outcome per plan, over all of its slices. A plan that fails, or whose source rows cannot be
+    read, stays at its slice with its error as outcome, and the others go on (O8). Raises
+    LedgerError and LedgerBusy; what was committed until then stays committed.
+    """
+    outcomes: dict[int, Outcome] = {}
+    waiting = list(plans)
+    while waiting:
+        cohorts = _next(waiting)
+        waiting = _others(waiting, cohorts)
+        parts = [_sealed_or_failed(services, lease, cohort) for cohort in cohorts]
+        sealed = [one for some, _ in parts for one in some]
+        failed = [one for _, some in parts for one in some]
+        delivered = deliver(services, lease, sealed, patience)
+        news = [(plan, failure_of(plan, error)) for plan, error in failed]
+        news += [(one.plan, now) for one, now in zip(sealed, delivered, strict=True)]
+        for plan, outcome in news:
+            outcomes[plan.plan_id] = _total(outcomes.get(plan.plan_id), outcome)
+        if sealed:
+            _tell(services, cohorts[0].model)
+        waiting += _going_on(sealed, delivered)
+    return tuple(outcomes.values())
+
+
+def _sealed_or_failed(
+    services: Services, lease: HeldLease, cohort: Cohort[Plan]
+) -> tuple[list[SealedPlan], list[tuple[Plan, CioError]]]:
+    """The cohort's slice, sealed, and the plans that cannot be, each with its reason."""
+    try:
+        return _sealed(services, lease, cohort), []
+    except (LedgerError, LedgerBusy):
+        raise
+    except (DigestMismatch, LeaseLost, PositionMoved) as error:
+        if len(cohort.plans) == 1:
+            return [], [(cohort.model, error)]
+        # These concern single plans: the others must not wait for them.
+        alone = [replace(cohort, plans=(plan,)) for plan in cohort.plans]
+        parts = [_sealed_or_failed(services, lease, one) for one in alone]
+        return [s for part, _ in parts for s in part], [f for _, part in parts for f in part]
+    except CioError as error:
+        return [], [(plan, error) for plan in cohort.plans]
+
+
+def _sealed(services: Services, lease: HeldLease, cohort: Cohort[Plan]) -> list[SealedPlan]:
+    """The cohort's slice, sealed; what an earlier run sealed is not encoded again if it lies there.
+
+    Raises what seal_cohort raises.
+    """
+    spooled = still_spooled(services, cohort.plans)
+    found = {one.plan.plan_id for one in spooled}
+    missing = tuple(plan for plan in cohort.plans if plan.plan_id not in found)
+    if not missing:
+        return spooled
+    return [*spooled, *seal_cohort(services, lease.lease, replace(cohort, plans=missing))]
+
+
+def _tell(services: Services, plan: Plan) -> None:
+    if plan.slices > 1:
+        services.progress(f"{plan.export}: slices", plan.slice + 1, plan.slices)
+
+
+def _next(waiting: Iterable[Plan]) -> list[Cohort[Plan]]:
+    """All cohorts without slices, else one; lower slices first, so that who lags catches up."""
+    cohorts = cohorts_of(waiting)
+    return [one for one in cohorts if one.model.slices == 1] or cohorts[:1]
+
+
+def _others(plans: Iterable[Plan], cohorts: Iterable[Cohort[Plan]]) -> list[Plan]:
+    taken = {plan.plan_id for cohort in cohorts for plan in cohort.plans}
+    return [plan for plan in plans if plan.plan_id not in taken]
+
+
+def _going_on(sealed: Sequence[SealedPlan], delivered: Sequence[Outcome]) -> list[Plan]:
+    """The plans that have another slice to be sent."""
+    return [
+        one.rest
+        for one, outcome in zip(sealed, delivered, strict=True)
+        if outcome.error is None and not one.plan.last_slice
+    ]
+
+
+def _total(before: Outcome | None, now: Outcome) -> Outcome:
+    if before is None:
+        return now
+    return replace(
+        now,
+        rows=before.rows + now.rows,
+        files=before.files + now.files,
+        bytes=before.bytes + now.bytes,
+        quarantined=before.quarantined + now.quarantined,
+        kinds=(*before.kinds, *now.kinds),
+        overwritten=before.overwritten + now.overwritten,
+    )

@@ -1,0 +1,104 @@
+"""Files of data-out: changesets as Parquet, named by stem, version, workspace and number (D5)."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from cio_pipeline.changesets.quarantine import identity_expr
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.declare import Export
+from cio_pipeline.files.encode import Encoded, SpooledFile, encode
+from cio_pipeline.files.names import FileName, render_key
+from cio_pipeline.model.plans import Mode, Plan, SealedFile
+from cio_pipeline.pipeline.feeds.maker import Maker
+from cio_pipeline.pipeline.planning.cohorts import Cohort, changeset_of
+from cio_pipeline.pipeline.ports import TableSlice
+from cio_pipeline.pipeline.services import Services
+
+
+def encode_exports(
+    services: Services,
+    cohort: Cohort[Plan],
+    part: TableSlice | None,
+    folder: str,
+    *,
+    retried: Collection[tuple[int, str]] | None,
+    asked: Collection[tuple[int, str]],
+) -> Encoded:
+    """See `maker.Encode`."""
+    model = cohort.model
+    changeset = changeset_of(services.source, services.ledger, cohort, part, retried)
+    encoded = encode(
+        changeset.rows,
+        changeset.rejected,
+        cohort.export,
+        model.version,
+        model.timestamp_unit,
+        rows_per_file=model.rows_per_file,
+        spool=services.spool,
+        folder=folder,
+        total=changeset.total,
+    )
+    delivered = _delivered(services, cohort.export, model.timestamp_unit, encoded, asked)
+    return replace(encoded, delivered=delivered)
+
+
+def _delivered(
+    services: Services,
+    export: Export,
+    timestamp_unit: str,
+    encoded: Encoded,
+    asked: Collection[tuple[int, str]],
+) -> frozenset[tuple[int, str]]:
+    """Which of the identities that were asked for are in the files.
+
+    One more read of files just written, only of workspaces that have rows in quarantine.
+    """
+    workspaces = {workspace for workspace, _ in asked}
+    of_them = [file for file in encoded.files if file.workspace_id in workspaces]
+    if not of_them:
+        return frozenset()
+    paths = [services.spool.path(file.path) for file in of_them]
+    identity = identity_expr(export, timestamp_unit).alias("identity")
+    rows = pl.scan_parquet(paths).select("workspace_id", identity)
+    wanted = sorted({identity for _, identity in asked})
+    found = rows.filter(pl.col("identity").is_in(wanted)).unique().collect()
+    return frozenset(found.iter_rows()) & frozenset(asked)
+
+
+def name_exports(
+    services: Services,  # noqa: ARG001 - the protocol's
+    plan: Plan,
+    files: Sequence[SpooledFile],
+) -> tuple[SealedFile, ...]:
+    """Keys and numbers: counted per series, but for the parts of an initial metrics export."""
+    sent = plan.sent.files
+    places = [(file, sent.get(file.series, 0) + file.index) for file in files]
+    if EXPORTS[plan.export].numbered_parts and plan.mode is Mode.INITIAL:
+        return tuple(_named(plan, f, plan.first[f.series], place + 1) for f, place in places)
+    return tuple(_named(plan, f, plan.first[f.series] + place, None) for f, place in places)
+
+
+def _named(plan: Plan, file: SpooledFile, sequence: int, part: int | None) -> SealedFile:
+    name = FileName(plan.stem, plan.version, file.series, plan.workspace_id, sequence, part)
+    return sealed_file(file, render_key(name, plan.day), sequence, part)
+
+
+def sealed_file(file: SpooledFile, key: str, sequence: int, part: int | None = None) -> SealedFile:
+    """A spooled file under its key and number."""
+    return SealedFile(
+        key=key,
+        series=file.series,
+        sequence=sequence,
+        part=part,
+        rows=file.rows,
+        bytes=file.bytes,
+        sha256=file.sha256,
+        min_time=file.min_time,
+        max_time=file.max_time,
+        spool=file.path,
+    )
+
+
+EXPORT_FILES = Maker(encode_exports, name_exports)

@@ -1,0 +1,58 @@
+"""Objects of messages: one each, under the key that the sync's template gives it (M1, M2)."""
+
+from collections.abc import Collection, Sequence
+
+import polars as pl
+
+from cio_pipeline.files.encode import Encoded, SpooledFile
+from cio_pipeline.files.encode_messages import COLUMNS, encode_messages
+from cio_pipeline.files.message_keys import compile_template
+from cio_pipeline.files.message_pack import is_whole
+from cio_pipeline.model.changes import VERSION
+from cio_pipeline.model.plans import Plan, SealedFile, Series
+from cio_pipeline.pipeline.feeds.make_exports import sealed_file
+from cio_pipeline.pipeline.feeds.maker import Maker
+from cio_pipeline.pipeline.feeds.put_messages import put_messages
+from cio_pipeline.pipeline.planning.cohorts import Cohort, forwarded_rows
+from cio_pipeline.pipeline.ports import TableSlice
+from cio_pipeline.pipeline.services import Services
+
+
+def encode_of_messages(
+    services: Services,
+    cohort: Cohort[Plan],
+    part: TableSlice | None,
+    folder: str,
+    *,
+    retried: Collection[tuple[int, str]] | None,
+    asked: Collection[tuple[int, str]],
+) -> Encoded:
+    """See `maker.Encode`; the syncs of a cohort agree in the template, which is their stem."""
+    rows = forwarded_rows(services.source, services.ledger, cohort, part, retried)
+    return encode_messages(
+        in_order(rows),
+        compile_template(cohort.model.stem),
+        cohort.export,
+        spool=services.spool,
+        folder=folder,
+        asked=asked,
+    )
+
+
+def in_order(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows workspace by workspace, as they were committed and arrived."""
+    order = ("workspace_id", VERSION, "arrival", "timestamp", "message_id", "payload")
+    return rows.sort(*order, nulls_last=True).select(COLUMNS)
+
+
+def name_messages(
+    services: Services,  # noqa: ARG001 - keys are made with the objects
+    plan: Plan,
+    files: Sequence[SpooledFile],
+) -> tuple[SealedFile, ...]:
+    """Keys and numbers: every message counts, in the order that equal keys are put in."""
+    first = plan.first[Series.PLAIN] + plan.sent.files.get(Series.PLAIN, 0)
+    return tuple(sealed_file(file, file.kind, first + file.index) for file in files)
+
+
+MESSAGE_OBJECTS = Maker(encode_of_messages, name_messages, put_messages, is_whole)

@@ -1,0 +1,36 @@
+"""Putting the files of a sealed plan, one after the other, never over another object."""
+
+from collections.abc import Sequence
+
+from cio_pipeline.files.spool import Spool, sha256_of
+from cio_pipeline.model.errors import CioError
+from cio_pipeline.model.plans import SealedFile, SealedPlan
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.feeds.announce import announce
+from cio_pipeline.pipeline.feeds.in_flight import InFlight
+from cio_pipeline.pipeline.heartbeat import HeldLease
+from cio_pipeline.pipeline.services import Services
+
+
+def put_files(
+    services: Services, lease: HeldLease, in_flight: InFlight, sync: Sync, sealed: SealedPlan
+) -> None:
+    """See `maker.Put`."""
+    destination = services.destinations(sync)
+    for file in sealed.files:
+        lease.check((sealed.plan.sync_id, sealed.plan.export))
+        announce(services, sync, destination)
+        with in_flight.holding(file.bytes):
+            destination.put(file.key, services.spool.path(file.spool), file.sha256)
+
+
+def are_whole(spool: Spool, files: Sequence[SealedFile]) -> bool:
+    """See `maker.Whole`."""
+    return all(_is_whole(spool, file) for file in files)
+
+
+def _is_whole(spool: Spool, file: SealedFile) -> bool:
+    try:
+        return sha256_of(spool.path(file.spool)) == file.sha256
+    except (CioError, OSError):
+        return False

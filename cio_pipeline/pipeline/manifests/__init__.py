@@ -1,0 +1,1 @@
+"""Listing what was committed in each sync's chain of manifests."""

@@ -1,0 +1,187 @@
+"""Writing the chain of manifests (D10): stored in the ledger first, then put with create."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cio_pipeline.model.errors import LeaseLost, PermissionMissing
+from cio_pipeline.model.manifests import CHAIN, manifest_key
+from cio_pipeline.model.registry import Outcome, RegisteredSync
+from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import Feed, Window
+from cio_pipeline.pipeline.attempt import Failure, attempt
+from cio_pipeline.pipeline.breaker import note, run_of, why_held_back
+from cio_pipeline.pipeline.delivering.in_parallel import in_parallel
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.manifests.store_manifests import store_rest
+from cio_pipeline.pipeline.manifests.sweep_spool import sweep_spool
+from cio_pipeline.pipeline.ports import Destination, Pair
+from cio_pipeline.pipeline.services import Services
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of one sync's chain: how many files the new manifest lists, or the error."""
+
+    sync_id: str
+    ordinal: int | None
+    files: int
+    error: str | None = None
+
+
+def write_manifests(
+    services: Services,
+    window: Window,
+    sync_ids: Collection[str] | None = None,
+    lane: Lane = Lane.ALL,
+    feed: Feed | None = None,
+) -> tuple[Written, ...]:
+    """Put manifests that a crash left behind, then list what no manifest lists yet.
+
+    Serves the syncs of one feed, or all; of these some, or all. A sync without a new commit gets
+    no manifest. A sync that fails, or whose breaker is open, keeps its manifest in the ledger and
+    is recorded; the others go on. Slow ones are left to their lane.
+    """
+    slow = _slow(services) if lane in {Lane.TICK, Lane.INITIAL} else ()
+    wanted = [
+        one.sync
+        for one in services.ledger.registry.all()
+        if feed in {None, one.sync.feed}
+        and (sync_ids is None or one.sync.id in sync_ids)
+        and one.sync.id not in slow
+    ]
+    busy = sorted(with_work(services, wanted))
+    pairs: list[Pair] = [(sync_id, CHAIN) for sync_id in busy]
+    lease, _ = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
+    held = HeldLease(services.ledger.leases, lease, services.clock)
+    try:
+        mine = {sync_id for sync_id, _ in lease.tokens}
+        # Read again under the lease: a sync may have moved, or begun a generation, until then.
+        known = services.ledger.registry.all() if mine else ()
+        ours = [one for one in known if one.sync.id in mine]
+        return continue_chains(services, held, window, ours)
+    finally:
+        held.release()
+        attempt(lambda: sweep_spool(services))
+
+
+def _slow(services: Services) -> Collection[str]:
+    now = services.clock()
+    return {key for key, one in services.ledger.breakers.all().items() if one.slow(now)}
+
+
+def with_work(services: Services, syncs: Iterable[Sync]) -> set[str]:
+    """The ids of syncs that have something to list, or manifests that their bucket lacks.
+
+    While `manifest` is off, the ledger keeps manifests that wait to be put: they are no work yet.
+    """
+    by_id = {sync.id: sync for sync in syncs}
+    on = [sync_id for sync_id, sync in by_id.items() if sync.manifest]
+    unput = {sync_id for sync_id, _, _ in services.ledger.manifests.unput(on)}
+    return unput | set(services.ledger.manifests.pending(list(by_id)))
+
+
+def continue_chains(
+    services: Services, held: HeldLease, window: Window, syncs: Sequence[RegisteredSync]
+) -> tuple[Written, ...]:
+    """The same as write_manifests, of syncs whose chains are held."""
+    listed, failed = store_rest(services, held, window, syncs)
+    told = {key: _failed(services, window, key, failure) for key, failure in failed.items()}
+    stored = [one for one in syncs if one.sync.id not in failed]
+    told |= _put_all(services, held, window, stored, listed)
+    return tuple(told[one.sync.id] for one in syncs)
+
+
+def _put_all(
+    services: Services,
+    held: HeldLease,
+    window: Window,
+    syncs: Sequence[RegisteredSync],
+    listed: Mapping[str, int],
+) -> dict[str, Written]:
+    """Put what lies in no bucket yet, syncs in parallel, and tell their breakers."""
+    breakers, now = services.ledger.breakers.all(), services.clock()
+    run = run_of(services, window)
+    reasons = {
+        one.sync.id: why_held_back(breakers.get(one.sync.id), one.sync, run, now) for one in syncs
+    }
+
+    def put(one: RegisteredSync) -> tuple[int | None, Failure | None]:
+        why = reasons[one.sync.id] if one.sync.manifest else None
+        return (None, Failure("BreakerOpen", why)) if why else _put(services, held, one)
+
+    told: dict[str, Written] = {}
+    outcomes: list[Outcome] = []
+    for one, (last, failure), _ in list(in_parallel(put, syncs, services.threads)):
+        sync = one.sync
+        if failure is not None:
+            _record(services, window, sync.id, failure)
+        told[sync.id] = Written(
+            sync.id, last, listed.get(sync.id, 0), failure.message if failure else None
+        )
+        outcomes.append(_outcome(sync, last, failure))
+    note(services, window, outcomes)
+    return told
+
+
+def _outcome(sync: Sync, last: int | None, failure: Failure | None) -> Outcome:
+    """What the breaker has to know; a manifest that stays in the ledger says nothing."""
+    return Outcome(
+        sync.id,
+        CHAIN,
+        sync.workspace_id,
+        None,
+        files=1 if last is not None and sync.manifest else 0,
+        error=f"{failure.kind}: {failure.message}" if failure else None,
+        trip=failure.trip if failure else None,
+    )
+
+
+def _failed(services: Services, window: Window, sync_id: str, failure: Failure) -> Written:
+    _record(services, window, sync_id, failure)
+    return Written(sync_id, None, 0, failure.message)
+
+
+def _put(
+    services: Services, held: HeldLease, registered: RegisteredSync
+) -> tuple[int | None, Failure | None]:
+    """The last manifest that the sync has now, and why there is no newer one."""
+    sync = registered.sync
+    if not sync.manifest:
+        # D10: in the ledger only. They count as not put, so they are once `manifest` is on again.
+        last = services.ledger.manifests.last(sync.id)
+        return (last[0] if last else None), None
+    ordinals: list[int] = []
+
+    def put_all() -> None:
+        destination = services.destinations(sync)
+        for _, ordinal, body in services.ledger.manifests.unput([sync.id]):
+            held.check((sync.id, CHAIN))
+            _put_one(destination, sync, manifest_key(ordinal), body)
+            services.ledger.manifests.mark_put(sync.id, ordinal, services.clock())
+            ordinals.append(ordinal)
+
+    failure = attempt(put_all)
+    return (ordinals[-1] if ordinals else None), failure
+
+
+def _put_one(destination: Destination, sync: Sync, key: str, body: bytes) -> None:
+    """Create a manifest; what a killed run put of it counts.
+
+    Whoever may only put (M4) cannot look whose a manifest is that lies there already. It is taken
+    for this one, put before and not recorded, and put again.
+    """
+    try:
+        destination.put_bytes(key, body)
+    except PermissionMissing:
+        if sync.feed is not Feed.MESSAGES:
+            raise
+        destination.overwrite(key, body, {})
+
+
+def _record(services: Services, window: Window, sync_id: str, failure: Failure) -> None:
+    if failure.kind == LeaseLost.__name__:
+        return  # Another run has taken over the chain: what comes of it is that run's to say.
+    services.ledger.errors.record(
+        [(sync_id, CHAIN)], window.end, failure.kind, failure.message, services.clock()
+    )

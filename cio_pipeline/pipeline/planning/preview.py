@@ -1,0 +1,125 @@
+"""What the next sync would send and why, without sending or storing anything."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import polars as pl
+
+from cio_pipeline.changesets.decide import decide
+from cio_pipeline.changesets.decisions import Resume
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, FEEDS, forwards
+from cio_pipeline.model.changes import SERIES
+from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.errors import CioError
+from cio_pipeline.model.plans import PlanDraft
+from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.windows import Feed, Window
+from cio_pipeline.pipeline.planning.cohorts import Cohort, changeset_of, cohorts_of, forwarded_rows
+from cio_pipeline.pipeline.planning.cuts import peek_cut
+from cio_pipeline.pipeline.planning.decided import Decided, decided
+from cio_pipeline.pipeline.planning.plan_export import drafts_of
+from cio_pipeline.pipeline.planning.slices import rest_of
+from cio_pipeline.pipeline.services import Services
+
+Counts: TypeAlias = tuple[int, int, int]
+"""Rows, rows of `chngs` files, and rows held back."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One (sync, export): the decision's name, why, and rows per series (None: not counted)."""
+
+    sync_id: str
+    export: str
+    decision: str
+    why: str
+    rows: int | None = None
+    chngs: int | None = None
+    rejected: int | None = None
+
+
+def preview(
+    services: Services, window: Window, scope: Scope, *, count: bool, feed: Feed = Feed.DATA_OUT
+) -> list[Preview]:
+    """Preview every (sync, export) of a feed in a window; `count` reads the changesets."""
+    cut = peek_cut(services, window.end)
+    found: list[Preview] = []
+    for export in FEEDS[feed]:
+        items = decided(services, export, window, cut, scope, cut_at=peek_cut)
+        later = [_after_resume(item, window, cut) for item in items]
+        for step in (items, [item for item in later if item is not None]):
+            found += _previews(services, step, cut, count=count)
+    return found
+
+
+def _previews(
+    services: Services, items: Sequence[Decided], cut: Cut, *, count: bool
+) -> list[Preview]:
+    """One export's previews; a table that cannot be read is told and stops no other export."""
+    try:
+        counts = _counts(services, items, cut) if count else {}
+    except CioError as error:
+        return [_preview(item, {}, f"{item.decision.why} But: {error}") for item in items]
+    return [_preview(item, counts, item.decision.why) for item in items]
+
+
+def _preview(item: Decided, counts: dict[str, Counts], why: str) -> Preview:
+    name = type(item.decision).__name__
+    sync_id, export = item.state.sync.id, item.state.export
+    return Preview(sync_id, export, name, why, *counts.get(sync_id, (None, None, None)))
+
+
+def _after_resume(item: Decided, window: Window, cut: Cut) -> Decided | None:
+    """What the window sends once the open plan is finished: a run does both."""
+    if not isinstance(item.decision, Resume):
+        return None
+    state = replace(item.state, open_plan=None, position=item.decision.plan.upper)
+    return Decided(state, decide(state, window, cut, ALL_EXPORTS[state.export].source))
+
+
+def _counts(services: Services, items: Sequence[Decided], cut: Cut) -> dict[str, Counts]:
+    resumed: list[PlanDraft] = [
+        item.decision.plan for item in items if isinstance(item.decision, Resume)
+    ]
+    found: dict[str, Counts] = {}
+    for cohort in cohorts_of([*resumed, *drafts_of(items, cut)]):
+        found |= _count(services, cohort)
+    return found
+
+
+def _count(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, Counts]:
+    if forwards(cohort.export.name):
+        return _count_forwarded(services, cohort)
+    read = [
+        changeset_of(services.source, services.ledger, cohort, part)
+        for part in rest_of(services, cohort.model)
+    ]
+    keys = ["workspace_id", SERIES]
+    held_back = pl.concat(one.rejected for one in read)
+    rows, rejected = pl.collect_all(
+        [
+            pl.concat(one.rows for one in read).group_by(keys).len(),
+            held_back.group_by("workspace_id").agg(pl.col("count").sum()),
+        ],
+        engine="streaming",
+    )
+    sent = {(workspace, series): count for workspace, series, count in rows.iter_rows()}
+    held = dict(rejected.iter_rows())
+    return {
+        plan.sync_id: (
+            sent.get((plan.workspace_id, "plain"), 0),
+            sent.get((plan.workspace_id, "chngs"), 0),
+            held.get(plan.workspace_id, 0),
+        )
+        for plan in cohort.plans
+    }
+
+
+def _count_forwarded(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, Counts]:
+    """Source rows; which of them are held back shows when they are written."""
+    parts = rest_of(services, cohort.model)
+    read = [forwarded_rows(services.source, services.ledger, cohort, part) for part in parts]
+    counts = pl.concat(read).group_by("workspace_id").len().collect(engine="streaming")
+    found = dict(counts.iter_rows())
+    return {plan.sync_id: (found.get(plan.workspace_id, 0), 0, 0) for plan in cohort.plans}

@@ -1,0 +1,1 @@
+"""Mending after a loss: of objects, of plans, of rows, of the ledger."""

@@ -1,0 +1,123 @@
+"""Which committed objects are no longer in the bucket as they were delivered."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from cio_pipeline.contracts.message_envelope import OVERWRITING
+from cio_pipeline.model.errors import ObjectMissing
+from cio_pipeline.model.manifests import digest, manifest_key
+from cio_pipeline.model.plans import SealedFile
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.pipeline.ports.recovery import CommittedPlan
+from cio_pipeline.pipeline.services import Services
+
+
+class Damage(StrEnum):
+    """What happened to an object."""
+
+    MISSING = "missing"
+    ALTERED = "altered"
+
+
+@dataclass(frozen=True)
+class DamagedFile:
+    """A committed file that is to be put again."""
+
+    committed: CommittedPlan
+    file: SealedFile
+    damage: Damage
+
+
+@dataclass(frozen=True)
+class DamagedManifest:
+    """A stored manifest that is to be put again."""
+
+    ordinal: int
+    body: bytes
+    damage: Damage
+
+
+def damaged_files(
+    services: Services,
+    sync: Sync,
+    window: Window | None,
+    exports: Collection[str] | None = None,
+) -> list[DamagedFile]:
+    """Files of a sync, of one window's end or of all, that are gone or have other bytes.
+
+    Every file is read. Those that readers were to delete by now (`files_expire_after`) are left
+    out. Raises the destination's errors.
+    """
+    destination = services.destinations(sync)
+    sizes = {found.key: found.size for found in destination.list()}
+    found: list[DamagedFile] = []
+    last = last_of_keys(services, sync)
+    for committed in _wanted(services, sync, window, exports):
+        for file in committed.sealed.files:
+            if last.get(file.key, file.sequence) != file.sequence:
+                continue  # A later message replaced it (M4).
+            damage = _damage(destination, sizes, file)
+            if damage is not None:
+                found.append(DamagedFile(committed, file, damage))
+    return found
+
+
+def last_of_keys(services: Services, sync: Sync) -> Mapping[str, int]:
+    """The number of the last message of each key; nothing for feeds that overwrite nothing."""
+    if sync.feed not in OVERWRITING:
+        return {}
+    found: dict[str, int] = {}
+    for committed in services.ledger.recovery.committed([sync.id]):
+        for file in committed.sealed.files:
+            found[file.key] = max(file.sequence, found.get(file.key, 0))
+    return found
+
+
+def _wanted(
+    services: Services, sync: Sync, window: Window | None, exports: Collection[str] | None
+) -> Iterator[CommittedPlan]:
+    expired = services.clock() - timedelta(days=sync.expire_days) if sync.expire_days else None
+    for committed in services.ledger.recovery.committed([sync.id]):
+        plan = committed.sealed.plan
+        of_window = window is None or plan.upper.at == window.end
+        of_export = exports is None or plan.export in exports
+        if of_window and of_export and (expired is None or committed.committed_at >= expired):
+            yield committed
+
+
+def _damage(destination: Destination, sizes: Mapping[str, int], file: SealedFile) -> Damage | None:
+    if file.key not in sizes:
+        return Damage.MISSING
+    try:
+        same = sizes[file.key] == file.bytes and destination.sha256(file.key) == file.sha256
+    except ObjectMissing:
+        return Damage.MISSING
+    return None if same else Damage.ALTERED
+
+
+def damaged_manifests(services: Services, sync: Sync) -> list[DamagedManifest]:
+    """Manifests of a sync that were put where its files go, and are gone or have other bytes.
+
+    Raises the destination's errors.
+    """
+    if not sync.manifest:
+        return []
+    destination = services.destinations(sync)
+    unput = {ordinal for _, ordinal, _ in services.ledger.manifests.unput([sync.id])}
+    first = services.ledger.registry.get(sync.id).first_manifest
+    found: list[DamagedManifest] = []
+    for ordinal, body in services.ledger.manifests.bodies(sync.id):
+        if ordinal in unput or ordinal < first:
+            continue
+        try:
+            same = destination.sha256(manifest_key(ordinal)) == digest(body)
+        except ObjectMissing:
+            found.append(DamagedManifest(ordinal, body, Damage.MISSING))
+        else:
+            if not same:
+                found.append(DamagedManifest(ordinal, body, Damage.ALTERED))
+    return found

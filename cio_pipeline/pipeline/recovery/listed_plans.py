@@ -1,0 +1,160 @@
+"""Plans as a chain of manifests tells them: what was sent, and what was under way."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import groupby
+
+from cio_pipeline.changesets.decide import HISTORY_LIMIT
+from cio_pipeline.contracts.declare import History
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, forwards, stem_of
+from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.manifests import (
+    InitialProgress,
+    Manifest,
+    ManifestFile,
+)
+from cio_pipeline.model.plans import Mode, PlanDraft, SealedFile, Series
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.ports.recovery import ListedPlan, UnderWay
+from cio_pipeline.pipeline.recovery.bucket_chain import BucketChain, accounted_numbers, begin_told
+from cio_pipeline.pipeline.verification.files import name_of
+
+
+def initial_under_way(chain: BucketChain, cuts: Mapping[datetime, Cut]) -> tuple[UnderWay, ...]:
+    """Initial exports that the last manifest says have delivered some of their slices."""
+    found: list[UnderWay] = []
+    for status in chain.statuses:
+        if status.initial is None:
+            continue
+        files = [
+            (manifest.ordinal, file)
+            for manifest, _ in chain.manifests
+            for file in manifest.files
+            if (file.export, file.generation, file.mode)
+            == (status.export, chain.generation, Mode.INITIAL)
+        ]
+        draft = _initial_draft(chain, status.export, status.initial, files, cuts)
+        listed = tuple((ordinal, _sealed(file)) for ordinal, file in files)
+        found.append(UnderWay(draft, status.initial.done, listed))
+    return tuple(found)
+
+
+def _initial_draft(
+    chain: BucketChain,
+    name: str,
+    initial: InitialProgress,
+    files: list[tuple[int, ManifestFile]],
+    cuts: Mapping[datetime, Cut],
+) -> PlanDraft:
+    """The plan of an initial export under way, which goes on with the numbers that it began."""
+    sync, export = chain.sync, ALL_EXPORTS[name]
+    accounted = accounted_numbers(chain)
+    begun = {
+        series: [file.sequence for _, file in files if file.series is series] for series in Series
+    }
+    first = {
+        series: min(begun[series], default=max(accounted.get((name, series), {0})) + 1)
+        for series in Series
+    }
+    limited = export.history is History.LAST_30_DAYS
+    # What it began with: the sync may have been upgraded since.
+    version = files[0][1].version if files else sync.version
+    return PlanDraft(
+        sync_id=sync.id,
+        workspace_id=sync.workspace_id,
+        export=name,
+        version=version,
+        timestamp_unit=sync.timestamp_unit,
+        stem=stem_of(sync, export),
+        generation=chain.generation,
+        mode=Mode.INITIAL,
+        lower=None,
+        upper=cuts[initial.at],
+        floor=initial.at - HISTORY_LIMIT if limited else None,
+        first=first,
+        rows_per_file=export.rows_per_file,
+        fingerprint=fingerprint_of(sync.model_copy(update={"version": version}), export),
+        slices=initial.slices,
+        slice_rows=initial.slice_rows,
+        layout=sync.layout,
+    )
+
+
+def listed_plans(chain: BucketChain, first: int, cuts: Mapping[datetime, Cut]) -> list[ListedPlan]:
+    """The plans whose files the manifests from number `first` on list, in their order.
+
+    Where a plan began is what the manifests before it tell; rows per file are today's.
+    """
+    found: list[ListedPlan] = []
+    reached: dict[tuple[str, int], datetime] = {}
+    for manifest, _ in chain.manifests:
+        for plan in _plans(chain.sync, manifest, reached, cuts):
+            if manifest.ordinal >= first:
+                found.append(plan)
+            reached[plan.draft.export, plan.draft.generation] = plan.draft.upper.at
+        for status in manifest.exports:
+            if status.position is not None:
+                reached[status.export, manifest.generation] = status.position
+    return found
+
+
+def _plans(
+    sync: Sync,
+    manifest: Manifest,
+    reached: Mapping[tuple[str, int], datetime],
+    cuts: Mapping[datetime, Cut],
+) -> Iterator[ListedPlan]:
+    for _, group in groupby(manifest.files, key=_of_plan):
+        files = list(group)
+        one = files[0]
+        lower = one.window_end if one.mode is Mode.RETRY else None
+        if one.mode not in {Mode.RETRY, Mode.INITIAL}:
+            begin = begin_told(sync, one) if forwards(one.export) else None
+            lower = reached.get((one.export, one.generation), begin)
+        draft = _draft(sync, files, cuts.get(lower) if lower else None, cuts[one.window_end])
+        sealed = tuple(map(_sealed, files))
+        yield ListedPlan(draft, sealed, manifest.ordinal, manifest.created_at)
+
+
+def _of_plan(file: ManifestFile) -> tuple[object, ...]:
+    return file.export, file.generation, file.mode, file.window_end, file.fingerprint, file.version
+
+
+def _draft(sync: Sync, files: list[ManifestFile], lower: Cut | None, upper: Cut) -> PlanDraft:
+    one = files[0]
+    export = ALL_EXPORTS[one.export]
+    name = name_of(one.key)
+    limited = one.mode is Mode.INITIAL and export.history is History.LAST_30_DAYS
+    first = {series: [f.sequence for f in files if f.series is series] for series in Series}
+    return PlanDraft(
+        sync_id=sync.id,
+        workspace_id=sync.workspace_id,
+        export=one.export,
+        version=one.version,
+        timestamp_unit=sync.timestamp_unit,
+        stem=name.stem if name else stem_of(sync, export),
+        generation=one.generation,
+        mode=one.mode,
+        lower=lower,
+        upper=upper,
+        floor=one.window_end - HISTORY_LIMIT if limited else None,
+        first={series: min(numbers, default=1) for series, numbers in first.items()},
+        rows_per_file=export.rows_per_file,
+        fingerprint=one.fingerprint,
+        layout=sync.layout,
+    )
+
+
+def _sealed(file: ManifestFile) -> SealedFile:
+    return SealedFile(
+        key=file.key,
+        series=file.series,
+        sequence=file.sequence,
+        part=file.part,
+        rows=file.rows,
+        bytes=file.bytes,
+        sha256=file.sha256,
+        min_time=file.min_time,
+        max_time=file.max_time,
+        spool="lost",
+    )

@@ -1,0 +1,184 @@
+"""Putting committed objects back that are missing in a bucket or were altered there.
+
+Only bytes with the digest that the ledger holds are put: from the spool if they still lie there,
+else encoded again from the source at the plan's cuts. An altered object is removed first, and
+only once its replacement is at hand.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cio_pipeline.contracts.message_envelope import OVERWRITING
+from cio_pipeline.model.errors import CioError, DigestMismatch
+from cio_pipeline.model.manifests import manifest_key
+from cio_pipeline.model.registry import Outcome
+from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.attempt import attempt
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
+from cio_pipeline.pipeline.planning.plan_export import Batch, cut_of
+from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.pipeline.recovery.damaged import (
+    Damage,
+    DamagedFile,
+    damaged_files,
+    damaged_manifests,
+)
+from cio_pipeline.pipeline.recovery.encode_again import encoded_again, spooled
+from cio_pipeline.pipeline.recovery.messages_again import put_messages_again
+from cio_pipeline.pipeline.services import Services
+
+
+@dataclass(frozen=True)
+class Restored:
+    """An object that was missing or altered; it lies there again unless there is an error.
+
+    `export` is "manifest" for manifests. Without a key, the error is that of the whole sync.
+    """
+
+    sync_id: str
+    export: str
+    key: str
+    damage: Damage | None = None
+    rows: int = 0
+    bytes: int = 0
+    error: str | None = None
+
+
+def restore(
+    services: Services,
+    sync_ids: Collection[str] | None = None,
+    window: Window | None = None,
+    exports: Collection[str] | None = None,
+) -> tuple[Restored, ...]:
+    """Put back files of some syncs, of one window or of all; one that fails never stops the rest.
+
+    Files that readers were to delete (`files_expire_after`) are no loss and stay away.
+    """
+    done: list[Restored] = []
+    damaged: list[DamagedFile] = []
+    for sync in _syncs(services, sync_ids):
+        failure = attempt(
+            lambda one=sync: damaged.extend(damaged_files(services, one, window, exports))
+        )
+        if failure is not None:
+            done.append(Restored(sync.id, "", "", error=f"{failure.kind}: {failure.message}"))
+    messages = [one for one in damaged if one.committed.sealed.plan.export in OVERWRITING]
+    for one, error in put_messages_again(services, messages):
+        done += _failed([one], error) if error else [_described(one)]
+    rest: list[DamagedFile] = []
+    for one in (one for one in damaged if one not in messages):
+        path = spooled(services, one.file)
+        if path is None:
+            rest.append(one)
+        else:
+            done.append(_put(services, one, path))
+    return (*done, *_from_source(services, rest))
+
+
+def restore_manifests(
+    services: Services, sync_ids: Collection[str] | None = None
+) -> tuple[Restored, ...]:
+    """Put back manifests of some syncs, with the bytes that the ledger holds."""
+    done: list[Restored] = []
+    for sync in _syncs(services, sync_ids):
+        failure = attempt(lambda one=sync: done.extend(_manifests_of(services, one)))
+        if failure is not None:
+            done.append(Restored(sync.id, CHAIN, "", error=f"{failure.kind}: {failure.message}"))
+    return tuple(done)
+
+
+def restore_export(services: Services, export: str, window: Window, scope: Scope) -> Batch:
+    """Restore one export of a window, as a batch that has nothing left to be delivered."""
+    found = restore(services, scope.sync_ids, window, [export])
+    lease, _ = services.ledger.leases.claim([], services.owner, services.clock(), TTL)
+    held = HeldLease(services.ledger.leases, lease, services.clock)
+    known = tuple(_outcomes(services, export, found))
+    return Batch(export, window, cut_of(services, window), held, (), known=known)
+
+
+def _outcomes(services: Services, export: str, found: Sequence[Restored]) -> Iterator[Outcome]:
+    workspaces = {one.sync.id: one.sync.workspace_id for one in services.ledger.registry.all()}
+    for sync_id in sorted({one.sync_id for one in found}):
+        of_sync = [one for one in found if one.sync_id == sync_id]
+        whole = [one for one in of_sync if one.error is None]
+        yield Outcome(
+            sync_id=sync_id,
+            export=export,
+            workspace_id=workspaces[sync_id],
+            mode=None,
+            rows=sum(one.rows for one in whole),
+            files=len(whole),
+            bytes=sum(one.bytes for one in whole),
+            error=next((one.error for one in of_sync if one.error is not None), None),
+        )
+
+
+def _syncs(services: Services, sync_ids: Collection[str] | None) -> list[Sync]:
+    known = [one.sync for one in services.ledger.registry.all()]
+    return [sync for sync in known if sync_ids is None or sync.id in sync_ids]
+
+
+def _manifests_of(services: Services, sync: Sync) -> Iterator[Restored]:
+    destination = services.destinations(sync)
+    for one in damaged_manifests(services, sync):
+        key = manifest_key(one.ordinal)
+        _make_room(destination, key, one.damage)
+        destination.put_bytes(key, one.body)
+        yield Restored(sync.id, CHAIN, key, one.damage, bytes=len(one.body))
+
+
+def _from_source(services: Services, damaged: Sequence[DamagedFile]) -> list[Restored]:
+    """Encode and put what no longer lies in the spool; what is not found again is named."""
+    done: list[Restored] = []
+    for group in encoded_again(services, damaged):
+        try:
+            for one, path in group.files():
+                done.append(_put(services, one, path))
+        except CioError as error:
+            done += _failed(group.missing, error)
+        else:
+            done += [_failed([one], _other_bytes(one))[0] for one in group.missing]
+    return done
+
+
+def _other_bytes(one: DamagedFile) -> DigestMismatch:
+    return DigestMismatch(
+        f"Encoded again, {one.file.key} has other bytes than were delivered.",
+        "Run with the versions of Polars and cio-pipeline that delivered it, on an unaltered "
+        "source.",
+    )
+
+
+def _failed(damaged: Iterable[DamagedFile], error: CioError) -> list[Restored]:
+    text = f"{type(error).__name__}: {error}"
+    return [replace(_described(one), error=text) for one in damaged]
+
+
+def _described(one: DamagedFile) -> Restored:
+    plan = one.committed.sealed.plan
+    return Restored(
+        plan.sync_id, plan.export, one.file.key, one.damage, one.file.rows, one.file.bytes
+    )
+
+
+def _put(services: Services, one: DamagedFile, path: Path) -> Restored:
+    sync = services.ledger.registry.get(one.committed.sealed.plan.sync_id).sync
+
+    def put() -> None:
+        destination = services.destinations(sync)
+        _make_room(destination, one.file.key, one.damage)
+        destination.put(one.file.key, path, one.file.sha256)
+
+    failure = attempt(put)
+    described = _described(one)
+    return replace(described, error=f"{failure.kind}: {failure.message}") if failure else described
+
+
+def _make_room(destination: Destination, key: str, damage: Damage) -> None:
+    """Remove what lies under a key of ours with other bytes: puts never overwrite."""
+    if damage is Damage.ALTERED:
+        destination.delete(key)

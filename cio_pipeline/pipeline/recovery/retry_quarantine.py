@@ -1,0 +1,50 @@
+"""Sending rows that were held back, once they are mended."""
+
+from collections.abc import Collection, Sequence
+
+from cio_pipeline.model.plans import Mode, Plan, PlanDraft
+from cio_pipeline.model.registry import ExportState, Lease, Outcome
+from cio_pipeline.pipeline.delivering.send import send
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.planning.plan_export import draft
+from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.pipeline.services import Services
+
+
+def retry_quarantine(
+    services: Services, sync_ids: Collection[str] | None = None
+) -> tuple[Outcome, ...]:
+    """Read every quarantined row again as it stands at its sync's position, and send the mended.
+
+    Reading at the position, and not later, keeps what is sent exactly once: a row mended later is
+    part of the next window's changes, which resolves its entry. Rows that still break the
+    contract stay in quarantine. Raises the source's errors.
+    """
+    entries = services.ledger.quarantine.entries(sync_ids)
+    pairs: list[Pair] = sorted({(entry.sync_id, entry.export) for entry in entries})
+    lease, _ = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
+    held = HeldLease(services.ledger.leases, lease, services.clock)
+    try:
+        done = send(services, held, _open(services, lease))
+        drafts = [draft for state in _states(services, lease) for draft in _draft(state)]
+        plans = services.ledger.plans.open(lease, drafts, services.clock())
+        return (*done, *send(services, held, plans))
+    finally:
+        held.release()
+
+
+def _states(services: Services, lease: Lease) -> Sequence[ExportState]:
+    exports = sorted({export for _, export in lease.tokens})
+    ids = sorted({sync_id for sync_id, _ in lease.tokens})
+    states = services.ledger.registry.states(exports, ids)
+    return [state for state in states if (state.sync.id, state.export) in lease.tokens]
+
+
+def _open(services: Services, lease: Lease) -> list[Plan]:
+    return [state.open_plan for state in _states(services, lease) if state.open_plan is not None]
+
+
+def _draft(state: ExportState) -> list[PlanDraft]:
+    if state.position is None or state.open_plan is not None or not state.on:
+        return []
+    return [draft(state, Mode.RETRY, state.position)]

@@ -1,0 +1,54 @@
+"""Where a bucket's manifests and the source tell of the same cuts: the one fills in the other."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from cio_pipeline.model.cuts import Cut, TableCut
+from cio_pipeline.model.errors import LedgerError, VersionGone
+from cio_pipeline.pipeline.planning.cuts import peek_cut
+from cio_pipeline.pipeline.recovery.bucket_chain import BucketChain, tables_told, times_told
+from cio_pipeline.pipeline.services import Services
+
+
+def settle_cuts(services: Services, chains: Sequence[BucketChain]) -> None:
+    """Store the cut of every window end that the chains name.
+
+    What a manifest says of a table is taken; the rest the source tells again. A cut that is too
+    old for the source's log gets the tables of the next one: only `export --restore` reads it.
+    """
+    known = tables_told(chains)
+    cuts = services.ledger.cuts
+    gone: list[datetime] = []
+    for at in sorted({time for chain in chains for time in times_told(chain)}):
+        told = known.get(at, {})
+        try:
+            cut = peek_cut(services, at)
+        except VersionGone:
+            gone.append(at)
+            continue
+        cuts.store(_overlaid(cut, told))
+    for at in reversed(gone):
+        later = cuts.after(at)
+        if later is None:
+            raise VersionGone(
+                f"The source no longer tells what it held at {at:%Y-%m-%d %H:%M}, the last "
+                "position delivered.",
+                "Restore the tables' logs, or start the syncs over under new ids.",
+            )
+        cuts.store(Cut(at, {**later.tables, **known.get(at, {})}))
+    _require_told(services, known)
+
+
+def _overlaid(cut: Cut, told: Mapping[str, TableCut]) -> Cut:
+    return Cut(cut.at, {**cut.tables, **told}) if told else cut
+
+
+def _require_told(services: Services, known: Mapping[datetime, Mapping[str, TableCut]]) -> None:
+    """Raise LedgerError if the ledger remembers a cut otherwise than the manifests."""
+    for at, tables in known.items():
+        stored = services.ledger.cuts.get(at)
+        if stored is not None and any(stored.tables.get(t) != cut for t, cut in tables.items()):
+            raise LedgerError(
+                f"The ledger's cut of {at:%Y-%m-%d %H:%M} is not the one that was delivered.",
+                "Move the ledger away and rebuild it: `cio-pipeline ledger rebuild --syncs FILE`.",
+            )

@@ -1,0 +1,196 @@
+"""The sensor's decision, pure: which runs are wanted now, given the ledger and the clock."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+
+from cio_pipeline.model.registry import ExportState
+from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.windows import (
+    FIRST_WINDOW,
+    Cadence,
+    Feed,
+    Window,
+    closed_windows,
+    last_closed_window,
+)
+from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
+from cio_pipeline.pipeline.planning.begin import is_fresh, stands_at
+from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key
+
+MAX_TICKS = 8
+"""Windows asked for at a time; after a long outage they come in turn."""
+
+MAX_SYNCS = 50
+"""Syncs per initial run: a run costs seconds before any work, a run that dies kills few."""
+
+FIRST_WAIT = timedelta(seconds=30)
+LONGEST_WAIT = timedelta(minutes=30)
+
+
+def wanted_runs(
+    states: Sequence[ExportState], seen: Seen, now: datetime, feed: Feed = Feed.DATA_OUT
+) -> list[Request]:
+    """The runs to ask for, given the states of one feed.
+
+    Initial ones come first, then unsettled windows, then manifests left behind.
+    Initial runs are for new and resumed exports, unless the sync's breaker is open. A window is
+    settled once every due pair has moved past it or has an error recorded in it; what is
+    outstanding then belongs to the next window. Oldest windows come first. Slow syncs get runs of
+    their own for all that.
+    """
+    on = [state for state in states if state.on]
+    slow = [state for state in on if seen.slow(state.sync.id, now)]
+    others = [state for state in on if not seen.slow(state.sync.id, now)]
+    fresh = [one for one in others if is_fresh(one) and not seen.open(one.sync.id, now)]
+    served = [state for state in others if not is_fresh(state)]
+    exports = [
+        *_runs_of_syncs(Lane.INITIAL, fresh, seen, now, feed),
+        *_ticks(served, seen, now, feed),
+        *_runs_of_syncs(Lane.SLOW, slow, seen, now, feed),
+    ]
+    return [*exports, *_manifest_runs(exports, seen, now, feed)]
+
+
+def _ticks(states: Sequence[ExportState], seen: Seen, now: datetime, feed: Feed) -> list[Request]:
+    requests: list[Request] = []
+    tried = {key for lane, key in seen.attempts if lane is Lane.TICK}
+    for window in sorted(_worth_running(states, seen.errors, tried, now, feed)):
+        key = tick_key(window, feed)
+        attempt = _next_attempt(Lane.TICK, key, seen, now)
+        if attempt is not None:
+            requests.append(Request(Lane.TICK, window, (key,), attempt, feed))
+    return requests[:MAX_TICKS]
+
+
+def unsettled_windows(
+    states: Iterable[ExportState],
+    errors: Collection[tuple[Pair, datetime]],
+    now: datetime,
+    feed: Feed = Feed.DATA_OUT,
+) -> set[Window]:
+    """Closed windows in which some due pair was neither served nor has an error recorded."""
+    return {window for group in _unsettled(states, errors, now, feed) for window in group}
+
+
+def _worth_running(
+    states: Iterable[ExportState],
+    errors: Collection[tuple[Pair, datetime]],
+    tried: Collection[str],
+    now: datetime,
+    feed: Feed,
+) -> set[Window]:
+    """Unsettled windows that were never tried, and the newest one for another try.
+
+    A window that was tried in vain is carried by the next one that is due: a source that stays
+    broken costs one run at a time, however long it lasts.
+    """
+    return {
+        window
+        for group in _unsettled(states, errors, now, feed)
+        for window in group
+        if tick_key(window, feed) not in tried or window == group[-1]
+    }
+
+
+def _unsettled(
+    states: Iterable[ExportState],
+    errors: Collection[tuple[Pair, datetime]],
+    now: datetime,
+    feed: Feed,
+) -> Iterable[list[Window]]:
+    """Unsettled windows, in order, of each group of pairs that are due in the same ones."""
+    groups: dict[tuple[datetime, Cadence], list[Pair]] = {}
+    for state in states:
+        stands = stands_at(state)
+        if stands is not None:
+            group = groups.setdefault((stands, state.sync.cadence), [])
+            group.append((state.sync.id, state.export))
+    for (position, cadence), pairs in groups.items():
+        found = [
+            window
+            for window in closed_windows(position, now, feed)
+            if window.start >= FIRST_WINDOW
+            and window.due(cadence)
+            and any((pair, window.end) not in errors for pair in pairs)
+        ]
+        if found:
+            yield found
+
+
+def _runs_of_syncs(
+    lane: Lane, states: Sequence[ExportState], seen: Seen, now: datetime, feed: Feed
+) -> list[Request]:
+    """One run per window and batch of syncs; the window is the last closed one that is due."""
+    waiting: dict[Window, dict[str, int]] = {}
+    for state in states:
+        window = last_closed_window(now, state.sync.cadence, feed)
+        attempt = _next_attempt(lane, state.sync.id, seen, now, window)
+        if attempt is not None and window.end > _served_until(state):
+            waiting.setdefault(window, {})[state.sync.id] = attempt
+    return [
+        Request(lane, window, tuple(batch), attempts[batch[0]], feed)
+        for window, attempts in sorted(waiting.items())
+        for batch in _batches(sorted(attempts))
+    ]
+
+
+def _served_until(state: ExportState) -> datetime:
+    """Windows that end by then are no work: they lie before the position, or before the sync.
+
+    Or in a pause, unless a plan was left open then.
+    """
+    ends = [state.registered.created_at]
+    if state.position is not None:
+        ends.append(state.position.at)
+        if state.switch.resumed_at is not None and state.open_plan is None:
+            ends.append(state.switch.resumed_at)
+    return max(ends)
+
+
+def _batches(sync_ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (sync_ids[at : at + MAX_SYNCS] for at in range(0, len(sync_ids), MAX_SYNCS))
+
+
+def _manifest_runs(
+    exports: Sequence[Request], seen: Seen, now: datetime, feed: Feed
+) -> list[Request]:
+    """One run for all syncs with something to list that no export's run is about to list.
+
+    That is so after a run that failed or died between its commits and its manifests. A manifest
+    that could not be written in a window is outstanding in the next, like an export.
+    """
+    coming = [(one.lane, key) for one in exports for key in one.keys] + list(seen.running)
+    if any(lane in {Lane.TICK, Lane.ALL} for lane, _ in coming):
+        return []
+    window = last_closed_window(now, feed.cadences[0], feed)
+    served = {key for _, key in coming}
+    waiting: dict[str, int] = {}
+    closed = {sync_id for sync_id in seen.unlisted if not seen.open(sync_id, now)}
+    for sync_id in sorted(closed - served):
+        attempt = _next_attempt(Lane.MANIFEST, sync_id, seen, now)
+        if attempt is not None and ((sync_id, CHAIN), window.end) not in seen.errors:
+            waiting[sync_id] = attempt
+    if not waiting:
+        return []
+    return [Request(Lane.MANIFEST, window, tuple(waiting), next(iter(waiting.values())), feed)]
+
+
+def _next_attempt(
+    lane: Lane, key: str, seen: Seen, now: datetime, window: Window | None = None
+) -> int | None:
+    """The next attempt's number; None while one is running or it is too early.
+
+    Runs of slow syncs do not wait for a `window` that has closed since the last one.
+    """
+    if (lane, key) in seen.running:
+        return None
+    count, last_at = seen.attempts.get((lane, key), (0, None))
+    new = lane is Lane.SLOW and window is not None and last_at is not None and last_at < window.end
+    if last_at is not None and now < last_at + _wait(count) and not new:
+        return None
+    return count + 1
+
+
+def _wait(count: int) -> timedelta:
+    return min(FIRST_WAIT * 2 ** min(count - 1, 10), LONGEST_WAIT)

@@ -1,0 +1,1 @@
+"""Reading sync files, and trying out what they say."""

@@ -1,0 +1,1 @@
+"""Proving from a bucket and its manifests that a sync is whole."""

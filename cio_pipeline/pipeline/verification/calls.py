@@ -1,0 +1,74 @@
+"""Verification of what is special to files of calls: names, shared positions, unlisted objects."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from cio_pipeline.contracts.exports.calls import CALLS
+from cio_pipeline.files.call_names import CallFileName, parse
+from cio_pipeline.model.errors import InvalidKey
+from cio_pipeline.model.manifests import Manifest, ManifestFile
+from cio_pipeline.pipeline.verification.report import RESTORE_ALL, Kind, Problem
+
+_REMOVE = "Find out who put it, and remove it."
+_IN_FLIGHT = (
+    "No manifest lists it yet. The window that sends it will; if it stays so, find out who put it."
+)
+_VOID = "Its position was declared void; its calls were sent under another one. Remove it."
+
+
+def is_of_calls(export: str) -> bool:
+    """Whether files of an export are named by `files.call_names`."""
+    return export == CALLS.name
+
+
+def call_name_of(key: str) -> CallFileName | None:
+    """The name in a key; None if it is not that of a file of calls."""
+    try:
+        return parse(key)
+    except InvalidKey:
+        return None
+
+
+def check_call_name(file: ManifestFile) -> Iterator[Problem]:
+    """Whether the key says what the manifest says."""
+    name = call_name_of(file.key)
+    if name is None:
+        yield Problem(Kind.MISNAMED, file.key, f"No file of calls has such a key. {RESTORE_ALL}")
+    elif name.position != file.sequence:
+        text = f"Its position differs from its manifest's. {RESTORE_ALL}"
+        yield Problem(Kind.MISNAMED, file.key, text)
+
+
+def unlisted_calls(
+    keys: Iterable[str], manifests: Sequence[Manifest]
+) -> Iterator[tuple[Problem, bool]]:
+    """What unlisted objects are that readers could take for files of calls, and if it is wrong."""
+    void = {one.sequence for manifest in manifests for one in manifest.void}
+    files = [file for manifest in manifests for file in manifest.files]
+    begun = [one.sequence - 1 for manifest in manifests for one in manifest.begins or ()]
+    last = max([0, *begun, *void, *(file.sequence for file in files)])
+    ours = _ids(files)
+    for key in keys:
+        name = call_name_of(key)
+        if name is None:
+            continue
+        if ours and (name.integration_id, name.action_id) not in ours:
+            text = f"It is named as a file of another sync. {_REMOVE}"
+            yield Problem(Kind.FOREIGN, key, text), True
+        elif name.position in void:
+            yield Problem(Kind.UNLISTED, key, _VOID), False
+        elif name.position > last:
+            yield Problem(Kind.UNLISTED, key, _IN_FLIGHT), False
+        else:
+            text = f"No manifest lists it, and its position is one of the past. {_REMOVE}"
+            yield Problem(Kind.UNLISTED, key, text), True
+
+
+def _ids(files: Iterable[ManifestFile]) -> Collection[tuple[int, int]]:
+    named = filter(None, (call_name_of(file.key) for file in files))
+    return {(name.integration_id, name.action_id) for name in named}
+
+
+def positions_of(keys: Iterable[str], ids: tuple[int, int]) -> set[int]:
+    """The positions of all objects that are named like a sync's files of calls."""
+    named = filter(None, map(call_name_of, keys))
+    return {one.position for one in named if (one.integration_id, one.action_id) == ids}

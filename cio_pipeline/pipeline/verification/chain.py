@@ -1,0 +1,123 @@
+"""Verification of a sync's manifests: all there, in one chain, of one sync (D10)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from cio_pipeline.model.errors import CioError, ManifestBroken
+from cio_pipeline.model.manifests import Manifest, digest, manifest_key, manifest_ordinal, parse
+from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.pipeline.verification.report import (
+    RESTORE_MANIFESTS,
+    Finding,
+    Kind,
+    Problem,
+    said,
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A manifest that is there. `manifest` is None if it cannot be parsed, `sha256` if not read."""
+
+    ordinal: int
+    manifest: Manifest | None
+    sha256: str | None
+
+
+def read_links(
+    destination: Destination, keys: Iterable[str]
+) -> tuple[tuple[Link, ...], list[Finding]]:
+    """The manifests among `keys`, by ordinal, and what is wrong with each alone."""
+    findings: list[Finding] = []
+    ordinals = sorted(n for n in map(manifest_ordinal, keys) if n is not None)
+    links = tuple(_read(destination, ordinal, findings) for ordinal in ordinals)
+    return links, findings
+
+
+def stored_links(bodies: Sequence[tuple[int, bytes]]) -> tuple[tuple[Link, ...], list[Finding]]:
+    """The same for manifests that the ledger holds."""
+    findings: list[Finding] = []
+    links = tuple(_parsed(ordinal, body, findings) for ordinal, body in bodies)
+    return links, findings
+
+
+def begins_anew(link: Link) -> bool:
+    """Whether a chain begins with this manifest though it is not the first of its sync."""
+    return link.manifest is not None and link.manifest.begins is not None
+
+
+def split_at_beginning(links: tuple[Link, ...]) -> tuple[tuple[Link, ...], tuple[Link, ...]]:
+    """The manifests before the last one that begins a chain anew, and the rest.
+
+    The earlier ones are there where a sync came back to a place, or where it could not purge.
+    """
+    at = max((place for place, link in enumerate(links) if begins_anew(link)), default=0)
+    return links[:at], links[at:]
+
+
+def check_chain(links: tuple[Link, ...]) -> Iterator[Finding]:
+    """What is wrong between the manifests: holes, broken hashes, another sync's."""
+    before = Link(links[0].ordinal - 1 if links and begins_anew(links[0]) else 0, None, None)
+    for link in links:
+        yield from _between(before, link)
+        before = link
+    yield from _other_syncs([link for link in links if link.manifest])
+
+
+def _read(destination: Destination, ordinal: int, findings: list[Finding]) -> Link:
+    try:
+        body = destination.get(manifest_key(ordinal))
+    except CioError as error:
+        findings.append(_finding(Kind.UNREADABLE, ordinal, said(error)))
+        return Link(ordinal, None, None)
+    return _parsed(ordinal, body, findings)
+
+
+def _parsed(ordinal: int, body: bytes, findings: list[Finding]) -> Link:
+    try:
+        manifest = parse(body)
+    except ManifestBroken as error:
+        findings.append(_finding(Kind.MANIFEST_BROKEN, ordinal, said(error)))
+        return Link(ordinal, None, digest(body))
+    if manifest.ordinal != ordinal:
+        text = f"It lies under number {ordinal} and says that it is number {manifest.ordinal}."
+        findings.append(_finding(Kind.MANIFEST_BROKEN, ordinal, f"{text} {RESTORE_MANIFESTS}"))
+    return Link(ordinal, manifest, digest(body))
+
+
+def _between(before: Link, link: Link) -> Iterator[Finding]:
+    first, last = before.ordinal + 1, link.ordinal - 1
+    if first <= last:
+        which = f"Manifest {first} is" if first == last else f"Manifests {first} to {last} are"
+        yield _finding(Kind.MANIFEST_MISSING, first, f"{which} missing. {RESTORE_MANIFESTS}")
+    elif link.manifest and link.ordinal == 1 and link.manifest.previous is not None:
+        yield _broken(1, "Manifest 1 continues another one; it must be the first.")
+    elif link.manifest and before.sha256 and link.manifest.previous != before.sha256:
+        # Either of the two was altered; all that is certain ends before the earlier one.
+        yield _broken(
+            before.ordinal,
+            f"Manifest {link.ordinal} continues another manifest {before.ordinal} than this one.",
+        )
+
+
+def _broken(ordinal: int, message: str) -> Finding:
+    return _finding(Kind.CHAIN_BROKEN, ordinal, f"{message} {RESTORE_MANIFESTS}")
+
+
+def _finding(kind: Kind, ordinal: int, message: str) -> Finding:
+    return Finding(Problem(kind, manifest_key(ordinal), message), ordinal)
+
+
+def _other_syncs(links: list[Link]) -> Iterator[Finding]:
+    owner = None
+    for link in links:
+        assert link.manifest  # noqa: S101 (for the type checker; the caller filters)
+        found = (link.manifest.sync_id, link.manifest.workspace_id)
+        owner = owner or found
+        if found != owner:
+            message = (
+                f"It is of sync {found[0]} and workspace {found[1]}, "
+                f"the first is of sync {owner[0]} and workspace {owner[1]}. "
+                "Give each sync a path of its own, and move the other's objects there."
+            )
+            yield _finding(Kind.MANIFEST_BROKEN, link.ordinal, message)

@@ -1,0 +1,206 @@
+"""Verification of objects that no manifest lists: copies, foreign files, files in flight (D10).
+
+Readers that list the bucket instead of following the manifests take `*people_v5_*` for theirs:
+whatever looks like a file of the feed is held against what was delivered.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cio_pipeline.contracts.message_envelope import OVERWRITING
+from cio_pipeline.model.errors import CioError, ObjectMissing
+from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile, manifest_ordinal
+from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.pipeline.verification.calls import is_of_calls, unlisted_calls
+from cio_pipeline.pipeline.verification.files import name_of
+from cio_pipeline.pipeline.verification.in_flight import Expected, expected_keys, exports_by_stem
+from cio_pipeline.pipeline.verification.report import Kind, Problem, said
+
+SUFFIX = ".parquet"
+
+_REMOVE = "Find out who put it, and remove it."
+_MANIFESTS_FIRST = "If manifests are missing, put those back first."
+_IN_FLIGHT = (
+    "No manifest lists it yet. The window that sends it will; if it stays so, find out who put it. "
+    "If the sync's `manifest` is off, verify the sync by its id."
+)
+
+
+@dataclass(frozen=True)
+class Unlisted:
+    """What is wrong with the objects that no manifest lists, and what may be right."""
+
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What unlisted objects are held against. `stems` says which export a stem is of."""
+
+    destination: Destination
+    sizes: Mapping[str, int]
+    deep: bool
+    workspace_id: int
+    stems: Mapping[str, str]
+    by_size: Mapping[int, Sequence[ManifestFile]]
+    expected: Expected
+
+
+def check_unlisted(
+    destination: Destination,
+    sizes: Mapping[str, int],
+    manifests: Sequence[Manifest],
+    stems: Mapping[str, str],
+    *,
+    deep: bool,
+) -> Unlisted:
+    """Name the unlisted objects that readers could take for files of the feed.
+
+    A copy of a listed file is one by its digest; without `deep`, by its size, but for files that
+    a running window may have put. `stems` are those of the sync that differ from the contract's.
+    """
+    if not manifests:
+        count = sum(key.lower().endswith(SUFFIX) for key in sizes)
+        return Unlisted((_no_manifest(count),) if count else (), ())
+    if manifests[-1].feed in OVERWRITING:
+        return Unlisted((), tuple(_messages(sizes.keys() - _listed(manifests))))
+    rest = _no_manifests(sizes.keys() - _listed(manifests))
+    if is_of_calls(manifests[-1].feed):
+        found = list(unlisted_calls(rest, manifests))
+    else:
+        known = _known(destination, sizes, manifests, stems, deep=deep)
+        found = [judged for key in rest for judged in _judge(known, key)]
+    return Unlisted(
+        tuple(problem for problem, wrong in found if wrong),
+        tuple(problem for problem, wrong in found if not wrong),
+    )
+
+
+def _listed(manifests: Sequence[Manifest]) -> set[str]:
+    return {file.key for m in manifests for file in m.files}
+
+
+def _no_manifests(keys: Iterable[str]) -> list[str]:
+    return [key for key in sorted(keys) if manifest_ordinal(key) is None]
+
+
+def _messages(keys: Iterable[str]) -> Iterator[Problem]:
+    """A key of a message says nothing of whom it is from."""
+    for key in _no_manifests(keys):
+        yield Problem(Kind.UNLISTED, key, _IN_FLIGHT)
+
+
+def _no_manifest(count: int) -> Problem:
+    text = (
+        f"There is no manifest to prove anything by, but {count} {SUFFIX} "
+        f"file{'' if count == 1 else 's'}. If the sync's `manifest` is off, verify it by its id: "
+        "its manifests are in the ledger. If its first window is running, verify again after it."
+    )
+    return Problem(Kind.NO_MANIFEST, FOLDER, text)
+
+
+def _known(
+    destination: Destination,
+    sizes: Mapping[str, int],
+    manifests: Sequence[Manifest],
+    stems: Mapping[str, str],
+    *,
+    deep: bool,
+) -> _Known:
+    by_size: dict[int, list[ManifestFile]] = defaultdict(list)
+    for file in (file for m in manifests for file in m.files):
+        by_size[file.bytes].append(file)
+    listed = {file.key for files in by_size.values() for file in files}
+    exports = exports_by_stem(manifests, stems)
+    return _Known(
+        destination=destination,
+        sizes=sizes,
+        deep=deep,
+        workspace_id=manifests[-1].workspace_id,
+        stems=exports,
+        by_size=by_size,
+        expected=expected_keys(sizes.keys() - listed, manifests, exports),
+    )
+
+
+def _judge(known: _Known, key: str) -> Iterator[tuple[Problem, bool]]:
+    """What an unlisted object is, and whether that is wrong; nothing if no reader minds it."""
+    try:
+        twin = _twin(known, key)
+    except ObjectMissing:
+        return  # Removed since it was listed.
+    except CioError as error:
+        yield Problem(Kind.UNREADABLE, key, said(error)), True
+        return
+    expected = key in known.expected.void or key in known.expected.in_flight
+    if twin is not None and (known.deep or not expected):
+        yield Problem(Kind.DOUBLED, key, _doubled(known, twin, expected=expected)), True
+    elif twin is not None:
+        text = (
+            f"No manifest lists it, and it has the size of {twin.key}. "
+            "Verify without --quick to tell whether it is a copy."
+        )
+        yield Problem(Kind.UNLISTED, key, text), False
+    else:
+        yield from _judge_name(known, key)
+
+
+def _twin(known: _Known, key: str) -> ManifestFile | None:
+    """The listed file that an object is a copy of; without `deep`, one that has its size."""
+    files = known.by_size.get(known.sizes[key], ())
+    if not files or not known.deep:
+        return files[0] if files else None
+    found = known.destination.sha256(key)
+    return next((file for file in files if file.sha256 == found), None)
+
+
+def _doubled(known: _Known, twin: ManifestFile, *, expected: bool) -> str:
+    if twin.key not in known.sizes:
+        return (
+            f"It is {twin.key} under another name, as far as this tells. "
+            "Give it its name back, or remove it if it was loaded."
+        )
+    what = "is a copy of" if known.deep else "has the size of the listed"
+    check = "" if known.deep else " Verify without --quick to be sure."
+    window = " If a window is running, verify again after it." if expected else ""
+    return (
+        f"It {what} {twin.key}: readers that list the bucket load those rows twice.{check}{window} "
+        f"{_MANIFESTS_FIRST} {_REMOVE}"
+    )
+
+
+def _judge_name(known: _Known, key: str) -> Iterator[tuple[Problem, bool]]:
+    name = name_of(key)
+    if name is None:
+        yield from _judge_foreign(known, key)
+    elif name.workspace_id != known.workspace_id:
+        text = f"It is named as a file of workspace {name.workspace_id}, and in no manifest."
+        yield Problem(Kind.FOREIGN, key, f"{text} {_REMOVE}"), True
+    elif name.stem not in known.stems:
+        text = f"No export of this sync has the stem '{name.stem}'."
+        yield Problem(Kind.STRANGE, key, f"{text} {_REMOVE}"), True
+    elif key in known.expected.void:
+        text = "Its number was declared void; its rows were sent under another one. Remove it."
+        yield Problem(Kind.UNLISTED, key, text), False
+    elif key in known.expected.in_flight:
+        yield Problem(Kind.UNLISTED, key, _IN_FLIGHT), False
+    else:
+        text = (
+            "No manifest lists it, and no window puts such a file next. "
+            f"{_MANIFESTS_FIRST} {_REMOVE}"
+        )
+        yield Problem(Kind.UNLISTED, key, text), True
+
+
+def _judge_foreign(known: _Known, key: str) -> Iterator[tuple[Problem, bool]]:
+    """Objects that are not named like the feed's files matter if a reader could think they are."""
+    last = key.rpartition("/")[2].lower()
+    if last.endswith(SUFFIX):
+        text = f"It is a {SUFFIX} file, but not named like one of the feed."
+        yield Problem(Kind.STRANGE, key, f"{text} {_REMOVE}"), True
+    elif any(re.search(rf"{re.escape(stem)}_v[0-9]", last) for stem in known.stems):
+        text = "Readers that match names loosely may take it for a file of the feed."
+        yield Problem(Kind.STRANGE, key, f"{text} {_REMOVE}"), False
