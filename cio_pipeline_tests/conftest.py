@@ -12,7 +12,7 @@ settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 
-FIRST = ("ui", "sakila")
+FIRST = ("ui", "sakila", "convergence")
 """Folders of tests that take minutes in one piece; the day in the UI mostly waits."""
 
 
