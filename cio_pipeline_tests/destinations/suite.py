@@ -6,6 +6,7 @@ refuses writes; and says in `leave_unfinished` what a killed put leaves behind.
 
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import pytest
@@ -44,10 +45,10 @@ def digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-class DestinationSuite:
+class DestinationSuite(ABC):
+    @abstractmethod
     def leave_unfinished(self, destination: Destination, key: str) -> None:
         """Leave what a put of `key` leaves when it is killed before the object is visible."""
-        raise NotImplementedError
 
     @pytest.fixture
     def spooled(self, tmp_path: Path) -> Path:

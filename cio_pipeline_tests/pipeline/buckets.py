@@ -25,10 +25,13 @@ from cio_pipeline.model.manifests import (
 )
 from cio_pipeline.model.manifests import render as render_manifest
 from cio_pipeline.model.plans import Mode, Series
+from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
 from cio_pipeline_tests.files.rows import NO_REJECTS, rows_of
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WORKSPACE = 7
+PEOPLE_2 = "people_v5_7_2.parquet"
+"""A file of the whole bucket."""
 
 
 class Bucket:
@@ -143,3 +146,23 @@ def whole_bucket(root: Path) -> Bucket:
     )
     bucket.commit(bucket.file("people", 4), bucket.file("metrics", 2))
     return bucket
+
+
+def named(report: VerifyReport) -> list[tuple[Kind, str]]:
+    """The kind and the key of each problem."""
+    return [(problem.kind, problem.key) for problem in report.problems]
+
+
+def entry(bucket: Bucket, key: str) -> ManifestFile:
+    """What the manifests say of a file."""
+    return next(file for m in bucket.manifests for file in m.files if file.key == key)
+
+
+def with_entry(bucket: Bucket, changed: ManifestFile, key: str = "") -> None:
+    """Say something else of one file, in a chain that holds."""
+    key = key or changed.key
+    for manifest in bucket.manifests:
+        if any(file.key == key for file in manifest.files):
+            files = tuple(changed if file.key == key else file for file in manifest.files)
+            bucket.rewrite(manifest.ordinal, files=files)
+            return

@@ -1,12 +1,9 @@
 """D10: from bucket and manifests alone, `verify` proves completeness or names what is wrong."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,38 +14,17 @@ from cio_pipeline.model.manifests import (
     Manifest,
     ManifestFile,
     VoidSequence,
-    manifest_key,
 )
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
 from cio_pipeline.pipeline.verification.sequences import check_sequences
 from cio_pipeline.pipeline.verification.verify import verify
-from cio_pipeline_tests.pipeline.buckets import START, Bucket, whole_bucket
-
-PEOPLE_2 = "people_v5_7_2.parquet"
-
-
-@pytest.fixture
-def bucket(tmp_path: Path) -> Bucket:
-    return whole_bucket(tmp_path)
-
-
-def named(report: VerifyReport) -> list[tuple[Kind, str]]:
-    return [(problem.kind, problem.key) for problem in report.problems]
-
-
-def entry(bucket: Bucket, key: str) -> ManifestFile:
-    return next(file for m in bucket.manifests for file in m.files if file.key == key)
-
-
-def with_entry(bucket: Bucket, changed: ManifestFile, key: str = "") -> None:
-    """Say something else of one file, in a chain that holds."""
-    key = key or changed.key
-    for manifest in bucket.manifests:
-        if any(file.key == key for file in manifest.files):
-            files = tuple(changed if file.key == key else file for file in manifest.files)
-            bucket.rewrite(manifest.ordinal, files=files)
-            return
+from cio_pipeline_tests.pipeline.buckets import (
+    PEOPLE_2,
+    START,
+    Bucket,
+    named,
+)
 
 
 def test_d10_a_whole_bucket_is_complete(bucket: Bucket) -> None:
@@ -118,87 +94,6 @@ def test_d10_another_size_is_found(bucket: Bucket, *, deep: bool) -> None:
     assert named(verify(bucket.folder, deep=deep)) == [(Kind.ALTERED, PEOPLE_2)]
 
 
-def test_d10_a_missing_manifest_is_named(bucket: Bucket) -> None:
-    bucket.folder.delete(manifest_key(2))
-    report = verify(bucket.folder)
-    assert (Kind.MANIFEST_MISSING, "_cio/2.manifest") in named(report)
-    assert (Kind.UNLISTED, PEOPLE_2) in named(report)
-    assert report.complete_up_to == 1
-
-
-def test_d10_missing_first_manifests_are_named(bucket: Bucket) -> None:
-    bucket.folder.delete(manifest_key(1))
-    bucket.folder.delete(manifest_key(2))
-    report = verify(bucket.folder)
-    assert report.problems[0].message.startswith("Manifests 1 to 2 are missing.")
-    assert report.complete_up_to == 0
-
-
-def test_d10_files_without_any_manifest_prove_nothing(bucket: Bucket) -> None:
-    for ordinal in (1, 2, 3):
-        bucket.folder.delete(manifest_key(ordinal))
-    assert named(verify(bucket.folder)) == [(Kind.NO_MANIFEST, "_cio")]
-
-
-def test_d10_a_number_far_off_is_named_at_once(bucket: Bucket) -> None:
-    (bucket.root / manifest_key(3)).rename(bucket.root / manifest_key(10**18))
-    report = verify(bucket.folder)
-    assert (Kind.MANIFEST_MISSING, "_cio/3.manifest") in named(report)
-    assert (Kind.MANIFEST_BROKEN, f"_cio/{10**18}.manifest") in named(report)
-    assert report.complete_up_to == 2
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"format": 99}', b"\xff", b"null"])
-def test_d10_a_manifest_that_cannot_be_read_is_named(bucket: Bucket, body: bytes) -> None:
-    (bucket.root / manifest_key(2)).write_bytes(body)
-    report = verify(bucket.folder)
-    assert named(report)[:2] == [
-        (Kind.MANIFEST_BROKEN, "_cio/2.manifest"),
-        (Kind.CHAIN_BROKEN, "_cio/2.manifest"),
-    ]
-    assert report.complete_up_to == 1
-
-
-def test_d10_an_altered_manifest_breaks_the_chain(bucket: Bucket) -> None:
-    bucket.rewrite(2, rechain=False, created_at=START)
-    report = verify(bucket.folder)
-    assert named(report) == [(Kind.CHAIN_BROKEN, "_cio/2.manifest")]
-    assert report.complete_up_to == 1
-
-
-def test_d10_manifests_in_another_order_break_the_chain(bucket: Bucket) -> None:
-    one, two = bucket.root / manifest_key(2), bucket.root / manifest_key(3)
-    bodies = one.read_bytes(), two.read_bytes()
-    two.write_bytes(bodies[0])
-    one.write_bytes(bodies[1])
-    report = verify(bucket.folder)
-    assert {(Kind.MANIFEST_BROKEN, "_cio/2.manifest"), (Kind.CHAIN_BROKEN, "_cio/1.manifest")} <= {
-        *named(report)
-    }
-    assert report.complete_up_to == 0
-
-
-def test_d10_a_first_manifest_that_continues_another_is_named(bucket: Bucket) -> None:
-    bucket.rewrite(1, previous="0" * 64)
-    assert named(verify(bucket.folder)) == [(Kind.CHAIN_BROKEN, "_cio/1.manifest")]
-
-
-@pytest.mark.parametrize("change", [{"sync_id": "beta"}, {"workspace_id": 8}])
-def test_d10_a_manifest_of_another_sync_is_named(bucket: Bucket, change: dict[str, Any]) -> None:
-    bucket.rewrite(3, **change)
-    report = verify(bucket.folder)
-    assert (Kind.MANIFEST_BROKEN, "_cio/3.manifest") in named(report)
-    assert report.complete_up_to == 2
-
-
-def test_d10_a_file_listed_twice_is_named(bucket: Bucket) -> None:
-    again = entry(bucket, PEOPLE_2)
-    bucket.rewrite(3, files=(*bucket.manifests[2].files, again))
-    report = verify(bucket.folder)
-    assert named(report) == [(Kind.LISTED_TWICE, PEOPLE_2)]
-    assert (report.complete_up_to, report.files) == (2, 8)
-
-
 def test_d5_a_number_that_is_neither_delivered_nor_void_is_a_gap(bucket: Bucket) -> None:
     bucket.rewrite(2, void=())
     report = verify(bucket.folder)
@@ -213,79 +108,6 @@ def test_d5_a_missing_part_is_a_gap(bucket: Bucket) -> None:
     report = verify(bucket.folder)
     assert (Kind.GAP, "metrics_v5_7_1_2.parquet") in named(report)
     assert (Kind.UNLISTED, "metrics_v5_7_1_1.parquet") in named(report)
-
-
-def test_d10_rows_of_another_workspace_are_named(bucket: Bucket) -> None:
-    bucket.commit(bucket.file("events", 1, workspace=8))
-    report = verify(bucket.folder)
-    assert named(report) == [(Kind.FOREIGN, "events_v5_7_1.parquet")]
-    assert report.complete_up_to == 3
-
-
-def test_d10_one_foreign_row_is_enough(bucket: Bucket) -> None:
-    path = bucket.root / PEOPLE_2
-    frame = pl.read_parquet(path).with_columns(
-        workspace_id=pl.when(pl.int_range(pl.len()) == 1).then(6).otherwise("workspace_id")
-    )
-    frame.write_parquet(path, metadata=pl.read_parquet_metadata(path))
-    with_entry(bucket, bucket.alter(PEOPLE_2, path.read_bytes(), entry(bucket, PEOPLE_2)))
-    assert named(verify(bucket.folder)) == [(Kind.FOREIGN, PEOPLE_2)]
-
-
-def test_d10_without_statistics_no_workspace_is_proven(bucket: Bucket) -> None:
-    path = bucket.root / PEOPLE_2
-    metadata = pl.read_parquet_metadata(path)
-    pl.read_parquet(path).write_parquet(path, statistics=False, metadata=metadata)
-    with_entry(bucket, bucket.alter(PEOPLE_2, path.read_bytes(), entry(bucket, PEOPLE_2)))
-    assert named(verify(bucket.folder)) == [(Kind.FOREIGN, PEOPLE_2)]
-
-
-@pytest.mark.parametrize(
-    "change", [{"rows": 4}, {"fingerprint": "0" * 16}, {"export": "subjects"}], ids=str
-)
-def test_d10_what_the_footer_contradicts_is_named(bucket: Bucket, change: dict[str, Any]) -> None:
-    changed = replace(entry(bucket, "campaign_actions_v5_7_1.parquet"), **change)
-    with_entry(bucket, changed)
-    assert named(verify(bucket.folder)) == [(Kind.CONTRACT, "campaign_actions_v5_7_1.parquet")]
-
-
-def test_d10_a_file_that_is_no_parquet_is_named(bucket: Bucket) -> None:
-    for body in (b"", b"PAR1", b"not a Parquet file at all", b"PAR1" * 50):
-        with_entry(bucket, bucket.alter(PEOPLE_2, body, entry(bucket, PEOPLE_2)))
-        assert named(verify(bucket.folder)) == [(Kind.CONTRACT, PEOPLE_2)]
-
-
-@pytest.mark.parametrize(
-    ("change", "kind"),
-    [
-        ({"series": Series.CHNGS, "sequence": 2}, Kind.MISNAMED),
-        ({"version": 4}, Kind.MISNAMED),
-        ({"part": 1}, Kind.MISNAMED),
-    ],
-    ids=str,
-)
-def test_d5_a_name_that_contradicts_its_manifest_is_named(
-    bucket: Bucket, change: dict[str, Any], kind: Kind
-) -> None:
-    with_entry(bucket, replace(entry(bucket, PEOPLE_2), **change))
-    report = verify(bucket.folder, deep=False)
-    assert (kind, PEOPLE_2) in named(report)
-    assert report.complete_up_to == 1
-
-
-@pytest.mark.parametrize("name", ["people.parquet", "people_v5_8_2.parquet", "../x", "a//b"])
-def test_d5_a_key_that_is_no_name_of_this_workspace_is_named(bucket: Bucket, name: str) -> None:
-    with_entry(bucket, replace(entry(bucket, PEOPLE_2), key=name), PEOPLE_2)
-    report = verify(bucket.folder)
-    assert {key for _, key in named(report)} == {name, PEOPLE_2}
-    assert (Kind.MISSING, name) in named(report)
-
-
-def test_d5_two_exports_with_one_stem_are_named(bucket: Bucket) -> None:
-    changed = replace(entry(bucket, "campaign_actions_v5_7_1.parquet"), export="campaigns")
-    bucket.commit(replace(changed, key="people_v5_7_5.parquet", sequence=2))
-    report = verify(bucket.folder, deep=False)
-    assert (Kind.MISNAMED, "people_v5_7_5.parquet") in named(report)
 
 
 def test_d10_files_of_a_running_window_are_only_a_warning(bucket: Bucket) -> None:

@@ -11,25 +11,14 @@ from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.errors import DestinationUnavailable, ObjectMissing
 from cio_pipeline.model.manifests import VoidSequence, manifest_key
 from cio_pipeline.model.plans import Series
-from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
+from cio_pipeline.pipeline.verification.report import Kind
 from cio_pipeline.pipeline.verification.verify import verify
-from cio_pipeline_tests.pipeline.buckets import Bucket, whole_bucket
-
-PEOPLE_2 = "people_v5_7_2.parquet"
-
-
-@pytest.fixture
-def bucket(tmp_path: Path) -> Bucket:
-    return whole_bucket(tmp_path)
+from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, named
 
 
 def copied(bucket: Bucket, to: str) -> None:
     (bucket.root / to).parent.mkdir(exist_ok=True)
     shutil.copyfile(bucket.root / PEOPLE_2, bucket.root / to)
-
-
-def problems(report: VerifyReport) -> list[tuple[Kind, str]]:
-    return [(problem.kind, problem.key) for problem in report.problems]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +39,7 @@ def problems(report: VerifyReport) -> list[tuple[Kind, str]]:
 def test_d10_a_copy_is_doubled_whatever_its_name(bucket: Bucket, name: str, *, deep: bool) -> None:
     copied(bucket, name)
     report = verify(bucket.folder, deep=deep)
-    assert problems(report) == [(Kind.DOUBLED, name)]
+    assert named(report) == [(Kind.DOUBLED, name)]
     assert (PEOPLE_2 if deep else "--quick") in report.problems[0].message
     assert report.complete_up_to == 3
 
@@ -61,7 +50,7 @@ def test_d10_a_copy_under_a_number_that_may_be_there_needs_its_bytes_read(
 ) -> None:
     """A running window may put a file that has the size of another by chance."""
     copied(bucket, name)
-    assert problems(verify(bucket.folder)) == [(Kind.DOUBLED, name)]
+    assert named(verify(bucket.folder)) == [(Kind.DOUBLED, name)]
     quick = verify(bucket.folder, deep=False)
     assert quick.ok
     assert [one.key for one in quick.warnings] == [name]
@@ -80,7 +69,7 @@ def test_d10_the_same_size_is_no_copy(bucket: Bucket) -> None:
 def test_d10_a_renamed_file_is_told_from_a_copy(bucket: Bucket) -> None:
     (bucket.root / PEOPLE_2).rename(bucket.root / "people.old")
     report = verify(bucket.folder)
-    assert problems(report) == [(Kind.MISSING, PEOPLE_2), (Kind.DOUBLED, "people.old")]
+    assert named(report) == [(Kind.MISSING, PEOPLE_2), (Kind.DOUBLED, "people.old")]
     assert "under another name" in report.problems[1].message
 
 
@@ -109,7 +98,7 @@ def test_d10_a_foreign_parquet_file_is_a_problem(
 ) -> None:
     bucket.folder.put_bytes(name, b"x")
     report = verify(bucket.folder, deep=deep)
-    assert problems(report) == [(kind, name)]
+    assert named(report) == [(kind, name)]
     assert not report.warnings
 
 
@@ -117,7 +106,7 @@ def test_d5_only_numbers_without_a_gap_can_be_in_flight(bucket: Bucket) -> None:
     for number in (5, 6, 7, 9):
         bucket.folder.put_bytes(f"people_v5_7_{number}.parquet", b"x")
     report = verify(bucket.folder)
-    assert problems(report) == [(Kind.UNLISTED, "people_v5_7_9.parquet")]
+    assert named(report) == [(Kind.UNLISTED, "people_v5_7_9.parquet")]
     assert [one.key for one in report.warnings] == [f"people_v5_7_{n}.parquet" for n in (5, 6, 7)]
 
 
@@ -137,7 +126,7 @@ def test_d5_further_parts_of_an_initial_export_can_be_in_flight(tmp_path: Path) 
     for part in (2, 3, 5):
         bucket.folder.put_bytes(f"metrics_v5_7_1_{part}.parquet", b"x")
     report = verify(bucket.folder)
-    assert problems(report) == [(Kind.UNLISTED, "metrics_v5_7_1_5.parquet")]
+    assert named(report) == [(Kind.UNLISTED, "metrics_v5_7_1_5.parquet")]
     assert len(report.warnings) == 2
 
 
@@ -175,7 +164,7 @@ class Unread(LocalFolder):
 def test_d10_what_cannot_be_read_may_be_a_copy(bucket: Bucket) -> None:
     copied(bucket, "people_v5_7_5.parquet")
     report = verify(Unread(bucket.root, DestinationUnavailable("The share does not answer.")))
-    assert problems(report) == [(Kind.UNREADABLE, "people_v5_7_5.parquet")]
+    assert named(report) == [(Kind.UNREADABLE, "people_v5_7_5.parquet")]
     assert verify(Unread(bucket.root, ObjectMissing("It is gone."))).ok
 
 
