@@ -15,6 +15,9 @@ BUSY_SECONDS = 10.0
 BEGIN = "cio_begin"
 """Execution option: the statement that begins a transaction on SQLite."""
 
+_POOL: dict[str, Any] = {"pool_size": 15, "max_overflow": 0}
+"""Connections are kept: as overflow they would be opened and closed for single statements."""
+
 _EXAMPLES = (
     "Write sqlite:///path/ledger.db or postgresql://user:password@host/database, "
     "with special characters percent-encoded (an @ is %40)."
@@ -65,7 +68,7 @@ def _is_sqlite(url: URL) -> bool:
 
 def _postgres_engine(url: URL) -> Engine:
     # Values of statements stay out of exceptions; a connection is tested before it is reused.
-    return create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    return create_engine(url, hide_parameters=True, pool_pre_ping=True, **_POOL)
 
 
 def _sqlite_engine(url: URL) -> Engine:
@@ -79,7 +82,8 @@ def _sqlite_engine(url: URL) -> Engine:
             "Check that its parent is a folder that may be written.",
         ) from error
     timeout: dict[str, Any] = {} if "timeout" in url.query else {"timeout": BUSY_SECONDS}
-    engine = create_engine(url.set(database=str(file)), hide_parameters=True, connect_args=timeout)
+    there = url.set(database=str(file))
+    engine = create_engine(there, hide_parameters=True, connect_args=timeout, **_POOL)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
