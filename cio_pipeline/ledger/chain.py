@@ -1,8 +1,9 @@
 """The next link of a chain of manifests, and what it lists (D10)."""
 
-from typing import NoReturn
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NoReturn
 
-from sqlalchemy import Connection, insert, select, tuple_, update
+from sqlalchemy import Connection, Select, Update, bindparam, exists, insert, select, update
 
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.schema import files, manifests, voids
@@ -13,59 +14,90 @@ from cio_pipeline.model.manifests import (
 )
 
 
-def store_manifest(connection: Connection, manifest: Manifest, body: bytes) -> None:
-    """Store a manifest and mark what it lists; LeaseLost if it does not continue the chain."""
-    before = (manifest.ordinal - 1, manifest.previous) if manifest.previous else None
-    if before != last_of(connection, manifest.sync_id) or (not before and manifest.ordinal != 1):
-        another_run(manifest)
-    connection.execute(
-        insert(manifests).values(
-            sync_id=manifest.sync_id, ordinal=manifest.ordinal, digest=digest(body), body=body
-        )
-    )
-    _list_files(connection, manifest)
-    _list_voids(connection, manifest)
+def store_manifests(connection: Connection, made: Collection[tuple[Manifest, bytes]]) -> None:
+    """Store manifests, one per sync, and mark what they list.
+
+    Raises LeaseLost if one does not continue its chain, or lists what another one does.
+    """
+    before = lasts_of(connection, [manifest.sync_id for manifest, _ in made])
+    for manifest, _ in made:
+        wanted = (manifest.ordinal - 1, manifest.previous) if manifest.ordinal > 1 else None
+        if wanted != before.get(manifest.sync_id):
+            another_run(manifest)
+    rows = [
+        {"sync_id": one.sync_id, "ordinal": one.ordinal, "digest": digest(body), "body": body}
+        for one, body in made
+    ]
+    for chunk in chunks(rows):
+        connection.execute(insert(manifests), chunk)
+    for manifest, _ in made:
+        _list_files(connection, manifest)
+        _list_voids(connection, manifest)
 
 
-def last_of(connection: Connection, sync_id: str) -> tuple[int, str] | None:
-    """Ordinal and digest of the last stored manifest of a sync."""
-    query = (
-        select(manifests.c.ordinal, manifests.c.digest)
-        .where(manifests.c.sync_id == sync_id)
-        .order_by(manifests.c.ordinal.desc())
-        .limit(1)
+def lasts_of(connection: Connection, sync_ids: Collection[str]) -> dict[str, tuple[int, str]]:
+    """Ordinal and digest of the last stored manifest of each sync that has any."""
+    found: dict[str, tuple[int, str]] = {}
+    for chunk in chunks(sorted(set(sync_ids))):
+        for sync_id, ordinal, hashed in connection.execute(_LASTS, {"of": chunk}):
+            found[sync_id] = (ordinal, hashed)
+    return found
+
+
+def _last() -> Select[str, int, str]:
+    c, newer = manifests.c, manifests.alias("newer")
+    follows = exists().where(newer.c.sync_id == c.sync_id, newer.c.ordinal > c.ordinal)
+    return select(c.sync_id, c.ordinal, c.digest).where(
+        c.sync_id.in_(bindparam("of", expanding=True)), ~follows
     )
-    row = connection.execute(query).first()
-    return None if row is None else (row[0], row[1])
+
+
+_LASTS = _last()
+
+_LIST_FILE = (
+    update(files)
+    .where(
+        files.c.sync_id == bindparam("of_sync"),
+        files.c.key == bindparam("of_key"),
+        files.c.sequence == bindparam("of_sequence"),
+        files.c.manifest_ordinal.is_(None),
+    )
+    .values(manifest_ordinal=bindparam("listed_by"))
+)
+_LIST_VOID = (
+    update(voids)
+    .where(
+        voids.c.sync_id == bindparam("of_sync"),
+        voids.c.export == bindparam("of_export"),
+        voids.c.series == bindparam("of_series"),
+        voids.c.sequence == bindparam("of_sequence"),
+        voids.c.manifest_ordinal.is_(None),
+    )
+    .values(manifest_ordinal=bindparam("listed_by"))
+)
+"""One row each, many at a time: a list of keys would become part of the statement's text."""
 
 
 def _list_files(connection: Connection, manifest: Manifest) -> None:
-    listed = 0
-    for chunk in chunks((file.key, file.sequence) for file in manifest.files):
-        listed += connection.execute(
-            update(files)
-            .where(
-                files.c.sync_id == manifest.sync_id,
-                tuple_(files.c.key, files.c.sequence).in_(chunk),
-                files.c.manifest_ordinal.is_(None),
-            )
-            .values(manifest_ordinal=manifest.ordinal)
-        ).rowcount
-    if listed != len(manifest.files):
-        another_run(manifest)
+    by = {"of_sync": manifest.sync_id, "listed_by": manifest.ordinal}
+    rows = [by | {"of_key": file.key, "of_sequence": file.sequence} for file in manifest.files]
+    _require_all(connection, _LIST_FILE, rows, manifest)
 
 
 def _list_voids(connection: Connection, manifest: Manifest) -> None:
-    numbers = [(void.export, void.series.value, void.sequence) for void in manifest.void]
-    for chunk in chunks(numbers):
-        connection.execute(
-            update(voids)
-            .where(
-                voids.c.sync_id == manifest.sync_id,
-                tuple_(voids.c.export, voids.c.series, voids.c.sequence).in_(chunk),
-            )
-            .values(manifest_ordinal=manifest.ordinal)
-        )
+    by = {"of_sync": manifest.sync_id, "listed_by": manifest.ordinal}
+    rows = [
+        by | {"of_export": v.export, "of_series": v.series.value, "of_sequence": v.sequence}
+        for v in manifest.void
+    ]
+    _require_all(connection, _LIST_VOID, rows, manifest)
+
+
+def _require_all(
+    connection: Connection, listing: Update, rows: Sequence[Mapping[str, Any]], manifest: Manifest
+) -> None:
+    if rows and connection.execute(listing, rows).rowcount != len(rows):
+        another_run(manifest)
 
 
 def another_run(manifest: Manifest) -> NoReturn:

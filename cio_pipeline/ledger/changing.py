@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, update
 
 from cio_pipeline.ledger.bulk import name_pairs
-from cio_pipeline.ledger.chain import store_manifest
+from cio_pipeline.ledger.chain import store_manifests
 from cio_pipeline.ledger.history import record
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.positions import unfinished_pairs
@@ -56,7 +56,7 @@ class SqlChanges:
             _forget(connection, to, forgotten)
             _read_again(connection, known, to, forgotten)
             if manifest is not None:
-                store_manifest(connection, *manifest)
+                store_manifests(connection, [manifest])
             record(connection, deed, known, to, at)
 
         self.database.write(work)

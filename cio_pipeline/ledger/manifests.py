@@ -5,10 +5,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    bindparam,
+    func,
+    select,
+    update,
+)
 
 from cio_pipeline.ledger.bulk import chunks
-from cio_pipeline.ledger.chain import another_run, last_of, store_manifest
+from cio_pipeline.ledger.chain import another_run, lasts_of, store_manifests
 from cio_pipeline.ledger.failures import RowConflict
 from cio_pipeline.ledger.plan_rows import is_committed
 from cio_pipeline.ledger.positions import overtake_errors
@@ -23,6 +32,15 @@ from cio_pipeline.model.manifests import (
 )
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.pipeline.ports import KnownObject
+
+_UNPUT = (
+    select(manifests.c.sync_id, manifests.c.ordinal, manifests.c.body)
+    .join(syncs, syncs.c.id == manifests.c.sync_id)
+    .where(manifests.c.put_at.is_(None), manifests.c.ordinal >= syncs.c.first_manifest)
+)
+_MARK_PUT = update(manifests).where(
+    manifests.c.sync_id == bindparam("of_sync"), manifests.c.ordinal == bindparam("of_ordinal")
+)
 
 Pending = tuple[list[ManifestFile], list[VoidSequence]]
 
@@ -50,20 +68,45 @@ class SqlManifests:
 
         return self.database.read(work)
 
+    def to_list(self, sync_ids: Collection[str]) -> Collection[str]:
+        """The syncs among some that have committed files or void numbers that none lists yet."""
+        of_files = (
+            select(files.c.sync_id)
+            .join(plans, plans.c.id == files.c.plan_id)
+            .where(files.c.manifest_ordinal.is_(None), is_committed())
+        )
+        of_voids = select(voids.c.sync_id).where(voids.c.manifest_ordinal.is_(None))
+        return self._of(sync_ids, of_files, of_voids)
+
     def last(self, sync_id: str) -> tuple[int, str] | None:
         """Ordinal and digest of the last stored manifest."""
-        return self.database.read(lambda connection: last_of(connection, sync_id))
+        return self.lasts([sync_id]).get(sync_id)
 
-    def store(self, manifest: Manifest, body: bytes) -> None:
-        """Store a manifest before it is put, and mark what it lists.
+    def lasts(self, sync_ids: Collection[str]) -> Mapping[str, tuple[int, str]]:
+        """The same of each sync that has any."""
+        return self.database.read(lambda connection: lasts_of(connection, sync_ids))
 
-        Raises LeaseLost if the ordinal is taken, if it does not continue the chain, or if
-        another manifest lists one of its files already.
+    def store(self, made: Collection[tuple[Manifest, bytes]]) -> None:
+        """Store manifests, one per sync, before they are put, and mark what they list.
+
+        All of them or none. Raises LeaseLost if an ordinal is taken, if one does not continue its
+        chain, or if another manifest lists one of its files already.
         """
         try:
-            self.database.write(lambda connection: store_manifest(connection, manifest, body))
+            self.database.write(lambda connection: store_manifests(connection, made))
         except RowConflict:
-            another_run(manifest)
+            another_run(next(manifest for manifest, _ in made))
+
+    def to_put(self, sync_ids: Collection[str]) -> Collection[str]:
+        """The syncs among some that have a manifest that has not been put yet; see `unput`."""
+        return self._of(sync_ids, _UNPUT.with_only_columns(manifests.c.sync_id))
+
+    def _of(self, sync_ids: Collection[str], *queries: Select[tuple[str]]) -> Collection[str]:
+        """Those of some syncs that any of the queries finds."""
+        found = self.database.read(
+            lambda connection: [set(connection.scalars(query.distinct())) for query in queries]
+        )
+        return set(sync_ids) & set[str]().union(*found)
 
     def unput(self, sync_ids: Collection[str]) -> Sequence[tuple[str, int, bytes]]:
         """(sync id, ordinal, body) of stored manifests that have not been put yet, in order.
@@ -74,12 +117,7 @@ class SqlManifests:
         def work(connection: Connection) -> Sequence[tuple[str, int, bytes]]:
             found: list[tuple[str, int, bytes]] = []
             for chunk in chunks(sorted(set(sync_ids))):
-                query = (
-                    select(manifests.c.sync_id, manifests.c.ordinal, manifests.c.body)
-                    .join(syncs, syncs.c.id == manifests.c.sync_id)
-                    .where(manifests.c.sync_id.in_(chunk), manifests.c.put_at.is_(None))
-                    .where(manifests.c.ordinal >= syncs.c.first_manifest)
-                )
+                query = _UNPUT.where(manifests.c.sync_id.in_(chunk))
                 found += [
                     (sync_id, ordinal, body) for sync_id, ordinal, body in connection.execute(query)
                 ]
@@ -87,19 +125,17 @@ class SqlManifests:
 
         return self.database.read(work)
 
-    def mark_put(self, sync_id: str, ordinal: int, now: datetime) -> None:
-        """The manifest lies in the bucket; earlier errors of the chain are overtaken by that."""
-        statement = (
-            update(manifests)
-            .where(manifests.c.sync_id == sync_id, manifests.c.ordinal == ordinal)
-            .values(put_at=now)
-        )
+    def mark_put(self, put: Collection[tuple[str, int]], now: datetime) -> None:
+        """The manifests lie in the bucket; earlier errors of their chains are overtaken by that."""
+        rows = [{"of_sync": sync_id, "of_ordinal": ordinal} for sync_id, ordinal in sorted(put)]
+        chains = {(sync_id, CHAIN): now for sync_id, _ in put}
 
         def work(connection: Connection) -> None:
-            connection.execute(statement)
-            overtake_errors(connection, {(sync_id, CHAIN): now})
+            connection.execute(_MARK_PUT.values(put_at=now), rows)
+            overtake_errors(connection, chains)
 
-        self.database.write(work)
+        if rows:
+            self.database.write(work)
 
     def bodies(self, sync_id: str) -> Sequence[tuple[int, bytes]]:
         """All stored manifests of a sync, in order."""

@@ -162,6 +162,7 @@ manifests = Table(
     Column("digest", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("put_at", UtcTime),
+    index_where("put_at IS NULL", "unput_manifests", "sync_id"),
 )
 
 leases = Table(

@@ -238,5 +238,14 @@ VERSION_5 = (
     )""",
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
+VERSION_6 = ("CREATE INDEX unput_manifests ON manifests (sync_id) WHERE put_at IS NULL",)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (
+    VERSION_1,
+    VERSION_2,
+    VERSION_3,
+    VERSION_4,
+    VERSION_5,
+    VERSION_6,
+)
 """Statements of version 1, 2, … in order."""

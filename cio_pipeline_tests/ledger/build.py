@@ -139,7 +139,7 @@ def manifest(ledger: Ledger, sync_id: str = "acme", *, ordinal: int | None = Non
 
 def store_manifest(ledger: Ledger, sync_id: str = "acme") -> Manifest:
     made = manifest(ledger, sync_id)
-    ledger.manifests.store(made, render(made))
+    ledger.manifests.store([(made, render(made))])
     return made
 
 

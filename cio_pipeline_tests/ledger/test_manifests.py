@@ -117,9 +117,9 @@ def test_a_taken_ordinal_or_a_broken_chain_stores_nothing_d10(ledger: SqlLedger)
         replace(fresh, files=fresh.files + late.files),
     ):
         with pytest.raises(LeaseLost, match="of sync 'acme'"):
-            ledger.manifests.store(wrong, render(wrong))
+            ledger.manifests.store([(wrong, render(wrong))])
     assert len(ledger.manifests.bodies("acme")) == 1
-    ledger.manifests.store(fresh, render(fresh))
+    ledger.manifests.store([(fresh, render(fresh))])
 
 
 def test_manifests_are_unput_until_marked(ledger: SqlLedger):
@@ -131,7 +131,7 @@ def test_manifests_are_unput_until_marked(ledger: SqlLedger):
         stored[sync_id, made.ordinal] = render(made)
     expected = [(*of, stored[of]) for of in sorted(stored)]
     assert ledger.manifests.unput(["acme", "beta"]) == expected
-    ledger.manifests.mark_put("acme", 1, T0)
+    ledger.manifests.mark_put([("acme", 1)], T0)
     assert ledger.manifests.unput(["acme", "beta"]) == expected[1:]
     assert ledger.manifests.unput(["beta"]) == expected[2:]
 

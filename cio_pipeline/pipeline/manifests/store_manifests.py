@@ -1,6 +1,8 @@
 """Storing the next manifest of a sync's chain in the ledger, before anything is put (D10)."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
@@ -20,6 +22,24 @@ from cio_pipeline.pipeline.attempt import Failure, attempt
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.services import Services
 
+STORE_AT_ONCE = 200
+"""Manifests per transaction."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the next manifest of a sync lists."""
+
+    registered: RegisteredSync
+    states: Sequence[ExportState]
+    files: Sequence[ManifestFile]
+    void: Sequence[VoidSequence]
+
+    @property
+    def sync_id(self) -> str:
+        """The sync's id."""
+        return self.registered.sync.id
+
 
 def store_rest(
     services: Services, held: HeldLease, window: Window, syncs: Sequence[RegisteredSync]
@@ -33,19 +53,16 @@ def store_rest(
     before = _states(services, syncs)
     pending = services.ledger.manifests.pending([one.sync.id for one in syncs])
     states = _states(services, syncs)
+    # A position must not be ahead of the files listed: a lost ledger goes on from it. Who commits
+    # just now writes the next manifest.
+    ready = [
+        Listing(one, states[one.sync.id], *pending[one.sync.id])
+        for one in syncs
+        if one.sync.id in pending and states[one.sync.id] == before[one.sync.id]
+    ]
     failed: dict[str, Failure] = {}
-    for one in syncs:
-        files, void = pending.get(one.sync.id, ((), ()))
-        # A position must not be ahead of the files listed: a lost ledger goes on from it. Who
-        # commits just now writes the next manifest.
-        if (files or void) and states[one.sync.id] == before[one.sync.id]:
-            failure = attempt(
-                lambda one=one, listed=(files, void): _store(
-                    services, held, window, one, states[one.sync.id], pending=listed
-                )
-            )
-            if failure is not None:
-                failed[one.sync.id] = failure
+    for start in range(0, len(ready), STORE_AT_ONCE):
+        failed |= _store_all(services, held, window, ready[start : start + STORE_AT_ONCE])
     return {sync_id: len(files) for sync_id, (files, _) in pending.items()}, failed
 
 
@@ -57,34 +74,48 @@ def _states(services: Services, syncs: Sequence[RegisteredSync]) -> Mapping[str,
     return {one.sync.id: [] for one in syncs} | {key: list(group) for key, group in groups}
 
 
+def _store_all(
+    services: Services, held: HeldLease, window: Window, listings: Sequence[Listing]
+) -> dict[str, Failure]:
+    """Store all together, or one by one if any of them fails."""
+    failure = attempt(lambda: _store(services, held, window, listings))
+    if failure is None:
+        return {}
+    if len(listings) == 1:
+        return {listings[0].sync_id: failure}
+    alone = [_store_all(services, held, window, [one]) for one in listings]
+    return {sync_id: failure for failed in alone for sync_id, failure in failed.items()}
+
+
 def _store(
-    services: Services,
-    held: HeldLease,
-    window: Window,
-    registered: RegisteredSync,
-    states: Sequence[ExportState],
-    *,
-    pending: tuple[Sequence[ManifestFile], Sequence[VoidSequence]],
+    services: Services, held: HeldLease, window: Window, listings: Sequence[Listing]
 ) -> None:
-    sync, (files, void) = registered.sync, pending
-    last = services.ledger.manifests.last(sync.id)
+    lasts = services.ledger.manifests.lasts([one.sync_id for one in listings])
     # In this order: had another run gone on from `last` by now, its lease would show here.
-    held.check((sync.id, CHAIN))
-    sent = {file.export for file in files}
-    manifest = Manifest(
+    for one in listings:
+        held.check((one.sync_id, CHAIN))
+    now = services.clock()
+    made = [_manifest(one, lasts.get(one.sync_id), window, now) for one in listings]
+    services.ledger.manifests.store([(manifest, render(manifest)) for manifest in made])
+
+
+def _manifest(
+    listing: Listing, last: tuple[int, str] | None, window: Window, now: datetime
+) -> Manifest:
+    sync, sent = listing.registered.sync, {file.export for file in listing.files}
+    return Manifest(
         sync_id=sync.id,
         workspace_id=sync.workspace_id,
         feed=sync.feed,
         version=sync.version,
-        generation=registered.generation,
+        generation=listing.registered.generation,
         ordinal=last[0] + 1 if last else 1,
-        created_at=services.clock(),
+        created_at=now,
         previous=last[1] if last else None,
-        files=tuple(files),
-        void=tuple(void),
-        exports=tuple(export_status(state, window, sent) for state in states),
+        files=tuple(listing.files),
+        void=tuple(listing.void),
+        exports=tuple(export_status(state, window, sent) for state in listing.states),
     )
-    services.ledger.manifests.store(manifest, render(manifest))
 
 
 def export_status(state: ExportState, window: Window, sent: Collection[str]) -> ExportStatus:

@@ -29,6 +29,29 @@ class Written:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class Put:
+    """What was put of one sync's chain, or the last manifest that stays in the ledger."""
+
+    ordinals: tuple[int, ...] = ()
+    stored: int | None = None
+    failure: Failure | None = None
+
+    @property
+    def last(self) -> int | None:
+        """The last manifest that the sync has now, if it has a new one."""
+        return self.ordinals[-1] if self.ordinals else self.stored
+
+    @property
+    def error(self) -> str | None:
+        """Why there is no newer one."""
+        return self.failure.message if self.failure else None
+
+
+MARK_AT_ONCE = 200
+"""Manifests that lie in their buckets per transaction that tells the ledger so."""
+
+
 def write_manifests(
     services: Services,
     window: Window,
@@ -77,8 +100,8 @@ def with_work(services: Services, syncs: Iterable[Sync]) -> set[str]:
     """
     by_id = {sync.id: sync for sync in syncs}
     on = [sync_id for sync_id, sync in by_id.items() if sync.manifest]
-    unput = {sync_id for sync_id, _, _ in services.ledger.manifests.unput(on)}
-    return unput | set(services.ledger.manifests.pending(list(by_id)))
+    manifests = services.ledger.manifests
+    return {*manifests.to_put(on), *manifests.to_list(list(by_id))}
 
 
 def continue_chains(
@@ -106,32 +129,47 @@ def _put_all(
         one.sync.id: why_held_back(breakers.get(one.sync.id), one.sync, run, now) for one in syncs
     }
 
-    def put(one: RegisteredSync) -> tuple[int | None, Failure | None]:
+    def put(one: RegisteredSync) -> Put:
         why = reasons[one.sync.id] if one.sync.manifest else None
-        return (None, Failure("BreakerOpen", why)) if why else _put(services, held, one)
+        return Put(failure=Failure("BreakerOpen", why)) if why else _put(services, held, one)
 
-    told: dict[str, Written] = {}
-    outcomes: list[Outcome] = []
-    for one, (last, failure), _ in list(in_parallel(put, syncs, services.threads)):
-        sync = one.sync
-        if failure is not None:
-            _record(services, window, sync.id, failure)
-        told[sync.id] = Written(
-            sync.id, last, listed.get(sync.id, 0), failure.message if failure else None
-        )
-        outcomes.append(_outcome(sync, last, failure))
-    note(services, window, outcomes)
-    return told
+    done: dict[str, Put] = {}
+    chunk: dict[str, Put] = {}
+    for one, its, _ in in_parallel(put, syncs, services.threads):
+        chunk[one.sync.id] = its
+        if len(chunk) == MARK_AT_ONCE:
+            done |= _marked(services, chunk)
+            chunk = {}
+    done |= _marked(services, chunk)
+    for sync_id, its in done.items():
+        if its.failure is not None:
+            _record(services, window, sync_id, its.failure)
+    note(services, window, [_outcome(one.sync, done[one.sync.id]) for one in syncs])
+    return {
+        sync_id: Written(sync_id, its.last, listed.get(sync_id, 0), its.error)
+        for sync_id, its in done.items()
+    }
 
 
-def _outcome(sync: Sync, last: int | None, failure: Failure | None) -> Outcome:
+def _marked(services: Services, put: Mapping[str, Put]) -> dict[str, Put]:
+    """Tell the ledger what lies in the buckets now; what it was not told is put again."""
+    lying = [(sync_id, ordinal) for sync_id, its in put.items() for ordinal in its.ordinals]
+    failure = attempt(lambda: services.ledger.manifests.mark_put(lying, services.clock()))
+    return {
+        sync_id: Put(failure=its.failure or failure) if failure and its.ordinals else its
+        for sync_id, its in put.items()
+    }
+
+
+def _outcome(sync: Sync, its: Put) -> Outcome:
     """What the breaker has to know; a manifest that stays in the ledger says nothing."""
+    failure = its.failure
     return Outcome(
         sync.id,
         CHAIN,
         sync.workspace_id,
         None,
-        files=1 if last is not None and sync.manifest else 0,
+        files=1 if its.ordinals else 0,
         error=f"{failure.kind}: {failure.message}" if failure else None,
         trip=failure.trip if failure else None,
     )
@@ -142,15 +180,12 @@ def _failed(services: Services, window: Window, sync_id: str, failure: Failure) 
     return Written(sync_id, None, 0, failure.message)
 
 
-def _put(
-    services: Services, held: HeldLease, registered: RegisteredSync
-) -> tuple[int | None, Failure | None]:
-    """The last manifest that the sync has now, and why there is no newer one."""
+def _put(services: Services, held: HeldLease, registered: RegisteredSync) -> Put:
     sync = registered.sync
     if not sync.manifest:
         # D10: in the ledger only. They count as not put, so they are once `manifest` is on again.
         last = services.ledger.manifests.last(sync.id)
-        return (last[0] if last else None), None
+        return Put(stored=last[0] if last else None)
     ordinals: list[int] = []
 
     def put_all() -> None:
@@ -158,11 +193,10 @@ def _put(
         for _, ordinal, body in services.ledger.manifests.unput([sync.id]):
             held.check((sync.id, CHAIN))
             _put_one(destination, sync, manifest_key(ordinal), body)
-            services.ledger.manifests.mark_put(sync.id, ordinal, services.clock())
             ordinals.append(ordinal)
 
     failure = attempt(put_all)
-    return (ordinals[-1] if ordinals else None), failure
+    return Put(tuple(ordinals), failure=failure)
 
 
 def _put_one(destination: Destination, sync: Sync, key: str, body: bytes) -> None:

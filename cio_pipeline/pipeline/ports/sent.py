@@ -30,23 +30,35 @@ class Manifests(Protocol):
         """Committed files and void numbers that no manifest lists yet, per sync that has any."""
         ...
 
+    def to_list(self, sync_ids: Collection[str]) -> Collection[str]:
+        """The syncs among some that have something that no manifest lists yet."""
+        ...
+
     def last(self, sync_id: str) -> tuple[int, str] | None:
         """Ordinal and digest of the last stored manifest."""
         ...
 
-    def store(self, manifest: Manifest, body: bytes) -> None:
-        """Store a manifest before it is put, and mark what it lists.
+    def lasts(self, sync_ids: Collection[str]) -> Mapping[str, tuple[int, str]]:
+        """The same of each sync that has any."""
+        ...
 
-        Raises LeaseLost if the ordinal is taken.
+    def store(self, made: Collection[tuple[Manifest, bytes]]) -> None:
+        """Store manifests before they are put, and mark what they list; all of them or none.
+
+        Raises LeaseLost if an ordinal is taken.
         """
+        ...
+
+    def to_put(self, sync_ids: Collection[str]) -> Collection[str]:
+        """The syncs among some that have a manifest that has not been put yet."""
         ...
 
     def unput(self, sync_ids: Collection[str]) -> Sequence[tuple[str, int, bytes]]:
         """(sync id, ordinal, body) of stored manifests that have not been put yet, in order."""
         ...
 
-    def mark_put(self, sync_id: str, ordinal: int, now: datetime) -> None:
-        """The manifest lies in the bucket."""
+    def mark_put(self, put: Collection[tuple[str, int]], now: datetime) -> None:
+        """The manifests, by (sync id, ordinal), lie in the bucket."""
         ...
 
     def bodies(self, sync_id: str) -> Sequence[tuple[int, bytes]]:
