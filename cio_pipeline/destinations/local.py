@@ -1,14 +1,15 @@
 """The local folder: the embedded default destination, also for mounted shares.
 
-A put writes `<key>#<n>`, then links it to the key: no reader sees half an object. A killed put
-leaves that file; it is never listed, and the next put of the key removes it.
+A put links the spooled file to the key, or, from another disk, writes `<key>#<n>` and links that:
+no reader sees half an object. A killed put may leave the latter; it is never listed, and the next
+put of the key removes it.
 """
 
 import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import obstore
@@ -17,8 +18,8 @@ from obstore.store import LocalStore
 from cio_pipeline.destinations.keys import check_key
 from cio_pipeline.destinations.local_create import UNFINISHED, clear_leftovers, create, replace
 from cio_pipeline.destinations.local_errors import missing, named_errors
+from cio_pipeline.destinations.local_link import create_from_spool
 from cio_pipeline.destinations.probe import tried
-from cio_pipeline.destinations.spooled import spooled
 from cio_pipeline.model.errors import (
     DestinationError,
     InvalidKey,
@@ -35,12 +36,18 @@ class LocalFolder:
         self.root = root
 
     def put(self, key: str, file: Path, sha256: str) -> None:
-        """Create an object from a file; the same bytes count as success, others as conflict."""
-        self._create(check_key(key), spooled(key, file, sha256), sha256)
+        """Create an object from a file; the same bytes count as success, others as conflict.
+
+        On one disk the object *is* the spooled file, by another name (`Spool`).
+        """
+        self._create(
+            check_key(key), sha256, lambda path: create_from_spool(path, key, file, sha256)
+        )
 
     def put_bytes(self, key: str, body: bytes) -> None:
         """The same for a small body."""
-        self._create(check_key(key), [body], hashlib.sha256(body).hexdigest())
+        sha256 = hashlib.sha256(body).hexdigest()
+        self._create(check_key(key), sha256, lambda path: create(path, [body]))
 
     def get(self, key: str) -> bytes:
         """A small object's bytes; raises ObjectMissing."""
@@ -119,10 +126,10 @@ class LocalFolder:
         self._make_root()
         return self.root / key
 
-    def _create(self, key: str, chunks: Iterable[bytes], sha256: str) -> None:
+    def _create(self, key: str, sha256: str, make: Callable[[Path], bool]) -> None:
         path = self._path_to_write(key)
         with named_errors("write", key):
-            if not create(path, chunks):
+            if not make(path):
                 self._compare(key, sha256)
                 # It may be that of a run that was killed before it had synced it.
                 _sync(path)

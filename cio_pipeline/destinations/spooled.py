@@ -1,6 +1,7 @@
 """Spooled files on their way to a store, held against what was sealed, and copies of objects."""
 
 import hashlib
+import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +30,19 @@ def spooled(key: str, file: Path, sha256: str, chunk_size: int = 1024 * 1024) ->
     except OSError as error:
         raise _unspooled(key, f"cannot be read ({reason(error)})") from error
     if digest.hexdigest() != sha256:
-        # Another run, one that lost its lease, may be writing to the same spool.
-        raise _unspooled(key, "is not the one that was sealed")
+        raise _not_sealed(key)
+
+
+def synced(key: str, file: Path, sha256: str) -> None:
+    """Make a spooled file durable; raises DestinationUnavailable unless it is the one sealed."""
+    try:
+        with file.open("rb") as body:
+            same = hashlib.file_digest(body, "sha256").hexdigest() == sha256
+            os.fsync(body.fileno())
+    except OSError as error:
+        raise _unspooled(key, f"cannot be read ({reason(error)})") from error
+    if not same:
+        raise _not_sealed(key)
 
 
 def spooled_size(key: str, file: Path) -> int:
@@ -39,6 +51,10 @@ def spooled_size(key: str, file: Path) -> int:
         return file.stat().st_size
     except OSError as error:
         raise _unspooled(key, f"cannot be read ({reason(error)})") from error
+
+
+def _not_sealed(key: str) -> DestinationUnavailable:
+    return _unspooled(key, "is not the one that was sealed")
 
 
 def _unspooled(key: str, problem: str) -> DestinationUnavailable:

@@ -15,8 +15,8 @@ from cio_pipeline.contracts.arrow import arrow_schema
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.fingerprint import fingerprint
 from cio_pipeline.files.fit import Shape, fitted, named_errors
-from cio_pipeline.files.footers import entries, time_bounds
-from cio_pipeline.files.spool import Spool, sha256_of
+from cio_pipeline.files.footers import entries, measure
+from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.changes import SERIES
 from cio_pipeline.model.plans import QuarantinedRow, Series
 
@@ -152,20 +152,17 @@ def _sink(rows: pl.LazyFrame, shape: Shape, target: Path) -> dict[Path, _Written
 
 
 def _described(path: Path, about: _Written, shape: Shape, folder: str) -> SpooledFile:
-    column = shape.export.time_column
-    times = time_bounds(path, column, shape.timestamp_unit) if column else (None, None)
+    found = measure(path, shape.export.time_column, shape.timestamp_unit)
     return SpooledFile(
         workspace_id=about.workspace_id,
         series=about.series,
         index=about.index,
         path=f"{folder}/{path.name}",
         rows=about.rows,
-        bytes=path.stat().st_size,
-        # One more read: the sink writes many files at once in Rust and offers no hook to hash
-        # them by the way. What was just written is still in the page cache.
-        sha256=sha256_of(path),
-        min_time=times[0],
-        max_time=times[1],
+        bytes=found.bytes,
+        sha256=found.sha256,
+        min_time=found.min_time,
+        max_time=found.max_time,
     )
 
 

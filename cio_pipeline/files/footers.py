@@ -1,14 +1,17 @@
 """Footers of export files: what a Parquet file says of itself, and how that is written (D2)."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 
 from cio_pipeline import __version__
 
+_arrow: Any = pa
 _parquet: Any = pq
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICKS = {"ms": timedelta(milliseconds=1), "us": timedelta(microseconds=1)}
@@ -55,12 +58,35 @@ def read_footer(path: Path) -> Footer:
     )
 
 
-def time_bounds(path: Path, column: str, unit: str) -> tuple[datetime | None, datetime | None]:
-    """The smallest and largest time of a column in `unit` (us or ms).
+@dataclass(frozen=True)
+class Measured:
+    """A file's size and digest, and the smallest and largest time of one of its columns.
 
-    None if the column has no value, or one that Python's datetime cannot hold.
+    The times are None if the column has no value, or one that Python's datetime cannot hold.
     """
-    bounds = _bounds([s for s in _statistics(_metadata(path), column) if s.has_min_max])
+
+    bytes: int
+    sha256: str
+    min_time: datetime | None
+    max_time: datetime | None
+
+
+def measure(path: Path, column: str | None, unit: str) -> Measured:
+    """Read a Parquet file once; `column` holds times in `unit` (us or ms). Raises OSError."""
+    # One more read: the sink writes many files at once in Rust and offers no hook to hash them by
+    # the way. What was just written is still in the page cache, and is mapped from there.
+    with _arrow.memory_map(str(path)) as file:
+        size, sha256 = file.size(), hashlib.sha256(file.read_buffer()).hexdigest()
+        times = _time_bounds(_parquet.read_metadata(file), column, unit)
+    return Measured(size, sha256, *times)
+
+
+def _time_bounds(
+    metadata: "_Metadata", column: str | None, unit: str
+) -> tuple[datetime | None, datetime | None]:
+    if column is None:
+        return None, None
+    bounds = _bounds([s for s in _statistics(metadata, column) if s.has_min_max])
     if bounds is None:
         return None, None
     return _time(bounds[0], unit), _time(bounds[1], unit)

@@ -15,7 +15,8 @@ class Spool:
     """Folders below `root`, named by their users; paths are relative to it, with `/`.
 
     Its files need no fsync: those that a power failure takes are encoded again and must give the
-    sealed digests.
+    sealed digests. A file is written once, in a folder of its run's own, and never altered: what
+    was delivered to a folder on the same disk is another name for it.
     """
 
     def __init__(self, root: Path) -> None:

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -66,6 +67,52 @@ def test_leftovers_of_killed_puts_are_removed_by_the_next_one(tmp_path: Path) ->
     (tmp_path / "b.parquet#1").write_bytes(b"bo")
     LocalFolder(tmp_path).put_bytes("a.parquet", b"body")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.parquet", "b.parquet#1"]
+
+
+@pytest.fixture
+def spooled_file(tmp_path: Path) -> Path:
+    file = tmp_path / "spool" / "a.parquet"
+    file.parent.mkdir()
+    file.write_bytes(b"rows")
+    return file
+
+
+def test_on_one_disk_an_object_is_the_spooled_file_by_another_name(
+    tmp_path: Path, spooled_file: Path
+) -> None:
+    folder = LocalFolder(tmp_path / "bucket")
+    folder.put("2026/a.parquet", spooled_file, digest(b"rows"))
+    assert (folder.root / "2026" / "a.parquet").samefile(spooled_file)
+    spooled_file.unlink()
+    assert folder.get("2026/a.parquet") == b"rows"
+
+
+def test_on_another_disk_an_object_is_a_copy(other_disk: Path, spooled_file: Path) -> None:
+    folder = LocalFolder(other_disk / "bucket")
+    folder.put("a.parquet", spooled_file, digest(b"rows"))
+    assert [p.name for p in folder.root.iterdir()] == ["a.parquet"]
+    assert (folder.root / "a.parquet").read_bytes() == b"rows"
+    with pytest.raises(DestinationUnavailable, match="not the one that was sealed"):
+        folder.put("b.parquet", spooled_file, digest(b"other"))
+    assert [p.name for p in folder.root.iterdir()] == ["a.parquet"]
+
+
+def test_where_the_spool_cannot_be_linked_from_an_object_is_a_copy(
+    tmp_path: Path, spooled_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked = os.link
+
+    def link(source: Path, target: Path) -> None:
+        if source == spooled_file:
+            raise OSError(errno.EPERM, "Operation not permitted")
+        linked(source, target)
+
+    monkeypatch.setattr(os, "link", link)
+    folder = LocalFolder(tmp_path / "bucket")
+    folder.put("a.parquet", spooled_file, digest(b"rows"))
+    assert [p.name for p in folder.root.iterdir()] == ["a.parquet"]
+    assert not (folder.root / "a.parquet").samefile(spooled_file)
+    assert folder.get("a.parquet") == b"rows"
 
 
 def test_nothing_is_made_until_the_first_put(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Disks that are full: a process may not let files grow, so that write(2) really fails."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,12 @@ def require_recovery(world: World, expected: dict[str, Any]) -> None:
     require_whole(world)
 
 
+def put_on_another_disk(bucket: Path, disk: Path) -> None:
+    """What lies on the spool's own disk takes no room: files only get another name."""
+    moved = shutil.move(bucket, disk)
+    bucket.symlink_to(moved)
+
+
 def objects(world: World) -> int:
     """The objects that readers see."""
     stores = [world.services.destinations(world.ledger.registry.get(sync).sync) for sync in SYNCS]
@@ -77,9 +84,10 @@ def test_a_full_spool_is_named_and_the_next_run_delivers(
 
 @pytest.mark.slow
 def test_a_full_bucket_is_named_and_the_next_run_delivers(
-    tmp_path: Path, prepared: World, expected: dict[str, Any]
+    tmp_path: Path, other_disk: Path, prepared: World, expected: dict[str, Any]
 ) -> None:
     world = prepared.copy(tmp_path / "world")
+    put_on_another_disk(world.root / "bucket", other_disk)
     before = objects(world)
     said = json.loads(run_full(world, "destination.put"))
     assert len(said["errors"]) == 2

@@ -1,20 +1,25 @@
 """Found by reviewing the whole with hostile eyes; each test is one finding."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from deltalake import CommitProperties, DeltaTable
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.errors import VersionGone
 from cio_pipeline.model.scope import Lane, Scope
+from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.switches import switch_exports
 from cio_pipeline.pipeline.planning.preview import preview
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.sources.tables import create_tables
+from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.pipeline.test_failures import failing
 from cio_pipeline_tests.world import World, during, window
 
@@ -63,7 +68,8 @@ def test_o8_a_plan_that_cannot_be_encoded_alike_stops_nobody_else(world: World) 
     world.commit("events", event("e"), event("f", workspace_id=2), at=during(0))
     broken = world.as_run("run 1", destinations=failing(world, "a"))
     world.run(0, "events", services=broken)
-    world.services.spool.discard("events-1")
+    for folder in world.services.spool.folders():
+        world.services.spool.discard(folder)
     changed = replace(world.services, source=_Other(world.services.source))
     world.commit("events", event("g", 1, workspace_id=2), at=during(1))
 
@@ -71,6 +77,44 @@ def test_o8_a_plan_that_cannot_be_encoded_alike_stops_nobody_else(world: World) 
 
     assert (outcomes["a"].error or "").startswith("DigestMismatch")
     assert world.read("events", "b")["event_id"].to_list() == ["f", "g"]
+
+
+def test_d6_no_two_runs_encode_into_the_same_folder_of_the_spool(world: World) -> None:
+    """What was delivered to the spool's own disk is another name of a file that lies there."""
+    world.sync("a")
+    world.commit("events", event("e"), at=during(0))
+    spools = [_Noted(world.services.spool.root) for _ in range(2)]
+    first = replace(world.services, spool=spools[0])
+    with pytest.raises(Crash):
+        world.run(0, "events", services=watched(first, _DiesBeforeSealing(), "run 1"))
+    world.now += TTL
+
+    world.run(0, "events", services=replace(world.as_run("run 2"), spool=spools[1]))
+
+    assert world.read("events", "a")["event_id"].to_list() == ["e"]
+    assert all(spool.made for spool in spools)
+    assert not spools[0].made & spools[1].made
+
+
+class _DiesBeforeSealing:
+    """An observer of effects that lets none happen from the sealing on."""
+
+    def burn(self, name: str, effect: Callable[[], Any]) -> Any:
+        if name == "plans.seal":
+            raise Crash(name)
+        return effect()
+
+
+class _Noted(Spool):
+    """A spool that notes the folders that were asked for."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.made: set[str] = set()
+
+    def folder(self, name: str) -> Path:
+        self.made.add(name)
+        return super().folder(name)
 
 
 class _Other:

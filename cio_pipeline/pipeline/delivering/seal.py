@@ -1,9 +1,10 @@
 """Sealing: encode a cohort once into the spool, and give each plan its files and numbers."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 
-from cio_pipeline.files.encode import Encoded
-from cio_pipeline.model.plans import Plan, PlanState, SealedPlan
+from cio_pipeline.files.encode import Encoded, SpooledFile
+from cio_pipeline.model.plans import Plan, PlanState, QuarantinedRow, SealedPlan
 from cio_pipeline.model.registry import Lease
 from cio_pipeline.pipeline.feeds.makers import maker_of
 from cio_pipeline.pipeline.planning.cohorts import Cohort
@@ -21,27 +22,39 @@ def seal_cohort(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[
         services,
         cohort,
         rest_of(services, cohort.model)[0],
-        _folder(cohort),
+        _new_folder(services, lease, cohort),
         retried=None,
         asked=frozenset[tuple[int, str]]().union(*held_back.values()),
     )
     nobody: frozenset[tuple[int, str]] = frozenset()
+    nothing = Encoded((), ())
+    parts = _by_workspace(encoded)
     sealed = [
-        _sealed(services, plan, encoded, held_back.get(plan.sync_id, nobody))
+        _sealed(
+            services,
+            plan,
+            parts.get(plan.workspace_id, nothing),
+            resolved=held_back.get(plan.sync_id, nobody) & encoded.delivered,
+        )
         for plan in cohort.plans
     ]
     services.ledger.plans.seal(lease, sealed, services.clock())
     return sealed
 
 
-def _folder(cohort: Cohort[Plan]) -> str:
-    """A folder of the spool that no other cohort or slice encodes into."""
-    model = cohort.model
-    first = min(plan.plan_id for plan in cohort.plans)
-    # What is encoded again must not wipe the folder that the cohort's other files still lie in.
-    again = any(plan.state is PlanState.SEALED for plan in cohort.plans)
-    part = f"-{model.slice}" if model.slices > 1 else ""
-    return f"{model.export}-{first}{part}" + ("-again" if again else "")
+def _new_folder(services: Services, lease: Lease, cohort: Cohort[Plan]) -> str:
+    """A folder of the spool that no other cohort, slice or run ever writes to.
+
+    What a run that died has left of the same is discarded, unless it was sealed: the files of
+    others may still wait there.
+    """
+    model = min(cohort.plans, key=lambda plan: plan.plan_id)
+    place = f"{model.export}-{model.plan_id}-{model.slice}-"
+    if model.state is PlanState.OPEN:
+        for name in services.spool.folders():
+            if name.startswith(place):
+                services.spool.discard(name)
+    return f"{place}{lease.tokens[model.sync_id, model.export]}"
 
 
 def still_spooled(services: Services, plans: Collection[Plan]) -> list[SealedPlan]:
@@ -66,11 +79,23 @@ def _open_identities(
     return {sync_id: frozenset(identities) for sync_id, identities in found.items()}
 
 
+def _by_workspace(encoded: Encoded) -> Mapping[int, Encoded]:
+    """The files and rejected rows of each workspace that has any."""
+    files: defaultdict[int, list[SpooledFile]] = defaultdict(list)
+    rejected: defaultdict[int, list[QuarantinedRow]] = defaultdict(list)
+    for file in encoded.files:
+        files[file.workspace_id].append(file)
+    for row in encoded.rejected:
+        rejected[row.workspace_id].append(row)
+    return {
+        workspace: Encoded(tuple(files[workspace]), tuple(rejected[workspace]))
+        for workspace in files.keys() | rejected.keys()
+    }
+
+
 def _sealed(
-    services: Services, plan: Plan, encoded: Encoded, held_back: frozenset[tuple[int, str]]
+    services: Services, plan: Plan, its: Encoded, *, resolved: Collection[tuple[int, str]]
 ) -> SealedPlan:
-    files = [file for file in encoded.files if file.workspace_id == plan.workspace_id]
-    rejected = tuple(row for row in encoded.rejected if row.workspace_id == plan.workspace_id)
-    resolved = tuple(sorted(identity for _, identity in held_back & encoded.delivered))
-    named = maker_of(plan.export).name(services, plan, files)
-    return SealedPlan(plan, named, rejected, resolved)
+    named = maker_of(plan.export).name(services, plan, its.files)
+    identities = tuple(sorted(identity for _, identity in resolved))
+    return SealedPlan(plan, named, its.rejected, identities)
