@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import LeaseLost
+from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
@@ -15,7 +16,14 @@ from cio_pipeline.pipeline.delivering.read_once import reading_once
 from cio_pipeline.pipeline.delivering.send import send
 from cio_pipeline.pipeline.delivering.slow_deliveries import PATIENCE
 from cio_pipeline.pipeline.heartbeat import HeldLease
-from cio_pipeline.pipeline.planning.plan_export import Batch, claim, cut_of, open_plans, plan_batch
+from cio_pipeline.pipeline.planning.plan_export import (
+    Batch,
+    claim,
+    cut_of,
+    decided_again,
+    open_plans,
+    plan_batch,
+)
 from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.services import Services
 
@@ -29,16 +37,24 @@ def plan_export(services: Services, export: str, window: Window, scope: Scope) -
     cut = cut_of(services, window)
     batch = claim(services, export, window, cut, scope)
     try:
-        plans = open_plans(services, batch, scope)
-        with reading_once(services, plans) as once:
-            resumed = send(once, batch.lease, plans, patience_of(scope.lane))
-        record_errors(services, batch.lease, window, resumed)
-        note(services, window, resumed)
-        planned = plan_batch(services, batch, scope)
+        items = decided_again(services, batch, scope)
+        plans = open_plans(items)
+        resumed = _resume(services, batch, plans)
+        if plans:
+            items = decided_again(services, batch, scope)
+        planned = plan_batch(services, batch, items)
     except BaseException:
         batch.lease.release()
         raise
     return planned.with_known(resumed)
+
+
+def _resume(services: Services, batch: Batch, plans: Sequence[Plan]) -> tuple[Outcome, ...]:
+    with reading_once(services, plans) as once:
+        resumed = send(once, batch.lease, plans, patience_of(batch.lane))
+    record_errors(services, batch.lease, batch.window, resumed)
+    note(services, batch.window, resumed)
+    return resumed
 
 
 def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:

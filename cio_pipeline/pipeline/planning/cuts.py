@@ -18,20 +18,22 @@ def decide_cut(services: Services, at: datetime) -> Cut:
     Cuts grow from window to window, also when windows are decided out of order. Raises
     InvalidConfig while the window is still open, and the source's errors.
     """
-    return services.ledger.cuts.get(at) or services.ledger.cuts.store(peek_cut(services, at))
+    cuts = services.ledger.cuts
+    return cuts.get(at) or cuts.store(_new_cut(services, at))
 
 
 def peek_cut(services: Services, at: datetime) -> Cut:
     """The cut that decide_cut would give, without storing it."""
+    return services.ledger.cuts.get(at) or _new_cut(services, at)
+
+
+def _new_cut(services: Services, at: datetime) -> Cut:
     if at > services.clock():
         raise InvalidConfig(
             f"The window that ends at {at:%Y-%m-%d %H:%M} UTC is still open.",
             "Run it once it has ended; rows that are committed until then belong to it.",
         )
     cuts = services.ledger.cuts
-    stored = cuts.get(at)
-    if stored is not None:
-        return stored
     found = services.source.cut(at, SOURCE_TABLES.values(), cuts.before(at))
     later = cuts.after(at)
     return found if later is None else Cut(at, _not_above(found, later))

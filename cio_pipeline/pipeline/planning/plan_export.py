@@ -88,21 +88,16 @@ def _moved_on(services: Services, items: Iterable[Decided], cut: Cut) -> Collect
     return frozenset(services.ledger.plans.advance_unheld(stands, cut, services.clock()))
 
 
-def open_plans(services: Services, batch: Batch, scope: Scope) -> tuple[Plan, ...]:
-    """Plans that an earlier run left open, among the pairs that the batch holds."""
-    return tuple(
-        item.decision.plan
-        for item in _held(services, batch, scope)
-        if isinstance(item.decision, Resume)
-    )
+def open_plans(items: Iterable[Decided]) -> tuple[Plan, ...]:
+    """Plans that an earlier run left open."""
+    return tuple(item.decision.plan for item in items if isinstance(item.decision, Resume))
 
 
-def plan_batch(services: Services, batch: Batch, scope: Scope) -> Batch:
+def plan_batch(services: Services, batch: Batch, items: Sequence[Decided]) -> Batch:
     """Open a plan for every held sync that has something to be sent, and move on the others.
 
     Whoever still has an open plan (it could not be delivered just now) is left out.
     """
-    items = _held(services, batch, scope)
     if not items:
         return batch
     nothing = [item for item in items if isinstance(item.decision, Nothing)]
@@ -132,8 +127,8 @@ def _store_begins(services: Services, batch: Batch, items: Iterable[Decided]) ->
         services.ledger.plans.advance(batch.lease.lease, pairs, cut, services.clock())
 
 
-def _held(services: Services, batch: Batch, scope: Scope) -> list[Decided]:
-    """Decisions read again under the lease: another run may have moved on in between."""
+def decided_again(services: Services, batch: Batch, scope: Scope) -> list[Decided]:
+    """Decisions for what the batch holds, read again under the lease: another run may have moved on in between."""
     ids = [sync_id for sync_id, _ in batch.lease.lease.tokens]
     if not ids:
         return []
