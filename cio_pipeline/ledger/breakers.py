@@ -11,6 +11,8 @@ from cio_pipeline.ledger.schema import breakers
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.breakers import Breaker, BreakerState
 
+_ALL = select(breakers)
+
 
 @dataclass(frozen=True)
 class SqlBreakers:
@@ -20,9 +22,7 @@ class SqlBreakers:
 
     def all(self) -> Mapping[str, Breaker]:
         """The breakers there are, by sync id."""
-        rows = self.database.read(
-            lambda connection: connection.execute(select(breakers)).mappings().all()
-        )
+        rows = self.database.read(lambda connection: connection.execute(_ALL).mappings().all())
         return {
             row["sync_id"]: replace(Breaker(**row), state=BreakerState(row["state"]))
             for row in rows

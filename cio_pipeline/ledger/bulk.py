@@ -2,12 +2,14 @@
 
 A statement's variables are limited (32,766 on SQLite, 65,535 on PostgreSQL), so lists go in
 chunks. Rows are written in the order of their keys, so that two writers cannot lock each other out.
+Statements are made once: SQLAlchemy takes longer to make one than SQLite to answer it.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Table, tuple_
+from sqlalchemy import ColumnElement, Connection, FromClause, Table, bindparam, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cio_pipeline.pipeline.ports import Pair
@@ -30,6 +32,11 @@ def pair_in(table: FromClause, pairs: Collection[Pair]) -> ColumnElement[bool]:
     return tuple_(table.c.sync_id, table.c.export).in_(list(pairs))
 
 
+def of_pairs(table: FromClause) -> ColumnElement[bool]:
+    """Rows of the (sync, export) pairs that are given as the statement's parameter `pairs`."""
+    return tuple_(table.c.sync_id, table.c.export).in_(bindparam("pairs", expanding=True))
+
+
 def name_pairs(pairs: Iterable[Pair], most: int = 3) -> str:
     """Pairs as text for a message: the first few, and how many more."""
     ordered = sorted(set(pairs))
@@ -40,9 +47,7 @@ def name_pairs(pairs: Iterable[Pair], most: int = 3) -> str:
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Record]) -> None:
     """Insert rows whose primary key is not there yet."""
     if rows:
-        statement = insert_into(connection, table).on_conflict_do_nothing(
-            index_elements=list(table.primary_key.columns)
-        )
+        statement = _insert_missing(connection.dialect.name, table)
         connection.execute(statement, _in_key_order(table, rows))
 
 
@@ -57,25 +62,33 @@ def upsert(
 
     With `only_if_grows`, a row is replaced only if that column's value gets larger.
     """
-    if not rows:
-        return
-    statement = insert_into(connection, table)
-    given = {name: statement.excluded[name] for name in rows[0] if name not in table.primary_key}
+    if rows:
+        statement = _upsert(connection.dialect.name, table, tuple(rows[0]), only_if_grows)
+        connection.execute(statement, _in_key_order(table, rows))
+
+
+def insert_into(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """The database's own INSERT, the one that knows ON CONFLICT."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+@lru_cache
+def _insert_missing(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    key = list(table.primary_key.columns)
+    return insert_into(dialect, table).on_conflict_do_nothing(index_elements=key)
+
+
+@lru_cache
+def _upsert(
+    dialect: str, table: Table, columns: tuple[str, ...], only_if_grows: str | None
+) -> postgresql.Insert | sqlite.Insert:
+    statement = insert_into(dialect, table)
+    given = {name: statement.excluded[name] for name in columns if name not in table.primary_key}
     where = None
     if only_if_grows:
         where = table.c[only_if_grows] < statement.excluded[only_if_grows]
     key = list(table.primary_key.columns)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=key, set_=given, where=where),
-        _in_key_order(table, rows),
-    )
-
-
-def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """The database's own INSERT, the one that knows ON CONFLICT."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+    return statement.on_conflict_do_update(index_elements=key, set_=given, where=where)
 
 
 def _in_key_order(table: Table, rows: Sequence[Record]) -> list[Record]:

@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, or_, select
 
 from cio_pipeline.ledger.bulk import chunks
-from cio_pipeline.ledger.cuts import cuts_where
+from cio_pipeline.ledger.cuts import cuts_at
 from cio_pipeline.ledger.plan_rows import file_of, is_committed, plan_of
-from cio_pipeline.ledger.schema import cuts, files, plans, syncs
+from cio_pipeline.ledger.schema import files, plans, syncs
 from cio_pipeline.model.plans import SealedFile, SealedPlan
 from cio_pipeline.pipeline.ports.recovery import CommittedPlan
 
@@ -35,9 +35,7 @@ def _of_syncs(connection: Connection, sync_ids: Sequence[str]) -> list[Committed
     rows = [row for row in connection.execute(query).mappings() if row["id"] in of_plan]
     times = {row[name] for row in rows for name in ("lower_at", "upper_at")} - {None}
     by_time = {
-        at: cut
-        for chunk in chunks(sorted(times))
-        for at, cut in cuts_where(connection, cuts.c.at.in_(chunk)).items()
+        at: cut for chunk in chunks(sorted(times)) for at, cut in cuts_at(connection, chunk).items()
     }
     return [
         CommittedPlan(

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 
-from cio_pipeline.ledger.bulk import chunks, insert_missing, name_pairs, pair_in
+from cio_pipeline.ledger.bulk import chunks, insert_missing, name_pairs, of_pairs
 from cio_pipeline.ledger.schema import leases
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.errors import LeaseLost
@@ -88,7 +88,19 @@ class SqlLeases:
 _ONE = select(leases).where(
     leases.c.sync_id == bindparam("of_sync"), leases.c.export == bindparam("of_export")
 )
-"""The lease of one pair; made once, since it is asked for before every put."""
+"""The lease of one pair, which is asked for before every put."""
+
+_LOCKED = (
+    select(leases)
+    .where(of_pairs(leases))
+    .order_by(leases.c.sync_id, leases.c.export)
+    .with_for_update()
+)
+_GIVE = (
+    update(leases)
+    .where(of_pairs(leases))
+    .values(token=leases.c.token + bindparam("grow", type_=BigInteger))
+)
 
 
 def hold(connection: Connection, lease: Lease, pairs: Collection[Pair]) -> None:
@@ -103,13 +115,7 @@ def locked(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Row[An
     """The leases of pairs, their rows locked in one order (on SQLite the whole file is)."""
     found: dict[Pair, Row[Any]] = {}
     for chunk in chunks(sorted(set(pairs))):
-        query = (
-            select(leases)
-            .where(pair_in(leases, chunk))
-            .order_by(leases.c.sync_id, leases.c.export)
-            .with_for_update()
-        )
-        found.update(_by_pair(connection.execute(query)))
+        found.update(_by_pair(connection.execute(_LOCKED, {"pairs": chunk})))
     return found
 
 
@@ -144,8 +150,4 @@ def _give(
     connection: Connection, pairs: Collection[Pair], values: Mapping[str, Any], grow: int = 0
 ) -> None:
     for chunk in chunks(sorted(pairs)):
-        connection.execute(
-            update(leases)
-            .where(pair_in(leases, chunk))
-            .values(**values, token=leases.c.token + grow)
-        )
+        connection.execute(_GIVE, {**values, "pairs": chunk, "grow": grow})

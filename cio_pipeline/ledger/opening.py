@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from cio_pipeline.ledger.bulk import chunks, insert_missing, name_pairs
 from cio_pipeline.ledger.cuts import keep_cuts
@@ -35,12 +35,20 @@ def open_plans(
     return [opened(draft, ids[draft.sync_id, draft.export]) for draft in drafts]
 
 
+_LOCKED = (
+    select(plans)
+    .where(plans.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(plans.c.id)
+    .with_for_update()
+)
+
+
 def lock_plans(connection: Connection, plan_ids: Collection[int]) -> dict[int, RowMapping]:
     """The rows of plans by id, locked."""
     found: dict[int, RowMapping] = {}
     for chunk in chunks(sorted(set(plan_ids))):
-        query = select(plans).where(plans.c.id.in_(chunk)).order_by(plans.c.id).with_for_update()
-        found.update({row["id"]: row for row in connection.execute(query).mappings()})
+        rows = connection.execute(_LOCKED, {"ids": chunk}).mappings()
+        found.update({row["id"]: row for row in rows})
     return found
 
 
@@ -145,9 +153,11 @@ def _continues(draft: PlanDraft) -> bool:
     return draft.lower.at <= draft.upper.at
 
 
+_INSERTED = insert(plans).returning(plans.c.id, plans.c.sync_id, plans.c.export)
+
+
 def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[Pair, int]:
     if not rows:
         return {}
-    statement = insert(plans).returning(plans.c.id, plans.c.sync_id, plans.c.export)
-    result = connection.execute(statement, list(rows))
+    result = connection.execute(_INSERTED, list(rows))
     return {(sync_id, export): plan_id for plan_id, sync_id, export in result}

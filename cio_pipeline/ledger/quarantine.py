@@ -4,9 +4,10 @@ import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, case, select, text, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, case, select, text, update
 
 from cio_pipeline.ledger.bulk import CHUNK, chunks, insert_into
 from cio_pipeline.ledger.schema import quarantine
@@ -25,14 +26,25 @@ class SqlQuarantine:
         self, sync_ids: Collection[str] | None = None, state: str | None = "open"
     ) -> Sequence[QuarantineEntry]:
         """Entries by sync, export and identity; of all syncs and states for None."""
-        query = select(quarantine)
-        if state is not None:
-            query = query.where(quarantine.c.state == state)
+        given: dict[str, Any] = {} if state is None else {"of_state": state}
         if sync_ids is not None and len(sync_ids) <= CHUNK:
-            query = query.where(quarantine.c.sync_id.in_(list(sync_ids)))
-        rows = self.database.read(lambda connection: connection.execute(query).mappings().all())
+            given["sync_ids"] = list(sync_ids)
+        query = _entries(few="sync_ids" in given, of_state=state is not None)
+        rows = self.database.read(
+            lambda connection: connection.execute(query, given).mappings().all()
+        )
         found = [_entry(row) for row in rows if sync_ids is None or row["sync_id"] in sync_ids]
         return sorted(found, key=lambda e: (e.sync_id, e.export, e.identity, e.reason, e.entry_id))
+
+
+@lru_cache
+def _entries(*, few: bool, of_state: bool) -> Select[Any]:
+    query = select(quarantine)
+    if of_state:
+        query = query.where(quarantine.c.state == bindparam("of_state"))
+    if few:
+        query = query.where(quarantine.c.sync_id.in_(bindparam("sync_ids", expanding=True)))
+    return query
 
 
 def hold_back(connection: Connection, sealed: Collection[SealedPlan]) -> None:
@@ -42,7 +54,9 @@ def hold_back(connection: Connection, sealed: Collection[SealedPlan]) -> None:
     is the same row of the source. One that an earlier slice of the plan made is added to.
     """
     rows = [_row(one, row) for one in sealed for row in one.quarantined]
-    statement = insert_into(connection, quarantine)
+    if not rows:
+        return
+    statement = insert_into(connection.dialect.name, quarantine)
     new = statement.excluded
     more = quarantine.c.count + new.count
     count = case((quarantine.c.plan_id == new.plan_id, more), else_=new.count)

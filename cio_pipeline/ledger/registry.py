@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NoReturn
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, select, update
 
 from cio_pipeline.ledger.bulk import CHUNK, insert_missing, upsert
 from cio_pipeline.ledger.history import record
@@ -116,10 +116,9 @@ def require_known(connection: Connection, known: RegisteredSync) -> None:
 
 def generations(connection: Connection, sync_ids: Collection[str]) -> dict[str, int]:
     """The current generation of some syncs; raises UnknownSync."""
-    query = select(syncs.c.id, syncs.c.generation)
-    if len(sync_ids) <= CHUNK:
-        query = query.where(syncs.c.id.in_(list(sync_ids)))
-    found = {row.id: row.generation for row in connection.execute(query)}
+    some = {"sync_ids": list(sync_ids)} if len(sync_ids) <= CHUNK else None
+    query = _GENERATIONS if some is None else _GENERATIONS_OF
+    found = {row.id: row.generation for row in connection.execute(query, some)}
     missing = sorted(set(sync_ids) - set(found))
     return _unknown(connection, missing) if missing else found
 
@@ -128,12 +127,10 @@ def registered_syncs(
     connection: Connection, sync_ids: Collection[str] | None
 ) -> dict[str, RegisteredSync]:
     """Syncs by id, in order of id; all for None. Unknown ids are left out."""
-    narrow = list(sync_ids) if sync_ids is not None and len(sync_ids) <= CHUNK else None
-    of_sync = _switches(connection, narrow)
-    query = select(syncs)
-    if narrow is not None:
-        query = query.where(syncs.c.id.in_(narrow))
-    rows = connection.execute(query).all()
+    few = None if sync_ids is None or len(sync_ids) > CHUNK else list(sync_ids)
+    some = None if few is None else {"sync_ids": few}
+    of_sync = _switches(connection, some)
+    rows = connection.execute(_SYNCS if some is None else _SYNCS_OF, some).all()
     return {
         row.id: RegisteredSync(
             _parse(row.config),
@@ -149,16 +146,13 @@ def registered_syncs(
 
 
 def _switches(
-    connection: Connection, sync_ids: list[str] | None
+    connection: Connection, some: Mapping[str, list[str]] | None
 ) -> dict[str, dict[str, ExportSwitch]]:
-    on, others = _PLAIN, _OTHERS
-    if sync_ids is not None:
-        on = on.where(switches.c.sync_id.in_(sync_ids))
-        others = others.where(switches.c.sync_id.in_(sync_ids))
+    on, others = (_PLAIN, _OTHERS) if some is None else (_PLAIN_OF, _OTHERS_OF)
     found: dict[str, dict[str, ExportSwitch]] = defaultdict(dict)
-    for sync_id, exports in connection.execute(on):
+    for sync_id, exports in connection.execute(on, some):
         found[sync_id] = dict(_all_on(exports))
-    for sync_id, export, *how in connection.execute(others):
+    for sync_id, export, *how in connection.execute(others, some):
         found[sync_id][export] = ExportSwitch(*how)
     return found
 
@@ -178,6 +172,15 @@ _OTHERS = select(
     switches.c.paused_at,
     switches.c.resumed_at,
 ).where(~_IS_PLAIN)
+_SYNCS = select(syncs)
+_GENERATIONS = select(syncs.c.id, syncs.c.generation)
+
+# The same of some syncs.
+_IDS: BindParameter[str] = bindparam("sync_ids", expanding=True)
+_PLAIN_OF = _PLAIN.where(switches.c.sync_id.in_(_IDS))
+_OTHERS_OF = _OTHERS.where(switches.c.sync_id.in_(_IDS))
+_SYNCS_OF = _SYNCS.where(syncs.c.id.in_(_IDS))
+_GENERATIONS_OF = _GENERATIONS.where(syncs.c.id.in_(_IDS))
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, select, union
 
 from cio_pipeline.ledger.bulk import chunks
-from cio_pipeline.ledger.cuts import cuts_where
+from cio_pipeline.ledger.cuts import cuts_by_time
 from cio_pipeline.ledger.plan_rows import is_committed, plan_of
 from cio_pipeline.ledger.schema import UNFINISHED, cuts, files, plans, positions, sequences, syncs
 from cio_pipeline.model.cuts import Cut
@@ -103,7 +103,7 @@ def _next(used: Mapping[Series, int] | None) -> dict[Series, int]:
 
 def _cuts(connection: Connection, exports: Sequence[str]) -> dict[datetime, Cut]:
     """Every cut that a position or an unfinished plan refers to, parsed once each."""
-    return cuts_where(connection, _IS_REFERRED_TO, exports=exports)
+    return cuts_by_time(connection, _REFERRED_TO, exports=exports)
 
 
 def _cut(cuts_by_time: Mapping[datetime, Cut], at: datetime | None) -> Cut | None:
@@ -116,10 +116,12 @@ _POSITIONS = current_positions().where(positions.c.export.in_(_EXPORTS))
 _IS_OPEN = and_(plans.c.export.in_(_EXPORTS), plans.c.state.in_(UNFINISHED))
 _OPEN_PLANS = select(plans).where(_IS_OPEN)
 _NUMBERS = select(sequences).where(sequences.c.export.in_(_EXPORTS))
-_IS_REFERRED_TO = cuts.c.at.in_(
-    union(
-        select(positions.c.at).where(positions.c.export.in_(_EXPORTS)),
-        select(plans.c.lower_at).where(_IS_OPEN),
-        select(plans.c.upper_at).where(_IS_OPEN),
+_REFERRED_TO = select(cuts).where(
+    cuts.c.at.in_(
+        union(
+            select(positions.c.at).where(positions.c.export.in_(_EXPORTS)),
+            select(plans.c.lower_at).where(_IS_OPEN),
+            select(plans.c.upper_at).where(_IS_OPEN),
+        )
     )
 )

@@ -128,7 +128,7 @@ def _store_begins(services: Services, batch: Batch, items: Iterable[Decided]) ->
 
 
 def decided_again(services: Services, batch: Batch, scope: Scope) -> list[Decided]:
-    """Decisions for what the batch holds, read again under the lease: another run may have moved on in between."""
+    """Decisions for what the batch holds: another run may have moved on before the claim."""
     ids = [sync_id for sync_id, _ in batch.lease.lease.tokens]
     if not ids:
         return []
