@@ -1,5 +1,7 @@
 """The Dagster entry point: all definitions, wired."""
 
+import gc
+
 import dagster as dg
 
 from cio_pipeline.defs.calls import calls
@@ -33,3 +35,7 @@ def build_defs(pipeline: PipelineResource) -> dg.Definitions:
 
 
 defs = build_defs(PipelineResource())
+
+# All that is loaded by now lives as long as the process. In a window of 1,000 syncs, half of the
+# collector's time went into walking through it again.
+gc.freeze()
