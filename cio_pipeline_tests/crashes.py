@@ -8,8 +8,10 @@ one: `Crash` is no Exception, so nothing in the product may catch and survive it
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
+from cio_pipeline.files.spool import Spool
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.services import Services
 
@@ -86,3 +88,15 @@ def watched(services: Services, observer: Observer, owner: str) -> Services:
         "spool": Watched(services.spool, "spool", observer),
     }
     return replace(services, owner=owner, destinations=opened, **seen)
+
+
+class NotedSpool(Spool):
+    """A spool that notes the folders that were asked for."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.made: set[str] = set()
+
+    def folder(self, name: str) -> Path:
+        self.made.add(name)
+        return super().folder(name)

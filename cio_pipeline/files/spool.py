@@ -3,12 +3,17 @@
 import hashlib
 import re
 import shutil
+import time
+from datetime import timedelta
 from pathlib import Path
 
 from cio_pipeline.files.failures import reason, spool_error
 from cio_pipeline.model.errors import InvalidConfig, InvalidKey
 
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,127}")
+
+RESTORE = "restore-"
+"""How the names of folders begin in which a restore encodes: no plan tells whether it goes on."""
 
 
 class Spool:
@@ -52,6 +57,15 @@ class Spool:
             return tuple(sorted(path.name for path in self.root.iterdir() if path.is_dir()))
         except FileNotFoundError:
             return ()
+        except OSError as error:
+            raise spool_error(error) or _unusable(error) from error
+
+    def idle(self, name: str) -> timedelta:
+        """For how long nothing was added to a folder, or taken from it; zero if it is gone."""
+        try:
+            return timedelta(seconds=max(0.0, time.time() - self.path(name).stat().st_mtime))
+        except FileNotFoundError:
+            return timedelta(0)
         except OSError as error:
             raise spool_error(error) or _unusable(error) from error
 

@@ -1,6 +1,8 @@
 """Committed objects that are missing or altered are put back, only with the delivered bytes."""
 
+import os
 import shutil
+import time
 from dataclasses import replace
 
 import pytest
@@ -14,6 +16,7 @@ from cio_pipeline.pipeline.recovery.rebuild import rebuild
 from cio_pipeline.pipeline.recovery.restore import restore, restore_export, restore_manifests
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.run_export import deliver_export
+from cio_pipeline_tests.crashes import NotedSpool
 from cio_pipeline_tests.pipeline.test_failures import committed
 from cio_pipeline_tests.recovery.loss import each_row_once, go_on, without_ledger
 from cio_pipeline_tests.world import World, during, window
@@ -174,3 +177,24 @@ def test_nothing_is_done_where_nothing_is_lost(world: World, export: str) -> Non
     go_on(world, range(2))
     assert restore(world.services, exports=[export]) == ()
     assert restore_manifests(world.services) == ()
+
+
+def test_two_restores_never_encode_into_the_same_folder_of_the_spool(world: World) -> None:
+    """What one has put may be another name of a file that lies there."""
+    world.sync("a")
+    go_on(world, range(1))
+    spools = [NotedSpool(world.root / "spool") for _ in range(2)]
+    for spool in spools:
+        shutil.rmtree(world.folder())
+        assert {one.error for one in restore(replace(world.services, spool=spool))} == {None}
+    assert all(spool.made for spool in spools)
+    assert not spools[0].made & spools[1].made
+
+
+def test_what_a_restore_that_died_has_left_is_swept_after_a_day(world: World) -> None:
+    world.sync("a")
+    left = [world.services.spool.folder(f"restore-events-{number}-x") for number in (1, 2)]
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(left[0], (two_days_ago, two_days_ago))
+    go_on(world, range(1))
+    assert [folder.exists() for folder in left] == [False, True]

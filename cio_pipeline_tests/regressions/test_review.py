@@ -11,7 +11,6 @@ import pytest
 from deltalake import CommitProperties, DeltaTable
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.errors import VersionGone
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.pipeline.heartbeat import TTL
@@ -19,7 +18,7 @@ from cio_pipeline.pipeline.lifecycle.switches import switch_exports
 from cio_pipeline.pipeline.planning.preview import preview
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.sources.tables import create_tables
-from cio_pipeline_tests.crashes import Crash, watched
+from cio_pipeline_tests.crashes import Crash, NotedSpool, watched
 from cio_pipeline_tests.pipeline.test_failures import failing
 from cio_pipeline_tests.world import World, during, window
 
@@ -83,7 +82,7 @@ def test_d6_no_two_runs_encode_into_the_same_folder_of_the_spool(world: World) -
     """What was delivered to the spool's own disk is another name of a file that lies there."""
     world.sync("a")
     world.commit("events", event("e"), at=during(0))
-    spools = [_Noted(world.services.spool.root) for _ in range(2)]
+    spools = [NotedSpool(world.services.spool.root) for _ in range(2)]
     first = replace(world.services, spool=spools[0])
     with pytest.raises(Crash):
         world.run(0, "events", services=watched(first, _DiesBeforeSealing(), "run 1"))
@@ -103,18 +102,6 @@ class _DiesBeforeSealing:
         if name == "plans.seal":
             raise Crash(name)
         return effect()
-
-
-class _Noted(Spool):
-    """A spool that notes the folders that were asked for."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.made: set[str] = set()
-
-    def folder(self, name: str) -> Path:
-        self.made.add(name)
-        return super().folder(name)
 
 
 class _Other:

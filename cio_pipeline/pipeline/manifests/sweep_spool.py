@@ -1,20 +1,29 @@
-"""Removing what crashed runs left in the spool: folders of plans that are closed."""
+"""Removing what crashed runs left in the spool: folders of closed plans, and of old restores."""
 
 import re
+from datetime import timedelta
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.files.spool import RESTORE
 from cio_pipeline.pipeline.services import Services
+
+RESTORE_TAKES = timedelta(days=1)
+"""A restore that encodes nothing new for so long has died."""
 
 _OF_PLAN = re.compile(r"([a-z_]+)-([0-9]+)")
 
 
 def sweep_spool(services: Services) -> None:
-    """Discard folders that no unfinished plan needs.
+    """Discard folders that neither an unfinished plan nor a restore needs.
 
     A run that dies between its commit and the clearing of its spool leaves them. Folders are
     listed before plans are read: whatever another run is encoding has its plan in the ledger.
     """
-    found = {name: _OF_PLAN.match(name) for name in services.spool.folders()}
+    folders = services.spool.folders()
+    for name in folders:
+        if name.startswith(RESTORE) and services.spool.idle(name) > RESTORE_TAKES:
+            services.spool.discard(name)
+    found = {name: _OF_PLAN.match(name) for name in folders}
     plans = {name: (m[1], int(m[2])) for name, m in found.items() if m and m[1] in ALL_EXPORTS}
     if not plans:
         return

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
 from cio_pipeline.files.encode import SpooledFile
-from cio_pipeline.files.spool import sha256_of
+from cio_pipeline.files.spool import RESTORE, sha256_of
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import Mode, Plan, PlanState, SealedFile, Sent
 from cio_pipeline.pipeline.feeds.makers import maker_of
@@ -35,7 +36,9 @@ class Group:
             yield from self._found(part)
 
     def _found(self, part: TableSlice | None) -> Iterator[tuple[DamagedFile, Path]]:
-        folder = f"restore-{self.cohort.export.name}-{self.cohort.model.plan_id}"
+        model = self.cohort.model
+        # Of its own for each restore: what one has put may be another name of a file in it.
+        folder = f"{RESTORE}{model.export}-{model.plan_id}-{uuid4().hex[:8]}"
         try:
             paths = {
                 (file.workspace_id, file.sha256): self.services.spool.path(file.path)

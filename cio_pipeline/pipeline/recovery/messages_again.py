@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.message_pack import Pack
+from cio_pipeline.files.spool import RESTORE
 from cio_pipeline.model.errors import CioError, DigestMismatch, LeaseLost
 from cio_pipeline.model.plans import Plan, PlanState, Sent
 from cio_pipeline.pipeline.feeds.make_messages import MESSAGE_OBJECTS
@@ -67,7 +68,7 @@ def _put_held(services: Services, wanted: Sequence[DamagedFile], put: set[int]) 
     last = last_of_keys(services, sync)
     replaced = {number for number, file in by_number.items() if last.get(file.key) != number}
     put.update(replaced)
-    folder = f"restore-{plan.export}-{plan.plan_id}"
+    folder = f"{RESTORE}{plan.export}-{plan.plan_id}"
     try:
         encoded = _encoded(services, plan, sealed.resolved, folder)
         files = MESSAGE_OBJECTS.name(services, plan, encoded)
