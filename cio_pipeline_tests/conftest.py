@@ -7,7 +7,10 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import settings
 
+from cio_pipeline_tests.compiling import compile_once
 from cio_pipeline_tests.world import World
+
+compile_once()
 
 # The machine may be busy: what is tested is what code does, not how fast.
 settings.register_profile("tests", deadline=None)

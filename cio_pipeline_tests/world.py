@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from sqlalchemy import Engine, event
 
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
@@ -67,13 +68,22 @@ def empty_ledger() -> Path:
     return folder / "ledger.db"
 
 
+def _hurry(engine: Engine) -> None:
+    event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous = OFF"))
+    engine.dispose()
+
+
 @dataclass
 class World:
-    """See the module. `root` is a temporary folder."""
+    """See the module. `root` is a temporary folder.
+
+    Its own ledger does not wait for the disk, unless it is `durable`: for processes that die.
+    """
 
     root: Path
     ledger_url: str = ""
     now: datetime = NOON
+    durable: bool = False
     ledger: SqlLedger = field(init=False)
     services: Services = field(init=False)
 
@@ -84,6 +94,8 @@ class World:
             self.root.mkdir(parents=True, exist_ok=True)
             shutil.copy(empty_ledger(), file)
         self.ledger = open_ledger(self.ledger_url or f"sqlite:///{file}")
+        if not self.ledger_url and not self.durable:
+            _hurry(self.ledger.database.engine)
         if not (self.root / "source").exists():
             shutil.copytree(empty_source(), self.source_uri)
         self.services = Services(

@@ -115,7 +115,7 @@ OBSERVERS = {"kill": Kill, "encoding": KillWhileEncoding, "full": Full}
 
 def main(order: dict[str, Any]) -> dict[str, Any]:
     """Run window 1 and say what came of it."""
-    world = World(Path(order["root"]), now=window(1).end + timedelta(seconds=1))
+    world = World(Path(order["root"]), now=window(1).end + timedelta(seconds=1), durable=True)
     WORLD.append(world)
     kind, options = order["observer"]
     observer = OBSERVERS[kind](**options)

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import event
-
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import ColumnType, SourceTable, TableKind
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
@@ -42,13 +40,6 @@ def prepare(world: World, *exports: str) -> World:
         changed = ("old",) if changes(export) else ()
         broken = ("bad",) if export in BROKEN else ()
         _commit(world, EXPORTS[export].source, 1, *changed, "new", *broken)
-    return world
-
-
-def hurry(world: World) -> World:
-    """Without waiting for the disk: for tests in which no process dies."""
-    engine = world.ledger.database.engine
-    event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous = OFF"))
     return world
 
 

@@ -19,7 +19,7 @@ from cio_pipeline_tests.azurite import Azurite, Container, azurite, container
 from cio_pipeline_tests.defs.running import dagster_on
 from cio_pipeline_tests.destinations.fault_proxy import Fault, proxy_before
 from cio_pipeline_tests.destinations.test_azure import azure
-from cio_pipeline_tests.faults.prepared import changes, hurry, row
+from cio_pipeline_tests.faults.prepared import changes, row
 from cio_pipeline_tests.pipeline.canaries import (
     dumped,
     told_by_commands,
@@ -75,7 +75,7 @@ def registered(world: World, *exports: str) -> World:
     joins = {join for one in exports for join in EXPORTS[one].joins}
     for table in tables | joins | {"people"}:
         commit(world, table, 0, "old", "kept")
-    return hurry(world)
+    return world
 
 
 def commit(world: World, table: str, number: int, *names: str) -> None:

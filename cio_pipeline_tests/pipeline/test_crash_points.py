@@ -22,7 +22,6 @@ from cio_pipeline_tests.faults.prepared import (
     BROKEN,
     changes,
     end_state,
-    hurry,
     prepare,
     require_whole,
 )
@@ -101,12 +100,12 @@ def test_d6_a_crash_at_any_effect_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export: str
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    prepared = prepare(hurry(World(tmp_path / "prepared")), export)
-    undisturbed = hurry(prepared.copy(tmp_path / "undisturbed"))
+    prepared = prepare(World(tmp_path / "prepared"), export)
+    undisturbed = prepared.copy(tmp_path / "undisturbed")
     numbers = whole_run(undisturbed, export)
     expected = end_state(undisturbed, export)
     for at in numbers:
-        world = hurry(prepared.copy(tmp_path / str(at)))
+        world = prepared.copy(tmp_path / str(at))
         fuse = Fuse(at)
         assert not run(world, export, fuse, "first")
         world.now += TTL + timedelta(seconds=1)

@@ -18,7 +18,6 @@ from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.destinations.servers import moto_server, s3
 from cio_pipeline_tests.destinations.test_azure import azure
-from cio_pipeline_tests.faults.prepared import hurry
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.world import World, during
 
@@ -87,7 +86,7 @@ def run(world: World, store: Store, fuse: Fuse, owner: str) -> bool:
 
 def prepared(root: Path, store: Store) -> World:
     """People were sent; one of them changed, one is new, and metrics were never sent."""
-    world = hurry(World(root))
+    world = World(root)
     world.sync("a")
     world.commit("people", person("ann"), person("bob"), at=during(0))
     for number in (0, 1):

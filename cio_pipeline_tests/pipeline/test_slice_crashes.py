@@ -14,7 +14,6 @@ import pytest
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
-from cio_pipeline_tests.faults.prepared import hurry
 from cio_pipeline_tests.pipeline import sliced
 from cio_pipeline_tests.pipeline.sliced import digests, fill, in_slices
 from cio_pipeline_tests.pipeline.test_crash_points import Steps
@@ -89,13 +88,13 @@ def test_d6_a_crash_at_any_effect_of_a_slice_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export: str
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    prepared = hurry(World(tmp_path / "prepared"))
+    prepared = World(tmp_path / "prepared")
     prepared.sync("a")
     prepared.sync("b", 2)
     fill(prepared, 1, 2)
-    numbers, expected = undisturbed(hurry(prepared.copy(tmp_path / "whole")), export)
+    numbers, expected = undisturbed(prepared.copy(tmp_path / "whole"), export)
     for at in numbers:
-        world = hurry(prepared.copy(tmp_path / str(at)))
+        world = prepared.copy(tmp_path / str(at))
         fuse = Fuse(at)
         assert run(world, export, fuse, "first") is None
         world.now += TTL + timedelta(seconds=1)
