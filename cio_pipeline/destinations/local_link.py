@@ -11,8 +11,13 @@ from pathlib import Path
 from cio_pipeline.destinations.local_create import create
 from cio_pipeline.destinations.spooled import spooled, synced
 
-_CANNOT_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
-"""What systems answer that have no links, none between two mounts, or too many already."""
+_COPIED_THEN = frozenset(
+    {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.ENOENT}
+)
+"""What systems answer that have no links, none between two mounts, or too many already.
+
+ENOENT: the spooled file was swept just now, which the copy says in other words.
+"""
 
 
 def create_from_spool(path: Path, key: str, file: Path, sha256: str) -> bool:
@@ -28,7 +33,7 @@ def create_from_spool(path: Path, key: str, file: Path, sha256: str) -> bool:
         try:
             return _link(path, file)
         except OSError as error:
-            if error.errno not in _CANNOT_LINK:
+            if error.errno not in _COPIED_THEN:
                 raise
     return create(path, spooled(key, file, sha256))
 
