@@ -48,6 +48,9 @@ class CommitLog:
         Raises VersionGone for a version whose entry was removed.
         """
         store = self._store()
+        if first == last:  # as after most windows: not worth a pool
+            yield first, self._time(store, first)
+            return
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for start in range(first, last + 1, _AT_ONCE):
                 some = range(start, min(start + _AT_ONCE, last + 1))

@@ -13,7 +13,10 @@ from cio_pipeline_tests.convergence.timeline import Key
 from cio_pipeline_tests.world import World
 
 Listings = Mapping[str, Mapping[str, object]]
-Courses = dict[tuple[str, str], set[Course]]
+Pair = tuple[str, str]
+"""Sync and export."""
+
+Courses = dict[Pair, set[Course]]
 
 
 @dataclass
@@ -24,28 +27,28 @@ class Proofs:
     feed: Feed
     buckets: dict[str, Bucket] = field(default_factory=dict[str, Bucket])
 
-    def compare(self, sync_ids: Iterable[str]) -> None:
+    def compare(self, sync_ids: Collection[str]) -> None:
         """What was delivered and held back is what the model says, and no other workspace's.
 
         Nothing can be said yet of what a crash left open.
         """
+        every = self._held(sync_ids)
         for sync_id in sync_ids:
             reader, bucket = self.feed.readers[sync_id], self.buckets[sync_id]
             for file in bucket.files():
                 workspaces = {file.workspace, *(row["workspace_id"] for row in file.rows)}
                 assert (workspaces, file.version) == ({reader.workspace}, reader.version), file
-            held = self._held(sync_id)
             for export in reader.switches:
-                rows, back = bucket.counted(export), held.get(export, set())
+                rows, back = bucket.counted(export), every.get((sync_id, export), set())
                 if not self.feed.seen(sync_id, export, rows, back):
                     raise AssertionError(self._told(sync_id, export, rows, back))
 
-    def _held(self, sync_id: str) -> dict[str, set[tuple[Key, str]]]:
-        """The rows in quarantine, with the reason, by export."""
-        found: dict[str, set[tuple[Key, str]]] = {}
-        for entry in self.world.ledger.quarantine.entries([sync_id]):
+    def _held(self, sync_ids: Collection[str]) -> dict[Pair, set[tuple[Key, str]]]:
+        """The rows in quarantine, with the reason, by sync and export."""
+        found: dict[Pair, set[tuple[Key, str]]] = {}
+        for entry in self.world.ledger.quarantine.entries(sync_ids):
             key = (entry.workspace_id, *json.loads(entry.identity))
-            found.setdefault(entry.export, set()).add((key, entry.reason))
+            found.setdefault((entry.sync_id, entry.export), set()).add((key, entry.reason))
         return found
 
     def _told(self, sync_id: str, export: str, rows: Counter[Frozen], held: object) -> str:

@@ -18,6 +18,9 @@ def in_parallel(
     Once nothing has come to an end for `patience` seconds, what is being worked on is given up: it
     is not returned, and goes on unheeded. What `work` raises is raised here.
     """
+    if len(items) == 1 and patience is None:
+        yield (items[0], *_timed(work, items[0]))
+        return
     ended: SimpleQueue[Future[tuple[R, float]]] = SimpleQueue()
     pool = ThreadPoolExecutor(min(threads, len(items) or 1), thread_name_prefix="deliver")
     waiting: dict[Future[tuple[R, float]], T] = {}
