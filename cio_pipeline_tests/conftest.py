@@ -1,5 +1,7 @@
 """Fixtures that all tests share."""
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +14,10 @@ from cio_pipeline_tests.world import World
 
 compile_once()
 
+CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
+# As many threads as there would be without `one_core`.
+os.environ.setdefault("POLARS_MAX_THREADS", str(os.cpu_count()))
+
 # The machine may be busy: what is tested is what code does, not how fast.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
@@ -19,6 +25,22 @@ settings.load_profile("tests")
 
 FIRST = ("ui", "sakila", "convergence")
 """Folders of tests that take minutes in one piece; the day in the UI mostly waits."""
+
+
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """A core of its own for each worker, as long as there are any.
+
+    The threads of deltalake and Polars do not wander between cores then, which is a fifth of the
+    CPU time of many small reads and writes. For tests that start no processes.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    if sys.platform != "linux" or worker >= len(CORES):
+        yield
+        return
+    os.sched_setaffinity(0, {CORES[worker]})
+    yield
+    os.sched_setaffinity(0, CORES)
 
 
 @pytest.fixture

@@ -95,6 +95,7 @@ def whole_run(world: World, export: str) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("export", EXPORTS)
 def test_d6_a_crash_at_any_effect_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export: str

@@ -83,6 +83,7 @@ def undisturbed(world: World, export: str) -> tuple[list[int], dict[str, dict[st
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("export", ROWS)
 def test_d6_a_crash_at_any_effect_of_a_slice_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export: str
