@@ -155,7 +155,7 @@ class World:
         found: list[Outcome] = []
         for export in exports or EXPORTS:
             found += run_export(chosen, export, at, Scope(sync_ids, lane))
-        write_manifests(chosen, at, sync_ids)
+        write_manifests(chosen, at, sync_ids, lane)
         return tuple(found)
 
     def as_run(self, owner: str, **changed: Any) -> Services:

@@ -24,9 +24,8 @@ STAGES = [
     ("destination.put", 2),
     ("plans.commit", 1),
     ("plans.seal", 2),
-    ("manifests.last", 1),
+    ("manifests.lasts", 1),
     ("manifests.store", 1),
-    ("manifests.store", 2),
     ("destination.put_bytes", 1),
     ("manifests.mark_put", 1),
 ]

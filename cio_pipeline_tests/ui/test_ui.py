@@ -229,7 +229,8 @@ def retries_what_failed(browser: Browser, processes: Processes, window: Window) 
     away.rename(source)
     until("another try", PATIENCE, lambda: with_key(processes, ":broken:", "SUCCESS"))
     for one in ("broken", "late"):
-        assert "complete up to manifest" in processes.cli("verify", one)
+        whole = f"everything delivered to {one}"
+        until(whole, PATIENCE, lambda one=one: "complete up to" in processes.cli("verify", one))
     browser.go(f"/locations/{LOCATION}/sensors/export_sensor")
     browser.sees("Latest tick", "Evaluations")
     browser.picture("6-sensor")

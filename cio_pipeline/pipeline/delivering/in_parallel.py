@@ -1,7 +1,7 @@
 """Doing the same for many at a time, without waiting for ever for the slowest."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import TypeVar
@@ -15,7 +15,7 @@ def in_parallel(
 ) -> Iterator[tuple[T, R, float]]:
     """(item, what its work returned, seconds) in the order in which they come to an end.
 
-    Once nothing has come to an end for `patience` seconds, what is being worked on is given up: it
+    Once all that is being worked on was begun more than `patience` seconds ago, it is given up: it
     is not returned, and goes on unheeded. What `work` raises is raised here.
     """
     if len(items) == 1 and patience is None:
@@ -23,25 +23,44 @@ def in_parallel(
         return
     ended: SimpleQueue[Future[tuple[R, float]]] = SimpleQueue()
     pool = ThreadPoolExecutor(min(threads, len(items) or 1), thread_name_prefix="deliver")
-    waiting: dict[Future[tuple[R, float]], T] = {}
-    for item in items:
-        waiting[pool.submit(_timed, work, item)] = item
+    begun: dict[int, float] = {}
+
+    def run(number: int) -> tuple[R, float]:
+        begun[number] = time.monotonic()
+        return _timed(work, items[number])
+
+    waiting = {pool.submit(run, number): number for number in range(len(items))}
     for future in waiting:
         future.add_done_callback(ended.put)
     given_up = False
     try:
-        while waiting:
-            future = ended.get(timeout=patience)
-            item = waiting.pop(future)
-            yield (item, *future.result())
-    except Empty:
-        given_up = True
+        while waiting and not given_up:
+            try:
+                future = ended.get(timeout=_left(begun, waiting, patience))
+            except Empty:
+                given_up = _left(begun, waiting, patience) == 0
+                continue
+            number = waiting.pop(future)
+            yield (items[number], *future.result())
     finally:
         # Those whose turn had not come yet get threads that nobody occupies.
-        unstarted = [item for future, item in waiting.items() if future.cancel()]
+        unstarted = [items[number] for future, number in waiting.items() if future.cancel()]
         pool.shutdown(wait=not given_up)
     if given_up and unstarted:
         yield from in_parallel(work, unstarted, threads, patience)
+
+
+def _left(
+    begun: Mapping[int, float],
+    waiting: Mapping[Future[tuple[R, float]], int],
+    patience: float | None,
+) -> float | None:
+    """How long to wait still for what was begun last; None: for ever."""
+    if patience is None:
+        return None
+    now = time.monotonic()
+    last = max((begun.get(number, 0.0) for number in waiting.values()), default=now)
+    return max(0.0, (last or now) + patience - now)
 
 
 def _timed(work: Callable[[T], R], item: T) -> tuple[R, float]:

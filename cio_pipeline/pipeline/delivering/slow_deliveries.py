@@ -6,7 +6,8 @@ from statistics import median
 from cio_pipeline.model.plans import SealedPlan
 
 PATIENCE = 5.0
-"""Seconds that all others wait for the slowest syncs before these are left to runs of their own."""
+"""Seconds from the beginning of a delivery that all others wait for it; then it is left to a run of
+its own."""
 
 SLOW_SECONDS = 2.0
 """A delivery that takes no longer is not slow, however fast the others are."""

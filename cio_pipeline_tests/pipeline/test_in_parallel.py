@@ -1,0 +1,46 @@
+"""Deliveries side by side: how long all wait for the slowest (O8)."""
+
+import threading
+import time
+
+from cio_pipeline.pipeline.delivering.in_parallel import in_parallel
+
+
+def test_o8_the_slowest_is_waited_for_as_long_as_others_were_begun_lately() -> None:
+    held = threading.Event()
+
+    def work(item: float) -> None:
+        if item < 0:
+            held.wait(10)
+        time.sleep(max(item, 0))
+
+    start = time.monotonic()
+    # On two threads: one hangs, the other works on the rest, 0.3 s each.
+    ended = [item for item, _, _ in in_parallel(work, [-1.0, 0.3, 0.3, 0.3, 0.3], 2, 1.0)]
+    seconds = time.monotonic() - start
+    held.set()
+
+    assert ended == [0.3] * 4
+    assert seconds < 2.0, "no second more than its turn: it had hung since the beginning"
+
+
+def test_o8_others_get_threads_of_their_own_when_all_hang() -> None:
+    held = threading.Event()
+    items = [-1.0, -2.0, 0.0, 0.1]
+
+    def work(item: float) -> None:
+        if item < 0:
+            held.wait(10)
+        time.sleep(max(item, 0))
+
+    assert sorted(item for item, _, _ in in_parallel(work, items, 2, 0.5)) == [0.0, 0.1]
+    held.set()
+
+
+def test_what_ended_while_the_caller_was_busy_is_not_given_up() -> None:
+    ended: list[float] = []
+    for item, _, _ in in_parallel(time.sleep, [0.0, 0.3, 0.5], 3, 0.6):
+        ended.append(item)
+        if not item:
+            time.sleep(0.9)
+    assert ended == [0.0, 0.3, 0.5]
