@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +24,7 @@ settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 
-FIRST = ("ui", "sakila", "convergence")
+FIRST = ("ui", "sakila")
 """Folders of tests that take minutes in one piece; the day in the UI mostly waits."""
 
 
@@ -59,8 +60,18 @@ def other_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long ones first, so that one process has them while others take the rest from it."""
+    """Long ones first, histories beside each other: each worker begins with a part of the list."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     items.sort(key=_turn)
+    histories = [item for item in items if item.path.parent.name == "convergence"]
+    others = iter([item for item in items if item not in histories])
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        size = (len(items) - len(ordered)) // (workers - worker)
+        own = histories[worker::workers]
+        # What must stay in one process (a day in the UI, Sakila) comes to the first.
+        ordered += [*own, *islice(others, max(0, size - len(own)))]
+    items[:] = [*ordered, *others]
 
 
 def _turn(item: pytest.Item) -> int:
