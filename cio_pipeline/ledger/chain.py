@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
-from sqlalchemy import Connection, Select, Update, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, insert, select, update
 
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.schema import files, manifests, voids
@@ -38,21 +38,20 @@ def store_manifests(connection: Connection, made: Collection[tuple[Manifest, byt
 def lasts_of(connection: Connection, sync_ids: Collection[str]) -> dict[str, tuple[int, str]]:
     """Ordinal and digest of the last stored manifest of each sync that has any."""
     found: dict[str, tuple[int, str]] = {}
-    for chunk in chunks(sorted(set(sync_ids))):
-        for sync_id, ordinal, hashed in connection.execute(_LASTS, {"of": chunk}):
-            found[sync_id] = (ordinal, hashed)
+    # One look into the index each: a statement for all of them would walk through whole chains.
+    for sync_id in sorted(set(sync_ids)):
+        row = connection.execute(_LAST, {"of_sync": sync_id}).first()
+        if row is not None:
+            found[sync_id] = (row[0], row[1])
     return found
 
 
-def _last() -> Select[str, int, str]:
-    c, newer = manifests.c, manifests.alias("newer")
-    follows = exists().where(newer.c.sync_id == c.sync_id, newer.c.ordinal > c.ordinal)
-    return select(c.sync_id, c.ordinal, c.digest).where(
-        c.sync_id.in_(bindparam("of", expanding=True)), ~follows
-    )
-
-
-_LASTS = _last()
+_LAST = (
+    select(manifests.c.ordinal, manifests.c.digest)
+    .where(manifests.c.sync_id == bindparam("of_sync"))
+    .order_by(manifests.c.ordinal.desc())
+    .limit(1)
+)
 
 _LIST_FILE = (
     update(files)

@@ -23,10 +23,10 @@ def in_parallel(
         return
     ended: SimpleQueue[Future[tuple[R, float]]] = SimpleQueue()
     pool = ThreadPoolExecutor(min(threads, len(items) or 1), thread_name_prefix="deliver")
-    begun: dict[int, float] = {}
+    under_way: dict[int, float] = {}
 
     def run(number: int) -> tuple[R, float]:
-        begun[number] = time.monotonic()
+        under_way[number] = time.monotonic()
         return _timed(work, items[number])
 
     waiting = {pool.submit(run, number): number for number in range(len(items))}
@@ -36,11 +36,12 @@ def in_parallel(
     try:
         while waiting and not given_up:
             try:
-                future = ended.get(timeout=_left(begun, waiting, patience))
+                future = ended.get(timeout=_left(under_way, patience))
             except Empty:
-                given_up = _left(begun, waiting, patience) == 0
+                given_up = _left(under_way, patience) == 0
                 continue
             number = waiting.pop(future)
+            del under_way[number]
             yield (items[number], *future.result())
     finally:
         # Those whose turn had not come yet get threads that nobody occupies.
@@ -50,17 +51,13 @@ def in_parallel(
         yield from in_parallel(work, unstarted, threads, patience)
 
 
-def _left(
-    begun: Mapping[int, float],
-    waiting: Mapping[Future[tuple[R, float]], int],
-    patience: float | None,
-) -> float | None:
+def _left(under_way: Mapping[int, float], patience: float | None) -> float | None:
     """How long to wait still for what was begun last; None: for ever."""
     if patience is None:
         return None
     now = time.monotonic()
-    last = max((begun.get(number, 0.0) for number in waiting.values()), default=now)
-    return max(0.0, (last or now) + patience - now)
+    # A copy: threads begin others meanwhile.
+    return max(0.0, max(list(under_way.values()), default=now) + patience - now)
 
 
 def _timed(work: Callable[[T], R], item: T) -> tuple[R, float]:
