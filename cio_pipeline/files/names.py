@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from cio_pipeline.model.errors import InvalidConfig, InvalidKey
 from cio_pipeline.model.plans import Series
@@ -69,12 +70,24 @@ def check_stems(stems: Mapping[str, str]) -> None:
 
 def render(name: FileName) -> str:
     """The file's name, the inverse of parse; raises InvalidKey if it could not be parsed back."""
-    series = "chngs_" if name.series is Series.CHNGS else ""
+    chngs = name.series is Series.CHNGS
+    series = "chngs_" if chngs else ""
     part = "" if name.part is None else f"_{name.part}"
     text = f"{name.stem}_v{name.version}_{series}{name.workspace_id}_{name.sequence}{part}.parquet"
-    if parse(text) != name:
+    numbers = (
+        name.version,
+        name.workspace_id,
+        name.sequence,
+        1 if name.part is None else name.part,
+    )
+    if min(numbers) < 1 or max(numbers) > LARGEST or (chngs and part) or not _is_stem(name.stem):
         raise InvalidKey(f"'{text}' does not name what it should.", _REPORT)
     return text
+
+
+@lru_cache(maxsize=256)
+def _is_stem(text: str) -> bool:
+    return _STEM.fullmatch(text) is not None and _VERSION_WORD.search(text) is None
 
 
 def parse(text: str) -> FileName:

@@ -1,15 +1,15 @@
 """Many rows in few statements, on both databases.
 
-A statement's variables are limited (32,766 on SQLite, 65,535 on PostgreSQL), so lists go in
-chunks. Rows are written in the order of their keys, so that two writers cannot lock each other out.
+A statement's variables are limited (32,766 on SQLite, 65,535 on PostgreSQL), so rows go in
+chunks. They are written in the order of their keys, so that two writers cannot lock each other out.
 Statements are made once: SQLAlchemy takes longer to make one than SQLite to answer it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Table, bindparam, tuple_
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cio_pipeline.pipeline.ports import Pair
@@ -25,16 +25,6 @@ def chunks(items: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
     everything = list(items)
     for start in range(0, len(everything), size):
         yield everything[start : start + size]
-
-
-def pair_in(table: FromClause, pairs: Collection[Pair]) -> ColumnElement[bool]:
-    """Rows of a chunk of (sync, export) pairs."""
-    return tuple_(table.c.sync_id, table.c.export).in_(list(pairs))
-
-
-def of_pairs(table: FromClause) -> ColumnElement[bool]:
-    """Rows of the (sync, export) pairs that are given as the statement's parameter `pairs`."""
-    return tuple_(table.c.sync_id, table.c.export).in_(bindparam("pairs", expanding=True))
 
 
 def name_pairs(pairs: Iterable[Pair], most: int = 3) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select, update
 
-from cio_pipeline.ledger.bulk import chunks, name_pairs
+from cio_pipeline.ledger.bulk import name_pairs
+from cio_pipeline.ledger.given import ids_given, of_plans
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.opening import lock_plans, require_state
 from cio_pipeline.ledger.positions import locked_positions, move, overtake_errors
@@ -74,8 +75,11 @@ def _next_number(connection: Connection) -> int | None:
 
 
 def _set(connection: Connection, plan_ids: Collection[int], **values: Any) -> None:
-    for chunk in chunks(sorted(plan_ids)):
-        connection.execute(update(plans).where(plans.c.id.in_(chunk)).values(**values))
+    if plan_ids:
+        connection.execute(_OF_PLANS.values(**values), {"ids": ids_given(plan_ids)})
+
+
+_OF_PLANS = update(plans).where(of_plans())
 
 
 def _pair(row: RowMapping) -> Pair:

@@ -2,15 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, delete, func, select, tuple_, update
+from sqlalchemy import Connection, RowMapping, delete, func, select, update
 
-from cio_pipeline.ledger.bulk import chunks
+from cio_pipeline.ledger.given import as_given, rows_given
 from cio_pipeline.ledger.known_files import CONTRADICTS
 from cio_pipeline.ledger.plan_rows import is_under_way
 from cio_pipeline.ledger.quarantine import read_again
 from cio_pipeline.ledger.schema import (
-    UNFINISHED,
     files,
+    is_unfinished,
     manifests,
     plans,
     voids,
@@ -50,7 +50,7 @@ def abandon_unfinished(
     """Close unfinished plans, and forget their files; the (export, series, number) of those."""
     query = select(plans.c.id, plans.c.export, plans.c.mode, plans.c.upper_at).where(
         plans.c.sync_id == found.sync_id,
-        plans.c.state.in_(UNFINISHED),
+        is_unfinished(),
         plans.c.export.not_in(sorted(found.kept)),
     )
     unfinished = connection.execute(query).mappings().all()
@@ -64,10 +64,9 @@ def abandon_unfinished(
             .where(plans.c.id.in_(ids), is_under_way())
         )
     )
-    for chunk in chunks((key, sequence) for key, _, _, sequence in sealed):
-        ours = files.c.sync_id == found.sync_id
-        these = tuple_(files.c.key, files.c.sequence).in_(chunk)
-        connection.execute(delete(files).where(ours, these))
+    these = rows_given((files.c.sync_id, files.c.key, files.c.sequence), "these")
+    keys = [(found.sync_id, key, sequence) for key, _, _, sequence in sealed]
+    connection.execute(delete(files).where(these), {"these": as_given(keys)})
     connection.execute(
         update(plans)
         .where(plans.c.id.in_(ids))

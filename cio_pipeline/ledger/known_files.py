@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, select, tuple_, update
+from sqlalchemy import Connection, select, update
 
-from cio_pipeline.ledger.bulk import chunks
+from cio_pipeline.ledger.given import as_given, rows_given
 from cio_pipeline.ledger.schema import files
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.plans import SealedFile
@@ -43,11 +43,8 @@ def _place(file: SealedFile) -> tuple[str, int]:
 def _digests(
     connection: Connection, sync_id: str, places: Sequence[tuple[str, int]]
 ) -> dict[tuple[str, int], str]:
-    found: dict[tuple[str, int], str] = {}
-    for chunk in chunks(places):
-        query = select(files.c.key, files.c.sequence, files.c.sha256).where(
-            files.c.sync_id == sync_id, tuple_(files.c.key, files.c.sequence).in_(chunk)
-        )
-        for key, sequence, sha256 in connection.execute(query):
-            found[key, sequence] = sha256
-    return found
+    these = rows_given((files.c.sync_id, files.c.key, files.c.sequence), "these")
+    query = select(files.c.key, files.c.sequence, files.c.sha256).where(these)
+    given = as_given([(sync_id, *place) for place in places])
+    rows = connection.execute(query, {"these": given})
+    return {(key, sequence): sha256 for key, sequence, sha256 in rows}

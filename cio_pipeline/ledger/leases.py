@@ -1,13 +1,14 @@
 """Leases: which run may work on which (sync, export), and the tokens that fence off zombies."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 
-from cio_pipeline.ledger.bulk import chunks, insert_missing, name_pairs, of_pairs
+from cio_pipeline.ledger.bulk import chunks, insert_missing, name_pairs
+from cio_pipeline.ledger.given import as_given, of_pairs
 from cio_pipeline.ledger.schema import leases
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.errors import LeaseLost
@@ -59,11 +60,15 @@ class SqlLeases:
 
         return self.database.write(work)
 
-    def check(self, lease: Lease, pair: Pair) -> None:
-        """Raise LeaseLost if the pair's fencing token is no longer this lease's."""
-        of_pair = {"of_sync": pair[0], "of_export": pair[1]}
-        rows = self.database.read(lambda connection: connection.execute(_ONE, of_pair).all())
-        _require(lease, [pair], dict(_by_pair(rows)))
+    def lost(self, lease: Lease, pairs: Collection[Pair]) -> Mapping[Pair, LeaseLost]:
+        """Those of the pairs whose fencing token is no longer this lease's, each as an error."""
+        some = {"pairs": as_given(pairs)}
+        rows = self.database.read(lambda connection: _by_pair(connection.execute(_SOME, some)))
+        return {
+            pair: _lost(lease, [pair])
+            for pair in pairs
+            if not _is_held(lease, pair, rows.get(pair))
+        }
 
     def release(self, lease: Lease) -> None:
         """Give back all pairs that are still this lease's; their tokens stay, to grow on."""
@@ -85,17 +90,8 @@ class SqlLeases:
         return self.database.read(lambda connection: connection.execute(query).scalars().all())
 
 
-_ONE = select(leases).where(
-    leases.c.sync_id == bindparam("of_sync"), leases.c.export == bindparam("of_export")
-)
-"""The lease of one pair, which is asked for before every put."""
-
-_LOCKED = (
-    select(leases)
-    .where(of_pairs(leases))
-    .order_by(leases.c.sync_id, leases.c.export)
-    .with_for_update()
-)
+_SOME = select(leases).where(of_pairs(leases))
+_LOCKED = _SOME.order_by(leases.c.sync_id, leases.c.export).with_for_update()
 _GIVE = (
     update(leases)
     .where(of_pairs(leases))
@@ -113,14 +109,11 @@ def hold(connection: Connection, lease: Lease, pairs: Collection[Pair]) -> None:
 
 def locked(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Row[Any]]:
     """The leases of pairs, their rows locked in one order (on SQLite the whole file is)."""
-    found: dict[Pair, Row[Any]] = {}
-    for chunk in chunks(sorted(set(pairs))):
-        found.update(_by_pair(connection.execute(_LOCKED, {"pairs": chunk})))
-    return found
+    return _by_pair(connection.execute(_LOCKED, {"pairs": as_given(pairs)})) if pairs else {}
 
 
-def _by_pair(rows: Iterable[Row[Any]]) -> Iterator[tuple[Pair, Row[Any]]]:
-    return (((row.sync_id, row.export), row) for row in rows)
+def _by_pair(rows: Iterable[Row[Any]]) -> dict[Pair, Row[Any]]:
+    return {(row.sync_id, row.export): row for row in rows}
 
 
 def _free(pair: Pair, now: datetime) -> dict[str, Any]:
@@ -140,14 +133,18 @@ def _is_held(lease: Lease, pair: Pair, row: Row[Any] | None) -> bool:
 def _require(lease: Lease, pairs: Collection[Pair], rows: Mapping[Pair, Row[Any]]) -> None:
     lost = [pair for pair in pairs if not _is_held(lease, pair, rows.get(pair))]
     if lost:
-        raise LeaseLost(
-            f"The run '{lease.owner}' has no longer the lease of {name_pairs(lost)}.",
-            "Another run took over; nothing needs to be done.",
-        )
+        raise _lost(lease, lost)
+
+
+def _lost(lease: Lease, pairs: Collection[Pair]) -> LeaseLost:
+    return LeaseLost(
+        f"The run '{lease.owner}' has no longer the lease of {name_pairs(pairs)}.",
+        "Another run took over; nothing needs to be done.",
+    )
 
 
 def _give(
     connection: Connection, pairs: Collection[Pair], values: Mapping[str, Any], grow: int = 0
 ) -> None:
-    for chunk in chunks(sorted(pairs)):
-        connection.execute(_GIVE, {**values, "pairs": chunk, "grow": grow})
+    if pairs:
+        connection.execute(_GIVE, {**values, "pairs": as_given(pairs), "grow": grow})

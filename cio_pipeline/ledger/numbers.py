@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection, select
 
-from cio_pipeline.ledger.bulk import chunks, of_pairs, upsert
+from cio_pipeline.ledger.bulk import chunks, upsert
+from cio_pipeline.ledger.given import as_given, of_pairs
 from cio_pipeline.ledger.schema import sequences
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.plans import Plan, SealedFile, SealedPlan, Series
@@ -23,9 +24,8 @@ _NEXT = select(sequences).where(of_pairs(sequences))
 def next_numbers(connection: Connection, pairs: Collection[Pair]) -> dict[Counted, int]:
     """The lowest number never used, of both series of each pair."""
     found = {(*pair, series): 1 for pair in pairs for series in Series}
-    for chunk in chunks(sorted(set(pairs))):
-        for sync_id, export, series, number in connection.execute(_NEXT, {"pairs": chunk}):
-            found[sync_id, export, Series(series)] = number
+    for sync_id, export, series, number in connection.execute(_NEXT, {"pairs": as_given(pairs)}):
+        found[sync_id, export, Series(series)] = number
     return found
 
 

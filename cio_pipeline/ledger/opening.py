@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from cio_pipeline.ledger.bulk import chunks, insert_missing, name_pairs
+from cio_pipeline.ledger.bulk import insert_missing, name_pairs
 from cio_pipeline.ledger.cuts import keep_cuts
+from cio_pipeline.ledger.given import ids_given, of_plans
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.numbers import next_numbers
 from cio_pipeline.ledger.plan_rows import opened, plan_row
@@ -35,21 +36,13 @@ def open_plans(
     return [opened(draft, ids[draft.sync_id, draft.export]) for draft in drafts]
 
 
-_LOCKED = (
-    select(plans)
-    .where(plans.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(plans.c.id)
-    .with_for_update()
-)
+_LOCKED = select(plans).where(of_plans()).order_by(plans.c.id).with_for_update()
 
 
 def lock_plans(connection: Connection, plan_ids: Collection[int]) -> dict[int, RowMapping]:
     """The rows of plans by id, locked."""
-    found: dict[int, RowMapping] = {}
-    for chunk in chunks(sorted(set(plan_ids))):
-        rows = connection.execute(_LOCKED, {"ids": chunk}).mappings()
-        found.update({row["id"]: row for row in rows})
-    return found
+    rows = connection.execute(_LOCKED, {"ids": ids_given(plan_ids)}).mappings()
+    return {row["id"]: row for row in rows}
 
 
 def require_state(

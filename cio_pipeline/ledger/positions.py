@@ -4,13 +4,15 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, Update, exists, or_, select, update
+from sqlalchemy import Connection, Update, bindparam, exists, or_, select, update
 
-from cio_pipeline.ledger.bulk import chunks, name_pairs, pair_in, upsert
+from cio_pipeline.ledger.bulk import chunks, name_pairs, upsert
+from cio_pipeline.ledger.columns import UtcTime
 from cio_pipeline.ledger.cuts import keep_cuts
+from cio_pipeline.ledger.given import as_given, of_pairs
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.registry import generations
-from cio_pipeline.ledger.schema import UNFINISHED, errors, leases, plans, positions, syncs
+from cio_pipeline.ledger.schema import errors, is_unfinished, leases, plans, positions, syncs
 from cio_pipeline.ledger.states import current_positions
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
@@ -20,16 +22,16 @@ from cio_pipeline.pipeline.ports import Pair
 
 def locked_positions(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, datetime]:
     """The positions of the current generations, locked; a pair without one is left out."""
-    found: dict[Pair, datetime] = {}
-    for chunk in chunks(sorted(set(pairs))):
-        query = (
-            current_positions()
-            .where(pair_in(positions, chunk))
-            .order_by(positions.c.sync_id, positions.c.export)
-            .with_for_update(of=positions)
-        )
-        found.update({(s, export): at for s, export, at in connection.execute(query)})
-    return found
+    rows = connection.execute(_LOCKED, {"pairs": as_given(pairs)})
+    return {(sync_id, export): at for sync_id, export, at in rows}
+
+
+_LOCKED = (
+    current_positions()
+    .where(of_pairs(positions))
+    .order_by(positions.c.sync_id, positions.c.export)
+    .with_for_update(of=positions)
+)
 
 
 def move(
@@ -47,12 +49,19 @@ def move(
 def overtake_errors(connection: Connection, to: Mapping[Pair, datetime]) -> None:
     """Mark the errors of windows up to a delivery as overtaken by it."""
     for at in sorted(set(to.values())):
-        for chunk in chunks(sorted(pair for pair, end in to.items() if end == at)):
-            connection.execute(
-                update(errors)
-                .where(pair_in(errors, chunk), errors.c.window_end <= at, ~errors.c.overtaken)
-                .values(overtaken=True)
-            )
+        pairs = [pair for pair, end in to.items() if end == at]
+        connection.execute(_OVERTAKE, {"until": at, "pairs": as_given(pairs)})
+
+
+_OVERTAKE = (
+    update(errors)
+    .where(
+        of_pairs(errors),
+        errors.c.window_end <= bindparam("until", type_=UtcTime),
+        ~errors.c.overtaken,
+    )
+    .values(overtaken=True)
+)
 
 
 def advance(
@@ -122,7 +131,7 @@ def _step(export: str, sync_ids: Collection[str], at: datetime) -> Update:
     c = positions.c
     generation = select(syncs.c.generation).where(syncs.c.id == c.sync_id).scalar_subquery()
     unfinished = exists().where(
-        plans.c.sync_id == c.sync_id, plans.c.export == export, plans.c.state.in_(UNFINISHED)
+        plans.c.sync_id == c.sync_id, plans.c.export == export, is_unfinished()
     )
     return (
         update(positions)
@@ -133,10 +142,8 @@ def _step(export: str, sync_ids: Collection[str], at: datetime) -> Update:
 
 def unfinished_pairs(connection: Connection, pairs: Collection[Pair]) -> set[Pair]:
     """The pairs that have an open or sealed plan."""
-    found: set[Pair] = set()
-    for chunk in chunks(sorted(set(pairs))):
-        query = select(plans.c.sync_id, plans.c.export).where(
-            pair_in(plans, chunk), plans.c.state.in_(UNFINISHED)
-        )
-        found.update((sync_id, export) for sync_id, export in connection.execute(query))
-    return found
+    rows = connection.execute(_UNFINISHED, {"pairs": as_given(pairs)})
+    return {(sync_id, export) for sync_id, export in rows}
+
+
+_UNFINISHED = select(plans.c.sync_id, plans.c.export).where(of_pairs(plans), is_unfinished())

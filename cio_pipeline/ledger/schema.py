@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    literal_column,
 )
 
 from cio_pipeline.ledger.columns import UtcTime, index_where, number, sync_id, unique_while
@@ -120,6 +122,16 @@ plans = Table(
     unique_while("state IN ('open', 'sealed')", "one_unfinished_plan", "sync_id", "export"),
     sqlite_autoincrement=True,
 )
+
+
+def is_unfinished() -> ColumnElement[bool]:
+    """Whether a plan is unfinished.
+
+    With the states in the statement's text: only then do databases see that the index of unfinished
+    plans will do, and do not walk through all plans there ever were.
+    """
+    return plans.c.state.in_([literal_column(f"'{state}'") for state in UNFINISHED])
+
 
 files = Table(
     "files",

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.ledger.bulk import chunks
+from cio_pipeline.ledger.given import as_given, ids_given, of_plans, rows_given
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.numbers import use_numbers
 from cio_pipeline.ledger.opening import lock_plans, require_state
@@ -39,13 +40,9 @@ def seal(connection: Connection, lease: Lease, sealed: Sequence[SealedPlan], now
 def _require_same(connection: Connection, sealed: Collection[SealedPlan]) -> None:
     """Raise DigestMismatch unless sealed plans bring the files that they were sealed with."""
     stored: dict[int, dict[tuple[str, int], str]] = {one.plan.plan_id: {} for one in sealed}
-    for chunk in chunks(stored):
-        query = (
-            select(files.c.plan_id, files.c.key, files.c.sequence, files.c.sha256)
-            .join(plans, plans.c.id == files.c.plan_id)
-            .where(files.c.plan_id.in_(chunk), is_under_way())
-        )
-        for plan_id, key, sequence, sha256 in connection.execute(query):
+    if stored:
+        rows = connection.execute(_DIGESTS, {"ids": ids_given(stored)})
+        for plan_id, key, sequence, sha256 in rows:
             stored[plan_id][key, sequence] = sha256
     for one in sealed:
         before = stored[one.plan.plan_id]
@@ -60,6 +57,13 @@ def _require_same(connection: Connection, sealed: Collection[SealedPlan]) -> Non
             )
 
 
+_DIGESTS = (
+    select(files.c.plan_id, files.c.key, files.c.sequence, files.c.sha256)
+    .join(plans, plans.c.id == files.c.plan_id)
+    .where(of_plans(), is_under_way())
+)
+
+
 def _require_own_keys(connection: Connection, sealed: Collection[SealedPlan]) -> None:
     keys = [
         (one.plan.sync_id, file.key)
@@ -68,17 +72,19 @@ def _require_own_keys(connection: Connection, sealed: Collection[SealedPlan]) ->
         for file in one.files
     ]
     taken = {key for key, times in Counter(keys).items() if times > 1}
-    for chunk in chunks(keys):
-        query = select(files.c.sync_id, files.c.key).where(
-            tuple_(files.c.sync_id, files.c.key).in_(chunk)
-        )
-        taken.update((sync_id, key) for sync_id, key in connection.execute(query))
+    known = connection.execute(_KNOWN_KEYS, {"keys": as_given(keys)})
+    taken.update((sync_id, key) for sync_id, key in known)
     if taken:
         sync_id, key = min(taken)
         raise LedgerError(
             f"The key {key} of sync '{sync_id}' is planned twice.",
             "Give each export of the sync a stem of its own.",
         )
+
+
+_KNOWN_KEYS = select(files.c.sync_id, files.c.key).where(
+    rows_given((files.c.sync_id, files.c.key), "keys")
+)
 
 
 def _insert_files(connection: Connection, sealed: Collection[SealedPlan]) -> None:
@@ -91,13 +97,13 @@ def _insert_files(connection: Connection, sealed: Collection[SealedPlan]) -> Non
         connection.execute(insert(files), chunk)
 
 
+_SEALED = update(plans).where(of_plans()).values(state=PlanState.SEALED.value)
+
+
 def _mark(connection: Connection, sealed: Collection[SealedPlan], now: datetime) -> None:
-    for chunk in chunks(one.plan.plan_id for one in sealed):
-        connection.execute(
-            update(plans)
-            .where(plans.c.id.in_(chunk))
-            .values(state=PlanState.SEALED.value, sealed_at=now)
-        )
+    if sealed:
+        ids = ids_given(one.plan.plan_id for one in sealed)
+        connection.execute(_SEALED.values(sealed_at=now), {"ids": ids})
     resolving = [
         {"of": one.plan.plan_id, "identities": json.dumps(one.resolved)}
         for one in sealed

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.known_files import not_known
 from cio_pipeline.ledger.plan_rows import file_row, opened, plan_row
-from cio_pipeline.ledger.schema import UNFINISHED, counters, files, plans
+from cio_pipeline.ledger.schema import counters, files, is_unfinished, plans
 from cio_pipeline.model.plans import PlanState
 from cio_pipeline.pipeline.ports.recovery import UnderWay
 
@@ -59,7 +59,7 @@ def _plan_id(connection: Connection, found: UnderWay, now: datetime) -> int:
         plans.c.generation == draft.generation,
         plans.c.upper_at == draft.upper.at,
         plans.c.lower_at.is_(None),
-        plans.c.state.in_(UNFINISHED),
+        is_unfinished(),
     )
     known = connection.scalar(query)
     if known is not None:
@@ -70,7 +70,7 @@ def _plan_id(connection: Connection, found: UnderWay, now: datetime) -> int:
         .where(
             plans.c.sync_id == draft.sync_id,
             plans.c.export == draft.export,
-            plans.c.state.in_(UNFINISHED),
+            is_unfinished(),
         )
         .values(state=PlanState.ABANDONED.value, closed_at=now)
     )

@@ -9,7 +9,15 @@ from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func,
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.cuts import cuts_by_time
 from cio_pipeline.ledger.plan_rows import is_committed, plan_of
-from cio_pipeline.ledger.schema import UNFINISHED, cuts, files, plans, positions, sequences, syncs
+from cio_pipeline.ledger.schema import (
+    cuts,
+    files,
+    is_unfinished,
+    plans,
+    positions,
+    sequences,
+    syncs,
+)
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Plan, Sent, Series
 from cio_pipeline.model.registry import ExportState, RegisteredSync
@@ -113,7 +121,7 @@ def _cut(cuts_by_time: Mapping[datetime, Cut], at: datetime | None) -> Cut | Non
 _EXPORTS: BindParameter[str] = bindparam("exports", expanding=True)
 # Made once: SQLAlchemy takes longer to make a statement than SQLite to answer it.
 _POSITIONS = current_positions().where(positions.c.export.in_(_EXPORTS))
-_IS_OPEN = and_(plans.c.export.in_(_EXPORTS), plans.c.state.in_(UNFINISHED))
+_IS_OPEN = and_(plans.c.export.in_(_EXPORTS), is_unfinished())
 _OPEN_PLANS = select(plans).where(_IS_OPEN)
 _NUMBERS = select(sequences).where(sequences.c.export.in_(_EXPORTS))
 _REFERRED_TO = select(cuts).where(

@@ -9,6 +9,7 @@ from datetime import timedelta
 from cio_pipeline.model.errors import CioError, LeaseLost
 from cio_pipeline.model.registry import Lease
 from cio_pipeline.pipeline.ports import Clock, Leases, Pair
+from cio_pipeline.pipeline.together import Together
 
 TTL = timedelta(minutes=5)
 """How long a lease outlives the last heartbeat of its run."""
@@ -17,7 +18,7 @@ TTL = timedelta(minutes=5)
 class HeldLease:
     """A lease that a thread renews until it is released.
 
-    A run that loses it learns so at the next check: `leases.check` and every write to the ledger
+    A run that loses it learns so at the next check: `leases.lost` and every write to the ledger
     compare the fencing token, the heartbeat only keeps others from taking over.
 
     Pairs that somebody still works on when it is released (`kept`) are given back afterwards.
@@ -30,6 +31,7 @@ class HeldLease:
         self._changing = threading.Lock()
         self._kept: set[Pair] = set()
         self._released = False
+        self._lost = Together[Pair, LeaseLost](lambda pairs: leases.lost(self.lease, pairs))
         self.lease = lease
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         if lease.tokens:
@@ -46,9 +48,20 @@ class HeldLease:
 
     def check(self, pair: Pair) -> None:
         """Raise LeaseLost if another run has taken over the pair, or if it was given up."""
+        self._require_unreleased()
+        lost = self._lost.of(pair)
+        if lost is not None:
+            raise lost
+
+    def check_all(self, pairs: Collection[Pair]) -> None:
+        """The same for many, in one statement."""
+        self._require_unreleased()
+        for lost in self._leases.lost(self.lease, pairs).values():
+            raise lost
+
+    def _require_unreleased(self) -> None:
         if self._released:
             raise LeaseLost("The run did not wait for this any longer.", "The next one goes on.")
-        self._leases.check(self.lease, pair)
 
     @contextmanager
     def kept(self, pair: Pair) -> Generator[None]:

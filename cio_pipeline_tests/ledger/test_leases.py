@@ -2,11 +2,17 @@ import pytest
 
 from cio_pipeline.ledger.open import SqlLedger
 from cio_pipeline.model.errors import LeaseLost
-from cio_pipeline.model.registry import LeaseHolder
+from cio_pipeline.model.registry import Lease, LeaseHolder
+from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline_tests.ledger.build import PEOPLE, T0, TTL, claim
 
 EVENTS = ("acme", "events")
 LATER = T0 + TTL
+
+
+def require(ledger: SqlLedger, lease: Lease, pair: Pair = PEOPLE) -> None:
+    for lost in ledger.leases.lost(lease, [pair]).values():
+        raise lost
 
 
 def test_a_free_pair_is_granted_and_a_held_one_names_its_holder(ledger: SqlLedger):
@@ -22,29 +28,37 @@ def test_an_expired_lease_is_taken_over_and_its_owner_fenced_off(ledger: SqlLedg
     taken = claim(ledger, PEOPLE, owner="run-2", now=LATER)
     assert taken.tokens[PEOPLE] == 2
     for use in (
-        lambda: ledger.leases.check(zombie, PEOPLE),
+        lambda: require(ledger, zombie),
         lambda: ledger.leases.renew(zombie, LATER, TTL),
     ):
         with pytest.raises(LeaseLost, match="'people' of sync 'acme'"):
             use()
     ledger.leases.release(zombie)
-    ledger.leases.check(taken, PEOPLE)
+    require(ledger, taken)
 
 
 def test_claiming_again_as_the_same_owner_fences_off_the_earlier_self(ledger: SqlLedger):
     before = claim(ledger)
     after = claim(ledger)
     assert after.tokens[PEOPLE] == before.tokens[PEOPLE] + 1
-    ledger.leases.check(after, PEOPLE)
+    require(ledger, after)
     with pytest.raises(LeaseLost):
-        ledger.leases.check(before, PEOPLE)
+        require(ledger, before)
+
+
+def test_each_lost_pair_among_many_is_told_by_name(ledger: SqlLedger):
+    lease = claim(ledger, PEOPLE, EVENTS)
+    claim(ledger, EVENTS, owner="run-2", now=LATER)
+    lost = ledger.leases.lost(lease, [PEOPLE, EVENTS, ("nobody", "people")])
+    assert lost.keys() == {EVENTS, ("nobody", "people")}
+    assert "'events' of sync 'acme'" in str(lost[EVENTS])
 
 
 def test_a_released_pair_is_free_and_its_token_grows_on(ledger: SqlLedger):
     first = claim(ledger)
     ledger.leases.release(first)
     with pytest.raises(LeaseLost):
-        ledger.leases.check(first, PEOPLE)
+        require(ledger, first)
     assert claim(ledger, owner="run-2").tokens[PEOPLE] == 2
 
 
@@ -66,7 +80,7 @@ def test_renewing_when_one_pair_is_lost_renews_none(ledger: SqlLedger):
 def test_a_pair_that_was_never_claimed_is_not_held(ledger: SqlLedger):
     lease = claim(ledger, PEOPLE)
     with pytest.raises(LeaseLost):
-        ledger.leases.check(lease, EVENTS)
+        require(ledger, lease, EVENTS)
 
 
 def test_thousands_of_pairs_go_in_bulk(ledger: SqlLedger):

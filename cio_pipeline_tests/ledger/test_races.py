@@ -103,7 +103,8 @@ def _deliver_once(ledger: SqlLedger, pair: Pair, owner: str, step: int) -> None:
             return
         (plan,) = ledger.plans.open(lease, [draft(known, upper)], T0)
     ledger.plans.seal(lease, [sealed(plan, 1 + plan.plan_id % 2)], T0)
-    ledger.leases.check(lease, pair)
+    if ledger.leases.lost(lease, [pair]):
+        return
     ledger.plans.commit(lease, [plan], T0)
 
 

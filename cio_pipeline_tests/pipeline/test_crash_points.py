@@ -33,7 +33,7 @@ KINDS = {
     "plans.open",
     "spool.folder",
     "plans.seal",
-    "leases.check",
+    "leases.lost",
     "destination.put",
     "plans.commit",
     "spool.discard",

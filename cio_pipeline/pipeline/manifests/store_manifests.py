@@ -92,8 +92,7 @@ def _store(
 ) -> None:
     lasts = services.ledger.manifests.lasts([one.sync_id for one in listings])
     # In this order: had another run gone on from `last` by now, its lease would show here.
-    for one in listings:
-        held.check((one.sync_id, CHAIN))
+    held.check_all([(one.sync_id, CHAIN) for one in listings])
     now = services.clock()
     made = [_manifest(one, lasts.get(one.sync_id), window, now) for one in listings]
     services.ledger.manifests.store([(manifest, render(manifest)) for manifest in made])

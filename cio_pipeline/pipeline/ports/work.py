@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.plans import Plan, PlanDraft, SealedFile, SealedPlan
 from cio_pipeline.model.registry import Lease, LeaseHolder
 from cio_pipeline.pipeline.ports.units import Pair
@@ -43,8 +44,8 @@ class Leases(Protocol):
         """Push the expiry of all pairs; raises LeaseLost if any is another's."""
         ...
 
-    def check(self, lease: Lease, pair: Pair) -> None:
-        """Raise LeaseLost if the pair's fencing token is no longer this lease's."""
+    def lost(self, lease: Lease, pairs: Collection[Pair]) -> Mapping[Pair, LeaseLost]:
+        """Those of the pairs whose fencing token is no longer this lease's, each as an error."""
         ...
 
     def release(self, lease: Lease) -> None:
