@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy import event
 
+from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline_tests.cost.counting import fill, small_world
+from cio_pipeline_tests.world import window
 
 GROW = {"plans", "files", "manifests", "errors", "quarantine", "cuts", "sync_history"}
 """Tables that get rows with windows and with changes of syncs."""
@@ -18,7 +20,7 @@ _SCAN = re.compile(rf"SCAN (\w+)\b(?! USING (COVERING )?INDEX ({_WAITING}))")
 
 
 def scanned(root: Path) -> dict[str, set[str]]:
-    """The statements of a window with changes that walk through a table, by the table's name."""
+    """The statements of a window, and of a look of the sensor, that walk through a table."""
     world = small_world(root, 2, "people", 5, "people", "deliveries")
     fill(world, "people", 2, range(3, 7), window=1)
     engine = world.ledger.database.engine
@@ -30,6 +32,9 @@ def scanned(root: Path) -> dict[str, set[str]]:
     event.listen(engine, "before_cursor_execute", note)
     try:
         assert world.run(1, "people", "deliveries")
+        world.ledger.registry.states(list(EXPORTS))
+        world.ledger.errors.since(window(0).end)
+        world.ledger.errors.of_window(window(1).end)
     finally:
         event.remove(engine, "before_cursor_execute", note)
     found: dict[str, set[str]] = {}
