@@ -2,8 +2,14 @@
 
 import threading
 import time
+from collections.abc import Callable
 
-from cio_pipeline.pipeline.delivering.in_parallel import in_parallel
+import pytest
+
+from cio_pipeline.pipeline.delivering import in_parallel as module
+from cio_pipeline.pipeline.delivering.in_parallel import FEW, in_parallel
+
+MOST = 16
 
 
 def test_o8_the_slowest_is_waited_for_as_long_as_others_were_begun_lately() -> None:
@@ -44,3 +50,22 @@ def test_what_ended_while_the_caller_was_busy_is_not_given_up() -> None:
         if not item:
             time.sleep(0.9)
     assert ended == [0.0, 0.3, 0.5]
+
+
+def test_work_that_waits_gets_many_threads_and_other_work_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert len(threads_of(lambda _: time.sleep(0.1))) == MOST
+    # So long that a busy machine does not look like work that waits.
+    monkeypatch.setattr(module, "STILL", 60.0)
+    assert len(threads_of(lambda _: None)) <= FEW
+
+
+def threads_of(work: Callable[[int], None]) -> set[str]:
+    """Which threads worked, of at most MOST."""
+
+    def note(item: int) -> str:
+        work(item)
+        return str(threading.get_ident())
+
+    return {thread for _, thread, _ in in_parallel(note, range(100), MOST)}

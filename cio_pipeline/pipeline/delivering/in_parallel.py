@@ -1,13 +1,21 @@
 """Doing the same for many at a time, without waiting for ever for the slowest."""
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+FEW = 2
+"""Threads to begin with: where work does not wait, more of them only wait for each other."""
+
+STILL = 0.01
+"""Seconds without an end after which there are twice as many: their work waits for something."""
 
 
 def in_parallel(
@@ -18,48 +26,83 @@ def in_parallel(
     Once all that is being worked on was begun more than `patience` seconds ago, it is given up: it
     is not returned, and goes on unheeded. What `work` raises is raised here.
     """
-    if len(items) == 1 and patience is None:
-        yield (items[0], *_timed(work, items[0]))
-        return
-    ended: SimpleQueue[Future[tuple[R, float]]] = SimpleQueue()
-    pool = ThreadPoolExecutor(min(threads, len(items) or 1), thread_name_prefix="deliver")
-    under_way: dict[int, float] = {}
-
-    def run(number: int) -> tuple[R, float]:
-        under_way[number] = time.monotonic()
-        return _timed(work, items[number])
-
-    waiting = {pool.submit(run, number): number for number in range(len(items))}
-    for future in waiting:
-        future.add_done_callback(ended.put)
-    given_up = False
+    servers = _Servers(work, items)
+    servers.begin(min(FEW, threads))
+    waited_for, given_up = len(items), False
     try:
-        while waiting and not given_up:
+        while waited_for and not given_up:
+            more = min(len(servers.threads), threads - len(servers.threads), len(servers.todo))
+            left = _left(servers.under_way, patience)
             try:
-                future = ended.get(timeout=_left(under_way, patience))
+                number, result, seconds = servers.ended.get(
+                    timeout=min(left, STILL) if more else left
+                )
             except Empty:
-                given_up = _left(under_way, patience) == 0
+                given_up = _left(servers.under_way, patience) == 0
+                servers.begin(0 if given_up else more)
                 continue
-            number = waiting.pop(future)
-            del under_way[number]
-            yield (items[number], *future.result())
+            waited_for -= 1
+            del servers.under_way[number]
+            yield items[number], result.result(), seconds
     finally:
         # Those whose turn had not come yet get threads that nobody occupies.
-        unstarted = [items[number] for future, number in waiting.items() if future.cancel()]
-        pool.shutdown(wait=not given_up)
+        unstarted = servers.stop(wait=not given_up)
     if given_up and unstarted:
         yield from in_parallel(work, unstarted, threads, patience)
 
 
-def _left(under_way: Mapping[int, float], patience: float | None) -> float | None:
-    """How long to wait still for what was begun last; None: for ever."""
+class _Servers(Generic[T, R]):
+    """Threads that work on what is `todo`.
+
+    `under_way` tells by number when each was begun whose end nobody has heard of yet.
+    """
+
+    def __init__(self, work: Callable[[T], R], items: Sequence[T]) -> None:
+        self._work = work
+        self.todo = deque(enumerate(items))
+        self.under_way: dict[int, float] = {}
+        self.ended: SimpleQueue[tuple[int, Future[R], float]] = SimpleQueue()
+        self.threads: list[threading.Thread] = []
+
+    def begin(self, number: int) -> None:
+        """Start so many more threads."""
+        for _ in range(number):
+            self.threads.append(threading.Thread(target=self._serve, name="deliver"))
+            self.threads[-1].start()
+
+    def stop(self, *, wait: bool) -> list[T]:
+        """Begin nothing more; returns what was not begun yet."""
+        unstarted = [item for _, item in iter(self._next, None)]
+        for thread in self.threads if wait else ():
+            thread.join()
+        return unstarted
+
+    def _next(self) -> tuple[int, T] | None:
+        try:
+            return self.todo.popleft()
+        except IndexError:
+            return None
+
+    def _serve(self) -> None:
+        for number, item in iter(self._next, None):
+            begun = self.under_way[number] = time.monotonic()
+            result = _result(self._work, item)
+            self.ended.put((number, result, time.monotonic() - begun))
+
+
+def _result(work: Callable[[T], R], item: T) -> Future[R]:
+    result: Future[R] = Future()
+    try:
+        result.set_result(work(item))
+    except BaseException as error:  # noqa: BLE001 - raised by result(), in the caller's thread
+        result.set_exception(error)
+    return result
+
+
+def _left(under_way: Mapping[int, float], patience: float | None) -> float:
+    """How long to wait still for what was begun last."""
     if patience is None:
-        return None
+        return threading.TIMEOUT_MAX
     now = time.monotonic()
     # A copy: threads begin others meanwhile.
     return max(0.0, max(list(under_way.values()), default=now) + patience - now)
-
-
-def _timed(work: Callable[[T], R], item: T) -> tuple[R, float]:
-    start = time.monotonic()
-    return work(item), time.monotonic() - start

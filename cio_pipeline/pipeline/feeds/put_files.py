@@ -18,7 +18,7 @@ def put_files(
     """See `maker.Put`."""
     destination = services.destinations(sync)
     for file in sealed.files:
-        lease.check((sealed.plan.sync_id, sealed.plan.export))
+        lease.recheck((sealed.plan.sync_id, sealed.plan.export))
         announce(services, sync, destination)
         with in_flight.holding(file.bytes):
             destination.put(file.key, services.spool.path(file.spool), file.sha256)

@@ -191,7 +191,7 @@ def _put(services: Services, held: HeldLease, registered: RegisteredSync) -> Put
     def put_all() -> None:
         destination = services.destinations(sync)
         for _, ordinal, body in services.ledger.manifests.unput([sync.id]):
-            held.check((sync.id, CHAIN))
+            held.recheck((sync.id, CHAIN))
             _put_one(destination, sync, manifest_key(ordinal), body)
             ordinals.append(ordinal)
 
