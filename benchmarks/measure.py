@@ -22,9 +22,13 @@ _ROOT = Path(__file__).parents[1]
 
 @dataclass
 class Cost:
-    """CPU seconds of the process and its children, wall seconds, and bytes asked of read()."""
+    """CPU seconds of the process and its children, wall seconds, and bytes asked of read().
+
+    `kernel` is the part of `cpu` that was spent in the kernel.
+    """
 
     cpu: float = 0.0
+    kernel: float = 0.0
     wall: float = 0.0
     read_bytes: int = 0
 
@@ -33,11 +37,13 @@ class Cost:
 def measured() -> Generator[Cost]:
     """The cost of the block, filled in at its end."""
     cost = Cost()
-    cpu, wall, read = _cpu(), time.monotonic(), _read_bytes()
+    (user, kernel), wall, read = _cpu(), time.monotonic(), _read_bytes()
     try:
         yield cost
     finally:
-        cost.cpu = _cpu() - cpu
+        now = _cpu()
+        cost.cpu = sum(now) - user - kernel
+        cost.kernel = now[1] - kernel
         cost.wall = time.monotonic() - wall
         cost.read_bytes = _read_bytes() - read
 
@@ -72,9 +78,10 @@ def _main() -> None:
     sys.stdout.write(f"\n{json.dumps(found)}\n")
 
 
-def _cpu() -> float:
+def _cpu() -> tuple[float, float]:
+    """Seconds in programs and in the kernel."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    return sum(usage.ru_utime for usage in usages), sum(usage.ru_stime for usage in usages)
 
 
 def _read_bytes() -> int:

@@ -29,11 +29,12 @@ def run_busy(data: Path, scale: float) -> Report:
         f"One window: {syncs} syncs, {len(EXPORTS)} exports, changes in each",
         f"{GOAL_BUSY_CPU * syncs // SYNCS} CPU s, peak under {GOAL_BUSY_MIB:,} MiB",
         f"{found['cpu']:.1f} CPU s, {found['peak']:,} MiB",
-        ("files", "CPU s", "files per CPU s", "files per s", "peak MiB"),
+        ("files", "CPU s", "of these the kernel's", "files per CPU s", "files per s", "peak MiB"),
         [
             (
                 f"{found['files']:,}",
                 f"{found['cpu']:.1f}",
+                f"{found['kernel']:.1f}",
                 f"{rate:,.0f}",
                 f"{found['files'] / found['wall']:,.0f}",
                 f"{found['peak']:,}",

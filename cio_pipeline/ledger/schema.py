@@ -127,8 +127,8 @@ plans = Table(
 def is_unfinished() -> ColumnElement[bool]:
     """Whether a plan is unfinished.
 
-    With the states in the statement's text: only then do databases see that the index of unfinished
-    plans will do, and do not walk through all plans there ever were.
+    With the states in the statement's text: only then does SQLite see that the index of unfinished
+    plans will do, and does not walk through all plans there ever were.
     """
     return plans.c.state.in_([literal_column(f"'{state}'") for state in UNFINISHED])
 
