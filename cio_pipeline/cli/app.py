@@ -1,50 +1,97 @@
-"""The root of the command line: its verbs, and how errors are shown."""
+"""The root of the command line: its verbs, and how errors are shown.
+
+A verb's module is imported when the verb is called: `--help` need not wait for Polars, SQLAlchemy
+and the clients of the stores.
+"""
 
 import sys
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
 
 from cio_pipeline import __version__
-from cio_pipeline.cli import (
-    demo,
-    export,
-    ledger,
-    lifecycle,
-    plan,
-    quarantine,
-    source,
-    sync,
-    validation,
-    verify,
-)
 from cio_pipeline.model.errors import CioError
+
+VERBS = {
+    "source": "Create the source tables, load files into them, look at them.",
+    "sync": "Register syncs, look at them, and all that happens in the life of one.",
+    "quarantine": "Rows that break the contract: list them, send them once mended.",
+    "ledger": "Check and back up the ledger; bring it back after a loss.",
+    "plan": "What the next sync would send and why; abandon a plan that is stuck.",
+    "export": "Run one window, or all from one to another; the runs show up in the Dagster UI.",
+    "verify": "Prove from bucket and manifests that nothing is missing, doubled or altered.",
+    "demo": "Simulate a platform, export its history and some windows, verify, show the bucket.",
+    "version": "Print the version.",
+}
+"""What `--help` says of each verb. The module of its name holds the verb itself: an `app` with
+verbs below it, or a function."""
+
+
+class Verbs(TyperGroup):
+    """The verbs by name, each loaded when it is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {name: TyperCommand(name, help=text) for name, text in VERBS.items()}
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the library's signature
+        """A verb, loaded; None if there is none of that name."""
+        return loaded(cmd_name) if cmd_name in self.commands else None
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """List the verbs with what is said of them here; none is loaded for it."""
+        listed = TyperGroup(
+            name=self.name,
+            commands=[*self.commands.values()],
+            params=self.params,
+            help=self.help,
+        )
+        listed.format_help(ctx, formatter)
+
+
+def loaded(verb: str) -> TyperGroup | TyperCommand:
+    """A verb as its module has it."""
+    module = import_module(f"cio_pipeline.cli.{verb}")
+    if hasattr(module, "app"):
+        found: Any = get_group(module.app)
+        found.help = VERBS[verb]
+    else:
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command(verb)(getattr(module, verb))
+        found = get_command(alone)
+    found.name = verb
+    return found
+
 
 app = typer.Typer(
     name="cio-pipeline",
+    cls=Verbs,
     help="A data-out feed for every workspace, on tables that you own.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-lifecycle.add_to(sync.app)
-app.add_typer(source.app, name="source")
-sync.app.command()(validation.validate)
-sync.app.command()(validation.policy)
-app.add_typer(sync.app, name="sync")
-app.add_typer(quarantine.app, name="quarantine")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(plan.app, name="plan")
-app.command()(export.export)
-app.command()(verify.verify)
-app.command()(demo.demo)
 
 
-@app.command()
-def version() -> None:
-    """Print the version."""
-    typer.echo(__version__)
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help=VERBS["version"]),
+    ] = False,
+) -> None:
+    """A data-out feed for every workspace, on tables that you own."""
 
 
 def main() -> None:

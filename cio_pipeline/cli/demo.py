@@ -92,7 +92,7 @@ def demo(  # noqa: PLR0917 - each option is given by its name
         typer.Option(help="A sync file in place of the demo's own.", exists=True, dir_okay=False),
     ] = None,
 ) -> None:
-    """Simulate a platform, export its history and then some windows, verify, show the bucket."""
+    """Simulate a platform, export its history and some windows, verify, show the bucket."""
     place = _place(settings())
     if advance:
         with progress() as bar:

@@ -19,7 +19,7 @@ from cio_pipeline.pipeline.recovery import rebuild as recovery
 from cio_pipeline.pipeline.syncs.sync_file import check_together, read_sync_file
 from cio_pipeline.settings import settings
 
-app = typer.Typer(help="Check and back up the ledger; bring it back after a loss.")
+app = typer.Typer()
 
 
 @app.command()

@@ -12,7 +12,7 @@ from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
 from cio_pipeline.pipeline.planning.preview import preview
 from cio_pipeline.pipeline.recovery import abandon as use_case
 
-app = typer.Typer(help="What the next sync would send and why; abandon a plan that is stuck.")
+app = typer.Typer()
 
 Window = Annotated[
     str | None, typer.Option("--window", help="A time in the window (UTC); default: last closed.")

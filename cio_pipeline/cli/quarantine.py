@@ -10,7 +10,7 @@ from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 
-app = typer.Typer(help="Rows that break the contract: list them, send them once mended.")
+app = typer.Typer()
 
 Syncs = Annotated[list[str] | None, typer.Option("--sync", help="Only this sync; repeatable.")]
 

@@ -26,7 +26,7 @@ from cio_pipeline.sources.status import TableStatus, table_statuses
 from cio_pipeline.sources.tables import commit, create_tables
 from cio_pipeline.wiring import now
 
-app = typer.Typer(help="Create the source tables, load files into them, look at them.")
+app = typer.Typer()
 
 
 app.command()(pull)

@@ -7,16 +7,18 @@ import typer
 from cio_pipeline.cli.apply import apply
 from cio_pipeline.cli.context import services
 from cio_pipeline.cli.key_preview import key_preview
+from cio_pipeline.cli.lifecycle import add_to
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson, SyncId
 from cio_pipeline.cli.sync_history import history, print_history
+from cio_pipeline.cli.validation import policy, validate
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import ExportState, RegisteredSync
 from cio_pipeline.pipeline.services import Services
 
-app = typer.Typer(help="Register syncs, look at them, and all that happens in the life of one.")
+app = typer.Typer()
 app.command()(apply)
 app.command()(history)
 app.command()(key_preview)
@@ -140,3 +142,8 @@ def _progress(plan: Plan) -> str:
     return (
         f"{plan.mode} {plan.slice}/{plan.slices} slices, {plan.sent.rows:,} rows, {files:,} files"
     )
+
+
+add_to(app)
+app.command()(validate)
+app.command()(policy)

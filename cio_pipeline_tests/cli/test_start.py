@@ -1,0 +1,58 @@
+"""The command line starts without what its verbs work with, and tells of each verb what it does."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from cio_pipeline import __version__
+from cio_pipeline.cli.app import VERBS, app, loaded
+
+HEAVY = {"polars", "deltalake", "sqlalchemy", "pyarrow", "azure", "boto3", "dagster", "obstore"}
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """Top-level modules that a call of the command line leaves imported."""
+    code = (
+        "import json, sys; from cio_pipeline.cli.app import app\n"
+        "try: app(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "found = sorted({name.partition('.')[0] for name in sys.modules})\n"
+        "print(json.dumps(found), file=sys.stderr)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(ran.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("version",)])
+def test_no_library_of_the_verbs_is_waited_for(arguments: tuple[str, ...]) -> None:
+    assert not imported_by(*arguments) & HEAVY
+
+
+def test_listing_local_syncs_waits_for_no_store_client(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIO_HOME", str(tmp_path_factory.mktemp("home")))
+    assert not imported_by("sync", "list") & {"azure", "boto3", "dagster"}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_says_of_itself_what_the_list_says(verb: str) -> None:
+    assert (loaded(verb).help or "").splitlines()[0] == VERBS[verb]
+    shown = CliRunner().invoke(app, [verb, "--help"], terminal_width=200)
+    assert shown.exit_code == 0
+    assert f"Usage: root {verb}" in shown.stdout or f"{verb} [" in shown.stdout
+
+
+def test_the_list_names_every_verb_and_a_slip_is_told() -> None:
+    shown = CliRunner().invoke(app, ["--help"])
+    assert all(verb in shown.stdout for verb in VERBS)
+    slip = CliRunner().invoke(app, ["exprt"])
+    assert slip.exit_code == 2
+    assert "exprt" in slip.output
+    assert "export" in slip.output
+    assert CliRunner().invoke(app, ["--version"]).stdout.strip() == __version__
