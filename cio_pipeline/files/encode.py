@@ -14,6 +14,7 @@ from polars.io.partition import FileProviderArgs, SinkedPathsCallbackArgs
 from cio_pipeline.contracts.arrow import arrow_schema
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.fingerprint import fingerprint
+from cio_pipeline.files.converted_types import ConvertedTypes
 from cio_pipeline.files.fit import Shape, fitted, named_errors
 from cio_pipeline.files.footers import entries, measure
 from cio_pipeline.files.spool import Spool
@@ -148,6 +149,9 @@ def _sink(rows: pl.LazyFrame, shape: Shape, target: Path) -> dict[Path, _Written
         sinked_paths_callback=note,
         engine="streaming",
     )
+    types = ConvertedTypes()
+    for path in written:
+        types.add(path)
     return written
 
 

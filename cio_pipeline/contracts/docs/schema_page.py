@@ -14,8 +14,9 @@ Generated from the declarations in `cio_pipeline/contracts`; change those and ru
 pages that this contract follows: the one on Amazon S3 for v5, the one on Azure for v4.
 
 **Types in Parquet.** INTEGER is INT64, STRING a UTF-8 STRING, BOOLEAN a BOOLEAN, TIMESTAMP an
-INT64 TIMESTAMP(isAdjustedToUTC) in microseconds (milliseconds with `timestamp_unit: ms`), LIST OF
-STRING a LIST. *Required* columns are REQUIRED, *Nullable* and *Optional* ones OPTIONAL. The schema
+INT64 TIMESTAMP(isAdjustedToUTC) in microseconds (milliseconds with `timestamp_unit: ms`) that also
+carries the old ConvertedType, LIST OF STRING a LIST. *Required* columns are REQUIRED, *Nullable*
+and *Optional* ones OPTIONAL. The schema
 is the same in every file of an export, also where a column is null throughout, and the order of
 the columns is part of the contract.
 

@@ -1,0 +1,83 @@
+"""The old ConvertedType of times, put into Parquet footers that name the logical type alone (D2).
+
+Polars writes none for times, and readers that know nothing else see bare integers. A footer begins
+with the schema, and its offsets point to what lies before it: so it may grow.
+"""
+
+import os
+from pathlib import Path
+
+from cio_pipeline.files.thrift import I32, STRUCT, Field, Struct, header, read_structs, zigzag
+
+_TAIL = 8
+"""Bytes behind a footer: its length and `PAR1`."""
+
+_SCHEMA = 2
+"""Field of a footer."""
+
+_CONVERTED_TYPE, _LOGICAL_TYPE = 6, 10
+"""Fields of an element of the schema."""
+
+_NUMBERS = {1: 9, 2: 10}
+"""Field of a TimeUnit (MILLIS, MICROS) → TIMESTAMP_MILLIS, TIMESTAMP_MICROS."""
+
+
+class ConvertedTypes:
+    """Mends files that are whole; a schema that comes again is not walked through again."""
+
+    def __init__(self) -> None:
+        self._schemas: tuple[bytes, bytes] | None = None
+
+    def add(self, path: Path) -> None:
+        """Give the times of a Parquet file their ConvertedType, in place; raises OSError.
+
+        A file that has them, or has no times, stays as it is.
+        """
+        file = os.open(path, os.O_RDWR)
+        try:
+            end = os.fstat(file).st_size - _TAIL
+            tail = os.pread(file, _TAIL, end)
+            size = int.from_bytes(tail[:4], "little")
+            footer = os.pread(file, size, end - size)
+            mended = self._mended(footer)
+            if mended != footer:
+                rest = memoryview(mended + len(mended).to_bytes(4, "little") + tail[4:])
+                place = end - size
+                while rest:
+                    written = os.pwrite(file, rest, place)
+                    rest, place = rest[written:], place + written
+        finally:
+            os.close(file)
+
+    def _mended(self, footer: bytes) -> bytes:
+        if self._schemas is None or not footer.startswith(self._schemas[0]):
+            self._schemas = _schemas(footer)
+        before, after = self._schemas
+        return after + footer[len(before) :]
+
+
+def _schemas(footer: bytes) -> tuple[bytes, bytes]:
+    """The footer up to the end of its schema, as it is and as it should be."""
+    schema, end = read_structs(footer, _SCHEMA)
+    mended, at = b"", 0
+    for element in schema:
+        number = _missing(element)
+        if number is not None:
+            logical = element[_LOGICAL_TYPE]
+            mended += footer[at : logical.at]
+            mended += bytes((header(_CONVERTED_TYPE, logical.before, I32), zigzag(number)))
+            mended += bytes((header(_LOGICAL_TYPE, _CONVERTED_TYPE, STRUCT),))
+            at = logical.at + 1
+    return footer[:end], mended + footer[at:end]
+
+
+def _missing(element: Struct) -> int | None:
+    """The ConvertedType that an element of the schema should have and has not."""
+    if _CONVERTED_TYPE in element or _LOGICAL_TYPE not in element:
+        return None
+    match element[_LOGICAL_TYPE].value:
+        # A TIMESTAMP, in UTC, of a unit.
+        case {8: Field(value={1: Field(value=1), 2: Field(value=dict(unit))})}:
+            return _NUMBERS.get(next(iter(unit)))
+        case _:
+            return None
