@@ -4,11 +4,12 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from cio_pipeline.model.times import iso_time
+
 _EXACT = {
     unit: re.compile(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{{1,{digits}}})?Z", flags=re.ASCII)
     for unit, digits in (("us", 6), ("ms", 3))
 }
-_LIKE = re.compile(r"\d{4}-\d\d-\d\d.*", flags=re.ASCII | re.DOTALL)
 
 
 def time_of(value: Any) -> datetime | None:
@@ -16,12 +17,11 @@ def time_of(value: Any) -> datetime | None:
 
     Digits beyond the microsecond are cut.
     """
-    if not isinstance(value, str) or not _LIKE.match(value):
+    if not isinstance(value, str):
         return None
     try:
-        found = datetime.fromisoformat(value)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
+        return iso_time(value)
+    except ValueError:
         return None
 
 

@@ -3,8 +3,11 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
+from cio_pipeline.model.times import HOUR, MINUTE
+
 _RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(?:[Zz]|([+-])(\d\d):(\d\d))",
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?"
+    rf"(?:[Zz]|([+-])({HOUR}):({MINUTE}))",
     re.ASCII,
 )
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.times import iso_time
 
 FIRST_WINDOW = datetime(2026, 1, 1, tzinfo=UTC)
 """Start of the first window that can be run. Changing it rebuilds Dagster's partition cache."""
@@ -111,9 +112,8 @@ def parse_time(text: str) -> datetime:
     """
     day_and_time = re.sub(r"^(\d{4}-\d\d-\d\d)-(\d\d:\d\d)$", r"\1T\2", text)
     try:
-        at = datetime.fromisoformat(day_and_time)
+        return iso_time(day_and_time)
     except ValueError as error:
         raise InvalidConfig(
             f"'{text}' is no time.", "Write it like 2026-11-22T05:15 (UTC)."
         ) from error
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -6,10 +6,11 @@ from typing import TypeGuard, cast
 import polars as pl
 
 from cio_pipeline.contracts.declare import ColumnType, SourceColumn
+from cio_pipeline.model.times import EARLIEST, HOUR, LATEST, MINUTE
 
 _TIME = (
     r"^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d(?:\.\d{1,6})?))?)?"
-    r" ?(?:[Zz]|([+-])(\d\d)(?::?(\d\d))?)?$"
+    rf" ?(?:[Zz]|([+-])({HOUR})(?::?({MINUTE}))?)?$"
 )
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
@@ -17,7 +18,7 @@ FORMS = {
     ColumnType.INTEGER: "a whole number of 64 bits",
     ColumnType.STRING: "a string",
     ColumnType.BOOLEAN: "true, false, 1 or 0",
-    ColumnType.TIMESTAMP: "an ISO 8601 time down to microseconds",
+    ColumnType.TIMESTAMP: "an ISO 8601 time of the years 1 to 9999 down to microseconds",
     ColumnType.STRINGS: "a JSON array of strings",
 }
 """What a cell must look like, for messages."""
@@ -56,7 +57,7 @@ def emptied(cells: pl.Series) -> pl.Series:
 
 
 def times(cells: pl.Series) -> pl.Series:
-    """ISO 8601 texts as UTC times, those without a zone being UTC; null for anything else."""
+    """ISO 8601 texts as UTC times, those without a zone being UTC; null for anything else (D24)."""
     part = pl.col("text").str.extract
     clock = pl.format(
         "{}T{}:{}",
@@ -68,9 +69,11 @@ def times(cells: pl.Series) -> pl.Series:
     hours, rest = part(_TIME, 5).cast(pl.Int64), part(_TIME, 6).cast(pl.Int64)
     minutes = hours * 60 + rest.fill_null(0)
     offset = pl.duration(minutes=minutes.fill_null(0))
-    utc = pl.when(part(_TIME, 4) == "-").then(naive + offset).otherwise(naive - offset)
+    shifted = pl.when(part(_TIME, 4) == "-").then(naive + offset).otherwise(naive - offset)
+    utc = shifted.dt.replace_time_zone("UTC")
     frame = pl.DataFrame({"text": cells.cast(pl.String)})
-    return frame.select(utc.dt.replace_time_zone("UTC")).to_series().alias(cells.name)
+    there = pl.when(utc.is_between(EARLIEST, LATEST)).then(utc)
+    return frame.select(there).to_series().alias(cells.name)
 
 
 def _strings(cell: str | None) -> list[str | None] | None:

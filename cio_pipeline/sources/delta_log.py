@@ -19,6 +19,7 @@ from pyarrow.fs import (  # pyright: ignore[reportMissingTypeStubs]
 )
 
 from cio_pipeline.model.errors import SourceError, VersionGone
+from cio_pipeline.model.times import iso_time
 
 COMMITTED_AT_KEY = "cio.committed_at"
 """Key in a commit's metadata: the commit's time, instead of the one that the log gives (ISO)."""
@@ -131,9 +132,8 @@ def _stated_time(info: Mapping[str, Any]) -> datetime | None:
     """The time in a commit's info; ValueError if `cio.committed_at` cannot be read."""
     ours = info.get(COMMITTED_AT_KEY)
     if ours is not None:
-        time = datetime.fromisoformat(str(ours))
-        if time.tzinfo is None:
+        if datetime.fromisoformat(str(ours)).tzinfo is None:
             raise ValueError(ours)
-        return time.astimezone(UTC)
+        return iso_time(str(ours))
     millis = info.get("inCommitTimestamp", info.get("timestamp"))
     return None if millis is None else datetime.fromtimestamp(int(millis) / 1000, UTC)

@@ -180,11 +180,15 @@ def test_a_cleaned_log_is_named_if_it_is_needed(tmp_path: Path) -> None:
         cut_at(found, 30, before)
 
 
-def test_a_stated_time_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["yesterday", "2026-01-01T00:10:00", "2026-01-01T00:10:00-00:60", "0001-01-01T00:00:00+00:01"],
+)
+def test_a_stated_time_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
     found = source(tmp_path)
     put(found, {"a": "1"}, at=10)
     log = entry(tmp_path, 1)
-    log.write_text(log.read_text().replace("2026-01-01T00:10:00+00:00", "yesterday"))
+    log.write_text(log.read_text().replace("2026-01-01T00:10:00+00:00", text))
     with pytest.raises(SourceError, match=r"Version 1 of table things has a cio\.committed_at"):
         cut_at(found, 30)
 
