@@ -1,13 +1,15 @@
 """The messages feed as its seed declares it: metadata, template context, samples (M1, M2)."""
 
+import json
+
 OVERWRITING = frozenset({"messages"})
 """The exports whose objects may replace one another (M4)."""
 
+_WHOSE = ("projectId", "installationId", "connectionId", "destinationId")
+"""Entries that say whose a message is and where it goes."""
+
 METADATA = (
-    "projectId",
-    "installationId",
-    "connectionId",
-    "destinationId",
+    *_WHOSE,
     "operationId",
     "objectName",
     "event-id",
@@ -20,17 +22,8 @@ EVENT_ID = "event-id"
 TIMESTAMP = "timestamp"
 
 TIME = (
-    "year",
-    "month",
-    "day",
-    "hour",
-    "minute",
-    "second",
-    "date",
-    "datetime",
-    "unix",
-    "rfc3339",
-    "rfc3339_nano",
+    *("rfc3339", "rfc3339_nano", "unix", "datetime", "date"),
+    *("year", "month", "day", "hour", "minute", "second"),
 )
 """What a key template can say of the message's timestamp."""
 
@@ -39,52 +32,73 @@ NAMESPACES = ("metadata", "time", "data")
 
 DEFAULT_KEY_TEMPLATE = "join('', [metadata.timestamp, '_', metadata.\"event-id\", '.json'])"
 
-_IDS = {
-    "projectId": "9482e676-4874-43a4-beea-fa8081d13a07",
-    "installationId": "085353b1-07f1-4209-b471-7e028c0a68c8",
-}
+_PROJECT, _INSTALLATION = (
+    "11f0c8de-6a52-4f0e-9d37-2f6f9a3c5b10",
+    "7c1d9a44-0b8e-4c6f-8f52-d3e0a1b2c3d4",
+)
 _MESSAGE = {
-    **_IDS,
-    "connectionId": "76db06b2-e546-5884-2abd-75acc4e2fc22",
-    "destinationId": "0b43c25c-cf23-40e2-3492-d4d3141479dc",
-    "event-id": "0199e0a8-149d-7ee9-9f50-0514403517f9",
-    "timestamp": "2025-10-14T02:58:59.323405308Z",
+    "projectId": _PROJECT,
+    "installationId": _INSTALLATION,
+    "connectionId": "5a0e7f12-93bc-5d41-a6f8-08c4e2d6b913",
+    "destinationId": "e4b7d2c0-1f36-4a98-b05d-6c7a8f9e0d21",
+    "event-id": "01985b1c-7d2e-7a40-8c11-5e9f03b6a274",
+    "timestamp": "2026-03-08T09:07:05.040302010Z",
 }
+
+
+def _payload(action: str, provider: str, **rest: object) -> str:
+    """JSON text of a payload: who asked for it, then what happened."""
+    asked = {
+        "action": action,
+        "projectId": _PROJECT,
+        "provider": provider,
+        "groupRef": "northwind",
+        "groupName": "Northwind",
+        "consumerRef": "user-17",
+        "consumerName": "Ada",
+        "installationId": _INSTALLATION,
+        "installationUpdateTime": "2026-03-01T00:00:00Z",
+    }
+    return json.dumps(asked | rest, separators=(",", ":"))
+
 
 SAMPLES = {
     "read": (
-        {
-            **_MESSAGE,
-            "operationId": "0199e0a8-149d-7ee9-9f50-0514403517f9",
-            "objectName": "contacts",
+        _MESSAGE
+        | {
+            "operationId": _MESSAGE["event-id"],
+            "objectName": "invoices",
             "topic": "read.triggered",
         },
-        (
-            '{"action":"read","projectId":"9482e676-4874-43a4-beea-fa8081d13a07",'
-            '"provider":"hubspot","groupRef":"group-id-1","groupName":"group-name-1",'
-            '"consumerRef":"user-id","consumerName":"user-name",'
-            '"installationId":"085353b1-07f1-4209-b471-7e028c0a68c8",'
-            '"installationUpdateTime":"2025-10-14T02:58:55.595861Z","objectName":"contacts",'
-            '"operationId":"0199e0a8-149d-7ee9-9f50-0514403517f9",'
-            '"operationTime":"2025-10-14T02:58:59.323405308Z","result":[{"fields":{"id":"438",'
-            '"firstname":"Maria"},"raw":{"archived":false,"id":"438"}}]}'
+        _payload(
+            "read",
+            "stripe",
+            objectName="invoices",
+            operationId=_MESSAGE["event-id"],
+            operationTime=_MESSAGE["timestamp"],
+            result=[{"fields": {"id": "17"}, "raw": {"id": "17", "paid": True}}],
         ),
     ),
     "subscribe": (
-        {**_MESSAGE, "objectName": "company", "topic": "subscribe.triggered"},
-        (
-            '{"action":"subscribe","projectId":"9482e676-4874-43a4-beea-fa8081d13a07",'
-            '"provider":"salesforce","groupRef":"group-id-1","groupName":"group-name-1",'
-            '"consumerRef":"user-id","consumerName":"user-name",'
-            '"installationId":"085353b1-07f1-4209-b471-7e028c0a68c8",'
-            '"installationUpdateTime":"2025-04-10T23:00:52.618406Z","objectName":"company",'
-            '"operationTime":"2025-04-10T23:22:25.000Z","result":[{"fields":{"id":"001Dp0"},'
-            '"subscribeEventType":"update","providerEventType":"UPDATE","raw":{"Id":"001Dp0"},'
-            '"rawEvent":{"ChangeEventHeader":{"commitNumber":12041091891110}}}]}'
+        _MESSAGE | {"objectName": "deal", "topic": "subscribe.triggered"},
+        _payload(
+            "subscribe",
+            "pipedrive",
+            objectName="deal",
+            operationTime="2026-03-08T09:07:05Z",
+            result=[
+                {
+                    "fields": {"id": "D-9"},
+                    "subscribeEventType": "update",
+                    "providerEventType": "updated",
+                    "raw": {"id": "D-9"},
+                    "rawEvent": {"meta": {"attempt": 1}},
+                }
+            ],
         ),
     ),
 }
-"""A message of each kind, as the seed shows them: metadata, and the payload's JSON text.
+"""A message of each kind, in the shape that the seed shows: metadata, and the payload's JSON text.
 
 Subscribe messages have no operation id.
 """

@@ -12,7 +12,7 @@ LONGEST_OUTCOME = 50 * HOUR
 """From a message's leaving to the last metric about it."""
 
 _AGENTS = (
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:132.0) Gecko/20100101 Firefox/132.0",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15",
     None,
 )

@@ -85,9 +85,9 @@ class LocalDestination(Strict):
 
 StorageClass: TypeAlias = Literal[
     "STANDARD",
+    "INTELLIGENT_TIERING",
     "STANDARD_IA",
     "ONEZONE_IA",
-    "INTELLIGENT_TIERING",
     "GLACIER",
     "GLACIER_IR",
     "DEEP_ARCHIVE",

@@ -231,5 +231,5 @@ def test_d1_v4_says_otherwise_where_its_page_does():
     created = {
         v: {c.name: c for c in EXPORTS["people"].columns_of(v)}["created_at"] for v in (4, 5)
     }
-    assert "most recent change to the `id`" in created[4].description
+    assert "Last change of `id`" in created[4].description
     assert "`_created_in_customerio_at`" in created[5].description

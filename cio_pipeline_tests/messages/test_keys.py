@@ -16,7 +16,8 @@ from cio_pipeline.files.message_time import time_context
 from cio_pipeline.model.errors import InvalidConfig
 
 READ, PAYLOAD = SAMPLES["read"]
-EVENT = "0199e0a8-149d-7ee9-9f50-0514403517f9"
+EVENT = READ["event-id"]
+TOLD = "2026-03-08T09:07:05.040302010Z"
 
 
 def render(template: str, data: Any = None, **changed: str) -> str:
@@ -29,19 +30,19 @@ def render(template: str, data: Any = None, **changed: str) -> str:
 @pytest.mark.parametrize(
     ("template", "key"),
     [
-        (DEFAULT_KEY_TEMPLATE, f"2025-10-14T02:58:59.323405308Z_{EVENT}.json"),
-        ("join('/', [metadata.objectName, metadata.operationId])", f"contacts/{EVENT}"),
+        (DEFAULT_KEY_TEMPLATE, f"{TOLD}_{EVENT}.json"),
+        ("join('/', [metadata.objectName, metadata.operationId])", f"invoices/{EVENT}"),
         (
             "join('/', [metadata.objectName, time.date, metadata.\"event-id\"])",
-            f"contacts/2025-10-14/{EVENT}",
+            f"invoices/2026-03-08/{EVENT}",
         ),
         (
             "join('', [time.rfc3339_nano, '_', metadata.\"event-id\", '.json'])",
-            f"2025-10-14T02:58:59.323405308Z_{EVENT}.json",
+            f"{TOLD}_{EVENT}.json",
         ),
         (
             "join('/', [data.installationId, metadata.operationId])",
-            f"085353b1-07f1-4209-b471-7e028c0a68c8/{EVENT}",
+            f"7c1d9a44-0b8e-4c6f-8f52-d3e0a1b2c3d4/{EVENT}",
         ),
     ],
 )

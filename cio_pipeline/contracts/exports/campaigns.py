@@ -22,43 +22,40 @@ CAMPAIGNS = Export(
     description="Names and versions of campaigns and API-triggered broadcasts, one row an update; "
     "newsletters are in broadcasts. Shares the switch `campaign_metadata` with actions.",
     columns=(
-        workspace("containing the campaign"),
+        workspace("campaign"),
         Column(
             "campaign_id",
             INTEGER,
             REQUIRED,
-            "The ID of the campaign or API-triggered broadcast. Note that newsletters appear in "
-            "the Broadcasts schema with a `broadcast_id`, not here.",
+            "Which campaign or API-triggered broadcast; newsletters are in broadcasts and have "
+            "a `broadcast_id` instead.",
         ),
         Column(
             "name",
             STRING,
             REQUIRED,
-            "The name of a campaign. You set this when you create your campaign.",
+            "Its name, as given by whoever made it.",
         ),
         Column(
             "created_at",
             TIMESTAMP,
             REQUIRED,
-            "The date-time (in milliseconds) when you created the campaign. You can create "
-            "campaigns without activating them!",
+            "When it was made, activated or not.",
             note=MILLISECONDS,
         ),
         Column(
             "updated_at",
             TIMESTAMP,
             REQUIRED,
-            "The date-time (in milliseconds) when a campaign was last updated.",
+            "When this update was made.",
             note=MILLISECONDS,
         ),
         Column(
             "version",
             INTEGER,
             REQUIRED,
-            'An incrementing number starting at 1 representing the "version" of the campaign. The '
-            "largest version number represents the latest version of the campaign. Versions "
-            "increment when you change the name, trigger, or goal of a campaign. See the Actions "
-            "table for changes to messages and other items in your campaign workflow.",
+            "Counts from 1 and grows with each change of name, trigger or goal; the largest is "
+            "current. Messages and other steps have versions of their own, in actions.",
             note="Every update is a row, also one that leaves the version; the newest row is the "
             "one of the largest `updated_at`.",
         ),
@@ -84,44 +81,42 @@ ACTIONS = Export(
     description="Names and versions of the workflow steps of campaigns, one row an update. Shares "
     "the switch `campaign_metadata` with campaigns.",
     columns=(
-        workspace("containing the workflow action"),
+        workspace("workflow action"),
         Column(
             "campaign_id",
             INTEGER,
             REQUIRED,
-            "The ID of the campaign containing the action.",
+            "The campaign that it is a step of.",
             references="campaigns",
         ),
-        Column("action_id", INTEGER, REQUIRED, "The ID of the action."),
+        Column("action_id", INTEGER, REQUIRED, "Which step of the workflow."),
         Column(
             "name",
             STRING,
             OPTIONAL,
-            "The name of a workflow action. You set this when you create or edit your action. If "
-            "you didn't set a name for the action, this field is empty.",
+            "Name of the step, if somebody gave it one.",
             note="An unnamed action has null, not the empty string.",
         ),
         Column(
             "created_at",
             TIMESTAMP,
             REQUIRED,
-            "The date-time (in milliseconds) when you created the workflow action.",
+            "When the step was made.",
             note=MILLISECONDS,
         ),
         Column(
             "updated_at",
             TIMESTAMP,
             REQUIRED,
-            "The date-time (in milliseconds) when a workflow action was last updated.",
+            "When this update of the step was made.",
             note=MILLISECONDS,
         ),
         Column(
             "version",
             INTEGER,
             REQUIRED,
-            'An incrementing number starting at 1 representing the "version" of the workflow '
-            "action. The largest number for any action represents the latest version. The version "
-            "changes whenever you update the name, content, or settings of your workflow action.",
+            "Counts from 1 for each action and grows with every change of its name, content or "
+            "settings; the largest is current.",
         ),
         TOPIC_NAMES,
     ),
@@ -145,33 +140,32 @@ BROADCASTS = Export(
     description="Information about newsletters, one row an update. API-triggered broadcasts are in "
     "campaigns, so that the two may share an ID.",
     columns=(
-        workspace("containing the broadcast"),
+        workspace("broadcast"),
         Column(
             "broadcast_id",
             INTEGER,
             REQUIRED,
-            "The ID of the newsletter. Note that API-triggered broadcasts appear in the Campaigns "
-            "schema with a `campaign_id`, not here.",
+            "Which newsletter; API-triggered broadcasts are in campaigns and have a "
+            "`campaign_id` instead.",
         ),
         Column(
             "name",
             STRING,
             REQUIRED,
-            "The name of a broadcast. You set this when you create your broadcast.",
+            "Its name, as given by whoever made it.",
         ),
         Column(
             "created_at",
             TIMESTAMP,
             REQUIRED,
-            "The date-time (in milliseconds) when you created the broadcast. You can create "
-            "broadcasts without activating them!",
+            "When it was made, activated or not.",
             note=MILLISECONDS,
         ),
         Column(
             "updated_at",
             TIMESTAMP,
             REQUIRED,
-            "The date-time (in milliseconds) when a broadcast was last updated.",
+            "When this update was made.",
             note=MILLISECONDS,
         ),
         TOPIC_NAMES,

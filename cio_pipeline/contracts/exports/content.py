@@ -15,82 +15,79 @@ DELIVERY_CONTENT = Export(
             "delivery_id",
             STRING,
             REQUIRED,
-            "The ID of the delivery associated with the message content.",
+            "The delivery that had this content.",
             references="deliveries",
         ),
-        workspace("associated with the output record"),
+        workspace("delivery"),
         Column(
             "type",
             STRING,
             REQUIRED,
-            "The delivery type - one of email, sms, push, in-app, or webhook.",
+            "Channel: email, in-app, push, sms or webhook.",
             note="The seeds leave out `slack`, a type of deliveries, which occurs here too.",
         ),
         Column(
             "campaign_id",
             INTEGER,
             NULLABLE,
-            "The ID for the campaign that produced the content (if applicable).",
+            "The campaign behind it; null for newsletters.",
         ),
         Column(
             "action_id",
             INTEGER,
             NULLABLE,
-            "The ID for the campaign workflow item that produced the content.",
+            "The campaign's workflow item behind it; null for newsletters.",
         ),
         Column(
             "newsletter_id",
             INTEGER,
             NULLABLE,
-            "The ID for the newsletter that produced the content.",
+            "The newsletter behind it; null for campaigns.",
         ),
         Column(
             "content_id",
             INTEGER,
             NULLABLE,
-            "The ID for the newsletter content, 0 indexed. If your newsletter did not include an "
-            "A/B test or multiple languages, this value is 0.",
+            "Which variant of the newsletter, by A/B test or language, counted from 0; 0 if it "
+            "has only one.",
             note="An index of its own, not the `content_id` of deliveries; null for campaigns.",
             v4=V4(
-                description="The ID for the Newsletter A/B test item that produced the content, "
-                "0 indexed. If your Newsletter did not include an A/B test, this value is 0."
+                description="Which variant of the newsletter's A/B test, counted from 0; 0 "
+                "if there was no test."
             ),
         ),
         Column(
             "from",
             STRING,
             NULLABLE,
-            "The from address for an email, if the content represents an email.",
+            "Sender's address of an email.",
         ),
         Column(
             "reply_to",
             STRING,
             NULLABLE,
-            "The Reply To address for an email, if the content is related to an email.",
+            "Where answers to an email go.",
             personal=True,
         ),
         Column(
             "bcc",
             STRING,
             NULLABLE,
-            "The Blind Carbon Copy (BCC) address for an email, if the content is related to an "
-            "email.",
+            "Address that an email's blind copy goes to.",
             personal=True,
         ),
         Column(
             "recipient",
             STRING,
             REQUIRED,
-            "The person who received the message, dependent on the type. For an email, this is "
-            "an email address; for an SMS, it's a phone number; for a push notification, it's a "
-            "device ID.",
+            "Whom it was sent to: an email address, a phone number for SMS, a device ID for push.",
             personal=True,
         ),
         Column(
             "subject",
             STRING,
             NULLABLE,
-            "The subject line of the message, if applicable; required if the message is an email.",
+            "Subject line, if it has one; every email is meant to.",
             personal=True,
             note="Nullable for the file, emails included: nothing enforces a subject.",
         ),
@@ -98,61 +95,55 @@ DELIVERY_CONTENT = Export(
             "body",
             STRING,
             REQUIRED,
-            "The body of the message, including all HTML markup for an email.",
+            "The body, an email's with all its HTML.",
             personal=True,
         ),
         Column(
             "body_amp",
             STRING,
             NULLABLE,
-            "The HTML body of an email including any AMP-enabled JavaScript included in the "
-            "message.",
+            "HTML body of an email with its AMP scripts.",
             personal=True,
         ),
         Column(
             "body_plain",
             STRING,
             NULLABLE,
-            "The plain text of an email message, without HTML tags or AMP content. This field is "
-            "typically `null` unless you manually set or change the plain-text version of an "
-            "email.",
+            "Text of an email without HTML or AMP; mostly null, unless somebody wrote or "
+            "changed the plain-text version.",
             personal=True,
             note="Nullable in v5, Required in v4, where a message without a plain-text version "
             "has the empty string.",
             v4=V4(
                 presence=REQUIRED,
-                description="The plain text of your message. If the content type is email, this "
-                "is the message text without HTML tags and AMP content.",
+                description="Text of the message; an email's without HTML or AMP.",
             ),
         ),
         Column(
             "preheader",
             STRING,
             NULLABLE,
-            'Also known as "preview text", this is the block of text that users see next to, or '
-            "underneath, the subject line in their inbox.",
+            "Preview text, which an inbox shows beside or below the subject.",
             personal=True,
         ),
         Column(
             "url",
             STRING,
             NULLABLE,
-            "If the delivery is an outgoing webhook, this is the URL of the webhook.",
+            "Where an outgoing webhook was sent.",
             personal=True,
         ),
         Column(
             "method",
             STRING,
             NULLABLE,
-            "If the delivery is an outgoing webhook, this is the HTTP method used - POST, PUT, "
-            "GET, etc.",
+            "HTTP method of an outgoing webhook, such as POST.",
         ),
         Column(
             "headers",
             STRING,
             NULLABLE,
-            "If the delivery is an outgoing webhook, these are the headers included with the "
-            "webhook.",
+            "HTTP headers of an outgoing webhook.",
             personal=True,
             note="The seeds give no format: the text is sent as the source holds it.",
         ),

@@ -19,29 +19,27 @@ EVENTS = Export(
     description="What people do in an app or on a website, one event a row. The first files hold "
     "the events processed in the last 30 days, later ones those since the last sync.",
     columns=(
-        workspace("associated with the person"),
+        workspace("person"),
         Column(
             "event_id",
             STRING,
             REQUIRED,
-            "The ID of the event, which may be useful if you need to dedupe events.",
+            "Identifies the event; use it to drop duplicates.",
         ),
-        person(REQUIRED, "who performed the event"),
-        Column("name", STRING, REQUIRED, "The event name."),
+        person(REQUIRED, "who did it"),
+        Column("name", STRING, REQUIRED, "What the event is called."),
         Column(
             "type",
             STRING,
             REQUIRED,
-            "One of `event`, `page`, or `screen`; `page` and `screen` represent page and "
-            "screenviews respectively. The `event` value represents any other kind of event.",
+            "`page` or `screen` for a view of one, `event` for everything else.",
             choices=("event", "page", "screen"),
         ),
         Column(
             "data",
             STRING,
             REQUIRED,
-            "A stringified object containing the event `properties` - the event payload aside "
-            "from the name, timestamps, and ID.",
+            "The event's `properties` as JSON text, without its name, times and ID.",
             personal=True,
             note="The JSON of the properties alone; `{}` if there are none.",
         ),
@@ -49,21 +47,21 @@ EVENTS = Export(
             "timestamp",
             TIMESTAMP,
             REQUIRED,
-            "The Unix timestamp associated with the event. If you don't set this value yourself, "
-            "this is the date-time when the platform received the event.",
+            "When it happened by its sender's word; where the sender gave no time, when the "
+            "platform received it.",
         ),
         Column(
             "processed_at",
             TIMESTAMP,
             REQUIRED,
-            "The Unix time when the platform processed the event.",
+            "When the platform processed it.",
             note="The 30 days of the first export count by this column.",
         ),
         Column(
             "sources",
             STRINGS,
             REQUIRED,
-            "The source(s) of the event, e.g. `Customer.io Data Pipelines via JavaScript`.",
+            "What sent the event, such as the name of an SDK.",
             personal=True,
             note="An empty list if none is known.",
         ),
@@ -71,8 +69,7 @@ EVENTS = Export(
             "source_uas",
             STRINGS,
             REQUIRED,
-            "The user agent source(s) of the event, e.g. `Mozilla/5.0 (Macintosh; Intel Mac OS X "
-            "10.15; rv:132.0) Gecko/20100101 Firefox/132.0`.",
+            "User agents that sent the event, like `Mozilla/5.0 (X11; Linux x86_64)`.",
             personal=True,
             note="An empty list if none is known.",
         ),
@@ -96,82 +93,79 @@ INBOUND = Export(
     description="Replies to SMS messages, one inbound message a row. The first files hold those "
     "processed in the last 30 days, later ones those since the last sync.",
     columns=(
-        workspace("associated with the inbound message"),
+        workspace("inbound message"),
         Column(
             "event_id",
             STRING,
             REQUIRED,
-            "The unique event identifier, which may be useful if you need to dedupe events.",
+            "Identifies the message; use it to drop duplicates.",
         ),
-        person(REQUIRED, "who sent the message"),
+        person(REQUIRED, "who wrote it"),
         Column(
             "timestamp",
             TIMESTAMP,
             REQUIRED,
-            "The Unix timestamp when the person sent the inbound message.",
+            "When the person sent it.",
         ),
         Column(
             "processed_at",
             TIMESTAMP,
             REQUIRED,
-            "The Unix timestamp when the platform processed the event.",
+            "When the platform processed it.",
             note="The 30 days of the first export count by this column.",
         ),
-        Column("channel", STRING, REQUIRED, 'The messaging channel (e.g., "sms").'),
+        Column("channel", STRING, REQUIRED, "Channel that it came by, such as `sms`."),
         Column(
             "from",
             STRING,
             REQUIRED,
-            "The phone number the person sent the inbound message from.",
+            "Phone number of the person.",
             personal=True,
         ),
         Column(
             "to",
             STRING,
             REQUIRED,
-            "The phone number the person replied to.",
+            "Phone number that it was sent to.",
             personal=True,
         ),
         Column(
             "body",
             STRING,
             REQUIRED,
-            "The content of the inbound message.",
+            "What the person wrote.",
             personal=True,
         ),
         Column(
             "keyword",
             STRING,
             REQUIRED,
-            "The keyword detected in the message, if any.",
+            "Keyword found in the text, if any.",
             note="The empty string where none was detected.",
         ),
         Column(
             "optout",
             BOOLEAN,
             REQUIRED,
-            "If true, the message was an opt-out request; if false, it was not.",
+            "Whether it asks to opt out.",
         ),
         Column(
             "messaging_service_sid",
             STRING,
             REQUIRED,
-            "The messaging service identifier from the SMS provider.",
+            "The messaging service, by the ID that the SMS provider gave it.",
         ),
         Column(
             "message_sid",
             STRING,
             REQUIRED,
-            "The unique message identifier from the SMS provider.",
+            "The message, by the ID that the SMS provider gave it.",
         ),
         Column(
             "in_reply_to_delivery_id",
             STRING,
             NULLABLE,
-            "The delivery ID of the message this inbound message is replying to, if available. "
-            "We match inbound messages to deliveries within 72 hours of the original delivery. If "
-            "the inbound message occurs outside the 72 hour window, or we can't attribute the "
-            "inbound message to a delivery, this field is `null`.",
+            "The delivery that it answers, of the 72 hours before it; null if none is found.",
             references="deliveries",
             note="The seed says Required and null in one breath; the column is nullable. It is "
             "the latest SMS delivery to that person and phone number within the 72 hours before "

@@ -14,107 +14,98 @@ from cio_pipeline.contracts.exports.words import (
     workspace,
 )
 
-_FROM_STEP = "If a delivery resulted from this step of the workflow, this "
-_SEGMENT_STEP = "If the step of the workflow was a Manual Segment Update, this "
-
 OUTPUTS = Export(
     name="outputs",
     stem="outputs",
     title="Outputs",
-    description="The unique steps within each workflow journey. The first files hold all history, "
+    description="Steps of people's journeys through workflows. The first files hold all history, "
     "later ones the rows that changed.",
     columns=(
-        workspace("associated with the output record"),
+        workspace("step"),
         Column(
             "output_id",
             STRING,
             REQUIRED,
-            "The ID for the step of the unique path a person went through in a Campaign or API "
-            "Triggered Broadcast workflow.",
+            "One step on one person's way through a campaign or API-triggered broadcast.",
         ),
         Column(
             "subject_name",
             STRING,
             REQUIRED,
-            "A secondary unique ID for the path a person took through a campaign or broadcast "
-            "workflow.",
+            "The journey that the step belongs to.",
             references="subjects",
         ),
         Column(
             "output_type",
             STRING,
             REQUIRED,
-            "The type of step a person went through in a Campaign or API Triggered Broadcast "
-            'workflow. Note that the "delay" output_type covers many use cases: a Time Delay or '
-            'Time Window workflow item, a "grace period", or a date-based campaign trigger.',
+            "Kind of step. A `delay` may be a time delay, a time window, a grace period, or "
+            "the wait for a date that triggers the campaign.",
         ),
         Column(
             "action_id",
             INTEGER,
             REQUIRED,
-            "The ID for the unique workflow item associated with the output.",
+            "The workflow item that made the step.",
         ),
         Column(
             "explanation",
             STRING,
             REQUIRED,
-            "The explanation for the output.",
+            "What happened, in words.",
             personal=True,
         ),
         Column(
             "delivery_id",
             STRING,
             NULLABLE,
-            _FROM_STEP + "is the ID of that delivery.",
+            "The delivery that the step made, if it made one.",
             references="deliveries",
         ),
         Column(
             "draft",
             BOOLEAN,
             NULLABLE,
-            _FROM_STEP + "indicates whether the delivery was created as a draft.",
+            "Whether that delivery was made as a draft; null without one.",
         ),
         Column(
             "link_tracked",
             BOOLEAN,
             NULLABLE,
-            _FROM_STEP + "indicates whether links within the delivery are configured for tracking.",
+            "Whether links in that delivery are tracked; null without one.",
         ),
         Column(
             "split_test_index",
             INTEGER,
             NULLABLE,
-            "If the step of the workflow was a Split Test, this indicates the variant of the "
-            "Split Test.",
+            "At a split test, the variant taken.",
         ),
         Column(
             "delay_ends_at",
             TIMESTAMP,
             NULLABLE,
-            "If the step of the workflow involves a delay, this is the timestamp for when the "
-            "delay will end.",
+            "At a delay, when it ends.",
         ),
         Column(
             "branch_index",
             INTEGER,
             NULLABLE,
-            "If the step of the workflow was a T/F Branch, a Multi-Split Branch, or a Random "
-            "Cohort Branch, this indicates the branch that was followed.",
+            "At a T/F, multi-split or random cohort branch, the branch taken.",
         ),
         Column(
             "manual_segment_id",
             INTEGER,
             NULLABLE,
-            _SEGMENT_STEP + "is the ID of the Manual Segment involved.",
+            "At an update of a manual segment, which segment.",
         ),
         Column(
             "add_to_manual_segment",
             BOOLEAN,
             NULLABLE,
-            _SEGMENT_STEP + "indicates whether a person was added or removed from the Manual "
-            "Segment involved.",
+            "At an update of a manual segment, true if the person was put into it and false if "
+            "taken out.",
         ),
-        Column("created_at", TIMESTAMP, REQUIRED, "The timestamp the output was created at."),
+        Column("created_at", TIMESTAMP, REQUIRED, "When the step was made."),
         SEQ_NUM,
     ),
     row_key=("output_id", "seq_num"),
@@ -132,15 +123,15 @@ SUBJECTS = Export(
     name="subjects",
     stem="subjects",
     title="Subjects",
-    description="The unique workflow journeys that people take through Campaigns and API Triggered "
-    "Broadcasts. The first files hold all history, later ones the rows that changed.",
+    description="Journeys of people through campaigns and API-triggered broadcasts. The first "
+    "files hold all history, later ones the rows that changed.",
     columns=(
-        workspace("associated with the subject record"),
+        workspace("journey"),
         Column(
             "subject_name",
             STRING,
             REQUIRED,
-            "A unique ID for the path a person took through a campaign or broadcast workflow.",
+            "One person's journey through a campaign or broadcast.",
             note="The same as the `subject_id` of deliveries.",
         ),
         person(NULLABLE),
@@ -148,16 +139,14 @@ SUBJECTS = Export(
             "campaign_type",
             STRING,
             REQUIRED,
-            "The type of Campaign (segment, event, or triggered_broadcast).",
+            "Kind of campaign: `event`, `segment` or `triggered_broadcast`.",
         ),
-        Column(
-            "campaign_id", INTEGER, REQUIRED, "The ID of the Campaign or API Triggered Broadcast."
-        ),
+        Column("campaign_id", INTEGER, REQUIRED, "Which campaign or API-triggered broadcast."),
         Column(
             "event_id",
             STRING,
             NULLABLE,
-            "The ID for the unique event that triggered the workflow.",
+            "The event that started the journey, if one did.",
             references="metrics",
             note="The seeds name metrics here, yet say of the same value in deliveries that it is "
             "not a key of metrics. It is the event that triggered the journey; nothing is "
@@ -167,18 +156,16 @@ SUBJECTS = Export(
             "trigger_id",
             INTEGER,
             OPTIONAL,
-            "If the delivery was created as part of an API Triggered Broadcast, this is the "
-            "unique trigger ID associated with the API call that triggered the broadcast.",
+            "For API-triggered broadcasts, the API call that set it off.",
         ),
         Column(
             "started_campaign_at",
             TIMESTAMP,
             REQUIRED,
-            "The timestamp when the person first matched the campaign trigger. For "
-            "event-triggered campaigns, this is the timestamp of the trigger event. For "
-            "segment-triggered campaigns, this is the time the user entered the segment.",
+            "When the person first met the trigger: the time of the triggering event, or of "
+            "entering the segment.",
         ),
-        Column("created_at", TIMESTAMP, REQUIRED, "The timestamp the subject was created at."),
+        Column("created_at", TIMESTAMP, REQUIRED, "When the journey was created."),
         SEQ_NUM,
     ),
     row_key=("subject_name", "seq_num"),

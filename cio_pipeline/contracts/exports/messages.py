@@ -12,92 +12,80 @@ from cio_pipeline.contracts.exports.words import (
     workspace,
 )
 
-_FROM_WORKFLOW = (
-    "If the delivery was created as part of a Campaign or API Triggered Broadcast workflow, this "
-)
-_TRIGGERING_EVENT = (
-    "If the delivery was created as part of an event-triggered Campaign, this is the ID for the "
-    "unique event that triggered the workflow."
-)
+_TRIGGERING_EVENT = "For event-triggered campaigns, the event that started the journey"
 
 DELIVERIES = Export(
     name="deliveries",
     stem="deliveries",
     title="Deliveries",
-    description="Individual email, in-app, push, SMS, Slack and webhook records sent from a "
-    "workspace. The first files hold all history, later ones the rows that changed.",
+    description="Messages that a workspace sent by email, SMS, push, in-app, Slack or webhook. The "
+    "first files hold all history, later ones the rows that changed.",
     columns=(
-        workspace("associated with the delivery record"),
-        Column("delivery_id", STRING, REQUIRED, "The ID of the delivery record."),
+        workspace("delivery"),
+        Column("delivery_id", STRING, REQUIRED, "The delivery, the same in all its rows."),
         person(NULLABLE),
         Column(
             "subject_id",
             STRING,
             NULLABLE,
-            _FROM_WORKFLOW + "is the ID for the path the person went through in the workflow. "
-            "This value refers to, and is the same as, the `subject_name` in the subjects table.",
+            "For campaigns and API-triggered broadcasts, the journey: a `subject_name` of "
+            "subjects.",
             references="subjects",
         ),
         Column(
             "event_id",
             STRING,
             NULLABLE,
-            _TRIGGERING_EVENT + " Note that this is a foreign key for the subjects table, and not "
-            "the metrics table.",
+            f"{_TRIGGERING_EVENT}: the `event_id` of subjects, not of metrics.",
             references="subjects",
             note="The seeds contradict each other: v5 refers to the `event_id` of subjects, v4 to "
             "metrics. It is the event that triggered the journey, the same as in subjects, in "
             "both versions; nothing is enforced.",
-            v4=V4(references="metrics", description=_TRIGGERING_EVENT),
+            v4=V4(references="metrics", description=f"{_TRIGGERING_EVENT}."),
         ),
         Column(
             "delivery_type",
             STRING,
             REQUIRED,
-            "The type of delivery: email, push, in-app, sms, slack, or webhook.",
+            "Channel: email, sms, push, in-app, slack or webhook.",
         ),
         Column(
             "campaign_id",
             INTEGER,
             NULLABLE,
-            _FROM_WORKFLOW + "is the ID for the Campaign or API Triggered Broadcast.",
+            "The campaign or API-triggered broadcast behind it.",
         ),
         Column(
             "action_id",
             INTEGER,
             NULLABLE,
-            _FROM_WORKFLOW + "is the ID for the unique workflow item that caused the delivery to "
-            "be created.",
+            "The workflow item that made it.",
         ),
         Column(
             "newsletter_id",
             INTEGER,
             NULLABLE,
-            "If the delivery was created as part of a Newsletter, this is the unique ID of that "
-            "Newsletter.",
+            "The newsletter that it carries.",
         ),
         Column(
             "content_id",
             INTEGER,
             NULLABLE,
-            "If the delivery was created as part of a Newsletter split test, this is the unique "
-            "ID of the Newsletter variant.",
+            "The variant of a newsletter's split test.",
             note="Not the `content_id` of delivery_content, which is a 0-based index.",
         ),
         Column(
             "trigger_id",
             INTEGER,
             NULLABLE,
-            "If the delivery was created as part of an API Triggered Broadcast, this is the "
-            "unique trigger ID associated with the API call that triggered the broadcast.",
+            "For API-triggered broadcasts, the API call that set it off.",
         ),
-        Column("created_at", TIMESTAMP, REQUIRED, "The timestamp the delivery was created at."),
+        Column("created_at", TIMESTAMP, REQUIRED, "When the delivery was created."),
         Column(
             "transactional_message_id",
             INTEGER,
             NULLABLE,
-            "If the delivery occurred as a part of a transactional message, this is the unique "
-            "identifier for the API call that triggered the message.",
+            "For transactional messages, the API call that asked for it.",
         ),
         SEQ_NUM,
     ),

@@ -15,9 +15,7 @@ from cio_pipeline.contracts.exports.words import (
 _BARE_BOOLEAN = (
     "The seed gives no nullability; the column is REQUIRED and false wherever it does not apply."
 )
-_NOT_EMAIL = (
-    "If this value isn't discernable, or the metric is not email related, this value is null."
-)
+_NOT_EMAIL = "null if unknown, or for other channels than email."
 
 METRICS = Export(
     name="metrics",
@@ -31,50 +29,49 @@ METRICS = Export(
             "event_id",
             STRING,
             REQUIRED,
-            "The unique ID of the metric event. This can be useful for deduplicating purposes.",
+            "Identifies what happened; use it to drop duplicates.",
         ),
-        workspace("associated with the metric record"),
+        workspace("delivery"),
         Column(
             "delivery_id",
             STRING,
             REQUIRED,
-            "The ID of the delivery record.",
+            "The delivery that it happened to.",
             references="deliveries",
         ),
         Column(
             "metric",
             STRING,
             REQUIRED,
-            "The type of metric (e.g. sent, delivered, opened, clicked).",
+            "What happened: sent, delivered, opened, clicked and so on.",
         ),
         Column(
             "reason",
             STRING,
             NULLABLE,
-            "For certain metrics (e.g. attempted), the reason behind the action.",
+            "Why it happened, for some metrics such as attempted.",
         ),
         Column(
             "link_id",
             INTEGER,
             NULLABLE,
-            'For "clicked" metrics, the unique ID of the link being clicked.',
+            "For clicks, which link.",
         ),
         Column(
             "link_url",
             STRING,
             NULLABLE,
-            'For "clicked" metrics, the URL of the clicked link. (Truncated to 1000 bytes.)',
+            "For clicks, the URL of the link, cut after 1000 bytes.",
             personal=True,
             note="At most 1000 bytes of valid UTF-8: a character is never cut in two.",
         ),
-        Column("created_at", TIMESTAMP, REQUIRED, "The timestamp the metric was created at."),
+        Column("created_at", TIMESTAMP, REQUIRED, "When it happened."),
         SEQ_NUM,
         Column(
             "proxied",
             BOOLEAN,
             REQUIRED,
-            "For email `opened` metrics, this indicates that the open event originated from a "
-            "proxy server. For other metrics, this is `false`.",
+            "Whether an email was opened by a proxy server.",
             since=5,
             note=_BARE_BOOLEAN,
         ),
@@ -82,9 +79,7 @@ METRICS = Export(
             "prefetched",
             BOOLEAN,
             REQUIRED,
-            "For email `opened` metrics, this indicates that the metric was the result of "
-            "prefetching and not necessarily a user action. For other metrics, this value is "
-            "false.",
+            "Whether an email was opened by prefetching, so perhaps by nobody.",
             since=5,
             note=_BARE_BOOLEAN,
         ),
@@ -92,9 +87,7 @@ METRICS = Export(
             "machine",
             BOOLEAN,
             REQUIRED,
-            "For email `clicked` metrics, it means that the click event originated from a "
-            "non-human, e.g. a security service or email-protection application clicked a link. "
-            "For other metrics, this is `false`.",
+            "Whether a click on an email came from software, such as a security scanner.",
             since=5,
             note=_BARE_BOOLEAN,
         ),
@@ -102,8 +95,7 @@ METRICS = Export(
             "user_agent",
             STRING,
             NULLABLE,
-            "The user agent string of the person (or machine) who performed the action, where "
-            "available. If we don't have a user agent string, this value is null.",
+            "User agent of the person or machine that acted; null if unknown.",
             personal=True,
             since=5,
         ),
@@ -111,8 +103,7 @@ METRICS = Export(
             "email_client",
             STRING,
             NULLABLE,
-            "For email metrics, the email client related to the action; applies to metrics like "
-            "opened, clicked, etc. For non email channels, this value is null.",
+            "Email client behind an open, a click and their like; null for other channels.",
             personal=True,
             since=5,
         ),
@@ -120,8 +111,7 @@ METRICS = Export(
             "inbox_domain",
             STRING,
             NULLABLE,
-            "For email metrics, the inbox domain of the person who performed the action. "
-            + _NOT_EMAIL,
+            f"Domain of the person's inbox; {_NOT_EMAIL}",
             personal=True,
             since=5,
         ),
@@ -129,8 +119,7 @@ METRICS = Export(
             "inbox_provider",
             STRING,
             NULLABLE,
-            "For email metrics, the inbox provider of the person who performed the action. "
-            + _NOT_EMAIL,
+            f"Provider of the person's inbox; {_NOT_EMAIL}",
             personal=True,
             since=5,
         ),
@@ -138,8 +127,7 @@ METRICS = Export(
             "mx_host",
             STRING,
             NULLABLE,
-            "For email metrics, this is the MX host of the inbox (e.g. mailhost1.example.com). "
-            + _NOT_EMAIL,
+            f"MX host of the person's inbox, like `mx1.example.org`; {_NOT_EMAIL}",
             personal=True,
             since=5,
         ),

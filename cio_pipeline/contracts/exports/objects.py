@@ -14,10 +14,9 @@ from cio_pipeline.contracts.exports.words import (
 OBJECTS_SWITCH = "objects"
 """The switch that objects and object_types share."""
 
-_TYPES_COUNT = (
-    "Object type IDs begin at 1 and increase sequentially. For example, if you created objects "
-    "called Accounts and Companies, in that order, they'd have object types `1` and `2` "
-    "respectively."
+_TYPE = (
+    "The object's type. Types are numbered from 1 in the order of their creation: where Accounts "
+    "came first and Companies next, they are `1` and `2`."
 )
 
 OBJECTS = Export(
@@ -28,27 +27,26 @@ OBJECTS = Export(
     "hold objects that are new, and, in `chngs` files of the same structure, those that were "
     "changed or deleted. Load both into one table. Shares the switch `objects` with object_types.",
     columns=(
-        workspace("associated with the object"),
-        Column("object_type_id", INTEGER, REQUIRED, _TYPES_COUNT, references="object_types"),
+        workspace("object"),
+        Column("object_type_id", INTEGER, REQUIRED, _TYPE, references="object_types"),
         Column(
             "object_id",
             STRING,
             REQUIRED,
-            "The ID of the object in question. This will match the ID you see in the UI.",
+            "The object's own ID, as shown in the UI.",
         ),
         Column(
             "internal_object_id",
             STRING,
             REQUIRED,
-            "A unique, immutable ID that is assigned to the object. Other exports use this value "
-            "to reference your object; you can use this export to resolve internal IDs to your "
-            "object IDs.",
+            "ID that never changes and that other exports use; this export translates it into "
+            "an `object_id`.",
         ),
         Column(
             "deleted",
             BOOLEAN,
             NULLABLE,
-            "This indicates whether the object has been deleted.",
+            "Whether the object was deleted.",
             note="Nullable in the schema, but always written as true or false. The seed speaks of "
             "suppressed objects too; there is no such state.",
         ),
@@ -56,14 +54,13 @@ OBJECTS = Export(
             "created_at",
             TIMESTAMP,
             REQUIRED,
-            "The date/time when the object was added to your workspace.",
+            "When the object was added to the workspace.",
         ),
         Column(
             "updated_at",
             TIMESTAMP,
             REQUIRED,
-            "The date-time when a object was updated. Use the most recent updated_at value for an "
-            "object_id to disambiguate between multiple records.",
+            "When the object last changed; of several rows of one `object_id`, the latest counts.",
             note="An `object_id` is unique within its type only; the newest row is found per "
             "`internal_object_id`.",
         ),
@@ -89,35 +86,33 @@ OBJECT_TYPES = Export(
     "without deleted ones; later ones the types that are new, and, in `chngs` files of the same "
     "structure, those that were changed or deleted. Shares the switch `objects` with objects.",
     columns=(
-        workspace("associated with the object"),
-        Column("object_type_id", INTEGER, REQUIRED, _TYPES_COUNT),
+        workspace("object type"),
+        Column("object_type_id", INTEGER, REQUIRED, _TYPE),
         Column(
             "name",
             STRING,
             REQUIRED,
-            'The name of the object type, like "Accounts" or "Companies."',
+            "What the type is called, like Accounts.",
         ),
         Column(
             "slug",
             STRING,
             REQUIRED,
-            "The value you use to reference objects of this type with liquid. For example, if "
-            "your object type is Accounts, you'll typically reference objects using "
-            "`{{objects.accounts}}`.",
+            "The type's name in Liquid; `{{objects.accounts}}` mostly stands for objects of "
+            "the type Accounts.",
         ),
-        Column("deleted", BOOLEAN, REQUIRED, "If true, the object type has been deleted."),
+        Column("deleted", BOOLEAN, REQUIRED, "Whether the type was deleted."),
         Column(
             "enabled",
             BOOLEAN,
             REQUIRED,
-            "If true, the object type is enabled. You can't use disabled object types in "
-            "segments, messages, and so on.",
+            "Whether the type can be used in segments, messages and elsewhere.",
         ),
         Column(
             "updated_at",
             TIMESTAMP,
             REQUIRED,
-            "The date and time the object type was last updated.",
+            "When the type last changed.",
         ),
     ),
     row_key=("object_type_id", "updated_at"),
@@ -140,32 +135,31 @@ OBJECT_ATTRIBUTES = Export(
     description="Changes to object attributes. The first files hold the current attributes of the "
     "objects of the moment; later ones hold the last change of each attribute, one a row.",
     columns=(
-        workspace("associated with the person"),
+        workspace("object"),
         Column(
             "object_type_id",
             INTEGER,
             REQUIRED,
-            f"The type of the object represented by the `internal_object_id`. {_TYPES_COUNT}",
+            _TYPE,
             references="object_types",
         ),
         Column(
             "internal_object_id",
             STRING,
             REQUIRED,
-            "A unique, immutable ID that is assigned to the object. You can resolve this value "
-            "to the object name or ID you're familiar with from the associated Objects export.",
+            "The object, by the ID that never changes; objects translates it into an `object_id`.",
             references="objects",
         ),
-        Column("attribute_name", STRING, REQUIRED, "The attribute that changed."),
+        Column("attribute_name", STRING, REQUIRED, "Attribute that changed."),
         Column(
             "attribute_value",
             STRING,
             REQUIRED,
-            "The new value of the attribute.",
+            "Its value after the change.",
             note="As in attributes: a string as it is, any other scalar in its JSON form with "
             "every digit, a nested value whole as JSON, the empty string once removed.",
         ),
-        Column("timestamp", TIMESTAMP, REQUIRED, "The timestamp of the attribute update."),
+        Column("timestamp", TIMESTAMP, REQUIRED, "When it changed."),
     ),
     row_key=("internal_object_id", "attribute_name", "timestamp"),
     entity_key=("internal_object_id", "attribute_name"),

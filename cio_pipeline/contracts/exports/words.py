@@ -12,21 +12,21 @@ REQUIRED = Presence.REQUIRED
 NULLABLE = Presence.NULLABLE
 OPTIONAL = Presence.OPTIONAL
 
-_RESOLVE = "Use the people files to resolve this ID to an external `customer_id` or email address."
+_RESOLVE = "the people files translate it into a `customer_id` or an email address."
 
 
-def workspace(of: str) -> Column:
-    """The workspace that owns the row; `of` completes "the workspace …"."""
-    return Column("workspace_id", INTEGER, REQUIRED, f"The ID of the workspace {of}.")
+def workspace(thing: str) -> Column:
+    """The workspace that owns the row, which is about a `thing`."""
+    return Column("workspace_id", INTEGER, REQUIRED, f"The workspace of the {thing}.")
 
 
-def person(presence: Presence, who: str = "in question") -> Column:
+def person(presence: Presence, who: str = "that the row is about") -> Column:
     """The person that a row concerns; personal, so emptied for those already gone (D4)."""
     return Column(
         "internal_customer_id",
         STRING,
         presence,
-        f"The `cio_id` of the person {who}. {_RESOLVE}",
+        f"`cio_id` of the person {who}; {_RESOLVE}",
         references="people",
         personal=True,
     )
@@ -36,7 +36,7 @@ PERSON_KEY = Column(
     "internal_customer_id",
     STRING,
     REQUIRED,
-    f"The `cio_id` of the person in question. {_RESOLVE}",
+    f"`cio_id` of the person; {_RESOLVE}",
     personal=True,
 )
 """The person where the seeds make it the key."""
@@ -45,17 +45,14 @@ SEQ_NUM = Column(
     "seq_num",
     INTEGER,
     REQUIRED,
-    "A monotonically increasing number indicating relative recency for each record: the larger "
-    "the number, the more recent the record.",
+    "Grows with each change of the record; of two rows of it, the larger number is the newer.",
 )
 
 TOPIC_NAMES = Column(
     "topic_names",
     STRINGS,
     NULLABLE,
-    "If you use the subscription center feature, the subscription topics that users must be "
-    "subscribed to in order to receive the campaign. If the campaign is not associated with any "
-    "topics, this value is null.",
+    "Topics of the subscription center whose subscribers alone receive it; null without topics.",
     note="The seed's LIST is also called a comma-separated list; it is a Parquet LIST of STRING, "
     "and null, never an empty list, where there are no topics.",
 )

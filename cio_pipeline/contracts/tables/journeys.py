@@ -14,7 +14,7 @@ SUBJECTS = SourceTable(
         ("campaign_type", "str", "segment, event or triggered_broadcast."),
         ("campaign_id", "int", "The campaign or API-triggered broadcast."),
         ("event_id", "str?", "The event that triggered the journey."),
-        ("trigger_id", "int?", "The API call that triggered the broadcast."),
+        ("trigger_id", "int?", "The API call that set off the broadcast."),
         ("started_campaign_at", "time", "When the person first matched the trigger."),
         ("created_at", "time", "When the journey was created."),
         SEQ,
