@@ -18,6 +18,7 @@ from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.progress import progress
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.services import Services
@@ -28,6 +29,11 @@ from cio_pipeline.wiring import now
 
 SHOWN = 50
 """Problems in the table of one sync; `--json` has all."""
+
+NOTHING_REGISTERED = (
+    "No sync is registered in this ledger, so nothing was verified. Check CIO_HOME and CIO_LEDGER, "
+    "or verify a bucket's folder with --path."
+)
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -52,11 +58,14 @@ def verify(
         list[Path] | None, typer.Option(help="A bucket's folder, without ledger; repeatable.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Do not read the files.")] = False,  # noqa: FBT002 - typer's way to declare a flag
+    allow_empty: Annotated[  # noqa: FBT002 - the same
+        bool, typer.Option("--allow-empty", help="Nothing delivered yet is no failure.")
+    ] = False,
     as_json: AsJson = False,  # noqa: FBT002 - the same
 ) -> None:
     """Prove from bucket and manifests that nothing is missing, doubled or altered.
 
-    Exit code 1 if anything is wrong.
+    Exit code 1 if anything is wrong, and if there is nothing to prove anything by.
     """
     targets = of_folders(path) if path else of_syncs(sync or [])
     reports = _verify_all(targets, quick=quick, show_progress=not as_json)
@@ -65,8 +74,22 @@ def verify(
     else:
         for target, report in reports:
             CONSOLE.print(render(target.name, report))
-    if not all(report.ok for _, report in reports):
+    if not targets:
+        typer.echo(NOTHING_REGISTERED, err=True)
+    for target in (target for target, report in reports if report.empty):
+        typer.echo(_looked_for(target), err=True)
+    proven = targets and not any(report.empty for _, report in reports)
+    if not all(report.ok for _, report in reports) or not (proven or allow_empty):
         raise typer.Exit(1)
+
+
+def _looked_for(target: Target) -> str:
+    where = "the ledger" if target.stored else target.destination.describe()
+    return (
+        f"{target.name}: no `{manifest_key(1)}` or later one in {where}, and none of its files. "
+        "If something was delivered, that is not the place: correct the path. "
+        "If nothing was yet, say so with --allow-empty."
+    )
 
 
 def of_folders(paths: Iterable[Path]) -> list[Target]:
@@ -121,6 +144,8 @@ def verify_target(
 def render(name: str, report: VerifyReport) -> RenderableType:
     """A report for people: one line, then what is wrong."""
     mark = Text("✓ ", "bold green") if report.ok else Text("✗ ", "bold red")
+    if report.empty:
+        mark = Text("? ", "bold yellow")
     parts: list[RenderableType] = [mark + Text(name, "bold") + Text(f": {_summary(report)}")]
     if report.problems:
         parts.append(_table(report.problems))
@@ -132,7 +157,7 @@ def render(name: str, report: VerifyReport) -> RenderableType:
 
 def to_json(name: str, report: VerifyReport) -> dict[str, object]:
     """A report for scripts."""
-    return {"name": name, "ok": report.ok, **asdict(report)}
+    return {"name": name, "ok": report.ok, "empty": report.empty, **asdict(report)}
 
 
 def _verify_all(
@@ -165,7 +190,7 @@ def _without_manifests(report: VerifyReport) -> str:
     kinds = {problem.kind for problem in report.problems}
     if Kind.NO_MANIFEST in kinds:
         return "no manifest to prove anything by"
-    return "nothing could be read" if kinds else "nothing delivered yet"
+    return "nothing could be read" if kinds else "nothing delivered yet, so nothing proven"
 
 
 def _table(problems: Sequence[Problem]) -> Table:

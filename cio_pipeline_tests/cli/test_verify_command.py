@@ -85,3 +85,38 @@ def test_messages_promise_only_commands_that_exist() -> None:
         shown = CliRunner().invoke(cli, [verb, "--help"], env={"COLUMNS": "200"})
         assert shown.exit_code == 0, command
         assert all(option in shown.stdout for option in options), command
+
+
+def test_d10_an_empty_or_wrong_folder_is_no_pass(tmp_path: Path) -> None:
+    """D10: it says what it looked for, and where; who knows that nothing was sent may allow it."""
+    found = CliRunner().invoke(app, ["--path", str(tmp_path)], env={"COLUMNS": "200"})
+    assert found.exit_code == 1
+    assert "✓" not in found.output
+    assert "_cio/1.manifest" in found.output
+    assert str(tmp_path) in found.output
+    assert "--allow-empty" in found.output
+    assert CliRunner().invoke(app, ["--path", str(tmp_path), "--allow-empty"]).exit_code == 0
+    (report,) = json.loads(
+        CliRunner().invoke(app, ["--path", str(tmp_path), "--json"]).output.partition("\n]")[0]
+        + "\n]"
+    )
+    assert (report["ok"], report["empty"]) == (True, True)
+
+
+def test_d10_one_empty_folder_beside_a_whole_one_is_no_pass(bucket: Bucket, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    both = ["--path", str(bucket.root), "--path", str(tmp_path / "empty")]
+    assert CliRunner().invoke(app, both).exit_code == 1
+    assert CliRunner().invoke(app, [*both, "--allow-empty"]).exit_code == 0
+    (bucket.root / "people_v5_7_2.parquet").unlink()
+    assert CliRunner().invoke(app, [*both, "--allow-empty"]).exit_code == 1
+
+
+def test_d10_a_ledger_without_syncs_is_no_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIO_HOME", str(tmp_path))
+    found = CliRunner().invoke(app, [])
+    assert found.exit_code == 1
+    assert "No sync is registered" in found.output
+    assert CliRunner().invoke(app, ["--allow-empty"]).exit_code == 0

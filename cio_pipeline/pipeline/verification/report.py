@@ -85,6 +85,11 @@ class VerifyReport:
         """Whether nothing is wrong."""
         return not self.problems
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to prove anything by, and nothing that is wrong."""
+        return self.ok and not self.manifests
+
 
 def said(error: CioError) -> str:
     """What a store's error says of an object, and what to do next."""
