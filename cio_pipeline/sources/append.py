@@ -12,8 +12,8 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from cio_pipeline.contracts.arrow import arrow, source_arrow_schema
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.errors import SourceError, SourceGone
+from cio_pipeline.sources.commit_errors import already_read, not_committed
 from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables
-from cio_pipeline.sources.errors import translate
 from cio_pipeline.sources.tables import commit_metadata
 
 _READER, _CURSOR = "cio.reader", "cio.cursor"
@@ -24,7 +24,7 @@ class Mark:
     """How far a reader of something outside has come: it goes on at `cursor`.
 
     Stored with the rows that it has read, so that a crash parts neither from the other. `number`
-    counts the reader's commits from 1: of two that store the same one, one fails.
+    counts the reader's commits from 1: each can be stored once.
     """
 
     reader: str
@@ -41,32 +41,55 @@ def append(
     storage_options: Mapping[str, str] | None = None,
     mark: Mark | None = None,
 ) -> int:
-    """Write batches in one commit and return the version; without rows there is no commit.
+    """Write batches in one commit and return the version; no commit without rows and `mark`.
 
-    The batches have the table's columns and dtypes. Raises SourceGone, SourceUnavailable,
-    SourceError, and what giving the batches raises; nothing is written then.
+    The batches have the table's columns and dtypes. A mark is stored only if its reader has come
+    no further meanwhile, up to the version that the commit builds on: else SourceUnavailable.
+    Raises SourceGone, SourceUnavailable, DiskFull, SourceError, and what giving the batches raises;
+    nothing is written then.
     """
     found = _table(uri, table, storage_options)
-    schema = source_arrow_schema(table)
-    parts = iter(batches)
-    first = next(parts, None)
-    if first is None:
+    if mark is not None and (found.transaction_version(mark.reader) or 0) != mark.number - 1:
+        raise already_read(table.name)
+    giving = _Giving(iter(batches), source_arrow_schema(table))
+    if giving.is_empty() and mark is None:
         return found.version()
-    rows = _record_batches(chain([first], parts), schema)
-    reader: Any = arrow.RecordBatchReader.from_batches(schema, rows)
     marks = {} if mark is None else {_READER: mark.reader, _CURSOR: mark.cursor}
     counted = None if mark is None else [Transaction(mark.reader, mark.number)]
     properties = CommitProperties({**commit_metadata(at), **marks}, app_transactions=counted)
     try:
-        write_deltalake(found, reader, mode="append", commit_properties=properties)
+        write_deltalake(found, giving.reader(), mode="append", commit_properties=properties)
     except Exception as error:
-        raise (translate(error, table.name, found.version()) or error) from error
+        known = giving.failure or not_committed(error, table.name, found)
+        raise (known or error) from error
     return found.version()
 
 
-def _record_batches(parts: Iterable[pl.DataFrame], schema: Any) -> Iterator[Any]:
-    for part in parts:
-        yield from cast("Any", part.to_arrow()).cast(schema).to_batches()
+class _Giving:
+    """Batches as an Arrow stream, which makes another error of what giving them raises."""
+
+    def __init__(self, parts: Iterator[pl.DataFrame], schema: Any) -> None:
+        self._parts = parts
+        self._first = next(parts, None)
+        self._schema = schema
+        self.failure: BaseException | None = None
+
+    def is_empty(self) -> bool:
+        return self._first is None
+
+    def reader(self) -> Any:
+        return arrow.RecordBatchReader.from_batches(self._schema, self._batches())
+
+    def _batches(self) -> Iterator[Any]:
+        first = [] if self._first is None else [self._first]
+        try:
+            for part in chain(first, self._parts):
+                yield from cast("Any", part.to_arrow()).cast(self._schema).to_batches()
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.failure = error
+            raise
 
 
 def last_mark(

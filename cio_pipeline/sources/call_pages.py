@@ -110,7 +110,7 @@ def pull(
                 batches = lines.read_from(f"page {at or 'one'}", f"{reader}:{at}", body)
                 step = Mark(reader, number + 1, following)
                 append(uri, table, batches, storage_options=storage_options, mark=step)
-            number += bool(lines.rows)
+            number += 1
             at = following
             yield Page(number, following, lines.rows, tuple(lines.bad))
 

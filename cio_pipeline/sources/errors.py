@@ -3,7 +3,7 @@
 Their texts may carry signed URLs, so they decide the type of our error and are never repeated.
 """
 
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import DeltaError
 from polars.exceptions import ComputeError
 
 from cio_pipeline.model.errors import (
@@ -62,14 +62,17 @@ def translate(error: Exception, table: str, version: int | None) -> CioError | N
     # Arrow streams raise plain exceptions.
     if type(error) is not Exception and not isinstance(error, _THEIRS):
         return None
-    if isinstance(error, CommitFailedError):
-        return SourceUnavailable(f"Another writer committed to table {table}.", "Try again.")
     known = _by_text(str(error).lower(), table, version)
     if known is None and isinstance(error, FileNotFoundError):
         return version_gone(table, version)
     if known is None and not isinstance(error, ComputeError):
         return _unreadable(error, table, version)
     return known
+
+
+def says_refused(error: Exception) -> bool:
+    """Whether a store or the file system says that a right is missing."""
+    return any(sign in str(error).lower() for sign in _REFUSED)
 
 
 def version_gone(table: str, version: int | None) -> VersionGone:

@@ -11,9 +11,9 @@ from polars import LazyFrame
 from cio_pipeline.contracts.arrow import source_arrow_schema
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.model.errors import InvalidConfig, SourceGone
+from cio_pipeline.sources.commit_errors import not_committed
 from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY
 from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables, local_path
-from cio_pipeline.sources.errors import translate
 from cio_pipeline.sources.fit import fitted
 
 _BEFORE_ALL_ROWS = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,7 +68,7 @@ def commit(
         else:
             _upsert(found, table, good, given.columns, properties)
     except Exception as error:
-        raise (translate(error, table.name, found.version()) or error) from error
+        raise (not_committed(error, table.name, found) or error) from error
     return found.version()
 
 
@@ -84,7 +84,7 @@ def _create(folder: DeltaTables, table: SourceTable) -> None:
             commit_properties=_properties(_BEFORE_ALL_ROWS),
         )
     except Exception as error:
-        raise (translate(error, table.name, None) or error) from error
+        raise (not_committed(error, table.name, None) or error) from error
 
 
 def _upsert(

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from deltalake import DeltaTable
 from typer.testing import CliRunner
@@ -95,19 +97,61 @@ def test_a_pull_that_dies_at_a_page_neither_loses_nor_doubles_it(
     assert events(world) == ["a", "b", "c", "d"]
 
 
-def test_of_two_pulls_at_once_one_fails(world: World, pages: Pages) -> None:
+@pytest.mark.parametrize("read", [1, 2])
+def test_of_two_pulls_at_once_one_stores_a_page_and_the_other_is_told(
+    world: World, pages: Pages, read: int
+) -> None:
     place = Endpoint(pages.url, TOKEN)
     one = pull(place, 1, world.source_uri, NOON)
-    next(one)
-    assert pulled(world, pages) == 2
-    list(one)
-    table = SOURCE_TABLES["calls"]
-    mark = last_mark(world.source_uri, table, place.reader(1))
+    for _ in range(read):
+        next(one)
+    other = pull(place, 1, world.source_uri, NOON)
+    next(other)
+    with pytest.raises(SourceUnavailable, match=r"Another pull .* stored this page meanwhile"):
+        list(one)
+    list(other)
+    mark = last_mark(world.source_uri, SOURCE_TABLES["calls"], place.reader(1))
     assert mark is not None
     assert (mark.number, mark.cursor) == (3, "3")
-    # What was doubled has the same identity, so it is sent once.
-    rows = DeltaTable(f"{world.source_uri}/calls").to_pyarrow_table(columns=["call_id"])
-    assert len(set(rows["call_id"].to_pylist())) == 4
+    assert events(world) == ["a", "b", "c", "d"]
+
+
+def test_a_page_that_is_stored_while_another_pull_stores_it_is_stored_once(world: World) -> None:
+    """The other commit lies between the version that ours builds on and ours."""
+    table, uri = SOURCE_TABLES["calls"], world.source_uri
+    rows = read(GOOD)[0]
+
+    def overtaken() -> Iterator[pl.DataFrame]:
+        append(uri, table, [rows], mark=Mark("r", 1, "theirs"))
+        for _ in range(3):
+            append(uri, table, [read(GOOD, "another file")[0]])
+        yield rows
+
+    with pytest.raises(SourceUnavailable, match="Another pull"):
+        append(uri, table, overtaken(), mark=Mark("r", 1, "ours"))
+    assert last_mark(uri, table, "r") == Mark("r", 1, "theirs")
+    append(uri, table, [rows], mark=Mark("r", 2, "next"))
+    for used in (1, 2, 4):
+        with pytest.raises(SourceUnavailable, match="Another pull"):
+            append(uri, table, [rows], mark=Mark("r", used, "again"))
+    assert len(events(world)) == 5
+
+
+def test_pulls_of_many_threads_store_every_page_once(world: World, pages: Pages) -> None:
+    pages.pages = [page(f"{n:02}") for n in range(20)]
+
+    def until_there_is_no_more() -> None:
+        while True:
+            try:
+                if not pulled(world, pages):
+                    return
+            except SourceUnavailable:
+                continue
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(until_there_is_no_more) for _ in range(4)]:
+            done.result()
+    assert events(world) == [f"{n:02}" for n in range(20)]
 
 
 @pytest.mark.parametrize(
