@@ -1,14 +1,11 @@
 """Secrets: what a reference of a sync file leads to, and keeping them out of every text (D8)."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, quote_plus
 
 from cio_pipeline.files.failures import reason
 from cio_pipeline.model.errors import SecretMissing
-
-HIDDEN = "***"
 
 
 def resolve(reference: str, environment: Mapping[str, str] = os.environ) -> str:
@@ -21,14 +18,6 @@ def resolve(reference: str, environment: Mapping[str, str] = os.environ) -> str:
     if not secret.strip():
         raise SecretMissing(f"The secret {reference} is empty.", "Put the value there.")
     return secret
-
-
-def scrub(text: str, secrets: Iterable[str]) -> str:
-    """The text with each secret hidden, also as it stands in a URL."""
-    forms = {form for one in secrets for form in (one, quote(one, safe=""), quote_plus(one))}
-    for form in sorted(forms - {""}, key=len, reverse=True):
-        text = text.replace(form, HIDDEN)
-    return text
 
 
 def _variable(name: str, environment: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""A message's metadata as that of its object: what HTTP headers can carry, and back (M1).
+"""A message's metadata as that of its object: what HTTP headers can carry (M1).
 
 Printable ASCII stays as it is, but for `%`. Everything else is percent-encoded as UTF-8, also
 spaces that a header would lose: the first, the last, and each that follows another.
@@ -7,7 +7,7 @@ spaces that a header would lose: the first, the last, and each that follows anot
 import re
 import string
 from collections.abc import Mapping
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 LARGEST = 2048
 """Bytes of names and values that S3 takes as an object's metadata."""
@@ -27,11 +27,6 @@ def object_metadata(entries: Mapping[str, str]) -> dict[str, str]:
     if size > LARGEST:
         raise ValueError(f"the metadata has {size:,} bytes; S3 takes {LARGEST:,}")
     return found
-
-
-def message_metadata(stored: Mapping[str, str]) -> dict[str, str]:
-    """The entries that an object carries, as they came in: the inverse of object_metadata."""
-    return {name: unquote(value) for name, value in stored.items()}
 
 
 def _encoded(name: str, value: str) -> str:

@@ -116,8 +116,3 @@ class HeldLease:
                 self._thread.join()
         if free.tokens:
             self._leases.release(free)
-
-
-def pairs_of(export: str, sync_ids: Collection[str]) -> list[Pair]:
-    """The (sync, export) pairs of some syncs."""
-    return [(sync_id, export) for sync_id in sync_ids]

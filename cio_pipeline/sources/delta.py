@@ -32,11 +32,6 @@ class DeltaSource:
     storage_options: Mapping[str, str] | None = field(default=None, repr=False, hash=False)
 
     @property
-    def replayable(self) -> bool:
-        """Whether an old cut can be read again: yes, until its files are vacuumed."""
-        return True
-
-    @property
     def tables(self) -> DeltaTables:
         """Where the tables are."""
         return DeltaTables(self.uri, self.storage_options or {})

@@ -14,7 +14,6 @@ from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.files.json_text import fields
 from cio_pipeline.files.message_keys import compile_template
-from cio_pipeline.files.message_metadata import message_metadata
 from cio_pipeline.files.message_objects import MessageObject, as_object, read_message
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.sources.message_lines import MessageLines
@@ -120,5 +119,5 @@ def test_azure(world: World, container: Container, expected: Mapping[str, Messag
     found = blob.get_blob_properties()
     one = next(iter(expected.values()))
     named = {name.replace("-", "_").lower(): value for name, value in one.metadata.items()}
-    assert message_metadata(found.metadata) == message_metadata(named)
+    assert found.metadata == named
     assert found.content_settings.content_type == "application/json"

@@ -22,11 +22,6 @@ class TableSlice:
 class Source(Protocol):
     """Tables that can be read as they were at a cut."""
 
-    @property
-    def replayable(self) -> bool:
-        """Whether an old cut can be read again."""
-        ...
-
     def cut(self, at: datetime, tables: Iterable[SourceTable], after: Cut | None) -> Cut:
         """Everything committed before `at`, not lower than `after` in any table.
 
