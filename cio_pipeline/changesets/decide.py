@@ -23,7 +23,7 @@ from cio_pipeline.contracts.declare import History
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.registry import ExportState
-from cio_pipeline.model.windows import Window
+from cio_pipeline.model.windows import Window, window_holding
 
 PEOPLE_OFF_LIMIT = timedelta(days=7)
 """People that were off for longer cannot be turned on again (D7)."""
@@ -60,16 +60,12 @@ def refused_to_resume(state: ExportState, at: datetime) -> Refused | None:
 def gap_if_resumed(state: ExportState, at: datetime) -> tuple[datetime, datetime] | None:
     """What an export turned on `at` a time leaves out: processed in [from, to); None if nothing.
 
-    The end is about: the age limit counts from the end of the window that catches up.
+    It is what catching up leaves out then, whichever window does that.
     """
-    limited = ALL_EXPORTS[state.export].history is History.LAST_30_DAYS
-    if (
-        state.position is None
-        or not limited
-        or _turned_on(state, at).switch.off_for <= HISTORY_LIMIT
-    ):
+    if state.position is None:
         return None
-    return state.position.at, at - HISTORY_LIMIT
+    edge = _resumed_floor(_turned_on(state, at))
+    return None if edge is None else (state.position.at, edge)
 
 
 def _turned_on(state: ExportState, at: datetime) -> ExportState:
@@ -104,7 +100,7 @@ def _served(state: ExportState, window: Window, cut: Cut, driving: str) -> Decis
         return _lost(driving, "is gone" if now is None else "was replaced, or set back")
     if now == before and not state.sync.write_empty:
         return Nothing(cut, f"Table {driving} has not changed since {position.at:%Y-%m-%d %H:%M}.")
-    return _since_position(state, window, cut, position)
+    return _since_position(state, cut, position)
 
 
 def _history(state: ExportState, window: Window, cut: Cut, driving: str) -> Snapshot | Nothing:
@@ -129,13 +125,11 @@ def _lost(table: str, what: str) -> Refused:
     return Refused(message, next_step, f"{message} {next_step}")
 
 
-def _since_position(
-    state: ExportState, window: Window, cut: Cut, position: Cut
-) -> Changes | CatchUp:
+def _since_position(state: ExportState, cut: Cut, position: Cut) -> Changes | CatchUp:
     since = f"{position.at:%Y-%m-%d %H:%M}"
     if not _resumed_after(state, position):
         return Changes(position, cut, f"Changes since {since}.")
-    floor = _floor(state, window) if state.switch.off_for > HISTORY_LIMIT else None
+    floor = _resumed_floor(state)
     if floor is None:
         return CatchUp(position, cut, None, gap=False, why=f"Was off: changes since {since}.")
     return CatchUp(
@@ -152,6 +146,19 @@ def _floor(state: ExportState, window: Window) -> datetime | None:
     """The age limit, counted from the window's end; None for exports without one."""
     limited = ALL_EXPORTS[state.export].history is History.LAST_30_DAYS
     return window.end - HISTORY_LIMIT if limited else None
+
+
+def _resumed_floor(state: ExportState) -> datetime | None:
+    """The age limit after a long pause; None after a short one, and for exports without a limit.
+
+    It counts from the end of the window that the export was resumed in, and not of the one that
+    catches up, so that it can be told at once and holds however late that runs.
+    """
+    resumed, off_for = state.switch.resumed_at, state.switch.off_for
+    limited = ALL_EXPORTS[state.export].history is History.LAST_30_DAYS
+    if resumed is None or not limited or off_for <= HISTORY_LIMIT:
+        return None
+    return window_holding(resumed, state.sync.feed).end - HISTORY_LIMIT
 
 
 def _resumed_after(state: ExportState, position: Cut | None) -> bool:

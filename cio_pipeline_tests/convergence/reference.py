@@ -12,7 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cio_pipeline_tests.convergence.meaning import RECENT
-from cio_pipeline_tests.convergence.sending import Frozen, Plan, Reader, bare, off_for, planned
+from cio_pipeline_tests.convergence.sending import (
+    Frozen,
+    Plan,
+    Reader,
+    bare,
+    off_for,
+    planned,
+    resumed_in,
+)
 from cio_pipeline_tests.convergence.timeline import Key, Timeline
 
 MONTH, WEEK = timedelta(days=30), timedelta(days=7)
@@ -172,7 +180,7 @@ class Feed:
             rows = self.source.changes(export, position, end)
             resumed = self._resumed(reader, export, position)
             if resumed and off_for(reader.switches[export]) > MONTH:
-                since = end - MONTH
+                since = resumed_in(reader.switches[export]) - MONTH
         initial = not self.source.count(export, position)
         if export in RECENT and since is not None:
             rows = [(what, key, row) for what, key, row in rows if row["processed_at"] >= since]

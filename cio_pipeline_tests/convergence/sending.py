@@ -137,6 +137,13 @@ def off_for(switch: Switch) -> timedelta:
     return max(switch.resumed_at - switch.paused_at, timedelta(0))
 
 
+def resumed_in(switch: Switch) -> datetime:
+    """The end of the window in which the last pause ended."""
+    at = switch.resumed_at
+    assert at is not None
+    return at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0) + timedelta(minutes=15)
+
+
 def series(export: str, what: str, row: Row, *, initial: bool) -> str:
     """Which files a row belongs into: plain ones, those of changes, or those with two numbers."""
     if export == "metrics" and initial:

@@ -1,12 +1,14 @@
 """D7: pausing and resuming, by hand and by the sync file."""
 
 from datetime import datetime, timedelta
+from itertools import count
 
 import pytest
 
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.windows import Cadence, Feed, parse_time, window_holding
 from cio_pipeline.pipeline.breaker import Delivered, after
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.apply import Applied, apply_syncs
@@ -18,7 +20,7 @@ from cio_pipeline.pipeline.scheduling.schedule import wanted_runs
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.lifecycle.doing import do, standing
 from cio_pipeline_tests.recovery.loss import DieAfter, change, go_on
-from cio_pipeline_tests.world import World, during, window
+from cio_pipeline_tests.world import NOON, QUARTER, World, during, window
 
 DAY = timedelta(days=1)
 PAUSED = during(1)
@@ -71,7 +73,35 @@ def test_d7_the_gap_of_events_off_for_more_than_30_days_is_told_on_resuming(worl
     do(world, pause, at=PAUSED + 30 * DAY)
     at = PAUSED + 61 * DAY
     (note,) = do(world, resume, at=at).notes
-    assert f"from {window(0).end:%Y-%m-%d %H:%M} to about {at - 30 * DAY:%Y-%m-%d %H:%M}" in note
+    edge = window_holding(at, Feed.DATA_OUT).end - 30 * DAY
+    assert f"from {window(0).end:%Y-%m-%d %H:%M} to {edge:%Y-%m-%d %H:%M} is never sent" in note
+
+
+@pytest.mark.parametrize("export", ["events", "inbound"])
+@pytest.mark.parametrize("cadence", ["15m", "1h", "1d"])
+@pytest.mark.parametrize("late", [0, 96], ids=["in time", "a day late"])
+def test_d7_the_gap_that_is_told_is_the_gap_that_is_left(
+    world: World, export: str, cadence: str, late: int
+) -> None:
+    """D27: however late the window is that catches up, and however rarely the sync is served."""
+    world.sync(exports=[export], cadence=cadence)
+    world.commit(export, {"event_id": "first", "processed_at": NOON}, at=during(0))
+    world.run(due_after(0, cadence), export)
+    do(world, pause, at=world.now)
+    at = world.now + 40 * DAY + timedelta(minutes=7)
+    (note,) = do(world, resume, at=at).notes
+    edge = parse_time(note.split(" to ")[1].split(" is never")[0].replace(" ", "T"))
+    tick = timedelta(microseconds=1)
+    rows = {"before": edge - tick, "at the edge": edge, "after": edge + tick}
+    made = ({"event_id": name, "processed_at": time} for name, time in rows.items())
+    world.commit(export, *made, at=world.now)
+    world.run(due_after((at - NOON) // QUARTER + late, cadence), export)
+    assert sorted(world.read(export)["event_id"]) == ["after", "at the edge", "first"]
+
+
+def due_after(number: int, cadence: str) -> int:
+    """The first window from a number on that a sync is served in."""
+    return next(n for n in count(number) if window(n).due(Cadence(cadence)))
 
 
 @pytest.mark.parametrize("paused", [["people"], ["people", "events"]])

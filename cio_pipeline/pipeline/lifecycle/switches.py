@@ -161,6 +161,6 @@ def _gap(state: ExportState, now: datetime) -> Iterator[str]:
     if gap is not None:
         yield (
             f"{state.export} was off for more than {HISTORY_LIMIT.days} days and goes on with the "
-            f"last {HISTORY_LIMIT.days}: what was processed from {gap[0]:%Y-%m-%d %H:%M} to about "
+            f"last {HISTORY_LIMIT.days}: what was processed from {gap[0]:%Y-%m-%d %H:%M} to "
             f"{gap[1]:%Y-%m-%d %H:%M} is never sent."
         )
