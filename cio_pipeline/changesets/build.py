@@ -101,11 +101,15 @@ def _sendable(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
 
 
 def _ordered(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
-    """By workspace, entity, version and row; an initial export keeps the source's order."""
+    """By workspace and entity, an entity's rows oldest first; initial ones in the source's order.
+
+    Of rows that are equally new, the one that was committed later comes last.
+    """
     if reading.initial:
         return frame
     export = reading.export
-    keys: list[str] = ["workspace_id", *export.entity_key, VERSION, *export.row_key]
+    newest = () if export.newest_by is None else (export.newest_by,)
+    keys: list[str] = ["workspace_id", *export.entity_key, *newest, VERSION, *export.row_key]
     distinct: dict[str, None] = dict.fromkeys(keys)
     return frame.sort(list(distinct))
 

@@ -137,6 +137,24 @@ def test_changesets_are_sorted_by_workspace_entity_version_and_row() -> None:
     ]
 
 
+@pytest.mark.parametrize(("export", "key"), [("metrics", "event_id"), ("campaigns", "campaign_id")])
+@pytest.mark.parametrize("mode", [Mode.CHANGES, Mode.CATCH_UP, Mode.RETRY])
+def test_d1_rows_of_an_entity_come_oldest_first_whenever_they_were_committed(
+    export: str, key: str, mode: Mode
+) -> None:
+    """D28: the order that the schema pages let readers count on."""
+    by = str(EXPORTS[export].newest_by)
+    numbers = (5, 12, 100)
+    ages = numbers if by == "seq_num" else tuple(NOON + timedelta(hours=n) for n in numbers)
+    entities = ("a", "b") if key == "event_id" else (1, 2)
+    oldest_first = [(entity, age) for entity in entities for age in ages]
+    rows: list[Row] = [
+        {key: entity, by: age, **({} if mode is Mode.RETRY else {VERSION: 9 - place})}
+        for place, (entity, age) in enumerate(oldest_first)
+    ]
+    assert sent(export, *reversed(rows), mode=mode).select(key, by).rows() == oldest_first
+
+
 @pytest.mark.parametrize("export", ["metrics", "attributes", "inbound", "people", "events"])
 def test_initial_exports_keep_the_sources_order_through_every_join(export: str) -> None:
     declared = EXPORTS[export]
