@@ -132,3 +132,34 @@ def test_d4_cases_are_all_exports_that_have_history_about_people() -> None:
         "events",
         "inbound",
     }
+
+
+NAMES_NOBODY = {
+    "campaign_type", "channel", "delivery_id", "delivery_type", "event_id", "from",
+    "in_reply_to_delivery_id", "keyword", "message_sid", "messaging_service_sid", "method",
+    "metric", "name", "output_id", "output_type", "subject_id", "subject_name", "type",
+}  # fmt: skip
+"""Text that the platform, the provider or the workspace makes up, never a person or a mail server.
+
+`from` is the workspace's own address in delivery content; that of inbound is personal.
+"""
+
+
+@pytest.mark.parametrize(("version", "export"), CASES)
+def test_d4_every_text_about_people_is_personal_or_known_to_name_nobody(
+    version: int, export: str
+) -> None:
+    texts = {ColumnType.STRING, ColumnType.STRINGS}
+    columns = [c for c in EXPORTS[export].columns_of(version) if c.type in texts]
+
+    undecided = [c.name for c in columns if not c.personal and c.name not in NAMES_NOBODY]
+
+    assert undecided == []
+
+
+def test_d4_the_reason_of_a_bounce_quotes_an_address_and_is_personal() -> None:
+    bounce = {**source_row("metrics", "deleted"), "reason": "550 5.1.1 <ann@x.example> unknown"}
+
+    rows = sent("metrics", bounce, mode=Mode.INITIAL, joins={"people": PEOPLE})
+
+    assert rows["reason"].to_list() == [None]

@@ -24,6 +24,7 @@ PERSONAL = {
         "headers",
     },
     "metrics": {
+        "reason",
         "link_url",
         "user_agent",
         "email_client",

@@ -229,7 +229,15 @@ PERSONAL: dict[str, Row] = {
     )
     | {"recipient": "", "body": ""},
     "metrics": dict.fromkeys(
-        ("link_url", "user_agent", "email_client", "inbox_domain", "inbox_provider", "mx_host")
+        (
+            "reason",
+            "link_url",
+            "user_agent",
+            "email_client",
+            "inbox_domain",
+            "inbox_provider",
+            "mx_host",
+        )
     ),
     "subjects": {"internal_customer_id": None},
     "outputs": {"explanation": ""},

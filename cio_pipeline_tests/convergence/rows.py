@@ -116,6 +116,7 @@ def _metrics(chance: Random, clock: Clock, at: datetime) -> Row:
         **_someone(chance),
         "channel": chance.choice(("email", "email", "sms")),
         "metric": chance.choice(("opened", "clicked", "sent")),
+        "reason": chance.choice((None, "550 5.1.1 <p0@acme.example> unknown")),
         "link_url": chance.choice((None, "https://acme.example/", ONE_LETTER_MORE)),
         "created_at": at,
         "seq_num": number,

@@ -25,6 +25,12 @@ tables, tells rows apart and removes duplicates. To see the present state, take 
 key* the row with the largest *newest-by* value; if two are equal, the one from the file with the
 larger sequence, then the later row.
 
+**Order.** In all but the first files of an export, rows that speak of the same entity come oldest
+first, by the *newest-by* column (`seq_num` where there is one), within a file and from each to the
+one with the next sequence; rows that arrive later with an older value come in a later file all the
+same. Rows of different entities are in no order that means anything, and first files have the
+order of the source's tables: there, and between plain and `chngs` files, go by *newest-by* alone.
+
 **Refers to** names the export that the value can be joined with. It is documentation; nothing
 enforces it.
 

@@ -50,6 +50,8 @@ METRICS = Export(
             STRING,
             NULLABLE,
             "Why it happened, for some metrics such as attempted.",
+            personal=True,
+            note="Bounces quote the address that they are about, so it counts as personal.",
         ),
         Column(
             "link_id",
