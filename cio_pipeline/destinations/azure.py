@@ -17,12 +17,13 @@ import obstore
 from obstore.store import AzureStore
 
 from cio_pipeline.destinations.again import keep_trying
-from cio_pipeline.destinations.azure_control import BlockUpload, once, opened
+from cio_pipeline.destinations.azure_control import BlockUpload, blobs_below, once, opened
 from cio_pipeline.destinations.azure_errors import Attempt, Taken, named_errors
 from cio_pipeline.destinations.azure_rights import Rights
 from cio_pipeline.destinations.azure_sas import Sas, parse_sas
 from cio_pipeline.destinations.azure_store import open_store
 from cio_pipeline.destinations.keys import JSON, check_key
+from cio_pipeline.destinations.listing import folder, listed
 from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.destinations.probe import tried
 from cio_pipeline.destinations.secrets import resolve
@@ -103,15 +104,10 @@ class AzureContainer:
         if prefix:
             self._check(prefix)
 
-        def work() -> Sequence[ObjectInfo]:
-            return [
-                ObjectInfo(meta["path"], meta["size"])
-                for batch in obstore.list(self._store, prefix or None)
-                for meta in batch
-            ]
-
-        found = self._asked(Attempt("list", "list", prefix or None), work)
-        return iter(sorted(found, key=lambda o: o.key))
+        return self._asked(
+            Attempt("list", "list", prefix or None),
+            lambda: listed(self._store, prefix, lambda: self._blobs(prefix)),
+        )
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there counts as success."""
@@ -175,6 +171,10 @@ class AzureContainer:
                 return work()
 
         return keep_trying(self._patience, named)
+
+    def _blobs(self, prefix: str) -> Iterable[tuple[str, int]]:
+        below = folder(self.options.path, prefix)
+        return blobs_below(self._sas, below, len(self._name("")), self._patience)
 
     def _name(self, key: str) -> str:
         return f"{self.options.path}/{key}" if self.options.path else key

@@ -1,11 +1,11 @@
 """What goes through Azure's SDK and dagster-azure's resource, not through obstore.
 
 Uploads in blocks (obstore's have no create-only mode), deletes (obstore's are batches, which a
-container's SAS may not send) and trying out rights.
+container's SAS may not send), listings with names that obstore cannot hold, and trying out rights.
 """
 
 import logging
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,17 @@ def once(patience: Patience) -> Mapping[str, Any]:
         "connection_timeout": patience.connect.total_seconds(),
         "read_timeout": patience.request.total_seconds(),
     }
+
+
+def blobs_below(sas: Sas, folder: str, cut: int, patience: Patience) -> Iterator[tuple[str, int]]:
+    """Name without its first `cut` characters, and size, of each blob below a folder.
+
+    Where an account has real folders, they are listed as blobs: left out. Raises the SDK's errors.
+    """
+    with opened(sas) as container:
+        for blob in container.list_blobs(folder or None, include=["metadata"], **once(patience)):
+            if (blob.metadata or {}).get("hdi_isfolder") != "true":
+                yield blob.name[cut:], blob.size
 
 
 @dataclass(frozen=True)

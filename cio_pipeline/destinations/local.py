@@ -16,9 +16,11 @@ import obstore
 from obstore.store import LocalStore
 
 from cio_pipeline.destinations.keys import check_key
+from cio_pipeline.destinations.listing import listed
 from cio_pipeline.destinations.local_create import UNFINISHED, clear_leftovers, create, replace
 from cio_pipeline.destinations.local_errors import missing, named_errors
 from cio_pipeline.destinations.local_link import create_from_spool
+from cio_pipeline.destinations.local_walk import files_below
 from cio_pipeline.destinations.probe import tried
 from cio_pipeline.model.errors import (
     DestinationError,
@@ -74,12 +76,7 @@ class LocalFolder:
         if not self._exists():
             return iter(())
         with named_errors("list", prefix or "."):
-            found = [
-                ObjectInfo(meta["path"], meta["size"])
-                for batch in obstore.list(LocalStore(self.root), prefix or None)
-                for meta in batch
-            ]
-        return iter(sorted(found, key=lambda o: o.key))
+            return listed(LocalStore(self.root), prefix, lambda: files_below(self.root, prefix))
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there counts as success."""

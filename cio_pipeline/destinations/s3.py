@@ -15,9 +15,11 @@ import obstore
 
 from cio_pipeline.destinations.again import keep_trying
 from cio_pipeline.destinations.keys import JSON, check_key
+from cio_pipeline.destinations.listing import folder, listed
 from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.destinations.s3_errors import Attempt, Taken, missing, named_errors
 from cio_pipeline.destinations.s3_keys import Keys
+from cio_pipeline.destinations.s3_objects import objects_below
 from cio_pipeline.destinations.s3_permissions import permissions
 from cio_pipeline.destinations.s3_store import Opened, opened
 from cio_pipeline.destinations.s3_uploads import VALIDATE, abort_leftovers, upload
@@ -87,12 +89,7 @@ class S3Bucket:
         if prefix:
             check_key(prefix)
         with named_errors(Attempt("list", "s3:ListBucket")):
-            found = [
-                ObjectInfo(meta["path"], meta["size"])
-                for batch in obstore.list(self.opened().store, prefix or None)
-                for meta in batch
-            ]
-        return iter(sorted(found, key=lambda o: o.key))
+            return listed(self.opened().store, prefix, lambda: self._objects(prefix))
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there counts as success."""
@@ -189,6 +186,14 @@ class S3Bucket:
     def _until_there(self, write: Callable[[], None]) -> None:
         """Do it again if the answer was lost: obstore itself repeats safe requests only."""
         keep_trying(self.patience, write, but=(Throttled,))
+
+    def _objects(self, prefix: str) -> Iterable[tuple[str, int]]:
+        return objects_below(
+            self.opened().client(),
+            self.options.bucket,
+            folder(self.options.path, prefix),
+            len(self.name("")),
+        )
 
     def _is_there(self, key: str) -> bool:
         """Whether an object lies under a key.

@@ -20,3 +20,10 @@ def key_problem(key: str) -> str | None:
         (len(key.encode(errors="replace")) > LONGEST, f"has more than {LONGEST} bytes"),
     )
     return next((text for broken, text in rules if broken), None)
+
+
+def shown(key: str) -> str:
+    """A key for people, whatever is in it: what cannot be printed is escaped."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in key
+    )

@@ -68,6 +68,28 @@ class CloudSuite(DestinationSuite):
             assert caught.value.next_step  # type: ignore[attr-defined]
             assert caught.value.__cause__ is None
 
+    @pytest.mark.parametrize(
+        "markers", [("good/",), ("_cio/",), ("",), ("good/", "a/b/"), ("good/", "a//b/")]
+    )
+    def test_d10_folder_markers_hide_nothing_and_are_no_objects(
+        self, destination: Destination, markers: tuple[str, ...]
+    ) -> None:
+        """Consoles make folders by empty objects whose names end in a slash."""
+        destination.put_bytes("good", b"12345")
+        destination.put_bytes("_cio/1.manifest", b"123")
+        for key in markers:
+            self.put_foreign(destination, key, b"")
+        assert list(destination.list("_cio")) == [ObjectInfo("_cio/1.manifest", 3)]
+        assert list(destination.list()) == [
+            ObjectInfo("_cio/1.manifest", 3),
+            ObjectInfo("good", 5),
+        ]
+
+    def test_d10_a_key_with_a_slash_behind_is_no_other_one(self, destination: Destination) -> None:
+        destination.put_bytes("good", b"12345")
+        self.put_foreign(destination, "good/", b"x")
+        assert list(destination.list()) == [ObjectInfo("good", 5), ObjectInfo("good/", 1)]
+
     def test_d8_an_unknown_key_is_named(self, wrong_key: Destination, tmp_path: Path) -> None:
         self.fails(wrong_key, tmp_path, WrongCredentials)
 

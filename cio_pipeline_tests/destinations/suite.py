@@ -56,6 +56,24 @@ class DestinationSuite(ABC):
         path.write_bytes(b"body")
         return path
 
+    @abstractmethod
+    def put_foreign(self, destination: Destination, key: str, body: bytes) -> None:
+        """Put an object as somebody else's program does, whatever its key."""
+
+    odd_keys: tuple[str, ...]
+    """Keys that the store takes from others, and that no sync would ever put."""
+
+    def test_d10_foreign_keys_hide_nothing_in_a_listing(self, destination: Destination) -> None:
+        destination.put_bytes("good", b"12345")
+        destination.put_bytes("_cio/1.manifest", b"123")
+        for key in self.odd_keys:
+            self.put_foreign(destination, key, b"x")
+        sizes = {"good": 5, "_cio/1.manifest": 3} | dict.fromkeys(self.odd_keys, 1)
+        found = list(destination.list())
+        assert {one.key: one.size for one in found} == sizes
+        assert found == sorted(found, key=lambda one: one.key)
+        assert list(destination.list("_cio")) == [ObjectInfo("_cio/1.manifest", 3)]
+
     def put(self, destination: Destination, key: str, file: Path) -> None:
         destination.put(key, file, digest(file.read_bytes()))
 

@@ -67,6 +67,13 @@ class TestAzureContainer(CloudSuite):
     def secrets(self, url: str) -> list[str]:
         return [KEY, url.partition("?")[2], url.partition("sig=")[2]]
 
+    odd_keys = ("a//b", "/lead", "a\nb", "x//", "%2F", "é b")
+
+    def put_foreign(self, destination: Destination, key: str, body: bytes) -> None:
+        assert isinstance(destination, AzureContainer)
+        with opened(destination._sas) as client:
+            client.upload_blob(f"{PATH}/{key}", body)
+
     def leave_unfinished(self, destination: Destination, key: str) -> None:
         assert isinstance(destination, AzureContainer)
         with opened(destination._sas) as client:

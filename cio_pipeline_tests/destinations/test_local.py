@@ -29,11 +29,36 @@ class TestLocalFolder(DestinationSuite):
         # The kernel's own folder: not even root may make anything in it.
         return LocalFolder(Path("/sys"))
 
+    odd_keys = ("a\nb", "sub/a\x01b", "a\\b", "%2F", "é b", "_cio#1/x")
+
+    def put_foreign(self, destination: Destination, key: str, body: bytes) -> None:
+        assert isinstance(destination, LocalFolder)
+        path = destination.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+
     def leave_unfinished(self, destination: Destination, key: str) -> None:
         assert isinstance(destination, LocalFolder)
         left = destination.root / f"{key}#1"
         left.parent.mkdir(parents=True)
         left.write_bytes(b"bo")
+
+
+def test_d10_odd_things_in_a_folder_hide_nothing_in_a_listing(tmp_path: Path) -> None:
+    """A name that is no UTF-8, links to nowhere and around in a circle, a pipe."""
+    folder = LocalFolder(tmp_path)
+    folder.put_bytes("good", b"12345")
+    folder.put_bytes("sub/good", b"123")
+    (tmp_path / "sub/unfinished#1").write_bytes(b"half")
+    (tmp_path / os.fsdecode(b"\xff")).write_bytes(b"x")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    (tmp_path / "sub/around").symlink_to(tmp_path / "sub")
+    os.mkfifo(tmp_path / "pipe")
+    found = [(one.key, one.size) for one in folder.list()]
+    assert found == [("\\xff", 1), ("good", 5), ("sub/good", 3)]
+    assert [one.key for one in folder.list("sub")] == ["sub/good"]
+    (tmp_path / os.fsdecode(b"\xff")).unlink()
+    assert [one.key for one in folder.list()] == ["good", "sub/good"]
 
 
 def test_leftovers_of_killed_overwrites_are_removed_by_the_next_one(tmp_path: Path) -> None:

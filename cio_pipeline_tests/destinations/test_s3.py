@@ -63,6 +63,15 @@ class TestS3Bucket(CloudSuite):
     def secrets(self) -> list[str]:
         return [KEY_ID, SECRET]
 
+    odd_keys = ("a//b", "/lead", "./b", "../b", "a\x01b", "x//", "a\\b", "%2F", "é b")
+
+    def put_foreign(self, destination: Destination, key: str, body: bytes) -> None:
+        destination.opened().client().put_object(  # type: ignore[attr-defined]
+            Bucket=destination.options.bucket,  # type: ignore[attr-defined]
+            Key=destination.name("") + key,  # type: ignore[attr-defined]
+            Body=body,
+        )
+
     def leave_unfinished(self, destination: Destination, key: str) -> None:
         opened = destination.opened()  # type: ignore[attr-defined]
         opened.client().create_multipart_upload(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from cio_pipeline.files.keys import key_problem
 from cio_pipeline.model.errors import ObjectMissing
 from cio_pipeline.model.manifests import CHAIN, FOLDER
 from cio_pipeline.model.registry import RegisteredSync
@@ -22,13 +23,14 @@ CHUNK = 200
 class Remains:
     """Keys of a sync's objects that lie in its bucket, in the order that they are removed in.
 
-    `left` are keys of ours with something else under them.
+    `left` are keys of ours with something else under them, `odd` those that no sync gives.
     """
 
     files: tuple[str, ...] = ()
     manifests: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -47,6 +49,7 @@ def remains(services: Services, known: RegisteredSync) -> Remains:
         manifests=tuple(key for key in ours if _is_manifest(key)),
         others=(VALIDATE,) if sizes.get(VALIDATE) == 0 else (),
         left=tuple(sorted({one.key for one in there} - set(ours))),
+        odd=tuple(key for key in sizes if key_problem(key) is not None),
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from cio_pipeline.files.keys import key_problem, shown
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
@@ -99,4 +100,8 @@ def _removed(order: Order, verb: str, found: Remains, notes: tuple[str, ...]) ->
 
 
 def _left(found: Remains) -> tuple[str, ...]:
-    return tuple(f"{key} is left: something else lies under that key." for key in found.left)
+    others = (f"{key} is left: something else lies under that key." for key in found.left)
+    odd = (
+        f"{shown(key)} is left: the key {key_problem(key)}, no sync put it." for key in found.odd
+    )
+    return (*others, *odd)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cio_pipeline.contracts.message_envelope import OVERWRITING
+from cio_pipeline.files.keys import key_problem, shown
 from cio_pipeline.model.errors import CioError, ObjectMissing
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile, manifest_ordinal
 from cio_pipeline.pipeline.ports import Destination
@@ -61,9 +62,36 @@ def check_unlisted(
 
     A copy of a listed file is one by its digest; without `deep`, by its size, but for files that
     a running window may have put. `stems` are those of the sync that differ from the contract's.
+    Keys that no sync gives are named, and never read.
     """
+    odd = [key for key in sorted(sizes) if key_problem(key) is not None]
+    clean = {key: size for key, size in sizes.items() if key not in set(odd)}
+    found = _check_clean(destination, clean, manifests, stems, deep=deep)
+    return Unlisted(
+        (*found.problems, *(_odd(key) for key in odd if _looks_like_a_file(key))),
+        (*found.warnings, *(_odd(key) for key in odd if not _looks_like_a_file(key))),
+    )
+
+
+def _odd(key: str) -> Problem:
+    text = f"The key {key_problem(key)}: no sync puts such an object, and some programs stop at it."
+    return Problem(Kind.STRANGE, shown(key), f"{text} {_REMOVE}")
+
+
+def _looks_like_a_file(key: str) -> bool:
+    return key.lower().endswith(SUFFIX)
+
+
+def _check_clean(
+    destination: Destination,
+    sizes: Mapping[str, int],
+    manifests: Sequence[Manifest],
+    stems: Mapping[str, str],
+    *,
+    deep: bool,
+) -> Unlisted:
     if not manifests:
-        count = sum(key.lower().endswith(SUFFIX) for key in sizes)
+        count = sum(map(_looks_like_a_file, sizes))
         return Unlisted((_no_manifest(count),) if count else (), ())
     if manifests[-1].feed in OVERWRITING:
         return Unlisted((), tuple(_messages(sizes.keys() - _listed(manifests))))
