@@ -59,7 +59,7 @@ class Product:
     def services(self) -> Services:
         """Its adapters, the clock standing just after the measured window."""
         chosen = Settings(self.home, f"delta:{self.source}", self.ledger)
-        return replace(open_services(chosen), clock=just_after, owner="benchmark")
+        return replace(open_services(chosen).services, clock=just_after, owner="benchmark")
 
     def run(self, function: str, **given: Any) -> Any:
         """What a function of this package returns in a fresh process of this product."""

@@ -29,6 +29,11 @@ class Settings:
         return self.home / "spool"
 
     @property
+    def ledger_seen(self) -> Path:
+        """The file that remembers which ledger was used, and how far it had come."""
+        return self.home / "ledger.seen"
+
+    @property
     def dagster_home(self) -> Path:
         """Where Dagster keeps its runs unless DAGSTER_HOME says otherwise."""
         return self.home / "dagster"

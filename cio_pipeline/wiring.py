@@ -1,11 +1,13 @@
 """Opening the adapters that the settings name; the only place that knows them all."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cio_pipeline.destinations.open import open_destination
 from cio_pipeline.files.spool import Spool
-from cio_pipeline.ledger.open import open_ledger
+from cio_pipeline.ledger.identity import Witness, require_same
+from cio_pipeline.ledger.open import SqlLedger, open_ledger
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import Settings
 from cio_pipeline.sources.open import open_source
@@ -16,17 +18,48 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_services(settings: Settings) -> Services:
+@dataclass(frozen=True)
+class Opened:
+    """Services, and the ledger behind them as the database that it is."""
+
+    services: Services
+    ledger: SqlLedger
+    witness: Witness
+
+    def recognised(self, *, older: bool = False) -> Services:
+        """The services, if the ledger is the one that was used here before.
+
+        Raises LedgerError if it was emptied, exchanged or set back; `older` takes one that was set
+        back, too.
+        """
+        # In this order: what others commit and remember meanwhile is no reason to doubt the ledger.
+        last = self.witness.seen()
+        mark = self.ledger.mark()
+        if last is not None:
+            require_same(last, mark, older=older)
+        if last is None or mark.commits > last.commits:
+            self.witness.remember(mark)
+        return self.services
+
+    def accepted(self) -> Services:
+        """The services with the ledger as it is, from now on the one that is used here."""
+        self.witness.remember(self.ledger.mark())
+        return self.services
+
+
+def open_services(settings: Settings) -> Opened:
     """Source, ledger, destinations and spool of some settings.
 
     Relative local destinations are relative to the working directory. Raises InvalidConfig,
     LedgerError.
     """
     base = Path.cwd()
-    return Services(
+    ledger = open_ledger(settings.ledger)
+    services = Services(
         source=open_source(settings.source, settings.storage_options),
-        ledger=open_ledger(settings.ledger),
+        ledger=ledger,
         destinations=lambda sync: open_destination(sync, base),
         spool=Spool(settings.spool),
         clock=now,
     )
+    return Opened(services, ledger, Witness(settings.ledger_seen))

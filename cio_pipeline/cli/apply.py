@@ -13,6 +13,7 @@ from cio_pipeline.destinations.overlap import absolute, location
 from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.lifecycle.apply import Applied, apply_syncs
+from cio_pipeline.pipeline.recovery.behind import stop_those_behind
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.syncs.known_workspaces import unknown_workspaces
 from cio_pipeline.pipeline.syncs.sync_file import check_key_template, read_sync_file
@@ -37,7 +38,7 @@ def apply(
     """
     text = read_file(file)
     base = Path.cwd()
-    found = services()
+    found = services(older=True)
     syncs = [absolute(sync, base) for sync in read_sync_file(text)]
     applied = apply_syncs(
         found,
@@ -48,6 +49,10 @@ def apply(
     )
     found.ledger.breakers.close([one.sync_id for one in applied if one.action == "changed"])
     _warn_of_unknown_workspaces(found, syncs)
+    if not no_validate:
+        created = {one.sync_id for one in applied if one.action == "created"}
+        for text in stop_those_behind(found, [sync for sync in syncs if sync.id in created]):
+            typer.echo(text, err=True)
     for sync in syncs:
         for warning in check_key_template(sync):
             typer.echo(f"{sync.id}: {warning}.", err=True)

@@ -2,6 +2,7 @@
 
 import getpass
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 
 from cio_pipeline.model.scope import Scope
@@ -14,12 +15,24 @@ from cio_pipeline.model.windows import (
 )
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import settings
-from cio_pipeline.wiring import now, open_services
+from cio_pipeline.wiring import Opened, now, open_services
+
+OWNER = "command line"
 
 
-def services() -> Services:
-    """The services that the `CIO_*` variables name."""
-    return open_services(settings()).owned_by("command line")
+def services(*, older: bool = False) -> Services:
+    """The services that the `CIO_*` variables name.
+
+    Raises LedgerError if the ledger is not the one that was used here before, or an earlier state
+    of it (`older` takes such a one).
+    """
+    return open_services(settings()).recognised(older=older).owned_by(OWNER)
+
+
+def opened() -> Opened:
+    """The same with whatever ledger there is, for the verbs that mend it."""
+    found = open_services(settings())
+    return replace(found, services=found.services.owned_by(OWNER))
 
 
 def scope_of(found: Services, sync_ids: Collection[str]) -> Scope:

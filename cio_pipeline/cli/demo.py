@@ -136,6 +136,7 @@ def _remove(found: Settings, place: Place) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     for ledger in found.home.glob("ledger.db*"):
         ledger.unlink()
+    found.ledger_seen.unlink(missing_ok=True)
 
 
 def _last_windows(count: int) -> list[Window]:

@@ -8,32 +8,59 @@ from typing import Annotated
 import typer
 
 from cio_pipeline.cli.apply import read_file
-from cio_pipeline.cli.context import scope_of, services, window_at
+from cio_pipeline.cli.context import opened, scope_of, window_at
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.destinations.overlap import absolute, location
 from cio_pipeline.ledger import upkeep
 from cio_pipeline.ledger.open import open_ledger
+from cio_pipeline.model.errors import LedgerError
+from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
+from cio_pipeline.pipeline.recovery import behind
 from cio_pipeline.pipeline.recovery import rebuild as recovery
+from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.syncs.sync_file import check_together, read_sync_file
 from cio_pipeline.settings import settings
+from cio_pipeline.wiring import Opened
 
 app = typer.Typer()
 
 
 @app.command()
 def check(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
-    """Read the whole ledger and say whether it is damaged; exit code 1 if it is."""
-    with closing(open_ledger(settings().ledger)) as ledger:
+    """Say whether the ledger is damaged, and the one that the buckets know; exit code 1 if not.
+
+    It is read whole, and held against what was last seen of it and each sync's last manifest.
+    """
+    found = opened()
+    with closing(found.ledger) as ledger:
         problems = upkeep.check(ledger.database)
+        problems += [] if problems else _not_the_one(found)
+        compared = [] if problems else behind.compare(found.services, _syncs(found.services))
+    problems += [one.behind for one in compared if one.behind]
+    unread = [f"{one.sync_id}: not compared: {one.unread}" for one in compared if one.unread]
     if as_json:
-        print_json({"ledger": ledger.database.name, "problems": problems})
+        print_json({"ledger": ledger.database.name, "problems": problems, "unread": unread})
     else:
         rows = [(problem,) for problem in problems]
         print_table(f"Ledger {ledger.database.name}", ("problem",), rows, "whole")
+        for text in unread:
+            typer.echo(text, err=True)
     if problems:
         raise typer.Exit(1)
+
+
+def _not_the_one(found: Opened) -> list[str]:
+    try:
+        found.recognised()
+    except LedgerError as error:
+        return [str(error)]
+    return []
+
+
+def _syncs(found: Services) -> list[Sync]:
+    return [one.sync for one in found.ledger.registry.all() if one.disabled_at is None]
 
 
 @app.command()
@@ -56,7 +83,9 @@ def rebuild(
     base = Path.cwd()
     wanted = [absolute(sync, base) for sync in read_sync_file(read_file(syncs))]
     check_together(wanted, lambda sync: location(sync.destination, base))
-    _show(recovery.rebuild(services(), wanted), as_json=as_json)
+    found = opened()
+    done = recovery.rebuild(found.services, wanted)
+    _show(found.accepted(), done, as_json=as_json)
 
 
 @app.command("catch-up")
@@ -68,14 +97,16 @@ def catch_up(
 
     Stop Dagster and all runs first. Unfinished plans are abandoned.
     """
-    found = services()
-    scope = scope_of(found, sync or [])
-    _show(recovery.catch_up(found, scope.sync_ids), as_json=as_json)
+    found = opened()
+    scope = scope_of(found.services, sync or [])
+    done = recovery.catch_up(found.services, scope.sync_ids)
+    if scope.sync_ids is None and done:
+        found.accepted()
+    _show(found.services, done, as_json=as_json)
 
 
-def _show(done: Sequence[recovery.CaughtUp], *, as_json: bool) -> None:
+def _show(found: Services, done: Sequence[recovery.CaughtUp], *, as_json: bool) -> None:
     """Declare void numbers in the buckets, and show what came of each sync."""
-    found = services()
     good = [one.sync_id for one in done if one.error is None]
     written = {one.sync_id: one for one in write_manifests(found, window_at(None), good)}
     if as_json:

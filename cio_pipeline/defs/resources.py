@@ -9,7 +9,7 @@ from pydantic import Field
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import Settings, settings
-from cio_pipeline.wiring import open_services
+from cio_pipeline.wiring import Opened, open_services
 
 LANE = "cio/lane"
 """Run tag that names the lane; runs without it do all kinds of work."""
@@ -20,7 +20,7 @@ def lease_owner(run_id: str) -> str:
     return f"run {run_id}"
 
 
-_OPENED: dict[Settings, Services] = {}
+_OPENED: dict[Settings, Opened] = {}
 """One ledger connection pool per process and settings, however many steps use it."""
 
 
@@ -32,11 +32,14 @@ class PipelineResource:
     """
 
     def services(self, run_id: str) -> Services:
-        """The services for one run, which names itself in leases."""
+        """The services for one run, which names itself in leases.
+
+        Raises LedgerError if the ledger is not the one that was used here before.
+        """
         chosen = settings()
         if chosen not in _OPENED:
             _OPENED[chosen] = open_services(chosen)
-        return _OPENED[chosen].owned_by(lease_owner(run_id))
+        return _OPENED[chosen].recognised().owned_by(lease_owner(run_id))
 
 
 def telling(services: Services, log: dg.DagsterLogManager) -> Services:

@@ -9,6 +9,7 @@ from cio_pipeline.ledger.connect import describe, make_engine, parse_url
 from cio_pipeline.ledger.cuts import SqlCuts
 from cio_pipeline.ledger.errors import SqlErrors
 from cio_pipeline.ledger.history import SqlHistory
+from cio_pipeline.ledger.identity import LedgerMark, mark_of
 from cio_pipeline.ledger.leases import SqlLeases
 from cio_pipeline.ledger.manifests import SqlManifests
 from cio_pipeline.ledger.migrations import migrate
@@ -36,6 +37,10 @@ class SqlLedger:
     recovery: SqlRecovery
     changes: SqlChanges
     history: SqlHistory
+
+    def mark(self) -> LedgerMark:
+        """Which ledger this is, and how far it has come."""
+        return mark_of(self.database)
 
     def close(self) -> None:
         """Give back all connections; the ledger opens new ones if it is used again."""

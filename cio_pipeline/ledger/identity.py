@@ -1,0 +1,90 @@
+"""Which ledger this is, and how far it has come: what tells it from an emptied or an older one."""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from cio_pipeline.ledger.bulk import insert_missing
+from cio_pipeline.ledger.schema import counters
+from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.model.errors import LedgerError
+
+IDENTITY, COMMITS = "identity", "commit"
+"""Names of the ledger's counters: the number that it was given at its start, and its commits."""
+
+_LARGEST = 2**62
+
+
+@dataclass(frozen=True)
+class LedgerMark:
+    """A ledger's number, drawn at random when it was made, and how often it was committed to."""
+
+    identity: int
+    commits: int
+
+
+def mark_of(database: Database) -> LedgerMark:
+    """The mark of a ledger; one that has no number yet is given one."""
+    found = database.read(_counted)
+    if IDENTITY not in found:
+        drawn = {"name": IDENTITY, "value": secrets.randbelow(_LARGEST)}
+        database.write(lambda connection: insert_missing(connection, counters, [drawn]))
+        found = database.read(_counted)
+    return LedgerMark(found[IDENTITY], found[COMMITS])
+
+
+def _counted(connection: Connection) -> dict[str, int]:
+    query = select(counters.c.name, counters.c.value)
+    return {row.name: row.value for row in connection.execute(query)}
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A file beside the ledger that remembers the last mark seen of it.
+
+    So a ledger that was emptied, exchanged or set back is not taken for the one before. The file is
+    no state: without it, the next look at the ledger makes it again.
+    """
+
+    file: Path
+
+    def seen(self) -> LedgerMark | None:
+        """The mark that was last seen; None if there is no file that can be read."""
+        try:
+            return LedgerMark(**json.loads(self.file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def remember(self, mark: LedgerMark) -> None:
+        """Keep a mark as the last one seen."""
+        if mark == self.seen():
+            return
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        part = self.file.with_name(f"{self.file.name}.{secrets.token_hex(4)}")
+        part.write_text(json.dumps(asdict(mark)), encoding="utf-8")
+        part.replace(self.file)
+
+
+def require_same(last: LedgerMark, now: LedgerMark, *, older: bool = False) -> None:
+    """Raise LedgerError unless a ledger is the one last seen, and no earlier state of it.
+
+    `older` takes an earlier state, too: what leads to catching up must be able to read it.
+    """
+    if last.identity != now.identity:
+        raise LedgerError(
+            "This is not the ledger that was used here before: it is new, or another one. What "
+            "syncs were sent is not known to it.",
+            "Put the old one back (correct CIO_LEDGER, or restore ledger.db together with its "
+            "-wal file), or a backup and then `cio-pipeline ledger catch-up`; without any, "
+            "`cio-pipeline ledger rebuild --syncs FILE`. To begin anew on purpose, remove "
+            "ledger.seen from CIO_HOME.",
+        )
+    if now.commits < last.commits and not older:
+        raise LedgerError(
+            f"The ledger was set back: it has {now.commits} commits and had {last.commits}. It "
+            "does not know what was sent since.",
+            "Stop all runs, then bring it up to the buckets: `cio-pipeline ledger catch-up`.",
+        )

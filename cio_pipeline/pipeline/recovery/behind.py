@@ -1,0 +1,75 @@
+"""Whether a sync's bucket is ahead of the ledger: then the ledger is an old or a new one (D10)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cio_pipeline.model.breakers import Breaker, BreakerState
+from cio_pipeline.model.errors import CioError, ManifestBroken
+from cio_pipeline.model.manifests import FOLDER, manifest_key, manifest_ordinal, parse
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.pipeline.services import Services
+
+KIND = "LedgerBehind"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of holding a sync's ledger against its bucket.
+
+    `behind` says what the bucket has beyond the ledger, `unread` why it could not be looked at.
+    """
+
+    sync_id: str
+    behind: str | None = None
+    unread: str | None = None
+
+
+def compare(services: Services, syncs: Iterable[Sync]) -> list[Compared]:
+    """Hold the ledger's last manifest of each sync against its bucket's; raises for no bucket."""
+    syncs = list(syncs)
+    last = services.ledger.manifests.lasts([sync.id for sync in syncs])
+    return [_compared(services, sync, last[sync.id][0] if sync.id in last else 0) for sync in syncs]
+
+
+def _compared(services: Services, sync: Sync, known: int) -> Compared:
+    if not sync.manifest:
+        return Compared(sync.id)
+    try:
+        destination = services.destinations(sync)
+        ordinals = [manifest_ordinal(found.key) or 0 for found in destination.list(FOLDER)]
+        newest = max(ordinals, default=0)
+        if newest <= known or not _is_of(destination, newest, sync):
+            return Compared(sync.id)
+    except CioError as error:
+        return Compared(sync.id, unread=str(error))
+    held = f"knows {known}" if known else "knows none"
+    text = f"The bucket of sync '{sync.id}' holds manifest {newest}, and this ledger {held}."
+    return Compared(sync.id, behind=text)
+
+
+def _is_of(destination: Destination, ordinal: int, sync: Sync) -> bool:
+    """Whether a manifest is of that very sync; a broken one may be."""
+    try:
+        return parse(destination.get(manifest_key(ordinal))).sync_id == sync.id
+    except ManifestBroken:
+        return True
+
+
+def stop_those_behind(services: Services, syncs: Iterable[Sync]) -> list[str]:
+    """Stop syncs whose bucket is ahead of the ledger until it has caught up; what to do, for each.
+
+    Nothing would be overwritten, but each number that is used already would be tried in vain.
+    """
+    now = services.clock()
+    told: list[str] = []
+    for one in compare(services, syncs):
+        if one.behind is None:
+            continue
+        text = f"{one.behind} Run `cio-pipeline ledger catch-up --sync {one.sync_id}`."
+        stopped = Breaker(
+            one.sync_id, BreakerState.STOPPED, 1, now, now, services.owner, KIND, text
+        )
+        services.ledger.breakers.put([stopped])
+        told.append(f"{text} Until then nothing is sent to it.")
+    return told
