@@ -23,7 +23,7 @@ from cio_pipeline.settings import settings
 from cio_pipeline.sources.load import read_files
 from cio_pipeline.sources.open import source_uri, storage_options
 from cio_pipeline.sources.status import TableStatus, table_statuses
-from cio_pipeline.sources.tables import commit, create_tables
+from cio_pipeline.sources.tables import commit, create_tables, take_over
 from cio_pipeline.wiring import now
 
 app = typer.Typer()
@@ -34,13 +34,16 @@ app.command()(pull)
 
 @app.command()
 def init(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
-    """Create the source tables that do not exist yet."""
+    """Create the source tables that do not exist yet, and add columns that came later to others."""
     uri, options = _place()
+    added = take_over(uri, SOURCE_TABLES.values(), options)
     created = create_tables(uri, SOURCE_TABLES.values(), options)
     if as_json:
-        print_json({"source": uri, "created": created})
+        print_json({"source": uri, "created": created, "added": added})
         return
     print_table("Created", ("table",), [(name,) for name in created], "all tables exist already")
+    if added:
+        print_table("Added", ("column",), [(name,) for name in added])
 
 
 @app.command()

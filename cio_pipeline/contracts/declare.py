@@ -140,12 +140,13 @@ class TableKind(StrEnum):
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column of a source table."""
+    """A column of a source table; one that `may_lack` came later and is null in a table without."""
 
     name: str
     type: ColumnType
     required: bool
     description: str
+    may_lack: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.errors import SourceError, SourceGone
 from cio_pipeline.sources.commit_errors import already_read, not_committed
 from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables
-from cio_pipeline.sources.tables import commit_metadata
+from cio_pipeline.sources.tables import add_late_columns, commit_metadata
 
 _READER, _CURSOR = "cio.reader", "cio.cursor"
 
@@ -49,6 +49,7 @@ def append(
     nothing is written then.
     """
     found = _table(uri, table, storage_options)
+    add_late_columns(found, table, at)
     if mark is not None and (found.transaction_version(mark.reader) or 0) != mark.number - 1:
         raise already_read(table.name)
     giving = _Giving(iter(batches), source_arrow_schema(table))

@@ -33,13 +33,15 @@ _SCHEMA = source_schema(SOURCE_TABLES["calls"])
 class CallLines:
     """Turns lines into rows for one workspace; `bad` are the lines that were left out.
 
-    `received` is when calls came in that do not tell it themselves.
+    `received` is when calls came in that do not tell it themselves. Their order is kept, over
+    all files that are read (C3).
     """
 
     workspace_id: int
     received: datetime
     bad: list[BadLine] = field(default_factory=list[BadLine])
     rows: int = 0
+    _arrived: int = 0
 
     def read(self, path: Path) -> Iterator[pl.DataFrame]:
         """The calls of a file; raises InvalidConfig if it cannot be read at all."""
@@ -81,12 +83,14 @@ class CallLines:
         except NotJson as error:
             self.bad.append(BadLine(file, number, str(error)))
             return None
+        self._arrived += 1
         return {
             "workspace_id": self.workspace_id,
             "call_id": _call_id(found.get("messageId", ""), payload, origin),
             "type": kind,
             "received_at": time_of(decoded(found.get("receivedAt", "null"))) or self.received,
             "payload": payload,
+            "arrival": self._arrived,
         }
 
 

@@ -49,7 +49,8 @@ def feed(
         _batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
         wanted = columns or list(schema)
-        for batch in _batches(found, table.name, versions, wanted):
+        stored = {root for name in wanted for root in expressions[name].meta.root_names()}
+        for batch in _batches(found, table.name, versions, stored | {COMMIT_VERSION}):
             rows = batch.select(expressions[name] for name in wanted)
             rows = rows if predicate is None else rows.filter(predicate)
             rows = rows if n_rows is None else rows.head(n_rows)
@@ -67,9 +68,8 @@ def has_change_feed(found: DeltaTable) -> bool:
 
 
 def _batches(
-    found: DeltaTable, table: str, versions: range, wanted: list[str]
+    found: DeltaTable, table: str, versions: range, stored: set[str]
 ) -> Iterator[pl.DataFrame]:
-    stored = {COMMIT_VERSION if name == COMMIT_TIME else name for name in wanted}
     # Quoted, since deltalake parses names as SQL and stumbles over one like `from`.
     columns = [f'"{name}"' for name in sorted(stored)]
     try:

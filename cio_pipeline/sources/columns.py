@@ -2,7 +2,8 @@
 
 Accepted as they are or cast without loss: integers of 8 to 64 bits for INTEGER; timestamps in
 milli- or microseconds for TIMESTAMP, of any zone, those without one (`timestamp_ntz`) read as UTC.
-Anything else must be of the declared type. Further columns are ignored.
+Anything else must be of the declared type. Further columns are ignored. Columns that tables made by
+an earlier version do not have yet are null.
 """
 
 from typing import cast
@@ -35,15 +36,17 @@ def casts(table: SourceTable, found: DeltaTable) -> list[pl.Expr]:
             "Add or convert them, or load the table anew; docs/source-tables.md lists them.",
         )
     _require_plain_names(table, found)
-    return [_cast(name, there[name], dtype) for name, dtype in source_schema(table).items()]
+    return [_cast(name, there.get(name), dtype) for name, dtype in source_schema(table).items()]
 
 
 def column_problems(table: SourceTable, there: pl.Schema) -> list[str]:
     """What is wrong with the columns of a table, one phrase a column."""
     wrong: list[str] = []
+    may_lack = {column.name for column in table.columns if column.may_lack}
     for name, expected in source_schema(table).items():
         if name not in there:
-            wrong.append(f"{name} is missing (expected {expected})")
+            if name not in may_lack:
+                wrong.append(f"{name} is missing (expected {expected})")
         elif not _accepted(there[name], expected):
             wrong.append(f"{name} is {there[name]} (expected {expected})")
     return wrong
@@ -57,7 +60,9 @@ def _accepted(found: pl.DataType, expected: pl.DataType) -> bool:
     return found == expected
 
 
-def _cast(name: str, found: pl.DataType, expected: pl.DataType) -> pl.Expr:
+def _cast(name: str, found: pl.DataType | None, expected: pl.DataType) -> pl.Expr:
+    if found is None:
+        return pl.lit(None, expected).alias(name)
     column = pl.col(name)
     if isinstance(found, pl.Datetime) and found.time_zone is None:
         column = column.dt.replace_time_zone("UTC")

@@ -7,6 +7,7 @@ from polars.exceptions import InvalidOperationError
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.dtypes import source_schema
+from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.model.errors import ColumnMismatch, InvalidConfig
 
 _THOUSAND = 1000
@@ -23,6 +24,14 @@ def fitted(rows: pl.DataFrame, table: SourceTable) -> pl.DataFrame:
     if table.kind is TableKind.MUTABLE:
         _require_unique(found, table)
     return found
+
+
+def in_arrival(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows numbered from 1 as they stand, where a table keeps that and they do not tell it."""
+    if ARRIVAL not in rows.columns or rows[ARRIVAL].null_count() < rows.height:
+        return rows
+    numbers = pl.int_range(1, rows.height + 1, dtype=pl.Int64, eager=True)
+    return rows.with_columns(numbers.alias(ARRIVAL))
 
 
 def shaped(rows: pl.DataFrame, table: SourceTable) -> pl.DataFrame:

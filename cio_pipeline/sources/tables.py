@@ -5,16 +5,17 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Field, write_deltalake
 from polars import LazyFrame
 
 from cio_pipeline.contracts.arrow import source_arrow_schema
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.model.errors import InvalidConfig, SourceGone
+from cio_pipeline.sources.columns import logical_schema
 from cio_pipeline.sources.commit_errors import not_committed
 from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY
 from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables, local_path
-from cio_pipeline.sources.fit import fitted
+from cio_pipeline.sources.fit import fitted, in_arrival
 
 _BEFORE_ALL_ROWS = datetime(1970, 1, 1, tzinfo=UTC)
 """Commit time of a new, empty table: earlier than any load, also one of old data."""
@@ -39,6 +40,48 @@ def create_tables(
     return created
 
 
+def take_over(
+    uri: str, tables: Iterable[SourceTable], storage_options: Mapping[str, str] | None = None
+) -> list[str]:
+    """Add the columns that came after tables were made, and give them as `table.column`.
+
+    Raises SourceUnavailable, SourceError.
+    """
+    folder = DeltaTables(uri, storage_options or {})
+    added: list[str] = []
+    for table in tables:
+        found = folder.latest(table.name)
+        if found is None or not _late(found, table):
+            continue
+        # No row changes with it: it is as old as the commit that it follows.
+        ((_, at),) = folder.log(table.name).times(found.version(), found.version())
+        added += [f"{table.name}.{name}" for name in add_late_columns(found, table, at)]
+    return added
+
+
+def add_late_columns(
+    found: DeltaTable, table: SourceTable, at: datetime | None = None
+) -> list[str]:
+    """Add the columns that came after a table was made, in one commit; their names.
+
+    Raises SourceUnavailable, SourceError.
+    """
+    late = _late(found, table)
+    if not late:
+        return []
+    fields = [Field.from_arrow(source_arrow_schema(table).field(name)) for name in late]
+    try:
+        found.alter.add_columns(fields, commit_properties=_properties(at))
+    except Exception as error:
+        raise (not_committed(error, table.name, found) or error) from error
+    return late
+
+
+def _late(found: DeltaTable, table: SourceTable) -> list[str]:
+    there = logical_schema(found)
+    return [one.name for one in table.columns if one.may_lack and one.name not in there]
+
+
 def commit(
     uri: str,
     table: SourceTable,
@@ -48,19 +91,21 @@ def commit(
 ) -> int:
     """Write rows in one commit, appending or, in mutable tables, replacing by identity.
 
-    Columns that the rows lack keep their values in rows that are there already. `at` (aware) is
-    stored as the commit's time; without it the log's time counts. Returns the version; no rows, no
-    commit. Raises ColumnMismatch and InvalidConfig (see `fit.fitted`),
-    SourceGone, SourceUnavailable, SourceError.
+    Columns that the rows lack keep their values in rows that are there already. Rows that do not
+    tell their arrival came in as they stand here. `at` (aware) is stored as the commit's time;
+    without it the log's time counts. Returns the version; no rows, no commit. Raises
+    ColumnMismatch and InvalidConfig (see `fit.fitted`), SourceGone, SourceUnavailable, DiskFull,
+    SourceError.
     """
     folder = DeltaTables(uri, storage_options or {})
     found = folder.latest(table.name)
     if found is None:
         raise SourceGone(f"Table {table.name} does not exist.", NEW_SOURCE)
     given = rows.collect() if isinstance(rows, LazyFrame) else rows
-    good = fitted(given, table)
+    good = in_arrival(fitted(given, table))
     if good.is_empty():
         return found.version()
+    add_late_columns(found, table, at)
     properties = _properties(at)
     try:
         if table.kind is TableKind.APPEND_ONLY:

@@ -24,9 +24,14 @@ SEQ = ("seq_num", "int", "Grows with every change of the row.")
 
 
 def columns(*lines: tuple[str, str, str]) -> tuple[SourceColumn, ...]:
-    """Columns from (name, type, description); a type that ends in `?` is nullable."""
+    """Columns from (name, type, description).
+
+    A type that ends in `?` is nullable; after `??` older tables lack the column.
+    """
     return tuple(
-        SourceColumn(name, _TYPES[kind.removesuffix("?")], not kind.endswith("?"), text)
+        SourceColumn(
+            name, _TYPES[kind.rstrip("?")], not kind.endswith("?"), text, kind.endswith("??")
+        )
         for name, kind, text in (
             ("workspace_id", "int", "The workspace that owns the row."),
             *lines,

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 import polars as pl
 
+from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.files.call_names import CallFileName, render
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.encode_calls import COLUMNS, CallFormat, encode_calls
@@ -41,8 +42,14 @@ def encode_of_calls(
 
 
 def in_order(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """The rows workspace by workspace, as they were committed and received."""
-    return rows.sort("workspace_id", VERSION, "received_at", "call_id", "payload").select(COLUMNS)
+    """The rows workspace by workspace, as they were committed and arrived (C3).
+
+    Rows that are not read as changes do not tell their commit (VERSION is 0): the time of receipt
+    comes before the place in a commit then. Without either it tells what came first.
+    """
+    received = pl.when(pl.col(VERSION) == 0).then("received_at")
+    order = ("workspace_id", VERSION, received, ARRIVAL, "received_at", "call_id", "payload")
+    return rows.sort(*order, nulls_last=True).select(COLUMNS)
 
 
 def name_calls(

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 import polars as pl
 
+from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.encode_messages import COLUMNS, encode_messages
 from cio_pipeline.files.message_keys import compile_template
@@ -41,7 +42,7 @@ def encode_of_messages(
 
 def in_order(rows: pl.LazyFrame) -> pl.LazyFrame:
     """The rows workspace by workspace, as they were committed and arrived."""
-    order = ("workspace_id", VERSION, "arrival", "timestamp", "message_id", "payload")
+    order = ("workspace_id", VERSION, ARRIVAL, "timestamp", "message_id", "payload")
     return rows.sort(*order, nulls_last=True).select(COLUMNS)
 
 
