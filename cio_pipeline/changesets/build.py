@@ -70,10 +70,10 @@ def build(
     total = rows.select(pl.len())
     if concerns(reading):
         rows = anonymised(rows, reading)
-    columns = export.columns_of(version)
-    checked = rows.with_columns(reason_expr(columns).alias(REASON))
+    checked = rows.with_columns(reason_expr(export, version).alias(REASON))
+    good = rows.filter(~is_wrong(export, version))
     return Changeset(
-        _typed(_ordered(rows.filter(~is_wrong(columns)), reading), reading, timestamp_unit),
+        _typed(_ordered(good, reading), reading, timestamp_unit),
         rejected(checked, export, timestamp_unit),
         total,
     )

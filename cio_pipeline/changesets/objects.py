@@ -5,7 +5,7 @@ import polars as pl
 from cio_pipeline.changesets.expressions import flag
 from cio_pipeline.changesets.people import attribute_value
 from cio_pipeline.changesets.reading import Reading
-from cio_pipeline.changesets.split import grown, hard_deleted, split
+from cio_pipeline.changesets.split import grown, split, states
 
 _OBJECT = ["workspace_id", "internal_object_id"]
 
@@ -13,7 +13,7 @@ _OBJECT = ["workspace_id", "internal_object_id"]
 def objects(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
     """D1: objects and object types; current ones in an initial export, gone ones in `chngs`."""
     rows = frame.with_columns(
-        (flag("deleted") | hard_deleted()).alias("deleted"),
+        *states("deleted"),
         grown("updated_at", reading).alias("updated_at"),
     )
     return split(rows, reading, flag("deleted"))

@@ -6,7 +6,7 @@ import polars as pl
 
 from cio_pipeline.changesets.expressions import blank, flag, json_to_text
 from cio_pipeline.changesets.reading import Reading
-from cio_pipeline.changesets.split import grown, hard_deleted, split
+from cio_pipeline.changesets.split import grown, hard_deleted, split, states
 from cio_pipeline.contracts.declare import CURRENT_VERSION
 
 PERSON = ["workspace_id", "internal_customer_id"]
@@ -25,8 +25,7 @@ def people(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
     rows = frame.with_columns(
         _customer_id().alias("customer_id"),
         pl.col("email").alias("email_addr"),
-        (flag("deleted") | hard_deleted()).alias("deleted"),
-        flag("suppressed").alias("suppressed"),
+        *states("deleted", "suppressed"),
         _created_at(reading.version).alias("created_at"),
         grown("updated_at", reading).alias("updated_at"),
     )

@@ -1,11 +1,13 @@
-"""Rows that break the contract: why, and how they are named without their values (O1)."""
+"""Rows that break the contract: why, and how they are named without their values (O1, D23)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import polars as pl
+from polars.exceptions import PanicException, PolarsError
 
 from cio_pipeline.contracts.declare import Column, ColumnType, Export
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.model.times import EARLIEST, LATEST, OUT_OF_RANGE
 
 REASON = "_reason"
 
@@ -15,13 +17,17 @@ NO_JSON = {
 }
 """Columns that are null only where their JSON cannot be read, and how that is told."""
 
+NAMELESS = "[]"
+"""The identity of a row whose own cannot be written."""
+
 
 def identity_expr(export: Export, timestamp_unit: str = "us") -> pl.Expr:
     """A row's identity in the source table: a JSON array of text, times with six decimals.
 
     It stays the same when the row is mended, which a row key with a time or a number would not.
     Works on the export's rows and on those of its source table, which name it alike; with the
-    unit that the rows are written in, both give the same. A null stays `null`.
+    unit that the rows are written in, both give the same. A null stays `null`; times that no
+    reader can hold are their microseconds since 1970.
     """
     types = {column.name: column.type for column in SOURCE_TABLES[export.source].columns}
     values = [_as_text(name, types[name], timestamp_unit) for name in identity_columns(export)]
@@ -36,20 +42,18 @@ def identity_columns(export: Export) -> tuple[str, ...]:
     return tuple(name for name in identity if name != "workspace_id")
 
 
-def reason_expr(columns: Sequence[Column]) -> pl.Expr:
+def reason_expr(export: Export, version: int) -> pl.Expr:
     """The first thing that is wrong with a row, in the columns' order; null if it is fine."""
-    found = [
-        pl.when(wrong).then(pl.lit(text)) for column in columns for wrong, text in _checks(column)
-    ]
+    found = [pl.when(wrong).then(pl.lit(text)) for wrong, text in _checks(export, version)]
     return pl.coalesce(*found) if found else pl.lit(None, dtype=pl.String)
 
 
-def is_wrong(columns: Sequence[Column]) -> pl.Expr:
+def is_wrong(export: Export, version: int) -> pl.Expr:
     """Whether anything is wrong with a row: true where there is a reason, else false.
 
     Apart from `reason_expr`, since most rows are fine and texts cost more than truth.
     """
-    checks = [wrong.fill_null(value=False) for column in columns for wrong, _ in _checks(column)]
+    checks = [wrong.fill_null(value=False) for wrong, _ in _checks(export, version)]
     return pl.any_horizontal(checks) if checks else pl.lit(value=False)
 
 
@@ -59,12 +63,19 @@ def rejected(frame: pl.LazyFrame, export: Export, timestamp_unit: str) -> pl.Laz
     A row without a workspace counts for workspace 0.
     """
     groups = ["workspace_id", "identity", "reason"]
+    held_back = frame.filter(pl.col(REASON).is_not_null()).select(
+        pl.col("workspace_id").cast(pl.Int64).fill_null(0),
+        *identity_columns(export),
+        pl.col(REASON).alias("reason"),
+    )
     return (
-        frame.filter(pl.col(REASON).is_not_null())
-        .select(
-            pl.col("workspace_id").cast(pl.Int64).fill_null(0),
-            identity_expr(export, timestamp_unit).alias("identity"),
-            pl.col(REASON).alias("reason"),
+        held_back.map_batches(
+            lambda rows: _named(rows, export, timestamp_unit),
+            predicate_pushdown=False,
+            projection_pushdown=False,
+            slice_pushdown=False,
+            schema={"workspace_id": pl.Int64(), "identity": pl.String(), "reason": pl.String()},
+            streamable=True,
         )
         .group_by(groups)
         .agg(pl.len().cast(pl.UInt32).alias("count"))
@@ -72,22 +83,55 @@ def rejected(frame: pl.LazyFrame, export: Export, timestamp_unit: str) -> pl.Laz
     )
 
 
-def _checks(column: Column) -> list[tuple[pl.Expr, str]]:
-    """(is it wrong, how it is told) of one column."""
-    checks: list[tuple[pl.Expr, str]] = []
+def _named(rows: pl.DataFrame, export: Export, timestamp_unit: str) -> pl.DataFrame:
+    """The rows with their identity; one whose identity cannot be written stops no other (D23).
+
+    Polars' panics are no `Exception`, and end the whole expression: the row is found by halves.
+    """
+    try:
+        return _identified(rows, identity_expr(export, timestamp_unit))
+    except (PolarsError, PanicException):
+        if rows.height <= 1:
+            return _identified(rows, pl.lit(NAMELESS))
+    half = rows.height // 2
+    parts = (rows.head(half), rows.tail(-half))
+    return pl.concat([_named(part, export, timestamp_unit) for part in parts])
+
+
+def _identified(rows: pl.DataFrame, identity: pl.Expr) -> pl.DataFrame:
+    return rows.select("workspace_id", identity.alias("identity"), "reason")
+
+
+def _checks(export: Export, version: int) -> Iterator[tuple[pl.Expr, str]]:
+    """(is it wrong, how it is told) of all that a row must hold."""
+    columns = export.columns_of(version)
+    for column in columns:
+        yield from _of_column(column, needed=column.required or column.name in export.needs)
+    shown = {column.name for column in columns}
+    for name in export.needs:
+        if name not in shown:
+            yield pl.col(name).is_null(), f"{name} is required and null"
+
+
+def _of_column(column: Column, *, needed: bool) -> Iterator[tuple[pl.Expr, str]]:
     value = pl.col(column.name)
-    if column.required:
+    if needed:
         told = NO_JSON.get(column.name, "is required and null")
-        checks.append((value.is_null(), f"{column.name} {told}"))
+        yield value.is_null(), f"{column.name} {told}"
     if column.choices:
         allowed = ", ".join(column.choices)
-        checks.append((~value.is_in(column.choices), f"{column.name} is not one of {allowed}"))
-    return checks
+        yield ~value.is_in(column.choices), f"{column.name} is not one of {allowed}"
+    if column.type is ColumnType.TIMESTAMP:
+        yield ~value.is_between(EARLIEST, LATEST), f"{column.name} {OUT_OF_RANGE}"
 
 
 def _as_text(name: str, kind: ColumnType, timestamp_unit: str) -> pl.Expr:
     value = pl.col(name)
-    if kind is ColumnType.TIMESTAMP:
-        written = pl.Datetime("ms" if timestamp_unit == "ms" else "us", "UTC")
-        return value.cast(written).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
-    return value.cast(pl.String)
+    if kind is not ColumnType.TIMESTAMP:
+        return value.cast(pl.String)
+    written = pl.Datetime("ms" if timestamp_unit == "ms" else "us", "UTC")
+    # Polars can write no time far beyond these years.
+    there = pl.when(value.is_between(EARLIEST, LATEST)).then(value.cast(written))
+    return pl.coalesce(
+        there.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"), value.to_physical().cast(pl.String)
+    )

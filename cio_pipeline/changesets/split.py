@@ -2,9 +2,11 @@
 
 import polars as pl
 
+from cio_pipeline.changesets.expressions import flag
 from cio_pipeline.changesets.reading import Reading
 from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, DELETED, NEW, SERIES
 from cio_pipeline.model.plans import Series
+from cio_pipeline.model.times import LATEST
 
 
 def hard_deleted() -> pl.Expr:
@@ -12,12 +14,29 @@ def hard_deleted() -> pl.Expr:
     return pl.col(CHANGE) == DELETED
 
 
+def states(*names: str) -> list[pl.Expr]:
+    """`deleted`, `suppressed`: true or false as the source says; null, which no row may be (D3).
+
+    A row that is gone from the source is deleted, whatever it said.
+    """
+    hard = hard_deleted()
+    return [
+        pl.when(hard)
+        .then(hard if name == "deleted" else flag(name))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in names
+    ]
+
+
 def grown(name: str, reading: Reading) -> pl.Expr:
     """A time that is later than all that was sent before, also for rows that are gone.
 
-    A row gone from the source cannot say when: it is its commit's time, at least one tick later.
+    A row gone from the source cannot say when: it is its commit's time, at least one tick later
+    than the row's, but for the last time that there is: then the larger sequence counts (D1).
     """
-    after = pl.max_horizontal(pl.col(COMMITTED_AT), pl.col(name) + reading.tick)
+    later = pl.min_horizontal(pl.col(name) + reading.tick, pl.lit(LATEST))
+    after = pl.max_horizontal(pl.col(COMMITTED_AT), later)
     return pl.when(hard_deleted()).then(after).otherwise(pl.col(name))
 
 

@@ -96,7 +96,8 @@ class Export:
     `newest_by`. Keys hold within a workspace. `source` is the driving source table; `joins` are
     read at the upper cut. `rows_per_file` is the roll-over (D5). `together` names the switch that
     it shares with another export. `time_column` gives a file's min and max time; None if the
-    contract has no timestamp.
+    contract has no timestamp. `needs` are source columns that must not be null though the contract
+    says nothing of the kind: they decide what is sent (D3).
     """
 
     name: str
@@ -115,6 +116,7 @@ class Export:
     time_column: str | None
     since: int = 4
     together: str | None = None
+    needs: tuple[str, ...] = ()
 
     @property
     def split(self) -> bool:

@@ -6,7 +6,7 @@ Files roll over by rows alone. A row that cannot be understood is held back with
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -15,15 +15,20 @@ from cio_pipeline.contracts.exports.calls import CALL_TYPES, calls_fingerprint, 
 from cio_pipeline.files.call_files import CallFile
 from cio_pipeline.files.call_rows import Call, call_row
 from cio_pipeline.files.encode import Encoded, SpooledFile
+from cio_pipeline.files.failures import UNREADABLE, unread
 from cio_pipeline.files.fit import Shape, named_errors
+from cio_pipeline.files.json_text import NotJson
 from cio_pipeline.files.spool import Spool, sha256_of
 from cio_pipeline.model.plans import QuarantinedRow, Series
+from cio_pipeline.model.times import OUT_OF_RANGE
 
 BATCH = 10_000
 """Rows that are read at a time."""
 
 COLUMNS = ("workspace_id", "call_id", "type", "received_at", "payload", "identity")
 """What is read of each row, `identity` as quarantine names it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -63,18 +68,20 @@ class _Pass:
     rejected: Counter[tuple[int, str, str]] = field(default_factory=Counter[tuple[int, str, str]])
     delivered: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
 
-    def take(self, workspace: int, call: Call, identity: str) -> None:
-        """Write one row, or hold it back."""
+    def take(self, row: tuple[Any, ...]) -> None:
+        """Write one row (COLUMNS, its time in microseconds), or hold it back whatever it holds."""
+        workspace, call_id, kind, received_at, payload, identity = row
         if workspace != self.workspace:
             self.finish()
             self.workspace = workspace
         try:
+            call = Call(call_id, kind, _received(received_at), payload)
             kind = kind_of(call)
-            row = call_row(call, kind, self.how.name, self.how.unit)
-        except ValueError as error:
+            written = call_row(call, kind, self.how.name, self.how.unit)
+        except UNREADABLE as error:
             self.rejected[workspace, identity, reason_of(error)] += 1
             return
-        self._add(kind, row, call)
+        self._add(kind, written, call)
         if (workspace, identity) in self.asked:
             self.delivered.add((workspace, identity))
 
@@ -159,8 +166,7 @@ def encode_calls(
     try:
         with named_errors(rows, shape):
             for row in _rows(rows):
-                workspace, call_id, kind, received_at, payload, identity = row
-                work.take(workspace, Call(call_id, kind, received_at, payload), identity)
+                work.take(row)
             work.finish()
             work.fill(sorted(filled))
     except BaseException:
@@ -173,9 +179,20 @@ def encode_calls(
 
 
 def _rows(rows: pl.LazyFrame) -> Iterator[tuple[Any, ...]]:
-    chosen = rows.select(COLUMNS)
+    # Not as Python's times, which cannot be all that a column may hold.
+    chosen = rows.select(COLUMNS).with_columns(pl.col("received_at").to_physical())
     for batch in chosen.collect_batches(chunk_size=BATCH, maintain_order=True, engine="streaming"):
         yield from batch.iter_rows()
+
+
+def _received(micros: int | None) -> Any:
+    """When a call was received; raises NotACall for a time that no reader can hold (D26)."""
+    if micros is None:
+        return None
+    try:
+        return _EPOCH + timedelta(microseconds=micros)
+    except OverflowError:
+        raise NotACall(f"received_at {OUT_OF_RANGE}") from None
 
 
 def kind_of(call: Call) -> str:
@@ -197,6 +214,10 @@ class NotACall(ValueError):
     """The row itself is wrong, not its payload."""
 
 
-def reason_of(error: ValueError) -> str:
+def reason_of(error: BaseException) -> str:
     """Why a row is held back, without its values."""
-    return str(error) if isinstance(error, NotACall) else f"payload {error}"
+    if isinstance(error, NotACall):
+        return str(error)
+    if isinstance(error, NotJson):
+        return f"payload {error}"
+    return unread(error)

@@ -12,9 +12,10 @@ import polars as pl
 
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.files.encode import Encoded, SpooledFile
+from cio_pipeline.files.failures import UNREADABLE, unread
 from cio_pipeline.files.fit import Shape, named_errors
 from cio_pipeline.files.message_keys import KeyTemplate
-from cio_pipeline.files.message_objects import NoObject, as_object, read_message
+from cio_pipeline.files.message_objects import MessageObject, NoObject, as_object, read_message
 from cio_pipeline.files.message_pack import BODIES, PackWriter
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.plans import QuarantinedRow, Series
@@ -42,31 +43,34 @@ class _Pass:
     delivered: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
 
     def take(self, row: tuple[Any, ...]) -> None:
-        """Write one object, or hold its message back."""
+        """Write one object, or hold its message back, whatever it holds."""
         workspace, message_id, timestamp, metadata, payload, identity = row
         if workspace != self.workspace:
             self.close()
             self.workspace, self.index = workspace, 0
         try:
-            self._add(workspace, message_id, timestamp, metadata, payload)
-        except NoObject as error:
-            self.rejected[workspace, identity, str(error)] += 1
+            one = self._object(message_id, timestamp, metadata, payload)
+        except UNREADABLE as error:
+            reason = str(error) if isinstance(error, NoObject) else unread(error)
+            self.rejected[workspace, identity, reason] += 1
             return
+        self._add(workspace, one)
         if (workspace, identity) in self.asked:
             self.delivered.add((workspace, identity))
 
-    def _add(
+    def _object(
         self,
-        workspace: int,
         message_id: str | None,
         timestamp: str | None,
         metadata: str | None,
         payload: str | None,
-    ) -> None:
+    ) -> MessageObject:
         if message_id is None or payload is None:
             missing = "message_id" if message_id is None else "payload"
             raise NoObject(f"{missing} is required and null")
-        one = as_object(read_message(message_id, timestamp, metadata, payload), self.template)
+        return as_object(read_message(message_id, timestamp, metadata, payload), self.template)
+
+    def _add(self, workspace: int, one: MessageObject) -> None:
         name = f"{workspace}{BODIES}"
         if self.pack is None:
             self.pack = PackWriter(self.spool.folder(self.folder) / name)

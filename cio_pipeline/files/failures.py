@@ -7,6 +7,8 @@ import errno
 import os
 import re
 
+from polars.exceptions import PanicException
+
 from cio_pipeline.model.errors import CioError, DiskFull, InvalidConfig
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -14,6 +16,9 @@ NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 """The operating system forbids it."""
+
+UNREADABLE = (Exception, PanicException)
+"""What reading a row may raise, whatever it holds: a panic of Rust is no `Exception` (D23)."""
 
 _IN_TEXT = re.compile(r"\(os error (\d+)\)|\bcode: (\d+)")
 
@@ -31,6 +36,11 @@ def reason(error: BaseException) -> str:
     """The operating system's words for the error, without paths; else the exception's type."""
     number = error_number(error)
     return os.strerror(number) if number else type(error).__name__
+
+
+def unread(error: BaseException) -> str:
+    """Why a row is held back that cannot be read for a cause nobody foresaw; without its values."""
+    return f"cannot be read ({type(error).__name__})"
 
 
 def spool_error(error: BaseException) -> CioError | None:

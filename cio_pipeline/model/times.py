@@ -8,6 +8,9 @@ LATEST = datetime.max.replace(tzinfo=UTC)
 """The first and the last time that ISO 8601 can write and every reader of files can hold: the years
 1 to 9999 in UTC (D26)."""
 
+OUT_OF_RANGE = "lies outside of the years 1 to 9999"
+"""How times before the one and after the other are told."""
+
 HOUR = "(?:[01][0-9]|2[0-3])"
 MINUTE = "[0-5][0-9]"
 """Hours and minutes that an offset may have, as patterns (RFC 3339, D24)."""
@@ -29,4 +32,4 @@ def iso_time(text: str) -> datetime:
     try:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError("lies outside of the years 1 to 9999") from error
+        raise ValueError(OUT_OF_RANGE) from error

@@ -3,6 +3,8 @@ from typing import Any
 
 import pytest
 
+from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.changes import CHANGE, CHANGED, COMMITTED_AT, DELETED, NEW, SERIES
 from cio_pipeline.model.plans import Mode
 from cio_pipeline_tests.changesets.rows import NOON, Row, held_back, hours, sent, snapshot
@@ -55,7 +57,9 @@ def test_d1_objects_are_split_like_people(export: str) -> None:
 
     later = sent(export, *rows)
     initial = sent(
-        export, *({key: row[key], "deleted": row.get("deleted")} for row in rows), mode=Mode.INITIAL
+        export,
+        *({key: row[key], "deleted": row.get("deleted", False)} for row in rows),
+        mode=Mode.INITIAL,
     )
 
     assert later.select(SERIES, "deleted").rows() == [
@@ -112,9 +116,49 @@ def test_d3_customer_id_is_the_id_else_the_email_else_empty(person: Row, expecte
     assert rows.select("customer_id", "email_addr").rows() == [(expected, person["email"])]
 
 
-@pytest.mark.parametrize("flags", [{}, {"deleted": None, "suppressed": None}])
-def test_d3_flags_are_never_null(flags: Row) -> None:
-    assert sent("people", flags).select("deleted", "suppressed").rows() == [(False, False)]
+def test_d3_flags_are_written_as_false() -> None:
+    assert sent("people", {}).select("deleted", "suppressed").rows() == [(False, False)]
+
+
+NEEDED = [
+    ("people", "deleted"),
+    ("people", "suppressed"),
+    ("objects", "deleted"),
+    ("object_types", "deleted"),
+    ("object_types", "enabled"),
+    ("inbound", "optout"),
+    ("metrics", "channel"),
+]
+
+
+@pytest.mark.parametrize(("export", "column"), NEEDED)
+@pytest.mark.parametrize("mode", [Mode.INITIAL, Mode.CHANGES, Mode.RETRY])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_d3_a_null_that_would_have_to_be_guessed_is_held_back(
+    export: str, column: str, mode: Mode, version: int
+) -> None:
+    good, bad = {"updated_at": NOON}, {"updated_at": EARLIER, column: None}
+
+    held = held_back(export, *_known(export, good, bad), mode=mode, version=version)
+
+    assert [row[2] for row in held] == [f"{column} is required and null"]
+    assert sent(export, *_known(export, good, bad), mode=mode, version=version).height == 1
+
+
+def _known(export: str, *rows: Row) -> list[Row]:
+    """The rows without what their table does not have."""
+    names = {column.name for column in SOURCE_TABLES[EXPORTS[export].source].columns}
+    return [{name: value for name, value in row.items() if name in names} for row in rows]
+
+
+@pytest.mark.parametrize("export", ["people", "objects", "object_types"])
+def test_d3_a_row_that_is_gone_is_told_whatever_it_said(export: str) -> None:
+    flags = {"deleted": None, "suppressed": None} if export == "people" else {"deleted": None}
+
+    rows = sent(export, {CHANGE: DELETED, COMMITTED_AT: NOON, **flags})
+
+    assert rows["deleted"].to_list() == [True]
+    assert export != "people" or rows["suppressed"].to_list() == [False]
 
 
 @pytest.mark.parametrize(

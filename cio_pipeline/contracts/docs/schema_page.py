@@ -20,6 +20,9 @@ and *Optional* ones OPTIONAL. The schema
 is the same in every file of an export, also where a column is null throughout, and the order of
 the columns is part of the contract.
 
+**Times** lie in the years 1 to 9999, in UTC. Spark 3 refuses those before 1900 unless
+`spark.sql.parquet.datetimeRebaseModeInRead` is `CORRECTED`, as it is from Spark 4 on.
+
 **Keys** hold within a workspace: put `workspace_id` in front of each. The *row key*, bold in the
 tables, tells rows apart and removes duplicates. To see the present state, take of each *entity
 key* the row with the largest *newest-by* value; if two are equal, the one from the file with the

@@ -143,4 +143,5 @@ METRICS = Export(
     joins=("people",),
     rows_per_file=2_000_000,
     time_column="created_at",
+    needs=("channel",),
 )

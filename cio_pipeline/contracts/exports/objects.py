@@ -74,6 +74,7 @@ OBJECTS = Export(
     joins=(),
     rows_per_file=2_000_000,
     time_column="updated_at",
+    needs=("deleted",),
     since=5,
     together=OBJECTS_SWITCH,
 )

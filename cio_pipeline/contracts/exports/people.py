@@ -92,6 +92,7 @@ PEOPLE = Export(
     joins=(),
     rows_per_file=3_000_000,
     time_column="updated_at",
+    needs=("deleted", "suppressed"),
 )
 
 ATTRIBUTES = Export(
