@@ -6,7 +6,6 @@ our digest as metadata, so that telling ours from another's costs one request.
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,28 +16,38 @@ import obstore
 from obstore.store import AzureStore
 
 from cio_pipeline.destinations.again import keep_trying
-from cio_pipeline.destinations.azure_control import BlockUpload, blobs_below, once, opened
+from cio_pipeline.destinations.azure_control import (
+    BlockUpload,
+    Told,
+    blobs_below,
+    once,
+    opened,
+    told_of,
+)
 from cio_pipeline.destinations.azure_errors import Attempt, Taken, named_errors
+from cio_pipeline.destinations.azure_names import check_blob_key, metadata_name
 from cio_pipeline.destinations.azure_rights import Rights
 from cio_pipeline.destinations.azure_sas import Sas, parse_sas
 from cio_pipeline.destinations.azure_store import open_store
-from cio_pipeline.destinations.keys import JSON, check_key
+from cio_pipeline.destinations.keys import JSON, is_for_everybody
 from cio_pipeline.destinations.listing import folder, listed
 from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.destinations.probe import tried
 from cio_pipeline.destinations.secrets import resolve
 from cio_pipeline.destinations.spooled import AT_ONCE, PART, copying, spooled, spooled_size
 from cio_pipeline.model.destinations import AzureDestination
-from cio_pipeline.model.errors import CioError, InvalidKey, ObjectConflict, ObjectMissing
+from cio_pipeline.model.errors import (
+    CioError,
+    ObjectArchived,
+    ObjectConflict,
+    ObjectMissing,
+)
 from cio_pipeline.pipeline.ports import Clock, ObjectInfo, Permission
 
 T = TypeVar("T")
 
 DIGEST = "cio_sha256"
 """Name of the metadata that holds a blob's digest."""
-
-_SEGMENTS = 254
-"""Most parts of a blob's name."""
 
 
 def _wall_clock() -> datetime:
@@ -62,7 +71,7 @@ class AzureContainer:
 
     def put(self, key: str, file: Path, sha256: str) -> None:
         """Create an object from a file; the same bytes count as success, others as conflict."""
-        self._check(key)
+        check_blob_key(key, self.options.path)
         if spooled_size(key, file) > AT_ONCE:
             self._create_in_blocks(key, spooled(key, file, sha256, PART), sha256)
         else:
@@ -70,7 +79,7 @@ class AzureContainer:
 
     def put_bytes(self, key: str, body: bytes) -> None:
         """The same for a small body."""
-        self._check(key)
+        check_blob_key(key, self.options.path)
         self._create(key, body, hashlib.sha256(body).hexdigest())
 
     def get(self, key: str) -> bytes:
@@ -102,7 +111,7 @@ class AzureContainer:
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """All objects below a folder prefix, in key order."""
         if prefix:
-            self._check(prefix)
+            check_blob_key(prefix, self.options.path)
 
         return self._asked(
             Attempt("list", "list", prefix or None),
@@ -123,12 +132,19 @@ class AzureContainer:
 
     def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
         """Write a small object with metadata, in place of what lies there (M1, M4)."""
-        named = {_metadata_name(name): value for name, value in metadata.items()}
-        attributes = self._attributes({"Content-Type": JSON, **named})
-        self._asked(
-            Attempt("write", "write", key),
-            lambda: obstore.put(self._store, key, body, attributes=attributes, use_multipart=False),
-        )
+        named = {metadata_name(name): value for name, value in metadata.items()}
+        attributes = self._attributes(key, {"Content-Type": JSON, **named})
+
+        def work() -> None:
+            obstore.put(self._store, key, body, attributes=attributes, use_multipart=False)
+
+        try:
+            self._asked(Attempt("write", "write", key), work)
+        except ObjectArchived:
+            # It cannot be overwritten; but it may be this very message, put before a crash.
+            same = Told(named, hashlib.md5(body, usedforsecurity=False).digest())
+            if self._told_of(key) != same:
+                raise
 
     def announce(self) -> None:
         """Nothing: only a bucket is told of a run (D8)."""
@@ -164,13 +180,19 @@ class AzureContainer:
     def _asked(self, attempt: Attempt, work: Callable[[], T]) -> T:
         """What some work on a key gives, tried again while it may succeed, errors named."""
         if attempt.key is not None:
-            self._check(attempt.key)
+            check_blob_key(attempt.key, self.options.path)
 
         def named() -> T:
             with named_errors(attempt, self._usable(), self._now):
                 return work()
 
         return keep_trying(self._patience, named)
+
+    def _told_of(self, key: str) -> Told:
+        return self._asked(
+            Attempt("read", "read", key),
+            lambda: told_of(self._sas, self._name(key), self._patience),
+        )
 
     def _blobs(self, prefix: str) -> Iterable[tuple[str, int]]:
         below = folder(self.options.path, prefix)
@@ -179,22 +201,16 @@ class AzureContainer:
     def _name(self, key: str) -> str:
         return f"{self.options.path}/{key}" if self.options.path else key
 
-    def _check(self, key: str) -> None:
-        check_key(key)
-        parts = check_key(self._name(key)).split("/")
-        if len(parts) > _SEGMENTS or any(part.endswith(".") for part in parts):
-            raise InvalidKey(
-                f"{key[:80]!r} is no valid key: Azure would rewrite or refuse it.",
-                f"Give it at most {_SEGMENTS} parts, none of which ends in a dot.",
-            )
+    def _tier(self, key: str) -> str | None:
+        return None if is_for_everybody(key) else self.options.access_tier
 
-    def _attributes(self, metadata: Mapping[str, str]) -> dict[str, str]:
-        tier = self.options.access_tier
+    def _attributes(self, key: str, metadata: Mapping[str, str]) -> dict[str, str]:
+        tier = self._tier(key)
         stored = {"Storage-Class": tier} if tier else {}
         return {"Content-Type": "application/octet-stream", **stored, **metadata}
 
     def _create(self, key: str, body: bytes, sha256: str) -> None:
-        attributes = self._attributes({DIGEST: sha256})
+        attributes = self._attributes(key, {DIGEST: sha256})
 
         def work() -> None:
             obstore.put(
@@ -203,7 +219,7 @@ class AzureContainer:
 
         try:
             self._asked(Attempt("write", "create", key), work)
-        except Taken:
+        except (Taken, ObjectArchived):
             try:
                 self._compare(key, sha256)
             except ObjectMissing:
@@ -216,20 +232,24 @@ class AzureContainer:
             attempt=Attempt("write", "write", key),
             sha256=sha256,
             metadata={DIGEST: sha256},
-            access_tier=self.options.access_tier,
+            access_tier=self._tier(key),
             patience=self._patience,
             now=self._now,
         )
         try:
             upload.run(self._usable(), chunks)
-        except Taken:
+        except (Taken, ObjectArchived):
             self._compare(key, sha256)
 
     def _compare(self, key: str, sha256: str) -> None:
         """Raise ObjectConflict unless the blob is ours by its metadata or its bytes."""
         attempt = Attempt("read", "read", key)
-        found = self._asked(attempt, lambda: obstore.get(self._store, key).attributes)
-        if found.get(DIGEST) != sha256 and self.sha256(key) != sha256:
+        try:
+            found = self._asked(attempt, lambda: obstore.get(self._store, key).attributes)
+            same = found.get(DIGEST) == sha256 or self.sha256(key) == sha256
+        except ObjectArchived:
+            same = self._told_of(key).metadata.get(DIGEST) == sha256
+        if not same:
             raise ObjectConflict(
                 f"Something else lies under '{key}'; it was not overwritten.",
                 "Find out who else writes there, move it away, then run the window again.",
@@ -238,9 +258,3 @@ class AzureContainer:
     def _chunks(self, key: str) -> Iterator[bytes]:
         with named_errors(Attempt("read", "read", key), self._usable(), self._now):
             yield from obstore.get(self._store, key).stream()
-
-
-def _metadata_name(name: str) -> str:
-    """A name that Azure allows: that of a C# identifier."""
-    plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    return f"_{plain}" if plain[:1].isdigit() else plain

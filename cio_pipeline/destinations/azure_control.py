@@ -69,6 +69,22 @@ def blobs_below(sas: Sas, folder: str, cut: int, patience: Patience) -> Iterator
 
 
 @dataclass(frozen=True)
+class Told:
+    """What can be read of a blob that is archived: metadata, and the MD5 of its bytes."""
+
+    metadata: Mapping[str, str]
+    md5: bytes | None
+
+
+def told_of(sas: Sas, name: str, patience: Patience) -> Told:
+    """What a blob's properties tell; raises the SDK's errors."""
+    with opened(sas) as container:
+        found = container.get_blob_client(name).get_blob_properties(**once(patience))
+    md5 = found.content_settings.content_md5
+    return Told(found.metadata or {}, bytes(md5) if md5 else None)
+
+
+@dataclass(frozen=True)
 class BlockUpload:
     """A blob that is to be created from blocks, all or nothing.
 

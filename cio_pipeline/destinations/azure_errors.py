@@ -20,6 +20,7 @@ from cio_pipeline.model.errors import (
     DestinationError,
     DestinationUnavailable,
     NoSuchBucket,
+    ObjectArchived,
     ObjectMissing,
     PermissionMissing,
     Throttled,
@@ -158,9 +159,9 @@ def _other(status: int, answer: Answer, attempt: Attempt) -> CioError:
         case "ContainerBeingDeleted" | "ContainerDisabled":
             return _no_container(attempt)
         case "BlobArchived":
-            return DestinationError(
+            return ObjectArchived(
                 f"{attempt}: it lies in the archive tier.",
-                "Rehydrate it, and let the lifecycle rule archive later or not at all.",
+                "Rehydrate it first, or let it be archived later or not at all.",
             )
         case "InvalidBlobOrBlock":
             return DestinationError(

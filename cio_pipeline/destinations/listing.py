@@ -10,7 +10,7 @@ import obstore
 from obstore.exceptions import BaseError, InvalidPathError
 from obstore.store import AzureStore, LocalStore, S3Store
 
-from cio_pipeline.destinations.s3_uploads import VALIDATE
+from cio_pipeline.destinations.keys import VALIDATE
 from cio_pipeline.pipeline.ports import ObjectInfo
 
 

@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING
 import obstore
 
 from cio_pipeline.destinations.again import keep_trying
-from cio_pipeline.destinations.keys import JSON, check_key
+from cio_pipeline.destinations.keys import JSON, VALIDATE, check_key, is_for_everybody
 from cio_pipeline.destinations.listing import folder, listed
 from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.destinations.s3_errors import Attempt, Taken, missing, named_errors
 from cio_pipeline.destinations.s3_keys import Keys
-from cio_pipeline.destinations.s3_objects import objects_below
+from cio_pipeline.destinations.s3_objects import metadata_of, objects_below
 from cio_pipeline.destinations.s3_permissions import permissions
 from cio_pipeline.destinations.s3_store import Opened, opened
-from cio_pipeline.destinations.s3_uploads import VALIDATE, abort_leftovers, upload
+from cio_pipeline.destinations.s3_uploads import abort_leftovers, upload
 from cio_pipeline.destinations.secrets import resolve
 from cio_pipeline.destinations.spooled import AT_ONCE, copying, spooled, spooled_size
 from cio_pipeline.model.destinations import S3Destination
 from cio_pipeline.model.errors import (
     CioError,
+    ObjectArchived,
     ObjectConflict,
     ObjectMissing,
     PermissionMissing,
@@ -112,7 +113,7 @@ class S3Bucket:
                     self.opened().store,
                     key,
                     body,
-                    attributes=self.attributes({"Content-Type": JSON, **metadata}),
+                    attributes=self.attributes(key, {"Content-Type": JSON, **metadata}),
                     use_multipart=False,
                 )
 
@@ -146,8 +147,10 @@ class S3Bucket:
         """A key as the bucket knows it."""
         return f"{self.options.path}/{key}" if self.options.path else key
 
-    def attributes(self, metadata: Mapping[str, str]) -> "Attributes":
+    def attributes(self, key: str, metadata: Mapping[str, str]) -> "Attributes":
         """An object's metadata and its storage class."""
+        if is_for_everybody(key):
+            return {**metadata}
         return {"Storage-Class": self.options.storage_class, **metadata}
 
     def _create(self, key: str, body: bytes, sha256: str) -> None:
@@ -161,7 +164,7 @@ class S3Bucket:
                     key,
                     body,
                     mode="create" if self.options.conditional_puts else "overwrite",
-                    attributes=self.attributes({DIGEST: sha256}),
+                    attributes=self.attributes(key, {DIGEST: sha256}),
                     use_multipart=False,
                 )
 
@@ -180,7 +183,7 @@ class S3Bucket:
                 self.opened().store,
                 key,
                 spooled(key, file, sha256),
-                self.attributes({DIGEST: sha256}),
+                self.attributes(key, {DIGEST: sha256}),
             )
 
     def _until_there(self, write: Callable[[], None]) -> None:
@@ -211,9 +214,16 @@ class S3Bucket:
 
     def _compare(self, key: str, sha256: str) -> None:
         """Raise ObjectConflict unless the object is ours by its metadata or its bytes."""
-        with named_errors(Attempt("read", "s3:GetObject", key)):
-            found = obstore.get(self.opened().store, key).attributes.get(DIGEST)
-        if (found or self.sha256(key)) != sha256:
+        attempt = Attempt("read", "s3:GetObject", key)
+        try:
+            with named_errors(attempt):
+                found = obstore.get(self.opened().store, key).attributes.get(DIGEST)
+            same = (found or self.sha256(key)) == sha256
+        except ObjectArchived:
+            client, bucket = self.opened().client(), self.options.bucket
+            with named_errors(attempt):
+                same = metadata_of(client, bucket, self.name(key)).get(DIGEST) == sha256
+        if not same:
             raise ObjectConflict(
                 f"Something else lies under '{key}'; it was not overwritten.",
                 "Find out who else writes there, move it away, then run the window again.",

@@ -7,6 +7,7 @@ from cio_pipeline.model.errors import (
     CioError,
     CredentialsExpired,
     DestinationError,
+    ObjectArchived,
     Throttled,
     Unreachable,
     WrongCredentials,
@@ -69,7 +70,7 @@ BY_CODE: tuple[tuple[frozenset[str], type[CioError], str, str], ...] = (
     ),
     (
         frozenset({"InvalidObjectState"}),
-        DestinationError,
+        ObjectArchived,
         "it lies in an archive storage class",
         "Restore it in the bucket first, or choose a storage class that can be read.",
     ),

@@ -4,7 +4,7 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 # boto3 has no types of its own.
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -17,3 +17,8 @@ def objects_below(client: Any, bucket: str, folder: str, cut: int) -> Iterator[t
     for page in pages:
         for one in page.get("Contents", ()):
             yield one["Key"][cut:], one["Size"]
+
+
+def metadata_of(client: Any, bucket: str, name: str) -> Mapping[str, str]:
+    """An object's metadata, which can be read of an archived one too. Raises boto3's errors."""
+    return client.head_object(Bucket=bucket, Key=name)["Metadata"]

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 import obstore
 
+from cio_pipeline.destinations.keys import VALIDATE
 from cio_pipeline.destinations.probe import refused, tried
 from cio_pipeline.destinations.s3_errors import Attempt, Taken, named_errors
 from cio_pipeline.destinations.s3_store import Opened
-from cio_pipeline.destinations.s3_uploads import VALIDATE
 from cio_pipeline.model.destinations import S3Destination
 from cio_pipeline.model.errors import CioError, DestinationError, PermissionMissing
 from cio_pipeline.pipeline.ports import Permission

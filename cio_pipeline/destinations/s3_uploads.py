@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from obstore import Attributes
     from obstore.store import S3Store
 
-VALIDATE = "cio-validate"
-"""Key of the empty object that tells that a sync may write (seed 001)."""
-
 _AT_A_TIME = 2
 """Parts of one file under way: with 8 threads, at most 16 parts are held."""
 

@@ -133,9 +133,9 @@ class S3Destination(Strict):
             description="What the role's trust policy asks for.",
         ),
     ] = None
-    storage_class: Annotated[StorageClass, Field(description="Storage class of the objects.")] = (
-        "STANDARD"
-    )
+    storage_class: Annotated[
+        StorageClass, Field(description="Storage class of the files, not of manifests.")
+    ] = "STANDARD"
     encryption: Annotated[
         Literal["SSE-S3", "SSE-KMS"] | None,
         Field(description="Server-side encryption to ask for; else the bucket's default."),
@@ -179,10 +179,22 @@ class AzureDestination(Strict):
         Path, Field(description="Blob path; made by the first file; empty is the root.")
     ] = ""
     access_tier: Annotated[
-        Literal["Hot", "Cool", "Cold"] | None,
-        Field(description="Access tier of the blobs; else the account's."),
+        Literal["Hot", "Cool", "Cold", "Archive"] | None,
+        Field(description="Access tier of the files, not of manifests; else the account's."),
     ] = None
 
 
 Place: TypeAlias = LocalDestination | S3Destination | AzureDestination
 """A destination of any kind; told apart by `type`."""
+
+
+_ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE", "Archive"})
+
+
+def archive_of(place: Place) -> str | None:
+    """The class or tier of files that must be restored before they can be read; None if none is."""
+    match place:
+        case S3Destination(storage_class=name) | AzureDestination(access_tier=str(name)):
+            return name if name in _ARCHIVES else None
+        case _:
+            return None

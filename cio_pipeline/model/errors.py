@@ -103,6 +103,10 @@ class ObjectMissing(DestinationError):
     """No object lies under that key."""
 
 
+class ObjectArchived(DestinationError):
+    """The object lies in an archive class or tier: it is there, but has to be restored first."""
+
+
 class InvalidKey(DestinationError):
     """A key or path that could leave its folder or that a store would rewrite."""
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from cio_pipeline.files.keys import key_problem
-from cio_pipeline.model.errors import ObjectMissing
+from cio_pipeline.model.errors import ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import CHAIN, FOLDER
 from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.pipeline.heartbeat import HeldLease
@@ -64,7 +64,7 @@ def _is_ours(destination: Destination, sizes: Mapping[str, int], one: KnownObjec
         return True
     try:
         return destination.sha256(one.key) == one.sha256
-    except ObjectMissing:
+    except (ObjectArchived, ObjectMissing):
         return False
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from cio_pipeline.contracts.message_envelope import OVERWRITING
-from cio_pipeline.model.errors import ObjectMissing
+from cio_pipeline.model.errors import ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import digest, manifest_key
 from cio_pipeline.model.plans import SealedFile
 from cio_pipeline.model.sync import Sync
@@ -96,6 +96,8 @@ def _damage(destination: Destination, sizes: Mapping[str, int], file: SealedFile
         same = sizes[file.key] == file.bytes and destination.sha256(file.key) == file.sha256
     except ObjectMissing:
         return Damage.MISSING
+    except ObjectArchived:
+        return None  # It has its size; more cannot be told.
     return None if same else Damage.ALTERED
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from cio_pipeline.changesets.quarantine import identity_expr
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, forwards
-from cio_pipeline.model.errors import ObjectMissing, VersionGone
+from cio_pipeline.model.errors import ObjectArchived, ObjectMissing, VersionGone
 from cio_pipeline.model.plans import Plan, PlanState
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.makers import maker_of
@@ -63,7 +63,7 @@ def _in_files(
         for file in plan.files:
             try:
                 destination.download(file.key, copy)
-            except ObjectMissing:
+            except (ObjectArchived, ObjectMissing):
                 return set(wanted)
             found |= _identities(copy, plan, wanted)
     finally:

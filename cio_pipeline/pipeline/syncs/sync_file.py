@@ -13,6 +13,7 @@ from cio_pipeline.contracts.feeds import FEEDS
 from cio_pipeline.contracts.message_envelope import DEFAULT_KEY_TEMPLATE
 from cio_pipeline.files.names import check_stems
 from cio_pipeline.files.template_check import check_template
+from cio_pipeline.model.destinations import archive_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed
@@ -117,6 +118,21 @@ def check_key_template(sync: Sync) -> tuple[str, ...]:
         return check_template(sync.key_template or DEFAULT_KEY_TEMPLATE)
     except InvalidConfig as error:
         raise InvalidConfig(f"Sync '{sync.id}': {error.message}", error.next_step) from None
+
+
+def told_of_archive(sync: Sync) -> tuple[str, ...]:
+    """What a sync cannot do whose files lie in an archive class (M3); nothing for any other."""
+    name = archive_of(sync.destination)
+    if name is None:
+        return ()
+    told = (
+        f"its files lie in {name}: readers have to restore each in the bucket before they can load "
+        "it, `verify` proves names and sizes but reads no bytes, `export --restore` puts back what "
+        "is missing but cannot tell what was altered; manifests stay readable"
+    )
+    if sync.feed is Feed.MESSAGES and sync.destination.type == "azure":
+        return told, "a message whose key lies there already cannot replace it: it stops the sync"
+    return (told,)
 
 
 def exports_of_sync(sync: Sync) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.files.footers import read_footer
 from cio_pipeline.files.names import FileName, parse, parse_key
 from cio_pipeline.files.spool import sha256_of
-from cio_pipeline.model.errors import CioError, InvalidKey
+from cio_pipeline.model.errors import CioError, InvalidKey, ObjectArchived
 from cio_pipeline.model.manifests import ManifestFile
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.verification.report import RESTORE, RESTORE_ALL, Kind, Problem, said
@@ -58,9 +58,14 @@ def last_of_keys(files: Iterable[ManifestFile]) -> dict[str, ManifestFile]:
 
 
 def check_digest(destination: Destination, file: ManifestFile) -> Iterator[Problem]:
-    """Whether an object holds what was listed; of feeds that forward there is no more to know."""
+    """Whether an object holds what was listed; of feeds that forward there is no more to know.
+
+    Raises ObjectArchived.
+    """
     try:
         same = destination.sha256(file.key) == file.sha256
+    except ObjectArchived:
+        raise
     except CioError as error:
         yield Problem(Kind.UNREADABLE, file.key, said(error))
         return
@@ -73,11 +78,13 @@ def check_content(
 ) -> Iterator[Problem]:
     """Whether an object is the file that was listed; `copy` is where it is read from.
 
-    One read of the object gives its digest and its footer.
+    One read of the object gives its digest and its footer. Raises ObjectArchived.
     """
     try:
         destination.download(file.key, copy)
         found = sha256_of(copy)
+    except ObjectArchived:
+        raise
     except (CioError, OSError) as error:
         text = said(error) if isinstance(error, CioError) else _NO_COPY
         yield Problem(Kind.UNREADABLE, file.key, text)

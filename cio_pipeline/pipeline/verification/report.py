@@ -34,6 +34,7 @@ class Kind(StrEnum):
     FOREIGN = "foreign workspace"
     UNLISTED = "unlisted"
     STRANGE = "foreign file"
+    ARCHIVED = "archived"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class VerifyReport:
 
     `complete_up_to` is the largest manifest that is whole with everything before it. `files`,
     `rows` and `bytes` count what is there and whole; `expired` counts files that readers were to
-    delete. `warnings` are no proof of harm: files that a running window may be about to list.
+    delete. `warnings` are no proof of harm: files that a running window may be about to list, or
+    whose names and sizes are right, but whose bytes cannot be read where they are archived.
     `from_ledger` says that the manifests were not read from the bucket. `first` is the ordinal
     that the chain begins with here: what came before was purged or lies elsewhere.
     """

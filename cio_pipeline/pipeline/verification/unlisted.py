@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.files.keys import key_problem, shown
-from cio_pipeline.model.errors import CioError, ObjectMissing
+from cio_pipeline.model.errors import CioError, ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile, manifest_ordinal
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.verification.calls import is_of_calls, unlisted_calls
@@ -160,6 +160,9 @@ def _judge(known: _Known, key: str) -> Iterator[tuple[Problem, bool]]:
         twin = _twin(known, key)
     except ObjectMissing:
         return  # Removed since it was listed.
+    except ObjectArchived:
+        yield from _judge_name(known, key)
+        return
     except CioError as error:
         yield Problem(Kind.UNREADABLE, key, said(error)), True
         return

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cio_pipeline.contracts.feeds import forwards
 from cio_pipeline.contracts.message_envelope import OVERWRITING
-from cio_pipeline.model.errors import CioError
+from cio_pipeline.model.errors import CioError, ObjectArchived
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.verification.calls import check_call_name, is_of_calls
@@ -65,6 +65,7 @@ class _Tally:
     rows: int = 0
     bytes: int = 0
     expired: int = 0
+    archived: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,11 @@ def verify(
 ) -> VerifyReport:
     """Prove what lies in a sync's destination, or name what is wrong. Never raises for a bucket.
 
-    `deep` reads every file (digest, rows, contract, workspace); otherwise only names and sizes are
-    checked. With `expire_days` and `now`, files older than that count as expired when absent. Files
-    are copied into `scratch` one at a time, by default the system's temporary folder. `stored`
-    gives the manifests of a sync whose bucket has none, and its errors are raised; `stems` are
-    those of the sync that differ from the contract's, by export.
+    `deep` reads every file (digest, rows, contract, workspace); otherwise, and of archived files,
+    only names and sizes are checked. With `expire_days` and `now`, files older than that count as
+    expired when absent. Files are copied into `scratch` one at a time, by default the system's
+    temporary folder. `stored` gives the manifests of a sync whose bucket has none, and its errors
+    are raised; `stems` are those of the sync that differ from the contract's, by export.
     """
     tally = _Tally()
     # Manifests first: what a manifest lists was put before it, so the list of objects has it.
@@ -117,7 +118,8 @@ def verify(
         _check_files(check, manifests, tally, progress or _silent)
     unlisted = check_unlisted(destination, sizes, manifests, stems or {}, deep=deep)
     tally.findings += [Finding(problem, None) for problem in unlisted.problems]
-    return _report(links, tally, unlisted.warnings, from_ledger=bodies is not None)
+    warnings = (*_archived(tally.archived), *unlisted.warnings)
+    return _report(links, tally, warnings, from_ledger=bodies is not None)
 
 
 def _links_in(destination: Destination) -> tuple[tuple[Link, ...], list[Finding]]:
@@ -182,15 +184,32 @@ def _check_file(
     if size != file.bytes:
         text = f"It has {size} bytes, {file.bytes} were delivered. {RESTORE}"
         return [*problems, Problem(Kind.ALTERED, file.key, text)]
-    if check.deep and forwards(file.export):
-        problems += check_digest(check.destination, file)
-    elif check.deep:
-        problems += check_content(check.destination, file, manifest.workspace_id, check.copy)
+    if check.deep:
+        try:
+            problems += _check_bytes(check, manifest, file)
+        except ObjectArchived:
+            tally.archived.append(file.key)
     if not problems:
         tally.files += 1
         tally.rows += file.rows
         tally.bytes += file.bytes
     return problems
+
+
+def _check_bytes(check: _Check, manifest: Manifest, file: ManifestFile) -> list[Problem]:
+    if forwards(file.export):
+        return list(check_digest(check.destination, file))
+    return list(check_content(check.destination, file, manifest.workspace_id, check.copy))
+
+
+def _archived(keys: Sequence[str]) -> Iterator[Problem]:
+    if keys:
+        text = (
+            f"{len(keys)} file{'' if len(keys) == 1 else 's'} from this one on lie in an archive "
+            "class: names and sizes are right, bytes were not read. Restore them in the bucket to "
+            "have them read."
+        )
+        yield Problem(Kind.ARCHIVED, keys[0], text)
 
 
 def _check_key(manifest: Manifest, file: ManifestFile) -> Iterator[Problem]:
