@@ -29,7 +29,7 @@ COMMIT_TIME = COMMITTED_AT
 """The time of that version (Datetime us UTC)."""
 
 FEED = (CHANGE_TYPE, COMMIT_VERSION, COMMIT_TIME)
-INSERT = "insert"
+INSERT, DELETE = "insert", "delete"
 
 _THERE = "_there"
 _FIRST = "_first"

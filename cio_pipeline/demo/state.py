@@ -12,7 +12,7 @@ from cio_pipeline.demo.cast import Scene
 from cio_pipeline.demo.size import DemoSize
 from cio_pipeline.demo.world import HOUR, Span, World, micros, moment
 from cio_pipeline.model.errors import InvalidConfig, SourceError, SourceGone
-from cio_pipeline.sources.delta_table import local_path
+from cio_pipeline.sources.places import local_path
 
 _FILE = "demo.json"
 _KEPT = 4

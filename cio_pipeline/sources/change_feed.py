@@ -1,8 +1,12 @@
-"""A Delta table's change feed as a lazy frame that is read batch by batch when it is collected."""
+"""The changes of a range of versions as a lazy frame that is read when it is collected.
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any, cast
+deltalake's own change feed is not used: it reads other times than Polars does, inverts files that
+come or go with a deletion vector, and misses partitions. Changes come through the same scan as
+snapshots.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 from deltalake import DeltaTable
@@ -11,7 +15,14 @@ from polars.io.plugins import register_io_source
 from cio_pipeline.changesets.netting import CHANGE_TYPE, COMMIT_TIME, COMMIT_VERSION
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
+from cio_pipeline.model.cuts import TableCut
+from cio_pipeline.sources.changed_files import Changed, Written, feed_setting, is_feed_on
+from cio_pipeline.sources.columns import casts, logical_schema
+from cio_pipeline.sources.delta_files import table_folder
+from cio_pipeline.sources.delta_scan import footer_count, require_there, scan_files, with_facts
+from cio_pipeline.sources.delta_table import DeltaTables
 from cio_pipeline.sources.errors import no_change_feed, translate
+from cio_pipeline.sources.places import file_place, is_elsewhere
 
 _ADDED: Mapping[str, pl.DataType] = {
     CHANGE_TYPE: pl.String(),
@@ -21,26 +32,47 @@ _ADDED: Mapping[str, pl.DataType] = {
 """What a change feed adds to a table's columns."""
 
 
+def changed_files(
+    tables: DeltaTables, found: DeltaTable, table: SourceTable, lower: TableCut
+) -> list[Changed]:
+    """The files with the changes after a cut, up to the version that was opened.
+
+    Raises VersionGone for log entries that were removed, and SourceError for changes that were
+    made while the table's change feed was off: they would cost as much as the files they are in.
+    """
+    schema = logical_schema(found, table)
+    written = _written(tables, found, table.name, schema)
+    on: bool | None = None
+    changed: list[Changed] = []
+    unsure = False
+    for entry in tables.log(table.name).entries(lower.version + 1, found.version()):
+        actions = list(entry.actions())
+        told = feed_setting(actions)
+        on = on if told is None else told
+        files = list(written.changed(entry, actions))
+        if files and on is False:
+            raise no_change_feed(table.name, entry.version)
+        unsure = unsure or bool(files and on is None)
+        changed += files
+    if unsure:
+        before = found if on is None else tables.at(table.name, lower)
+        if not is_feed_on(before.metadata().configuration):
+            raise no_change_feed(table.name, lower.version + 1)
+    return changed
+
+
 def feed(
     found: DeltaTable,
     table: SourceTable,
-    selected: list[pl.Expr],
-    times: Mapping[int, datetime],
+    changed: Sequence[Changed],
+    storage_options: Mapping[str, str],
 ) -> pl.LazyFrame:
-    """The changes of the versions in `times`, as `changesets.netting` wants them.
+    """The rows of changed files, as `changesets.netting` wants them; in any order.
 
-    `selected` gives the declared columns from those of the table, `times` the time of each
-    version. Rows come in another order each time. Collecting raises VersionGone for versions whose
-    files or log entries were removed. Raises SourceError if the table has no change feed.
+    Raises ColumnMismatch. Collecting raises VersionGone for files that were removed, SourceError.
     """
-    versions = range(min(times), max(times) + 1)
-    if not has_change_feed(found):
-        raise no_change_feed(table.name, versions[-1])
+    casts(table, found)
     schema = {**source_schema(table), **_ADDED}
-    expressions = dict(zip(source_schema(table), selected, strict=True))
-    expressions[CHANGE_TYPE] = pl.col(CHANGE_TYPE)
-    expressions[COMMIT_VERSION] = pl.col(COMMIT_VERSION).cast(pl.Int64)
-    expressions[COMMIT_TIME] = _time_of_version(times)
 
     def read(
         columns: list[str] | None,
@@ -48,39 +80,61 @@ def feed(
         n_rows: int | None,
         _batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
-        wanted = columns or list(schema)
-        stored = {root for name in wanted for root in expressions[name].meta.root_names()}
-        for batch in _batches(found, table.name, versions, stored | {COMMIT_VERSION}):
-            rows = batch.select(expressions[name] for name in wanted)
+        try:
+            require_there([one.file for one in changed], table.name, found.version())
+            rows = pl.concat(
+                [pl.LazyFrame(schema=schema), *_scans(found, table, changed, storage_options)]
+            )
             rows = rows if predicate is None else rows.filter(predicate)
             rows = rows if n_rows is None else rows.head(n_rows)
-            n_rows = None if n_rows is None else n_rows - rows.height
-            yield rows
-            if n_rows == 0:
-                return
+            wanted = rows.select(columns or list(schema))
+            yield from wanted.collect_batches(maintain_order=False, engine="streaming")
+        except Exception as error:
+            raise (translate(error, table.name, found.version()) or error) from error
 
     return register_io_source(read, schema=schema)
 
 
-def has_change_feed(found: DeltaTable) -> bool:
-    """Whether a table's change feed is on."""
-    return found.metadata().configuration.get("delta.enableChangeDataFeed", "").lower() == "true"
+def _scans(
+    found: DeltaTable,
+    table: SourceTable,
+    changed: Iterable[Changed],
+    storage_options: Mapping[str, str],
+) -> Iterator[pl.LazyFrame]:
+    schema = logical_schema(found, table)
+    count = footer_count(found, table.name, storage_options)
+    for some in _together(changed):
+        own = some[0].change is None
+        stored = {**schema, CHANGE_TYPE: pl.String()} if own else schema
+        rows = scan_files([one.file for one in some], stored, storage_options, count)
+        added = {name: dtype for name, dtype in _ADDED.items() if not own or name != CHANGE_TYPE}
+        rows = with_facts(rows, [(one.file.place, _facts(one)) for one in some], added)
+        yield rows.select(*casts(table, found), *_ADDED)
 
 
-def _batches(
-    found: DeltaTable, table: str, versions: range, stored: set[str]
-) -> Iterator[pl.DataFrame]:
-    # Quoted, since deltalake parses names as SQL and stumbles over one like `from`.
-    columns = [f'"{name}"' for name in sorted(stored)]
-    try:
-        reader = found.load_cdf(versions[0], versions[-1], columns=columns)
-        for batch in cast("Iterator[Any]", reader):
-            yield pl.DataFrame(batch)
-    except Exception as error:
-        raise (translate(error, table, versions[-1]) or error) from error
+def _facts(one: Changed) -> dict[str, object]:
+    return {CHANGE_TYPE: one.change, COMMIT_VERSION: one.version, COMMIT_TIME: one.time}
 
 
-def _time_of_version(times: Mapping[int, datetime]) -> pl.Expr:
-    known = pl.Series(list(times.values()), dtype=pl.Datetime("us", "UTC"))
-    version = pl.col(COMMIT_VERSION).cast(pl.Int64)
-    return version.replace_strict(pl.Series(list(times)), known).alias(COMMIT_TIME)
+def _together(changed: Iterable[Changed]) -> Iterable[list[Changed]]:
+    """The files that one scan can read: of one kind, and none twice."""
+    seen: Counter[tuple[object, ...]] = Counter()
+    groups: defaultdict[tuple[object, ...], list[Changed]] = defaultdict(list)
+    for one in changed:
+        if one.file.chosen is not None and one.file.chosen.is_empty():
+            continue
+        kind = (one.change is None, one.file.chosen is not None)
+        seen[(*kind, one.file.place)] += 1
+        groups[(*kind, seen[(*kind, one.file.place)])].append(one)
+    return groups.values()
+
+
+def _written(tables: DeltaTables, found: DeltaTable, table: str, schema: pl.Schema) -> Written:
+    partitions = {n: schema[n] for n in found.metadata().partition_columns if n in schema}
+    folder = table_folder(found)
+
+    def read(named: str, start: int, size: int) -> bytes:
+        place = file_place(folder, named) if is_elsewhere(named) else f"{folder}/{named}"
+        return tables.bytes_of(place, start, size)
+
+    return Written(table, folder, partitions, read)

@@ -9,7 +9,7 @@ an earlier version do not have yet are null.
 from typing import cast
 
 import polars as pl
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
@@ -18,9 +18,11 @@ from cio_pipeline.model.errors import ColumnMismatch, SourceError
 _INTEGERS = (pl.Int8(), pl.Int16(), pl.Int32(), pl.Int64())
 
 
-def logical_schema(found: DeltaTable) -> pl.Schema:
-    """A table's schema, whatever its files hold."""
-    return pl.Schema(cast("pl.Schema", found.schema()))
+def logical_schema(found: DeltaTable, table: SourceTable) -> pl.Schema:
+    """The declared columns that a table has, with its own dtypes, whatever its files hold."""
+    declared = {column.name for column in table.columns}
+    fields = [one for one in found.schema().fields if one.name in declared]
+    return pl.Schema(cast("pl.Schema", Schema(fields)))
 
 
 def casts(table: SourceTable, found: DeltaTable) -> list[pl.Expr]:
@@ -28,7 +30,7 @@ def casts(table: SourceTable, found: DeltaTable) -> list[pl.Expr]:
 
     Raises ColumnMismatch naming every column that is missing or of another type.
     """
-    there = logical_schema(found)
+    there = logical_schema(found, table)
     wrong = column_problems(table, there)
     if wrong:
         raise ColumnMismatch(

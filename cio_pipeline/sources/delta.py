@@ -14,7 +14,7 @@ from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, GREW, VERSION
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import SourceGone
 from cio_pipeline.pipeline.ports import TableSlice
-from cio_pipeline.sources.change_feed import feed
+from cio_pipeline.sources.change_feed import changed_files, feed
 from cio_pipeline.sources.columns import casts
 from cio_pipeline.sources.delta_files import sliced
 from cio_pipeline.sources.delta_scan import row_counts, scan
@@ -79,7 +79,7 @@ class DeltaSource:
         """
         found = self.tables.at(table.name, cut)
         selected = casts(table, found)
-        return scan(found, table.name, self.storage_options or {}, part).select(selected)
+        return scan(found, table, self.storage_options or {}, part).select(selected)
 
     def slices(self, table: SourceTable, cut: TableCut, rows: int) -> Sequence[TableSlice]:
         """A snapshot's rows in equal slices; see `pipeline.ports.Source`.
@@ -88,16 +88,15 @@ class DeltaSource:
         VersionGone, TableReplaced, SourceUnavailable, SourceError.
         """
         found = self.tables.at(table.name, cut)
-        counts = row_counts(found, table.name, self.storage_options or {})
+        counts = row_counts(found, table, self.storage_options or {})
         return sliced(sum(count for _, count in counts), rows)
 
     def _feed(self, table: SourceTable, lower: TableCut, upper: TableCut) -> pl.LazyFrame:
         if lower.table_id != upper.table_id or lower.version > upper.version:
             raise replaced(table.name, lower, upper)
         found = self.tables.at(table.name, upper)
-        log = self.tables.log(table.name)
-        times = dict(log.times(lower.version + 1, upper.version))
-        return feed(found, table, casts(table, found), times)
+        changed = changed_files(self.tables, found, table, lower)
+        return feed(found, table, changed, self.storage_options or {})
 
     def _reached(
         self, table: str, at: datetime, latest: DeltaTable | None, after: Cut | None

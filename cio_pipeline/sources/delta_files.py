@@ -1,15 +1,15 @@
 """The files of a Delta table at a version, in a fixed order, and which of them a slice reads."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any, cast
-from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
 
 from cio_pipeline.pipeline.ports import TableSlice
+from cio_pipeline.sources.places import file_place, is_elsewhere
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,67 @@ def sliced(total: int, rows: int) -> list[TableSlice]:
     return [TableSlice(*pair) for pair in pairwise(ends)]
 
 
-def counted(found: DeltaTable, count: Callable[[str], int]) -> list[tuple[str, int]]:
-    """(file, rows stored in it) by name; `count` is asked where the log does not tell."""
-    actions = pl.DataFrame(cast("Any", found.get_add_actions(flatten=True)))
-    paths: list[str] = actions["path"].to_list()
-    known = actions["num_records"].to_list() if "num_records" in actions.columns else []
-    told: dict[str, int] = {
-        uri: rows
-        for uri, path, rows in zip(found.file_uris(), paths, known, strict=False)
-        # Both lists come in one order; should that change, the files are asked.
-        if uri.endswith(unquote(path)) and rows is not None
+@dataclass(frozen=True)
+class DataFile:
+    """A file of a table, as the table's log describes it.
+
+    `place` is what Polars is given. `values` are those of the partition columns. `rows` counts the
+    stored rows, deleted ones too, if the log tells. Of these, only the ones with the numbers in
+    `chosen` are meant, if it is given, and never those in `deleted`.
+    """
+
+    place: str
+    values: Mapping[str, object] = field(default_factory=dict[str, object])
+    rows: int | None = None
+    deleted: pl.Series | None = None
+    chosen: pl.Series | None = None
+    elsewhere: bool = False
+
+
+def data_files(found: DeltaTable, columns: Collection[str]) -> list[DataFile]:
+    """All files of a table at its version, by name; `values` for those of the columns alone."""
+    folder = table_folder(found)
+    actions = pl.DataFrame(cast("Any", found.get_add_actions()))
+    deleted = _deleted(found)
+    partitions = [name for name in found.metadata().partition_columns if name in columns]
+    values = [dict(zip(partitions, some, strict=True)) for some in _values(actions, partitions)]
+    rows = actions["num_records"] if "num_records" in actions.columns else [None] * actions.height
+    files = [
+        DataFile(place, of_file, count, deleted.get(place), elsewhere=is_elsewhere(path))
+        for path, of_file, count in zip(actions["path"], values, rows, strict=True)
+        for place in [file_place(folder, path)]
+    ]
+    return sorted(files, key=lambda file: file.place)
+
+
+def table_folder(found: DeltaTable) -> str:
+    """The folder of a table, as Polars is given it."""
+    return file_place("", found.table_uri).rstrip("/")
+
+
+def counted(files: Sequence[DataFile], count: Callable[[str], int]) -> list[tuple[str, int]]:
+    """(place, rows stored in it) of files; `count` is asked where the log does not tell."""
+    return [(file.place, count(file.place) if file.rows is None else file.rows) for file in files]
+
+
+def _values(actions: pl.DataFrame, partitions: list[str]) -> Iterable[tuple[object, ...]]:
+    if not partitions:
+        return [()] * actions.height
+    return actions.select(pl.col("partition").struct.field(partitions)).iter_rows()
+
+
+def _deleted(found: DeltaTable) -> dict[str, pl.Series]:
+    """The numbers of deleted rows, per file that has any."""
+    if "deletionVectors" not in (found.protocol().reader_features or []):
+        return {}
+    vectors = pl.DataFrame(cast("Any", found.deletion_vectors()))
+    numbers = vectors.select(
+        "filepath", pl.col("selection_vector").list.eval((~pl.element()).arg_true())
+    )
+    return {
+        file_place("", str(file)): pl.Series(rows, dtype=pl.UInt32)
+        for file, rows in numbers.iter_rows()
     }
-    return [(uri, told[uri] if uri in told else count(uri)) for uri in sorted(found.file_uris())]
 
 
 def within(files: Sequence[tuple[str, int]], part: TableSlice) -> Iterator[FileRows]:

@@ -1,4 +1,4 @@
-"""Commit times, read from the files of a Delta table's log.
+"""The entries of a Delta table's log: what each commit says, and when it was.
 
 `DeltaTable.history()` is not used: it numbers its entries by counting down from the version that
 was opened, which is wrong once somebody else commits meanwhile or a commit has no `commitInfo`.
@@ -20,6 +20,7 @@ from pyarrow.fs import (  # pyright: ignore[reportMissingTypeStubs]
 
 from cio_pipeline.model.errors import SourceError, VersionGone
 from cio_pipeline.model.times import iso_time
+from cio_pipeline.sources.places import for_deltalake
 
 COMMITTED_AT_KEY = "cio.committed_at"
 """Key in a commit's metadata: the commit's time, instead of the one that the log gives (ISO)."""
@@ -27,6 +28,21 @@ COMMITTED_AT_KEY = "cio.committed_at"
 _FOLDER = "_delta_log"
 _NAME = re.compile(r"(\d{20})\.json$")
 _AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one commit wrote into the log; `time` is its own, else that of the log's file."""
+
+    version: int
+    time: datetime
+    body: bytes
+
+    def actions(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(kind, fields) of its actions, in their order."""
+        for line in self.body.splitlines():
+            if line.strip():
+                yield from cast("dict[str, dict[str, Any]]", json.loads(line)).items()
 
 
 @dataclass(frozen=True)
@@ -48,15 +64,18 @@ class CommitLog:
 
         Raises VersionGone for a version whose entry was removed.
         """
+        return ((entry.version, entry.time) for entry in self.entries(first, last))
+
+    def entries(self, first: int, last: int) -> Iterator[Entry]:
+        """The entries from `first` to `last`, read little by little; see `times`."""
         store = self._store()
         if first == last:  # as after most windows: not worth a pool
-            yield first, self._time(store, first)
+            yield self._entry(store, first)
             return
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for start in range(first, last + 1, _AT_ONCE):
                 some = range(start, min(start + _AT_ONCE, last + 1))
-                found = pool.map(self._time, repeat(store), some)
-                yield from zip(some, found, strict=False)
+                yield from pool.map(self._entry, repeat(store), some)
 
     def last_before(self, at: datetime, first: int, last: int) -> int | None:
         """The last version of `first`..`last` before any that was committed at or after `at`.
@@ -77,12 +96,12 @@ class CommitLog:
         return reached
 
     def _store(self) -> DeltaStorageHandler:
-        return DeltaStorageHandler(self.uri, dict(self.storage_options))
+        return DeltaStorageHandler(for_deltalake(self.uri), dict(self.storage_options))
 
     def _has(self, version: int) -> bool:
         return self._modified(self._store(), version) is not None
 
-    def _time(self, store: DeltaStorageHandler, version: int) -> datetime:
+    def _entry(self, store: DeltaStorageHandler, version: int) -> Entry:
         try:
             body = cast("Any", store).open_input_file(_path(version)).read()
         except FileNotFoundError as error:
@@ -96,7 +115,7 @@ class CommitLog:
                 "that is no ISO 8601 time with an offset.",
                 "Write it like 2026-11-22T05:15:00Z.",
             ) from error
-        return time or self._modified(store, version) or _UNKNOWN
+        return Entry(version, time or self._modified(store, version) or _UNKNOWN, body)
 
     def _modified(self, store: DeltaStorageHandler, version: int) -> datetime | None:
         """When the entry's file was written: the commit's time if the entry has none."""

@@ -1,21 +1,26 @@
-"""A Delta table at a version as a lazy scan of its files in a fixed order.
+"""Files of a Delta table as one lazy scan in a given order: the reader of snapshots and changes.
 
 `polars.scan_delta` reads files in the order in which the log is replayed, which nothing promises to
-stay. Equal rows must come in an equal order to give equal bytes, so the sorted list is scanned.
+stay. Equal rows must come in an equal order to give equal bytes, so a sorted list is scanned. All
+files are in one scan, since Polars keeps a file open for each scan that runs.
 """
 
-from collections.abc import Mapping
-from itertools import groupby
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import accumulate, groupby
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import polars as pl
 from deltalake import DeltaTable
 
+from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.sources.columns import logical_schema
-from cio_pipeline.sources.delta_files import FileRows, counted, within
-from cio_pipeline.sources.errors import translate, version_gone
+from cio_pipeline.sources.delta_files import DataFile, FileRows, counted, data_files, within
+from cio_pipeline.sources.errors import clone_gone, translate, version_gone
+
+PLACE = "_place_of_file"
+"""The column that names each row's file, as the reader is given it."""
 
 _ROW = "_row_of_file"
 _STORE_OPTIONS = ("aws_", "azure_")
@@ -24,109 +29,151 @@ _PROFILE = "aws_profile"
 
 def scan(
     found: DeltaTable,
-    table: str,
+    table: SourceTable,
     storage_options: Mapping[str, str],
     part: TableSlice | None = None,
 ) -> pl.LazyFrame:
-    """All rows, or those of a slice, with all columns of the table's schema.
+    """All rows, or those of a slice, with the declared columns that the table has.
 
     Columns that older files lack are null there; rows that deletion vectors mark are left out.
     Raises VersionGone if a local file is missing.
     """
-    read = _read(found, table, storage_options, part)
-    _require_local([one.uri for one in read], table, found.version())
-    if not read:
-        return pl.LazyFrame(schema=logical_schema(found))
-    deleted = deleted_rows(found)
+    schema = logical_schema(found, table)
+    files = {file.place: file for file in _files(found, table.name, schema)}
+    count = footer_count(found, table.name, storage_options)
+    read = _read(list(files.values()), count, part)
+    require_there([files[one.uri] for one in read], table.name, found.version())
     parts: list[pl.LazyFrame] = []
-    for alone, some in groupby(read, lambda one: one if _alone(one, deleted) else None):
-        files = [one.uri for one in some]
-        rows = _scan_files(found, files, storage_options, numbered=alone is not None)
-        parts.append(rows if alone is None else _rows_of(rows, alone, deleted.get(alone.uri)))
-    return parts[0] if len(parts) == 1 else pl.concat(parts)
+    for _, group in groupby(read, lambda one: None if one.whole else one.uri):
+        some = list(group)
+        rows = scan_files([files[one.uri] for one in some], schema, storage_options, count, some[0])
+        parts.append(rows.select(schema.names()))
+    return pl.concat(parts) if parts else pl.LazyFrame(schema=schema)
 
 
 def row_counts(
-    found: DeltaTable, table: str, storage_options: Mapping[str, str]
+    found: DeltaTable, table: SourceTable, storage_options: Mapping[str, str]
 ) -> list[tuple[str, int]]:
     """(file, rows stored in it) in the order of a scan; at most footers are read.
 
     Raises VersionGone, SourceUnavailable, SourceError.
     """
+    return counted(_files(found, table.name, ()), footer_count(found, table.name, storage_options))
 
-    def footer(uri: str) -> int:
-        rows = pl.scan_parquet(uri, glob=False, storage_options=_store_options(storage_options))
+
+def _files(found: DeltaTable, table: str, columns: Collection[str]) -> list[DataFile]:
+    try:
+        return data_files(found, columns)
+    except Exception as error:
+        raise (translate(error, table, found.version()) or error) from error
+
+
+def scan_files(
+    files: Sequence[DataFile],
+    schema: Mapping[str, pl.DataType],
+    options: Mapping[str, str],
+    count: Callable[[str], int],
+    part: FileRows | None = None,
+) -> pl.LazyFrame:
+    """The rows of some files of a table in their order; all have `chosen`, or none has.
+
+    Columns are those of `schema`, partition columns with the values that the log has, and PLACE.
+    `part` is that of the only file, if it is not read whole.
+    """
+    partitions = {name: schema[name] for name in schema if name in files[0].values}
+    picked = pl.concat([pl.Series(dtype=pl.UInt32), *_numbers(files, count)])
+    choosing = files[0].chosen is not None
+    rows = pl.scan_parquet(
+        [file.place for file in files],
+        schema={name: schema[name] for name in schema if name not in partitions},
+        hive_partitioning=False,
+        glob=False,
+        row_index_name=_ROW if choosing or len(picked) else None,
+        include_file_paths=PLACE,
+        missing_columns="insert",
+        extra_columns="ignore",
+        cast_options=_CASTS,
+        storage_options=store_options(options),
+    )
+    if part is not None and not part.whole:
+        rows = rows.slice(part.start, part.rows)
+    if choosing or len(picked):
+        is_picked = pl.col(_ROW).is_in(picked.implode())
+        rows = rows.filter(is_picked if choosing else ~is_picked).drop(_ROW)
+    return with_facts(rows, [(file.place, file.values) for file in files], partitions)
+
+
+_CASTS = pl.ScanCastOptions(
+    # Spark writes nanosecond timestamps, and files may be older than a widened column.
+    integer_cast="upcast",
+    datetime_cast=("nanosecond-downcast", "millisecond-upcast", "convert-timezone"),
+    # Arrow writes dictionaries as what they are in memory.
+    categorical_to_string="allow",
+)
+
+
+def with_facts(
+    rows: pl.LazyFrame,
+    facts: Sequence[tuple[str, Mapping[str, object]]],
+    dtypes: Mapping[str, pl.DataType],
+) -> pl.LazyFrame:
+    """Rows with what is known of their files (by PLACE), which no file holds itself."""
+    if not dtypes:
+        return rows
+    known = {PLACE: pl.Series([place for place, _ in facts], dtype=pl.String)}
+    for name, dtype in dtypes.items():
+        known[name] = pl.Series([values[name] for _, values in facts], dtype=dtype)
+    return rows.join(pl.LazyFrame(known), on=PLACE, how="left", maintain_order="left")
+
+
+def _numbers(files: Sequence[DataFile], count: Callable[[str], int]) -> list[pl.Series]:
+    """The numbers that tell deleted rows, or chosen ones, counted over all files of a scan."""
+    marks = [file.deleted if file.chosen is None else file.chosen for file in files]
+    last = max((n for n, mark in enumerate(marks) if mark is not None), default=0)
+    starts = accumulate((rows for _, rows in counted(files[:last], count)), initial=0)
+    return [
+        (mark.cast(pl.UInt64) + start).cast(pl.UInt32)
+        for mark, start in zip(marks, starts, strict=False)
+        if mark is not None
+    ]
+
+
+def footer_count(
+    found: DeltaTable, table: str, storage_options: Mapping[str, str]
+) -> Callable[[str], int]:
+    """How many rows a file's footer tells; see `row_counts` for what it raises."""
+
+    def count(place: str) -> int:
+        rows = pl.scan_parquet(
+            place,
+            glob=False,
+            hive_partitioning=False,
+            storage_options=store_options(storage_options),
+        )
         try:
             return int(rows.select(pl.len()).collect().item())
         except Exception as error:
             raise (translate(error, table, found.version()) or error) from error
 
-    return counted(found, footer)
+    return count
 
 
 def _read(
-    found: DeltaTable, table: str, storage_options: Mapping[str, str], part: TableSlice | None
+    files: Sequence[DataFile], count: Callable[[str], int], part: TableSlice | None
 ) -> list[FileRows]:
     if part is None:
-        return [FileRows(uri) for uri in sorted(found.file_uris())]
-    return list(within(row_counts(found, table, storage_options), part))
+        return [FileRows(file.place) for file in files]
+    return list(within(counted(files, count), part))
 
 
-def _alone(read: FileRows, deleted: Mapping[str, pl.Series]) -> bool:
-    """Whether a file needs a scan of its own: parts of files, and those with deleted rows."""
-    return not read.whole or read.uri in deleted
+def require_there(files: Sequence[DataFile], table: str, version: int) -> None:
+    """Raise VersionGone if a local file is missing."""
+    for file in files:
+        if "://" not in file.place and not Path(file.place).exists():
+            raise clone_gone(table, version) if file.elsewhere else version_gone(table, version)
 
 
-def _rows_of(rows: pl.LazyFrame, read: FileRows, deleted: pl.Series | None) -> pl.LazyFrame:
-    chosen = rows if read.whole else rows.slice(read.start, read.rows)
-    if deleted is not None:
-        chosen = chosen.filter(~pl.col(_ROW).is_in(deleted.implode()))
-    return chosen.drop(_ROW)
-
-
-def _scan_files(
-    found: DeltaTable, files: list[str], options: Mapping[str, str], *, numbered: bool
-) -> pl.LazyFrame:
-    schema = logical_schema(found)
-    partitions = {n: schema[n] for n in found.metadata().partition_columns}
-    stored = {n: dtype for n, dtype in schema.items() if n not in partitions}
-    return pl.scan_parquet(
-        files,
-        schema=stored,
-        hive_partitioning=bool(partitions),
-        hive_schema=partitions or None,
-        glob=False,
-        row_index_name=_ROW if numbered else None,
-        missing_columns="insert",
-        extra_columns="ignore",
-        # Spark writes nanosecond timestamps, and files may be older than a widened column.
-        cast_options=pl.ScanCastOptions(
-            integer_cast="upcast",
-            datetime_cast=("nanosecond-downcast", "millisecond-upcast", "convert-timezone"),
-        ),
-        storage_options=_store_options(options),
-    )
-
-
-def deleted_rows(found: DeltaTable) -> dict[str, pl.Series]:
-    """The numbers of deleted rows, per file that has any."""
-    features = found.protocol().reader_features or []
-    if "deletionVectors" not in features:
-        return {}
-    vectors = pl.DataFrame(cast("Any", found.deletion_vectors()))
-    numbers = vectors.select(
-        pl.col("filepath").str.strip_prefix("file://"),
-        pl.col("selection_vector").list.eval((~pl.element()).arg_true()),
-    )
-    return {str(file): pl.Series(rows, dtype=pl.UInt32) for file, rows in numbers.iter_rows()}
-
-
-def _require_local(files: list[str], table: str, version: int) -> None:
-    if any("://" not in file and not Path(file).exists() for file in files):
-        raise version_gone(table, version)
-
-
-def _store_options(options: Mapping[str, str]) -> dict[str, Any] | None:
+def store_options(options: Mapping[str, str]) -> dict[str, Any] | None:
     """What Polars takes of the options: it refuses some that deltalake has.
 
     Without keys it asks boto3, which reads the profile from where the options come from.

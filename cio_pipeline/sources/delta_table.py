@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlparse
+from typing import Any
 
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
 
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import SourceGone, TableReplaced
 from cio_pipeline.sources.delta_log import CommitLog
 from cio_pipeline.sources.errors import translate
+from cio_pipeline.sources.places import for_deltalake, local_path
 
 NEW_SOURCE = "Create the tables with `cio-pipeline source init`, or correct CIO_SOURCE."
 
@@ -24,12 +25,12 @@ class DeltaTables:
     storage_options: Mapping[str, str]
 
     def location(self, table: str) -> str:
-        """Where a table is."""
-        return f"{self.uri.rstrip('/')}/{table}"
+        """Where a table is, as deltalake takes it."""
+        return for_deltalake(f"{self.uri.rstrip('/')}/{table}")
 
     def log(self, table: str) -> CommitLog:
         """The log of a table."""
-        return CommitLog(table, self.location(table), self.storage_options)
+        return CommitLog(table, f"{self.uri.rstrip('/')}/{table}", self.storage_options)
 
     def latest(self, table: str) -> DeltaTable | None:
         """A table at its latest version; None if there is none.
@@ -57,6 +58,14 @@ class DeltaTables:
             raise replaced(table, cut, TableCut(str(found.metadata().id), found.version()))
         return found
 
+    def bytes_of(self, place: str, start: int, size: int) -> bytes:
+        """Some bytes of a file, by the place that Polars is given."""
+        folder, _, name = place.rpartition("/")
+        store: Any = DeltaStorageHandler(for_deltalake(folder), dict(self.storage_options))
+        with store.open_input_file(name) as file:
+            file.seek(start)
+            return bytes(file.read(size))
+
     def require_root(self) -> None:
         """Raise SourceGone if the folder is known not to exist."""
         path = local_path(self.uri)
@@ -71,11 +80,3 @@ def replaced(table: str, then: TableCut, now: TableCut) -> TableReplaced:
         f"{now.table_id} at version {now.version}.",
         "Put the old table back, or register the syncs that read it under new ids.",
     )
-
-
-def local_path(uri: str) -> Path | None:
-    """The path of a local URI; None for one of a store."""
-    parts = urlparse(uri)
-    if parts.scheme == "file":
-        return Path(parts.path)
-    return None if "://" in uri else Path(uri)

@@ -85,6 +85,15 @@ def version_gone(table: str, version: int | None) -> VersionGone:
     )
 
 
+def clone_gone(table: str, version: int | None) -> VersionGone:
+    """The error for files of another table that a shallow clone needs and that are no more."""
+    return VersionGone(
+        f"Table {table} cannot be read{_at(version)}: it is a shallow clone, and files of the "
+        "table that it was cloned from are missing.",
+        "Restore them, or make it a deep clone and register the syncs that read it under new ids.",
+    )
+
+
 def no_change_feed(table: str, version: int | None) -> SourceError:
     """The error for versions that were written without a change feed."""
     return SourceError(

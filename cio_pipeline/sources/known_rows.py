@@ -51,4 +51,4 @@ def known_rows(
     found = DeltaTables(uri, storage_options).latest(table.name)
     if found is None:
         raise SourceGone(f"Table {table.name} does not exist.", NEW_SOURCE)
-    return KnownRows(table.identity, told_by, scan(found, table.name, storage_options))
+    return KnownRows(table.identity, told_by, scan(found, table, storage_options))

@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
 
-import polars as pl
 from deltalake import DeltaTable
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.model.errors import SourceError
-from cio_pipeline.sources.change_feed import has_change_feed
+from cio_pipeline.sources.changed_files import is_feed_on
 from cio_pipeline.sources.columns import column_problems, logical_schema
-from cio_pipeline.sources.delta_scan import deleted_rows, scan
+from cio_pipeline.sources.delta_files import data_files
+from cio_pipeline.sources.delta_scan import scan
 from cio_pipeline.sources.delta_table import DeltaTables
 from cio_pipeline.sources.errors import translate
 
@@ -55,8 +54,8 @@ def _status(folder: DeltaTables, table: SourceTable) -> TableStatus:
         return TableStatus(table.name, table.kind, problems=("does not exist",))
     log = folder.log(table.name)
     version = found.version()
-    change_feed = has_change_feed(found)
-    problems = column_problems(table, logical_schema(found))
+    change_feed = is_feed_on(found.metadata().configuration)
+    problems = column_problems(table, logical_schema(found, table))
     if not change_feed:
         problems.append("its change feed is off: set delta.enableChangeDataFeed=true")
     if not problems:
@@ -74,16 +73,18 @@ def _status(folder: DeltaTables, table: SourceTable) -> TableStatus:
 
 
 def _rows(found: DeltaTable) -> int | None:
-    files = pl.DataFrame(cast("Any", found.get_add_actions(flatten=True)))
-    counts = files["num_records"] if "num_records" in files.columns else pl.Series([None])
-    deleted = sum(len(rows) for rows in deleted_rows(found).values())
-    return None if counts.null_count() else int(counts.sum()) - deleted
+    rows = 0
+    for file in data_files(found, ()):
+        if file.rows is None:
+            return None
+        rows += file.rows - (0 if file.deleted is None else len(file.deleted))
+    return rows
 
 
 def _repeated(found: DeltaTable, table: SourceTable, options: Mapping[str, str]) -> list[str]:
     """Whether identities occur twice among the first rows."""
     try:
-        rows = scan(found, table.name, options)
+        rows = scan(found, table, options)
         sample = rows.select(table.identity).head(_SAMPLE).collect()
     except Exception as error:
         known = translate(error, table.name, found.version())

@@ -14,8 +14,9 @@ from cio_pipeline.model.errors import InvalidConfig, SourceGone
 from cio_pipeline.sources.columns import logical_schema
 from cio_pipeline.sources.commit_errors import not_committed
 from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY
-from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables, local_path
+from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables
 from cio_pipeline.sources.fit import fitted, in_arrival
+from cio_pipeline.sources.places import local_path
 
 _BEFORE_ALL_ROWS = datetime(1970, 1, 1, tzinfo=UTC)
 """Commit time of a new, empty table: earlier than any load, also one of old data."""
@@ -78,7 +79,7 @@ def add_late_columns(
 
 
 def _late(found: DeltaTable, table: SourceTable) -> list[str]:
-    there = logical_schema(found)
+    there = logical_schema(found, table)
     return [one.name for one in table.columns if one.may_lack and one.name not in there]
 
 
