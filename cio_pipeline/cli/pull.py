@@ -1,20 +1,28 @@
 """`cio-pipeline source pull`: calls from an HTTP endpoint (docs/calls.md)."""
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from time import monotonic
 from typing import Annotated, Literal
 
 import typer
+from rich.console import Console
 
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.raw_lines import show_left_out
 from cio_pipeline.destinations.secrets import resolve
-from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.settings import settings
-from cio_pipeline.sources.call_pages import Endpoint
+from cio_pipeline.sources.call_pages import Endpoint, Page
 from cio_pipeline.sources.call_pages import pull as pull_pages
+from cio_pipeline.sources.json_lines import BadLine
 from cio_pipeline.sources.open import source_uri, storage_options
+from cio_pipeline.sources.page_fetch import Patience
 from cio_pipeline.wiring import now
+
+TOLD_EVERY = 10.0
+"""Seconds between two lines of progress where standard error is no terminal."""
 
 
 def pull(  # noqa: PLR0917 - typer takes options as parameters
@@ -42,15 +50,56 @@ def pull(  # noqa: PLR0917 - typer takes options as parameters
     uri = source_uri(found.source)
     options = storage_options(uri, found.storage_options)
     place = Endpoint(endpoint, resolve(token))
-    pages = list(pull_pages(place, workspace, uri, now(), options, cursor=cursor))
-    bad = [line for page in pages for line in page.bad]
-    rows = sum(page.rows for page in pages)
+    console = Console(stderr=True)
+    patience = Patience(say=lambda text: console.print(text, highlight=False, soft_wrap=True))
+    pages = pull_pages(place, workspace, uri, now(), options, cursor=cursor, patience=patience)
+    done = _followed(pages, console)
     if as_json:
-        told = [asdict(line) for line in bad]
-        at = pages[-1].cursor if pages else None
-        print_json(
-            {"table": table, "pages": len(pages), "rows": rows, "cursor": at, "left_out": told}
-        )
+        told = [asdict(line) for line in done.bad]
+        counts = {"pages": done.pages, "rows": done.rows, "known": done.known}
+        print_json({"table": table, **counts, "cursor": done.cursor, "left_out": told})
         return
-    print_table("Pulled", ("table", "pages", "rows"), [(table, len(pages), rows)])
-    show_left_out(bad)
+    print_table("Pulled", ("table", "pages", "rows"), [(table, done.pages, done.rows)])
+    if done.known:
+        typer.echo(f"{done.known:,} more were there already.")
+    show_left_out(done.bad)
+
+
+@dataclass
+class _Pulled:
+    """What a pull came to so far."""
+
+    pages: int = 0
+    rows: int = 0
+    known: int = 0
+    cursor: str | None = None
+    bad: list[BadLine] = field(default_factory=list[BadLine])
+
+    def add(self, page: Page) -> None:
+        self.pages += 1
+        self.rows += page.rows
+        self.known += page.known
+        self.cursor = page.cursor
+        self.bad += page.bad
+
+    def __str__(self) -> str:
+        return f"{self.pages:,} page(s) with {self.rows:,} call(s)"
+
+
+def _followed(pages: Iterator[Page], console: Console) -> _Pulled:
+    """All pages, told on standard error as they come; before an error, what was stored."""
+    done = _Pulled()
+    told = monotonic()
+    try:
+        with console.status("Pulling calls …") as status:
+            for page in pages:
+                done.add(page)
+                status.update(f"Pulled {done} …")
+                if not console.is_terminal and monotonic() - told >= TOLD_EVERY:
+                    console.print(f"Pulled {done} …", highlight=False)
+                    told = monotonic()
+    except CioError:
+        console.print(f"{done} were stored before.", highlight=False)
+        show_left_out(done.bad)
+        raise
+    return done

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from itertools import chain
 from typing import Any, cast
 
@@ -16,7 +17,18 @@ from cio_pipeline.sources.commit_errors import already_read, not_committed
 from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables
 from cio_pipeline.sources.tables import add_late_columns, commit_metadata
 
-_READER, _CURSOR = "cio.reader", "cio.cursor"
+_READER, _CURSOR, _PLACE = "cio.reader", "cio.cursor", "cio.cursor_place"
+
+
+class Place(StrEnum):
+    """What is at a mark's cursor."""
+
+    NEXT = "next"
+    """What was not read yet."""
+    LAST = "last"
+    """What was read as the last there was, and may have grown."""
+    CIRCLE = "circle"
+    """What was read, and is followed by what was read before."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,11 @@ class Mark:
     reader: str
     number: int
     cursor: str
+    place: Place = Place.NEXT
+
+    def told(self) -> dict[str, str]:
+        """The mark as a commit's metadata."""
+        return {_READER: self.reader, _CURSOR: self.cursor, _PLACE: self.place}
 
 
 def append(
@@ -55,7 +72,7 @@ def append(
     giving = _Giving(iter(batches), source_arrow_schema(table))
     if giving.is_empty() and mark is None:
         return found.version()
-    marks = {} if mark is None else {_READER: mark.reader, _CURSOR: mark.cursor}
+    marks = {} if mark is None else mark.told()
     counted = None if mark is None else [Transaction(mark.reader, mark.number)]
     properties = CommitProperties({**commit_metadata(at), **marks}, app_transactions=counted)
     try:
@@ -112,7 +129,8 @@ def last_mark(
         return None
     for entry in found.history():
         if entry.get(_READER) == reader:
-            return Mark(reader, number, str(entry[_CURSOR]))
+            place = Place(entry.get(_PLACE, Place.NEXT))
+            return Mark(reader, number, str(entry[_CURSOR]), place)
     raise SourceError(
         f"The log of table {table.name} was cleaned up, and the reader's cursor with it.",
         "Give the cursor that it goes on at with --cursor.",

@@ -33,14 +33,16 @@ _SCHEMA = source_schema(SOURCE_TABLES["calls"])
 class CallLines:
     """Turns lines into rows for one workspace; `bad` are the lines that were left out.
 
-    `received` is when calls came in that do not tell it themselves. Their order is kept, over
-    all files that are read (C3).
+    `received` is when calls came in that do not tell it themselves. `typed`
+    counts the objects that have a type, also an unknown one. The order of lines is kept, over all
+    files that are read (C3).
     """
 
     workspace_id: int
     received: datetime
     bad: list[BadLine] = field(default_factory=list[BadLine])
     rows: int = 0
+    typed: int = 0
     _arrived: int = 0
 
     def read(self, path: Path) -> Iterator[pl.DataFrame]:
@@ -76,6 +78,7 @@ class CallLines:
         try:
             payload = line.decode().strip()
             found = fields(payload)
+            self.typed += "type" in found
             kind = _type_of(found.get("type"))
         except UnicodeDecodeError:
             self.bad.append(BadLine(file, number, "is no valid UTF-8"))

@@ -5,40 +5,29 @@ next one goes on at the first page that was not committed.
 """
 
 import hashlib
-import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from http import HTTPStatus
-from typing import BinaryIO, cast
+from itertools import chain
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
+import polars as pl
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.model.errors import (
-    InvalidConfig,
-    PermissionMissing,
-    SourceError,
-    SourceUnavailable,
-    WrongCredentials,
-)
-from cio_pipeline.sources.append import Mark, append, last_mark
+from cio_pipeline.model.errors import InvalidConfig, SourceError
+from cio_pipeline.sources.append import Mark, Place, append, last_mark
 from cio_pipeline.sources.call_lines import CallLines
 from cio_pipeline.sources.json_lines import BadLine
+from cio_pipeline.sources.known_rows import KnownRows, known_rows
+from cio_pipeline.sources.page_fetch import Patience, fetched
 
-NEXT = "Next-Cursor"
-"""The response header that holds the cursor of what follows the page."""
+EMPTY_IN_A_ROW = 100
+"""After so many pages without a line, each with a new cursor, a pull has nothing more for now."""
 
-TRIES = 5
-_WORTH_A_RETRY = (429, 500, 502, 503, 504)
-_TIMEOUT = (10, 60)
-"""Seconds to connect, and between two pieces of a page."""
-
-_IN_MEMORY = 8 * 2**20
+_TABLE = SOURCE_TABLES["calls"]
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -48,7 +37,6 @@ class Endpoint:
 
     url: str
     token: str
-    backoff: float = 1.0
 
     def __repr__(self) -> str:
         """Without the token."""
@@ -62,6 +50,11 @@ class Endpoint:
             )
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
             raise InvalidConfig("The endpoint would get the token unencrypted.", "Use https://.")
+        if not (self.token.isascii() and self.token.isprintable() and self.token.strip()):
+            raise InvalidConfig(
+                "The token is empty, or has characters that no HTTP header can hold.",
+                "Give it as one line of ASCII.",
+            )
 
     def reader(self, workspace_id: int) -> str:
         """What the source calls whoever reads this endpoint for a workspace."""
@@ -71,12 +64,18 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Page:
-    """What came of one page; `cursor` is that of what follows."""
+    """What came of one page; `cursor` is where a pull goes on, `known` calls were there already."""
 
     number: int
     cursor: str
     rows: int
     bad: tuple[BadLine, ...]
+    known: int = 0
+
+    @property
+    def lines(self) -> int:
+        """The lines of the page that hold something."""
+        return self.rows + self.known + len(self.bad)
 
 
 def pull(
@@ -87,117 +86,102 @@ def pull(
     storage_options: dict[str, str] | None = None,
     *,
     cursor: str | None = None,
+    patience: Patience | None = None,
 ) -> Iterator[Page]:
     """Commit pages until there is nothing more, from where the last pull ended or from `cursor`.
 
-    Raises WrongCredentials, PermissionMissing, SourceUnavailable (after TRIES tries), SourceError.
-    Pages that were committed until then stay.
+    Raises WrongCredentials, PermissionMissing, SourceUnavailable (after all tries, or as another
+    pull was faster), SourceError. Pages that were committed until then stay.
     """
-    table, reader = SOURCE_TABLES["calls"], endpoint.reader(workspace_id)
-    mark = last_mark(uri, table, reader, storage_options, cursor)
-    number, at = (mark.number, mark.cursor) if mark else (0, None)
+    pulling = _Pulling(workspace_id, uri, received, storage_options or {}, again=cursor is not None)
+    reader = endpoint.reader(workspace_id)
+    at = last_mark(uri, _TABLE, reader, storage_options, cursor) or Mark(reader, 0, "")
+    _require_way_on(at)
+    asked: set[str] = set()
+    empty = 0
     with _session(endpoint) as session:
-        while True:
-            with _page(session, endpoint.url, at) as (following, body):
-                if body is None:
-                    return
-                if following is None or following == at:
-                    raise SourceError(
-                        f"A page of the endpoint has no {NEXT} header, or that of itself.",
-                        "docs/calls.md says what an endpoint has to answer.",
-                    )
-                lines = CallLines(workspace_id, received)
-                batches = lines.read_from(f"page {at or 'one'}", f"{reader}:{at}", body)
-                step = Mark(reader, number + 1, following)
-                append(uri, table, batches, storage_options=storage_options, mark=step)
-            number += 1
-            at = following
-            yield Page(number, following, lines.rows, tuple(lines.bad))
+        while empty < EMPTY_IN_A_ROW:
+            asked.add(at.cursor)
+            with fetched(session, endpoint.url, at.cursor, patience or Patience()) as found:
+                step = _step(at, found[0], asked)
+                page = pulling.store(at, step, found[1])
+            if page.lines or step.place is Place.NEXT:
+                yield page
+            _require_way_on(step)
+            if step.place is Place.LAST:
+                return
+            empty = 0 if page.lines else empty + 1
+            at = step
+
+
+def _step(at: Mark, following: str, asked: Collection[str]) -> Mark:
+    """Where a pull is after the page at a mark, if the endpoint says that `following` follows."""
+    if following in {"", at.cursor}:
+        return replace(at, number=at.number + 1, place=Place.LAST)
+    if following in asked:
+        return replace(at, number=at.number + 1, place=Place.CIRCLE)
+    return replace(at, number=at.number + 1, cursor=following, place=Place.NEXT)
+
+
+def _require_way_on(at: Mark) -> None:
+    if at.place is Place.CIRCLE:
+        raise SourceError(
+            "The endpoint's cursors go round in a circle: what follows was asked for before.",
+            "Have the endpoint mended, then begin with --cursor behind what was pulled.",
+        )
+
+
+@dataclass(frozen=True)
+class _Pulling:
+    """Where pages go; `again` if all may hold calls that are there already."""
+
+    workspace_id: int
+    uri: str
+    received: datetime
+    options: dict[str, str]
+    again: bool
+
+    def store(self, at: Mark, step: Mark, body: BinaryIO) -> Page:
+        """Commit the calls of the page at a mark, together with the step behind it."""
+        lines = CallLines(self.workspace_id, self.received)
+        calls = _calls(lines, at, step, body)
+        known = self._known() if self.again or at.place is Place.LAST else None
+        new = calls if known is None else known.without(calls)
+        first = next(new, None)
+        if first is not None or step.place is not Place.LAST:
+            rows = chain(() if first is None else (first,), new)
+            append(self.uri, _TABLE, rows, storage_options=self.options, mark=step)
+        met = 0 if known is None else known.met
+        return Page(step.number, step.cursor, lines.rows - met, tuple(lines.bad), met)
+
+    def _known(self) -> KnownRows:
+        return known_rows(self.uri, _TABLE, _TABLE.identity, self.options)
+
+
+def _calls(lines: CallLines, at: Mark, step: Mark, body: BinaryIO) -> Iterator[pl.DataFrame]:
+    """The calls of a page; raises SourceError for one that holds something else."""
+    # The first page was asked for with None once, which is in the identities of its calls.
+    cursor = at.cursor or None
+    yield from lines.read_from(f"page {cursor or 'one'}", f"{at.reader}:{cursor}", body)
+    if lines.bad and not lines.typed:
+        way_on = "" if step.place is Place.LAST else f" --cursor {step.cursor} goes on behind it."
+        raise SourceError(
+            f"None of the {len(lines.bad):,} line(s) of a page is a call; "
+            f"the first {lines.bad[0].reason}.",
+            f"Check the endpoint's URL and what it answers.{way_on}",
+        )
 
 
 @contextmanager
 def _session(endpoint: Endpoint) -> Generator[requests.Session]:
-    retry = Retry(
-        TRIES - 1,
-        backoff_factor=endpoint.backoff,
-        status_forcelist=_WORTH_A_RETRY,
-        raise_on_status=False,
-        respect_retry_after_header=True,
-    )
     with requests.Session() as session:
-        session.mount(endpoint.url, HTTPAdapter(max_retries=retry))
         session.headers.update(
-            {"Authorization": f"Bearer {endpoint.token}", "Accept": "application/x-ndjson"}
+            {
+                "Authorization": f"Bearer {endpoint.token}",
+                "Accept": "application/x-ndjson",
+                "Accept-Encoding": "gzip",
+            }
         )
         # The environment's netrc and proxies would replace the token, or see it.
         session.trust_env = False
         yield session
-
-
-@contextmanager
-def _page(
-    session: requests.Session, url: str, cursor: str | None
-) -> Generator[tuple[str | None, BinaryIO | None]]:
-    """The cursor of what follows, and a page's body; no body if there is nothing more."""
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spooled:
-        body = cast("BinaryIO", spooled)
-        answer = _fetch_whole(session, url, cursor, body)
-        following = answer.headers.get(NEXT)
-        if answer.status_code == HTTPStatus.NO_CONTENT or not body.tell():
-            yield following, None
-            return
-        body.seek(0)
-        yield following, body
-
-
-def _fetch_whole(
-    session: requests.Session, url: str, cursor: str | None, body: BinaryIO
-) -> requests.Response:
-    """Fetch a page; one that breaks off is asked for again, which the session does not do."""
-    for _ in range(TRIES - 1):
-        try:
-            return _fetch(session, url, cursor, body)
-        except requests.exceptions.ChunkedEncodingError:
-            continue
-        except requests.RequestException as error:
-            raise _unreachable(error) from None
-    try:
-        return _fetch(session, url, cursor, body)
-    except requests.RequestException as error:
-        raise _unreachable(error) from None
-
-
-def _fetch(
-    session: requests.Session, url: str, cursor: str | None, body: BinaryIO
-) -> requests.Response:
-    body.seek(0)
-    body.truncate()
-    asked = {} if cursor is None else {"cursor": cursor}
-    with session.get(
-        url, params=asked, stream=True, timeout=_TIMEOUT, allow_redirects=False
-    ) as answer:
-        _require_ok(answer.status_code)
-        body.writelines(answer.iter_content(2**20))
-    return answer
-
-
-def _require_ok(status: int) -> None:
-    if status == HTTPStatus.UNAUTHORIZED:
-        raise WrongCredentials("The endpoint does not know the token.", "Give it the right one.")
-    if status == HTTPStatus.FORBIDDEN:
-        raise PermissionMissing(
-            "The endpoint forbids the token to read calls.", "Ask its owner for that right."
-        )
-    if status in _WORTH_A_RETRY:
-        raise SourceUnavailable(
-            f"The endpoint answered {status}, {TRIES} times.", "Pull again later."
-        )
-    if status not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
-        raise SourceError(f"The endpoint answered {status}.", "Check its URL, and docs/calls.md.")
-
-
-def _unreachable(error: requests.RequestException) -> SourceUnavailable:
-    """The exception's text may hold the URL, and a cursor in it: only its type is told."""
-    return SourceUnavailable(
-        f"The endpoint cannot be read ({type(error).__name__}).", "Pull again later."
-    )

@@ -23,10 +23,13 @@ from cio_pipeline.model.errors import (
 )
 from cio_pipeline.sources import call_pages
 from cio_pipeline.sources.append import Mark, append, last_mark
-from cio_pipeline.sources.call_pages import TRIES, Endpoint, pull
+from cio_pipeline.sources.call_pages import Endpoint, pull
+from cio_pipeline.sources.page_fetch import Patience
 from cio_pipeline_tests.calls.pages import TOKEN, Pages, endpoint
 from cio_pipeline_tests.calls.test_lines import GOOD, read
 from cio_pipeline_tests.world import NOON, World
+
+HURRIED = Patience(backoff=0.001)
 
 
 def page(*events: str) -> bytes:
@@ -46,8 +49,8 @@ def world(tmp_path: Path) -> World:
 
 
 def pulled(world: World, pages: Pages, token: str = TOKEN) -> int:
-    place = Endpoint(pages.url, token, backoff=0.001)
-    return sum(one.rows for one in pull(place, 1, world.source_uri, NOON))
+    place = Endpoint(pages.url, token)
+    return sum(one.rows for one in pull(place, 1, world.source_uri, NOON, patience=HURRIED))
 
 
 def events(world: World) -> list[str]:
@@ -161,8 +164,8 @@ def test_pulls_of_many_threads_store_every_page_once(world: World, pages: Pages)
         ([403], TOKEN, PermissionMissing),
         ([404], TOKEN, SourceError),
         ([302], TOKEN, SourceError),
-        ([503] * TRIES, TOKEN, SourceUnavailable),
-        (["cut"] * TRIES, TOKEN, SourceUnavailable),
+        ([503] * HURRIED.tries, TOKEN, SourceUnavailable),
+        (["cut"] * HURRIED.tries, TOKEN, SourceUnavailable),
     ],
 )
 def test_refusals_are_named_and_nothing_is_loaded(
@@ -176,9 +179,9 @@ def test_refusals_are_named_and_nothing_is_loaded(
 
 
 def test_nobody_answers(world: World) -> None:
-    place = Endpoint("http://127.0.0.1:9/", TOKEN, backoff=0.001)
+    place = Endpoint("http://127.0.0.1:9/", TOKEN)
     with pytest.raises(SourceUnavailable, match="cannot be read"):
-        list(pull(place, 1, world.source_uri, NOON))
+        list(pull(place, 1, world.source_uri, NOON, patience=HURRIED))
 
 
 @pytest.mark.parametrize(
@@ -218,6 +221,7 @@ def test_the_command_pulls_and_tells(
         "table": "calls",
         "pages": 3,
         "rows": 4,
+        "known": 0,
         "cursor": "3",
         "left_out": [{"file": "page 1", "line": 2, "reason": "is no valid JSON"}],
     }
