@@ -5,15 +5,16 @@ mistake. Rendering is bounded: see LONGEST_TEMPLATE, MOST_FAN_OUT and LONGEST_TE
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jmespath
-from jmespath import exceptions, functions
+from jmespath import exceptions, functions, visitor
 
 from cio_pipeline.files.json_text import Json, exact_text
 from cio_pipeline.files.keys import key_problem
+from cio_pipeline.files.template_syntax import syntax_problem
 from cio_pipeline.files.template_tree import ALL, Node, fan_out, paths
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.manifests import FOLDER
@@ -49,7 +50,6 @@ class KeyTemplate:
 
     text: str
     tree: Node = field(hash=False, repr=False)
-    compiled: Any = field(hash=False, repr=False)
 
     @property
     def reads_data(self) -> bool:
@@ -63,7 +63,7 @@ class KeyTemplate:
 
     def _value(self, context: dict[str, Any]) -> Any:
         try:
-            return self.compiled.search(context, options=_OPTIONS)
+            return _INTERPRETER.visit(self.tree, context)
         except NoKey:
             raise
         except exceptions.JMESPathTypeError as error:
@@ -85,9 +85,11 @@ def compile_template(text: str) -> KeyTemplate:
         )
     try:
         compiled: Any = jmespath.compile(text)
-        grows = fan_out(compiled.parsed)
+        tree: Node = compiled.parsed
+        grows = fan_out(tree)
     except exceptions.JMESPathError as error:
-        raise InvalidConfig(f"The key template is no JMESPath. {error}", _SEE) from None
+        problem = syntax_problem(text, error)
+        raise InvalidConfig(f"The key template is no JMESPath: {problem}.", _SEE) from None
     except RecursionError:
         raise InvalidConfig("The key template is nested too deeply.", _SEE) from None
     if grows > MOST_FAN_OUT:
@@ -96,7 +98,7 @@ def compile_template(text: str) -> KeyTemplate:
             "are allowed.",
             "Use fewer lists in one another.",
         )
-    return KeyTemplate(text, compiled.parsed, compiled)
+    return KeyTemplate(text, tree)
 
 
 _JSON_NAMES = {"NoneType": "null", "str": "string", "int": "number", "float": "number"}
@@ -161,7 +163,25 @@ class _Functions(functions.Functions):
         return _bounded(separator.join(array))
 
 
-FUNCTIONS = frozenset(_Functions.FUNCTION_TABLE)
-"""The names of the functions that there are."""
+def _arguments(signature: Sequence[Mapping[str, Any]]) -> tuple[int, int | None]:
+    variadic = bool(signature) and signature[-1].get("variadic", False)
+    return len(signature), None if variadic else len(signature)
 
-_OPTIONS = jmespath.Options(custom_functions=_Functions())
+
+FUNCTIONS: Mapping[str, tuple[int, int | None]] = {
+    name: _arguments(found["signature"]) for name, found in _Functions.FUNCTION_TABLE.items()
+}
+"""The functions that there are, by name: least and most arguments, None for any number."""
+
+
+class _Interpreter(visitor.TreeInterpreter):
+    """JMESPath's interpreter, whose comparisons of a text with a number give null."""
+
+    def visit_comparator(self, node: Any, value: Any) -> Any:
+        try:
+            return super().visit_comparator(node, value)
+        except TypeError:
+            return None
+
+
+_INTERPRETER: Any = _Interpreter(jmespath.Options(custom_functions=_Functions()))

@@ -14,7 +14,8 @@ from cio_pipeline.contracts.message_envelope import (
 from cio_pipeline.files.json_text import decoded
 from cio_pipeline.files.message_keys import FUNCTIONS, KeyTemplate, NoKey, compile_template
 from cio_pipeline.files.message_time import time_context
-from cio_pipeline.files.template_tree import ALL, functions, paths
+from cio_pipeline.files.template_syntax import place_of_call
+from cio_pipeline.files.template_tree import ALL, calls, paths
 from cio_pipeline.model.errors import InvalidConfig
 
 _FIELDS = {"metadata": METADATA, "time": TIME}
@@ -39,14 +40,26 @@ def check_template(text: str) -> tuple[str, ...]:
 
 
 def _check_names(template: KeyTemplate) -> None:
-    for name in sorted(functions(template.tree)):
-        _known(f"{name}()", name, FUNCTIONS, "function")
+    for name, given in calls(template.tree):
+        _check_call(template.text, name, given)
     for path in paths(template.tree):
         if path[0] == ALL:
             continue
         _known(path[0], path[0], NAMESPACES, "namespace")
         if path[0] in _FIELDS and len(path) > 1:
             _known(".".join(path[:2]), path[1], _FIELDS[path[0]], f"field of {path[0]}")
+
+
+def _check_call(text: str, name: str, given: int) -> None:
+    place = place_of_call(text, name)
+    at = f" at character {place}" if place else ""
+    _known(f"{name}(){at}", name, FUNCTIONS, "function")
+    least, most = FUNCTIONS[name]
+    if given < least or (most is not None and given > most):
+        wanted = f"{'at least ' if most is None else ''}{least} argument{'s' if least > 1 else ''}"
+        raise InvalidConfig(
+            f"The key template is wrong: Expected {wanted} for {name}(){at}, received {given}."
+        )
 
 
 def _known(told: str, name: str, among: Collection[str], what: str) -> None:
