@@ -1,18 +1,21 @@
 """Stored cuts: decided once per window's end, referred to by it."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeAlias
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, select
+from sqlalchemy import BindParameter, Connection, Select, bindparam, select, update
 
-from cio_pipeline.ledger.bulk import chunks, insert_missing
+from cio_pipeline.ledger.bulk import chunks, insert_missing, upsert
 from cio_pipeline.ledger.columns import UtcTime
-from cio_pipeline.ledger.schema import cuts
+from cio_pipeline.ledger.schema import counters, cuts
 from cio_pipeline.ledger.transactions import Database
-from cio_pipeline.model.cuts import Cut, TableCut
+from cio_pipeline.model.cuts import Cut, Rest, TableCut, Waiting, completed
 from cio_pipeline.model.errors import LedgerError
+
+_Query: TypeAlias = Select[datetime, str, str | None]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,26 @@ class SqlCuts:
 
         return self.database.write(work)
 
+    def decide(self, cut: Cut, before: Cut | None, after: Cut | None) -> Cut | None:
+        """Keep a cut that was decided between its neighbours; None if these are others by now.
+
+        Of a cut that is stored already, only what was undecided changes.
+        """
+
+        def work(connection: Connection) -> Cut | None:
+            # One at a time: whoever decides another window meanwhile waits, then looks again.
+            connection.execute(_LOCK)
+            if _first(connection, _BEFORE, cut.at) != before:
+                return None
+            if _first(connection, _AFTER, cut.at) != after:
+                return None
+            stored = _first(connection, _AT, cut.at)
+            kept = cut if stored is None else completed(stored, cut)
+            upsert(connection, cuts, [_row(kept)])
+            return kept
+
+        return self.database.write(work)
+
     def before(self, at: datetime) -> Cut | None:
         """The latest stored cut that ends before `at`."""
         return self._one(_BEFORE, at)
@@ -42,11 +65,11 @@ class SqlCuts:
         """The earliest stored cut that ends after `at`."""
         return self._one(_AFTER, at)
 
-    def _one(self, query: Select[datetime, str], at: datetime) -> Cut | None:
-        row = self.database.read(lambda connection: connection.execute(query, {"time": at}).first())
-        return None if row is None else _cut(*row)
+    def _one(self, query: _Query, at: datetime) -> Cut | None:
+        return self.database.read(lambda connection: _first(connection, query, at))
 
 
+_LOCK = update(counters).where(counters.c.name == "cuts").values(value=counters.c.value + 1)
 _TIME: BindParameter[datetime] = bindparam("time", type_=UtcTime)
 _AT = select(cuts).where(cuts.c.at == _TIME)
 _BEFORE = select(cuts).where(cuts.c.at < _TIME).order_by(cuts.c.at.desc()).limit(1)
@@ -63,7 +86,7 @@ def keep_cuts(connection: Connection, wanted: Collection[Cut]) -> None:
     for chunk in chunks(by_time):
         insert_missing(connection, cuts, [_row(by_time[at]) for at in chunk])
         stored = cuts_at(connection, chunk)
-        changed = [at for at in chunk if stored[at] != by_time[at]]
+        changed = [at for at in chunk if _contradict(stored[at], by_time[at])]
         if changed:
             raise LedgerError(
                 f"Another cut is stored for {min(changed).isoformat()}.",
@@ -76,17 +99,62 @@ def cuts_at(connection: Connection, times: Sequence[datetime]) -> dict[datetime,
     return cuts_by_time(connection, _SOME, times=times)
 
 
-def cuts_by_time(
-    connection: Connection, query: Select[datetime, str], **given: object
-) -> dict[datetime, Cut]:
+def cuts_by_time(connection: Connection, query: _Query, **given: object) -> dict[datetime, Cut]:
     """The cuts that a query of their table finds; `given` are its parameters."""
-    return {at: _cut(at, tables) for at, tables in connection.execute(query, given)}
+    return {row.at: _cut(*row) for row in connection.execute(query, given)}
+
+
+def _contradict(one: Cut, other: Cut) -> bool:
+    """Whether two decisions of a cut differ; either may be yet without some tables."""
+    open_yet = one.undecided | other.undecided
+    mine, its = ({n: t for n, t in cut.tables.items() if n not in open_yet} for cut in (one, other))
+    return mine != its
+
+
+def _first(connection: Connection, query: _Query, at: datetime) -> Cut | None:
+    row = connection.execute(query, {"time": at}).first()
+    return None if row is None else _cut(*row)
 
 
 def _row(cut: Cut) -> dict[str, object]:
-    tables = {name: [table.table_id, table.version] for name, table in cut.tables.items()}
-    return {"at": cut.at, "tables": json.dumps(tables, sort_keys=True)}
+    more = {"rest": {name: _rest_row(one) for name, one in sorted(cut.rest.items())}}
+    more |= {"undecided": sorted(cut.undecided)} if cut.undecided else {}
+    return {
+        "at": cut.at,
+        "tables": json.dumps({n: [t.table_id, t.version] for n, t in sorted(cut.tables.items())}),
+        "more": json.dumps(more) if cut.rest or cut.undecided else None,
+    }
 
 
-def _cut(at: datetime, tables: str) -> Cut:
-    return Cut(at, {name: TableCut(*table) for name, table in json.loads(tables).items()})
+def _rest_row(rest: Rest) -> dict[str, object]:
+    row: dict[str, object] = {
+        "upto": [rest.upto.table_id, rest.upto.version],
+        "seen_at": rest.seen_at.isoformat(),
+    }
+    waiting = rest.waiting
+    if waiting is None:
+        return row
+    since = waiting.since.isoformat() if waiting.since else None
+    parts = [waiting.version, waiting.commits, waiting.until.isoformat(), since]
+    return row | {"waiting": parts}
+
+
+def _cut(at: datetime, tables: str, more: str | None) -> Cut:
+    found = {name: TableCut(*table) for name, table in json.loads(tables).items()}
+    if more is None:
+        return Cut(at, found)
+    known: dict[str, Any] = json.loads(more)
+    rows: dict[str, dict[str, Any]] = known["rest"]
+    undecided: list[str] = known.get("undecided", [])
+    rest = {name: _rest(row) for name, row in rows.items()}
+    return Cut(at, found, rest=rest, undecided=frozenset(undecided))
+
+
+def _rest(row: Mapping[str, Any]) -> Rest:
+    waiting = _waiting(*row["waiting"]) if "waiting" in row else None
+    return Rest(TableCut(*row["upto"]), datetime.fromisoformat(row["seen_at"]), waiting)
+
+
+def _waiting(version: int, commits: int, until: str, since: str | None) -> Waiting:
+    late = datetime.fromisoformat(since) if since else None
+    return Waiting(version, commits, datetime.fromisoformat(until), late)

@@ -66,6 +66,8 @@ cuts = Table(
     metadata,
     Column("at", UtcTime, primary_key=True, autoincrement=False),
     Column("tables", Text, nullable=False),
+    # What was there besides, and which tables could not be read: JSON, if there is any.
+    Column("more", Text),
 )
 
 positions = Table(

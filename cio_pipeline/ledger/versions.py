@@ -240,6 +240,11 @@ VERSION_5 = (
 
 VERSION_6 = ("CREATE INDEX unput_manifests ON manifests (sync_id) WHERE put_at IS NULL",)
 
+VERSION_7 = (
+    "ALTER TABLE cuts ADD COLUMN more TEXT",
+    "INSERT INTO counters (name, value) VALUES ('cuts', 0)",
+)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -247,5 +252,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_4,
     VERSION_5,
     VERSION_6,
+    VERSION_7,
 )
 """Statements of version 1, 2, … in order."""

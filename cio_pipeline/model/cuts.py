@@ -1,7 +1,7 @@
 """Cuts: what a source held at a moment, as one version per table. A position is a delivered cut."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 
@@ -14,15 +14,87 @@ class TableCut:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Commits that wait for a time which one of them names on purpose (`cio.committed_at`).
+
+    Version `version` lies ahead, at `until`; it waits with all `commits` from it on. `since` is the
+    time of the first that only waits behind it: None if there is none.
+    """
+
+    version: int
+    commits: int
+    until: datetime
+    since: datetime | None = None
+
+    def __str__(self) -> str:
+        behind = f", with {self.commits - 1} later commits," if self.commits > 1 else ""
+        dated = f"Version {self.version} is dated {self.until:%Y-%m-%d %H:%M}"
+        waits = f"{dated} by its cio.committed_at{behind} and waits until then."
+        if self.since is None:
+            return waits
+        return f"{waits} What was committed since {self.since:%Y-%m-%d %H:%M} is late."
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Commits of a table that were there when a cut was decided, and do not belong to it.
+
+    They go up to `upto` and were seen at `seen_at`, of our clock: a commit that names a later time
+    counts as committed then, unless it does so on purpose.
+    """
+
+    upto: TableCut
+    seen_at: datetime
+    waiting: Waiting | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a table holds before a time: `reached`, None if nothing; and what it holds besides.
+
+    Both are None for a table that does not exist.
+    """
+
+    reached: TableCut | None
+    rest: Rest | None = None
+
+
+@dataclass(frozen=True)
 class Cut:
     """The source at a window's end `at`: everything committed before it, in every table.
 
-    Decided once per window and stored; never computed again. `tables` maps the table's name.
+    `tables` maps the table's name; each is decided once and stored, and never computed again.
+    `undecided` are those that could not be read: they stand where they stood, until a later run
+    decides them. `rest` maps tables that hold more than belongs to the cut.
     """
 
     at: datetime
     tables: Mapping[str, TableCut] = field(hash=False)
+    rest: Mapping[str, Rest] = field(
+        default_factory=dict[str, Rest], hash=False, compare=False, kw_only=True
+    )
+    undecided: frozenset[str] = field(default=frozenset(), compare=False, kw_only=True)
 
     def table(self, name: str) -> TableCut:
         """The version of one table; KeyError if the cut does not know it."""
         return self.tables[name]
+
+    def waiting(self, name: str) -> Waiting | None:
+        """What of a table waits for a time ahead."""
+        rest = self.rest.get(name)
+        return rest.waiting if rest else None
+
+    @property
+    def decided(self) -> Mapping[str, TableCut]:
+        """The tables that stay as they are."""
+        return {name: cut for name, cut in self.tables.items() if name not in self.undecided}
+
+
+def completed(stored: Cut, found: Cut) -> Cut:
+    """A stored cut with those of its undecided tables that another decision of it has found."""
+    news = stored.undecided - found.undecided
+    tables = {name: cut for name, cut in stored.tables.items() if name not in news}
+    rest = {name: rest for name, rest in stored.rest.items() if name not in news}
+    tables |= {name: found.tables[name] for name in news if name in found.tables}
+    rest |= {name: found.rest[name] for name in news if name in found.rest}
+    return replace(stored, tables=tables, rest=rest, undecided=stored.undecided - news)

@@ -34,7 +34,7 @@ def plan_export(services: Services, export: str, window: Window, scope: Scope) -
     The batch holds a lease: pass it to deliver_export, which gives it back.
     Raises the source's errors; nothing is left claimed then.
     """
-    cut = cut_of(services, window)
+    cut = cut_of(services, window, export)
     batch = claim(services, export, window, cut, scope)
     try:
         items = decided_again(services, batch, scope)

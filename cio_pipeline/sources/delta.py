@@ -1,24 +1,23 @@
 """Source tables in Delta Lake, in a local folder, on S3 or in Azure storage alike."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
-from deltalake import DeltaTable
 
 from cio_pipeline.changesets.netting import net
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, GREW, VERSION
-from cio_pipeline.model.cuts import Cut, TableCut
-from cio_pipeline.model.errors import SourceGone
+from cio_pipeline.model.cuts import Cut, Look, Rest, TableCut, Waiting
 from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.sources.change_feed import changed_files, feed
 from cio_pipeline.sources.columns import casts
 from cio_pipeline.sources.delta_files import sliced
+from cio_pipeline.sources.delta_log import AT_ONCE, Entry, Reached
 from cio_pipeline.sources.delta_scan import row_counts, scan
-from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables, replaced
+from cio_pipeline.sources.delta_table import DeltaTables, replaced
 
 
 @dataclass(frozen=True)
@@ -36,28 +35,28 @@ class DeltaSource:
         """Where the tables are."""
         return DeltaTables(self.uri, self.storage_options or {})
 
-    def cut(self, at: datetime, tables: Iterable[SourceTable], after: Cut | None) -> Cut:
-        """Everything committed before `at`, not lower than `after` in any table (D6).
+    def look(self, table: SourceTable, at: datetime, after: Cut | None, now: datetime) -> Look:
+        """What of a table was committed before `at`, not lower than `after` (D6).
 
-        A table's version is the last one before any that was committed at or after `at`: a commit
-        that arrives late with an older time belongs to the next cut. Only log entries later than
-        `after` are read. A table without a commit before `at` is left out; one that was made again
-        is cut anew.
+        That is the last version before any that was committed at or after `at`: a commit that
+        arrives late with an older time belongs to the next cut, one that names a time ahead of our
+        clock counts as committed when it was first seen. Only log entries later than `after` are
+        read. A table that was made again is cut anew.
 
         Raises SourceGone, VersionGone, SourceUnavailable, SourceError.
         """
         self.tables.require_root()
-        found: dict[str, TableCut] = {}
-        exist = False
-        for table in tables:
-            latest = self.tables.latest(table.name)
-            exist = exist or latest is not None
-            reached = self._reached(table.name, at, latest, after)
-            if reached is not None:
-                found[table.name] = reached
-        if not exist:
-            raise SourceGone("The source has none of the tables that are read.", NEW_SOURCE)
-        return Cut(at, found)
+        latest = self.tables.latest(table.name)
+        if latest is None:
+            return Look(None)
+        upto = TableCut(str(latest.metadata().id), latest.version())
+        reached = self._reached(table.name, at, upto, after, now)
+        version = reached.version
+        if version == upto.version:
+            return Look(upto)
+        waiting = self._waiting(table.name, reached.stopped_by, upto.version, now)
+        found = None if version is None else TableCut(upto.table_id, version)
+        return Look(found, Rest(upto, now, waiting))
 
     def changes(self, table: SourceTable, lower: TableCut, upper: TableCut) -> pl.LazyFrame:
         """Netted changes in `(lower, upper]`; see `pipeline.ports.Source` and `netting.net`.
@@ -99,20 +98,36 @@ class DeltaSource:
         return feed(found, table, changed, self.storage_options or {})
 
     def _reached(
-        self, table: str, at: datetime, latest: DeltaTable | None, after: Cut | None
-    ) -> TableCut | None:
-        if latest is None:
-            return None
-        now = TableCut(str(latest.metadata().id), latest.version())
+        self, table: str, at: datetime, upto: TableCut, after: Cut | None, now: datetime
+    ) -> Reached:
         before = after.tables.get(table) if after else None
-        if before is None or before.table_id != now.table_id or before.version > now.version:
+        rest = after.rest.get(table) if after else None
+
+        def seen(version: int) -> datetime:
+            if rest is None or rest.upto.table_id != upto.table_id:
+                return now
+            return rest.seen_at if version <= rest.upto.version else now
+
+        if before is None or before.table_id != upto.table_id or before.version > upto.version:
             # Another table than before: whoever goes on from the old one is told so by `decide`.
-            version = self.tables.log(table).last_before(at, 0, now.version)
-            return None if version is None else TableCut(now.table_id, version)
-        if (after and at <= after.at) or before.version == now.version:
-            return before
-        version = self.tables.log(table).last_before(at, before.version + 1, now.version)
-        return before if version is None else TableCut(now.table_id, version)
+            return self.tables.log(table).last_before(at, 0, upto.version, seen)
+        if (after and at <= after.at) or before.version == upto.version:
+            return Reached(before.version)
+        first = before.version + 1
+        found = self.tables.log(table).last_before(at, first, upto.version, seen)
+        return found if found.version is not None else Reached(before.version, found.stopped_by)
+
+    def _waiting(
+        self, table: str, stopped_by: Entry | None, last: int, now: datetime
+    ) -> Waiting | None:
+        """What waits, if a commit does that names a time ahead on purpose."""
+        if stopped_by is None or not stopped_by.deliberate or stopped_by.time <= now:
+            return None
+        first = stopped_by.version + 1
+        behind = self.tables.log(table).entries(first, min(last, first + AT_ONCE - 1))
+        since = (one.counted(now) for one in behind)
+        late = next((time for time in since if time <= now), None)
+        return Waiting(stopped_by.version, last - stopped_by.version + 1, stopped_by.time, late)
 
 
 def _nothing(table: SourceTable) -> pl.LazyFrame:

@@ -6,7 +6,7 @@ was opened, which is wrong once somebody else commits meanwhile or a commit has 
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,22 +27,38 @@ COMMITTED_AT_KEY = "cio.committed_at"
 
 _FOLDER = "_delta_log"
 _NAME = re.compile(r"(\d{20})\.json$")
-_AT_ONCE = 32
+AT_ONCE = 32
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What one commit wrote into the log; `time` is its own, else that of the log's file."""
+    """What one commit wrote into the log.
+
+    `time` is its own, `deliberate` if our own key states it; else that of the log's file.
+    """
 
     version: int
     time: datetime
     body: bytes
+    deliberate: bool = False
 
     def actions(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(kind, fields) of its actions, in their order."""
         for line in self.body.splitlines():
             if line.strip():
                 yield from cast("dict[str, dict[str, Any]]", json.loads(line)).items()
+
+    def counted(self, seen: datetime) -> datetime:
+        """The time that it counts as committed, first `seen` then: others' clocks may go wrong."""
+        return self.time if self.deliberate else min(self.time, seen)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The last version before a time, None if there is none, and the commit that comes next."""
+
+    version: int | None
+    stopped_by: Entry | None = None
 
 
 @dataclass(frozen=True)
@@ -59,41 +75,42 @@ class CommitLog:
         names = (_NAME.search(str(info.path)) for info in found)
         return sorted(int(name.group(1)) for name in names if name)
 
-    def times(self, first: int, last: int) -> Iterator[tuple[int, datetime]]:
-        """(version, own commit time) from `first` to `last`, read little by little.
+    def entries(self, first: int, last: int) -> Iterator[Entry]:
+        """The entries from `first` to `last`, read little by little.
 
         Raises VersionGone for a version whose entry was removed.
         """
-        return ((entry.version, entry.time) for entry in self.entries(first, last))
-
-    def entries(self, first: int, last: int) -> Iterator[Entry]:
-        """The entries from `first` to `last`, read little by little; see `times`."""
         store = self._store()
         if first == last:  # as after most windows: not worth a pool
             yield self._entry(store, first)
             return
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for start in range(first, last + 1, _AT_ONCE):
-                some = range(start, min(start + _AT_ONCE, last + 1))
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for start in range(first, last + 1, AT_ONCE):
+                some = range(start, min(start + AT_ONCE, last + 1))
                 yield from pool.map(self._entry, repeat(store), some)
 
-    def last_before(self, at: datetime, first: int, last: int) -> int | None:
-        """The last version of `first`..`last` before any that was committed at or after `at`.
+    def last_before(
+        self, at: datetime, first: int, last: int, seen: Callable[[int], datetime]
+    ) -> Reached:
+        """The last version of `first`..`last` before any that counts as committed at or after `at`.
 
-        None if `first` itself was. Entries removed from the log's start count as older than the
-        oldest one left. Raises VersionGone if that one does not tell.
+        `seen` tells when a version was first seen. No version if `first` itself comes later.
+        Entries removed from the log's start count as older than the oldest one left. Raises
+        VersionGone if that one does not tell.
         """
         start = first
         if first <= last and not self._has(first):
             start = min((v for v in self.versions() if v >= first), default=last + 1)
         reached = None if start == first else start - 1
-        for version, time in self.times(start, last):
-            if time >= at:
+        stopped_by = None
+        for entry in self.entries(start, last):
+            if entry.counted(seen(entry.version)) >= at:
+                stopped_by = entry
                 break
-            reached = version
+            reached = entry.version
         if start > first and reached == start - 1:
             raise log_gone(self.table, first)
-        return reached
+        return Reached(reached, stopped_by)
 
     def _store(self) -> DeltaStorageHandler:
         return DeltaStorageHandler(for_deltalake(self.uri), dict(self.storage_options))
@@ -115,7 +132,8 @@ class CommitLog:
                 "that is no ISO 8601 time with an offset.",
                 "Write it like 2026-11-22T05:15:00Z.",
             ) from error
-        return Entry(version, time or self._modified(store, version) or _UNKNOWN, body)
+        known = time or self._modified(store, version) or _UNKNOWN
+        return Entry(version, known, body, COMMITTED_AT_KEY in info)
 
     def _modified(self, store: DeltaStorageHandler, version: int) -> datetime | None:
         """When the entry's file was written: the commit's time if the entry has none."""

@@ -66,7 +66,7 @@ def _status(folder: DeltaTables, table: SourceTable) -> TableStatus:
         version,
         min(log.versions(), default=None),
         _rows(found),
-        dict(log.times(version, version))[version],
+        next(log.entries(version, version)).time,
         change_feed,
         tuple(problems),
     )

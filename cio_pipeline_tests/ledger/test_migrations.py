@@ -1,3 +1,4 @@
+import json
 import threading
 from dataclasses import replace
 from typing import Any
@@ -6,12 +7,11 @@ import pytest
 from sqlalchemy import Connection, Engine, insert, inspect, update
 
 from cio_pipeline.ledger.connect import describe, make_engine, parse_url
-from cio_pipeline.ledger.cuts import keep_cuts
 from cio_pipeline.ledger.migrations import migrate
 from cio_pipeline.ledger.open import SqlLedger, open_ledger
 from cio_pipeline.ledger.plan_rows import file_row, plan_row
 from cio_pipeline.ledger.registry import register as register_sync
-from cio_pipeline.ledger.schema import files, metadata, plans, positions, sequences, syncs
+from cio_pipeline.ledger.schema import cuts, files, metadata, plans, positions, sequences, syncs
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.ledger.versions import VERSION_1, VERSIONS
 from cio_pipeline.model.errors import LedgerError
@@ -170,7 +170,9 @@ def _plans_of_version_1(connection: Connection) -> None:
     switch = ExportSwitch(enabled=True)
     for sync_id in ("acme", "beta"):
         register_sync(connection, sync(sync_id), {"people": switch}, T0)
-    keep_cuts(connection, [cut(1), cut(2)])
+    for one in (cut(1), cut(2)):
+        tables = {name: [table.table_id, table.version] for name, table in one.tables.items()}
+        connection.execute(insert(cuts).values(at=one.at, tables=json.dumps(tables)))
     first = replace(draft_of("acme", 1), lower=None)
     second = replace(draft_of("acme", 2), lower=cut(1))
     for plan_id, planned, plan_state in (

@@ -58,8 +58,20 @@ def put(
     return commit(found.uri, table, rows(values), minute(at))
 
 
-def cut_at(found: DeltaSource, at: float, after: Cut | None = None, *tables: SourceTable) -> Cut:
-    return found.cut(minute(at), tables or (THINGS,), after)
+def cut_at(
+    found: DeltaSource,
+    at: float | datetime,
+    after: Cut | None = None,
+    *tables: SourceTable,
+    now: datetime | None = None,
+) -> Cut:
+    """The cut of some tables at a minute, or a time; decided long after it, or `now`."""
+    time = at if isinstance(at, datetime) else minute(at)
+    now = now or datetime.now(UTC)
+    looks = {one.name: found.look(one, time, after, now) for one in tables or (THINGS,)}
+    reached = {name: look.reached for name, look in looks.items() if look.reached is not None}
+    rest = {name: look.rest for name, look in looks.items() if look.rest is not None}
+    return Cut(time, reached, rest=rest)
 
 
 def latest(found: DeltaSource, table: SourceTable = THINGS) -> TableCut:

@@ -1,6 +1,6 @@
 """What one export's window means for each sync, and which lane acts on it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
@@ -62,7 +62,7 @@ def decided(
     cut: Cut,
     scope: Scope,
     *,
-    cut_at: Callable[[Services, datetime], Cut] = decide_cut,
+    cut_at: Callable[[Services, datetime, Collection[str]], Cut] = decide_cut,
 ) -> list[Decided]:
     """What each sync of the scope gets of an export in a window (D6); no position is changed.
 
@@ -73,7 +73,9 @@ def decided(
     found: list[Decided] = []
     for state in services.ledger.registry.states([export], scope.sync_ids):
         begins = state.position is None and forwards(export)
-        at = replace(state, position=cut_at(services, begin_of(state))) if begins else state
+        at = state
+        if begins:
+            at = replace(state, position=cut_at(services, begin_of(state), [driving]))
         decision = decide(at, window, cut, driving)
         breaker = breakers.get(state.sync.id)
         why = why_held_back(breaker, state.sync, run, now)

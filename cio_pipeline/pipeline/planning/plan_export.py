@@ -22,7 +22,7 @@ from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
-from cio_pipeline.pipeline.planning.cuts import decide_cut
+from cio_pipeline.pipeline.planning.cuts import decide_cut, tables_of
 from cio_pipeline.pipeline.planning.decided import Decided, decided
 from cio_pipeline.pipeline.planning.slices import with_slices
 from cio_pipeline.pipeline.ports import Pair
@@ -180,6 +180,6 @@ def _refusals(items: Sequence[Decided]) -> Iterable[Outcome]:
             )
 
 
-def cut_of(services: Services, window: Window) -> Cut:
-    """The window's cut, decided and stored if it was not yet."""
-    return decide_cut(services, window.end)
+def cut_of(services: Services, window: Window, export: str) -> Cut:
+    """The window's cut, decided and stored if it was not yet; raises the errors of its tables."""
+    return decide_cut(services, window.end, tables_of(export))

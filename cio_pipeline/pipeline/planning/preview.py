@@ -11,12 +11,12 @@ from cio_pipeline.changesets.decisions import Resume
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, FEEDS, forwards
 from cio_pipeline.model.changes import SERIES
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.errors import CioError
+from cio_pipeline.model.errors import CioError, SourceError, SourceUnavailable
 from cio_pipeline.model.plans import PlanDraft
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Feed, Window
 from cio_pipeline.pipeline.planning.cohorts import Cohort, changeset_of, cohorts_of, forwarded_rows
-from cio_pipeline.pipeline.planning.cuts import peek_cut
+from cio_pipeline.pipeline.planning.cuts import peek_cut, tables_of
 from cio_pipeline.pipeline.planning.decided import Decided, decided
 from cio_pipeline.pipeline.planning.plan_export import drafts_of
 from cio_pipeline.pipeline.planning.slices import rest_of
@@ -46,11 +46,31 @@ def preview(
     cut = peek_cut(services, window.end)
     found: list[Preview] = []
     for export in FEEDS[feed]:
-        items = decided(services, export, window, cut, scope, cut_at=peek_cut)
-        later = [_after_resume(item, window, cut) for item in items]
-        for step in (items, [item for item in later if item is not None]):
-            found += _previews(services, step, cut, count=count)
+        try:
+            found += _of_export(services, export, window, cut, scope, count=count)
+        except (SourceError, SourceUnavailable) as error:
+            # O8: the tables of one export say nothing of the others.
+            found += _unreadable(services, export, scope, str(error))
     return found
+
+
+def _of_export(
+    services: Services, export: str, window: Window, cut: Cut, scope: Scope, *, count: bool
+) -> list[Preview]:
+    needed = tables_of(export)
+    if not cut.undecided.isdisjoint(needed):
+        cut = peek_cut(services, window.end, needed)
+    items = decided(services, export, window, cut, scope, cut_at=peek_cut)
+    later = [_after_resume(item, window, cut) for item in items]
+    found = _previews(services, items, cut, count=count)
+    return found + _previews(
+        services, [item for item in later if item is not None], cut, count=count
+    )
+
+
+def _unreadable(services: Services, export: str, scope: Scope, why: str) -> list[Preview]:
+    states = services.ledger.registry.states([export], scope.sync_ids)
+    return [Preview(state.sync.id, export, "Unreadable", why) for state in states]
 
 
 def _previews(

@@ -1,6 +1,6 @@
 """Tables that can be read as they were at a cut."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -8,7 +8,7 @@ from typing import Protocol
 import polars as pl
 
 from cio_pipeline.contracts.declare import SourceTable
-from cio_pipeline.model.cuts import Cut, TableCut
+from cio_pipeline.model.cuts import Cut, Look, TableCut
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,12 @@ class TableSlice:
 class Source(Protocol):
     """Tables that can be read as they were at a cut."""
 
-    def cut(self, at: datetime, tables: Iterable[SourceTable], after: Cut | None) -> Cut:
-        """Everything committed before `at`, not lower than `after` in any table.
+    def look(self, table: SourceTable, at: datetime, after: Cut | None, now: datetime) -> Look:
+        """What of a table was committed before `at`, not lower than `after`; `now` is our clock.
 
-        A table that does not exist yet is left out. Raises TableReplaced, SourceGone,
-        VersionGone, SourceUnavailable.
+        A commit that names a time later than when it was first seen counts as committed then (by
+        `after`, if that has seen it, else now), unless it does so on purpose. Raises SourceGone if
+        there is no source, VersionGone, SourceUnavailable, SourceError.
         """
         ...
 

@@ -22,6 +22,13 @@ class Cuts(Protocol):
         """Keep a cut; if one is stored for its `at` already, that one wins and is returned."""
         ...
 
+    def decide(self, cut: Cut, before: Cut | None, after: Cut | None) -> Cut | None:
+        """Keep a cut that was decided between its neighbours; None if these are others by now.
+
+        Of a cut that is stored already, only what was undecided changes.
+        """
+        ...
+
     def before(self, at: datetime) -> Cut | None:
         """The latest stored cut that ends before `at`."""
         ...

@@ -19,7 +19,8 @@ from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
 from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
-from cio_pipeline.pipeline.planning.plan_export import Batch, cut_of
+from cio_pipeline.pipeline.planning.cuts import decide_cut
+from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.recovery.damaged import (
     Damage,
@@ -97,7 +98,7 @@ def restore_export(services: Services, export: str, window: Window, scope: Scope
     lease, _ = services.ledger.leases.claim([], services.owner, services.clock(), TTL)
     held = HeldLease(services.ledger.leases, lease, services.clock)
     known = tuple(_outcomes(services, export, found))
-    return Batch(export, window, cut_of(services, window), held, (), known=known)
+    return Batch(export, window, decide_cut(services, window.end), held, (), known=known)
 
 
 def _outcomes(services: Services, export: str, found: Sequence[Restored]) -> Iterator[Outcome]:

@@ -1,8 +1,10 @@
 """Where a bucket's manifests and the source tell of the same cuts: the one fills in the other."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import LedgerError, VersionGone
 from cio_pipeline.pipeline.planning.cuts import peek_cut
@@ -22,7 +24,7 @@ def settle_cuts(services: Services, chains: Sequence[BucketChain]) -> None:
     for at in sorted({time for chain in chains for time in times_told(chain)}):
         told = known.get(at, {})
         try:
-            cut = peek_cut(services, at)
+            cut = peek_cut(services, at, SOURCE_TABLES)
         except VersionGone:
             gone.append(at)
             continue
@@ -40,7 +42,7 @@ def settle_cuts(services: Services, chains: Sequence[BucketChain]) -> None:
 
 
 def _overlaid(cut: Cut, told: Mapping[str, TableCut]) -> Cut:
-    return Cut(cut.at, {**cut.tables, **told}) if told else cut
+    return replace(cut, tables={**cut.tables, **told}) if told else cut
 
 
 def _require_told(services: Services, known: Mapping[datetime, Mapping[str, TableCut]]) -> None:

@@ -1,26 +1,45 @@
 """Which workspaces the source has rows of, so that a mistyped number is noticed at once."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 import polars as pl
 
+from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.model.errors import CioError, SourceError, SourceUnavailable
 from cio_pipeline.pipeline.services import Services
 
 
 def unknown_workspaces(services: Services, workspaces: Collection[int]) -> set[int]:
     """Those of the workspaces that no source table has a row of by now.
 
-    Reads the one column `workspace_id`, table by table until all are found. Raises the source's
-    errors.
+    Reads the one column `workspace_id`, table by table until all are found. Raises the error of a
+    table that cannot be read, if that one might have them.
     """
-    missing = set(workspaces)
-    cut = services.source.cut(services.clock(), SOURCE_TABLES.values(), None)
-    for name, at in cut.tables.items():
+    missing, now = set(workspaces), services.clock()
+    failures: list[CioError] = []
+    for table in SOURCE_TABLES.values():
         if not missing:
             break
-        owner = pl.col("workspace_id")
-        rows = services.source.snapshot(SOURCE_TABLES[name], at).select(owner)
-        found = rows.filter(owner.is_in(sorted(missing))).unique().collect(engine="streaming")
-        missing -= set(found["workspace_id"])
+        try:
+            missing -= _found_in(services, table, missing, now)
+        except (SourceError, SourceUnavailable) as error:
+            failures.append(error)
+            if isinstance(error, SourceUnavailable):
+                break
+    if missing and failures:
+        raise failures[0]
     return missing
+
+
+def _found_in(
+    services: Services, table: SourceTable, wanted: Collection[int], now: datetime
+) -> set[int]:
+    at = services.source.look(table, now, None, now).reached
+    if at is None:
+        return set()
+    owner = pl.col("workspace_id")
+    rows = services.source.snapshot(table, at).select(owner)
+    found = rows.filter(owner.is_in(sorted(wanted))).unique().collect(engine="streaming")
+    return set(found["workspace_id"])
