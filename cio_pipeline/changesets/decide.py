@@ -90,7 +90,8 @@ def _served(state: ExportState, window: Window, cut: Cut, driving: str) -> Decis
     """The decision for an export that is on and due."""
     position = state.position
     if position is not None and window.end <= position.at:
-        return Covered(position, f"Everything up to {position.at:%Y-%m-%d %H:%M} was delivered.")
+        why = f"Everything up to {position.at:%Y-%m-%d %H:%M} was delivered."
+        return Covered(position, f"{why}{_waits(position, driving)}")
     if position is not None and _off_too_long(state, position):
         return _refused(state)
     if position is None or driving not in position.tables:
@@ -99,19 +100,27 @@ def _served(state: ExportState, window: Window, cut: Cut, driving: str) -> Decis
     if now is None or now.table_id != before.table_id or now.version < before.version:
         return _lost(driving, "is gone" if now is None else "was replaced, or set back")
     if now == before and not state.sync.write_empty:
-        return Nothing(cut, f"Table {driving} has not changed since {position.at:%Y-%m-%d %H:%M}.")
-    return _since_position(state, cut, position)
+        why = f"Table {driving} has not changed since {position.at:%Y-%m-%d %H:%M}."
+        return Nothing(cut, f"{why}{_waits(cut, driving)}")
+    sends = _since_position(state, cut, position)
+    return replace(sends, why=f"{sends.why}{_waits(cut, driving)}")
+
+
+def _waits(cut: Cut, table: str) -> str:
+    """What is not delivered with a cut, as it waits for a time ahead."""
+    waiting = cut.waiting(table)
+    return f" But of {table}: {waiting}" if waiting else ""
 
 
 def _history(state: ExportState, window: Window, cut: Cut, driving: str) -> Snapshot | Nothing:
     if driving not in cut.tables:
-        return Nothing(cut, f"The source has no table {driving} yet.")
+        return Nothing(cut, f"The source has no table {driving} yet.{_waits(cut, driving)}")
     floor = _floor(state, window)
     since = f" since {floor:%Y-%m-%d %H:%M}" if floor else ""
     return Snapshot(
         cut,
         floor,
-        f"Never sent in this generation: all history{since}.",
+        f"Never sent in this generation: all history{since}.{_waits(cut, driving)}",
         late=state.position is not None,
     )
 

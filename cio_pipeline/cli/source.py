@@ -16,9 +16,11 @@ from cio_pipeline.cli.pull import pull
 from cio_pipeline.cli.raw_lines import Into, Loaded, load_lines, show_left_out, whose
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.model.windows import parse_time
 from cio_pipeline.pipeline.planning.cuts import oldest_needed
+from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import settings
 from cio_pipeline.sources.load import read_files
 from cio_pipeline.sources.open import source_uri, storage_options
@@ -102,9 +104,12 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
     `needed from` is the version that the slowest sync goes on from: keep it and all later ones.
     """
     uri, options = _place()
-    found = [_with_future(one) for one in table_statuses(uri, SOURCE_TABLES.values(), options)]
+    product = services()
+    last = product.ledger.cuts.before(product.clock())
+    statuses = table_statuses(uri, SOURCE_TABLES.values(), options)
+    found = [_with_rest(product, one, last) for one in statuses]
     needed = {
-        table: cut.table(table).version for table, cut in oldest_needed(services().ledger).items()
+        table: cut.table(table).version for table, cut in oldest_needed(product.ledger).items()
     }
     if as_json:
         print_json([{**asdict(one), "needed_from": needed.get(one.table)} for one in found])
@@ -137,11 +142,23 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
     print_table(f"Source {uri}", columns, rows)
 
 
-def _with_future(status: TableStatus) -> TableStatus:
-    """The status, with a commit that is dated in the future named as a problem."""
-    if status.last_change is None or status.last_change <= now():
+def _with_rest(found: Services, status: TableStatus, last: Cut | None) -> TableStatus:
+    """The status, with commits named as a problem that wait for a time ahead, or name one."""
+    if status.version is None:
         return status
-    told = f"dated {status.last_change:%Y-%m-%d %H:%M}: nothing is sent from it until then"
+    at = found.clock()
+    try:
+        rest = found.source.look(SOURCE_TABLES[status.table], at, last, at).rest
+    except CioError as error:
+        return replace(status, problems=tuple(dict.fromkeys((*status.problems, error.message))))
+    if rest is not None and rest.waiting is not None:
+        return replace(status, problems=(*status.problems, str(rest.waiting)))
+    if status.last_change is None or status.last_change <= at:
+        return status
+    told = (
+        f"its writer's clock is ahead of ours: the last commit is dated "
+        f"{status.last_change:%Y-%m-%d %H:%M} and counts as committed when it was first seen"
+    )
     return replace(status, problems=(*status.problems, told))
 
 

@@ -16,6 +16,7 @@ from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import ExportState, RegisteredSync
+from cio_pipeline.pipeline.planning.begin import delivered_until
 from cio_pipeline.pipeline.services import Services
 
 app = typer.Typer()
@@ -72,18 +73,19 @@ def _on(registered: RegisteredSync) -> int:
     return sum(switch.enabled for switch in registered.switches.values())
 
 
-def _behind(found: Services) -> dict[str, object]:
-    """The oldest position of each sync whose exports all have one."""
-    positions: dict[str, object] = {}
+def _behind(found: Services) -> dict[str, datetime]:
+    """Up to when each sync was delivered everything, of those whose exports all have begun."""
+    positions: dict[str, datetime] = {}
     missing: set[str] = set()
     for state in found.ledger.registry.states(list(ALL_EXPORTS)):
         if not state.on:
             continue
-        if state.position is None:
+        until = delivered_until(state)
+        if until is None:
             missing.add(state.sync.id)
         else:
-            known = positions.get(state.sync.id, state.position.at)
-            positions[state.sync.id] = min(known, state.position.at)  # type: ignore[type-var]
+            known = positions.get(state.sync.id, until)
+            positions[state.sync.id] = min(known, until)
     return {sync_id: at for sync_id, at in positions.items() if sync_id not in missing}
 
 
@@ -126,7 +128,7 @@ def _row(state: ExportState) -> dict[str, object]:
     return {
         "export": state.export,
         "enabled": state.switch.enabled,
-        "position": state.position.at if state.position else None,
+        "position": delivered_until(state),
         "next_sequence": ", ".join(
             f"{series} {number}" for series, number in sorted(state.next_sequence.items())
         ),

@@ -1,6 +1,7 @@
 """Asset checks: a window is green once it ran, its check is red while a sync lacks files."""
 
 import warnings
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -21,6 +22,10 @@ from cio_pipeline.monitoring.delivery import (
     problem_rows,
     summary_rows,
 )
+from cio_pipeline.monitoring.source import source_troubles
+from cio_pipeline.pipeline.planning.cuts import tables_of
+
+WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 NAMED = 3
 """Problems named in a check's sentence; its table has all."""
@@ -35,7 +40,8 @@ def build_check(export: str, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         name="delivered_to_every_due_sync",
         partitions_def=WINDOWS_OF[feed],
         description="Red while a sync that was due in the window has not been served; the table "
-        "names the sync, its owner and the error.",
+        "names the sync, its owner and the error. Yellow while rows of the source wait for a time "
+        "ahead.",
     )
     def check(
         context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[PipelineResource]
@@ -45,11 +51,22 @@ def build_check(export: str, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         report = delivery_report(
             export, window, ledger.registry.states([export]), ledger.errors.of_window(window.end)
         )
+        troubles = tuple(source_troubles(tables_of(export), ledger.cuts.get(window.end)))
         return dg.AssetCheckResult(
-            passed=report.passed, description=sentence(report), metadata=describe(report)
+            passed=report.passed and not troubles,
+            # Every sync has what there was to send: only the source needs somebody.
+            severity=WARN if report.passed else ERROR,
+            description=" ".join([sentence(report), *troubles]),
+            metadata={**describe(report), **_source(troubles)},
         )
 
     return check
+
+
+def _source(troubles: Sequence[str]) -> dict[str, dg.MetadataValue]:
+    if not troubles:
+        return {}
+    return {"source": dg.MetadataValue.md("\n".join(f"- {one}" for one in troubles))}
 
 
 def build_manifest_check(feed: Feed) -> dg.AssetChecksDefinition:

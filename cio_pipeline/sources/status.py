@@ -7,7 +7,7 @@ from datetime import datetime
 from deltalake import DeltaTable
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
-from cio_pipeline.model.errors import SourceError
+from cio_pipeline.model.errors import CioError
 from cio_pipeline.sources.changed_files import is_feed_on
 from cio_pipeline.sources.columns import column_problems, logical_schema
 from cio_pipeline.sources.delta_files import data_files
@@ -39,17 +39,24 @@ class TableStatus:
 def table_statuses(
     uri: str, tables: Iterable[SourceTable], storage_options: Mapping[str, str] | None = None
 ) -> list[TableStatus]:
-    """The status of each table, in the given order. Raises SourceGone, SourceUnavailable."""
+    """The status of each table, in the given order; what fails is a problem of its table alone.
+
+    Raises SourceGone.
+    """
     folder = DeltaTables(uri, storage_options or {})
     folder.require_root()
-    return [_status(folder, table) for table in tables]
+    return [_status_or_problem(folder, table) for table in tables]
+
+
+def _status_or_problem(folder: DeltaTables, table: SourceTable) -> TableStatus:
+    try:
+        return _status(folder, table)
+    except CioError as error:
+        return TableStatus(table.name, table.kind, problems=(error.message,))
 
 
 def _status(folder: DeltaTables, table: SourceTable) -> TableStatus:
-    try:
-        found = folder.latest(table.name)
-    except SourceError as error:
-        return TableStatus(table.name, table.kind, problems=(error.message,))
+    found = folder.latest(table.name)
     if found is None:
         return TableStatus(table.name, table.kind, problems=("does not exist",))
     log = folder.log(table.name)

@@ -14,6 +14,7 @@ from cio_pipeline.demo.size import TINY
 from cio_pipeline.demo.write import write_history
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.planning.cuts import tables_of
 from cio_pipeline.pipeline.run_export import plan_export
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline_tests.defs.running import (
@@ -261,3 +262,24 @@ def test_an_export_s_files_cannot_be_loaded_as_an_input(dagster: Dagster) -> Non
     manager = ExportIOManager(pipeline=dg.ResourceDefinition.hardcoded_resource(None))
     with pytest.raises(dg.DagsterInvariantViolationError, match="belong to the workspaces"):
         manager.load_input(context)
+
+
+def test_d6_a_check_is_yellow_while_rows_wait_for_a_time_ahead(
+    world: World, dagster: Dagster
+) -> None:
+    world.sync("a")
+    people(world, 1)
+    dagster.run(0, "people", "events")
+    world.commit("people", {"internal_customer_id": "y"}, at=during(960))
+    people(world, 1, number=1, name="z")
+
+    result = dagster.run(1, "people", "events")
+
+    assert result.success
+    found = {str(one.asset_key.path[-1]): one for one in result.get_asset_check_evaluations()}
+    yellow = found["people"]
+    assert (yellow.passed, yellow.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert yellow.description is not None
+    assert yellow.description.startswith("1 of 1 due syncs are in order. Table people: Version 2")
+    assert "2026-03-11 12:05" in str(yellow.metadata["source"].value)
+    assert found["events"].passed == ("people" not in tables_of("events"))

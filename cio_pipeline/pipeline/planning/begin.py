@@ -7,7 +7,7 @@ windows run.
 
 from datetime import datetime
 
-from cio_pipeline.contracts.feeds import forwards
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, forwards
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.windows import window_holding
 
@@ -31,3 +31,13 @@ def stands_at(state: ExportState) -> datetime | None:
     if state.position is not None:
         return state.position.at
     return begin_of(state) if forwards(state.export) else None
+
+
+def delivered_until(state: ExportState) -> datetime | None:
+    """Up to when all data was delivered: less than the position, while commits wait (D6)."""
+    if state.position is None:
+        return None
+    waiting = state.position.waiting(ALL_EXPORTS[state.export].source)
+    if waiting is None or waiting.since is None:
+        return state.position.at
+    return min(state.position.at, waiting.since)
