@@ -55,7 +55,7 @@ def take_over(
         if found is None or not _late(found, table):
             continue
         # No row changes with it: it is as old as the commit that it follows, if that says so.
-        last = next(folder.log(table.name).commits(found.version(), found.version()))
+        last = next(folder.log(table.name).entries(found.version(), found.version()))
         at = last.time if last.deliberate else None
         added += [f"{table.name}.{name}" for name in add_late_columns(found, table, at)]
     return added
