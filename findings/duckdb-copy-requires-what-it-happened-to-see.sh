@@ -4,8 +4,8 @@
 # The column `note` may be null by its declaration. As long as no row has a null there, COPY writes it as
 # REQUIRED; one row with a null, of another day and not in the file at all, makes it OPTIONAL. So the schema
 # of a feed's files changes with its data, though no column did: fingerprints of schemas differ, and a
-# reader that took its table's columns from the first file may refuse the second. A pipeline that writes with
-# DuckDB has to state presence by other means than the table's declaration.
+# reader that took its table's columns from the first file may refuse the second. A pipeline that writes
+# with DuckDB has to state presence by other means than the table's declaration.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -2,11 +2,11 @@
 # fastparquet reads lists of texts as null once pyarrow is installed beside it.
 #
 # Where pyarrow can be imported, fastparquet decodes plain pages of texts with it, and lists of texts do not
-# survive that: every row of a list column is null, or a bare text where all lists have one
-# entry, without an error or a warning. Polars writes such pages for lists of names. The same reader reads
-# the same file rightly in an environment without pyarrow, so a loader that worked loses its lists
-# on the day when a colleague adds a package. A pipeline cannot see it, since its files are right: tell
-# readers, and check files with more readers than one, each in an environment of its own.
+# survive that: every row of a list column is null, or a bare text where all lists have one entry, without
+# an error or a warning. Polars writes such pages for lists of names. The same reader reads the same file
+# rightly in an environment without pyarrow, so a loader that worked loses its lists on the day when a
+# colleague adds a package. A pipeline cannot see it, since its files are right: tell readers, and check
+# files with more readers than one, each in an environment of its own.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
