@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import polars as pl
 
-from cio_pipeline.changesets.expressions import empty_list, json_object
+from cio_pipeline.changesets.expressions import empty_list
+from cio_pipeline.changesets.json_values import PROBLEM, json_object
 from cio_pipeline.changesets.reading import Reading
 
 REPLY_WITHIN = timedelta(hours=72)
@@ -15,10 +16,12 @@ _CONVERSATION = ["workspace_id", "internal_customer_id", "recipient"]
 
 
 def events(frame: pl.LazyFrame, _: Reading) -> pl.LazyFrame:
-    """`data` are the properties alone, as they were written; null if they are no JSON object."""
+    """`data` are the properties alone, as they were written; null with a PROBLEM if no object."""
     none = pl.col("properties").is_null()
+    value, problem = json_object("properties")
     return frame.with_columns(
-        pl.when(none).then(pl.lit("{}")).otherwise(json_object("properties")).alias("data"),
+        pl.when(none).then(pl.lit("{}")).otherwise(value).alias("data"),
+        problem.alias(PROBLEM),
         pl.col("sources").fill_null(empty_list()),
         pl.col("source_uas").fill_null(empty_list()),
     )

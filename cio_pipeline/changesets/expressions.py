@@ -4,8 +4,6 @@ import polars as pl
 
 LINK_URL_BYTES = 1000
 
-_JSON_SPACE = " \t\n\r"
-_JSON_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _CONTINUATION = (b"\x80", b"\xbf")
 """First and last byte that can only continue a UTF-8 character."""
 
@@ -53,22 +51,3 @@ def first_bytes(name: str, limit: int) -> pl.Expr:
         .otherwise(limit - 3)
     )
     return text.bin.slice(0, length).cast(pl.String)
-
-
-def json_to_text(name: str) -> pl.Expr:
-    """A JSON text as an attribute's value: a string decoded, anything else as it was written.
-
-    Null stays null; what is no JSON becomes null. JSON's own `null` is the text `null`.
-    """
-    source = pl.col(name)
-    bare = source.str.strip_chars(_JSON_SPACE)
-    parsed = source.str.json_path_match("$")  # null for no JSON and for `null`; rewrites numbers
-    valid = parsed.is_not_null() | (bare == "null") | bare.str.contains(_JSON_NUMBER)
-    return pl.when(bare.str.starts_with('"')).then(parsed).when(valid).then(source)
-
-
-def json_object(name: str) -> pl.Expr:
-    """A JSON text as it was written if it is an object, else null."""
-    source = pl.col(name)
-    starts = source.str.strip_chars_start(_JSON_SPACE).str.starts_with("{")
-    return pl.when(starts & source.str.json_path_match("$").is_not_null()).then(source)

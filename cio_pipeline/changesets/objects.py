@@ -27,4 +27,4 @@ def object_attributes(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
         rows = frame.filter(pl.col("attribute_value").is_not_null()).join(
             current, on=_OBJECT, how="semi", maintain_order="left"
         )
-    return rows.with_columns(attribute_value())
+    return rows.with_columns(*attribute_value())

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from cio_pipeline.changesets.expressions import blank, flag, json_to_text
+from cio_pipeline.changesets.expressions import blank, flag
+from cio_pipeline.changesets.json_values import PROBLEM, json_to_text
 from cio_pipeline.changesets.reading import Reading
 from cio_pipeline.changesets.split import grown, hard_deleted, split, states
 from cio_pipeline.contracts.declare import CURRENT_VERSION
@@ -40,14 +41,15 @@ def attributes(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
         rows = frame.filter(pl.col("attribute_value").is_not_null()).join(
             current, on=PERSON, how="semi", maintain_order="left"
         )
-    return rows.with_columns(attribute_value())
+    return rows.with_columns(*attribute_value())
 
 
-def attribute_value() -> pl.Expr:
-    """D3: the value as text, empty once removed, null if it is no JSON."""
+def attribute_value() -> list[pl.Expr]:
+    """D3: the value as text, empty once removed, null if it is no JSON; and then its PROBLEM."""
     removed = pl.col("attribute_value").is_null()
-    text = pl.when(removed).then(pl.lit("")).otherwise(json_to_text("attribute_value"))
-    return text.alias("attribute_value")
+    value, problem = json_to_text("attribute_value")
+    text = pl.when(removed).then(pl.lit("")).otherwise(value)
+    return [text.alias("attribute_value"), problem.alias(PROBLEM)]
 
 
 def _customer_id() -> pl.Expr:

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
+from cio_pipeline.changesets.json_values import PROBLEM
 from cio_pipeline.contracts.declare import Column, ColumnType, Export
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.times import EARLIEST, LATEST, OUT_OF_RANGE
 
 REASON = "_reason"
 
-NO_JSON = {
-    "attribute_value": "is not valid JSON",
-    "data": "is not a JSON object",
-}
-"""Columns that are null only where their JSON cannot be read, and how that is told."""
+JSON_COLUMNS = frozenset({"attribute_value", "data"})
+"""Columns that are null only where their JSON cannot be read; PROBLEM says why."""
+
+_MISSING = "is required and null"
 
 NAMELESS = "[]"
 """The identity of a row whose own cannot be written."""
@@ -44,7 +44,7 @@ def identity_columns(export: Export) -> tuple[str, ...]:
 
 def reason_expr(export: Export, version: int) -> pl.Expr:
     """The first thing that is wrong with a row, in the columns' order; null if it is fine."""
-    found = [pl.when(wrong).then(pl.lit(text)) for wrong, text in _checks(export, version)]
+    found = [pl.when(wrong).then(told) for wrong, told in _checks(export, version)]
     return pl.coalesce(*found) if found else pl.lit(None, dtype=pl.String)
 
 
@@ -102,7 +102,7 @@ def _identified(rows: pl.DataFrame, identity: pl.Expr) -> pl.DataFrame:
     return rows.select("workspace_id", identity.alias("identity"), "reason")
 
 
-def _checks(export: Export, version: int) -> Iterator[tuple[pl.Expr, str]]:
+def _checks(export: Export, version: int) -> Iterator[tuple[pl.Expr, pl.Expr]]:
     """(is it wrong, how it is told) of all that a row must hold."""
     columns = export.columns_of(version)
     for column in columns:
@@ -110,19 +110,26 @@ def _checks(export: Export, version: int) -> Iterator[tuple[pl.Expr, str]]:
     shown = {column.name for column in columns}
     for name in export.needs:
         if name not in shown:
-            yield pl.col(name).is_null(), f"{name} is required and null"
+            yield pl.col(name).is_null(), _told(name, _MISSING)
 
 
-def _of_column(column: Column, *, needed: bool) -> Iterator[tuple[pl.Expr, str]]:
-    value = pl.col(column.name)
+def _of_column(column: Column, *, needed: bool) -> Iterator[tuple[pl.Expr, pl.Expr]]:
+    name, value = column.name, pl.col(column.name)
     if needed:
-        told = NO_JSON.get(column.name, "is required and null")
-        yield value.is_null(), f"{column.name} {told}"
+        is_json = name in JSON_COLUMNS
+        why = pl.col(PROBLEM).fill_null(_MISSING) if is_json else _MISSING
+        yield value.is_null(), _told(name, why)
     if column.choices:
         allowed = ", ".join(column.choices)
-        yield ~value.is_in(column.choices), f"{column.name} is not one of {allowed}"
+        yield ~value.is_in(column.choices), _told(name, f"is not one of {allowed}")
     if column.type is ColumnType.TIMESTAMP:
-        yield ~value.is_between(EARLIEST, LATEST), f"{column.name} {OUT_OF_RANGE}"
+        yield ~value.is_between(EARLIEST, LATEST), _told(name, OUT_OF_RANGE)
+
+
+def _told(name: str, why: str | pl.Expr) -> pl.Expr:
+    if isinstance(why, str):
+        return pl.lit(f"{name} {why}")
+    return pl.format(f"{name} {{}}", why)
 
 
 def _as_text(name: str, kind: ColumnType, timestamp_unit: str) -> pl.Expr:

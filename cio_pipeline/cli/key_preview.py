@@ -12,11 +12,11 @@ from cio_pipeline.cli.context import services
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.contracts.message_envelope import DEFAULT_KEY_TEMPLATE
-from cio_pipeline.files.json_text import NotJson, fields
 from cio_pipeline.files.message_keys import KeyTemplate, compile_template
 from cio_pipeline.files.message_objects import NoObject, as_object, read_message
 from cio_pipeline.files.template_check import check_template
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.json_text import NotJson, fields
 from cio_pipeline.model.windows import Feed
 from cio_pipeline.sources.message_lines import MessageLines
 from cio_pipeline.wiring import now

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, cast
 from cio_pipeline.contracts.declare import ColumnType
 from cio_pipeline.contracts.exports.calls import COLUMNS
 from cio_pipeline.files.call_times import is_exact, text_of, time_of
-from cio_pipeline.files.json_text import decoded, fields
+from cio_pipeline.model.json_text import decoded, fields
 
 Row: TypeAlias = dict[str, Any]
 """Values by column; a column that the row does not have is not in it."""

@@ -17,8 +17,8 @@ from cio_pipeline.files.call_rows import Call, call_row
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.failures import UNREADABLE, unread
 from cio_pipeline.files.fit import Shape, named_errors
-from cio_pipeline.files.json_text import NotJson
 from cio_pipeline.files.spool import Spool, sha256_of
+from cio_pipeline.model.json_text import NotJson
 from cio_pipeline.model.plans import QuarantinedRow, Series
 from cio_pipeline.model.times import OUT_OF_RANGE
 

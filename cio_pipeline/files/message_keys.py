@@ -12,11 +12,11 @@ from typing import Any
 import jmespath
 from jmespath import exceptions, functions, visitor
 
-from cio_pipeline.files.json_text import Json, exact_text
 from cio_pipeline.files.keys import key_problem
 from cio_pipeline.files.template_syntax import syntax_problem
 from cio_pipeline.files.template_tree import ALL, Node, fan_out, paths
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.json_text import Json, exact_text
 from cio_pipeline.model.manifests import FOLDER
 
 LONGEST_TEMPLATE = 2000

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from cio_pipeline.contracts.message_envelope import EVENT_ID, METADATA, TIMESTAMP
-from cio_pipeline.files.json_text import Json, NotJson, decoded, fields
 from cio_pipeline.files.message_keys import KeyTemplate, NoKey
 from cio_pipeline.files.message_metadata import object_metadata
 from cio_pipeline.files.message_time import parse_timestamp, time_context
+from cio_pipeline.model.json_text import Json, NotJson, decoded, fields
 from cio_pipeline.model.messages import Message
 
 

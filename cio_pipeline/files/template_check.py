@@ -11,12 +11,12 @@ from cio_pipeline.contracts.message_envelope import (
     TIME,
     TIMESTAMP,
 )
-from cio_pipeline.files.json_text import decoded
 from cio_pipeline.files.message_keys import FUNCTIONS, KeyTemplate, NoKey, compile_template
 from cio_pipeline.files.message_time import time_context
 from cio_pipeline.files.template_syntax import place_of_call
 from cio_pipeline.files.template_tree import ALL, calls, paths
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.json_text import decoded
 
 _FIELDS = {"metadata": METADATA, "time": TIME}
 

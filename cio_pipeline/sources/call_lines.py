@@ -17,9 +17,9 @@ from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.exports.calls import CALL_TYPES
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.call_times import time_of
-from cio_pipeline.files.json_text import NotJson, decoded, fields
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.json_text import NotJson, decoded, fields
 from cio_pipeline.sources.json_lines import BadLine, numbered_lines
 
 BATCH_ROWS = 10_000

@@ -1,11 +1,11 @@
 """Text cells as values of the contract's types: CSV cells, and timestamps in NDJSON."""
 
-import json
 from typing import TypeGuard, cast
 
 import polars as pl
 
 from cio_pipeline.contracts.declare import ColumnType, SourceColumn
+from cio_pipeline.model.json_text import NotJson, decoded
 from cio_pipeline.model.times import EARLIEST, HOUR, LATEST, MINUTE
 
 _TIME = (
@@ -80,8 +80,8 @@ def _strings(cell: str | None) -> list[str | None] | None:
     if cell is None:
         return None
     try:
-        found: object = json.loads(cell)
-    except ValueError:
+        found: object = decoded(cell)
+    except NotJson:
         return None
     return found if is_strings(found) else None
 

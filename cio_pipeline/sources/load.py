@@ -6,7 +6,6 @@ NDJSON: one object a line with values of the column's own JSON type, times as in
 Parquet: columns of a type that fits without loss (`fit.fitted`).
 """
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +16,7 @@ from polars.exceptions import PolarsError
 from cio_pipeline.contracts.declare import ColumnType, SourceColumn, SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.json_text import NotJson, decoded
 from cio_pipeline.sources.cells import FORMS, first_bad, is_strings, parsed, times
 from cio_pipeline.sources.fit import check_names, fitted, shaped
 
@@ -99,12 +99,12 @@ def _ndjson(file: Path, table: SourceTable) -> pl.DataFrame:
 
 def _object(file: Path, number: int, line: str) -> dict[str, Any]:
     try:
-        row: object = json.loads(line)
-    except ValueError as error:
-        raise InvalidConfig(f"Row {number} of {file.name} is no valid JSON.") from error
+        row = decoded(line)
+    except NotJson as error:
+        raise InvalidConfig(f"Row {number} of {file.name} {error}.") from error
     if not isinstance(row, dict):
         raise InvalidConfig(f"Row {number} of {file.name} is no JSON object.")
-    return cast("dict[str, Any]", row)
+    return row
 
 
 def _value(file: Path, number: int, column: SourceColumn, value: Any) -> Any:

@@ -16,9 +16,9 @@ import polars as pl
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.message_envelope import EVENT_ID, METADATA, TIMESTAMP
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.files.json_text import NotJson, decoded, fields
 from cio_pipeline.files.message_objects import NoObject, check_message, metadata_entries
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.json_text import NotJson, decoded, fields
 from cio_pipeline.model.messages import Message
 from cio_pipeline.sources.json_lines import BadLine, numbered_lines
 

@@ -16,18 +16,35 @@ MICROSECOND = timedelta(microseconds=1)
         ("{}", "{}"),
         ('{"total": 9007199254740993, "b": 1.10}', '{"total": 9007199254740993, "b": 1.10}'),
         ('\n {"a":"\\u00e9"} ', '\n {"a":"\\u00e9"} '),
+        *[('{"a":[1e400],"b":"\\ud83d"}',) * 2],
+        *[('{"a":' * n + "1" + "}" * n,) * 2 for n in (128, 9_000)],
     ],
+    ids=lambda text: str(text)[:20],
 )
 def test_d3_data_are_the_properties_as_they_were_written(properties: str | None, data: str) -> None:
     assert sent("events", {"properties": properties})["data"].to_list() == [data]
 
 
-@pytest.mark.parametrize("properties", ["", "null", "[]", "1", '"{}"', '{"a":', "{} {}", "{a:1}"])
-def test_d3_properties_that_are_no_object_are_held_back(properties: str) -> None:
+@pytest.mark.parametrize(
+    ("properties", "why"),
+    [
+        *(
+            (text, "is no JSON object")
+            for text in ("null", "[]", "1", '"{}"', "1e400", '"\\ud83d"')
+        ),
+        *((text, "is no valid JSON") for text in ("", '{"a":', "{} {}", "{a:1}")),
+        ('{"a":NaN}', "holds NaN or Infinity, which is no JSON"),
+        ('{"a":' * 10_001 + "1" + "}" * 10_001, "is nested deeper than 10,000 levels"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_d24_properties_that_are_no_object_are_held_back_and_say_why(
+    properties: str, why: str
+) -> None:
     row = {"properties": properties, "event_id": "e"}
 
     assert sent("events", row).is_empty()
-    assert held_back("events", row) == [(1, '["e"]', "data is not a JSON object", 1)]
+    assert held_back("events", row) == [(1, '["e"]', f"data {why}", 1)]
 
 
 def test_d3_no_sources_are_empty_lists() -> None:

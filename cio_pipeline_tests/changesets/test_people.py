@@ -206,6 +206,13 @@ VALUES: dict[str | None, str | None] = {
     "1.10": "1.10",
     "-0": "-0",
     "1e400": "1e400",
+    "[1e400]": "[1e400]",
+    '{"a":[-1E+999]}': '{"a":[-1E+999]}',
+    '{"a":"\\ud83d"}': '{"a":"\\ud83d"}',
+    " null ": " null ",
+    "[" * 128 + "]" * 128: "[" * 128 + "]" * 128,
+    '{"a":' * 9_000 + "1" + "}" * 9_000: '{"a":' * 9_000 + "1" + "}" * 9_000,
+    "9" * 5_000: "9" * 5_000,
     "true": "true",
     "null": "null",
     '{"b": 1.0, "a": 9007199254740993}': '{"b": 1.0, "a": 9007199254740993}',
@@ -216,7 +223,7 @@ VALUES: dict[str | None, str | None] = {
 
 
 @pytest.mark.parametrize("export", ["attributes", "object_attributes"])
-@pytest.mark.parametrize("source", VALUES)
+@pytest.mark.parametrize("source", VALUES, ids=lambda text: str(text)[:20])
 def test_d3_attribute_values(export: str, source: str | None) -> None:
     assert sent(export, {"attribute_value": source})["attribute_value"].to_list() == [
         VALUES[source]
@@ -225,13 +232,28 @@ def test_d3_attribute_values(export: str, source: str | None) -> None:
 
 @pytest.mark.parametrize("export", ["attributes", "object_attributes"])
 @pytest.mark.parametrize(
-    "source", ["", " ", "plain", '"open', "01", "[1,]", '{"a":1} x', "NaN", '"\\ud800"', "{a: 1}"]
+    ("source", "why"),
+    [
+        *(
+            (text, "is no valid JSON")
+            for text in ("", " ", "plain", '"open', "01", "[1,]", "{a: 1}")
+        ),
+        ('{"a":1} x', "is no valid JSON"),
+        ("[" * 128, "is no valid JSON"),
+        ("NaN", "holds NaN or Infinity, which is no JSON"),
+        ('{"a":[-Infinity]}', "holds NaN or Infinity, which is no JSON"),
+        ("[" * 10_001 + "]" * 10_001, "is nested deeper than 10,000 levels"),
+        ('"\\ud800"', "has half of a surrogate pair, which no text can hold"),
+    ],
+    ids=lambda text: text[:20],
 )
-def test_d3_attribute_values_that_are_no_json_are_held_back(export: str, source: str) -> None:
+def test_d24_attribute_values_that_are_no_json_are_held_back_and_say_why(
+    export: str, source: str, why: str
+) -> None:
     row = {"attribute_value": source, "attribute_name": "n"}
 
     assert sent(export, row).is_empty()
-    assert held_back(export, row) == [(1, '["x","n"]', "attribute_value is not valid JSON", 1)]
+    assert held_back(export, row) == [(1, '["x","n"]', f"attribute_value {why}", 1)]
 
 
 def of(person: str, value: str | None = "1", **more: Any) -> Row:

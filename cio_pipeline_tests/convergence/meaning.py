@@ -90,14 +90,20 @@ def people(row: Row, version: int) -> Row:
     }
 
 
-def attribute_value(text: str | None) -> str | None:
-    """The value that is sent; None if it is no JSON."""
+class Wrong(str):
+    """Why a value may not be sent, in its place."""
+
+    __slots__ = ()
+
+
+def attribute_value(text: str | None) -> str:
+    """The value that is sent, if it is JSON."""
     if text is None:
         return ""
     try:
         value = json.loads(text)
     except ValueError:
-        return None
+        return Wrong("is no valid JSON")
     return value if isinstance(value, str) else text
 
 
@@ -165,14 +171,14 @@ def objects(row: Row, version: int) -> Row:
     return row | {"deleted": bool(row["deleted"])}
 
 
-def json_object(text: str | None) -> str | None:
-    """The properties as they were written; None if they are no JSON object."""
+def json_object(text: str | None) -> str:
+    """The properties as they were written, if they are a JSON object."""
     if text is None:
         return "{}"
     try:
-        return text if isinstance(json.loads(text), dict) else None
+        return text if isinstance(json.loads(text), dict) else Wrong("is no JSON object")
     except ValueError:
-        return None
+        return Wrong("is no valid JSON")
 
 
 def events(row: Row, version: int) -> Row:
@@ -258,11 +264,8 @@ def broken(export: str, sent: Row) -> str | None:
     """Why a row may not be sent; None if it may."""
     if export == "events" and sent["type"] not in {"event", "page", "screen"}:
         return "type is not one of event, page, screen"
-    if export == "events" and sent["data"] is None:
-        return "data is not a JSON object"
-    if export.endswith("attributes") and sent["attribute_value"] is None:
-        return "attribute_value is not valid JSON"
-    return None
+    wrong = (f"{name} {value}" for name, value in sent.items() if isinstance(value, Wrong))
+    return next(wrong, None)
 
 
 def cut_times(sent: Row, unit: str) -> Row:

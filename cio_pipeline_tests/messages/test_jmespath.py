@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cio_pipeline.contracts.message_envelope import SAMPLES
-from cio_pipeline.files.json_text import decoded
 from cio_pipeline.files.message_keys import NoKey, compile_template
 from cio_pipeline.files.message_time import time_context
 from cio_pipeline.files.template_check import check_template
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.json_text import decoded
 
 # jmespath still takes a literal without quotes for a text, and says so.
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")

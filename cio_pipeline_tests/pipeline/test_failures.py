@@ -108,7 +108,7 @@ def test_o1_a_row_that_breaks_the_contract_is_held_back_and_the_others_go_on(
 
     assert (outcome.rows, outcome.quarantined) == (1, 1)
     (entry,) = world.ledger.quarantine.entries()
-    assert (entry.identity, entry.reason) == ('["bad"]', "data is not a JSON object")
+    assert (entry.identity, entry.reason) == ('["bad"]', "data is no valid JSON")
     assert retry_quarantine(world.services)[0].rows == 0
     assert len(world.ledger.quarantine.entries()) == 1
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cio_pipeline.files.json_text import DEEPEST, NotJson, decoded, exact_text, fields
+from cio_pipeline.model.json_text import DEEPEST, NotJson, decoded, exact_text, fields
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

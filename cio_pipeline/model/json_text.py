@@ -1,4 +1,6 @@
-"""JSON as text: what a payload is made of, without a digit or a character changed (C3, M1).
+"""JSON as text: what a payload is made of, without a digit or a character changed (C3, D3, M1).
+
+The one reader of JSON of all feeds, so that a text is JSON for each of them or for none (D24).
 
 `json` reads; this module only keeps what it would throw away: where a field's text begins and
 ends, and the digits of a number.
@@ -8,10 +10,14 @@ import json
 import re
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, Self, TypeAlias
 
 DEEPEST = 10_000
-"""Levels of nesting that are read. Each takes some 100 bytes of a thread's stack."""
+"""Levels of nesting that are read, in every feed. Each takes some 200 bytes of a thread's stack."""
+
+_DEEP_STACK = 16 * 2**20
+"""Bytes. Threads of Polars have 2 MiB, those of macOS 512 KiB, and running out ends the process."""
 
 _MOST_DIGITS = 4300
 """Python refuses to make an integer of more digits."""
@@ -117,14 +123,19 @@ def _value_at(text: str, at: int) -> tuple[Json, int]:
 
 
 def _deep_value_at(text: str, at: int) -> tuple[Json, int]:
-    """With a higher limit of recursion, which is the interpreter's: one thread at a time."""
+    """With a higher limit of recursion and on a stack of its own.
+
+    Limit and size of stacks are the interpreter's: one thread at a time.
+    """
     with _raised:
-        before = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(before, DEEPEST))
+        limit, stack = sys.getrecursionlimit(), threading.stack_size(_DEEP_STACK)
+        sys.setrecursionlimit(max(limit, DEEPEST))
         try:
-            return _DECODER.raw_decode(text, at)
+            with ThreadPoolExecutor(1) as deep:
+                return deep.submit(_DECODER.raw_decode, text, at).result()
         finally:
-            sys.setrecursionlimit(before)
+            sys.setrecursionlimit(limit)
+            threading.stack_size(stack)
 
 
 def _skip(text: str, at: int) -> int:
