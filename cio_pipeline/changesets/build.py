@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from cio_pipeline.changesets.anonymise import anonymised, concerns
+from cio_pipeline.changesets.anonymise import anonymised, without_anonymous
 from cio_pipeline.changesets.quarantine import REASON, is_wrong, reason_expr, rejected
 from cio_pipeline.changesets.reading import Reading
 from cio_pipeline.changesets.rules import RULES
@@ -49,13 +49,16 @@ def build(
     joins: Mapping[str, pl.LazyFrame],
     workspaces: Collection[int],
     floor: datetime | None,
+    anonymous: pl.DataFrame | None = None,
 ) -> Changeset:
     """What an export sends to these workspaces (D1, D3, D4).
 
     `driving` is a snapshot for INITIAL and RETRY, netted changes otherwise. `joins` are snapshots
     of `export.joins` at the upper cut, without tables that do not exist yet. `floor` is
-    the earliest processed_at, inclusive. Rows without a workspace are nobody's: they match no
-    filter and show up neither in `rows` nor in `rejected`. All but initial rows are sorted.
+    the earliest processed_at, inclusive. `anonymous` are people (workspace_id,
+    internal_customer_id) whom later files do not name. Rows without a workspace are nobody's: they
+    match no filter and show up neither in `rows` nor in `rejected`. All but initial rows are
+    sorted.
     """
     served = pl.col("workspace_id").is_in(sorted(workspaces))
     reading = Reading(
@@ -64,12 +67,13 @@ def build(
         mode,
         _TICKS[timestamp_unit],
         {name: table.filter(served) for name, table in joins.items()},
+        None if anonymous is None else anonymous.lazy(),
     )
     rows = _sendable(_recent(driving.filter(served), floor), reading)
+    rows = without_anonymous(rows, reading)
     rows = RULES[export.name](rows, reading)
     total = rows.select(pl.len())
-    if concerns(reading):
-        rows = anonymised(rows, reading)
+    rows = anonymised(rows, reading)
     checked = rows.with_columns(reason_expr(export, version).alias(REASON))
     good = rows.filter(~is_wrong(export, version))
     return Changeset(

@@ -18,7 +18,8 @@ class Reading:
     """One read of one export: contract version, mode, and the joined tables at the upper cut.
 
     `joins` hold the rows of the served workspaces only, of those tables that exist. `tick` is the
-    smallest step of the timestamps that are written.
+    smallest step of the timestamps that are written. `anonymous` are people (workspace_id,
+    internal_customer_id) whom later files do not name; None for nobody.
     """
 
     export: Export
@@ -26,6 +27,7 @@ class Reading:
     mode: Mode
     tick: timedelta
     joins: Mapping[str, pl.LazyFrame] = field(hash=False)
+    anonymous: pl.LazyFrame | None = None
 
     def join(self, table: str) -> pl.LazyFrame:
         """A joined table; an empty one if it does not exist yet."""

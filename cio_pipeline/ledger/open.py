@@ -8,6 +8,7 @@ from cio_pipeline.ledger.changing import SqlChanges
 from cio_pipeline.ledger.connect import describe, make_engine, parse_url
 from cio_pipeline.ledger.cuts import SqlCuts
 from cio_pipeline.ledger.errors import SqlErrors
+from cio_pipeline.ledger.gone import SqlGone
 from cio_pipeline.ledger.history import SqlHistory
 from cio_pipeline.ledger.identity import LedgerMark, mark_of
 from cio_pipeline.ledger.leases import SqlLeases
@@ -32,6 +33,7 @@ class SqlLedger:
     errors: SqlErrors
     manifests: SqlManifests
     quarantine: SqlQuarantine
+    gone: SqlGone
     attempts: SqlAttempts
     breakers: SqlBreakers
     recovery: SqlRecovery
@@ -70,6 +72,7 @@ def open_ledger(url: str) -> SqlLedger:
         errors=SqlErrors(database),
         manifests=SqlManifests(database),
         quarantine=SqlQuarantine(database),
+        gone=SqlGone(database),
         attempts=SqlAttempts(database),
         breakers=SqlBreakers(database),
         recovery=SqlRecovery(database),

@@ -34,6 +34,7 @@ def plan_row(draft: PlanDraft, now: datetime) -> dict[str, Any]:
         "slices": draft.slices,
         "slice_rows": draft.slice_rows,
         "layout": draft.layout,
+        "begun_at": draft.begun,
     }
 
 
@@ -68,6 +69,7 @@ def plan_of(
         slices=row["slices"],
         slice_rows=row["slice_rows"],
         layout=row["layout"],
+        begun=row["begun_at"],
         slice=row["slice"],
         sent=sent or Sent(),
     )

@@ -121,7 +121,9 @@ plans = Table(
     # How many slices were committed.
     Column("slice", Integer, nullable=False, server_default="0"),
     Column("layout", Text, nullable=False, server_default="flat"),
+    Column("begun_at", UtcTime),
     unique_while("state IN ('open', 'sealed')", "one_unfinished_plan", "sync_id", "export"),
+    index_where("mode = 'initial'", "initial_plans", "export", "sync_id"),
     sqlite_autoincrement=True,
 )
 
@@ -133,6 +135,11 @@ def is_unfinished() -> ColumnElement[bool]:
     plans will do, and does not walk through all plans there ever were.
     """
     return plans.c.state.in_([literal_column(f"'{state}'") for state in UNFINISHED])
+
+
+def is_initial() -> ColumnElement[bool]:
+    """Whether a plan is of an initial export; in the statement's text, as above."""
+    return plans.c.mode == literal_column("'initial'")
 
 
 files = Table(
@@ -241,6 +248,15 @@ breakers = Table(
     Column("run", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("message", Text, nullable=False),
+)
+
+gone_people = Table(
+    "gone_people",
+    metadata,
+    Column("workspace_id", BigInteger, primary_key=True, autoincrement=False),
+    # Of the cut that they were gone at.
+    Column("at", UtcTime, primary_key=True, autoincrement=False),
+    Column("people", LargeBinary, nullable=False),
 )
 
 counters = Table(

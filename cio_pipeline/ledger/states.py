@@ -12,6 +12,7 @@ from cio_pipeline.ledger.plan_rows import is_committed, plan_of
 from cio_pipeline.ledger.schema import (
     cuts,
     files,
+    is_initial,
     is_unfinished,
     plans,
     positions,
@@ -19,7 +20,7 @@ from cio_pipeline.ledger.schema import (
     syncs,
 )
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.plans import Plan, Sent, Series
+from cio_pipeline.model.plans import Plan, PlanState, Sent, Series
 from cio_pipeline.model.registry import ExportState, RegisteredSync
 from cio_pipeline.pipeline.ports import Pair
 
@@ -33,6 +34,7 @@ def export_states(
     positions_at = _positions(connection, wanted)
     unfinished = _unfinished(connection, wanted, cuts_by_time)
     used = _sequences(connection, wanted)
+    begun = _begun(connection, wanted)
     return [
         ExportState(
             registered=sync,
@@ -41,6 +43,7 @@ def export_states(
             position=_cut(cuts_by_time, positions_at.get((sync_id, export))),
             open_plan=unfinished.get((sync_id, export)),
             next_sequence=_next(used.get((sync_id, export))),
+            begun=begun.get((sync_id, export)),
         )
         for sync_id, sync in registered.items()
         for export in wanted
@@ -105,6 +108,11 @@ def _sequences(connection: Connection, exports: Sequence[str]) -> dict[Pair, dic
     return found
 
 
+def _begun(connection: Connection, exports: Sequence[str]) -> dict[Pair, datetime]:
+    rows = connection.execute(_FIRST_FILES, {"exports": exports})
+    return {(sync_id, export): at for sync_id, export, at in rows}
+
+
 def _next(used: Mapping[Series, int] | None) -> dict[Series, int]:
     return {series: (used or {}).get(series, 1) for series in Series}
 
@@ -124,6 +132,12 @@ _POSITIONS = current_positions().where(positions.c.export.in_(_EXPORTS))
 _IS_OPEN = and_(plans.c.export.in_(_EXPORTS), is_unfinished())
 _OPEN_PLANS = select(plans).where(_IS_OPEN)
 _NUMBERS = select(sequences).where(sequences.c.export.in_(_EXPORTS))
+_FIRST_FILES = (
+    select(plans.c.sync_id, plans.c.export, func.max(plans.c.upper_at))
+    .join(syncs, and_(syncs.c.id == plans.c.sync_id, syncs.c.generation == plans.c.generation))
+    .where(plans.c.export.in_(_EXPORTS), is_initial(), plans.c.state == PlanState.COMMITTED.value)
+    .group_by(plans.c.sync_id, plans.c.export)
+)
 _REFERRED_TO = select(cuts).where(
     cuts.c.at.in_(
         union(

@@ -245,6 +245,18 @@ VERSION_7 = (
     "INSERT INTO counters (name, value) VALUES ('cuts', 0)",
 )
 
+VERSION_8 = (
+    "ALTER TABLE plans ADD COLUMN begun_at BIGINT",
+    "CREATE INDEX initial_plans ON plans (export, sync_id) WHERE mode = 'initial'",
+    """
+    CREATE TABLE gone_people (
+        workspace_id BIGINT NOT NULL,
+        at BIGINT NOT NULL,
+        people {bytes} NOT NULL,
+        PRIMARY KEY (workspace_id, at)
+    )""",
+)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -253,5 +265,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_5,
     VERSION_6,
     VERSION_7,
+    VERSION_8,
 )
 """Statements of version 1, 2, … in order."""

@@ -40,7 +40,9 @@ class PlanDraft:
     `lower` is None for an initial export. `floor` is the earliest processed_at that is sent where
     an age limit applies (D6, D7). `first` holds the first sequence of each series.
 
-    `layout` says where its files lie (D9).
+    `layout` says where its files lie (D9). `begun` is the time of the cut that the export's first
+    files of this generation were made from: who was gone then stays anonymous (D4). It is None for
+    these first files, and nobody stays anonymous.
 
     An initial export is sent in `slices` of `slice_rows` source rows, one after the other; all
     other plans are one slice, with `slice_rows` None.
@@ -63,6 +65,7 @@ class PlanDraft:
     slices: int = field(default=1, kw_only=True)
     slice_rows: int | None = field(default=None, kw_only=True)
     layout: str = field(default="flat", kw_only=True)
+    begun: datetime | None = field(default=None, kw_only=True)
 
     @property
     def day(self) -> date | None:

@@ -48,7 +48,8 @@ class ExportState:
     """All that decides what a (sync, export) sends next.
 
     `position` is the cut last delivered in this generation. `next_sequence` holds, per series,
-    the lowest number never used (1 at first).
+    the lowest number never used (1 at first). `begun` is the time of the cut that its last initial
+    export was made from, None if there was none in this generation.
     """
 
     registered: RegisteredSync
@@ -57,6 +58,7 @@ class ExportState:
     position: Cut | None
     open_plan: Plan | None
     next_sequence: Mapping[Series, int] = field(hash=False)
+    begun: datetime | None = None
 
     @property
     def sync(self) -> Sync:

@@ -103,7 +103,7 @@ class Proofs:
         courses = self.feed.courses[reader.sync_id, export]
         assert not unfinished(courses)
         rows = self.buckets[reader.sync_id].rows(export)
-        wrong = [differences(self.feed.source, reader, export, c.position, rows) for c in courses]
+        wrong = [differences(self.feed.source, reader, export, c, rows) for c in courses]
         assert not all(wrong), wrong
 
 

@@ -16,6 +16,7 @@ from cio_pipeline_tests.convergence.sending import (
     Frozen,
     Plan,
     Reader,
+    Span,
     bare,
     off_for,
     planned,
@@ -31,13 +32,15 @@ class Course:
     """One thing that may have come of a (sync, export).
 
     `position` is the end of the window last delivered; `sent` counts all rows; `held` are the rows
-    held back, with the reason; `plan` is what a crash left unfinished.
+    held back, with the reason; `plan` is what a crash left unfinished; `begun` is the end of the
+    window whose first files it was sent.
     """
 
     position: datetime | None = None
     sent: frozenset[tuple[Frozen, int]] = frozenset()
     held: frozenset[tuple[Key, str]] = frozenset()
     plan: Plan | None = None
+    begun: datetime | None = None
 
     def finished(self) -> "Course":
         """The plan is carried out: its rows are sent, and no longer held back."""
@@ -46,7 +49,8 @@ class Course:
         sent = Counter(dict(self.sent)) + Counter(self.plan.rows)
         delivered = {identity for _, identity, _ in self.plan.rows}
         still = {(key, why) for key, why in self.held if key not in delivered}
-        return Course(self.plan.at, frozenset(sent.items()), self.plan.held | still)
+        begun = self.plan.at if self.plan.initial else self.begun
+        return Course(self.plan.at, frozenset(sent.items()), self.plan.held | still, begun=begun)
 
     def through(self, plan: Plan) -> list["Course"]:
         """What a run makes of it: the plan is frozen, then carried out."""
@@ -143,7 +147,7 @@ class Feed:
             return [*steps, replace(done, position=run.end)]
         if not self._in_lane(reader, export, done.position, run.lane):
             return steps
-        return [*steps, *done.through(self._plan(reader, export, done.position, run.end))]
+        return [*steps, *done.through(self._plan(reader, export, done, run.end))]
 
     def _due(self, reader: Reader, export: str, position: datetime | None, end: datetime) -> bool:
         """Whether a window is work; one that ended before a sync or an export came on is none."""
@@ -170,9 +174,9 @@ class Feed:
         first_or_again = position is None or self._resumed(reader, export, position)
         return first_or_again == (lane == "initial")
 
-    def _plan(self, reader: Reader, export: str, position: datetime | None, end: datetime) -> Plan:
+    def _plan(self, reader: Reader, export: str, course: Course, end: datetime) -> Plan:
         """All history up to a window's end, or the changes since a position (D6, D7)."""
-        since = None
+        since, position = None, course.position
         if position is None or not self.source.count(export, position):
             rows = self.source.history(export, end)
             since = end - MONTH
@@ -184,7 +188,8 @@ class Feed:
         initial = not self.source.count(export, position)
         if export in RECENT and since is not None:
             rows = [(what, key, row) for what, key, row in rows if row["processed_at"] >= since]
-        plan = planned(self.source, reader, export, rows, end, initial=initial)
+        span = Span(None if initial else course.begun, position, end)
+        plan = planned(self.source, reader, export, rows, span, initial=initial)
         return replace(plan, first=position is None)
 
     def _retry(self, reader: Reader, export: str, course: Course) -> tuple[list[Course], bool]:
@@ -199,6 +204,7 @@ class Feed:
             wanted = {key for key, _ in done.held}
             now = self.source.rows(export, done.position)
             rows = [("held", key, row) for key, row in now.items() if key in wanted]
-            plan = planned(self.source, reader, export, rows, done.position, initial=False)
+            span = Span(done.begun, done.position, done.position)
+            plan = planned(self.source, reader, export, rows, span, initial=False)
             steps += done.through(plan)
         return steps, not unsure

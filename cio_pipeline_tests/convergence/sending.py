@@ -63,6 +63,17 @@ class Plan:
     held: frozenset[tuple[Key, str]]
     first: bool = False
     """Whether nothing was planned before it: it is the business of the initial lane."""
+    initial: bool = False
+    """Whether it sends all history."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Windows' ends: of the first files, of what was delivered last, and of what is sent now."""
+
+    begun: datetime | None
+    lower: datetime | None
+    end: datetime
 
 
 def planned(
@@ -70,7 +81,7 @@ def planned(
     reader: Reader,
     export: str,
     rows: Iterable[tuple[str, Key, Row]],
-    end: datetime,
+    span: Span,
     *,
     initial: bool,
 ) -> Plan:
@@ -78,13 +89,18 @@ def planned(
 
     Each row comes with what it is: new, changed, removed, or held back earlier.
     """
+    end = span.end
     sent: list[Frozen] = []
     held: set[tuple[Key, str]] = set()
     for what, key, row in rows:
         if row["workspace_id"] != reader.workspace:
             continue
+        anonymous = _stays_anonymous(source, export, row, span)
+        if anonymous and export in {"people", "attributes"}:
+            continue
         out = _meaning(source, reader, export, row, end)
-        if (initial or what == "held") and _of_somebody_gone(source, export, row, end):
+        history = initial or what == "held"
+        if anonymous or (history and _of_somebody_gone(source, export, row, end)):
             out = anonymised(export, reader.version, out)
         out = cut_times(out, reader.unit)
         why = broken(export, out)
@@ -92,7 +108,7 @@ def planned(
             sent.append((series(export, what, row, initial=initial), key, frozen(out)))
         else:
             held.add((key, why))
-    return Plan(end, tuple(sent), frozenset(held))
+    return Plan(end, tuple(sent), frozenset(held), initial=initial)
 
 
 def _meaning(source: Timeline, reader: Reader, export: str, row: Row, end: datetime) -> Row:
@@ -119,10 +135,34 @@ def _of_somebody_gone(source: Timeline, export: str, row: Row, end: datetime) ->
     """
     if export not in PERSONAL or not source.count("people", end):
         return False
-    if row["internal_customer_id"] is None:
-        return False
+    return row["internal_customer_id"] is not None and not _is_current(source, row, end)
+
+
+def _is_current(source: Timeline, row: Row, end: datetime) -> bool:
+    """Whether the person that a row is about is a current one at a window's end."""
     person = source.rows("people", end).get((row["workspace_id"], row["internal_customer_id"]))
-    return person is None or is_gone(person)
+    return person is not None and not is_gone(person)
+
+
+def _stays_anonymous(source: Timeline, export: str, row: Row, span: Span) -> bool:
+    """D4: whether a row is about somebody who was gone before the first files and is gone now.
+
+    Of the people themselves, whoever was there at the last delivery must be told to be gone.
+    """
+    if export not in {*PERSONAL, "people", "attributes"} or span.begun is None:
+        return False
+    if row["internal_customer_id"] is None or not source.count("people", span.end):
+        return False
+    ends = [span.lower, span.end] if export == "people" else [span.end]
+    if any(_is_current(source, row, end) for end in ends if end is not None):
+        return False
+    return was_gone(source, (row["workspace_id"], row["internal_customer_id"]), span.begun)
+
+
+def was_gone(source: Timeline, person: Key, begun: datetime) -> bool:
+    """Whether somebody was deleted or suppressed when first files were made."""
+    then = source.rows("people", begun).get(person)
+    return then is not None and is_gone(then)
 
 
 def exports_of(version: int) -> set[str]:

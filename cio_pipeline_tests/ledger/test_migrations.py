@@ -31,7 +31,7 @@ from cio_pipeline_tests.ledger.build import (
 )
 
 BETA = ("beta", "people")
-NEW_SINCE_VERSION_1 = {"slices", "slice_rows", "slice", "layout"}
+NEW_SINCE_VERSION_1 = {"slices", "slice_rows", "slice", "layout", "begun_at"}
 
 SECOND = (
     "ALTER TABLE syncs ADD COLUMN note TEXT",

@@ -148,3 +148,26 @@ def test_attempts_are_counted_per_lane_and_key(ledger: SqlLedger):
     assert ledger.attempts.next("initial", "w1", at(9)) == 1
     assert ledger.attempts.counts("tick", ["w1", "w2"]) == {"w1": (3, at(2))}
     assert ledger.attempts.counts("tick", []) == {}
+
+
+# --- who was gone ----------------------------------------------------------------------------
+
+
+def test_d4_who_was_gone_is_kept_once_per_workspace_and_cut(ledger: SqlLedger):
+    ids = ["ada", 'b"o\\b', "\u00e9\n"]
+    ledger.gone.keep(at(1), {1: ids, 2: []})
+    ledger.gone.keep(at(1), {1: ["somebody else"], 3: ["cid"]})
+    ledger.gone.keep(at(2), {1: ["dan"]})
+
+    assert set(ledger.gone.kept(at(1), [1, 2, 4])) == {1, 2}
+    assert ledger.gone.of([(1, at(1)), (2, at(1)), (4, at(1))]) == {1: sorted(ids), 2: []}
+    assert ledger.gone.of([(1, at(2)), (3, at(1))]) == {1: ["dan"], 3: ["cid"]}
+    assert ledger.gone.of([]) == {}
+
+
+def test_d4_a_state_tells_when_its_first_files_were_made(ledger: SqlLedger):
+    assert state(ledger).begun is None
+    lease = claim(ledger)
+    deliver(ledger, lease, 1)
+    deliver(ledger, lease, 2)
+    assert state(ledger).begun == at(1)

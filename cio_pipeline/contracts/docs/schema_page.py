@@ -37,8 +37,9 @@ order of the source's tables: there, and between plain and `chngs` files, go by 
 **Refers to** names the export that the value can be joined with. It is documentation; nothing
 enforces it.
 
-**Personal** columns are emptied in a first export for people who are already deleted or suppressed:
-null, or the empty string, `{{}}` or an empty list where the column is Required.
+**Personal** columns are emptied in a first export for people who are already deleted or suppressed,
+and in all later files for as long as they are: null, or the empty string, `{{}}` or an empty list
+where the column is Required. Exports that hold nothing else of them leave such rows out.
 """
 
 _FIRST = {

@@ -12,6 +12,7 @@ from cio_pipeline.files.encode import Encoded, SpooledFile, encode
 from cio_pipeline.files.names import FileName, render_key
 from cio_pipeline.model.plans import Mode, Plan, SealedFile
 from cio_pipeline.pipeline.feeds.maker import Maker
+from cio_pipeline.pipeline.planning.anonymous import remember_gone
 from cio_pipeline.pipeline.planning.cohorts import Cohort, changeset_of
 from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.pipeline.services import Services
@@ -28,6 +29,7 @@ def encode_exports(
 ) -> Encoded:
     """See `maker.Encode`."""
     model = cohort.model
+    remember_gone(services.source, services.ledger, cohort.export, model, cohort.workspaces)
     changeset = changeset_of(services.source, services.ledger, cohort, part, retried)
     encoded = encode(
         changeset.rows,

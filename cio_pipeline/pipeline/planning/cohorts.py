@@ -1,7 +1,8 @@
 """Cohorts: plans that one scan of the source serves, whatever the number of workspaces."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Generic, TypeVar
 
@@ -17,6 +18,7 @@ from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.changes import CHANGE, NEW, VERSION
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
+from cio_pipeline.pipeline.planning.anonymous import stay_anonymous
 from cio_pipeline.pipeline.ports import Ledger, Source, TableSlice
 
 INITIAL_WORKSPACES = 200
@@ -61,11 +63,30 @@ def cohorts_of(plans: Iterable[P]) -> list[Cohort[P]]:
 def _portions(plans: list[P]) -> Iterable[list[P]]:
     """The plans as they are, initial ones for so many workspaces at a time."""
     if plans[0].mode is not Mode.INITIAL:
-        return [plans]
+        return _begun_alike(plans)
     workspaces = sorted({plan.workspace_id for plan in plans})
     starts = range(0, len(workspaces), INITIAL_WORKSPACES)
     portions = [set(workspaces[start : start + INITIAL_WORKSPACES]) for start in starts]
     return [[plan for plan in plans if plan.workspace_id in some] for some in portions]
+
+
+def _begun_alike(plans: list[P]) -> Iterable[list[P]]:
+    """The plans so that those of a workspace began alike: else they differ in whom they name."""
+    layers: list[dict[int, datetime | None]] = []
+    found: list[list[P]] = []
+    for plan in plans:
+        fits = (at for at, one in enumerate(layers) if _fits(one, plan))
+        place = next(fits, len(layers))
+        if place == len(layers):
+            layers.append({})
+            found.append([])
+        layers[place][plan.workspace_id] = plan.begun
+        found[place].append(plan)
+    return found
+
+
+def _fits(begun: Mapping[int, datetime | None], plan: PlanDraft) -> bool:
+    return begun.get(plan.workspace_id, plan.begun) == plan.begun
 
 
 def _likeness(plan: PlanDraft) -> tuple[str, ...]:
@@ -98,6 +119,7 @@ def changeset_of(
     if plan.mode is Mode.RETRY:
         wanted = _in_quarantine(ledger, cohort) if retried is None else retried
         driving = _only(cohort, driving, wanted)
+    anonymous = stay_anonymous(source, ledger, export, cohort.plans, driving)
     joins = {
         name: _at(source, name, plan.upper) for name in export.joins if name in plan.upper.tables
     }
@@ -110,6 +132,7 @@ def changeset_of(
         joins=joins,
         workspaces=cohort.workspaces,
         floor=plan.floor,
+        anonymous=anonymous,
     )
 
 

@@ -167,6 +167,8 @@ def draft(state: ExportState, mode: Mode, upper: Cut, floor: datetime | None = N
         rows_per_file=export.rows_per_file,
         fingerprint=fingerprint_of(sync, export),
         layout=sync.layout,
+        # Where no first files are known of, as in a rebuilt ledger, nobody is remembered either.
+        begun=None if mode is Mode.INITIAL else state.begun or state.registered.created_at,
     )
 
 

@@ -11,7 +11,13 @@ from cio_pipeline.pipeline.ports.destination import (
     Permission,
 )
 from cio_pipeline.pipeline.ports.ledger import Ledger
-from cio_pipeline.pipeline.ports.sent import KnownObject, Manifests, Quarantine, QuarantineEntry
+from cio_pipeline.pipeline.ports.sent import (
+    Gone,
+    KnownObject,
+    Manifests,
+    Quarantine,
+    QuarantineEntry,
+)
 from cio_pipeline.pipeline.ports.source import Source, TableSlice
 from cio_pipeline.pipeline.ports.syncs import Breakers, Changes, History, Registry
 from cio_pipeline.pipeline.ports.units import Clock, Pair
@@ -26,6 +32,7 @@ __all__ = [
     "Destination",
     "Destinations",
     "Errors",
+    "Gone",
     "History",
     "KnownObject",
     "Leases",

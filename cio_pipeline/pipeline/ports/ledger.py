@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from cio_pipeline.pipeline.ports.recovery import Recovery
-from cio_pipeline.pipeline.ports.sent import Manifests, Quarantine
+from cio_pipeline.pipeline.ports.sent import Gone, Manifests, Quarantine
 from cio_pipeline.pipeline.ports.syncs import Breakers, Changes, History, Registry
 from cio_pipeline.pipeline.ports.work import Attempts, Cuts, Errors, Leases, Plans
 
@@ -54,6 +54,11 @@ class Ledger(Protocol):
     @property
     def quarantine(self) -> Quarantine:
         """What was held back."""
+        ...
+
+    @property
+    def gone(self) -> Gone:
+        """Who stays anonymous."""
         ...
 
     @property

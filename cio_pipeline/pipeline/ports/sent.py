@@ -1,6 +1,6 @@
 """What was sent and listed, and what was held back."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -99,4 +99,23 @@ class Quarantine(Protocol):
         self, sync_ids: Collection[str] | None = None, state: str | None = "open"
     ) -> Sequence[QuarantineEntry]:
         """Entries by sync, export and identity."""
+        ...
+
+
+class Gone(Protocol):
+    """Who was gone at the cuts that first files were made from (D4)."""
+
+    def keep(self, at: datetime, people: Mapping[int, Collection[str]]) -> None:
+        """Remember who was gone at a cut, by workspace; what is remembered already stays."""
+        ...
+
+    def kept(self, at: datetime, workspaces: Collection[int]) -> Collection[int]:
+        """Those of the workspaces whose gone people are remembered."""
+        ...
+
+    def of(self, wanted: Iterable[tuple[int, datetime]]) -> Mapping[int, Collection[str]]:
+        """Who was gone, by workspace, each at its cut; what is not remembered is left out.
+
+        `wanted` has each workspace once.
+        """
         ...

@@ -1,6 +1,7 @@
 """Plans as a chain of manifests tells them: what was sent, and what was under way."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
@@ -87,11 +88,18 @@ def listed_plans(chain: BucketChain, first: int, cuts: Mapping[datetime, Cut]) -
     """
     found: list[ListedPlan] = []
     reached: dict[tuple[str, int], datetime] = {}
+    begun: dict[tuple[str, int], datetime] = {}
     for manifest, _ in chain.manifests:
         for plan in _plans(chain.sync, manifest, reached, cuts):
+            pair = plan.draft.export, plan.draft.generation
+            if plan.draft.mode is Mode.INITIAL:
+                begun[pair] = plan.draft.upper.at
+            else:
+                draft = replace(plan.draft, begun=begun.get(pair))
+                plan = replace(plan, draft=draft)  # noqa: PLW2901 - the same plan, more told
             if manifest.ordinal >= first:
                 found.append(plan)
-            reached[plan.draft.export, plan.draft.generation] = plan.draft.upper.at
+            reached[pair] = plan.draft.upper.at
         for status in manifest.exports:
             if status.position is not None:
                 reached[status.export, manifest.generation] = status.position

@@ -1,0 +1,68 @@
+"""Who was gone when exports began: they stay anonymous (D4)."""
+
+import json
+import zlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from cio_pipeline.ledger.bulk import chunks, insert_missing
+from cio_pipeline.ledger.columns import microseconds
+from cio_pipeline.ledger.given import as_given, rows_given
+from cio_pipeline.ledger.schema import gone_people
+from cio_pipeline.ledger.transactions import Database
+
+_C = gone_people.c
+_WANTED = rows_given((_C.workspace_id, _C.at), "wanted")
+_KEPT = select(_C.workspace_id).where(_WANTED)
+_OF = select(gone_people).where(_WANTED)
+_AT_A_TIME = 100
+"""Workspaces in one statement: each may have many people."""
+
+
+@dataclass(frozen=True)
+class SqlGone:
+    """People by workspace and cut; fulfils `pipeline.ports.Gone`.
+
+    Those of a workspace are one value: nobody is ever added, and they are asked for together.
+    """
+
+    database: Database
+
+    def keep(self, at: datetime, people: Mapping[int, Collection[str]]) -> None:
+        """Remember who was gone at a cut, by workspace; what is remembered already stays."""
+        rows = [
+            {"workspace_id": workspace, "at": at, "people": _packed(ids)}
+            for workspace, ids in people.items()
+        ]
+
+        def work(connection: Connection) -> None:
+            for chunk in chunks(rows, _AT_A_TIME):
+                insert_missing(connection, gone_people, chunk)
+
+        self.database.write(work)
+
+    def kept(self, at: datetime, workspaces: Collection[int]) -> Collection[int]:
+        """Those of the workspaces whose gone people are remembered."""
+        given = _given((workspace, at) for workspace in workspaces)
+        return set(self.database.read(lambda c: c.scalars(_KEPT, given).all()))
+
+    def of(self, wanted: Iterable[tuple[int, datetime]]) -> Mapping[int, Collection[str]]:
+        """Who was gone, by workspace, each at its cut; what is not remembered is left out."""
+        given = _given(wanted)
+        rows = self.database.read(lambda c: c.execute(_OF, given).all())
+        return {workspace: _unpacked(people) for workspace, _, people in rows}
+
+
+def _given(wanted: Iterable[tuple[int, datetime]]) -> dict[str, str]:
+    return {"wanted": as_given([(workspace, microseconds(at)) for workspace, at in wanted])}
+
+
+def _packed(people: Collection[str]) -> bytes:
+    return zlib.compress(json.dumps(sorted(people)).encode())
+
+
+def _unpacked(packed: bytes) -> list[str]:
+    return list(json.loads(zlib.decompress(packed)))

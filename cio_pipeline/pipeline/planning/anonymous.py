@@ -1,0 +1,105 @@
+"""Whom a plan may not name (D4): people gone when its export's first files were made, and still.
+
+Who that was is remembered in the ledger, per workspace and cut, when the first files are made:
+the source need not keep that version, and later plans look only for the people of their own rows.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+
+import polars as pl
+
+from cio_pipeline.changesets.anonymise import about_people
+from cio_pipeline.changesets.people import PERSON, is_gone
+from cio_pipeline.contracts.declare import Export
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.files.fit import Shape, named_errors
+from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.plans import Mode, PlanDraft
+from cio_pipeline.pipeline.ports import Ledger, Source
+
+PEOPLE = SOURCE_TABLES["people"]
+_WORKSPACE, _ID = PERSON
+_SCHEMA = {_WORKSPACE: pl.Int64(), _ID: pl.String()}
+
+
+def remember_gone(
+    source: Source, ledger: Ledger, export: Export, plan: PlanDraft, workspaces: Collection[int]
+) -> None:
+    """Keep who is gone at the cut that the first files of an export are made from, once.
+
+    Raises the source's errors.
+    """
+    if plan.mode is not Mode.INITIAL or not about_people(export):
+        return
+    at = plan.upper.at
+    new = sorted(set(workspaces) - set(ledger.gone.kept(at, workspaces)))
+    if not new:
+        return
+    gone: dict[int, list[str]] = {workspace: [] for workspace in new}
+    if PEOPLE.name in plan.upper.tables:
+        rows = _people(source, plan.upper).filter(is_gone(), pl.col(_WORKSPACE).is_in(new))
+        for workspace, person in _collected(rows, plan, export).iter_rows():
+            gone[workspace].append(person)
+    ledger.gone.keep(at, gone)
+
+
+def stay_anonymous(
+    source: Source,
+    ledger: Ledger,
+    export: Export,
+    plans: Collection[PlanDraft],
+    changes: pl.LazyFrame,
+) -> pl.DataFrame | None:
+    """The people (PERSON) of some changes whom plans of one cohort may not name; None for nobody.
+
+    A change of the people's own rows concerns readers as soon as it begins or ends with a current
+    person: so they are named then. Raises the source's errors.
+    """
+    begun = {plan.workspace_id: plan.begun for plan in plans if plan.begun is not None}
+    plan = next(iter(plans))
+    if not begun or not about_people(export) or PEOPLE.name not in plan.upper.tables:
+        return None
+    served = changes.filter(pl.col(_WORKSPACE).is_in(sorted(begun)))
+    asked = _collected(served, plan, export)
+    gone, unsure = _gone_then(ledger, begun, asked)
+    if not unsure.is_empty():
+        rows = _people(source, plan.upper, unsure).filter(is_gone())
+        gone = pl.concat([gone, _collected(rows, plan, export)])
+    own = export.source == PEOPLE.name
+    for cut in (plan.lower, plan.upper) if own else (plan.upper,):
+        if cut is not None and not gone.is_empty():
+            current = _people(source, cut, gone).filter(~is_gone())
+            gone = gone.join(_collected(current, plan, export), on=PERSON, how="anti")
+    return None if gone.is_empty() else gone
+
+
+def _gone_then(
+    ledger: Ledger, begun: Mapping[int, datetime], asked: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Those among some people who were gone when their export began, and those who may have been.
+
+    Nothing is remembered of workspaces whose ledger was lost, or is older than this rule.
+    """
+    workspaces = asked[_WORKSPACE].unique().to_list()
+    known = ledger.gone.of((workspace, begun[workspace]) for workspace in workspaces)
+    remembered = pl.DataFrame(list(_pairs(known)), schema=_SCHEMA, orient="row")
+    gone = asked.join(remembered, on=PERSON, how="semi")
+    return gone, asked.filter(~pl.col(_WORKSPACE).is_in(list(known)))
+
+
+def _pairs(people: Mapping[int, Collection[str]]) -> Iterator[tuple[int, str]]:
+    return ((workspace, person) for workspace, ids in people.items() for person in ids)
+
+
+def _people(source: Source, cut: Cut, among: pl.DataFrame | None = None) -> pl.LazyFrame:
+    """All people at a cut, or only those `among` some."""
+    people = source.snapshot(PEOPLE, cut.table(PEOPLE.name))
+    return people if among is None else people.join(among.lazy(), on=PERSON, how="semi")
+
+
+def _collected(people: pl.LazyFrame, plan: PlanDraft, export: Export) -> pl.DataFrame:
+    found = people.select(PERSON).drop_nulls().unique()
+    shape = Shape(export, plan.version, plan.timestamp_unit, plan.rows_per_file)
+    with named_errors(found, shape):
+        return found.collect(engine="streaming")
