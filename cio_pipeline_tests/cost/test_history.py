@@ -11,7 +11,8 @@ from cio_pipeline_tests.cost.counting import data_files, fill, small_world
 
 WORKSPACES = 3
 CHANGED = 10
-SMALL, LARGE = 10, 20_000
+SMALL, LARGE = 10, 20_010
+"""So that none of the people who are changed was gone before: their change would not be sent."""
 
 
 def changeset(root: Path, table: str, history: int) -> Opened:

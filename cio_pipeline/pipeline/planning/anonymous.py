@@ -14,6 +14,7 @@ from cio_pipeline.changesets.people import PERSON, is_gone
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.fit import Shape, named_errors
+from cio_pipeline.model.changes import CHANGE, DELETED
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Mode, PlanDraft
 from cio_pipeline.pipeline.ports import Ledger, Source
@@ -54,11 +55,15 @@ def stay_anonymous(
     """The people (PERSON) of some changes whom plans of one cohort may not name; None for nobody.
 
     A change of the people's own rows concerns readers as soon as it begins or ends with a current
-    person: so they are named then. Raises the source's errors.
+    person: so they are named then. A retry of such rows sends what was news when it was held back.
+    Raises the source's errors.
     """
+    own = export.source == PEOPLE.name
     begun = {plan.workspace_id: plan.begun for plan in plans if plan.begun is not None}
     plan = next(iter(plans))
     if not begun or not about_people(export) or PEOPLE.name not in plan.upper.tables:
+        return None
+    if own and plan.mode is Mode.RETRY:
         return None
     served = changes.filter(pl.col(_WORKSPACE).is_in(sorted(begun)))
     asked = _collected(served, plan, export)
@@ -66,11 +71,13 @@ def stay_anonymous(
     if not unsure.is_empty():
         rows = _people(source, plan.upper, unsure).filter(is_gone())
         gone = pl.concat([gone, _collected(rows, plan, export)])
-    own = export.source == PEOPLE.name
-    for cut in (plan.lower, plan.upper) if own else (plan.upper,):
-        if cut is not None and not gone.is_empty():
-            current = _people(source, cut, gone).filter(~is_gone())
-            gone = gone.join(_collected(current, plan, export), on=PERSON, how="anti")
+    if own:
+        now = served.filter(pl.col(CHANGE) != DELETED, ~is_gone())
+        gone = gone.join(_collected(now, plan, export), on=PERSON, how="anti")
+    cut = plan.lower if own else plan.upper
+    if cut is not None and not gone.is_empty():
+        current = _people(source, cut, gone).filter(~is_gone())
+        gone = gone.join(_collected(current, plan, export), on=PERSON, how="anti")
     return None if gone.is_empty() else gone
 
 
