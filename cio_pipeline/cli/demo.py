@@ -1,5 +1,6 @@
 """`cio-pipeline demo`: a simulated platform, exported and verified from end to end."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,23 +45,23 @@ syncs:
     workspace_id: 1
     version: 5
     owner: data@acme.example
-    destination: {{type: local, path: {bucket}/acme-v5}}
+    destination: {{type: local, path: "{bucket}/acme-v5"}}
   - id: beta-v4
     workspace_id: 2
     version: 4
     owner: data@beta.example
-    destination: {{type: local, path: {bucket}/beta-v4}}
+    destination: {{type: local, path: "{bucket}/beta-v4"}}
   - id: acme-calls
     workspace_id: 1
     feed: calls
     owner: data@acme.example
-    destination: {{type: local, path: {bucket}/acme-calls}}
+    destination: {{type: local, path: "{bucket}/acme-calls"}}
   - id: acme-messages
     workspace_id: 1
     feed: messages
     owner: data@acme.example
     key_template: "join('/', [metadata.objectName, time.date, metadata.\\"event-id\\"])"
-    destination: {{type: local, path: {bucket}/acme-messages}}
+    destination: {{type: local, path: "{bucket}/acme-messages"}}
 """
 
 SIDE_BY_SIDE = 6
@@ -158,7 +159,7 @@ def _simulate(place: Place, size: str, seed: int, chosen: list[Window]) -> None:
 
 
 def _apply(place: Place, first: Window, syncs: Path | None) -> None:
-    text = syncs.read_text("utf-8") if syncs else SYNCS.format(bucket=place.bucket)
+    text = syncs.read_text("utf-8") if syncs else own_syncs(place.bucket)
     place.syncs.write_text(text, encoding="utf-8")
     base = Path.cwd()
     applied = apply_syncs(
@@ -168,6 +169,11 @@ def _apply(place: Place, first: Window, syncs: Path | None) -> None:
         first.start,
     )
     CONSOLE.print(f"Applied {len(applied)} syncs from {place.syncs}.")
+
+
+def own_syncs(bucket: Path) -> str:
+    """The demo's sync file for a folder of buckets, whatever that is called."""
+    return SYNCS.format(bucket=json.dumps(str(bucket), ensure_ascii=False)[1:-1])
 
 
 def _export(chosen: list[Window]) -> None:

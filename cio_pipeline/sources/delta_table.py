@@ -12,17 +12,23 @@ from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import SourceGone, TableReplaced
 from cio_pipeline.sources.delta_log import CommitLog
 from cio_pipeline.sources.errors import translate
-from cio_pipeline.sources.places import for_deltalake, local_path
+from cio_pipeline.sources.places import for_deltalake, local_path, require_usable
 
 NEW_SOURCE = "Create the tables with `cio-pipeline source init`, or correct CIO_SOURCE."
 
 
 @dataclass(frozen=True)
 class DeltaTables:
-    """A folder, local or in a store, that holds one Delta table per source table."""
+    """A folder, local or in a store, that holds one Delta table per source table.
+
+    Raises InvalidConfig for a place that deltalake cannot use.
+    """
 
     uri: str
     storage_options: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        require_usable(self.uri)
 
     def location(self, table: str) -> str:
         """Where a table is, as deltalake takes it."""

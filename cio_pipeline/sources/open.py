@@ -5,7 +5,6 @@ from urllib.parse import urlparse
 
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.sources.delta import DeltaSource
-from cio_pipeline.sources.places import require_usable
 
 _PREFIX = "delta:"
 _FORMS = "Write delta:<folder>, delta:s3://<bucket>/<path> or delta:abfss://<container>@<account>.dfs.core.windows.net/<path>."
@@ -22,14 +21,13 @@ def open_source(spec: str, environment: Mapping[str, str] | None = None) -> Delt
 
 
 def source_uri(spec: str) -> str:
-    """The place in `delta:<uri>`; raises InvalidConfig for anything else, or an unusable one."""
+    """The place in `delta:<uri>`; raises InvalidConfig for anything else."""
     uri = spec.removeprefix(_PREFIX).rstrip("/")
     if not spec.startswith(_PREFIX) or not uri:
         raise InvalidConfig("The source is not of the form delta:<uri>.", _FORMS)
     scheme = urlparse(uri).scheme if "://" in uri else ""
     if scheme not in {"", "file", *_OPTIONS}:
         raise InvalidConfig(f"Sources at {scheme}:// cannot be read.", _FORMS)
-    require_usable(uri)
     return uri
 
 
