@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from benchmarks.report import Report
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.destinations.local import LocalFolder
@@ -75,8 +77,7 @@ def _prepared(home: Path, bodies: list[bytes]) -> Services:
     lines = home / "messages.ndjson"
     lines.write_bytes(b"".join(_line(n, body) for n, body in enumerate(bodies)))
     read = MessageLines(1, NOON)
-    read.read(lines)
-    commit(source, table, read.frame(), NOON + timedelta(minutes=1))
+    commit(source, table, pl.concat(read.read(lines)), NOON + timedelta(minutes=1))
     config: dict[str, Any] = {"id": "a", "workspace_id": 1, "feed": "messages"}
     place = {"type": "local", "path": str(home / "bucket")}
     sync = Sync.model_validate({**config, "destination": place})

@@ -1,10 +1,11 @@
 """`cio-pipeline sync key-preview`: the key that a message would get (M2)."""
 
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +19,7 @@ from cio_pipeline.files.template_check import check_template
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.json_text import NotJson, fields
 from cio_pipeline.model.windows import Feed
+from cio_pipeline.sources.json_lines import BadLine
 from cio_pipeline.sources.message_lines import MessageLines
 from cio_pipeline.wiring import now
 
@@ -48,7 +50,7 @@ def key_preview(
     """
     text = template or _template_of(sync_id)
     warnings, compiled = check_template(text), compile_template(text)
-    found = _previewed(compiled, _read(message))
+    found = _previewed(compiled, *_read(message))
     if as_json:
         keys = [asdict(one) for one in found]
         print_json({"template": text, "warnings": warnings, "messages": keys})
@@ -72,14 +74,15 @@ def _template_of(sync_id: str | None) -> str:
     return sync.key_template or DEFAULT_KEY_TEMPLATE
 
 
-def _read(name: str) -> MessageLines:
+def _read(name: str) -> tuple[list[dict[str, Any]], list[BadLine]]:
     try:
         content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise InvalidConfig(f"{name} cannot be read: {error.strerror}.") from error
     lines = MessageLines(0, now())
-    lines.read_from("stdin" if name == "-" else Path(name).name, BytesIO(_on_one_line(content)))
-    return lines
+    told = "stdin" if name == "-" else Path(name).name
+    rows = list(lines.rows_of(told, BytesIO(_on_one_line(content))))
+    return rows, lines.bad
 
 
 def _on_one_line(content: bytes) -> bytes:
@@ -91,14 +94,16 @@ def _on_one_line(content: bytes) -> bytes:
     return content.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
-def _previewed(template: KeyTemplate, lines: MessageLines) -> list[PreviewedKey]:
+def _previewed(
+    template: KeyTemplate, rows: Iterable[Mapping[str, Any]], left_out: Iterable[BadLine]
+) -> list[PreviewedKey]:
     found: list[PreviewedKey] = []
-    for row in lines.rows:
+    for row in rows:
         id_, timestamp = row["message_id"], row["timestamp"]
         try:
             one = as_object(read_message(id_, timestamp, row["metadata"], row["payload"]), template)
             found.append(PreviewedKey(id_, one.key, dict(one.metadata), None))
         except NoObject as error:
             found.append(PreviewedKey(id_, None, {}, str(error)))
-    bad = [PreviewedKey(f"line {one.line}", None, {}, one.reason) for one in lines.bad]
+    bad = [PreviewedKey(f"line {one.line}", None, {}, one.reason) for one in left_out]
     return [*found, *bad]

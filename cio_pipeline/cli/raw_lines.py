@@ -79,11 +79,8 @@ def load_lines(table: SourceTable, files: Sequence[Path], into: Into) -> Loaded:
         version, known = _append(table, _of_all(calls, files), _CALL, into)
         return Loaded(calls.rows - known, version, calls.bad, known)
     messages = MessageLines(into.workspace_id, into.received)
-    for file in files:
-        messages.read(file)
-    rows = messages.frame()
-    version, known = _append(table, iter([rows]), _MESSAGE, into)
-    return Loaded(rows.height - known, version, messages.bad, known)
+    version, known = _append(table, _of_all(messages, files), _MESSAGE, into)
+    return Loaded(messages.rows - known, version, messages.bad, known)
 
 
 def show_left_out(bad: Sequence[BadLine]) -> None:
@@ -95,9 +92,9 @@ def show_left_out(bad: Sequence[BadLine]) -> None:
         print_table(f"Left out: {len(bad)}", ("file", "line", "reason"), rows)
 
 
-def _of_all(calls: CallLines, files: Sequence[Path]) -> Iterator[pl.DataFrame]:
+def _of_all(lines: CallLines | MessageLines, files: Sequence[Path]) -> Iterator[pl.DataFrame]:
     for file in files:
-        yield from calls.read(file)
+        yield from lines.read(file)
 
 
 def _append(

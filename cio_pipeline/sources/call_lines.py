@@ -20,11 +20,8 @@ from cio_pipeline.files.call_times import time_of
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.json_text import NotJson, decoded, fields
+from cio_pipeline.sources.batches import in_batches
 from cio_pipeline.sources.json_lines import BadLine, numbered_lines
-
-BATCH_ROWS = 10_000
-BATCH_CHARACTERS = 32 * 2**20
-"""A batch is full at so many rows, or at so many characters of payload."""
 
 _SCHEMA = source_schema(SOURCE_TABLES["calls"])
 
@@ -56,23 +53,15 @@ class CallLines:
 
     def read_from(self, name: str, origin: str, file: BinaryIO) -> Iterator[pl.DataFrame]:
         """The calls of an open file; `origin` tells it from all others, read again it is equal."""
-        batch: list[dict[str, Any]] = []
-        size = 0
+        for batch in in_batches(self._rows(name, origin, file), _SCHEMA):
+            self.rows += batch.height
+            yield batch
+
+    def _rows(self, name: str, origin: str, file: BinaryIO) -> Iterator[dict[str, Any]]:
         for number, line in numbered_lines(file):
             row = self._row(name, f"{origin}:{number}", number, line)
-            if row is None:
-                continue
-            batch.append(row)
-            size += len(row["payload"])
-            if len(batch) >= BATCH_ROWS or size >= BATCH_CHARACTERS:
-                yield self._frame(batch)
-                batch, size = [], 0
-        if batch:
-            yield self._frame(batch)
-
-    def _frame(self, batch: list[dict[str, Any]]) -> pl.DataFrame:
-        self.rows += len(batch)
-        return pl.DataFrame(batch, _SCHEMA)
+            if row is not None:
+                yield row
 
     def _row(self, file: str, origin: str, number: int, line: bytes) -> dict[str, Any] | None:
         try:

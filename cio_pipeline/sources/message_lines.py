@@ -6,6 +6,7 @@ go on. `body` is `{"data": {…}}` or the payload itself; either way its text is
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,52 +21,60 @@ from cio_pipeline.files.message_objects import NoObject, check_message, metadata
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.json_text import NotJson, decoded, fields
 from cio_pipeline.model.messages import Message
+from cio_pipeline.sources.batches import in_batches
 from cio_pipeline.sources.json_lines import BadLine, numbered_lines
+
+_SCHEMA = source_schema(SOURCE_TABLES["messages"])
 
 
 @dataclass
 class MessageLines:
-    """The rows that files hold, for one workspace, and the lines that were left out."""
+    """Turns lines into rows for one workspace; `bad` are the lines that were left out.
+
+    `received` is when messages came in that do not tell it themselves. The order of lines is kept,
+    over all files that are read.
+    """
 
     workspace_id: int
     received: datetime
-    rows: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     bad: list[BadLine] = field(default_factory=list[BadLine])
+    rows: int = 0
 
-    def read(self, path: Path) -> None:
-        """Take in a file; raises InvalidConfig if it cannot be read at all."""
+    def read(self, path: Path) -> Iterator[pl.DataFrame]:
+        """The messages of a file; raises InvalidConfig if it cannot be read at all."""
         try:
             with path.open("rb") as file:
-                self.read_from(path.name, file)
+                yield from self.read_from(path.name, file)
         except OSError as error:
             raise InvalidConfig(f"{path.name} cannot be read: {error.strerror}.") from error
 
-    def read_from(self, name: str, file: BinaryIO) -> None:
-        """Take in an open file."""
+    def read_from(self, name: str, file: BinaryIO) -> Iterator[pl.DataFrame]:
+        """The messages of an open file, in batches."""
+        yield from in_batches(self.rows_of(name, file), _SCHEMA)
+
+    def rows_of(self, name: str, file: BinaryIO) -> Iterator[dict[str, Any]]:
+        """The messages of an open file, one by one."""
         for number, line in numbered_lines(file):
-            self._take(name, number, line)
+            row = self._row(name, number, line)
+            if row is not None:
+                yield row
 
-    def frame(self) -> pl.DataFrame:
-        """The rows in the dtypes of the source table, in the order that they were read in."""
-        return pl.DataFrame(self.rows, source_schema(SOURCE_TABLES["messages"]))
-
-    def _take(self, file: str, number: int, line: bytes) -> None:
+    def _row(self, file: str, number: int, line: bytes) -> dict[str, Any] | None:
         try:
             message, metadata = _message(line, self.received)
             check_message(message)
         except (NoObject, NotJson) as error:
             self.bad.append(BadLine(file, number, str(error)))
-            return
-        self.rows.append(
-            {
-                "workspace_id": self.workspace_id,
-                "message_id": message.metadata[EVENT_ID],
-                "arrival": len(self.rows) + 1,
-                "timestamp": message.metadata[TIMESTAMP],
-                "metadata": metadata,
-                "payload": message.payload,
-            }
-        )
+            return None
+        self.rows += 1
+        return {
+            "workspace_id": self.workspace_id,
+            "message_id": message.metadata[EVENT_ID],
+            "arrival": self.rows,
+            "timestamp": message.metadata[TIMESTAMP],
+            "metadata": metadata,
+            "payload": message.payload,
+        }
 
 
 def _message(line: bytes, received: datetime) -> tuple[Message, str]:

@@ -19,7 +19,7 @@ from cio_pipeline.contracts.arrow import source_arrow_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.pipeline.recovery.restore import restore
-from cio_pipeline.sources import call_lines, call_pages
+from cio_pipeline.sources import batches, call_pages
 from cio_pipeline.sources.append import append
 from cio_pipeline.sources.call_pages import Endpoint, pull
 from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY
@@ -36,7 +36,7 @@ from cio_pipeline_tests.world import NOON, World
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("CIO_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("CIO_SOURCE", f"delta:{tmp_path / 'source'}")
-    monkeypatch.setattr(call_lines, "BATCH_ROWS", 7)
+    monkeypatch.setattr(batches, "BATCH_ROWS", 7)
     small = replace(feeds.ALL_EXPORTS["calls"], rows_per_file=10)
     monkeypatch.setitem(feeds.ALL_EXPORTS, "calls", small)  # type: ignore[arg-type]
     return World(tmp_path)

@@ -13,7 +13,8 @@ import pytest
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.json_text import DEEPEST
 from cio_pipeline.sources.append import append
-from cio_pipeline.sources.call_lines import BATCH_ROWS, CallLines
+from cio_pipeline.sources.batches import BATCH_ROWS
+from cio_pipeline.sources.call_lines import CallLines
 from cio_pipeline_tests.calls.steps import calls_sync, paths, run
 from cio_pipeline_tests.world import NOON, World
 

@@ -1,11 +1,14 @@
 """M1: files of messages are read line by line; a bad line stops no other."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cio_pipeline.sources.json_lines import BadLine
 from cio_pipeline.sources.message_lines import MessageLines
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -16,13 +19,19 @@ def line(payload: str, metadata: str = METADATA) -> str:
     return f'{{"metadata": {metadata}, "body": {{"data": {payload}}}}}'
 
 
-def read(tmp_path: Path, *lines: str | bytes, end: bytes = b"\n") -> MessageLines:
+@dataclass(frozen=True)
+class Read:
+    rows: list[dict[str, Any]]
+    bad: list[BadLine]
+
+
+def read(tmp_path: Path, *lines: str | bytes, end: bytes = b"\n") -> Read:
     path = tmp_path / "messages.ndjson"
     raw = [one.encode() if isinstance(one, str) else one for one in lines]
     path.write_bytes(b"\n".join(raw) + end)
     found = MessageLines(7, NOON)
-    found.read(path)
-    return found
+    rows = [row for batch in found.read(path) for row in batch.rows(named=True)]
+    return Read(rows, found.bad)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +85,7 @@ def test_a_bad_line_is_told_with_its_number_and_reason_and_stops_no_other(
 def test_a_payload_is_taken_as_it_is(tmp_path: Path, payload: str) -> None:
     found = read(tmp_path, line(payload), end=b"")
     assert found.bad == []
-    assert found.frame().row(0, named=True) == {
+    assert found.rows[0] == {
         "workspace_id": 7,
         "message_id": "e",
         "arrival": 1,

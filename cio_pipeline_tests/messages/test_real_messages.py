@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from cio_pipeline.contracts.message_envelope import DEFAULT_KEY_TEMPLATE
@@ -33,27 +34,29 @@ pytestmark = pytest.mark.skipif(not FILES, reason="the real messages are not par
 
 
 @pytest.fixture(scope="module")
-def lines() -> MessageLines:
+def lines() -> pl.DataFrame:
     found = MessageLines(1, during(0))
-    for file in FILES:
-        found.read(file)
+    rows = pl.concat(batch for file in FILES for batch in found.read(file))
     assert found.bad == []
-    return found
+    return rows
 
 
 @pytest.fixture(scope="module")
-def expected(lines: MessageLines) -> Mapping[str, MessageObject]:
+def expected(lines: pl.DataFrame) -> Mapping[str, MessageObject]:
     template = compile_template(DEFAULT_KEY_TEMPLATE)
-    rows = [(r["message_id"], r["timestamp"], r["metadata"], r["payload"]) for r in lines.rows]
+    rows = [
+        (r["message_id"], r["timestamp"], r["metadata"], r["payload"])
+        for r in lines.rows(named=True)
+    ]
     made = [as_object(read_message(*one), template) for one in rows]
     return {one.key: one for one in made}
 
 
 @pytest.fixture
-def world(lines: MessageLines, tmp_path: Path) -> Iterator[World]:
+def world(lines: pl.DataFrame, tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     made.sync(feed="messages")
-    commit(made.source_uri, SOURCE_TABLES["messages"], lines.frame(), during(0))
+    commit(made.source_uri, SOURCE_TABLES["messages"], lines, during(0))
     yield made
     made.ledger.close()
 
@@ -64,9 +67,9 @@ def send(world: World, destination: Destination) -> None:
     assert (outcome.error, outcome.quarantined) == (None, 0)
 
 
-def test_a_body_is_the_text_of_its_line(lines: MessageLines) -> None:
+def test_a_body_is_the_text_of_its_line(lines: pl.DataFrame) -> None:
     texts = [line for file in FILES for line in file.read_text().splitlines()]
-    bodies = [b'{"data": ' + row["payload"].encode() + b"}" for row in lines.rows]
+    bodies = [b'{"data": ' + row["payload"].encode() + b"}" for row in lines.rows(named=True)]
     assert bodies == [fields(text)["body"].encode() for text in texts]
 
 
