@@ -3,6 +3,7 @@
 from cio_pipeline.contracts.catalog import exports_of
 from cio_pipeline.contracts.declare import Afterwards, Column, Export, History
 from cio_pipeline.contracts.docs.markdown import code, table
+from cio_pipeline.contracts.docs.readers import readers_section
 
 _WORKSPACE = 42
 
@@ -71,7 +72,9 @@ def schema_page(version: int) -> str:
         ),
     )
     sections = [line for e in exports for line in _section(e, version)]
-    return "\n".join([_INTRODUCTION.format(version=version), *overview, *sections]) + "\n"
+    introduction = _INTRODUCTION.format(version=version)
+    lines = [introduction, *overview, *readers_section(version), *sections]
+    return "\n".join(lines) + "\n"
 
 
 def file_names(export: Export, version: int) -> tuple[tuple[str, str], ...]:
