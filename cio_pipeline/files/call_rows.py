@@ -14,7 +14,8 @@ from typing import Any, TypeAlias, cast
 
 from cio_pipeline.contracts.declare import ColumnType
 from cio_pipeline.contracts.exports.calls import COLUMNS
-from cio_pipeline.files.call_times import is_exact, text_of, time_of
+from cio_pipeline.files.call_made import clean, email_of, looks_made, made_id
+from cio_pipeline.files.call_times import is_exact, is_written, text_of, time_of
 from cio_pipeline.model.json_text import decoded, fields
 
 Row: TypeAlias = dict[str, Any]
@@ -33,8 +34,12 @@ _NAMES = {
 }
 """Names of members that differ from their column's."""
 
-_JSON_COLUMNS = {"context", "integrations", "traits", "properties"}
-_MADE_COLUMNS = {"event", "extra"}
+JSON_COLUMNS = frozenset({"context", "integrations", "traits", "properties"})
+"""Columns that hold a member's value as the JSON that it was."""
+
+MADE_COLUMNS = frozenset({"event", "extra"})
+"""Columns that hold no member of the payload."""
+
 _NOT_A_WORD = re.compile(r"[\W_]+")
 
 
@@ -75,8 +80,8 @@ def as_cell(raw: str, kind: ColumnType, unit: str) -> Value:
     text = cast("str", decoded(raw))
     if kind is ColumnType.TIMESTAMP:
         time = time_of(text)
-        return Value(time, whole=time is not None and is_exact(text, unit))
-    held = _clean(text)
+        return Value(time, whole=time is not None and is_written(text, time, unit))
+    held = clean(text)
     return Value(held, whole=held == text)
 
 
@@ -84,11 +89,18 @@ def as_csv(raw: str, kind: ColumnType, _unit: str) -> Value:
     """The same as text; an empty cell reads like none, so that the empty text stays in `extra`."""
     cell = as_cell(raw, kind, "us")
     if isinstance(cell.value, datetime):
-        return Value(decoded(raw) if cell.whole else text_of(cell.value), cell.whole)
+        text = cast("str", decoded(raw))
+        whole = is_exact(text)
+        return Value(text if whole else text_of(cell.value), whole)
     return Value(cell.value, cell.whole and cell.value != "")
 
 
 _WRITERS: Mapping[str, Write] = {"json": as_json, "csv": as_csv, "parquet": as_cell}
+
+
+def member_of(column: str) -> str:
+    """The payload's member that a column holds."""
+    return _NAMES.get(column, column)
 
 
 def slug(name: str) -> str:
@@ -105,11 +117,11 @@ def call_row(call: Call, kind: str, file_format: str, unit: str) -> Row:
     row: Row = {}
     held: set[str] = set()
     for column in COLUMNS[kind]:
-        name = _NAMES.get(column.name, column.name)
+        name = member_of(column.name)
         raw = found.get(name)
-        if raw is None or column.name in _MADE_COLUMNS:
+        if raw is None or column.name in MADE_COLUMNS:
             continue
-        is_json = column.name in _JSON_COLUMNS
+        is_json = column.name in JSON_COLUMNS
         value = Value(raw) if is_json else _WRITERS[file_format](raw, column.type, unit)
         row[column.name] = value.value
         if value.whole:
@@ -129,34 +141,44 @@ def call_row(call: Call, kind: str, file_format: str, unit: str) -> Row:
 
 
 def _required(call: Call, found: Mapping[str, str], row: Row, file_format: str) -> set[str]:
-    """Give the row an id and the time it was received at; the members that these are not from."""
-    made: set[str] = set()
-    if not _is_text(found.get("messageId", "")):
-        row["message_id"] = json.dumps(call.call_id) if file_format == "json" else call.call_id
-        made.add("messageId")
+    """Give the row an id and the time it was received at.
+
+    Returns the members that `extra` has to hold, since these are not from them or could be taken
+    for made.
+    """
+    unheld = {"receivedAt"}
+    sent_id = found.get("messageId", "")
+    if not _is_text(sent_id):
+        own = made_id(call.call_id)
+        row["message_id"] = json.dumps(own) if file_format == "json" else own
+        unheld.add("messageId")
+    elif looks_made(cast("str", decoded(sent_id))):
+        unheld.add("messageId")
     if time_of(decoded(found.get("receivedAt", "null"))) != call.received_at:
         at = text_of(call.received_at)
         written = {"json": json.dumps(at), "csv": at, "parquet": call.received_at}
         row["received_at"] = written[file_format]
-        made.add("receivedAt")
-    return made
+    return unheld
 
 
 def _name_event(event: str, row: Row, *, flat: bool) -> None:
     if event.startswith('"'):
         text = slug(cast("str", decoded(event)))
-        row["event"] = _clean(text) if flat else json.dumps(text)
+        row["event"] = clean(text) if flat else json.dumps(text)
 
 
 def _use_email(found: Mapping[str, str], row: Row, *, flat: bool) -> bool:
-    """C4: without a user id, an identify call is about whom its email names; whether it is so."""
-    traits = found.get("traits", "")
-    if found.get("userId", "null") not in {"null", '""'} or not traits.startswith("{"):
+    """C4: without a user id, an identify call is about whom its email names.
+
+    Whether it is so, or could be taken to be so.
+    """
+    email = email_of(found.get("traits", ""))
+    if email is None:
         return False
-    email = cast("dict[str, object]", decoded(traits)).get("email")
-    if not isinstance(email, str) or not email:
-        return False
-    row["user_id"] = _clean(email) if flat else json.dumps(email)
+    user = found.get("userId", "null")
+    if user not in {"null", '""'}:
+        return _is_text(user) and clean(cast("str", decoded(user))) == clean(email)
+    row["user_id"] = clean(email) if flat else json.dumps(email)
     return True
 
 
@@ -167,8 +189,3 @@ def _is_text(raw: str) -> bool:
 def _one_line(raw: str) -> str:
     """JSON text without line breaks, which it only has between its parts."""
     return raw.replace("\n", " ").replace("\r", " ")
-
-
-def _clean(text: str) -> str:
-    """The text with `?` for halves of surrogate pairs, which no UTF-8 can hold."""
-    return text.encode(errors="replace").decode()

@@ -6,10 +6,8 @@ from typing import Any
 
 from cio_pipeline.model.times import iso_time
 
-_EXACT = {
-    unit: re.compile(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{{1,{digits}}})?Z", flags=re.ASCII)
-    for unit, digits in (("us", 6), ("ms", 3))
-}
+_EXACT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", flags=re.ASCII)
+_MILLISECOND = 1000
 
 
 def time_of(value: Any) -> datetime | None:
@@ -25,9 +23,20 @@ def time_of(value: Any) -> datetime | None:
         return None
 
 
-def is_exact(text: str, unit: str) -> bool:
-    """Whether a column of that unit (us or ms) says the same as the text, which is in UTC."""
-    return _EXACT[unit].fullmatch(text) is not None
+def is_exact(text: str) -> bool:
+    """Whether a text can stand for its time: it is in UTC, with at most six digits."""
+    return _EXACT.fullmatch(text) is not None
+
+
+def is_written(text: str, time: datetime, unit: str) -> bool:
+    """Whether a column of that unit (us or ms) gives the text of its time back as it was."""
+    return written(time) == text and (unit == "us" or time.microsecond % _MILLISECOND == 0)
+
+
+def written(time: datetime) -> str:
+    """A time of a column as the text that most SDKs send: three digits, six if it has more."""
+    digits = "microseconds" if time.microsecond % _MILLISECOND else "milliseconds"
+    return time.astimezone(UTC).isoformat(timespec=digits).replace("+00:00", "Z")
 
 
 def text_of(time: datetime) -> str:

@@ -1,10 +1,11 @@
 """What a consumer makes of files of calls, and the payload that a row came from (docs/calls.md).
 
-Written from the specification alone: a payload is its columns, then what `extra` holds.
+Written from the page alone: a payload is its columns without what was made, then `extra`.
 """
 
 import csv
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,8 @@ def _cells(row: dict[str, Any]) -> dict[str, Any]:
         if name in {*OBJECTS, "extra"}:
             there[name] = exact(value)
         elif isinstance(value, datetime):
-            there[name] = value.isoformat().replace("+00:00", "Z")
+            digits = "microseconds" if value.microsecond % 1000 else "milliseconds"
+            there[name] = value.isoformat(timespec=digits).replace("+00:00", "Z")
     return there
 
 
@@ -83,32 +85,22 @@ READERS = {"json": read_json, "csv": read_csv, "parquet": read_parquet}
 
 
 def payload_of(row: dict[str, Any], kind: str) -> dict[str, Any]:
-    """The payload that a row came from; what was made for it (id, received time) included."""
+    """The payload that a row came from, and nothing that was made for it (B12)."""
     found: dict[str, Any] = {"type": kind}
     for names in (TEXTS, TIMES):
         found |= {member: row[column] for column, member in names.items() if column in row}
     found |= {name: row[name] for name in OBJECTS if name in row}
-    return found | row.get("extra", {})
+    extra = row.get("extra", {})
+    made = {"receivedAt"}
+    if re.fullmatch("[0-9a-f]{32}", str(found["messageId"])):
+        made.add("messageId")
+    if kind == "identify" and found.get("userId") in _emails(found):
+        made.add("userId")
+    return {name: value for name, value in found.items() if name not in made} | extra
 
 
-def alike(found: dict[str, Any], payload: dict[str, Any]) -> bool:
-    """Whether a payload came back: equal, but for times, which may have other digits or be made."""
-    times = set(TIMES.values())
-    made = {"messageId", "receivedAt"} - payload.keys()
-    if "userId" not in payload and found.get("userId") == _email(payload):
-        made.add("userId")  # C4: who has no user id is told by the email
-    rest = {name: value for name, value in found.items() if name not in made}
-    return rest.keys() == payload.keys() and all(
-        value == payload[name] or (name in times and _same_time(value, payload[name]))
-        for name, value in rest.items()
-    )
-
-
-def _email(payload: dict[str, Any]) -> Any:
+def _emails(payload: dict[str, Any]) -> list[Any]:
+    """The email as a column holds it, in JSON and elsewhere."""
     traits = payload.get("traits")
-    return traits.get("email", "") if isinstance(traits, dict) else ""
-
-
-def _same_time(one: Any, other: Any) -> bool:
-    both = [isinstance(value, str) for value in (one, other)]
-    return all(both) and datetime.fromisoformat(one) == datetime.fromisoformat(other)
+    email = traits.get("email") if isinstance(traits, dict) else None
+    return [email, email.encode(errors="replace").decode()] if isinstance(email, str) else []

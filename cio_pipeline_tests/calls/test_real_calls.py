@@ -16,7 +16,7 @@ from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.sources.append import append
 from cio_pipeline.sources.call_lines import CallLines
 from cio_pipeline_tests.azurite import Container, azurite, container
-from cio_pipeline_tests.calls.reading import READERS, alike, exact, payload_of
+from cio_pipeline_tests.calls.reading import READERS, exact, payload_of
 from cio_pipeline_tests.calls.steps import calls_sync, run
 from cio_pipeline_tests.destinations.servers import moto_server, s3
 from cio_pipeline_tests.destinations.test_azure import azure
@@ -80,9 +80,8 @@ def _require_all(rows: list[dict[str, Any]], kind: str, payloads: list[dict[str,
     assert len(left) == len(payloads)
     assert all("message_id" in row and "received_at" in row for row in rows)
     for payload in payloads:
-        at = next((n for n, found in enumerate(left) if alike(found, payload)), None)
-        assert at is not None, payload
-        del left[at]
+        assert payload in left
+        left.remove(payload)
 
 
 @pytest.mark.parametrize("file_format", READERS)

@@ -12,7 +12,7 @@ CALLS = SourceTable(
     ("workspace_id", "call_id"),
     None,
     columns(
-        ("call_id", "str", "Tells calls apart; it is the `message_id` of a call that has none."),
+        ("call_id", "str", "Tells calls apart; a call without an id gets it as `message_id`."),
         ("type", "str", "identify, track, page, screen, group or alias, in any case."),
         ("received_at", "time", "When the platform received it."),
         ("payload", "str", "The call as the SDK sent it: the text of a JSON object."),
