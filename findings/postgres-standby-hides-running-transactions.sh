@@ -14,7 +14,7 @@ as=()
 [ "$(id -u)" = 0 ] && as=(setpriv --reuid=nobody --regid=nogroup --clear-groups env "HOME=$work")
 end() {
   for name in standby primary; do
-    "${as[@]}" "$server/pg_ctl" -D "$work/db/$name" -m immediate -s stop || true
+    "${as[@]}" "$server/pg_ctl" -D "$work/db/$name" -m immediate -s stop 2>/dev/null || true
   done
   rm -rf "$work"
 }
