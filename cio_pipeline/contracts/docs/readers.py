@@ -64,8 +64,8 @@ _READERS: Sequence[_Reader] = (
     _Reader(
         "pandas",
         "With the engine `pyarrow` as above.",
-        "With `fastparquet`, compare a column of lists first: it was seen to lose a whole one "
-        "where a list is too long for a page's dictionary (2026.9 was not).",
+        "With `fastparquet`, compare a column of lists first: in an environment that has "
+        "`pyarrow` too, 2026.9 reads lists as null wherever a page has no dictionary.",
     ),
     _Reader(
         "hyparquet",
