@@ -1,16 +1,12 @@
 """The old ConvertedType of times, put into Parquet footers that name the logical type alone (D2).
 
-Polars writes none for times, and readers that know nothing else see bare integers. A footer begins
-with the schema, and its offsets point to what lies before it: so it may grow.
+Polars writes none for times, and readers that know nothing else see bare integers.
 """
 
-import os
 from pathlib import Path
 
+from cio_pipeline.files.footer_bytes import read_footer_bytes, write_footer_bytes
 from cio_pipeline.files.thrift import I32, STRUCT, Field, Struct, header, read_structs, zigzag
-
-_TAIL = 8
-"""Bytes behind a footer: its length and `PAR1`."""
 
 _SCHEMA = 2
 """Field of a footer."""
@@ -33,27 +29,29 @@ class ConvertedTypes:
 
         A file that has them, or has no times, stays as it is.
         """
-        file = os.open(path, os.O_RDWR)
-        try:
-            end = os.fstat(file).st_size - _TAIL
-            tail = os.pread(file, _TAIL, end)
-            size = int.from_bytes(tail[:4], "little")
-            footer = os.pread(file, size, end - size)
-            mended = self._mended(footer)
-            if mended != footer:
-                rest = memoryview(mended + len(mended).to_bytes(4, "little") + tail[4:])
-                place = end - size
-                while rest:
-                    written = os.pwrite(file, rest, place)
-                    rest, place = rest[written:], place + written
-        finally:
-            os.close(file)
+        place, footer = read_footer_bytes(path)
+        mended = self._mended(footer)
+        if mended != footer:
+            write_footer_bytes(path, place, mended)
 
     def _mended(self, footer: bytes) -> bytes:
         if self._schemas is None or not footer.startswith(self._schemas[0]):
             self._schemas = _schemas(footer)
         before, after = self._schemas
         return after + footer[len(before) :]
+
+
+def without_converted_types(footer: bytes) -> bytes:
+    """A footer as it was before its times got their ConvertedType."""
+    schema, _ = read_structs(footer, _SCHEMA)
+    earlier, at = b"", 0
+    for element in schema:
+        if _CONVERTED_TYPE in element and _of_time(element) is not None:
+            converted, logical = element[_CONVERTED_TYPE], element[_LOGICAL_TYPE]
+            earlier += footer[at : converted.at]
+            earlier += bytes((header(_LOGICAL_TYPE, converted.before, STRUCT),))
+            at = logical.at + 1
+    return earlier + footer[at:]
 
 
 def _schemas(footer: bytes) -> tuple[bytes, bytes]:
@@ -73,11 +71,13 @@ def _schemas(footer: bytes) -> tuple[bytes, bytes]:
 
 def _missing(element: Struct) -> int | None:
     """The ConvertedType that an element of the schema should have and has not."""
-    if _CONVERTED_TYPE in element or _LOGICAL_TYPE not in element:
-        return None
-    match element[_LOGICAL_TYPE].value:
-        # A TIMESTAMP, in UTC, of a unit.
-        case {8: Field(value={1: Field(value=1), 2: Field(value=dict(unit))})}:
+    return None if _CONVERTED_TYPE in element else _of_time(element)
+
+
+def _of_time(element: Struct) -> int | None:
+    """The ConvertedType of an element that is a time in UTC; None for any other."""
+    match element.get(_LOGICAL_TYPE):
+        case Field(value={8: Field(value={1: Field(value=1), 2: Field(value=dict(unit))})}):
             return _NUMBERS.get(next(iter(unit)))
         case _:
             return None

@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
+from cio_pipeline.files.earlier_form import in_sealed_form
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.model.plans import Plan, PlanState, QuarantinedRow, SealedPlan
 from cio_pipeline.model.registry import Lease
@@ -28,7 +30,7 @@ def seal_cohort(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[
     )
     nobody: frozenset[tuple[int, str]] = frozenset()
     nothing = Encoded((), ())
-    parts = _by_workspace(encoded)
+    parts = _by_workspace(_as_sealed(services, cohort, encoded))
     sealed = [
         _sealed(
             services,
@@ -40,6 +42,17 @@ def seal_cohort(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[
     ]
     services.ledger.plans.seal(lease, sealed, services.clock())
     return sealed
+
+
+def _as_sealed(services: Services, cohort: Cohort[Plan], encoded: Encoded) -> Encoded:
+    """The files, those of plans that an earlier build sealed in the form that it gave them."""
+    again = [plan for plan in cohort.plans if plan.state is PlanState.SEALED]
+    if not again:
+        return encoded
+    sealed = services.ledger.plans.sealed(again).values()
+    digests = {file.sha256 for files in sealed for file in files}
+    files = (in_sealed_form(services.spool, file, digests) for file in encoded.files)
+    return replace(encoded, files=tuple(files))
 
 
 def _new_folder(services: Services, lease: Lease, cohort: Cohort[Plan]) -> str:

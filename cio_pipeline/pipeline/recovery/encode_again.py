@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
+from cio_pipeline.files.earlier_form import in_sealed_form
 from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.spool import RESTORE, sha256_of
 from cio_pipeline.model.errors import CioError
@@ -40,10 +41,10 @@ class Group:
         # Of its own for each restore: what one has put may be another name of a file in it.
         folder = f"{RESTORE}{model.export}-{model.plan_id}-{uuid4().hex[:8]}"
         try:
-            paths = {
-                (file.workspace_id, file.sha256): self.services.spool.path(file.path)
-                for file in self._encode(part, folder)
-            }
+            digests = {one.file.sha256 for one in self.missing}
+            spool = self.services.spool
+            encoded = (in_sealed_form(spool, file, digests) for file in self._encode(part, folder))
+            paths = {(one.workspace_id, one.sha256): spool.path(one.path) for one in encoded}
             for one in list(self.missing):
                 plan = one.committed.sealed.plan
                 path = paths.get((plan.workspace_id, one.file.sha256))
