@@ -1,5 +1,6 @@
 """`cio-pipeline source`: the tables that exports are computed from."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -22,7 +23,8 @@ from cio_pipeline.model.windows import parse_time
 from cio_pipeline.pipeline.planning.cuts import oldest_needed
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import settings
-from cio_pipeline.sources.load import read_files
+from cio_pipeline.sources.bad_rows import set_aside
+from cio_pipeline.sources.load import read_files, read_good_rows
 from cio_pipeline.sources.open import source_uri, storage_options
 from cio_pipeline.sources.status import TableStatus, table_statuses
 from cio_pipeline.sources.tables import commit, create_tables, take_over
@@ -49,7 +51,7 @@ def init(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to decl
 
 
 @app.command()
-def load(
+def load(  # noqa: PLR0917 - typer takes options as parameters
     table: Annotated[str, typer.Argument(help="Name of the source table.")],
     files: Annotated[list[Path], typer.Argument(help="CSV, NDJSON or Parquet files.")],
     workspace: Annotated[
@@ -58,33 +60,62 @@ def load(
     at: Annotated[
         str | None, typer.Option(help="Time of the commit (UTC), for old data; default now.")
     ] = None,
+    quarantine_bad: Annotated[  # noqa: FBT002 - typer's way to declare a flag
+        bool,
+        typer.Option("--quarantine-bad", help="Load the good rows, keep bad ones in files."),
+    ] = False,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
 ) -> None:
     """Load files into a table in one commit; mutable tables are updated by their identity.
 
     NDJSON files of messages and calls hold them as they came in, for one --workspace; lines that
-    cannot be understood are told and left out.
+    cannot be understood are told and left out. Of other files, one bad row refuses all, unless
+    --quarantine-bad is given.
     """
     declared = _table(table)
     time = None if at is None else _past(at)
-    uri, options = _place()
+    aside = _bad_rows_of(table) if quarantine_bad else None
     with Console(stderr=True).status(f"Loading {table} …"):
         owner = whose(declared, files, workspace)
-        if owner is not None:
-            done = load_lines(declared, files, Into(owner, time or now(), uri, options, time))
+        if owner is None:
+            done = _load_rows(declared, files, time, aside)
         else:
-            rows = read_files(files, declared)
-            done = Loaded(rows.height, commit(uri, declared, rows, time, options))
+            done = load_lines(declared, files, Into(owner, time or now(), *_place(), time))
+            if aside is not None:
+                set_aside(files, done.bad, aside)
+    kept = aside if done.bad else None
     if as_json:
         loaded = {"table": table, "rows": done.rows, "version": done.version, "at": time}
-        left_out = [asdict(one) for one in done.bad]
-        told = {"left_out": left_out, "known": done.known} if workspace is not None else {}
-        print_json(loaded | told)
+        left_out = {"left_out": [asdict(one) for one in done.bad]}
+        known = {"known": done.known} if workspace is not None else {}
+        where = {"kept_in": None if kept is None else str(kept)} if quarantine_bad else {}
+        told = left_out if workspace is not None or quarantine_bad else {}
+        print_json(loaded | told | known | where)
         return
     print_table("Loaded", ("table", "rows", "version"), [(table, done.rows, done.version)])
     if done.known:
         typer.echo(f"{done.known:,} more were there already.")
     show_left_out(done.bad)
+    if kept is not None:
+        typer.echo(f"What was left out is kept in {kept}; correct it there, and load it.")
+
+
+def _load_rows(
+    table: SourceTable, files: Sequence[Path], at: datetime | None, aside: Path | None
+) -> Loaded:
+    """Load files of rows; with a folder for bad ones, the others without them."""
+    uri, options = _place()
+    if aside is None:
+        rows = read_files(files, table)
+        return Loaded(rows.height, commit(uri, table, rows, at, options))
+    found = read_good_rows(files, table)
+    set_aside(files, found.bad, aside)
+    return Loaded(found.rows.height, commit(uri, table, found.rows, at, options), found.bad)
+
+
+def _bad_rows_of(table: str) -> Path:
+    """A folder for the bad rows of one load."""
+    return settings().home / "bad-rows" / f"{table}-{now():%Y%m%dT%H%M%S.%f}Z"
 
 
 def _past(at: str) -> datetime:

@@ -45,12 +45,6 @@ def parsed(cells: pl.Series, column: SourceColumn) -> pl.Series:
             return pl.Series(cells.name, [_strings(cell) for cell in given], pl.List(pl.String))
 
 
-def first_bad(cells: pl.Series, values: pl.Series) -> int | None:
-    """The position of the first cell that says something and gave no value; None if none does."""
-    bad = emptied(cells).is_not_null() & values.is_null()
-    return bad.arg_max() if bad.any() else None
-
-
 def emptied(cells: pl.Series) -> pl.Series:
     """The cells, null for empty ones."""
     return cells.replace("", None)

@@ -1,16 +1,20 @@
 """Giving rows the columns and dtypes of a source table, or saying why that cannot be."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
-from polars.exceptions import InvalidOperationError
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.model.errors import ColumnMismatch, InvalidConfig
+from cio_pipeline.model.times import EARLIEST, LATEST
 
 _THOUSAND = 1000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = ((time - _EPOCH) // timedelta(microseconds=1) for time in (EARLIEST, LATEST))
+"""The times that there are, in microseconds."""
 
 
 def fitted(rows: pl.DataFrame, table: SourceTable) -> pl.DataFrame:
@@ -68,12 +72,26 @@ def _cast(rows: pl.DataFrame, name: str, expected: pl.DataType, table: str) -> p
     if name not in rows.columns:
         return pl.Series(name, [None], dtype=expected).new_from_index(0, rows.height)
     column = rows[name]
-    if not _castable(column.dtype, expected):
+    found = _converted(column, expected, table)
+    if found.null_count() > column.null_count():
         raise _mismatch(table, name, column.dtype, expected)
-    try:
-        return _same_values(column, expected)
-    except InvalidOperationError as error:
-        raise _mismatch(table, name, column.dtype, expected) from error
+    return found
+
+
+def converted(column: pl.Series, table: SourceTable) -> pl.Series:
+    """The values of a column in the contract's dtype; null where one would be lost.
+
+    Raises ColumnMismatch for a type that none of its values fits.
+    """
+    return _converted(column, source_schema(table)[column.name], table.name)
+
+
+def _converted(column: pl.Series, expected: pl.DataType, table: str) -> pl.Series:
+    if not _castable(column.dtype, expected):
+        raise _mismatch(table, column.name, column.dtype, expected)
+    if isinstance(column.dtype, pl.Datetime):
+        return _instants(column, column.dtype.time_unit)
+    return column.cast(expected, strict=False)
 
 
 def _castable(found: pl.DataType, expected: pl.DataType) -> bool:
@@ -88,14 +106,25 @@ def _castable(found: pl.DataType, expected: pl.DataType) -> bool:
     return isinstance(found, pl.List) and isinstance(expected, pl.List) and found.inner == pl.Null()
 
 
-def _same_values(column: pl.Series, expected: pl.DataType) -> pl.Series:
-    """The column cast; raises InvalidOperationError if a value would be lost."""
-    if isinstance(column.dtype, pl.Datetime):
-        if column.dtype.time_unit == "ns" and (column.to_physical() % _THOUSAND != 0).any():
-            raise InvalidOperationError("nanoseconds")
-        if column.dtype.time_zone is None:
-            column = column.dt.replace_time_zone("UTC")
-    return column.cast(expected, strict=True)
+def _instants(column: pl.Series, unit: str) -> pl.Series:
+    """Times of any unit and zone (none is UTC) as UTC in microseconds; null for what is lost.
+
+    Numbers are compared, since Polars panics when it casts or prints some times.
+    """
+    ticks = pl.col(column.name)
+    match unit:
+        case "ms":
+            micros, kept = (
+                ticks * _THOUSAND,
+                ticks.is_between(_FIRST // _THOUSAND, _LAST // _THOUSAND),
+            )
+        case "us":
+            micros, kept = ticks, ticks.is_between(_FIRST, _LAST)
+        case _:
+            micros, kept = ticks // _THOUSAND, ticks % _THOUSAND == 0
+    frame = pl.DataFrame([column.to_physical()])
+    found = frame.select(pl.when(kept).then(micros)).to_series().alias(column.name)
+    return found.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
 def _mismatch(table: str, name: str, found: pl.DataType, expected: pl.DataType) -> ColumnMismatch:

@@ -143,9 +143,17 @@ def test_unknown_and_missing_columns_are_named(tmp_path: Path) -> None:
         ("rows.txt", b"", "none of the suffixes .csv, .ndjson, .jsonl, .parquet"),
         ("rows.parquet", b"PAR0", "rows.parquet is no readable parquet file"),
         ("rows.csv", b"", "rows.csv is no readable csv file"),
-        ("rows.csv", b"workspace_id,key\n1,a,b,c\n", "rows.csv is no readable csv file"),
-        ("rows.csv", b"workspace_id,key\n1,\xff\n", "rows.csv is no readable csv file"),
-        ("rows.ndjson", b'{"key": "\xff"}', "rows.ndjson is no readable ndjson file"),
+        (
+            "rows.csv",
+            b"workspace_id,key\n1,a,b,c\n",
+            "rows.csv is no readable csv file: line 2 has 4 cells, the header has 2",
+        ),
+        (
+            "rows.csv",
+            b"workspace_id,key\n1,\xff\n",
+            "rows.csv is no readable csv file: line 2 is no valid UTF-8",
+        ),
+        ("rows.ndjson", b'{"key": "\xff"}', "Row 1 of rows.ndjson is no valid UTF-8"),
     ],
 )
 def test_unreadable_files_are_named(tmp_path: Path, name: str, body: bytes, said: str) -> None:
