@@ -19,7 +19,7 @@ from cio_pipeline_tests.faults.prepared import end_state, prepare, require_whole
 from cio_pipeline_tests.world import World, window
 
 KILLS = [
-    ("cuts.store", "before"),
+    ("cuts.decide", "before"),
     ("leases.claim", "torn"),
     ("plans.open", "torn"),
     ("plans.open", "after"),

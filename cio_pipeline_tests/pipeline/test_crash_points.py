@@ -28,7 +28,7 @@ from cio_pipeline_tests.faults.prepared import (
 from cio_pipeline_tests.world import World
 
 KINDS = {
-    "cuts.store",
+    "cuts.decide",
     "leases.claim",
     "plans.open",
     "spool.folder",
