@@ -137,11 +137,10 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
     uri, options = _place()
     product = services()
     last = product.ledger.cuts.before(product.clock())
-    statuses = table_statuses(uri, SOURCE_TABLES.values(), options)
+    since = {table: cut.table(table) for table, cut in oldest_needed(product.ledger).items()}
+    needed = {table: cut.version for table, cut in since.items()}
+    statuses = table_statuses(uri, SOURCE_TABLES.values(), options, since)
     found = [_with_rest(product, one, last) for one in statuses]
-    needed = {
-        table: cut.table(table).version for table, cut in oldest_needed(product.ledger).items()
-    }
     if as_json:
         print_json([{**asdict(one), "needed_from": needed.get(one.table)} for one in found])
         return

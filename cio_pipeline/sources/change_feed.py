@@ -16,13 +16,14 @@ from cio_pipeline.changesets.netting import CHANGE_TYPE, COMMIT_TIME, COMMIT_VER
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.model.cuts import TableCut
-from cio_pipeline.sources.changed_files import Changed, Written, feed_setting, is_feed_on
+from cio_pipeline.sources.changed_files import Actions, Changed, Written, feed_setting, is_feed_on
 from cio_pipeline.sources.columns import casts, logical_schema
+from cio_pipeline.sources.deletion_vectors import reader
 from cio_pipeline.sources.delta_files import table_folder
+from cio_pipeline.sources.delta_log import Entry, log_damaged
 from cio_pipeline.sources.delta_scan import footer_count, require_there, scan_files, with_facts
 from cio_pipeline.sources.delta_table import DeltaTables
 from cio_pipeline.sources.errors import no_change_feed, translate
-from cio_pipeline.sources.places import file_place, is_elsewhere
 
 _ADDED: Mapping[str, pl.DataType] = {
     CHANGE_TYPE: pl.String(),
@@ -40,13 +41,24 @@ def changed_files(
     Raises VersionGone for log entries that were removed, and SourceError for changes that were
     made while the table's change feed was off: they would cost as much as the files they are in.
     """
+    try:
+        return _changed_files(tables, found, table, lower)
+    except Exception as error:
+        raise (translate(error, table.name, found.version()) or error) from error
+
+
+def _changed_files(
+    tables: DeltaTables, found: DeltaTable, table: SourceTable, lower: TableCut
+) -> list[Changed]:
     schema = logical_schema(found, table)
-    written = _written(tables, found, table.name, schema)
+    partitions = {n: schema[n] for n in found.metadata().partition_columns if n in schema}
+    folder = table_folder(found)
+    written = Written(table.name, folder, partitions, reader(folder, tables.storage_options))
     on: bool | None = None
     changed: list[Changed] = []
     unsure = False
     for entry in tables.log(table.name).entries(lower.version + 1, found.version()):
-        actions = list(entry.actions())
+        actions = _actions(entry, table.name)
         told = feed_setting(actions)
         on = on if told is None else told
         files = list(written.changed(entry, actions))
@@ -59,6 +71,13 @@ def changed_files(
         if not is_feed_on(before.metadata().configuration):
             raise no_change_feed(table.name, lower.version + 1)
     return changed
+
+
+def _actions(entry: Entry, table: str) -> Actions:
+    try:
+        return list(entry.actions())
+    except ValueError as error:
+        raise log_damaged(table, entry.version) from error
 
 
 def feed(
@@ -127,14 +146,3 @@ def _together(changed: Iterable[Changed]) -> Iterable[list[Changed]]:
         seen[(*kind, one.file.place)] += 1
         groups[(*kind, seen[(*kind, one.file.place)])].append(one)
     return groups.values()
-
-
-def _written(tables: DeltaTables, found: DeltaTable, table: str, schema: pl.Schema) -> Written:
-    partitions = {n: schema[n] for n in found.metadata().partition_columns if n in schema}
-    folder = table_folder(found)
-
-    def read(named: str, start: int, size: int) -> bytes:
-        place = file_place(folder, named) if is_elsewhere(named) else f"{folder}/{named}"
-        return tables.bytes_of(place, start, size)
-
-    return Written(table, folder, partitions, read)

@@ -18,6 +18,7 @@ from cio_pipeline.model.errors import SourceError
 from cio_pipeline.sources.deletion_vectors import Read, deleted_rows
 from cio_pipeline.sources.delta_files import DataFile
 from cio_pipeline.sources.delta_log import Entry
+from cio_pipeline.sources.errors import vector_damaged
 from cio_pipeline.sources.partition_values import partition_value
 from cio_pipeline.sources.places import file_place, is_elsewhere
 
@@ -84,7 +85,7 @@ class Written:
         try:
             return deleted_rows(action.get("deletionVector"), self.read)
         except (ValueError, KeyError) as error:
-            raise self._odd(entry, "has a deletion vector that cannot be read") from error
+            raise vector_damaged(self.table, entry.version) from error
 
     def _file(self, action: _Action, entry: Entry) -> DataFile:
         path = str(action["path"])

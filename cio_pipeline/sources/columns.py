@@ -13,7 +13,7 @@ from deltalake import DeltaTable, Schema
 
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
-from cio_pipeline.model.errors import ColumnMismatch, SourceError
+from cio_pipeline.model.errors import ColumnMismatch
 
 _INTEGERS = (pl.Int8(), pl.Int16(), pl.Int32(), pl.Int64())
 
@@ -37,7 +37,6 @@ def casts(table: SourceTable, found: DeltaTable) -> list[pl.Expr]:
             f"Table {table.name} does not have the declared columns: {'; '.join(wrong)}.",
             "Add or convert them, or load the table anew; docs/source-tables.md lists them.",
         )
-    _require_plain_names(table, found)
     return [_cast(name, there.get(name), dtype) for name, dtype in source_schema(table).items()]
 
 
@@ -69,12 +68,3 @@ def _cast(name: str, found: pl.DataType | None, expected: pl.DataType) -> pl.Exp
     if isinstance(found, pl.Datetime) and found.time_zone is None:
         column = column.dt.replace_time_zone("UTC")
     return column.cast(expected)
-
-
-def _require_plain_names(table: SourceTable, found: DeltaTable) -> None:
-    mode = found.metadata().configuration.get("delta.columnMapping.mode", "none")
-    if mode != "none":
-        raise SourceError(
-            f"Table {table.name} uses column mapping ({mode}), which is not supported.",
-            "Write it to a new table without column mapping.",
-        )

@@ -10,18 +10,38 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+from deltalake.fs import DeltaStorageHandler
 from pyroaring import BitMap64
+
+from cio_pipeline.sources.places import file_place, for_deltalake, is_elsewhere
 
 _MAGIC = 1681511377
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _UUID = 20
 
+Vector = Mapping[str, Any]
+"""What the log says of a deletion vector."""
+
 Read = Callable[[str, int, int], bytes]
 """Bytes of a file: its name as the log has it, where they start, and how many."""
 
 
-def deleted_rows(vector: Mapping[str, Any] | None, read: Read) -> BitMap64:
+def reader(folder: str, storage_options: Mapping[str, str]) -> Read:
+    """Reads files that the log of a table in a folder names; see `places.file_place`."""
+
+    def read(named: str, start: int, size: int) -> bytes:
+        place = file_place(folder, named) if is_elsewhere(named) else f"{folder}/{named}"
+        parent, _, name = place.rpartition("/")
+        store: Any = DeltaStorageHandler(for_deltalake(parent), dict(storage_options))
+        with store.open_input_file(name) as file:
+            file.seek(start)
+            return bytes(file.read(size))
+
+    return read
+
+
+def deleted_rows(vector: Vector | None, read: Read) -> BitMap64:
     """The numbers of the deleted rows; none without a vector.
 
     Raises ValueError if it is no deletion vector, and what `read` raises.
@@ -35,7 +55,7 @@ def deleted_rows(vector: Mapping[str, Any] | None, read: Read) -> BitMap64:
     return BitMap64.deserialize(body[4:])
 
 
-def _body(vector: Mapping[str, Any], size: int, read: Read) -> bytes:
+def _body(vector: Vector, size: int, read: Read) -> bytes:
     kind, where = vector["storageType"], str(vector["pathOrInlineDv"])
     if kind == "i":
         return _decoded(where)[:size]

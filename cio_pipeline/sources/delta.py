@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
+from deltalake import DeltaTable
 
 from cio_pipeline.changesets.netting import net
 from cio_pipeline.contracts.declare import SourceTable
@@ -18,6 +19,7 @@ from cio_pipeline.sources.delta_files import sliced
 from cio_pipeline.sources.delta_log import AT_ONCE, Entry, Reached
 from cio_pipeline.sources.delta_scan import row_counts, scan
 from cio_pipeline.sources.delta_table import DeltaTables, replaced
+from cio_pipeline.sources.features import require_readable
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class DeltaSource:
         latest = self.tables.latest(table.name)
         if latest is None:
             return Look(None)
+        require_readable(latest, table)
         upto = TableCut(str(latest.metadata().id), latest.version())
         reached = self._reached(table.name, at, upto, after, now)
         version = reached.version
@@ -76,7 +79,7 @@ class DeltaSource:
         Raises ColumnMismatch, VersionGone, TableReplaced, SourceUnavailable, SourceError. Files in
         a store that are gone show when the frame is collected: see `errors.translate`.
         """
-        found = self.tables.at(table.name, cut)
+        found = self._opened(table, cut)
         selected = casts(table, found)
         return scan(found, table, self.storage_options or {}, part).select(selected)
 
@@ -86,14 +89,19 @@ class DeltaSource:
         Counts come from the log, or from a file's footer where the log has none. Raises
         VersionGone, TableReplaced, SourceUnavailable, SourceError.
         """
-        found = self.tables.at(table.name, cut)
+        found = self._opened(table, cut)
         counts = row_counts(found, table, self.storage_options or {})
         return sliced(sum(count for _, count in counts), rows)
+
+    def _opened(self, table: SourceTable, cut: TableCut) -> DeltaTable:
+        found = self.tables.at(table.name, cut)
+        require_readable(found, table)
+        return found
 
     def _feed(self, table: SourceTable, lower: TableCut, upper: TableCut) -> pl.LazyFrame:
         if lower.table_id != upper.table_id or lower.version > upper.version:
             raise replaced(table.name, lower, upper)
-        found = self.tables.at(table.name, upper)
+        found = self._opened(table, upper)
         changed = changed_files(self.tables, found, table, lower)
         return feed(found, table, changed, self.storage_options or {})
 

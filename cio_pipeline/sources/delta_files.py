@@ -9,6 +9,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 from cio_pipeline.pipeline.ports import TableSlice
+from cio_pipeline.sources.deletion_vectors import Vector
 from cio_pipeline.sources.places import file_place, is_elsewhere
 
 
@@ -38,30 +39,38 @@ class DataFile:
     """A file of a table, as the table's log describes it.
 
     `place` is what Polars is given. `values` are those of the partition columns. `rows` counts the
-    stored rows, deleted ones too, if the log tells. Of these, only the ones with the numbers in
-    `chosen` are meant, if it is given, and never those in `deleted`.
+    stored rows, deleted ones too, if the log tells; `vector` is what it says of these. Of the rows,
+    only the ones with the numbers in `chosen` are meant, if it is given, and none in `deleted`.
+    `elsewhere` is true for files of another table, of which this one is a shallow clone.
     """
 
     place: str
     values: Mapping[str, object] = field(default_factory=dict[str, object])
     rows: int | None = None
+    vector: Vector | None = None
     deleted: pl.Series | None = None
     chosen: pl.Series | None = None
     elsewhere: bool = False
 
 
-def data_files(found: DeltaTable, columns: Collection[str]) -> list[DataFile]:
+def data_files(
+    found: DeltaTable, columns: Collection[str] = (), vectors: Mapping[str, Vector] | None = None
+) -> list[DataFile]:
     """All files of a table at its version, by name; `values` for those of the columns alone."""
     folder = table_folder(found)
     actions = pl.DataFrame(cast("Any", found.get_add_actions()))
-    deleted = _deleted(found)
     partitions = [name for name in found.metadata().partition_columns if name in columns]
     values = [dict(zip(partitions, some, strict=True)) for some in _values(actions, partitions)]
     rows = actions["num_records"] if "num_records" in actions.columns else [None] * actions.height
     files = [
-        DataFile(place, of_file, count, deleted.get(place), elsewhere=is_elsewhere(path))
+        DataFile(
+            file_place(folder, path),
+            of_file,
+            count,
+            (vectors or {}).get(path),
+            elsewhere=is_elsewhere(path),
+        )
         for path, of_file, count in zip(actions["path"], values, rows, strict=True)
-        for place in [file_place(folder, path)]
     ]
     return sorted(files, key=lambda file: file.place)
 
@@ -80,20 +89,6 @@ def _values(actions: pl.DataFrame, partitions: list[str]) -> Iterable[tuple[obje
     if not partitions:
         return [()] * actions.height
     return actions.select(pl.col("partition").struct.field(partitions)).iter_rows()
-
-
-def _deleted(found: DeltaTable) -> dict[str, pl.Series]:
-    """The numbers of deleted rows, per file that has any."""
-    if "deletionVectors" not in (found.protocol().reader_features or []):
-        return {}
-    vectors = pl.DataFrame(cast("Any", found.deletion_vectors()))
-    numbers = vectors.select(
-        "filepath", pl.col("selection_vector").list.eval((~pl.element()).arg_true())
-    )
-    return {
-        file_place("", str(file)): pl.Series(rows, dtype=pl.UInt32)
-        for file, rows in numbers.iter_rows()
-    }
 
 
 def within(files: Sequence[tuple[str, int]], part: TableSlice) -> Iterator[FileRows]:

@@ -20,6 +20,7 @@ from pyarrow.fs import (  # pyright: ignore[reportMissingTypeStubs]
 
 from cio_pipeline.model.errors import SourceError, VersionGone
 from cio_pipeline.model.times import iso_time
+from cio_pipeline.sources.errors import translate
 from cio_pipeline.sources.places import for_deltalake
 
 COMMITTED_AT_KEY = "cio.committed_at"
@@ -43,7 +44,7 @@ class Entry:
     deliberate: bool = False
 
     def actions(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(kind, fields) of its actions, in their order."""
+        """(kind, fields) of its actions, in their order; raises ValueError if it is damaged."""
         for line in self.body.splitlines():
             if line.strip():
                 yield from cast("dict[str, dict[str, Any]]", json.loads(line)).items()
@@ -69,10 +70,22 @@ class CommitLog:
     uri: str
     storage_options: Mapping[str, str]
 
+    @property
+    def folder(self) -> str:
+        """Where it is, as Polars takes it."""
+        return f"{self.uri}/{_FOLDER}"
+
+    def names(self) -> list[str]:
+        """The names of its files; lists the log's folder."""
+        try:
+            found = cast("Any", self._store()).get_file_info_selector(FileSelector(_FOLDER))
+        except Exception as error:
+            raise (translate(error, self.table, None) or error) from error
+        return [str(info.path) for info in found]
+
     def versions(self) -> list[int]:
-        """All versions whose log entry is still there, in order; lists the log's folder."""
-        found = cast("Any", self._store()).get_file_info_selector(FileSelector(_FOLDER))
-        names = (_NAME.search(str(info.path)) for info in found)
+        """All versions whose log entry is still there, in order."""
+        names = map(_NAME.search, self.names())
         return sorted(int(name.group(1)) for name in names if name)
 
     def entries(self, first: int, last: int) -> Iterator[Entry]:
@@ -123,7 +136,12 @@ class CommitLog:
             body = cast("Any", store).open_input_file(_path(version)).read()
         except FileNotFoundError as error:
             raise log_gone(self.table, version) from error
-        info = _commit_info(body)
+        except Exception as error:
+            raise (translate(error, self.table, version) or error) from error
+        try:
+            info = _commit_info(body)
+        except ValueError as error:
+            raise log_damaged(self.table, version) from error
         try:
             time = _stated_time(info)
         except ValueError as error:
@@ -149,6 +167,14 @@ def log_gone(table: str, version: int) -> VersionGone:
         f"The log of table {table} no longer has version {version}.",
         "Restore the files of its _delta_log, or register the syncs that still need it under new "
         "ids; then raise delta.logRetentionDuration.",
+    )
+
+
+def log_damaged(table: str, version: int) -> SourceError:
+    """The error for a log entry that is no log entry."""
+    return SourceError(
+        f"Version {version} of table {table} has a log entry that cannot be read.",
+        "Restore that file of its _delta_log.",
     )
 
 

@@ -5,26 +5,35 @@ stay. Equal rows must come in an equal order to give equal bytes, so a sorted li
 files are in one scan, since Polars keeps a file open for each scan that runs.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate, groupby
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from deltalake import DeltaTable
 
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.pipeline.ports import TableSlice
+from cio_pipeline.sources.active_vectors import vectors_at
 from cio_pipeline.sources.columns import logical_schema
-from cio_pipeline.sources.delta_files import DataFile, FileRows, counted, data_files, within
-from cio_pipeline.sources.errors import clone_gone, translate, version_gone
+from cio_pipeline.sources.deletion_vectors import Read, Vector, deleted_rows, reader
+from cio_pipeline.sources.delta_files import (
+    DataFile,
+    FileRows,
+    counted,
+    data_files,
+    table_folder,
+    within,
+)
+from cio_pipeline.sources.delta_log import CommitLog
+from cio_pipeline.sources.errors import clone_gone, translate, vector_damaged, version_gone
+from cio_pipeline.sources.places import store_options
 
 PLACE = "_place_of_file"
 """The column that names each row's file, as the reader is given it."""
 
 _ROW = "_row_of_file"
-_STORE_OPTIONS = ("aws_", "azure_")
-_PROFILE = "aws_profile"
 
 
 def scan(
@@ -38,15 +47,30 @@ def scan(
     Columns that older files lack are null there; rows that deletion vectors mark are left out.
     Raises VersionGone if a local file is missing.
     """
+    try:
+        return _scan(found, table, storage_options, part)
+    except Exception as error:
+        raise (translate(error, table.name, found.version()) or error) from error
+
+
+def _scan(
+    found: DeltaTable,
+    table: SourceTable,
+    storage_options: Mapping[str, str],
+    part: TableSlice | None,
+) -> pl.LazyFrame:
     schema = logical_schema(found, table)
-    files = {file.place: file for file in _files(found, table.name, schema)}
+    vectors = vectors_of(found, table.name, storage_options)
+    files = {file.place: file for file in data_files(found, schema, vectors)}
     count = footer_count(found, table.name, storage_options)
     read = _read(list(files.values()), count, part)
     require_there([files[one.uri] for one in read], table.name, found.version())
+    of_vectors = reader(table_folder(found), storage_options)
     parts: list[pl.LazyFrame] = []
     for _, group in groupby(read, lambda one: None if one.whole else one.uri):
         some = list(group)
-        rows = scan_files([files[one.uri] for one in some], schema, storage_options, count, some[0])
+        whole = _whole([files[one.uri] for one in some], of_vectors, table.name, found.version())
+        rows = scan_files(list(whole), schema, storage_options, count, some[0])
         parts.append(rows.select(schema.names()))
     return pl.concat(parts) if parts else pl.LazyFrame(schema=schema)
 
@@ -58,14 +82,26 @@ def row_counts(
 
     Raises VersionGone, SourceUnavailable, SourceError.
     """
-    return counted(_files(found, table.name, ()), footer_count(found, table.name, storage_options))
+    return counted(data_files(found), footer_count(found, table.name, storage_options))
 
 
-def _files(found: DeltaTable, table: str, columns: Collection[str]) -> list[DataFile]:
-    try:
-        return data_files(found, columns)
-    except Exception as error:
-        raise (translate(error, table, found.version()) or error) from error
+def vectors_of(
+    found: DeltaTable, table: str, storage_options: Mapping[str, str]
+) -> dict[str, Vector]:
+    """The deletion vectors of a table's files; its log is read again only if there can be any."""
+    if "deletionVectors" not in (found.protocol().reader_features or []):
+        return {}
+    return vectors_at(CommitLog(table, table_folder(found), storage_options), found.version())
+
+
+def _whole(files: Sequence[DataFile], read: Read, table: str, version: int) -> Iterator[DataFile]:
+    """Files with the rows that their deletion vectors mark."""
+    for file in files:
+        try:
+            rows = deleted_rows(file.vector, read)
+        except (ValueError, KeyError) as error:
+            raise vector_damaged(table, version) from error
+        yield replace(file, deleted=pl.Series(list(rows), dtype=pl.UInt32)) if rows else file
 
 
 def scan_files(
@@ -171,16 +207,3 @@ def require_there(files: Sequence[DataFile], table: str, version: int) -> None:
     for file in files:
         if "://" not in file.place and not Path(file.place).exists():
             raise clone_gone(table, version) if file.elsewhere else version_gone(table, version)
-
-
-def store_options(options: Mapping[str, str]) -> dict[str, Any] | None:
-    """What Polars takes of the options: it refuses some that deltalake has.
-
-    Without keys it asks boto3, which reads the profile from where the options come from.
-    """
-    kept = {
-        name: value
-        for name, value in options.items()
-        if name.lower().startswith(_STORE_OPTIONS) and name.lower() != _PROFILE
-    }
-    return kept or None

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
-from deltalake.fs import DeltaStorageHandler
 
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import SourceGone, TableReplaced
@@ -63,14 +61,6 @@ class DeltaTables:
         if str(found.metadata().id) != cut.table_id:
             raise replaced(table, cut, TableCut(str(found.metadata().id), found.version()))
         return found
-
-    def bytes_of(self, place: str, start: int, size: int) -> bytes:
-        """Some bytes of a file, by the place that Polars is given."""
-        folder, _, name = place.rpartition("/")
-        store: Any = DeltaStorageHandler(for_deltalake(folder), dict(self.storage_options))
-        with store.open_input_file(name) as file:
-            file.seek(start)
-            return bytes(file.read(size))
 
     def require_root(self) -> None:
         """Raise SourceGone if the folder is known not to exist."""

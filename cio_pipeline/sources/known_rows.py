@@ -9,6 +9,7 @@ from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.errors import SourceGone
 from cio_pipeline.sources.delta_scan import scan
 from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables
+from cio_pipeline.sources.features import require_readable
 
 
 @dataclass
@@ -51,4 +52,5 @@ def known_rows(
     found = DeltaTables(uri, storage_options).latest(table.name)
     if found is None:
         raise SourceGone(f"Table {table.name} does not exist.", NEW_SOURCE)
+    require_readable(found, table)
     return KnownRows(table.identity, told_by, scan(found, table, storage_options))

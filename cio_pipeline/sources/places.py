@@ -6,11 +6,15 @@ a store, Polars plain names in both, and the log of a table holds encoded ones.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from cio_pipeline.model.errors import InvalidConfig
 
+_STORE_OPTIONS = ("aws_", "azure_")
+_PROFILE = "aws_profile"
 _FILE = "file:"
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|/")
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -61,3 +65,16 @@ def require_usable(uri: str) -> None:
             "for something else.",
             "Rename that folder, or move the source and set CIO_SOURCE (or CIO_HOME) to its place.",
         )
+
+
+def store_options(options: Mapping[str, str]) -> dict[str, Any] | None:
+    """What Polars takes of the options of a store: it refuses some that deltalake has.
+
+    Without keys it asks boto3, which reads the profile from where the options come from.
+    """
+    kept = {
+        name: value
+        for name, value in options.items()
+        if name.lower().startswith(_STORE_OPTIONS) and name.lower() != _PROFILE
+    }
+    return kept or None

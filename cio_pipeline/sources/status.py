@@ -1,19 +1,22 @@
 """The state of the source tables: from their logs, and a sample of their identities."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from deltalake import DeltaTable
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
-from cio_pipeline.model.errors import CioError
+from cio_pipeline.model.cuts import TableCut
+from cio_pipeline.sources.change_feed import changed_files
 from cio_pipeline.sources.changed_files import is_feed_on
 from cio_pipeline.sources.columns import column_problems, logical_schema
 from cio_pipeline.sources.delta_files import data_files
-from cio_pipeline.sources.delta_scan import scan
+from cio_pipeline.sources.delta_scan import scan, vectors_of
 from cio_pipeline.sources.delta_table import DeltaTables
 from cio_pipeline.sources.errors import translate
+from cio_pipeline.sources.features import unread_features
 
 _SAMPLE = 1_000_000
 
@@ -37,67 +40,87 @@ class TableStatus:
 
 
 def table_statuses(
-    uri: str, tables: Iterable[SourceTable], storage_options: Mapping[str, str] | None = None
+    uri: str,
+    tables: Iterable[SourceTable],
+    storage_options: Mapping[str, str] | None = None,
+    needed: Mapping[str, TableCut] | None = None,
 ) -> list[TableStatus]:
     """The status of each table, in the given order; what fails is a problem of its table alone.
 
-    Raises SourceGone.
+    `needed` are the oldest positions that syncs go on from: what changed since is looked up in the
+    log, so that it shows here whether it can be read. Raises SourceGone.
     """
     folder = DeltaTables(uri, storage_options or {})
     folder.require_root()
-    return [_status_or_problem(folder, table) for table in tables]
+    return [_status(folder, table, (needed or {}).get(table.name)) for table in tables]
 
 
-def _status_or_problem(folder: DeltaTables, table: SourceTable) -> TableStatus:
-    try:
-        return _status(folder, table)
-    except CioError as error:
-        return TableStatus(table.name, table.kind, problems=(error.message,))
-
-
-def _status(folder: DeltaTables, table: SourceTable) -> TableStatus:
-    found = folder.latest(table.name)
+def _status(folder: DeltaTables, table: SourceTable, needed: TableCut | None) -> TableStatus:
+    problems = _Problems(table.name)
+    found = problems.met(lambda: folder.latest(table.name))
     if found is None:
-        return TableStatus(table.name, table.kind, problems=("does not exist",))
+        told = tuple(problems.told) or ("does not exist",)
+        return TableStatus(table.name, table.kind, problems=told)
     log = folder.log(table.name)
     version = found.version()
     change_feed = is_feed_on(found.metadata().configuration)
-    problems = column_problems(table, logical_schema(found, table))
-    if not change_feed:
-        problems.append("its change feed is off: set delta.enableChangeDataFeed=true")
-    if not problems:
-        problems += _repeated(found, table, folder.storage_options)
-    return TableStatus(
+    status = TableStatus(
         table.name,
         table.kind,
         version,
-        min(log.versions(), default=None),
-        _rows(found),
-        next(log.entries(version, version)).time,
+        problems.met(lambda: min(log.versions(), default=None)),
+        problems.met(lambda: _rows(found, table, folder.storage_options)),
+        problems.met(lambda: next(log.entries(version, version)).time),
         change_feed,
-        tuple(problems),
     )
+    problems.told += [f"needs {one}, which cannot be read" for one in unread_features(found, table)]
+    problems.told += (
+        problems.met(lambda: column_problems(table, logical_schema(found, table))) or []
+    )
+    if not change_feed:
+        problems.told.append("its change feed is off: set delta.enableChangeDataFeed=true")
+    elif needed is not None:
+        problems.met(lambda: changed_files(folder, found, table, needed))
+    if not problems.told:
+        problems.told += problems.met(lambda: _repeated(found, table, folder)) or []
+    return replace(status, problems=tuple(dict.fromkeys(problems.told)))
 
 
-def _rows(found: DeltaTable) -> int | None:
+_T = TypeVar("_T")
+
+
+@dataclass
+class _Problems:
+    """What was met while a table was looked at, none of which ends the look."""
+
+    table: str
+    told: list[str] = field(default_factory=list[str])
+
+    def met(self, look: Callable[[], _T]) -> _T | None:
+        """What `look` gives; None for an error of the source, which is a problem then."""
+        try:
+            return look()
+        except Exception as error:
+            known = translate(error, self.table, None)
+            if known is None:
+                raise
+            self.told.append(known.message)
+            return None
+
+
+def _rows(found: DeltaTable, table: SourceTable, options: Mapping[str, str]) -> int | None:
     rows = 0
-    for file in data_files(found, ()):
+    for file in data_files(found, (), vectors_of(found, table.name, options)):
         if file.rows is None:
             return None
-        rows += file.rows - (0 if file.deleted is None else len(file.deleted))
+        rows += file.rows - int((file.vector or {}).get("cardinality", 0))
     return rows
 
 
-def _repeated(found: DeltaTable, table: SourceTable, options: Mapping[str, str]) -> list[str]:
+def _repeated(found: DeltaTable, table: SourceTable, folder: DeltaTables) -> list[str]:
     """Whether identities occur twice among the first rows."""
-    try:
-        rows = scan(found, table, options)
-        sample = rows.select(table.identity).head(_SAMPLE).collect()
-    except Exception as error:
-        known = translate(error, table.name, found.version())
-        if known is None:
-            raise
-        return [known.message]
+    rows = scan(found, table, folder.storage_options)
+    sample = rows.select(table.identity).head(_SAMPLE).collect()
     twice = sample.height - sample.n_unique()
     if not twice:
         return []

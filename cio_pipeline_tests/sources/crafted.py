@@ -72,9 +72,9 @@ class Crafted:
                 "name": name,
                 "type": _TYPES[source_schema(THINGS)[name]],
                 "nullable": True,
-                "metadata": {},
+                "metadata": _mapped(n, name),
             }
-            for name in self.columns
+            for n, name in enumerate(self.columns)
         ]
         return {
             "metaData": {
@@ -127,6 +127,12 @@ class Crafted:
             "dataChange": not below,
             "stats": json.dumps({"numRecords": rows.height}),
         }
+
+
+def _mapped(number: int, name: str) -> Action:
+    """What column mapping needs; without it, it means nothing."""
+    prefix = "delta.columnMapping"
+    return {f"{prefix}.id": number + 1, f"{prefix}.physicalName": name}
 
 
 def _text(value: Any) -> str | None:

@@ -198,6 +198,19 @@ def checkpoint(lake: Crafted) -> None:
     lake.commit(*lake.added(again), state=pl.concat([lake.states[-1], again]))
 
 
+def checkpoint_of_vectors(lake: Crafted) -> None:
+    vectors_in_the_log(lake)
+    marked = [without(add, [0]) for add in lake.added(OLD)]
+    rest = OLD.filter(~pl.col("key").is_in(firsts(lake)["key"].implode()))
+    lake.commit(*marked, state=pl.concat([lake.states[-1], rest]))
+    DeltaTable(lake.folder).create_checkpoint()
+    append_to(lake)
+
+
+def append_to(lake: Crafted) -> None:
+    lake.commit(*lake.added(MORE), state=pl.concat([lake.states[-1], MORE]))
+
+
 def column_added(lake: Crafted) -> None:
     """Files from before the column have nulls in it."""
     assert "tags" not in lake.columns
@@ -208,6 +221,7 @@ def column_added(lake: Crafted) -> None:
 SHAPES = [
     append, told, overwrite, restore, compaction, checkpoint, column_added,
     vectors_in_the_log, vectors_in_files, vectors_elsewhere, counted_by_footers,
+    checkpoint_of_vectors,
 ]  # fmt: skip
 
 
@@ -242,6 +256,76 @@ def test_d6_each_partitioning_comes_alike_in_snapshots_and_changes(
     columns, named = PARTITIONS[by]
     below = tmp_path / "workspace_id=9" / "my project #1?" / "é"
     agree(Crafted(below, pl.DataFrame.write_parquet, columns, named), shape)
+
+
+@pytest.mark.parametrize("form", ["one file", "parts", "sidecars", "json"])
+def test_d6_vectors_are_found_in_each_form_of_a_checkpoint(tmp_path: Path, form: str) -> None:
+    """Also where no older entry of the log is left."""
+    lake = Crafted(
+        tmp_path, pl.DataFrame.write_parquet, features=("deletionVectors", "v2Checkpoint")
+    )
+    lake.create()
+    lake.commit(*(without(add, [1, 3]) for add in lake.added(OLD)), state=OLD[::2])
+    lake.commit(*lake.added(MORE), state=pl.concat([OLD[::2], MORE]))
+    DeltaTable(lake.folder).create_checkpoint()
+    log = lake.folder / "_delta_log"
+    rewrite(log, form)
+    for version in range(3):
+        (log / f"{version:020d}.json").unlink()
+    more = lake.added(OLD.with_columns(key=pl.col("key") + "!"))
+    state = pl.concat([lake.states[-1], OLD[1:].with_columns(key=pl.col("key") + "!")])
+    lake.commit(*(without(add, [0]) for add in more), state=state)
+    found = DeltaSource(str(tmp_path))
+    for version in (2, 3):
+        rows = found.snapshot(THINGS, at_version(found, version)).collect()
+        assert by_key(rows) == by_key(lake.states[version])
+
+
+def rewrite(log: Path, form: str) -> None:
+    """The checkpoint in another of the forms that Delta's protocol has."""
+    name = f"{2:020d}.checkpoint"
+    whole = pl.read_parquet(log / f"{name}.parquet")
+    rest, adds = whole.filter(pl.col("add").is_null()), whole.filter(pl.col("add").is_not_null())
+    if form == "one file":
+        return
+    (log / f"{name}.parquet").unlink()
+    (log / "_last_checkpoint").unlink(missing_ok=True)
+    if form == "parts":
+        rest.write_parquet(log / f"{name}.{1:010d}.{2:010d}.parquet")
+        adds.write_parquet(log / f"{name}.{2:010d}.{2:010d}.parquet")
+        return
+    sidecar = log / "_sidecars/a b.parquet"
+    sidecar.parent.mkdir()
+    adds.select("add").write_parquet(sidecar)
+    size = sidecar.stat().st_size
+    refers = {"path": "a%20b.parquet", "sizeInBytes": size, "modificationTime": 1, "tags": None}
+    unique = "80a083e8-7026-4e79-81be-64bd76c43a11"
+    if form == "json":
+        lines = [{"checkpointMetadata": {"version": 2}}, {"sidecar": refers}, *actions_of(rest)]
+        (log / f"{name}.{unique}.json").write_text("\n".join(map(json.dumps, lines)))
+        return
+    top = pl.concat(
+        [
+            rest,
+            pl.DataFrame({"checkpointMetadata": [{"version": 2}]}),
+            pl.DataFrame({"sidecar": [refers]}),
+        ],
+        how="diagonal_relaxed",
+    )
+    top.drop("add").write_parquet(log / f"{name}.{unique}.parquet")
+
+
+def actions_of(rest: pl.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a checkpoint as lines of one."""
+    found: list[dict[str, Any]] = []
+    for row in rest.to_dicts():
+        for kind, fields in row.items():
+            if fields is None:
+                continue
+            if kind == "metaData":
+                fields["format"]["options"] = {}
+            found.append({kind: {k: v for k, v in fields.items() if v is not None}})
+    return found
 
 
 def agree(lake: Crafted, shape: Callable[[Crafted], None]) -> None:
