@@ -5,6 +5,7 @@ and the clients of the stores.
 """
 
 import sys
+import time
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -15,7 +16,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from cio_pipeline import __version__
-from cio_pipeline.model.errors import CioError
+from cio_pipeline.cli.held import EVERY, HELD
+from cio_pipeline.model.errors import CioError, LeaseHeld
 
 VERBS = {
     "source": "Create the source tables, load files into them, look at them.",
@@ -86,16 +88,38 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
 @app.callback()
 def root(
     *,
-    version: Annotated[
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait",
+            help="Wait for other runs that work on the same; without it, exit code 3.",
+        ),
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - its callback does it
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help=VERBS["version"]),
     ] = False,
 ) -> None:
     """A data-out feed for every workspace, on tables that you own."""
+    _CHOSEN["wait"] = wait
+
+
+_CHOSEN = {"wait": False}
+"""What was chosen for all verbs."""
 
 
 def main() -> None:
-    """Run the command line; known errors are one line with a next step, exit code 1."""
+    """Run the command line; known errors are one line with a next step, exit code 1.
+
+    What another run works on is left to it, with an exit code of its own, or waited for.
+    """
+    while (code := _run()) == HELD and _CHOSEN["wait"]:
+        time.sleep(EVERY)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command line once; its exit code."""
     try:
         app()
     except CioError as error:
@@ -103,4 +127,7 @@ def main() -> None:
         console.print(Text("Error: ", "bold red") + Text(error.message))
         if error.next_step:
             console.print(Text(error.next_step, "yellow"))
-        sys.exit(1)
+        return HELD if isinstance(error, LeaseHeld) else 1
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    return 0

@@ -1,9 +1,12 @@
 """What the verbs work with: the services of the environment's settings."""
 
 import getpass
+import os
+import socket
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from uuid import uuid4
 
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import (
@@ -17,7 +20,8 @@ from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import settings
 from cio_pipeline.wiring import Opened, now, open_services
 
-OWNER = "command line"
+OWNER = f"command line on {socket.gethostname()}, process {os.getpid()}-{uuid4().hex[:6]}"
+"""Each process of its own: one must not take what another works on."""
 
 
 def services(*, older: bool = False) -> Services:

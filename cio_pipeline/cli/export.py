@@ -1,5 +1,6 @@
 """`cio-pipeline export`: run windows by hand, through Dagster's own machinery."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,11 +8,12 @@ import typer
 
 from cio_pipeline.cli.context import scope_of, services, window_at
 from cio_pipeline.cli.dagster_home import use_dagster_home
+from cio_pipeline.cli.held import EVERY, HELD, until_free
 from cio_pipeline.cli.output import CONSOLE, print_json
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.progress import progress
 from cio_pipeline.cli.restore import restore
-from cio_pipeline.cli.sent import Sent, Unlisted, WindowRun, show
+from cio_pipeline.cli.sent import Held, Sent, Unlisted, WindowRun, any_held, show, who_holds
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import FIRST_WINDOW, Feed, Window, closed_windows
@@ -35,6 +37,9 @@ def export(  # noqa: PLR0917 - typer takes options as parameters
             "is given.",
         ),
     ] = False,
+    wait: Annotated[  # noqa: FBT002 - the same
+        bool, typer.Option("--wait", help="Wait for other runs that work on the same.")
+    ] = False,
     as_json: AsJson = False,  # noqa: FBT002 - the same
 ) -> None:
     """Run one window, or all from one to another; the runs show up in the Dagster UI."""
@@ -42,16 +47,16 @@ def export(  # noqa: PLR0917 - typer takes options as parameters
     scope = scope_of(found, sync or [])
     if lost:
         chosen = windows_between(window, until, feed) if window else None
-        restore(found, scope.sync_ids, chosen, as_json=as_json)
+        until_free(lambda: restore(found, scope.sync_ids, chosen, as_json=as_json), wait=wait)
         return
     if window is None:
         raise InvalidConfig("No window is given.", "Add --window, with a time in it (UTC).")
     windows = windows_between(window, until, feed)
     with progress(enabled=not as_json) as bar:
         done: list[WindowRun] = []
-        for at, run in enumerate(run_windows(windows, tuple(scope.sync_ids or ()), feed)):
+        for run in run_windows(windows, tuple(scope.sync_ids or ()), feed, wait=wait):
             done.append(run)
-            bar("Windows", at + 1, len(windows))
+            bar("Windows", len({one.window for one in done}), len(windows))
     if as_json:
         print_json(done)
     else:
@@ -59,6 +64,8 @@ def export(  # noqa: PLR0917 - typer takes options as parameters
         _say_why_nothing(windows, scope, feed)
     if any(run.failed for run in done):
         raise typer.Exit(1)
+    if any_held(done):
+        raise typer.Exit(HELD)
 
 
 def _say_why_nothing(windows: Sequence[Window], scope: Scope, feed: Feed) -> None:
@@ -95,9 +102,16 @@ def windows_between(first: str, last: str | None, feed: Feed = Feed.DATA_OUT) ->
 
 
 def run_windows(
-    windows: Sequence[Window], sync_ids: Sequence[str], feed: Feed = Feed.DATA_OUT
+    windows: Sequence[Window],
+    sync_ids: Sequence[str],
+    feed: Feed = Feed.DATA_OUT,
+    *,
+    wait: bool = False,
 ) -> Iterator[WindowRun]:
-    """Run windows one after another in this process, recorded in Dagster's instance."""
+    """Run windows one after another in this process, recorded in Dagster's instance.
+
+    If it is to `wait`, a window runs again until no other run holds what it is to send.
+    """
     use_dagster_home()
     # Dagster takes seconds to import, and only this verb needs it.
     from dagster import DagsterInstance  # noqa: PLC0415
@@ -109,7 +123,8 @@ def run_windows(
     job = defs.resolve_job_def(JOBS[feed].name)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with DagsterInstance.get() as instance:
-        for window in windows:
+
+        def run_once(window: Window) -> WindowRun:
             result = job.execute_in_process(
                 instance=instance,
                 partition_key=window.key,
@@ -120,7 +135,19 @@ def run_windows(
             if not result.success:
                 # Dagster skips the manifest if an export failed; what the others sent is listed.
                 written = write_manifests(services(), window, sync_ids or None, feed=feed)
-            yield _window_run(window, result, written)
+            return _window_run(window, result, written)
+
+        for window in windows:
+            yield (run := run_once(window))
+            while wait and run.held:
+                _wait_for(run)
+                yield (run := run_once(window))
+
+
+def _wait_for(run: WindowRun) -> None:
+    for text in who_holds(run):
+        typer.echo(text, err=True)
+    time.sleep(EVERY)
 
 
 def _window_run(
@@ -143,7 +170,20 @@ def _window_run(
         tuple(one for one in sent if one is not None),
         tuple(errors),
         tuple(unlisted),
+        tuple(dict.fromkeys(held for one in made for held in _held(one))),
+        tuple(dict.fromkeys(notice for one in made for notice in _notices(one))),
     )
+
+
+def _held(found: "dg.AssetMaterialization") -> Iterator[Held]:
+    table: Any = found.metadata.get("held")
+    for record in table.records if table else ():
+        yield Held(**record.data)
+
+
+def _notices(found: "dg.AssetMaterialization") -> Sequence[str]:
+    text: Any = found.metadata.get("source_notices")
+    return text.value.splitlines() if text else ()
 
 
 def _unlisted(found: "dg.AssetMaterialization") -> Iterator[Unlisted]:

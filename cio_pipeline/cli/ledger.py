@@ -9,6 +9,7 @@ import typer
 
 from cio_pipeline.cli.apply import read_file
 from cio_pipeline.cli.context import opened, scope_of, window_at
+from cio_pipeline.cli.held import exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.destinations.overlap import absolute, location
@@ -117,5 +118,6 @@ def _show(found: Services, done: Sequence[recovery.CaughtUp], *, as_json: bool) 
             (one.sync_id, one.manifests, one.files, one.void, one.up_to, one.error) for one in done
         ]
         print_table("Ledger", columns, rows, "the file names no sync")
-    if len(good) < len(done) or any(one.error for one in written.values()):
+    exit_unless_done(done)
+    if any(one.error for one in written.values()):
         raise typer.Exit(1)

@@ -36,7 +36,7 @@ def plan(  # noqa: PLR0917 - typer takes options as parameters
     if as_json:
         print_json(previews)
         return
-    columns = ("sync", "export", "decision", "rows", "chngs", "held back", "why")
+    columns = ("sync", "export", "decision", "rows", "chngs", "held back", "worked on by", "why")
     rows = [
         (
             one.sync_id,
@@ -45,6 +45,7 @@ def plan(  # noqa: PLR0917 - typer takes options as parameters
             one.rows,
             one.chngs or None,
             one.rejected or None,
+            one.held,
             one.why,
         )
         for one in sorted(previews, key=lambda one: one.sync_id)

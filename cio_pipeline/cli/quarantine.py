@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cio_pipeline.cli.context import scope_of, services, window_at
+from cio_pipeline.cli.held import exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
@@ -48,5 +49,4 @@ def retry(sync: Syncs = None, as_json: AsJson = False) -> None:  # noqa: FBT002 
         rows = [(o.sync_id, o.export, o.rows, o.files, o.error) for o in outcomes]
         columns = ("sync", "export", "rows sent", "files", "error")
         print_table("Retried", columns, rows, "nothing is in quarantine")
-    if any(outcome.error for outcome in outcomes):
-        raise typer.Exit(1)
+    exit_unless_done(outcomes)

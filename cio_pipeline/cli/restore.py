@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-import typer
-
+from cio_pipeline.cli.held import exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.recovery import restore as use_case
@@ -37,5 +36,4 @@ def restore(
         ]
         columns = ("sync", "export", "object", "was", "rows", "now")
         print_table("Restored", columns, rows, "nothing is missing or altered")
-    if any(one.error is not None for one in done):
-        raise typer.Exit(1)
+    exit_unless_done(done)

@@ -1,9 +1,12 @@
 """What a run sent, as scripts read it and as people see it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cio_pipeline.cli.output import CONSOLE, print_table
+
+NAMED = 3
+"""Exports that are named of those that another run holds."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,16 @@ class Unlisted:
 
 
 @dataclass(frozen=True)
+class Held:
+    """An export of a sync that was left to another run, and until when that one holds it."""
+
+    sync_id: str
+    export: str
+    owner: str
+    until: str
+
+
+@dataclass(frozen=True)
 class WindowRun:
     """One run: its id in the Dagster UI, whether it succeeded, what it sent, what it left unlisted.
 
@@ -42,11 +55,18 @@ class WindowRun:
     sent: tuple[Sent, ...]
     errors: tuple[str, ...]
     unlisted: tuple[Unlisted, ...]
+    held: tuple[Held, ...] = ()
+    notices: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
         """Whether a step failed, or something was left undone for a sync."""
         return not self.success or bool(self.unlisted) or any(one.failed for one in self.sent)
+
+
+def any_held(runs: Sequence[WindowRun]) -> bool:
+    """Whether something was left to another run, the last time that its window ran."""
+    return any(run.held for run in {run.window: run for run in runs}.values())
 
 
 def show(runs: Sequence[WindowRun]) -> None:
@@ -58,7 +78,7 @@ def show(runs: Sequence[WindowRun]) -> None:
         if s.files or s.failed or s.quarantined
     ]
     columns = ("window", "export", "files", "rows", "bytes", "quarantined", "failed")
-    print_table("Sent", columns, rows, "nothing new")
+    print_table("Sent", columns, rows, "nothing was sent" if any_held(runs) else "nothing new")
     show_failures(runs)
 
 
@@ -95,9 +115,20 @@ def show_failures(runs: Sequence[WindowRun]) -> None:
                     "see `cio-pipeline sync show ID` or the check in the Dagster UI.",
                     style="red",
                 )
-            if one.busy:
-                CONSOLE.print(
-                    f"{run.window}: {one.export} is being worked on by another run for "
-                    f"{one.busy} syncs; they were left to it.",
-                    style="yellow",
-                )
+        for text in who_holds(run):
+            again = "Run it again then, or with --wait."
+            CONSOLE.print(f"{text} {again}", style="yellow", markup=False)
+        for notice in run.notices:
+            CONSOLE.print(f"{run.window}: {notice}", style="yellow", markup=False)
+
+
+def who_holds(run: WindowRun) -> Iterator[str]:
+    """Whom the run left something to, and until when."""
+    for owner in sorted({one.owner for one in run.held}):
+        its = [one for one in run.held if one.owner == owner]
+        names = sorted({f"{one.export} of {one.sync_id}" for one in its})
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        yield (
+            f"{run.window}: waits for {owner}, which works on {', '.join(names[:NAMED])}{more} "
+            f"until {max(one.until for one in its)} UTC unless it goes on."
+        )

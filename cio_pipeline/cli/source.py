@@ -1,6 +1,7 @@
 """`cio-pipeline source`: the tables that exports are computed from."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -141,8 +142,11 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
     needed = {table: cut.version for table, cut in since.items()}
     statuses = table_statuses(uri, SOURCE_TABLES.values(), options, since)
     found = [_with_rest(product, one, last) for one in statuses]
+    breaches: defaultdict[str, list[str]] = defaultdict(list)
+    for one in product.ledger.breaches.all():
+        breaches[one.last.table].append(str(one))
     if as_json:
-        print_json([{**asdict(one), "needed_from": needed.get(one.table)} for one in found])
+        print_json([_as_json(one, needed, breaches[one.table]) for one in found])
         return
     columns = (
         "table",
@@ -154,6 +158,7 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
         "last change",
         "feed",
         "problems",
+        "broke its contract",
     )
     rows = [
         (
@@ -166,10 +171,17 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
             one.last_change,
             "on" if one.change_feed else "off",
             "; ".join(one.problems),
+            "; ".join(breaches[one.table]),
         )
         for one in found
     ]
     print_table(f"Source {uri}", columns, rows)
+
+
+def _as_json(
+    status: TableStatus, needed: Mapping[str, int], breaches: Sequence[str]
+) -> dict[str, object]:
+    return {**asdict(status), "needed_from": needed.get(status.table), "breaches": breaches}
 
 
 def _with_rest(found: Services, status: TableStatus, last: Cut | None) -> TableStatus:

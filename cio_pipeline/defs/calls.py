@@ -1,6 +1,7 @@
 """The calls feed as six assets, one a type, which share the position of each sync (C1)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -50,13 +51,15 @@ def calls(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Send a window's calls; fails only if every sync failed or the source is down."""
     services = telling(pipeline.services(context.run.run_id), context.log)
+    notices: list[str] = []
+    services = replace(services, notice=notices.append)
     window, chosen = window_of(context, Feed.CALLS), scope.scope(context.run.tags.get(LANE))
     if scope.restores:
         batch = restore_export(services, CALLS.name, window, chosen)
         outcomes = deliver_export(services, batch)
     else:
         batch, outcomes = run_calls(services, window, chosen)
-    yield from _results(batch, outcomes)
+    yield from _results(batch, outcomes, [*batch.notices, *notices])
     if every_sync_failed(outcomes) and not batch.advanced:
         raise dg.Failure(
             f"calls: none of {len(outcomes)} syncs could be served. "
@@ -64,9 +67,11 @@ def calls(
         )
 
 
-def _results(batch: Batch, outcomes: Sequence[Outcome]) -> Iterator[dg.MaterializeResult[Any]]:
+def _results(
+    batch: Batch, outcomes: Sequence[Outcome], notices: Sequence[str]
+) -> Iterator[dg.MaterializeResult[Any]]:
     """Numbers by type; rows held back, which are of none, are told with the first."""
-    sent, shared = sent_by_type(outcomes), describe(batch, outcomes, ())
+    sent, shared = sent_by_type(outcomes), describe(batch, outcomes, notices)
     for kind in CALL_TYPES:
         own = sent.get(kind, OfType())
         numbers = {"files": own.files, "rows": own.rows, "bytes": own.bytes}

@@ -1,7 +1,7 @@
 """Asset checks: a window is green once it ran, its check is red while a sync lacks files."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -14,7 +14,7 @@ from cio_pipeline.defs.manifest import MANIFEST_KEYS
 from cio_pipeline.defs.messages import MESSAGES_KEY
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import PipelineResource
-from cio_pipeline.model.windows import Feed
+from cio_pipeline.model.windows import Feed, Window
 from cio_pipeline.monitoring.delivery import (
     DeliveryReport,
     delivery_report,
@@ -24,6 +24,7 @@ from cio_pipeline.monitoring.delivery import (
 )
 from cio_pipeline.monitoring.source import source_troubles
 from cio_pipeline.pipeline.planning.cuts import tables_of
+from cio_pipeline.pipeline.ports import Ledger
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
@@ -41,7 +42,7 @@ def build_check(export: str, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         partitions_def=WINDOWS_OF[feed],
         description="Red while a sync that was due in the window has not been served; the table "
         "names the sync, its owner and the error. Yellow while rows of the source wait for a time "
-        "ahead.",
+        "ahead, or broke its contract in the window.",
     )
     def check(
         context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[PipelineResource]
@@ -51,7 +52,7 @@ def build_check(export: str, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         report = delivery_report(
             export, window, ledger.registry.states([export]), ledger.errors.of_window(window.end)
         )
-        troubles = tuple(source_troubles(tables_of(export), ledger.cuts.get(window.end)))
+        troubles = tuple(_troubles(ledger, export, window))
         return dg.AssetCheckResult(
             passed=report.passed and not troubles,
             # Every sync has what there was to send: only the source needs somebody.
@@ -61,6 +62,11 @@ def build_check(export: str, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         )
 
     return check
+
+
+def _troubles(ledger: Ledger, export: str, window: Window) -> Iterator[str]:
+    cut, breaches = ledger.cuts.get(window.end), ledger.breaches.all()
+    return source_troubles(tables_of(export), window, cut, breaches)
 
 
 def _source(troubles: Sequence[str]) -> dict[str, dg.MetadataValue]:

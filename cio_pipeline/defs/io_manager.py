@@ -7,7 +7,7 @@ import dagster as dg
 
 from cio_pipeline.defs.columns import table
 from cio_pipeline.defs.resources import PipelineResource, telling
-from cio_pipeline.model.registry import Outcome
+from cio_pipeline.model.registry import LeaseHolder, Outcome
 from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.run_export import deliver_export, every_sync_failed
 
@@ -22,7 +22,7 @@ class ExportIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Batch) -> None:
         """Seal, deliver and commit; fails only if every sync failed or the source is down."""
-        notices: list[str] = []
+        notices = [*obj.notices]
         services = telling(self.pipeline.services(context.run_id), context.log)
         services = replace(services, notice=notices.append)
         outcomes = deliver_export(services, obj)
@@ -74,8 +74,16 @@ def describe(
         "syncs": outcome_table([*failed, *largest]),
         **{name: dg.MetadataValue.int(value) for name, value in totals.items()},
         "dagster/row_count": dg.MetadataValue.int(totals["rows"]),
+        **({"held": _held(batch.busy)} if batch.busy else {}),
         **({"source_notices": dg.MetadataValue.md("\n".join(notices))} if notices else {}),
     }
+
+
+def _held(busy: Sequence[LeaseHolder]) -> dg.MetadataValue:
+    """What was left to other runs, and until when they hold it unless they go on."""
+    names: tuple[str, ...] = ("sync_id", "export", "owner", "until")
+    rows = [(one.sync_id, one.export, one.owner, f"{one.expires_at:%H:%M:%S}") for one in busy]
+    return table(dict.fromkeys(names, "string"), rows)
 
 
 def outcome_table(outcomes: Sequence[Outcome]) -> dg.MetadataValue:

@@ -50,13 +50,19 @@ class SqlLeases:
         return self.database.write(work)
 
     def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> Lease:
-        """Push the expiry of all pairs; raises LeaseLost if any is another's."""
+        """Push the expiry of all pairs that are still held, which the lease returned has.
+
+        Raises LeaseLost if none is: others that were lost do not cost a run the rest.
+        """
         expires_at = now + ttl
 
         def work(connection: Connection) -> Lease:
-            hold(connection, lease, lease.tokens)
-            _give(connection, lease.tokens, {"expires_at": expires_at})
-            return replace(lease, expires_at=expires_at)
+            rows = locked(connection, lease.tokens)
+            held = {p: t for p, t in lease.tokens.items() if _is_held(lease, p, rows.get(p))}
+            if lease.tokens and not held:
+                raise _lost(lease, lease.tokens)
+            _give(connection, held, {"expires_at": expires_at})
+            return replace(lease, expires_at=expires_at, tokens=held)
 
         return self.database.write(work)
 
@@ -79,6 +85,14 @@ class SqlLeases:
             _give(connection, still, {"owner": None})
 
         self.database.write(work)
+
+    def holders(self, now: datetime) -> Sequence[LeaseHolder]:
+        """Who holds which pair, by leases that have not expired."""
+        query = select(leases).where(leases.c.owner.is_not(None), leases.c.expires_at > now)
+        rows = self.database.read(lambda connection: connection.execute(query).all())
+        return [
+            LeaseHolder(row.sync_id, row.export, row.owner, row.expires_at) for row in sorted(rows)
+        ]
 
     def owners(self, now: datetime) -> Collection[str]:
         """Who holds a lease that has not expired: the runs that give a sign of life."""

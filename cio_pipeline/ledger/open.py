@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from cio_pipeline.ledger.attempts import SqlAttempts
+from cio_pipeline.ledger.breaches import SqlBreaches
 from cio_pipeline.ledger.breakers import SqlBreakers
 from cio_pipeline.ledger.changing import SqlChanges
 from cio_pipeline.ledger.connect import describe, make_engine, parse_url
@@ -34,6 +35,7 @@ class SqlLedger:
     manifests: SqlManifests
     quarantine: SqlQuarantine
     gone: SqlGone
+    breaches: SqlBreaches
     attempts: SqlAttempts
     breakers: SqlBreakers
     recovery: SqlRecovery
@@ -73,6 +75,7 @@ def open_ledger(url: str) -> SqlLedger:
         manifests=SqlManifests(database),
         quarantine=SqlQuarantine(database),
         gone=SqlGone(database),
+        breaches=SqlBreaches(database),
         attempts=SqlAttempts(database),
         breakers=SqlBreakers(database),
         recovery=SqlRecovery(database),

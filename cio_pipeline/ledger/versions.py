@@ -257,6 +257,20 @@ VERSION_8 = (
     )""",
 )
 
+VERSION_9 = (
+    """
+    CREATE TABLE breaches (
+        source_table TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        first_at BIGINT NOT NULL,
+        last_at BIGINT NOT NULL,
+        windows BIGINT NOT NULL,
+        last_rows BIGINT NOT NULL,
+        rows BIGINT NOT NULL,
+        PRIMARY KEY (source_table, kind)
+    )""",
+)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -266,5 +280,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_6,
     VERSION_7,
     VERSION_8,
+    VERSION_9,
 )
 """Statements of version 1, 2, … in order."""

@@ -142,6 +142,10 @@ class LeaseLost(Transient):
     """Another run took over the (sync, export) while this one was working on it."""
 
 
+class LeaseHeld(LeaseLost):
+    """Another run works on the (sync, export) that is asked for; the message says until when."""
+
+
 class PositionMoved(Transient):
     """The position is no longer the plan's lower bound: another run delivered it."""
 

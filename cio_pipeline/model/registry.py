@@ -111,5 +111,7 @@ class Outcome:
     """Messages whose object replaced an earlier one of the same key."""
     error: str | None = None
     """Scrubbed text of the error; None if the sync was served."""
+    held: bool = False
+    """Whether it failed since another run works on it."""
     trip: Trip | None = None
     """What the destination's breaker has to know; None if all was well, or it had no part in it."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cio_pipeline.model.breakers import Trip, trip_of
-from cio_pipeline.model.errors import CioError
+from cio_pipeline.model.errors import CioError, LeaseHeld
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,11 @@ class Failure:
     kind: str
     message: str
     trip: Trip | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether another run was at it."""
+        return self.kind == LeaseHeld.__name__
 
 
 UNEXPECTED = "Unexpected"

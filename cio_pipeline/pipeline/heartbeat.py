@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from cio_pipeline.model.errors import CioError, LeaseLost
-from cio_pipeline.model.registry import Lease
+from cio_pipeline.model.errors import CioError, LeaseHeld, LeaseLost
+from cio_pipeline.model.registry import Lease, LeaseHolder
 from cio_pipeline.pipeline.ports import Clock, Leases, Pair
 
 TTL = timedelta(minutes=5)
@@ -116,3 +116,12 @@ class HeldLease:
                 self._thread.join()
         if free.tokens:
             self._leases.release(free)
+
+
+def held_by(holder: LeaseHolder) -> LeaseHeld:
+    """The error for a pair that another run works on."""
+    return LeaseHeld(
+        f"{holder.export} of sync '{holder.sync_id}' is being worked on by {holder.owner}, "
+        f"until {holder.expires_at:%H:%M:%S} UTC unless it goes on.",
+        "Do it again when it has ended, or stop it and wait until then.",
+    )

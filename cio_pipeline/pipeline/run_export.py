@@ -4,6 +4,7 @@ Crash anywhere and run again: every sealed file is there once, and no row is los
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import LeaseLost
@@ -36,17 +37,18 @@ def plan_export(services: Services, export: str, window: Window, scope: Scope) -
     """
     cut = cut_of(services, window, export)
     batch = claim(services, export, window, cut, scope)
+    notices: list[str] = []
     try:
         items = decided_again(services, batch, scope)
         plans = open_plans(items)
-        resumed = _resume(services, batch, plans)
+        resumed = _resume(replace(services, notice=notices.append), batch, plans)
         if plans:
             items = decided_again(services, batch, scope)
         planned = plan_batch(services, batch, items)
     except BaseException:
         batch.lease.release()
         raise
-    return planned.with_known(resumed)
+    return replace(planned.with_known(resumed), notices=tuple(notices))
 
 
 def _resume(services: Services, batch: Batch, plans: Sequence[Plan]) -> tuple[Outcome, ...]:

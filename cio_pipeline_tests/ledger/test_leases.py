@@ -69,12 +69,16 @@ def test_renewing_pushes_the_expiry_of_all_pairs(ledger: SqlLedger):
     assert [holder.expires_at for holder in holders] == [LATER + TTL] * 2
 
 
-def test_renewing_when_one_pair_is_lost_renews_none(ledger: SqlLedger):
+def test_renewing_when_one_pair_is_lost_renews_the_others(ledger: SqlLedger):
     lease = claim(ledger, PEOPLE, EVENTS)
     claim(ledger, EVENTS, owner="run-2", now=LATER)
+    assert dict(ledger.leases.renew(lease, LATER, TTL).tokens) == {PEOPLE: 1}
+    _, holders = ledger.leases.claim([PEOPLE, EVENTS], "run-3", LATER, TTL)
+    assert [holder.owner for holder in holders] == ["run-2", "run-1"]
+    assert holders == ledger.leases.holders(LATER)
+    claim(ledger, PEOPLE, owner="run-3", now=LATER + TTL)
     with pytest.raises(LeaseLost):
-        ledger.leases.renew(lease, LATER, TTL)
-    assert claim(ledger, PEOPLE, owner="run-3", now=LATER).tokens[PEOPLE] == 2
+        ledger.leases.renew(lease, LATER + TTL, TTL)
 
 
 def test_a_pair_that_was_never_claimed_is_not_held(ledger: SqlLedger):

@@ -5,7 +5,8 @@ from typing import Any
 
 from deltalake import CommitProperties, DeltaTable
 
-from cio_pipeline_tests.world import World, during
+from cio_pipeline.model.breaches import Kind
+from cio_pipeline_tests.world import World, during, window
 
 
 class Counting:
@@ -59,7 +60,15 @@ def test_o1_breaches_of_the_source_contract_are_counted_and_told(world: World) -
         "events: 1 rows were deleted; readers cannot be told of it.",
         "outputs: 1 rows were deleted; readers cannot be told of it.",
         (
-            "subjects: 1 rows changed but their seq_num did not grow; they are sent, but readers "
-            "may keep the older state."
+            "subjects: 1 rows changed but their time or number did not grow; they are sent, but "
+            "readers may keep the older state."
         ),
     ]
+    found = {(one.last.table, one.last.kind): one for one in world.ledger.breaches.all()}
+    assert {key: one.rows for key, one in found.items()} == {
+        ("events", Kind.CHANGED): 1,
+        ("events", Kind.DELETED): 1,
+        ("outputs", Kind.DELETED): 1,
+        ("subjects", Kind.WENT_BACK): 1,
+    }
+    assert {one.last_at for one in found.values()} == {window(1).end}

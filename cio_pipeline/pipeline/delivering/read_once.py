@@ -1,6 +1,6 @@
 """Reading a changeset once: several cohorts may be served by it, and each scans it twice."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,6 +12,7 @@ from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.files.failures import spool_error
 from cio_pipeline.files.spool import Spool
+from cio_pipeline.model.breaches import Breach, Kind
 from cio_pipeline.model.changes import CHANGE, CHANGED, DELETED, GREW
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.plans import Plan
@@ -26,15 +27,24 @@ def reading_once(services: Services, plans: Iterable[Plan]) -> Generator[Service
     """The services with a source that reads and nets each changeset of the plans once.
 
     They are kept in the spool, in a folder that is swept with the plans' own if the run dies.
-    What is not sent for a breach of the source contract is told to `services.notice`.
+    Breaches of the source contract are told to `services.notice` and kept in the ledger.
     """
-    ids = sorted((plan.plan_id, plan.export) for plan in plans)
+    planned = tuple(plans)
+    ids = sorted((plan.plan_id, plan.export) for plan in planned)
     if not ids:
         yield services
         return
     # Of its own for each run: a zombie must not clear away what its heir reads.
     folder = f"{ids[0][1]}-{ids[0][0]}-changes-{uuid4().hex[:8]}"
-    source = _ReadOnce(services.source, services.spool, folder, services.notice)
+    at = max(plan.upper.at for plan in planned)
+
+    def tell(found: Sequence[Breach]) -> None:
+        for breach in found:
+            services.notice(str(breach))
+        if found:
+            services.ledger.breaches.record(at, found)
+
+    source = _ReadOnce(services.source, services.spool, folder, tell)
     try:
         yield replace(services, source=source)
     finally:
@@ -45,9 +55,13 @@ class _ReadOnce:
     """A source that keeps the changesets it was asked for as Parquet files."""
 
     def __init__(
-        self, source: Source, spool: Spool, folder: str, notice: Callable[[str], None]
+        self,
+        source: Source,
+        spool: Spool,
+        folder: str,
+        tell: Callable[[Sequence[Breach]], None],
     ) -> None:
-        self._source, self._spool, self._folder, self._notice = source, spool, folder, notice
+        self._source, self._spool, self._folder, self._tell = source, spool, folder, tell
         self._read: dict[tuple[str, TableCut, TableCut], pl.LazyFrame] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -64,12 +78,11 @@ class _ReadOnce:
             except Exception as error:
                 raise (spool_error(error) or error) from error
             self._read[key] = pl.scan_parquet(path)
-            for text in breaches(table, self._read[key]):
-                self._notice(text)
+            self._tell(tuple(breaches(table, self._read[key])))
         return self._read[key]
 
 
-def breaches(table: SourceTable, changes: pl.LazyFrame) -> Iterator[str]:
+def breaches(table: SourceTable, changes: pl.LazyFrame) -> Iterator[Breach]:
     """What in a changeset breaks the source contract, counted (docs/source-tables.md)."""
     append_only = table.kind is TableKind.APPEND_ONLY
     kind = pl.col(CHANGE)
@@ -81,13 +94,10 @@ def breaches(table: SourceTable, changes: pl.LazyFrame) -> Iterator[str]:
     ).collect()
     changed, deleted, not_grown, nobodys = found.row(0)
     if changed and append_only:
-        yield f"{table.name}: {changed} rows of an append-only table changed; they are not sent."
+        yield Breach(table.name, Kind.CHANGED, changed)
     if deleted and table.name not in _DELETIONS_ARE_SENT:
-        yield f"{table.name}: {deleted} rows were deleted; readers cannot be told of it."
+        yield Breach(table.name, Kind.DELETED, deleted)
     if not_grown:
-        yield (
-            f"{table.name}: {not_grown} rows changed but their {table.grows} did not grow; they "
-            "are sent, but readers may keep the older state."
-        )
+        yield Breach(table.name, Kind.WENT_BACK, not_grown)
     if nobodys:
-        yield f"{table.name}: {nobodys} rows have no workspace_id; they are nobody's."
+        yield Breach(table.name, Kind.NOBODYS, nobodys)

@@ -9,26 +9,26 @@ from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.model.windows import Cadence, Window, last_closed_window
-from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.manifests.store_manifests import store_rest
 from cio_pipeline.pipeline.recovery.abandon import Abandoned, give_up
+from cio_pipeline.pipeline.recovery.restore import RESTORE
 from cio_pipeline.pipeline.services import Services
 
 
 @contextmanager
 def holding(services: Services, known: RegisteredSync) -> Generator[HeldLease]:
-    """Hold all exports of a sync and its chain; raises LeaseLost, naming the run that has one."""
+    """Hold all exports of a sync, its chain, and restoring it.
+
+    Raises LeaseHeld, naming the run that has one.
+    """
     sync_id = known.sync.id
-    pairs = [(sync_id, export) for export in (*known.switches, CHAIN)]
+    pairs = [(sync_id, export) for export in (*known.switches, CHAIN, RESTORE)]
     lease, busy = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
         if busy:
-            raise LeaseLost(
-                f"{busy[0].export} of sync '{sync_id}' is being worked on by {busy[0].owner}, "
-                f"until {busy[0].expires_at:%H:%M:%S} UTC unless it goes on.",
-                "Do it again when it has ended, or stop it and wait until then.",
-            )
+            raise held_by(busy[0])
         yield held
     finally:
         held.release()

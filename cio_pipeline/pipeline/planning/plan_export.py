@@ -35,7 +35,7 @@ class Batch:
 
     `busy` names pairs that another run is working on. `known` are outcomes that need no
     delivery: refusals, and syncs held back by their breaker. `advanced` counts syncs with nothing
-    to send.
+    to send. `notices` were told while open plans were finished.
     """
 
     export: str
@@ -47,6 +47,7 @@ class Batch:
     busy: tuple[LeaseHolder, ...] = ()
     advanced: int = 0
     lane: Lane = Lane.ALL
+    notices: tuple[str, ...] = ()
 
     def with_known(self, outcomes: Sequence[Outcome]) -> "Batch":
         """The same with outcomes known before delivery; they replace others of their syncs."""

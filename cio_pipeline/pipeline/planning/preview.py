@@ -28,7 +28,10 @@ Counts: TypeAlias = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Preview:
-    """One (sync, export): the decision's name, why, and rows per series (None: not counted)."""
+    """One (sync, export): the decision's name, why, and rows per series (None: not counted).
+
+    `held` names the run that works on it, and until when: another run would leave it alone.
+    """
 
     sync_id: str
     export: str
@@ -37,6 +40,7 @@ class Preview:
     rows: int | None = None
     chngs: int | None = None
     rejected: int | None = None
+    held: str | None = None
 
 
 def preview(
@@ -51,7 +55,11 @@ def preview(
         except (SourceError, SourceUnavailable) as error:
             # O8: the tables of one export say nothing of the others.
             found += _unreadable(services, export, scope, str(error))
-    return found
+    by_pair = {
+        (one.sync_id, one.export): f"{one.owner}, until {one.expires_at:%H:%M:%S} UTC"
+        for one in services.ledger.leases.holders(services.clock())
+    }
+    return [replace(one, held=by_pair.get((one.sync_id, one.export))) for one in found]
 
 
 def _of_export(

@@ -5,7 +5,7 @@ from typing import Protocol
 from cio_pipeline.pipeline.ports.recovery import Recovery
 from cio_pipeline.pipeline.ports.sent import Gone, Manifests, Quarantine
 from cio_pipeline.pipeline.ports.syncs import Breakers, Changes, History, Registry
-from cio_pipeline.pipeline.ports.work import Attempts, Cuts, Errors, Leases, Plans
+from cio_pipeline.pipeline.ports.work import Attempts, Cuts, Errors, Leases, Plans, SourceBreaches
 
 
 class Ledger(Protocol):
@@ -59,6 +59,11 @@ class Ledger(Protocol):
     @property
     def gone(self) -> Gone:
         """Who stays anonymous."""
+        ...
+
+    @property
+    def breaches(self) -> SourceBreaches:
+        """What the source did against its contract."""
         ...
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from cio_pipeline.model.breaches import Breach, Breaches
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.plans import Plan, PlanDraft, SealedFile, SealedPlan
@@ -48,7 +49,10 @@ class Leases(Protocol):
         ...
 
     def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> Lease:
-        """Push the expiry of all pairs; raises LeaseLost if any is another's."""
+        """Push the expiry of all pairs that are still held, which the lease returned has.
+
+        Raises LeaseLost if none is.
+        """
         ...
 
     def lost(self, lease: Lease, pairs: Collection[Pair]) -> Mapping[Pair, LeaseLost]:
@@ -57,6 +61,10 @@ class Leases(Protocol):
 
     def release(self, lease: Lease) -> None:
         """Give back all pairs that are still this lease's."""
+        ...
+
+    def holders(self, now: datetime) -> Sequence[LeaseHolder]:
+        """Who holds which pair, by leases that have not expired."""
         ...
 
     def owners(self, now: datetime) -> Collection[str]:
@@ -127,6 +135,18 @@ class Errors(Protocol):
 
     def since(self, at: datetime) -> Collection[tuple[Pair, datetime]]:
         """(pair, window end) of all errors in windows that end after `at`."""
+        ...
+
+
+class SourceBreaches(Protocol):
+    """What in the source breaks its contract: one entry per table and kind, however often."""
+
+    def record(self, at: datetime, found: Sequence[Breach]) -> None:
+        """Count what a changeset of the window that ends at `at` had; the most, if told again."""
+        ...
+
+    def all(self) -> Sequence[Breaches]:
+        """All that was ever found, by table and kind."""
         ...
 
 

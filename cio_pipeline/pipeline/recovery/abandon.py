@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from cio_pipeline.contracts.message_envelope import OVERWRITING
-from cio_pipeline.model.errors import CioError, InvalidConfig, LeaseLost, ObjectMissing
+from cio_pipeline.model.errors import CioError, InvalidConfig, ObjectMissing
 from cio_pipeline.model.plans import Plan, PlanState, SealedFile, Series
 from cio_pipeline.pipeline.breaker import close_breaker
-from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.services import Services
 
@@ -32,7 +32,7 @@ def abandon(services: Services, sync_id: str, export: str) -> Abandoned:
     Objects that it put are removed, but for messages: the next plan puts those again, in place of
     the old ones. Objects that somebody else put, or that may not be removed, stay
     and are named. Its numbers are never used again. Raises UnknownSync; InvalidConfig if there is
-    no such plan, or some of its slices were delivered; LeaseLost, naming the run that holds it.
+    no such plan, or some of its slices were delivered; LeaseHeld, naming the run that holds it.
     """
     pair = (sync_id, export)
     services.ledger.registry.get(sync_id)
@@ -40,11 +40,7 @@ def abandon(services: Services, sync_id: str, export: str) -> Abandoned:
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
         if busy:
-            raise LeaseLost(
-                f"{export} of sync '{sync_id}' is being worked on by {busy[0].owner}, until "
-                f"{busy[0].expires_at:%H:%M:%S} UTC unless it goes on.",
-                "Wait until it has ended, or stop it and wait until then.",
-            )
+            raise held_by(busy[0])
         abandoned = give_up(services, held, _unfinished(services, pair))
         # Who abandons a plan has seen to what stopped the sync.
         close_breaker(services.ledger, sync_id)

@@ -11,10 +11,10 @@ from dataclasses import replace
 from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.message_pack import Pack
 from cio_pipeline.files.spool import RESTORE
-from cio_pipeline.model.errors import CioError, DigestMismatch, LeaseLost
+from cio_pipeline.model.errors import CioError, DigestMismatch
 from cio_pipeline.model.plans import Plan, PlanState, Sent
 from cio_pipeline.pipeline.feeds.make_messages import MESSAGE_OBJECTS
-from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.planning.cohorts import cohorts_of
 from cio_pipeline.pipeline.recovery.damaged import DamagedFile, last_of_keys
 from cio_pipeline.pipeline.services import Services
@@ -49,10 +49,7 @@ def _put(services: Services, wanted: Sequence[DamagedFile], put: set[int]) -> No
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
         if busy:
-            raise LeaseLost(
-                f"{plan.export} of sync '{plan.sync_id}' is being worked on by {busy[0].owner}.",
-                "Restore again once it has ended.",
-            )
+            raise held_by(busy[0])
         _put_held(services, wanted, put)
     finally:
         held.release()

@@ -11,13 +11,13 @@ from datetime import datetime
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.errors import CioError, LeaseLost, LedgerError, ManifestBroken, Permanent
+from cio_pipeline.model.errors import CioError, LedgerError, ManifestBroken, Permanent
 from cio_pipeline.model.manifests import digest
 from cio_pipeline.model.plans import Mode, PlanDraft, Series
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import close_breaker
-from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
 from cio_pipeline.pipeline.planning.anonymous import remember_gone
 from cio_pipeline.pipeline.ports.recovery import Recovered
@@ -50,6 +50,8 @@ class CaughtUp:
     void: int = 0
     up_to: datetime | None = None
     error: str | None = None
+    held: bool = False
+    """Whether another run was at it."""
 
 
 def rebuild(services: Services, syncs: Sequence[Sync]) -> list[CaughtUp]:
@@ -83,7 +85,9 @@ def catch_up(services: Services, sync_ids: Collection[str] | None = None) -> lis
     for sync in syncs:
         results: list[CaughtUp] = []
         failure = attempt(lambda one=sync, to=results: to.append(_catch_up(services, one)))
-        done += results if failure is None else [CaughtUp(sync.id, error=failure.message)]
+        if failure is not None:
+            results = [CaughtUp(sync.id, error=failure.message, held=failure.held)]
+        done += results
     return done
 
 
@@ -94,10 +98,7 @@ def _catch_up(services: Services, sync: Sync) -> CaughtUp:
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
         if busy:
-            raise LeaseLost(
-                f"Sync '{sync.id}' is being worked on by {busy[0].owner}.",
-                "Stop Dagster and all runs first.",
-            )
+            raise held_by(busy[0])
         chain = read_chain(services.destinations(sync), sync)
         settle_cuts(services, [chain])
         found = _recovered(services, chain)

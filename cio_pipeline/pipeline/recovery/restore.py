@@ -5,19 +5,20 @@ else encoded again from the source at the plan's cuts. An altered object is remo
 only once its replacement is at hand.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cio_pipeline.contracts.message_envelope import OVERWRITING
-from cio_pipeline.model.errors import CioError, DigestMismatch
+from cio_pipeline.model.errors import CioError, DigestMismatch, LeaseHeld
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.attempt import attempt
-from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
 from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.planning.plan_export import Batch
@@ -47,6 +48,30 @@ class Restored:
     rows: int = 0
     bytes: int = 0
     error: str | None = None
+    held: bool = False
+    """Whether another run was at it."""
+
+
+RESTORE = "restore"
+"""What is leased of a sync while something of it is put back: nobody purges or moves it then."""
+
+
+@contextmanager
+def _restoring(
+    services: Services, sync_ids: Collection[str] | None
+) -> Generator[tuple[list[Sync], list[Restored]]]:
+    """The syncs, none of which anybody else restores or changes; and those that are held."""
+    syncs = _syncs(services, sync_ids)
+    pairs = [(sync.id, RESTORE) for sync in syncs]
+    lease, busy = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
+    held = HeldLease(services.ledger.leases, lease, services.clock)
+    try:
+        others = [
+            Restored(one.sync_id, "", "", error=_text(held_by(one)), held=True) for one in busy
+        ]
+        yield [sync for sync in syncs if (sync.id, RESTORE) in lease.tokens], others
+    finally:
+        held.release()
 
 
 def restore(
@@ -59,9 +84,19 @@ def restore(
 
     Files that readers were to delete (`files_expire_after`) are no loss and stay away.
     """
-    done: list[Restored] = []
+    with _restoring(services, sync_ids) as (syncs, done):
+        return _restored(services, syncs, window, exports, done)
+
+
+def _restored(
+    services: Services,
+    syncs: Sequence[Sync],
+    window: Window | None,
+    exports: Collection[str] | None,
+    done: list[Restored],
+) -> tuple[Restored, ...]:
     damaged: list[DamagedFile] = []
-    for sync in _syncs(services, sync_ids):
+    for sync in syncs:
         failure = attempt(
             lambda one=sync: damaged.extend(damaged_files(services, one, window, exports))
         )
@@ -84,12 +119,13 @@ def restore_manifests(
     services: Services, sync_ids: Collection[str] | None = None
 ) -> tuple[Restored, ...]:
     """Put back manifests of some syncs, with the bytes that the ledger holds."""
-    done: list[Restored] = []
-    for sync in _syncs(services, sync_ids):
-        failure = attempt(lambda one=sync: done.extend(_manifests_of(services, one)))
-        if failure is not None:
-            done.append(Restored(sync.id, CHAIN, "", error=f"{failure.kind}: {failure.message}"))
-    return tuple(done)
+    with _restoring(services, sync_ids) as (syncs, done):
+        for sync in syncs:
+            failure = attempt(lambda one=sync: done.extend(_manifests_of(services, one)))
+            if failure is not None:
+                text = f"{failure.kind}: {failure.message}"
+                done.append(Restored(sync.id, CHAIN, "", error=text))
+        return tuple(done)
 
 
 def restore_export(services: Services, export: str, window: Window, scope: Scope) -> Batch:
@@ -155,8 +191,12 @@ def _other_bytes(one: DamagedFile) -> DigestMismatch:
 
 
 def _failed(damaged: Iterable[DamagedFile], error: CioError) -> list[Restored]:
-    text = f"{type(error).__name__}: {error}"
-    return [replace(_described(one), error=text) for one in damaged]
+    held = isinstance(error, LeaseHeld)
+    return [replace(_described(one), error=_text(error), held=held) for one in damaged]
+
+
+def _text(error: CioError) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _described(one: DamagedFile) -> Restored:

@@ -1,11 +1,11 @@
 """Sending rows that were held back, once they are mended."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
-from cio_pipeline.model.registry import ExportState, Lease, Outcome
+from cio_pipeline.model.registry import ExportState, Lease, LeaseHolder, Outcome
 from cio_pipeline.pipeline.delivering.send import send
-from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.planning.plan_export import draft
 from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.services import Services
@@ -18,19 +18,34 @@ def retry_quarantine(
 
     Reading at the position, and not later, keeps what is sent exactly once: a row mended later is
     part of the next window's changes, which resolves its entry. Rows that still break the
-    contract stay in quarantine. Raises the source's errors.
+    contract stay in quarantine. What another run works on is an outcome, too. Raises the source's
+    errors.
     """
     entries = services.ledger.quarantine.entries(sync_ids)
     pairs: list[Pair] = sorted({(entry.sync_id, entry.export) for entry in entries})
-    lease, _ = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
+    lease, busy = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
         done = send(services, held, _open(services, lease))
         drafts = [draft for state in _states(services, lease) for draft in _draft(state)]
         plans = services.ledger.plans.open(lease, drafts, services.clock())
-        return (*done, *send(services, held, plans))
+        return (*done, *send(services, held, plans), *_held(services, busy))
     finally:
         held.release()
+
+
+def _held(services: Services, busy: Sequence[LeaseHolder]) -> Iterator[Outcome]:
+    workspaces = {one.sync.id: one.sync.workspace_id for one in services.ledger.registry.all()}
+    for holder in busy:
+        error = held_by(holder)
+        yield Outcome(
+            holder.sync_id,
+            holder.export,
+            workspaces[holder.sync_id],
+            Mode.RETRY,
+            error=f"{type(error).__name__}: {error}",
+            held=True,
+        )
 
 
 def _states(services: Services, lease: Lease) -> Sequence[ExportState]:

@@ -1,0 +1,47 @@
+"""What another run works on: an exit code of its own, and waiting for it."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import typer
+
+HELD = 3
+"""The exit code when nothing failed, and something was left to the run that works on it."""
+
+EVERY = 5.0
+"""Seconds between two tries of who waits."""
+
+
+class Result(Protocol):
+    """What came of something: its error if it failed, and whether that is as it was held."""
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed."""
+        ...
+
+    @property
+    def held(self) -> bool:
+        """Whether another run was at it."""
+        ...
+
+
+def exit_unless_done(results: Iterable[Result]) -> None:
+    """Exit with 1 if something failed, with HELD if it was only held; return if all is done."""
+    failed = [one for one in results if one.error is not None]
+    if failed:
+        raise typer.Exit(HELD if all(one.held for one in failed) else 1)
+
+
+def until_free(work: Callable[[], None], *, wait: bool) -> None:
+    """Do something that exits with HELD if it is held; again and again if it is to `wait`."""
+    while True:
+        try:
+            work()
+        except typer.Exit as done:
+            if not wait or done.exit_code != HELD:
+                raise
+            time.sleep(EVERY)
+        else:
+            return

@@ -1,0 +1,53 @@
+"""Breaches: what in the source breaks its contract and stops nobody; it is counted and told."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What the source did that it promised not to (docs/source-tables.md)."""
+
+    CHANGED = "changed"
+    DELETED = "deleted"
+    WENT_BACK = "went back"
+    NOBODYS = "nobody's"
+
+
+_WORDS = {
+    Kind.CHANGED: "rows of an append-only table changed; they are not sent",
+    Kind.DELETED: "rows were deleted; readers cannot be told of it",
+    Kind.WENT_BACK: "rows changed but their time or number did not grow; they are sent, but "
+    "readers may keep the older state",
+    Kind.NOBODYS: "rows have no workspace_id; they are nobody's",
+}
+
+
+@dataclass(frozen=True)
+class Breach:
+    """So many rows of a source table that broke its contract in a changeset."""
+
+    table: str
+    kind: Kind
+    rows: int
+
+    def __str__(self) -> str:
+        return f"{self.table}: {self.rows} {_WORDS[self.kind]}."
+
+
+@dataclass(frozen=True)
+class Breaches:
+    """All breaches of a kind: in how many windows, the ends of the first and last, and rows.
+
+    `last` is that of the last window, `rows` are those of all.
+    """
+
+    last: Breach
+    first_at: datetime
+    last_at: datetime
+    windows: int
+    rows: int
+
+    def __str__(self) -> str:
+        windows = f"{self.windows} windows up to" if self.windows > 1 else "the window up to"
+        return f"{self.rows} {_WORDS[self.last.kind]} (in {windows} {self.last_at:%Y-%m-%d %H:%M})"
