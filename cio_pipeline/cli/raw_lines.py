@@ -18,10 +18,6 @@ from cio_pipeline.sources.json_lines import BadLine
 from cio_pipeline.sources.known_rows import known_rows
 from cio_pipeline.sources.message_lines import MessageLines
 
-_CALL = ("workspace_id", "call_id")
-_MESSAGE = ("workspace_id", "message_id", "metadata", "payload")
-"""What tells rows apart: a call's id is made of its payload, a message may come again changed."""
-
 SHOWN = 50
 """Lines in the table of those left out; `--json` has all."""
 
@@ -76,10 +72,10 @@ def load_lines(table: SourceTable, files: Sequence[Path], into: Into) -> Loaded:
     """
     if table.name == CALLS.source:
         calls = CallLines(into.workspace_id, into.received)
-        version, known = _append(table, _of_all(calls, files), _CALL, into)
+        version, known = _append(table, _of_all(calls, files), into)
         return Loaded(calls.rows - known, version, calls.bad, known)
     messages = MessageLines(into.workspace_id, into.received)
-    version, known = _append(table, _of_all(messages, files), _MESSAGE, into)
+    version, known = _append(table, _of_all(messages, files), into)
     return Loaded(messages.rows - known, version, messages.bad, known)
 
 
@@ -97,11 +93,9 @@ def _of_all(lines: CallLines | MessageLines, files: Sequence[Path]) -> Iterator[
         yield from lines.read(file)
 
 
-def _append(
-    table: SourceTable, batches: Iterator[pl.DataFrame], told_by: Sequence[str], into: Into
-) -> tuple[int, int]:
+def _append(table: SourceTable, batches: Iterator[pl.DataFrame], into: Into) -> tuple[int, int]:
     """The version, and how many rows were there already."""
-    known = known_rows(into.uri, table, told_by, into.options)
+    known = known_rows(into.uri, table, into.options)
     some = known.without(batch for batch in batches if not batch.is_empty())
     version = append(into.uri, table, some, into.at, storage_options=into.options)
     return version, known.met

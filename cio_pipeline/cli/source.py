@@ -16,7 +16,7 @@ from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.pull import pull
 from cio_pipeline.cli.raw_lines import Into, Loaded, load_lines, show_left_out, whose
-from cio_pipeline.contracts.declare import SourceTable
+from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import CioError, InvalidConfig
@@ -25,6 +25,8 @@ from cio_pipeline.pipeline.planning.cuts import oldest_needed
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import settings
 from cio_pipeline.sources.bad_rows import set_aside
+from cio_pipeline.sources.json_lines import BadLine
+from cio_pipeline.sources.known_rows import new_rows
 from cio_pipeline.sources.load import read_files, read_good_rows
 from cio_pipeline.sources.open import source_uri, storage_options
 from cio_pipeline.sources.status import TableStatus, table_statuses
@@ -88,7 +90,7 @@ def load(  # noqa: PLR0917 - typer takes options as parameters
     if as_json:
         loaded = {"table": table, "rows": done.rows, "version": done.version, "at": time}
         left_out = {"left_out": [asdict(one) for one in done.bad]}
-        known = {"known": done.known} if workspace is not None else {}
+        known = {"known": done.known} if declared.kind is TableKind.APPEND_ONLY else {}
         where = {"kept_in": None if kept is None else str(kept)} if quarantine_bad else {}
         told = left_out if workspace is not None or quarantine_bad else {}
         print_json(loaded | told | known | where)
@@ -104,14 +106,22 @@ def load(  # noqa: PLR0917 - typer takes options as parameters
 def _load_rows(
     table: SourceTable, files: Sequence[Path], at: datetime | None, aside: Path | None
 ) -> Loaded:
-    """Load files of rows; with a folder for bad ones, the others without them."""
+    """Load files of rows; with a folder for bad ones, the others without them.
+
+    Of an append-only table, rows that are there already are left out: they would be sent again.
+    """
     uri, options = _place()
+    bad: Sequence[BadLine] = ()
     if aside is None:
         rows = read_files(files, table)
-        return Loaded(rows.height, commit(uri, table, rows, at, options))
-    found = read_good_rows(files, table)
-    set_aside(files, found.bad, aside)
-    return Loaded(found.rows.height, commit(uri, table, found.rows, at, options), found.bad)
+    else:
+        found = read_good_rows(files, table)
+        rows, bad = found.rows, found.bad
+        set_aside(files, bad, aside)
+    known = 0
+    if table.kind is TableKind.APPEND_ONLY:
+        rows, known = new_rows(uri, table, rows, options)
+    return Loaded(rows.height, commit(uri, table, rows, at, options), bad, known)
 
 
 def _bad_rows_of(table: str) -> Path:

@@ -155,7 +155,7 @@ class _Pulling:
         return Page(step.number, step.cursor, lines.rows - met, tuple(lines.bad), met)
 
     def _known(self) -> KnownRows:
-        return known_rows(self.uri, _TABLE, _TABLE.identity, self.options)
+        return known_rows(self.uri, _TABLE, self.options)
 
 
 def _calls(lines: CallLines, at: Mark, step: Mark, body: BinaryIO) -> Iterator[pl.DataFrame]:

@@ -7,9 +7,13 @@ import polars as pl
 
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.errors import SourceGone
+from cio_pipeline.sources.columns import casts
 from cio_pipeline.sources.delta_scan import scan
 from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables
 from cio_pipeline.sources.features import require_readable
+
+_ALSO = {"messages": ("metadata", "payload")}
+"""What tells rows of one identity apart: a message may come again changed."""
 
 
 @dataclass
@@ -33,7 +37,9 @@ class KnownRows:
                 yield batch
                 continue
             known = self._there(ids.lazy(), self.told_by)
-            new = batch.join(known, on=self.told_by, how="anti", maintain_order="left")
+            new = batch.join(
+                known, on=self.told_by, how="anti", nulls_equal=True, maintain_order="left"
+            )
             self.met += batch.height - new.height
             if not new.is_empty():
                 yield new
@@ -45,12 +51,28 @@ class KnownRows:
         return found.collect(engine="streaming")
 
 
-def known_rows(
-    uri: str, table: SourceTable, told_by: Sequence[str], storage_options: Mapping[str, str]
-) -> KnownRows:
-    """The rows of a table as it is now; raises SourceGone, SourceUnavailable, SourceError."""
+def new_rows(
+    uri: str, table: SourceTable, rows: pl.DataFrame, storage_options: Mapping[str, str]
+) -> tuple[pl.DataFrame, int]:
+    """The rows that neither a table nor an earlier one of them holds, and how many others are.
+
+    Raises SourceGone, SourceUnavailable, SourceError.
+    """
+    known = known_rows(uri, table, storage_options)
+    once = rows.unique(known.told_by, keep="first", maintain_order=True)
+    new = pl.concat([rows.clear(), *known.without([once])])
+    return new, rows.height - new.height
+
+
+def known_rows(uri: str, table: SourceTable, storage_options: Mapping[str, str]) -> KnownRows:
+    """The rows of a table as it is now.
+
+    Raises ColumnMismatch, SourceGone, SourceUnavailable, SourceError.
+    """
     found = DeltaTables(uri, storage_options).latest(table.name)
     if found is None:
         raise SourceGone(f"Table {table.name} does not exist.", NEW_SOURCE)
     require_readable(found, table)
-    return KnownRows(table.identity, told_by, scan(found, table, storage_options))
+    told_by = (*table.identity, *_ALSO.get(table.name, ()))
+    rows = scan(found, table, storage_options).select(casts(table, found))
+    return KnownRows(table.identity, told_by, rows)
