@@ -20,8 +20,8 @@ _READ = {
 _INTEGERS = {"byte", "short", "integer", "long"}
 
 
-def unread_features(found: DeltaTable, table: SourceTable) -> list[str]:
-    """What a table needs of its readers and cannot be read, by Delta's names."""
+def require_readable(found: DeltaTable, table: SourceTable) -> None:
+    """Raise SourceError, which names what a table needs of its readers and cannot be read."""
     features = found.protocol().reader_features or []
     unread = [name for name in features if name not in _READ]
     mode = found.metadata().configuration.get("delta.columnMapping.mode", "none")
@@ -30,12 +30,6 @@ def unread_features(found: DeltaTable, table: SourceTable) -> list[str]:
     widened = _widened(found, table)
     if widened:
         unread.append(f"typeWidening (of {', '.join(widened)})")
-    return unread
-
-
-def require_readable(found: DeltaTable, table: SourceTable) -> None:
-    """Raise SourceError, which names each feature of a table that cannot be read."""
-    unread = unread_features(found, table)
     if unread:
         raise unknown_feature(table.name, ", ".join(unread))
 

@@ -16,7 +16,7 @@ from cio_pipeline.sources.delta_files import data_files
 from cio_pipeline.sources.delta_scan import scan, vectors_of
 from cio_pipeline.sources.delta_table import DeltaTables
 from cio_pipeline.sources.errors import translate
-from cio_pipeline.sources.features import unread_features
+from cio_pipeline.sources.features import require_readable
 
 _SAMPLE = 1_000_000
 
@@ -73,7 +73,7 @@ def _status(folder: DeltaTables, table: SourceTable, needed: TableCut | None) ->
         problems.met(lambda: next(log.entries(version, version)).time),
         change_feed,
     )
-    problems.told += [f"needs {one}, which cannot be read" for one in unread_features(found, table)]
+    problems.met(lambda: require_readable(found, table))
     problems.told += (
         problems.met(lambda: column_problems(table, logical_schema(found, table))) or []
     )

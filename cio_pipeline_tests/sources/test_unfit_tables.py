@@ -103,7 +103,9 @@ def test_a_column_that_was_widened_from_another_kind_is_named(tmp_path: Path) ->
     lake = made(tmp_path, "typeWidening")
     widened(lake)
     (things,) = table_statuses(str(tmp_path), [THINGS])
-    assert things.problems == ("needs typeWidening (of at), which cannot be read",)
+    assert things.problems == (
+        "Table things needs typeWidening (of at) of Delta, which cannot be read.",
+    )
     for way in ways(lake):
         with pytest.raises(SourceError, match=r"needs typeWidening \(of at\) of Delta"):
             way()
