@@ -106,8 +106,13 @@ def register(
 
 
 def require_known(connection: Connection, known: RegisteredSync) -> None:
-    """Raise LeaseLost if a sync was changed meanwhile: what was made of it would undo that."""
+    """Raise LeaseLost if a sync was changed meanwhile: what was made of it would undo that.
+
+    Nobody else changes it until this transaction ends.
+    """
     sync_id = known.sync.id
+    # Every change of a sync comes by here: whoever waited reads what the other has made of it.
+    connection.execute(select(syncs.c.id).where(syncs.c.id == sync_id).with_for_update())
     if registered_syncs(connection, [sync_id]).get(sync_id) != known:
         raise LeaseLost(
             f"Sync '{sync_id}' was changed by somebody else just now.", "Look, then do it again."

@@ -12,7 +12,9 @@ from sqlalchemy import select
 from cio_pipeline.ledger.open import SqlLedger, open_ledger
 from cio_pipeline.ledger.schema import plans
 from cio_pipeline.model.errors import LeaseLost, LedgerBusy, PositionMoved
+from cio_pipeline.model.history import Deed
 from cio_pipeline.model.plans import PlanState
+from cio_pipeline.model.registry import ExportSwitch
 from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline_tests.ledger.build import T0, TTL, claim, cut, draft, register, sealed, state
 
@@ -148,3 +150,33 @@ def test_two_processes_deliver_every_number_once_on_one_file(tmp_path: Path):
         assert process.returncode == 0, complaint.decode()
     require_every_number_once(ledger)
     ledger.close()
+
+
+def test_of_changes_of_a_sync_at_once_each_is_made_on_what_it_read(ledger: SqlLedger):
+    """Pausing `people` beside pausing `events` told both "off", and turned one off."""
+    exports = [f"export-{number}" for number in range(4)]
+    register(ledger, "a", exports=exports)
+    on = {name: ExportSwitch(enabled=True) for name in exports}
+    read = threading.Barrier(len(exports))
+    tries: list[int] = []
+
+    def pause(number: int) -> None:
+        known = ledger.registry.get("a")
+        read.wait()
+        while True:
+            tries.append(number)
+            switches = {
+                **known.switches,
+                exports[number]: ExportSwitch(enabled=False, paused_at=T0),
+            }
+            try:
+                ledger.registry.put(known.sync, switches, T0, Deed("me", "pause"), known)
+            except LeaseLost:
+                known = ledger.registry.get("a")
+            else:
+                return
+
+    together(pause, runners=len(exports))
+    found = ledger.registry.get("a").switches
+    assert {name: switch.enabled for name, switch in found.items()} == dict.fromkeys(on, False)
+    assert len(tries) > len(exports), "all but one had read what was changed meanwhile"

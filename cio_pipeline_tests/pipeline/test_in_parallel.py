@@ -1,5 +1,7 @@
 """Deliveries side by side: how long all wait for the slowest (O8)."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -69,3 +71,11 @@ def threads_of(work: Callable[[int], None]) -> set[str]:
         return str(threading.get_ident())
 
     return {thread for _, thread, _ in in_parallel(note, range(100), MOST)}
+
+
+def test_work_that_was_given_up_does_not_keep_the_process_alive() -> None:
+    code = (
+        "import time; from cio_pipeline.pipeline.delivering.in_parallel import in_parallel; "
+        "assert not list(in_parallel(lambda _: time.sleep(60), [1], 2, patience=0.1))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=40)

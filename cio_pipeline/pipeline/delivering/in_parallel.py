@@ -67,7 +67,8 @@ class _Servers(Generic[T, R]):
     def begin(self, number: int) -> None:
         """Start so many more threads."""
         for _ in range(number):
-            self.threads.append(threading.Thread(target=self._serve, name="deliver"))
+            # Who is given up must not keep the process alive; `stop` waits for all others.
+            self.threads.append(threading.Thread(target=self._serve, name="deliver", daemon=True))
             self.threads[-1].start()
 
     def stop(self, *, wait: bool) -> list[T]:
