@@ -13,7 +13,7 @@ import polars as pl
 
 from cio_pipeline.changesets.anonymise import anonymised, without_anonymous
 from cio_pipeline.changesets.quarantine import REASON, is_wrong, reason_expr, rejected
-from cio_pipeline.changesets.reading import Reading
+from cio_pipeline.changesets.reading import Note, Reading
 from cio_pipeline.changesets.rules import RULES
 from cio_pipeline.contracts.declare import Export, TableKind
 from cio_pipeline.contracts.dtypes import polars_schema
@@ -50,13 +50,15 @@ def build(
     workspaces: Collection[int],
     floor: datetime | None,
     anonymous: pl.DataFrame | None = None,
+    note: Note | None = None,
 ) -> Changeset:
     """What an export sends to these workspaces (D1, D3, D4).
 
     `driving` is a snapshot for INITIAL and RETRY, netted changes otherwise. `joins` are snapshots
     of `export.joins` at the upper cut, without tables that do not exist yet. `floor` is
     the earliest processed_at, inclusive. `anonymous` are people (workspace_id,
-    internal_customer_id) whom later files do not name. Rows without a workspace are nobody's: they
+    internal_customer_id) whom later files do not name; `note` is told of them as the rows of first
+    files are read. Rows without a workspace are nobody's: they
     match no filter and show up neither in `rows` nor in `rejected`. All but initial rows are
     sorted.
     """
@@ -68,6 +70,7 @@ def build(
         _TICKS[timestamp_unit],
         {name: table.filter(served) for name, table in joins.items()},
         None if anonymous is None else anonymous.lazy(),
+        note,
     )
     rows = _sendable(_recent(driving.filter(served), floor), reading)
     rows = without_anonymous(rows, reading)

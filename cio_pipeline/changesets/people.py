@@ -35,12 +35,7 @@ def people(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
 
 def attributes(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
     """D1, D3: current values of current people in an initial export, else each change."""
-    rows = frame
-    if reading.initial:
-        current = reading.join("people").filter(~is_gone()).select(PERSON)
-        rows = frame.filter(pl.col("attribute_value").is_not_null()).join(
-            current, on=PERSON, how="semi", maintain_order="left"
-        )
+    rows = frame.filter(pl.col("attribute_value").is_not_null()) if reading.initial else frame
     return rows.with_columns(*attribute_value())
 
 

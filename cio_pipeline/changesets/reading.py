@@ -19,7 +19,8 @@ class Reading:
 
     `joins` hold the rows of the served workspaces only, of those tables that exist. `tick` is the
     smallest step of the timestamps that are written. `anonymous` are people (workspace_id,
-    internal_customer_id) whom later files do not name; None for nobody.
+    internal_customer_id) whom later files do not name; None for nobody. `note` is told of such
+    people as first files find them in their rows, some more than once, in any thread.
     """
 
     export: Export
@@ -28,6 +29,7 @@ class Reading:
     tick: timedelta
     joins: Mapping[str, pl.LazyFrame] = field(hash=False)
     anonymous: pl.LazyFrame | None = None
+    note: "Note | None" = field(default=None, hash=False, compare=False)
 
     def join(self, table: str) -> pl.LazyFrame:
         """A joined table; an empty one if it does not exist yet."""
@@ -39,6 +41,9 @@ class Reading:
         """Whether all history is read."""
         return self.mode is Mode.INITIAL
 
+
+Note: TypeAlias = Callable[[pl.DataFrame], None]
+"""Takes some people: workspace_id, internal_customer_id."""
 
 Rule: TypeAlias = Callable[[pl.LazyFrame, Reading], pl.LazyFrame]
 """Gives source rows (with CHANGE, VERSION, COMMITTED_AT) the contract's columns, keeping the rest.

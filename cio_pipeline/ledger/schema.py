@@ -269,6 +269,9 @@ gone_people = Table(
     Column("workspace_id", BigInteger, primary_key=True, autoincrement=False),
     # Of the cut that they were gone at.
     Column("at", UtcTime, primary_key=True, autoincrement=False),
+    # The export whose rows they were found in, and where; empty for those of the table people.
+    Column("export", Text, primary_key=True),
+    Column("part", Text, primary_key=True),
     Column("people", LargeBinary, nullable=False),
 )
 

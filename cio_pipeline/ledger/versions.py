@@ -252,8 +252,10 @@ VERSION_8 = (
     CREATE TABLE gone_people (
         workspace_id BIGINT NOT NULL,
         at BIGINT NOT NULL,
+        export TEXT NOT NULL,
+        part TEXT NOT NULL,
         people {bytes} NOT NULL,
-        PRIMARY KEY (workspace_id, at)
+        PRIMARY KEY (workspace_id, at, export, part)
     )""",
 )
 

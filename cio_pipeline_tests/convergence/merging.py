@@ -61,7 +61,8 @@ def differences(
         return [] if current == known else [f"{export}: current are {current}, known {known}"]
     wrong: list[str] = []
     for key, one in meaning.items():
-        if export == "attributes" and course.begun and was_gone(timeline, key[:2], course.begun):
+        begun = course.begun
+        if export == "attributes" and begun and was_gone(timeline, export, key[:2], begun):
             continue  # What is written while they are gone is not sent, also when they come back.
         nameless = anonymised(export, reader.version, one) if export in PERSONAL else one
         may_lack = export not in PERSONAL and key not in merged

@@ -9,6 +9,7 @@ from typing import Any
 from cio_pipeline_tests.convergence.meaning import (
     MEANING,
     PERSONAL,
+    RECENT,
     SPLIT,
     V4,
     Row,
@@ -156,13 +157,26 @@ def _stays_anonymous(source: Timeline, export: str, row: Row, span: Span) -> boo
     ends = [span.lower, span.end] if export == "people" else [span.end]
     if any(_is_current(source, row, end) for end in ends if end is not None):
         return False
-    return was_gone(source, (row["workspace_id"], row["internal_customer_id"]), span.begun)
+    person = (row["workspace_id"], row["internal_customer_id"])
+    return was_gone(source, export, person, span.begun)
 
 
-def was_gone(source: Timeline, person: Key, begun: datetime) -> bool:
-    """Whether somebody was deleted or suppressed when first files were made."""
+def was_gone(source: Timeline, export: str, person: Key, begun: datetime) -> bool:
+    """Whether somebody was deleted or suppressed when first files were made.
+
+    Or was in these files, and unknown to the people of then.
+    """
     then = source.rows("people", begun).get(person)
-    return then is not None and is_gone(then)
+    if then is not None:
+        return is_gone(then)
+    if export != "attributes" and not source.count("people", begun):
+        return False
+    since = begun - timedelta(days=30)
+    return export != "people" and any(
+        (row["workspace_id"], row["internal_customer_id"]) == person
+        and (export not in RECENT or row["processed_at"] >= since)
+        for row in source.rows(export, begun).values()
+    )
 
 
 def exports_of(version: int) -> set[str]:

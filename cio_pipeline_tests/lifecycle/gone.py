@@ -10,6 +10,7 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import ColumnType, TableKind
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.pipeline.lifecycle.order import Order
+from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.changesets.rows import Row
 from cio_pipeline_tests.lifecycle.doing import Do
 from cio_pipeline_tests.world import World, during
@@ -121,9 +122,9 @@ def names(world: World, *people: str) -> dict[tuple[str, str], list[tuple[str, s
     return {key: found for key, found in every.items() if found}
 
 
-def run(world: World, number: int) -> None:
+def run(world: World, number: int, services: Services | None = None) -> None:
     """Run a window of all exports that are about people."""
-    outcomes = world.run(number, "people", "attributes", *ABOUT_PEOPLE)
+    outcomes = world.run(number, "people", "attributes", *ABOUT_PEOPLE, services=services)
     assert not [one.error for one in outcomes if one.error]
 
 

@@ -91,6 +91,31 @@ def test_d4_rows_removed_from_people_leave_them_as_gone_as_they_were(begun: Worl
     assert names(begun, *GONE) == {}
 
 
+@pytest.mark.parametrize("rows", [None, 2], ids=["whole", "in slices"])
+def test_d4_who_was_removed_from_people_before_the_first_files_stays_anonymous(
+    world: World, rows: int | None
+) -> None:
+    """Nothing but their rows tells of them; they are people again as soon as people knows them."""
+    world.commit("people", person(STAYING, 0), person("removed", 0), at=during(-2))
+    write(world, 0, "old", ("removed", STAYING))
+    remove(world, "people", "internal_customer_id = 'cio-removed'", during(0))
+    world.sync("a", 1)
+    world.sync("b", 1, version=4)
+    run(world, 0, world.as_run("run 1", slice_rows=rows))
+    write(world, 1, "new", ("removed", STAYING))
+    run(world, 1)
+    assert names(world, "removed") == {}
+    before = {path.name: path.read_bytes() for path in world.folder().glob("*.parquet")}
+    for path in world.folder().glob("*.parquet"):
+        path.unlink()
+    assert not [one.error for one in restore(world.services) if one.error]
+    assert {path.name: path.read_bytes() for path in world.folder().glob("*.parquet")} == before
+    world.commit("people", person("removed", 2), at=during(2))
+    write(world, 2, "back", ("removed",))
+    run(world, 2)
+    assert {export for export, _ in told(world, "a", "removed")} >= {"people", *ABOUT_PEOPLE}
+
+
 def test_d4_catching_up_names_nobody_who_is_gone(begun: World) -> None:
     for sync_id in ("a", "b"):
         live(begun, pause, sync_id, during(1, 1))
@@ -227,8 +252,7 @@ def test_d4_slices_name_nobody_who_is_gone(world: World) -> None:
     write(world, 0, "old")
     world.sync("a", 1)
     world.sync("b", 1, version=4)
-    sliced = world.as_run("run 1", slice_rows=2)
-    assert not [one.error for one in world.run(0, services=sliced) if one.error]
+    run(world, 0, world.as_run("run 1", slice_rows=2))
     write(world, 1, "new")
     change(world, 2)
     run(world, 2)

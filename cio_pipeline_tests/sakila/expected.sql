@@ -152,7 +152,8 @@ QUALIFY row_number() OVER (
     PARTITION BY sync_id, internal_customer_id, attribute_name ORDER BY "window" DESC
 ) = 1;
 
--- D1, D4: events of the last 30 days at first, those of gone people without personal data.
+-- D1, D4: events of the last 30 days at first; those of people who were gone then have no personal
+-- data, as long as they are gone.
 CREATE TABLE expected_events AS
 WITH rental AS (FROM read_csv(getvariable('sakila') || '/rental.csv', all_varchar = true)),
 payment AS (FROM read_csv(getvariable('sakila') || '/payment.csv', all_varchar = true)),
@@ -203,7 +204,14 @@ loaded AS (
 sent AS (
     SELECT
         *,
-        k <= 0 AND id NOT IN (SELECT id FROM current_people) AS gone
+        joined <= 0
+        AND id NOT IN (SELECT id FROM current_people)
+        AND (
+            k <= 0
+            OR EXISTS (
+                FROM suppression WHERE suppression.id = loaded.id AND since <= k AND k < until
+            )
+        ) AS gone
     FROM loaded WHERE k > -2
 )
 SELECT

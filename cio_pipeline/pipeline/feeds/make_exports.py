@@ -12,7 +12,7 @@ from cio_pipeline.files.encode import Encoded, SpooledFile, encode
 from cio_pipeline.files.names import FileName, render_key
 from cio_pipeline.model.plans import Mode, Plan, SealedFile
 from cio_pipeline.pipeline.feeds.maker import Maker
-from cio_pipeline.pipeline.planning.anonymous import remember_gone
+from cio_pipeline.pipeline.planning.anonymous import remember_gone, remember_unknown
 from cio_pipeline.pipeline.planning.cohorts import Cohort, changeset_of
 from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.pipeline.services import Services
@@ -28,9 +28,11 @@ def encode_exports(
     asked: Collection[tuple[int, str]],
 ) -> Encoded:
     """See `maker.Encode`."""
-    model = cohort.model
+    model, seen = cohort.model, list[pl.DataFrame]()
     remember_gone(services.source, services.ledger, cohort.export, model, cohort.workspaces)
-    changeset = changeset_of(services.source, services.ledger, cohort, part, retried)
+    changeset = changeset_of(
+        services.source, services.ledger, cohort, part, retried, note=seen.append
+    )
     encoded = encode(
         changeset.rows,
         changeset.rejected,
@@ -42,6 +44,7 @@ def encode_exports(
         folder=folder,
         total=changeset.total,
     )
+    remember_unknown(services.ledger, model, seen)
     delivered = _delivered(services, cohort.export, model.timestamp_unit, encoded, asked)
     return replace(encoded, delivered=delivered)
 

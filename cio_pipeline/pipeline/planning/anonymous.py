@@ -4,7 +4,7 @@ Who that was is remembered in the ledger, per workspace and cut, when the first 
 the source need not keep that version, and later plans look only for the people of their own rows.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import polars as pl
@@ -16,7 +16,7 @@ from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.fit import Shape, named_errors
 from cio_pipeline.model.changes import CHANGE, DELETED
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.plans import Mode, PlanDraft
+from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.pipeline.ports import Ledger, Source
 
 PEOPLE = SOURCE_TABLES["people"]
@@ -45,6 +45,24 @@ def remember_gone(
     ledger.gone.keep(at, gone)
 
 
+def remember_unknown(ledger: Ledger, plan: Plan, seen: Collection[pl.DataFrame]) -> None:
+    """Keep whom the rows of first files were about, of those whom `people` does not know at all.
+
+    They were removed from it, or will be loaded later: until they are people, they have no name.
+    """
+    if not seen:
+        return
+    people = pl.concat(seen).unique().drop_nulls()
+    workspaces = people[_WORKSPACE].unique().to_list()
+    at = plan.upper.at
+    known = ledger.gone.of(((workspace, at) for workspace in workspaces), plan.export)
+    unknown: dict[int, list[str]] = {}
+    for workspace, person in people.join(_frame(known), on=PERSON, how="anti").iter_rows():
+        unknown.setdefault(workspace, []).append(person)
+    if unknown:
+        ledger.gone.keep(at, unknown, plan.export, f"{plan.plan_id}.{plan.slice}")
+
+
 def stay_anonymous(
     source: Source,
     ledger: Ledger,
@@ -67,7 +85,7 @@ def stay_anonymous(
         return None
     served = changes.filter(pl.col(_WORKSPACE).is_in(sorted(begun)))
     asked = _collected(served, plan, export)
-    gone, unsure = _gone_then(ledger, begun, asked)
+    gone, unsure = _gone_then(ledger, export, begun, asked)
     if not unsure.is_empty():
         rows = _people(source, plan.upper, unsure).filter(is_gone())
         gone = pl.concat([gone, _collected(rows, plan, export)])
@@ -82,21 +100,22 @@ def stay_anonymous(
 
 
 def _gone_then(
-    ledger: Ledger, begun: Mapping[int, datetime], asked: pl.DataFrame
+    ledger: Ledger, export: Export, begun: Mapping[int, datetime], asked: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Those among some people who were gone when their export began, and those who may have been.
 
     Nothing is remembered of workspaces whose ledger was lost, or is older than this rule.
     """
     workspaces = asked[_WORKSPACE].unique().to_list()
-    known = ledger.gone.of((workspace, begun[workspace]) for workspace in workspaces)
-    remembered = pl.DataFrame(list(_pairs(known)), schema=_SCHEMA, orient="row")
-    gone = asked.join(remembered, on=PERSON, how="semi")
+    wanted = ((workspace, begun[workspace]) for workspace in workspaces)
+    known = ledger.gone.of(wanted, export.name)
+    gone = asked.join(_frame(known), on=PERSON, how="semi")
     return gone, asked.filter(~pl.col(_WORKSPACE).is_in(list(known)))
 
 
-def _pairs(people: Mapping[int, Collection[str]]) -> Iterator[tuple[int, str]]:
-    return ((workspace, person) for workspace, ids in people.items() for person in ids)
+def _frame(people: Mapping[int, Collection[str]]) -> pl.DataFrame:
+    pairs = [(workspace, person) for workspace, ids in people.items() for person in ids]
+    return pl.DataFrame(pairs, schema=_SCHEMA, orient="row")
 
 
 def _people(source: Source, cut: Cut, among: pl.DataFrame | None = None) -> pl.LazyFrame:

@@ -10,6 +10,7 @@ import polars as pl
 
 from cio_pipeline.changesets.build import Changeset, build
 from cio_pipeline.changesets.quarantine import identity_expr
+from cio_pipeline.changesets.reading import Note
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
@@ -108,10 +109,13 @@ def changeset_of(
     cohort: Cohort[P],
     part: TableSlice | None = None,
     retried: Collection[tuple[int, str]] | None = None,
+    *,
+    note: Note | None = None,
 ) -> Changeset:
     """The lazy frames of a cohort, or of a slice of it; nothing is read before they are collected.
 
-    A retry sends the rows that are in quarantine, or `retried`: (workspace, identity).
+    A retry sends the rows that are in quarantine, or `retried`: (workspace, identity). `note` is
+    told of the people whom first files find gone.
     Raises the source's errors for tables that cannot be read at the cut.
     """
     plan, export = cohort.model, cohort.export
@@ -133,6 +137,7 @@ def changeset_of(
         workspaces=cohort.workspaces,
         floor=plan.floor,
         anonymous=anonymous,
+        note=note,
     )
 
 

@@ -105,17 +105,29 @@ class Quarantine(Protocol):
 class Gone(Protocol):
     """Who was gone at the cuts that first files were made from (D4)."""
 
-    def keep(self, at: datetime, people: Mapping[int, Collection[str]]) -> None:
-        """Remember who was gone at a cut, by workspace; what is remembered already stays."""
+    def keep(
+        self,
+        at: datetime,
+        people: Mapping[int, Collection[str]],
+        export: str = "",
+        part: str = "",
+    ) -> None:
+        """Remember who was gone at a cut, by workspace; what is remembered already stays.
+
+        With an `export`, people whom the table people does not know, found in `part` of its rows:
+        they count for that export alone.
+        """
         ...
 
     def kept(self, at: datetime, workspaces: Collection[int]) -> Collection[int]:
-        """Those of the workspaces whose gone people are remembered."""
+        """Those of the workspaces of which the gone ones among the people are remembered."""
         ...
 
-    def of(self, wanted: Iterable[tuple[int, datetime]]) -> Mapping[int, Collection[str]]:
-        """Who was gone, by workspace, each at its cut; what is not remembered is left out.
+    def of(
+        self, wanted: Iterable[tuple[int, datetime]], export: str
+    ) -> Mapping[int, Collection[str]]:
+        """Who was gone for an export, by workspace, each at its cut.
 
-        `wanted` has each workspace once.
+        `wanted` has each workspace once; those of which nothing is remembered are left out.
         """
         ...
