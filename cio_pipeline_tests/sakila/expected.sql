@@ -189,6 +189,7 @@ raised AS (
 loaded AS (
     SELECT
         raised.*,
+        joined,
         greatest(
             joined,
             CASE
