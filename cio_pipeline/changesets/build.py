@@ -73,8 +73,8 @@ def build(
         note,
     )
     rows = _sendable(_recent(driving.filter(served), floor), reading)
-    rows = without_anonymous(rows, reading)
-    rows = RULES[export.name](rows, reading)
+    # After the rule: whom first files leave out for another reason is not noted.
+    rows = without_anonymous(RULES[export.name](rows, reading), reading)
     total = rows.select(pl.len())
     rows = anonymised(rows, reading)
     checked = rows.with_columns(reason_expr(export, version).alias(REASON))

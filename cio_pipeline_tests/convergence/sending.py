@@ -175,6 +175,7 @@ def was_gone(source: Timeline, export: str, person: Key, begun: datetime) -> boo
     return export != "people" and any(
         (row["workspace_id"], row["internal_customer_id"]) == person
         and (export not in RECENT or row["processed_at"] >= since)
+        and (export != "attributes" or row["attribute_value"] is not None)
         for row in source.rows(export, begun).values()
     )
 
