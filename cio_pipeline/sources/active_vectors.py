@@ -7,15 +7,17 @@ them in memory.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
 from cio_pipeline.sources.deletion_vectors import Vector
-from cio_pipeline.sources.delta_log import CommitLog, log_damaged
+from cio_pipeline.sources.delta_log import CommitLog, actions_of, log_damaged
 from cio_pipeline.sources.places import file_place, store_options
 
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.\d{10}\.(\d{10})|\.[^.]+)?\.(?:parquet|json)$")
+_Held: TypeAlias = tuple[Iterable[str], Iterable[tuple[str, Vector]]]
+"""The sidecars and the vectors of a checkpoint's file."""
 
 
 def vectors_at(log: CommitLog, version: int) -> dict[str, Vector]:
@@ -25,8 +27,11 @@ def vectors_at(log: CommitLog, version: int) -> dict[str, Vector]:
     """
     start, files = _checkpoint(log, version)
     found: dict[str, Vector] = {}
-    for place in files:
-        found.update(_stored(place, log.storage_options))
+    try:
+        for place in files:
+            found.update(_stored(place, log.storage_options))
+    except ValueError as error:
+        raise log_damaged(log.table, start) from error
     for entry in log.entries(start + 1, version) if start < version else ():
         try:
             _follow(entry.actions(), found)
@@ -69,21 +74,36 @@ def _checkpoint(log: CommitLog, version: int) -> tuple[int, list[str]]:
 
 def _stored(place: str, options: Mapping[str, str]) -> Iterator[tuple[str, Vector]]:
     """The vectors that a checkpoint's file holds, or those that it refers to (its sidecars)."""
-    stored = store_options(options)
-    rows = (
-        pl.scan_ndjson(place, storage_options=stored)
-        if place.endswith(".json")
-        else pl.scan_parquet(place, glob=False, storage_options=stored)
-    )
+    read = _of_lines if place.endswith(".json") else _of_rows
+    sidecars, vectors = read(place, store_options(options))
+    folder = place.rpartition("/")[0]
+    for path in sidecars:
+        yield from _stored(file_place(f"{folder}/_sidecars", path), options)
+    yield from vectors
+
+
+def _of_lines(place: str, options: dict[str, Any] | None) -> _Held:
+    """What a file of JSON holds; one kind of action may be in its last line only."""
+    wanted = pl.col("line").str.contains('"(?:sidecar|deletionVector)"')
+    lines = pl.scan_lines(place, name="line", glob=False, storage_options=options)
+    found = lines.filter(wanted).collect(engine="streaming")["line"]
+    actions = [action for line in found for action in actions_of(line)]
+    sidecars = [str(fields["path"]) for kind, fields in actions if kind == "sidecar"]
+    adds = [fields for kind, fields in actions if kind == "add" and fields.get("deletionVector")]
+    return sidecars, [(fields["path"], fields["deletionVector"]) for fields in adds]
+
+
+def _of_rows(place: str, options: dict[str, Any] | None) -> _Held:
+    rows = pl.scan_parquet(place, glob=False, storage_options=options)
     names = rows.collect_schema()
-    if "sidecar" in names:
-        folder = place.rpartition("/")[0]
-        for path in _fields(rows, "sidecar", ["path"])["path"].drop_nulls():
-            yield from _stored(file_place(f"{folder}/_sidecars", path), options)
+    sidecars = _fields(rows, "sidecar", ["path"]).to_series() if "sidecar" in names else ()
     add = names.get("add")
     if isinstance(add, pl.Struct) and "deletionVector" in {field.name for field in add.fields}:
-        yield from _fields(rows, "add", ["path", "deletionVector"]).drop_nulls().iter_rows()
+        return sidecars, _fields(rows, "add", ["path", "deletionVector"]).iter_rows()
+    return sidecars, ()
 
 
 def _fields(rows: pl.LazyFrame, action: str, fields: list[str]) -> pl.DataFrame:
-    return rows.select(pl.col(action).struct.field(fields)).collect(engine="streaming")
+    """The fields of those actions that have all of them."""
+    found = rows.select(pl.col(action).struct.field(fields)).drop_nulls()
+    return found.collect(engine="streaming")

@@ -6,7 +6,7 @@ was opened, which is wrong once somebody else commits meanwhile or a commit has 
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ class Entry:
         """(kind, fields) of its actions, in their order; raises ValueError if it is damaged."""
         for line in self.body.splitlines():
             if line.strip():
-                yield from cast("dict[str, dict[str, Any]]", json.loads(line)).items()
+                yield from actions_of(line)
 
     def counted(self, seen: datetime) -> datetime:
         """The time that it counts as committed, first `seen` then: others' clocks may go wrong."""
@@ -156,6 +156,11 @@ class CommitLog:
     def _modified(self, store: DeltaStorageHandler, version: int) -> datetime | None:
         """When the entry's file was written: the commit's time if the entry has none."""
         return cast("Any", store).get_file_info([_path(version)])[0].mtime
+
+
+def actions_of(line: str | bytes) -> Iterable[tuple[str, dict[str, Any]]]:
+    """(kind, fields) of what a line of the log says; raises ValueError if it is damaged."""
+    return cast("dict[str, dict[str, Any]]", json.loads(line)).items()
 
 
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)
