@@ -54,9 +54,9 @@ class SqlGone:
 
         self.database.write(work)
 
-    def kept(self, at: datetime, workspaces: Collection[int]) -> Collection[int]:
-        """Those of the workspaces whose people are remembered."""
-        given = _given((workspace, at) for workspace in workspaces)
+    def kept(self, wanted: Iterable[tuple[int, datetime]]) -> Collection[int]:
+        """Those of the workspaces whose people are remembered, each at its cut."""
+        given = _given(wanted)
         return set(self.database.read(lambda c: c.scalars(_KEPT, given).all()))
 
     def of(

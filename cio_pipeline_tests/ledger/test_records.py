@@ -161,8 +161,8 @@ def test_d4_who_was_gone_is_kept_once_per_workspace_and_cut(ledger: SqlLedger):
     ledger.gone.keep(at(2), {1: ["eve"], 4: ["fay"]}, "events", "7.0")
     ledger.gone.keep(at(2), {1: ["gus"]}, "events", "7.1")
 
-    assert set(ledger.gone.kept(at(1), [1, 2, 4])) == {1, 2}
-    assert set(ledger.gone.kept(at(2), [1, 4])) == {1}
+    assert set(ledger.gone.kept([(n, at(1)) for n in (1, 2, 4)])) == {1, 2}
+    assert set(ledger.gone.kept([(n, at(2)) for n in (1, 4)])) == {1}
     assert ledger.gone.of([(n, at(1)) for n in (1, 2, 4)], "events") == {1: sorted(ids), 2: []}
     assert ledger.gone.of([(1, at(2)), (3, at(1))], "metrics") == {1: ["dan"], 3: ["cid"]}
     known = ledger.gone.of([(1, at(2)), (4, at(2))], "events")

@@ -6,8 +6,10 @@ Every column of every file is searched for whatever tells who they are.
 from unittest.mock import Mock
 
 import pytest
+from sqlalchemy import delete
 
 from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.ledger.schema import gone_people
 from cio_pipeline.model.errors import VersionGone
 from cio_pipeline.pipeline.lifecycle.purge import recreate
 from cio_pipeline.pipeline.lifecycle.switches import pause, resume
@@ -244,6 +246,30 @@ def test_d4_a_rebuilt_ledger_knows_who_was_gone_or_names_nobody_who_is(
     assert names(again, *GONE) == {}
     named_again = sum(1 for _ in told(again, "a", "leaving")) > before
     assert named_again is not vacuumed
+
+
+def test_d4_who_is_gone_when_nothing_was_remembered_is_remembered_then(
+    begun: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older release made the first files: people are read once, not in each window."""
+    begun.ledger.gone.database.write(lambda connection: connection.execute(delete(gone_people)))
+    write(begun, 1, "new", (STAYING,))
+    run(begun, 1)
+    again = AssertionError("People are read again.")
+    monkeypatch.setattr(anonymous, "_people", Mock(side_effect=again))
+    write(begun, 2, "newer", (STAYING,))
+    run(begun, 2)
+    monkeypatch.undo()
+    remove(begun, "people", "internal_customer_id = 'cio-deleted'", during(3))
+    write(begun, 3, "newest")
+    change(begun, 3)
+    run(begun, 3)
+    assert names(begun, *GONE) == {}
+    before = {path.name: path.read_bytes() for path in begun.folder().glob("*.parquet")}
+    for path in begun.folder().glob("*.parquet"):
+        path.unlink()
+    assert not [one.error for one in restore(begun.services) if one.error]
+    assert {path.name: path.read_bytes() for path in begun.folder().glob("*.parquet")} == before
 
 
 def test_d4_slices_name_nobody_who_is_gone(world: World) -> None:

@@ -29,7 +29,7 @@ def encode_exports(
 ) -> Encoded:
     """See `maker.Encode`."""
     model, seen = cohort.model, list[pl.DataFrame]()
-    remember_gone(services.source, services.ledger, cohort.export, model, cohort.workspaces)
+    remember_gone(services.source, services.ledger, cohort.export, cohort.plans)
     changeset = changeset_of(
         services.source, services.ledger, cohort, part, retried, note=seen.append
     )

@@ -25,24 +25,31 @@ _SCHEMA = {_WORKSPACE: pl.Int64(), _ID: pl.String()}
 
 
 def remember_gone(
-    source: Source, ledger: Ledger, export: Export, plan: PlanDraft, workspaces: Collection[int]
+    source: Source, ledger: Ledger, export: Export, plans: Collection[PlanDraft]
 ) -> None:
-    """Keep who is gone at the cut that the first files of an export are made from, once.
+    """Keep who is gone at the cut that the first files of a cohort are made from, once.
 
+    Where that was not kept (an older release made them, or the ledger was rebuilt), whoever is gone
+    at the cut of the next plan is kept for it: `people` is read once, and who is removed from it
+    it later stays anonymous.
     Raises the source's errors.
     """
-    if plan.mode is not Mode.INITIAL or not about_people(export):
+    plan = next(iter(plans))
+    first = plan.mode is Mode.INITIAL
+    known = PEOPLE.name in plan.upper.tables
+    if not about_people(export) or not (first or known):
         return
-    at = plan.upper.at
-    new = sorted(set(workspaces) - set(ledger.gone.kept(at, workspaces)))
+    begun = {one.workspace_id: one.upper.at if first else one.begun for one in plans}
+    new = _not_kept(ledger, {place: at for place, at in begun.items() if at is not None})
     if not new:
         return
     gone: dict[int, list[str]] = {workspace: [] for workspace in new}
-    if PEOPLE.name in plan.upper.tables:
-        rows = _people(source, plan.upper).filter(is_gone(), pl.col(_WORKSPACE).is_in(new))
+    if known:
+        rows = _people(source, plan.upper).filter(is_gone(), pl.col(_WORKSPACE).is_in(sorted(new)))
         for workspace, person in _collected(rows, plan, export).iter_rows():
             gone[workspace].append(person)
-    ledger.gone.keep(at, gone)
+    for at in sorted(set(new.values())):
+        ledger.gone.keep(at, {place: ids for place, ids in gone.items() if new[place] == at})
 
 
 def remember_unknown(ledger: Ledger, plan: Plan, seen: Collection[pl.DataFrame]) -> None:
@@ -99,12 +106,17 @@ def stay_anonymous(
     return None if gone.is_empty() else gone
 
 
+def _not_kept(ledger: Ledger, begun: Mapping[int, datetime]) -> dict[int, datetime]:
+    kept = ledger.gone.kept(begun.items())
+    return {workspace: at for workspace, at in begun.items() if workspace not in kept}
+
+
 def _gone_then(
     ledger: Ledger, export: Export, begun: Mapping[int, datetime], asked: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Those among some people who were gone when their export began, and those who may have been.
 
-    Nothing is remembered of workspaces whose ledger was lost, or is older than this rule.
+    A preview remembers nothing: so some may be unsure there, where nothing was remembered before.
     """
     workspaces = asked[_WORKSPACE].unique().to_list()
     wanted = ((workspace, begun[workspace]) for workspace in workspaces)

@@ -119,8 +119,11 @@ class Gone(Protocol):
         """
         ...
 
-    def kept(self, at: datetime, workspaces: Collection[int]) -> Collection[int]:
-        """Those of the workspaces of which the gone ones among the people are remembered."""
+    def kept(self, wanted: Iterable[tuple[int, datetime]]) -> Collection[int]:
+        """Those of the workspaces of which the gone ones among the people are remembered.
+
+        `wanted` has each workspace once, with its cut.
+        """
         ...
 
     def of(

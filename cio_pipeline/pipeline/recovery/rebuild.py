@@ -168,11 +168,11 @@ def _recovered(services: Services, chain: BucketChain) -> Recovered:
 
 def _remember_gone(services: Services, plans: Iterable[PlanDraft]) -> None:
     """Who stays anonymous (D4), where the source still tells; else everybody does who is gone."""
-    for plan in plans:
+    for plan in (one for one in plans if one.mode is Mode.INITIAL):
         # Its version may have been vacuumed.
         with suppress(Permanent):
             export = ALL_EXPORTS[plan.export]
-            remember_gone(services.source, services.ledger, export, plan, [plan.workspace_id])
+            remember_gone(services.source, services.ledger, export, [plan])
 
 
 def _with_slices(services: Services, chain: BucketChain) -> frozenset[str]:
