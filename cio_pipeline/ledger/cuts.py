@@ -131,12 +131,13 @@ def _rest_row(rest: Rest) -> dict[str, object]:
         "upto": [rest.upto.table_id, rest.upto.version],
         "seen_at": rest.seen_at.isoformat(),
     }
+    if rest.earlier:
+        row["earlier"] = [[version, time.isoformat()] for version, time in rest.earlier]
     waiting = rest.waiting
-    if waiting is None:
-        return row
-    since = waiting.since.isoformat() if waiting.since else None
-    parts = [waiting.version, waiting.commits, waiting.until.isoformat(), since]
-    return row | {"waiting": parts}
+    if waiting is not None:
+        since = waiting.since.isoformat() if waiting.since else None
+        row["waiting"] = [waiting.version, waiting.commits, waiting.until.isoformat(), since]
+    return row
 
 
 def _cut(at: datetime, tables: str, more: str | None) -> Cut:
@@ -152,7 +153,10 @@ def _cut(at: datetime, tables: str, more: str | None) -> Cut:
 
 def _rest(row: Mapping[str, Any]) -> Rest:
     waiting = _waiting(*row["waiting"]) if "waiting" in row else None
-    return Rest(TableCut(*row["upto"]), datetime.fromisoformat(row["seen_at"]), waiting)
+    looks: Sequence[tuple[int, str]] = row.get("earlier", ())
+    earlier = tuple((version, datetime.fromisoformat(time)) for version, time in looks)
+    seen_at = datetime.fromisoformat(row["seen_at"])
+    return Rest(TableCut(*row["upto"]), seen_at, waiting, earlier)
 
 
 def _waiting(version: int, commits: int, until: str, since: str | None) -> Waiting:

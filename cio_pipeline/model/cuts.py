@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+LOOKS = 32
+"""So many earlier looks at the rest of a table are kept: the oldest, which windows reach first."""
+
 
 @dataclass(frozen=True)
 class TableCut:
@@ -40,12 +43,34 @@ class Rest:
     """Commits of a table that were there when a cut was decided, and do not belong to it.
 
     They go up to `upto` and were seen at `seen_at`, of our clock: a commit that names a later time
-    counts as committed then, unless it does so on purpose.
+    counts as committed then, unless it does so on purpose. `earlier` are (version, time) of looks
+    that saw the commits up to a lower version before, in their order.
     """
 
     upto: TableCut
     seen_at: datetime
     waiting: Waiting | None = None
+    earlier: tuple[tuple[int, datetime], ...] = ()
+
+    def first_seen(self, table: TableCut) -> datetime | None:
+        """When a version of the table was first seen; None if it has not been."""
+        if table.table_id != self.upto.table_id:
+            return None
+        looks = (*self.earlier, (self.upto.version, self.seen_at))
+        return next((time for version, time in looks if table.version <= version), None)
+
+    def following(self, before: "Rest", reached: int, at: datetime) -> "Rest":
+        """Itself, with when the cut before saw what is later than `reached`.
+
+        All looks from before `at`, the end of the window, are one: no later window ends before it.
+        """
+        if before.upto.table_id != self.upto.table_id:
+            return self
+        looks = [*before.earlier, (before.upto.version, before.seen_at)]
+        looks = [look for look in looks if reached < look[0] < self.upto.version]
+        past = max((n for n, (_, time) in enumerate(looks) if time < at), default=0)
+        first = before.first_seen(self.upto) or self.seen_at
+        return replace(self, seen_at=first, earlier=tuple(looks[past:][:LOOKS]))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Source tables in Delta Lake, in a local folder, on S3 or in Azure storage alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -53,13 +53,21 @@ class DeltaSource:
             return Look(None)
         require_readable(latest, table)
         upto = TableCut(str(latest.metadata().id), latest.version())
-        reached = self._reached(table.name, at, upto, after, now)
+        known = after.rest.get(table.name) if after else None
+
+        def seen(version: int) -> datetime:
+            first = known.first_seen(TableCut(upto.table_id, version)) if known else None
+            return first or now
+
+        reached = self._reached(table.name, at, upto, after, seen)
         version = reached.version
         if version == upto.version:
             return Look(upto)
-        waiting = self._waiting(table.name, reached.stopped_by, upto.version, now)
-        found = None if version is None else TableCut(upto.table_id, version)
-        return Look(found, Rest(upto, now, waiting))
+        waiting = self._waiting(table.name, reached.stopped_by, upto.version, now, seen)
+        rest = Rest(upto, now, waiting)
+        if known:
+            rest = rest.following(known, -1 if version is None else version, at)
+        return Look(None if version is None else TableCut(upto.table_id, version), rest)
 
     def changes(self, table: SourceTable, lower: TableCut, upper: TableCut) -> pl.LazyFrame:
         """Netted changes in `(lower, upper]`; see `pipeline.ports.Source` and `netting.net`.
@@ -106,16 +114,14 @@ class DeltaSource:
         return feed(found, table, changed, self.storage_options or {})
 
     def _reached(
-        self, table: str, at: datetime, upto: TableCut, after: Cut | None, now: datetime
+        self,
+        table: str,
+        at: datetime,
+        upto: TableCut,
+        after: Cut | None,
+        seen: Callable[[int], datetime],
     ) -> Reached:
         before = after.tables.get(table) if after else None
-        rest = after.rest.get(table) if after else None
-
-        def seen(version: int) -> datetime:
-            if rest is None or rest.upto.table_id != upto.table_id:
-                return now
-            return rest.seen_at if version <= rest.upto.version else now
-
         if before is None or before.table_id != upto.table_id or before.version > upto.version:
             # Another table than before: whoever goes on from the old one is told so by `decide`.
             return self.tables.log(table).last_before(at, 0, upto.version, seen)
@@ -126,14 +132,19 @@ class DeltaSource:
         return found if found.version is not None else Reached(before.version, found.stopped_by)
 
     def _waiting(
-        self, table: str, stopped_by: Entry | None, last: int, now: datetime
+        self,
+        table: str,
+        stopped_by: Entry | None,
+        last: int,
+        now: datetime,
+        seen: Callable[[int], datetime],
     ) -> Waiting | None:
         """What waits, if a commit does that names a time ahead on purpose."""
         if stopped_by is None or not stopped_by.deliberate or stopped_by.time <= now:
             return None
         first = stopped_by.version + 1
         behind = self.tables.log(table).entries(first, min(last, first + AT_ONCE - 1))
-        since = (one.counted(now) for one in behind)
+        since = (one.counted(seen(one.version)) for one in behind)
         late = next((time for time in since if time <= now), None)
         return Waiting(stopped_by.version, last - stopped_by.version + 1, stopped_by.time, late)
 

@@ -12,6 +12,7 @@ REST = {
     "people": Rest(TableCut("id-people", 9), at(2), WAITING),
     "events": Rest(TableCut("id-e", 2), at(3), replace(WAITING, since=None)),
     "metrics": Rest(TableCut("id-m", 0), at(3)),
+    "people_late": Rest(TableCut("id-l", 9), at(4), earlier=((3, at(2)), (7, at(3)))),
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from deltalake import write_deltalake
 
-from cio_pipeline.model.cuts import Cut, Waiting
+from cio_pipeline.model.cuts import LOOKS, Cut, Waiting
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline_tests.sources.test_cuts import entry
 from cio_pipeline_tests.sources.things import cut_at, minute, put, rows, source
@@ -83,6 +83,49 @@ def test_d6_windows_decided_late_have_what_was_not_seen_before_the_next(tmp_path
     assert [*reached, after.table("things").version] == [0, 0, 0, 1]
 
 
+@pytest.mark.parametrize("lag", [0, 1, 2, 5])
+def test_d6_windows_that_are_always_late_have_what_was_first_seen_before_their_end(
+    tmp_path: Path, lag: int
+) -> None:
+    """Each window is decided `lag` windows after its end; a writer is ahead all the time."""
+    found = source(tmp_path)
+    after: Cut | None = None
+    for n in range(1, 3 * lag + 5):
+        now = minute(15 * (n + lag) + 1)
+        assert foreign(found, now + YEAR) == n
+        again = after
+        after = cut_at(found, minute(15 * n), again, now=now)
+        assert after.table("things").version == max(0, n - lag - 1)
+        assert cut_at(found, minute(15 * n), again, now=now + YEAR) == after, "decided again"
+
+
+def test_d6_what_is_kept_of_earlier_looks_is_bounded_and_still_catches_up(tmp_path: Path) -> None:
+    found = source(tmp_path)
+    after: Cut | None = None
+    lag = LOOKS + 4
+    for n in range(1, 2 * lag + 3):
+        now = minute(15 * (n + lag) + 1)
+        foreign(found, now + YEAR)
+        after = cut_at(found, minute(15 * n), after, now=now)
+        assert len(after.rest["things"].earlier) <= LOOKS
+        assert after.table("things").version >= n - 2 * lag
+    assert after is not None
+    assert after.table("things").version >= LOOKS
+
+
+def test_d6_looks_from_before_a_window_count_as_one(tmp_path: Path) -> None:
+    """Else each window behind a time ahead on purpose would add one."""
+    found = source(tmp_path)
+    put(found, {"a": "1"}, at=1000)
+    after: Cut | None = None
+    for n in range(1, 8):
+        foreign(found, minute(15 * n) + YEAR)
+        after = decided(found, 15 * n, after)
+        assert len(after.rest["things"].earlier) < 2
+    last = decided(found, 1005, decided(found, 990, after, late=900), late=900)
+    assert last.table("things").version == 8
+
+
 def test_a_time_ahead_on_purpose_waits_and_is_told_with_what_waits_behind_it(
     tmp_path: Path,
 ) -> None:
@@ -104,6 +147,17 @@ def test_a_time_ahead_on_purpose_waits_and_is_told_with_what_waits_behind_it(
     assert third.table("things").version == 1, "however often it was seen"
     after = cut_at(found, until + timedelta(minutes=10), third, now=until + timedelta(minutes=11))
     assert after.table("things").version == 4
+
+
+def test_what_waits_is_late_since_it_was_first_seen_if_its_own_clock_is_ahead(
+    tmp_path: Path,
+) -> None:
+    found = source(tmp_path)
+    put(found, {"a": "1"}, at=1000)
+    foreign(found, minute(10) + YEAR)
+    first = decided(found, 15)
+    for cut in (first, decided(found, 30, first)):
+        assert cut.waiting("things") == Waiting(1, 2, minute(1000), minute(15.5))
 
 
 def test_a_time_ahead_on_purpose_with_nothing_behind_it_keeps_nothing_back(tmp_path: Path) -> None:
