@@ -2,10 +2,11 @@
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import polars as pl
 from sqlalchemy import Connection, bindparam, select
 
 from cio_pipeline.ledger.bulk import chunks, insert_missing
@@ -23,7 +24,10 @@ _OF = select(_C.workspace_id, _C.people).where(
     _WANTED, _C.export.in_([_OF_ALL, bindparam("export")])
 )
 _AT_A_TIME = 100
-"""Workspaces in one statement: each may have many people."""
+"""Workspaces that one statement writes: each may have many people."""
+_READ_AT_A_TIME = 10
+_UNPACKED_BYTES = 4 * 2**20
+_BETWEEN = ",\n"
 
 
 @dataclass(frozen=True)
@@ -61,14 +65,16 @@ class SqlGone:
 
     def of(
         self, wanted: Iterable[tuple[int, datetime]], export: str
-    ) -> Mapping[int, Collection[str]]:
-        """Who was gone for an export, by workspace, each at its cut; unknown ones are left out."""
-        given = {**_given(wanted), "export": export}
-        rows = self.database.read(lambda c: c.execute(_OF, given).all())
-        found: dict[int, list[str]] = {}
-        for workspace, people in rows:
-            found.setdefault(workspace, []).extend(_unpacked(people))
-        return found
+    ) -> Iterator[tuple[int, pl.Series]]:
+        """Who was gone for an export, by workspace, each at its cut; a workspace may come again.
+
+        A few workspaces are held in memory, packed, and some MiB of one unpacked.
+        """
+        for chunk in chunks(wanted, _READ_AT_A_TIME):
+            given = {**_given(chunk), "export": export}
+            rows = self.database.read(lambda c, given=given: c.execute(_OF, given).all())
+            for workspace, people in rows:
+                yield from ((workspace, ids) for ids in _unpacked(people))
 
 
 def _given(wanted: Iterable[tuple[int, datetime]]) -> dict[str, str]:
@@ -76,8 +82,24 @@ def _given(wanted: Iterable[tuple[int, datetime]]) -> dict[str, str]:
 
 
 def _packed(people: Collection[str]) -> bytes:
-    return zlib.compress(json.dumps(sorted(people)).encode())
+    """JSON with one id a line: there is no line feed within a string of JSON."""
+    return zlib.compress(json.dumps(sorted(people), separators=(_BETWEEN, ":")).encode())
 
 
-def _unpacked(packed: bytes) -> list[str]:
-    return list(json.loads(zlib.decompress(packed)))
+def _unpacked(packed: bytes) -> Iterator[pl.Series]:
+    """The ids, some at a time; all at once where they are not one a line, as they were at first."""
+    unzip, rest = zlib.decompressobj(), b""
+    while packed:
+        rest += unzip.decompress(packed, _UNPACKED_BYTES)
+        packed = unzip.unconsumed_tail
+        head, found, tail = rest.rpartition(_BETWEEN.encode())
+        if found:
+            yield _series(head + b"]")
+            rest = b"[" + tail
+    yield _series(rest + unzip.flush())
+
+
+def _series(ids: bytes) -> pl.Series:
+    # As text of Python, a million ids would take several times as much.
+    found = pl.Series([ids.decode()]).str.json_decode(pl.List(pl.String()))
+    return found.explode().drop_nulls()

@@ -1,8 +1,14 @@
 """Errors, quarantine and attempts."""
 
+import json
+import tracemalloc
+import zlib
+
 import pytest
+from sqlalchemy import update
 
 from cio_pipeline.ledger.open import SqlLedger
+from cio_pipeline.ledger.schema import gone_people
 from cio_pipeline.model.plans import Mode, Plan, QuarantinedRow
 from cio_pipeline.pipeline.ports import QuarantineEntry
 from cio_pipeline_tests.ledger.build import (
@@ -154,7 +160,7 @@ def test_attempts_are_counted_per_lane_and_key(ledger: SqlLedger):
 
 
 def test_d4_who_was_gone_is_kept_once_per_workspace_and_cut(ledger: SqlLedger):
-    ids = ["ada", 'b"o\\b', "\u00e9\n"]
+    ids = ["ada", 'b"o\\b', ", ", 'a", ', ",\n", "[", "\u00e9\n"]
     ledger.gone.keep(at(1), {1: ids, 2: []})
     ledger.gone.keep(at(1), {1: ["somebody else"], 3: ["cid"]})
     ledger.gone.keep(at(2), {1: ["dan"]})
@@ -163,14 +169,44 @@ def test_d4_who_was_gone_is_kept_once_per_workspace_and_cut(ledger: SqlLedger):
 
     assert set(ledger.gone.kept([(n, at(1)) for n in (1, 2, 4)])) == {1, 2}
     assert set(ledger.gone.kept([(n, at(2)) for n in (1, 4)])) == {1}
-    assert ledger.gone.of([(n, at(1)) for n in (1, 2, 4)], "events") == {1: sorted(ids), 2: []}
-    assert ledger.gone.of([(1, at(2)), (3, at(1))], "metrics") == {1: ["dan"], 3: ["cid"]}
-    known = ledger.gone.of([(1, at(2)), (4, at(2))], "events")
-    assert {n: sorted(found) for n, found in known.items()} == {
-        1: ["dan", "eve", "gus"],
-        4: ["fay"],
-    }
-    assert ledger.gone.of([], "events") == {}
+
+    def told(wanted: dict[int, int], export: str) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        times = [(workspace, at(hour)) for workspace, hour in wanted.items()]
+        for workspace, people in ledger.gone.of(times, export):
+            found.setdefault(workspace, []).extend(people)
+        return {workspace: sorted(people) for workspace, people in found.items()}
+
+    assert told({1: 1, 2: 1, 4: 1}, "events") == {1: sorted(ids), 2: []}
+    assert told({1: 2, 3: 1}, "metrics") == {1: ["dan"], 3: ["cid"]}
+    assert told({1: 2, 4: 2}, "events") == {1: ["dan", "eve", "gus"], 4: ["fay"]}
+    before = zlib.compress(json.dumps(ids).encode())
+    ledger.gone.database.write(
+        lambda connection: connection.execute(
+            update(gone_people).where(gone_people.c.workspace_id == 1).values(people=before)
+        )
+    )
+    assert told({1: 1}, "events") == {1: sorted(ids)}
+    many = {workspace: [f"p{workspace}"] for workspace in range(1, 26)}
+    ledger.gone.keep(at(3), many)
+    assert told(dict.fromkeys(many, 3), "events") == many
+    assert told({}, "events") == {}
+
+
+def test_d4_few_workspaces_gone_people_are_held_at_a_time(ledger: SqlLedger):
+    """A million of them took 191 MiB for each export of a window."""
+    workspaces = range(1, 21)
+    for place in workspaces:
+        ledger.gone.keep(at(1), {place: [f"{place}-{person:032}" for person in range(20_000)]})
+    ledger.gone.keep(at(1), {99: [f"{person:0200}" for person in range(200_000)]})
+    tracemalloc.start()
+    try:
+        wanted = [(place, at(1)) for place in (*workspaces, 99)]
+        read = sum(len(people) for _, people in ledger.gone.of(wanted, "events"))
+        assert read == 20 * 20_000 + 200_000
+        assert tracemalloc.get_traced_memory()[1] < 32 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_d4_a_state_tells_when_its_first_files_were_made(ledger: SqlLedger):

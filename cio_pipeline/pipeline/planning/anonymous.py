@@ -21,7 +21,6 @@ from cio_pipeline.pipeline.ports import Ledger, Source
 
 PEOPLE = SOURCE_TABLES["people"]
 _WORKSPACE, _ID = PERSON
-_SCHEMA = {_WORKSPACE: pl.Int64(), _ID: pl.String()}
 
 
 def remember_gone(
@@ -31,7 +30,7 @@ def remember_gone(
 
     Where that was not kept (an older release made them, or the ledger was rebuilt), whoever is gone
     at the cut of the next plan is kept for it: `people` is read once, and who is removed from it
-    it later stays anonymous.
+    later stays anonymous.
     Raises the source's errors.
     """
     plan = next(iter(plans))
@@ -62,9 +61,9 @@ def remember_unknown(ledger: Ledger, plan: Plan, seen: Collection[pl.DataFrame])
     people = pl.concat(seen).unique().drop_nulls()
     workspaces = people[_WORKSPACE].unique().to_list()
     at = plan.upper.at
-    known = ledger.gone.of(((workspace, at) for workspace in workspaces), plan.export)
+    known = _among(ledger, people, dict.fromkeys(workspaces, at), plan.export)
     unknown: dict[int, list[str]] = {}
-    for workspace, person in people.join(_frame(known), on=PERSON, how="anti").iter_rows():
+    for workspace, person in people.join(known, on=PERSON, how="anti").iter_rows():
         unknown.setdefault(workspace, []).append(person)
     if unknown:
         ledger.gone.keep(at, unknown, plan.export, f"{plan.plan_id}.{plan.slice}")
@@ -118,16 +117,21 @@ def _gone_then(
 
     A preview remembers nothing: so some may be unsure there, where nothing was remembered before.
     """
-    workspaces = asked[_WORKSPACE].unique().to_list()
-    wanted = ((workspace, begun[workspace]) for workspace in workspaces)
-    known = ledger.gone.of(wanted, export.name)
-    gone = asked.join(_frame(known), on=PERSON, how="semi")
-    return gone, asked.filter(~pl.col(_WORKSPACE).is_in(list(known)))
+    there = set(asked[_WORKSPACE].unique())
+    begun = {workspace: at for workspace, at in begun.items() if workspace in there}
+    unsure = pl.col(_WORKSPACE).is_in(sorted(_not_kept(ledger, begun)))
+    return _among(ledger, asked, begun, export.name), asked.filter(unsure)
 
 
-def _frame(people: Mapping[int, Collection[str]]) -> pl.DataFrame:
-    pairs = [(workspace, person) for workspace, ids in people.items() for person in ids]
-    return pl.DataFrame(pairs, schema=_SCHEMA, orient="row")
+def _among(
+    ledger: Ledger, people: pl.DataFrame, begun: Mapping[int, datetime], export: str
+) -> pl.DataFrame:
+    """Those of some people who are remembered, in some order: a part of them at a time."""
+    parts = people.partition_by(_WORKSPACE, as_dict=True)
+    found = [people.clear()]
+    for workspace, ids in ledger.gone.of(begun.items(), export):
+        found.append(parts[workspace,].join(ids.to_frame(_ID), on=_ID, how="semi"))
+    return pl.concat(found).unique()
 
 
 def _people(source: Source, cut: Cut, among: pl.DataFrame | None = None) -> pl.LazyFrame:

@@ -1,9 +1,11 @@
 """What was sent and listed, and what was held back."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+import polars as pl
 
 from cio_pipeline.model.manifests import Manifest, ManifestFile, VoidSequence
 
@@ -128,9 +130,10 @@ class Gone(Protocol):
 
     def of(
         self, wanted: Iterable[tuple[int, datetime]], export: str
-    ) -> Mapping[int, Collection[str]]:
+    ) -> Iterator[tuple[int, pl.Series]]:
         """Who was gone for an export, by workspace, each at its cut.
 
-        `wanted` has each workspace once; those of which nothing is remembered are left out.
+        They may be millions: each Series is to be done with before the next. `wanted` has each
+        workspace once; it comes as often as people of it were kept, also never.
         """
         ...
