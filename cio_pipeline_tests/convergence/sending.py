@@ -148,13 +148,14 @@ def _is_current(source: Timeline, row: Row, end: datetime) -> bool:
 def _stays_anonymous(source: Timeline, export: str, row: Row, span: Span) -> bool:
     """D4: whether a row is about somebody who was gone before the first files and is gone now.
 
-    Of the people themselves, whoever was there at the last delivery must be told to be gone.
+    Of people and their attributes, those of whoever was there at the last delivery must be told to
+    be gone.
     """
     if export not in {*PERSONAL, "people", "attributes"} or span.begun is None:
         return False
     if row["internal_customer_id"] is None or not source.count("people", span.end):
         return False
-    ends = [span.lower, span.end] if export == "people" else [span.end]
+    ends = [span.lower, span.end] if export in {"people", "attributes"} else [span.end]
     if any(_is_current(source, row, end) for end in ends if end is not None):
         return False
     person = (row["workspace_id"], row["internal_customer_id"])

@@ -23,6 +23,7 @@ from cio_pipeline_tests.lifecycle.gone import (
     GONE,
     LATER,
     STAYING,
+    attribute,
     change,
     live,
     names,
@@ -144,6 +145,21 @@ def test_d4_whoever_comes_back_is_a_person_again_and_may_go_again(begun: World) 
     run(begun, 3)
     last = begun.read("people").row(-1, named=True)
     assert (last["internal_customer_id"], last["deleted"]) == ("cio-deleted", True)
+
+
+def test_d4_who_came_back_and_goes_again_takes_their_attributes_along(begun: World) -> None:
+    """They were named in between, so readers need to be told of the removals too."""
+    begun.commit("people", person("deleted", 1), at=during(1))
+    write(begun, 1, "back", ("deleted",))
+    run(begun, 1)
+    begun.commit("people", person("deleted", 2, deleted=True), at=during(2))
+    removed = {**attribute("deleted", 2), "attribute_value": None}
+    begun.commit("attributes", removed, at=during(2))
+    run(begun, 2)
+    for sync_id in ("a", "b"):
+        told_of = begun.read("attributes", sync_id).filter(internal_customer_id="cio-deleted")
+        values = told_of["attribute_value"].to_list()
+        assert values == ["deleted@x.example 1", ""], sync_id
 
 
 def test_d4_who_leaves_later_was_known_before_and_is_named_in_rows_and_deletion(

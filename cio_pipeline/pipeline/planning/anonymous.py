@@ -11,7 +11,7 @@ import polars as pl
 
 from cio_pipeline.changesets.anonymise import about_people
 from cio_pipeline.changesets.people import PERSON, is_gone
-from cio_pipeline.contracts.declare import Export
+from cio_pipeline.contracts.declare import Export, History
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.fit import Shape, named_errors
 from cio_pipeline.model.changes import CHANGE, DELETED
@@ -98,11 +98,22 @@ def stay_anonymous(
     if own:
         now = served.filter(pl.col(CHANGE) != DELETED, ~is_gone())
         gone = gone.join(_collected(now, plan, export), on=PERSON, how="anti")
-    cut = plan.lower if own else plan.upper
-    if cut is not None and not gone.is_empty():
-        current = _people(source, cut, gone).filter(~is_gone())
-        gone = gone.join(_collected(current, plan, export), on=PERSON, how="anti")
+    for cut in _cuts_that_name(export, plan):
+        if not gone.is_empty():
+            current = _people(source, cut, gone).filter(~is_gone())
+            gone = gone.join(_collected(current, plan, export), on=PERSON, how="anti")
     return None if gone.is_empty() else gone
+
+
+def _cuts_that_name(export: Export, plan: PlanDraft) -> list[Cut]:
+    """The cuts at which current people are named; of their own changes, the rows tell the upper.
+
+    Current values of somebody who was there at the lower cut were told: so is their end.
+    """
+    cuts = [] if export.source == PEOPLE.name else [plan.upper]
+    if export.history is History.CURRENT and plan.lower is not None:
+        cuts.append(plan.lower)
+    return [cut for cut in cuts if PEOPLE.name in cut.tables]
 
 
 def _not_kept(ledger: Ledger, begun: Mapping[int, datetime]) -> dict[int, datetime]:
