@@ -1,6 +1,6 @@
 """Source tables in Delta Lake, in a local folder, on S3 or in Azure storage alike."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -80,7 +80,11 @@ class DeltaSource:
         return net(self._feed(table, lower, upper), table.identity, table.grows)
 
     def snapshot(
-        self, table: SourceTable, cut: TableCut, part: TableSlice | None = None
+        self,
+        table: SourceTable,
+        cut: TableCut,
+        part: TableSlice | None = None,
+        workspaces: Collection[int] | None = None,
     ) -> pl.LazyFrame:
         """All rows at a cut, or a slice, in the order of the sorted file list; see `ports.Source`.
 
@@ -89,7 +93,8 @@ class DeltaSource:
         """
         found = self._opened(table, cut)
         selected = casts(table, found)
-        return scan(found, table, self.storage_options or {}, part).select(selected)
+        options = self.storage_options or {}
+        return scan(found, table, options, part, workspaces).select(selected)
 
     def slices(self, table: SourceTable, cut: TableCut, rows: int) -> Sequence[TableSlice]:
         """A snapshot's rows in equal slices; see `pipeline.ports.Source`.

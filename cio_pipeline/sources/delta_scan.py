@@ -5,7 +5,7 @@ stay. Equal rows must come in an equal order to give equal bytes, so a sorted li
 files are in one scan, since Polars keeps a file open for each scan that runs.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, groupby
 from pathlib import Path
@@ -41,14 +41,16 @@ def scan(
     table: SourceTable,
     storage_options: Mapping[str, str],
     part: TableSlice | None = None,
+    workspaces: Collection[int] | None = None,
 ) -> pl.LazyFrame:
     """All rows, or those of a slice, with the declared columns that the table has.
 
+    Of a table that is partitioned by workspace, files of others than `workspaces` are left out.
     Columns that older files lack are null there; rows that deletion vectors mark are left out.
     Raises VersionGone if a local file is missing.
     """
     try:
-        return _scan(found, table, storage_options, part)
+        return _scan(found, table, storage_options, part, workspaces)
     except Exception as error:
         raise (translate(error, table.name, found.version()) or error) from error
 
@@ -58,12 +60,14 @@ def _scan(
     table: SourceTable,
     storage_options: Mapping[str, str],
     part: TableSlice | None,
+    workspaces: Collection[int] | None,
 ) -> pl.LazyFrame:
     schema = logical_schema(found, table)
     vectors = vectors_of(found, table.name, storage_options)
     files = {file.place: file for file in data_files(found, schema, vectors)}
     count = footer_count(found, table.name, storage_options)
-    read = _read(list(files.values()), count, part)
+    all_read = _read(list(files.values()), count, part)
+    read = [one for one in all_read if _may_hold(files[one.uri], workspaces)]
     require_there([files[one.uri] for one in read], table.name, found.version())
     of_vectors = reader(table_folder(found), storage_options)
     parts: list[pl.LazyFrame] = []
@@ -73,6 +77,11 @@ def _scan(
         rows = scan_files(list(whole), schema, storage_options, count, some[0])
         parts.append(rows.select(schema.names()))
     return pl.concat(parts) if parts else pl.LazyFrame(schema=schema)
+
+
+def _may_hold(file: DataFile, workspaces: Collection[int] | None) -> bool:
+    owner = file.values.get("workspace_id")
+    return workspaces is None or owner is None or owner in workspaces
 
 
 def row_counts(

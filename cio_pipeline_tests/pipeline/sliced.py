@@ -87,10 +87,10 @@ class Watched:
         return getattr(self.inner, name)
 
     def snapshot(
-        self, table: SourceTable, cut: TableCut, part: TableSlice | None = None
+        self, table: SourceTable, cut: TableCut, part: TableSlice | None = None, **asked: Any
     ) -> pl.LazyFrame:
         self.read.append((table.name, part))
-        return self.inner.snapshot(table, cut, part)
+        return self.inner.snapshot(table, cut, part, **asked)
 
 
 class Broken:

@@ -113,8 +113,8 @@ class _Other:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def snapshot(self, table: Any, *args: Any) -> Any:
-        rows = self._inner.snapshot(table, *args)
+    def snapshot(self, table: Any, *args: Any, **asked: Any) -> Any:
+        rows = self._inner.snapshot(table, *args, **asked)
         return rows.with_columns(pl.lit("other").alias("name")) if table.name == "events" else rows
 
 

@@ -1,6 +1,7 @@
 """Snapshots of Delta tables: contents, order, and files that are gone (D6)."""
 
 import json
+import shutil
 import struct
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from deltalake import DeltaTable, TableFeatures, write_deltalake
 from cio_pipeline.model.changes import CHANGE, DELETED
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import SourceError, SourceGone, SourceUnavailable, VersionGone
+from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline.sources.errors import translate
 from cio_pipeline.sources.fit import shaped
@@ -75,6 +77,24 @@ def test_partitioned_tables_can_be_read(tmp_path: Path) -> None:
     assert snapshot.schema == good.schema
     changed = found.changes(THINGS, at_version(found, 0), latest(found)).collect()
     assert changed["workspace_id"].to_list() == [2, 2]
+
+
+def test_files_of_other_workspaces_are_not_opened(tmp_path: Path) -> None:
+    """A sync that begins costs what its workspace holds, in a table partitioned by workspaces."""
+    found = DeltaSource(str(tmp_path))
+    good = shaped(rows({"a": "1"}), THINGS)
+    every = pl.concat(good.with_columns(workspace_id=pl.lit(n, pl.Int64)) for n in (1, 2, 3, None))
+    write_deltalake(
+        tmp_path / "things", every, partition_by=["workspace_id"], configuration=FEED_ON
+    )
+    shutil.rmtree(tmp_path / "things" / "workspace_id=3")
+    cut = latest(found)
+    read = found.snapshot(THINGS, cut, workspaces=[2]).collect()
+    assert sorted(read["workspace_id"].to_list(), key=str) == [2, None]
+    part = found.snapshot(THINGS, cut, TableSlice(0, 4), workspaces={1, 2}).collect()
+    assert sorted(part["workspace_id"].to_list(), key=str) == [1, 2, None]
+    with pytest.raises(VersionGone):
+        found.snapshot(THINGS, cut)
 
 
 def test_vacuumed_files_are_named(tmp_path: Path) -> None:

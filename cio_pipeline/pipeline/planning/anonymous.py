@@ -44,7 +44,8 @@ def remember_gone(
         return
     gone: dict[int, list[str]] = {workspace: [] for workspace in new}
     if known:
-        rows = _people(source, plan.upper).filter(is_gone(), pl.col(_WORKSPACE).is_in(sorted(new)))
+        people = source.snapshot(PEOPLE, plan.upper.table(PEOPLE.name), workspaces=new)
+        rows = people.filter(is_gone(), pl.col(_WORKSPACE).is_in(sorted(new)))
         for workspace, person in _collected(rows, plan, export).iter_rows():
             gone[workspace].append(person)
     for at in sorted(set(new.values())):
@@ -145,10 +146,11 @@ def _among(
     return pl.concat(found).unique()
 
 
-def _people(source: Source, cut: Cut, among: pl.DataFrame | None = None) -> pl.LazyFrame:
-    """All people at a cut, or only those `among` some."""
-    people = source.snapshot(PEOPLE, cut.table(PEOPLE.name))
-    return people if among is None else people.join(among.lazy(), on=PERSON, how="semi")
+def _people(source: Source, cut: Cut, among: pl.DataFrame) -> pl.LazyFrame:
+    """Those `among` some who are people at a cut, as they are there."""
+    workspaces = among[_WORKSPACE].unique().to_list()
+    people = source.snapshot(PEOPLE, cut.table(PEOPLE.name), workspaces=workspaces)
+    return people.join(among.lazy(), on=PERSON, how="semi")
 
 
 def _collected(people: pl.LazyFrame, plan: PlanDraft, export: Export) -> pl.DataFrame:

@@ -119,13 +119,15 @@ def changeset_of(
     Raises the source's errors for tables that cannot be read at the cut.
     """
     plan, export = cohort.model, cohort.export
-    driving = _driving(source, plan, export, part)
+    driving = _driving(source, cohort, part)
     if plan.mode is Mode.RETRY:
         wanted = _in_quarantine(ledger, cohort) if retried is None else retried
         driving = _only(cohort, driving, wanted)
     anonymous = stay_anonymous(source, ledger, export, cohort.plans, driving)
     joins = {
-        name: _at(source, name, plan.upper) for name in export.joins if name in plan.upper.tables
+        name: _at(source, name, plan.upper, cohort.workspaces)
+        for name in export.joins
+        if name in plan.upper.tables
     }
     return build(
         export,
@@ -154,7 +156,7 @@ def forwarded_rows(
     read as changes). Not sorted. A retry is told as in changeset_of.
     """
     plan, export = cohort.model, cohort.export
-    rows = _driving(source, plan, export, part)
+    rows = _driving(source, cohort, part)
     if plan.mode is Mode.RETRY:
         wanted = _in_quarantine(ledger, cohort) if retried is None else retried
         rows = _only(cohort, rows, wanted)
@@ -166,24 +168,23 @@ def forwarded_rows(
     return rows.filter(ours).with_columns(identity_expr(export).alias("identity"))
 
 
-def _driving(
-    source: Source, plan: PlanDraft, export: Export, part: TableSlice | None
-) -> pl.LazyFrame:
+def _driving(source: Source, cohort: Cohort[P], part: TableSlice | None) -> pl.LazyFrame:
+    plan, export = cohort.model, cohort.export
     if part is not None:
         table = SOURCE_TABLES[export.source]
-        return source.snapshot(table, plan.upper.table(table.name), part)
+        return source.snapshot(table, plan.upper.table(table.name), part, cohort.workspaces)
     if plan.mode in {Mode.INITIAL, Mode.RETRY} or plan.lower is None:
-        return _at(source, export.source, plan.upper)
+        return _at(source, export.source, plan.upper, cohort.workspaces)
     lower = plan.lower.table(export.source)
     return source.changes(SOURCE_TABLES[export.source], lower, plan.upper.table(export.source))
 
 
-def _at(source: Source, table: str, cut: Cut) -> pl.LazyFrame:
+def _at(source: Source, table: str, cut: Cut, workspaces: Collection[int]) -> pl.LazyFrame:
     declared = SOURCE_TABLES[table]
     at = cut.tables.get(table)
     if at is None:
         return pl.LazyFrame(schema=source_schema(declared))
-    return source.snapshot(declared, at)
+    return source.snapshot(declared, at, workspaces=workspaces)
 
 
 def _in_quarantine(ledger: Ledger, cohort: Cohort[P]) -> list[tuple[int, str]]:

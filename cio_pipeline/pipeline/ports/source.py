@@ -1,6 +1,6 @@
 """Tables that can be read as they were at a cut."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -42,10 +42,15 @@ class Source(Protocol):
         ...
 
     def snapshot(
-        self, table: SourceTable, cut: TableCut, part: TableSlice | None = None
+        self,
+        table: SourceTable,
+        cut: TableCut,
+        part: TableSlice | None = None,
+        workspaces: Collection[int] | None = None,
     ) -> pl.LazyFrame:
         """All rows of a table at a cut, or one slice; declared columns only, in a fixed order.
 
+        Rows of other `workspaces` may be missing, if some are given.
         Raises ColumnMismatch, VersionGone.
         """
         ...

@@ -65,7 +65,7 @@ def check_unlisted(
     Keys that no sync gives are named, and never read.
     """
     odd = [key for key in sorted(sizes) if key_problem(key) is not None]
-    clean = {key: size for key, size in sizes.items() if key not in set(odd)}
+    clean = {key: size for key, size in sizes.items() if key_problem(key) is None}
     found = _check_clean(destination, clean, manifests, stems, deep=deep)
     return Unlisted(
         (*found.problems, *(_odd(key) for key in odd if _looks_like_a_file(key))),
