@@ -44,7 +44,7 @@ def encode_exports(
         folder=folder,
         total=changeset.total,
     )
-    remember_unknown(services.ledger, model, seen)
+    remember_unknown(services.ledger, model, seen, f"{model.plan_id}.{model.slice}")
     delivered = _delivered(services, cohort.export, model.timestamp_unit, encoded, asked)
     return replace(encoded, delivered=delivered)
 

@@ -16,7 +16,7 @@ from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.fit import Shape, named_errors
 from cio_pipeline.model.changes import CHANGE, DELETED
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.plans import Mode, Plan, PlanDraft
+from cio_pipeline.model.plans import Mode, PlanDraft
 from cio_pipeline.pipeline.ports import Ledger, Source
 
 PEOPLE = SOURCE_TABLES["people"]
@@ -52,10 +52,13 @@ def remember_gone(
         ledger.gone.keep(at, {place: ids for place, ids in gone.items() if new[place] == at})
 
 
-def remember_unknown(ledger: Ledger, plan: Plan, seen: Collection[pl.DataFrame]) -> None:
+def remember_unknown(
+    ledger: Ledger, plan: PlanDraft, seen: Collection[pl.DataFrame], part: str
+) -> None:
     """Keep whom the rows of first files were about, of those whom `people` does not know at all.
 
     They were removed from it, or will be loaded later: until they are people, they have no name.
+    `part` names what was read of the history, so that reading it again changes nothing.
     """
     if not seen:
         return
@@ -67,7 +70,7 @@ def remember_unknown(ledger: Ledger, plan: Plan, seen: Collection[pl.DataFrame])
     for workspace, person in people.join(known, on=PERSON, how="anti").iter_rows():
         unknown.setdefault(workspace, []).append(person)
     if unknown:
-        ledger.gone.keep(at, unknown, plan.export, f"{plan.plan_id}.{plan.slice}")
+        ledger.gone.keep(at, unknown, plan.export, part)
 
 
 def stay_anonymous(

@@ -5,21 +5,19 @@ to any reader that follows them: its numbers become void and its rows are sent w
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.errors import CioError, LedgerError, ManifestBroken, Permanent
+from cio_pipeline.model.errors import CioError, LedgerError, ManifestBroken
 from cio_pipeline.model.manifests import digest
-from cio_pipeline.model.plans import Mode, PlanDraft, Series
+from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
-from cio_pipeline.pipeline.planning.anonymous import remember_gone
 from cio_pipeline.pipeline.ports.recovery import Recovered
 from cio_pipeline.pipeline.recovery.bucket_chain import (
     BucketChain,
@@ -30,6 +28,7 @@ from cio_pipeline.pipeline.recovery.bucket_chain import (
     times_told,
 )
 from cio_pipeline.pipeline.recovery.delivered_rows import delivered_identities
+from cio_pipeline.pipeline.recovery.gone_again import begun_told, first_of, remember_again
 from cio_pipeline.pipeline.recovery.listed_plans import initial_under_way, listed_plans
 from cio_pipeline.pipeline.recovery.register_again import registration, served_since
 from cio_pipeline.pipeline.recovery.settle_cuts import settle_cuts
@@ -134,13 +133,14 @@ def _recovered(services: Services, chain: BucketChain) -> Recovered:
     kept = frozenset(one.draft.export for one in under_way) | _with_slices(services, chain)
     plans = [
         plan
-        for plan in listed_plans(chain, first, cuts)
+        for plan in begun_told(services, chain, listed_plans(chain, first, cuts))
         if not (plan.draft.mode is Mode.INITIAL and plan.draft.export in kept)
     ]
     new = [(manifest, body) for manifest, body in chain.manifests if manifest.ordinal >= first]
     numbers, accounted = numbers_in_bucket(chain), accounted_numbers(chain)
     _add_own(services, chain.sync.id, accounted)
-    _remember_gone(services, [one.draft for one in (*plans, *under_way)])
+    began = first_of(chain, cuts, plans)
+    remember_again(services, [*began, *(one.draft for one in under_way)])
     # What is kept goes on with its own numbers, and gives the same bytes again.
     begun = first_numbers(manifest for manifest, _ in chain.manifests)
     lost = [one for one in lost_numbers(numbers, accounted, begun) if one.export not in kept]
@@ -164,15 +164,6 @@ def _recovered(services: Services, chain: BucketChain) -> Recovered:
         lost=tuple(lost),
         sent=delivered_identities(services, chain.sync, plans),
     )
-
-
-def _remember_gone(services: Services, plans: Iterable[PlanDraft]) -> None:
-    """Who stays anonymous (D4), where the source still tells; else everybody does who is gone."""
-    for plan in (one for one in plans if one.mode is Mode.INITIAL):
-        # Its version may have been vacuumed.
-        with suppress(Permanent):
-            export = ALL_EXPORTS[plan.export]
-            remember_gone(services.source, services.ledger, export, [plan])
 
 
 def _with_slices(services: Services, chain: BucketChain) -> frozenset[str]:
