@@ -8,7 +8,7 @@ import typer
 
 from cio_pipeline.cli.context import scope_of, services, window_at
 from cio_pipeline.cli.dagster_home import use_dagster_home
-from cio_pipeline.cli.held import EVERY, HELD, until_free
+from cio_pipeline.cli.held import EVERY, HELD
 from cio_pipeline.cli.output import CONSOLE, print_json
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.progress import progress
@@ -47,7 +47,7 @@ def export(  # noqa: PLR0917 - typer takes options as parameters
     scope = scope_of(found, sync or [])
     if lost:
         chosen = windows_between(window, until, feed) if window else None
-        until_free(lambda: restore(found, scope.sync_ids, chosen, as_json=as_json), wait=wait)
+        restore(found, scope.sync_ids, chosen, wait=wait, as_json=as_json)
         return
     if window is None:
         raise InvalidConfig("No window is given.", "Add --window, with a time in it (UTC).")

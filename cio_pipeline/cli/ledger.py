@@ -101,7 +101,8 @@ def catch_up(
     found = opened()
     scope = scope_of(found.services, sync or [])
     done = recovery.catch_up(found.services, scope.sync_ids)
-    if scope.sync_ids is None and done:
+    # Who could not catch up was stopped; who is held by a run was not even looked at.
+    if scope.sync_ids is None and not any(one.held for one in done):
         found.accepted()
     _show(found.services, done, as_json=as_json)
 

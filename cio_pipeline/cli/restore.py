@@ -1,8 +1,9 @@
 """`cio-pipeline export --restore`: putting delivered objects back that were lost."""
 
+import time
 from collections.abc import Collection, Sequence
 
-from cio_pipeline.cli.held import exit_unless_done
+from cio_pipeline.cli.held import EVERY, exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.recovery import restore as use_case
@@ -14,12 +15,22 @@ def restore(
     sync_ids: Collection[str] | None,
     windows: Sequence[Window] | None,
     *,
+    wait: bool,
     as_json: bool,
 ) -> None:
-    """Restore some syncs, of some windows or of all; exit code 1 if something stays lost."""
-    done = list(use_case.restore_manifests(found, sync_ids))
-    for window in [None] if windows is None else windows:
-        done += use_case.restore(found, sync_ids, window)
+    """Restore some syncs, of some windows or of all; exit code 1 if something stays lost.
+
+    If it is to `wait`, what another run holds is tried again until it is free.
+    """
+    done: list[use_case.Restored] = []
+    while True:
+        now = list(use_case.restore_manifests(found, sync_ids))
+        for window in [None] if windows is None else windows:
+            now += use_case.restore(found, sync_ids, window)
+        done += [one for one in now if not (wait and one.held)]
+        if not wait or not any(one.held for one in now):
+            break
+        time.sleep(EVERY)
     if as_json:
         print_json(done)
     else:

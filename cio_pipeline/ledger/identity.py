@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -62,10 +63,14 @@ class Witness:
         """Keep a mark as the last one seen."""
         if mark == self.seen():
             return
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         part = self.file.with_name(f"{self.file.name}.{secrets.token_hex(4)}")
-        part.write_text(json.dumps(asdict(mark)), encoding="utf-8")
-        part.replace(self.file)
+        # It is no state: where it cannot be written, an older mark is compared with.
+        with suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(asdict(mark)), encoding="utf-8")
+            part.replace(self.file)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def require_same(last: LedgerMark, now: LedgerMark, *, older: bool = False) -> None:

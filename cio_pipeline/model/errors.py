@@ -99,6 +99,10 @@ class ObjectConflict(DestinationError):
     """Another object lies under a planned key; it is never overwritten."""
 
 
+class LedgerBehind(ObjectConflict):
+    """A sync's bucket holds manifests of that very sync which the ledger does not know."""
+
+
 class ObjectMissing(DestinationError):
     """No object lies under that key."""
 

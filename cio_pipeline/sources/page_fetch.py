@@ -124,6 +124,7 @@ def _fetch(session: requests.Session, url: str, cursor: str, body: BinaryIO) -> 
         ) as answer:
             _require_page(answer)
             if answer.status_code != HTTPStatus.NO_CONTENT:
+                # Not `writelines`: a spooled file looks at its limit only after all of them.
                 body.writelines(_whole(answer))
             return answer.headers.get(NEXT, "").strip()
     except (requests.exceptions.SSLError, requests.exceptions.InvalidHeader) as error:
@@ -161,7 +162,7 @@ def _retry_after(text: str) -> float | None:
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     return max(0.0, (at - datetime.now(UTC)).total_seconds())

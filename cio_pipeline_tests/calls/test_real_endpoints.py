@@ -225,6 +225,9 @@ def test_a_page_of_calls_of_unknown_types_is_told_and_passed(world: World) -> No
     assert events(world) == ["a"]
 
 
+FAR = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
+
+
 def header(asked: str | int) -> str:
     """The text of a `Retry-After`; a number is a date, so many seconds from now."""
     if isinstance(asked, str):
@@ -234,7 +237,7 @@ def header(asked: str | int) -> str:
 
 @pytest.mark.parametrize(
     ("asked", "least", "most"),
-    [("7", 7, 7), ("0", 0, 0), (120, 30, 120), (-9, 0, 0), ("soon", 1, 1)],
+    [("7", 7, 7), ("0", 0, 0), (120, 30, 120), (-9, 0, 0), ("soon", 1, 1), (FAR, 1, 1)],
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_kept_and_told(

@@ -12,6 +12,7 @@ from cio_pipeline.cli.app import app
 from cio_pipeline.defs.resources import PipelineResource
 from cio_pipeline.ledger.open import open_ledger
 from cio_pipeline.model.errors import LedgerError
+from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
 from cio_pipeline_tests.recovery.loss import each_row_once, go_on
 from cio_pipeline_tests.world import World, window
 
@@ -138,6 +139,74 @@ def test_d10_a_sync_whose_bucket_is_ahead_waits_until_the_ledger_has_caught_up(
     assert run("ledger", "catch-up", "--sync", "a").exit_code == 0
     go_on(again, range(2, 4))
     each_row_once(again, 4)
+
+
+def test_d10_a_sync_that_could_not_catch_up_is_sent_nothing(world: World, run: Run) -> None:
+    """As with a disk that is not mounted: each row comes once all the same, in any layout."""
+    assert run("ledger", "backup", str(world.root / "old.db")).exit_code == 0
+    go_on(World(world.root, now=window(3).end), range(2, 4))
+    assert run("sync", "list").exit_code == 0
+    lose(world.root)
+    shutil.copy(world.root / "old.db", world.root / "ledger.db")
+    hidden = world.folder().rename(world.root / "hidden")
+
+    done = run("ledger", "catch-up", "--json")
+
+    assert done.exit_code == 1
+    assert "ends at manifest 0, and manifest 2 was put there" in done.output
+    again = World(world.root, now=window(4).end)
+    again.run(3, "events")
+    assert not world.folder().exists() or not any(world.folder().rglob("*.parquet"))
+    breaker = again.ledger.breakers.all()["a"]
+    assert "ledger catch-up --sync a" in breaker.message
+    shutil.rmtree(world.folder(), ignore_errors=True)
+    hidden.rename(world.folder())
+    assert run("ledger", "catch-up", "--sync", "a").exit_code == 0
+    go_on(again, [4])
+    each_row_once(again, 5)
+
+
+def test_d10_an_empty_ledger_cannot_catch_up(world: World, run: Run) -> None:
+    empty(world.root)
+    done = run("ledger", "catch-up")
+    assert isinstance(done.exception, LedgerError)
+    assert "ledger rebuild --syncs" in done.exception.next_step
+    assert isinstance(run("sync", "list").exception, LedgerError)
+
+
+def test_d10_who_did_not_catch_up_is_told_so_by_the_first_conflict(world: World, run: Run) -> None:
+    """A new ledger, and nobody looked into the bucket: its own manifest lies there."""
+    empty(world.root)
+    (world.root / "ledger.seen").unlink()
+    assert run("sync", "apply", "syncs.yaml", *NOON, "--no-validate").exit_code == 0
+    (world.folder() / "events_v5_1_1.parquet").unlink()
+    again = World(world.root, now=window(2).end)
+    again.run(2, "events")
+    written = write_manifests(again.services, window(2))
+    assert "holds another _cio/1.manifest of its own" in str(written[0].error)
+    assert "ledger catch-up --sync a" in str(written[0].error)
+
+
+def test_d10_a_table_that_cannot_be_read_stops_no_rebuild(world: World, run: Run) -> None:
+    lose(world.root)
+    entries = sorted((world.root / "source" / "object_types" / "_delta_log").glob("*.json"))
+    whole = entries[-1].read_bytes()
+    entries[-1].write_text("{broken")
+    assert run("ledger", "rebuild", "--syncs", "syncs.yaml").exit_code == 0
+    assert run("verify").exit_code == 0
+    entries[-1].write_bytes(whole)
+    again = World(world.root, now=window(3).end)
+    go_on(again, range(2, 4))
+    each_row_once(again, 4)
+
+
+def test_d10_where_it_cannot_be_remembered_the_ledger_is_used_all_the_same(
+    world: World, run: Run
+) -> None:
+    (world.root / "ledger.seen").unlink()
+    (world.root / "ledger.seen").mkdir()
+    assert run("sync", "list").exit_code == 0
+    assert not list(world.root.glob("ledger.seen.*"))
 
 
 def test_d10_what_is_remembered_is_no_state(world: World, run: Run) -> None:

@@ -3,8 +3,14 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cio_pipeline.model.errors import LeaseLost, PermissionMissing
-from cio_pipeline.model.manifests import CHAIN, manifest_key
+from cio_pipeline.model.errors import (
+    LeaseLost,
+    LedgerBehind,
+    ManifestBroken,
+    ObjectConflict,
+    PermissionMissing,
+)
+from cio_pipeline.model.manifests import CHAIN, manifest_key, parse
 from cio_pipeline.model.registry import Outcome, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
@@ -207,10 +213,25 @@ def _put_one(destination: Destination, sync: Sync, key: str, body: bytes) -> Non
     """
     try:
         destination.put_bytes(key, body)
+    except ObjectConflict as error:
+        if not _is_of(destination.get(key), sync):
+            raise
+        raise LedgerBehind(
+            f"The bucket of sync '{sync.id}' holds another {key} of its own.",
+            "The ledger does not know what was sent since: stop all runs, then "
+            f"`cio-pipeline ledger catch-up --sync {sync.id}`.",
+        ) from error
     except PermissionMissing:
         if sync.feed is not Feed.MESSAGES:
             raise
         destination.overwrite(key, body, {})
+
+
+def _is_of(body: bytes, sync: Sync) -> bool:
+    try:
+        return parse(body).sync_id == sync.id
+    except ManifestBroken:
+        return False
 
 
 def _record(services: Services, window: Window, sync_id: str, failure: Failure) -> None:

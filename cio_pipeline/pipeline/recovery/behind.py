@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from cio_pipeline.model.breakers import Breaker, BreakerState
-from cio_pipeline.model.errors import CioError, ManifestBroken
+from cio_pipeline.model.errors import CioError, LedgerBehind, ManifestBroken
 from cio_pipeline.model.manifests import FOLDER, manifest_key, manifest_ordinal, parse
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.services import Services
-
-KIND = "LedgerBehind"
 
 
 @dataclass(frozen=True)
@@ -66,10 +65,22 @@ def stop_those_behind(services: Services, syncs: Iterable[Sync]) -> list[str]:
     for one in compare(services, syncs):
         if one.behind is None:
             continue
-        text = f"{one.behind} Run `cio-pipeline ledger catch-up --sync {one.sync_id}`."
-        stopped = Breaker(
-            one.sync_id, BreakerState.STOPPED, 1, now, now, services.owner, KIND, text
-        )
-        services.ledger.breakers.put([stopped])
+        text = f"{one.behind} {_catch_up(one.sync_id)}"
+        _stop(services, one.sync_id, text, now)
         told.append(f"{text} Until then nothing is sent to it.")
     return told
+
+
+def stop_until_caught_up(services: Services, sync_id: str, why: str) -> None:
+    """Stop a sync whose bucket could not be compared: nobody knows what it was sent since."""
+    _stop(services, sync_id, f"{why} {_catch_up(sync_id)}", services.clock())
+
+
+def _catch_up(sync_id: str) -> str:
+    return f"Run `cio-pipeline ledger catch-up --sync {sync_id}`."
+
+
+def _stop(services: Services, sync_id: str, text: str, now: datetime) -> None:
+    kind = LedgerBehind.__name__
+    stopped = Breaker(sync_id, BreakerState.STOPPED, 1, now, now, services.owner, kind, text)
+    services.ledger.breakers.put([stopped])

@@ -19,6 +19,7 @@ from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
 from cio_pipeline.pipeline.ports.recovery import Recovered
+from cio_pipeline.pipeline.recovery.behind import stop_until_caught_up
 from cio_pipeline.pipeline.recovery.bucket_chain import (
     BucketChain,
     accounted_numbers,
@@ -74,7 +75,16 @@ def rebuild(services: Services, syncs: Sequence[Sync]) -> list[CaughtUp]:
 
 
 def catch_up(services: Services, sync_ids: Collection[str] | None = None) -> list[CaughtUp]:
-    """Bring the registered syncs up to their buckets; a sync that fails is left as it was."""
+    """Bring the registered syncs up to their buckets.
+
+    A sync that fails is left as it was, and stopped: nothing is sent to it until it has caught up.
+    Raises LedgerError if none is registered.
+    """
+    if not services.ledger.registry.all():
+        raise LedgerError(
+            "No sync is registered in this ledger, so none can catch up.",
+            "Make it again from the buckets: `cio-pipeline ledger rebuild --syncs FILE`.",
+        )
     syncs = [
         one.sync
         for one in services.ledger.registry.all()
@@ -86,6 +96,8 @@ def catch_up(services: Services, sync_ids: Collection[str] | None = None) -> lis
         failure = attempt(lambda one=sync, to=results: to.append(_catch_up(services, one)))
         if failure is not None:
             results = [CaughtUp(sync.id, error=failure.message, held=failure.held)]
+            if not failure.held:
+                stop_until_caught_up(services, sync.id, failure.message)
         done += results
     return done
 
@@ -99,6 +111,7 @@ def _catch_up(services: Services, sync: Sync) -> CaughtUp:
         if busy:
             raise held_by(busy[0])
         chain = read_chain(services.destinations(sync), sync)
+        _require_place(services, chain)
         settle_cuts(services, [chain])
         found = _recovered(services, chain)
         services.ledger.recovery.take_in(lease, found, services.clock())
@@ -107,6 +120,22 @@ def _catch_up(services: Services, sync: Sync) -> CaughtUp:
     finally:
         held.release()
     return _told(chain, found)
+
+
+def _require_place(services: Services, chain: BucketChain) -> None:
+    """Raise ManifestBroken if a bucket ends before what the ledger itself put there."""
+    sync, manifests = chain.sync, services.ledger.manifests
+    last = manifests.last(sync.id)
+    waiting = [ordinal for _, ordinal, _ in manifests.unput([sync.id])]
+    put = min(waiting) - 1 if waiting else last[0] if last else 0
+    lies = chain.manifests[-1][0].ordinal if chain.manifests else 0
+    begins = services.ledger.registry.get(sync.id).first_manifest
+    if sync.manifest and put >= begins and put > lies:
+        raise ManifestBroken(
+            f"The bucket of sync '{sync.id}' ends at manifest {lies}, and manifest {put} was put "
+            "there.",
+            "Check that it is the right place, and that its disk is mounted.",
+        )
 
 
 def _read_all(services: Services, syncs: Iterable[Sync]) -> list[BucketChain]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.cuts import Cut, TableCut
-from cio_pipeline.model.errors import LedgerError, VersionGone
+from cio_pipeline.model.errors import LedgerError, SourceError, VersionGone
 from cio_pipeline.pipeline.planning.cuts import peek_cut
 from cio_pipeline.pipeline.recovery.bucket_chain import BucketChain, tables_told, times_told
 from cio_pipeline.pipeline.services import Services
@@ -28,6 +28,9 @@ def settle_cuts(services: Services, chains: Sequence[BucketChain]) -> None:
         except VersionGone:
             gone.append(at)
             continue
+        except SourceError:
+            # One table that cannot be read keeps nobody from coming back who does not read it.
+            cut = peek_cut(services, at)
         cuts.store(_overlaid(cut, told))
     for at in reversed(gone):
         later = cuts.after(at)
@@ -42,7 +45,8 @@ def settle_cuts(services: Services, chains: Sequence[BucketChain]) -> None:
 
 
 def _overlaid(cut: Cut, told: Mapping[str, TableCut]) -> Cut:
-    return replace(cut, tables={**cut.tables, **told}) if told else cut
+    tables, undecided = {**cut.tables, **told}, cut.undecided - told.keys()
+    return replace(cut, tables=tables, undecided=undecided) if told else cut
 
 
 def _require_told(services: Services, known: Mapping[datetime, Mapping[str, TableCut]]) -> None:
