@@ -123,17 +123,18 @@ def _catch_up(services: Services, sync: Sync) -> CaughtUp:
 
 
 def _require_place(services: Services, chain: BucketChain) -> None:
-    """Raise ManifestBroken if a bucket ends before what the ledger itself put there."""
+    """Raise ManifestBroken for a bucket without any manifest, if the ledger itself put some there.
+
+    Where only the last ones are missing, `export --restore` puts them back.
+    """
     sync, manifests = chain.sync, services.ledger.manifests
     last = manifests.last(sync.id)
     waiting = [ordinal for _, ordinal, _ in manifests.unput([sync.id])]
     put = min(waiting) - 1 if waiting else last[0] if last else 0
-    lies = chain.manifests[-1][0].ordinal if chain.manifests else 0
     begins = services.ledger.registry.get(sync.id).first_manifest
-    if sync.manifest and put >= begins and put > lies:
+    if sync.manifest and put >= begins and not chain.manifests:
         raise ManifestBroken(
-            f"The bucket of sync '{sync.id}' ends at manifest {lies}, and manifest {put} was put "
-            "there.",
+            f"The bucket of sync '{sync.id}' holds no manifest, and manifest {put} was put there.",
             "Check that it is the right place, and that its disk is mounted.",
         )
 
