@@ -44,7 +44,7 @@ def remember_gone(
         return
     gone: dict[int, list[str]] = {workspace: [] for workspace in new}
     if known:
-        people = source.snapshot(PEOPLE, plan.upper.table(PEOPLE.name), workspaces=new)
+        people = _people(source, plan.upper, new)
         rows = people.filter(is_gone(), pl.col(_WORKSPACE).is_in(sorted(new)))
         for workspace, person in _collected(rows, plan, export).iter_rows():
             gone[workspace].append(person)
@@ -97,14 +97,14 @@ def stay_anonymous(
     asked = _collected(served, plan, export)
     gone, unsure = _gone_then(ledger, export, begun, asked)
     if not unsure.is_empty():
-        rows = _people(source, plan.upper, unsure).filter(is_gone())
+        rows = _among_people(source, plan.upper, unsure).filter(is_gone())
         gone = pl.concat([gone, _collected(rows, plan, export)])
     if own:
         now = served.filter(pl.col(CHANGE) != DELETED, ~is_gone())
         gone = gone.join(_collected(now, plan, export), on=PERSON, how="anti")
     for cut in _cuts_that_name(export, plan):
         if not gone.is_empty():
-            current = _people(source, cut, gone).filter(~is_gone())
+            current = _among_people(source, cut, gone).filter(~is_gone())
             gone = gone.join(_collected(current, plan, export), on=PERSON, how="anti")
     return None if gone.is_empty() else gone
 
@@ -149,11 +149,15 @@ def _among(
     return pl.concat(found).unique()
 
 
-def _people(source: Source, cut: Cut, among: pl.DataFrame) -> pl.LazyFrame:
-    """Those `among` some who are people at a cut, as they are there."""
-    workspaces = among[_WORKSPACE].unique().to_list()
-    people = source.snapshot(PEOPLE, cut.table(PEOPLE.name), workspaces=workspaces)
-    return people.join(among.lazy(), on=PERSON, how="semi")
+def _people(source: Source, cut: Cut, workspaces: Collection[int]) -> pl.LazyFrame:
+    """All people of some workspaces at a cut; others may be among them."""
+    return source.snapshot(PEOPLE, cut.table(PEOPLE.name), workspaces=workspaces)
+
+
+def _among_people(source: Source, cut: Cut, some: pl.DataFrame) -> pl.LazyFrame:
+    """Those of some who are people at a cut, as they are there."""
+    people = _people(source, cut, some[_WORKSPACE].unique().to_list())
+    return people.join(some.lazy(), on=PERSON, how="semi")
 
 
 def _collected(people: pl.LazyFrame, plan: PlanDraft, export: Export) -> pl.DataFrame:
