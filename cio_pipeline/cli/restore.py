@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import typer
 
 from cio_pipeline.cli.held import EVERY, exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
@@ -22,6 +25,8 @@ def restore(
 
     If it is to `wait`, what another run holds is tried again until it is free.
     """
+    notices: list[str] = []
+    found = replace(found, notice=notices.append)
     done: list[use_case.Restored] = []
     while True:
         now = list(use_case.restore_manifests(found, sync_ids))
@@ -31,6 +36,8 @@ def restore(
         if not wait or not any(one.held for one in now):
             break
         time.sleep(EVERY)
+    for notice in dict.fromkeys(notices):
+        typer.echo(notice, err=True)
     if as_json:
         print_json(done)
     else:

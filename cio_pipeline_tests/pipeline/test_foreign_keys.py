@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -111,7 +111,10 @@ def test_d7_restore_goes_on(sync_of: tuple[World, Sync], shared: Shared) -> None
     whole = shared.destination.get(PEOPLE)
     shared.put(shared.odd, b"x")
     shared.destination.delete(PEOPLE)
-    assert [one.error for one in restore(world.services)] == [None]
+    said: list[str] = []
+    told = replace(world.services, notice=said.append)
+    assert [one.error for one in restore(told)] == [None]
+    assert any(shared.shown in one and "is left alone" in one for one in said)
     assert shared.destination.get(PEOPLE) == whole
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from cio_pipeline.contracts.message_envelope import OVERWRITING
+from cio_pipeline.files.keys import key_problem, shown
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import digest, manifest_key
 from cio_pipeline.model.plans import SealedFile
@@ -50,10 +51,14 @@ def damaged_files(
     """Files of a sync, of one window's end or of all, that are gone or have other bytes.
 
     Every file is read. Those that readers were to delete by now (`files_expire_after`) are left
-    out. Raises the destination's errors.
+    out; of keys that no sync gives a notice is given. Raises the destination's errors.
     """
     destination = services.destinations(sync)
     sizes = {found.key: found.size for found in destination.list()}
+    for key in filter(key_problem, sizes):
+        services.notice(
+            f"{sync.id}: {shown(key)} is left alone: the key {key_problem(key)}, no sync put it."
+        )
     found: list[DamagedFile] = []
     last = last_of_keys(services, sync)
     for committed in _wanted(services, sync, window, exports):
