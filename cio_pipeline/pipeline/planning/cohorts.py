@@ -172,7 +172,8 @@ def _driving(source: Source, cohort: Cohort[P], part: TableSlice | None) -> pl.L
     plan, export = cohort.model, cohort.export
     if part is not None:
         table = SOURCE_TABLES[export.source]
-        return source.snapshot(table, plan.upper.table(table.name), part, cohort.workspaces)
+        at = plan.upper.table(table.name)
+        return source.snapshot(table, at, part, workspaces=cohort.workspaces)
     if plan.mode in {Mode.INITIAL, Mode.RETRY} or plan.lower is None:
         return _at(source, export.source, plan.upper, cohort.workspaces)
     lower = plan.lower.table(export.source)
