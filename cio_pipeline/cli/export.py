@@ -14,6 +14,7 @@ from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.progress import progress
 from cio_pipeline.cli.restore import restore
 from cio_pipeline.cli.sent import Held, Sent, Unlisted, WindowRun, any_held, show, who_holds
+from cio_pipeline.model import errors as errors_of_ours
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import FIRST_WINDOW, Feed, Window, closed_windows
@@ -194,9 +195,15 @@ def _unlisted(found: "dg.AssetMaterialization") -> Iterator[Unlisted]:
             yield Unlisted(record.data["sync"], record.data["error"])
 
 
+_OURS = frozenset(name for name, one in vars(errors_of_ours).items() if isinstance(one, type))
+
+
 def _innermost(error: "dg.SerializableErrorInfo | None") -> str:
-    """What really went wrong, without Dagster's wrapping."""
-    while error is not None and error.cause is not None:
+    """What really went wrong, without Dagster's wrapping, and without a library's own words.
+
+    An error of ours may have been made of a library's: it says what that means here.
+    """
+    while error is not None and error.cause is not None and error.cls_name not in _OURS:
         error = error.cause
     text = error.message.strip() if error is not None else "unknown"
     return text.partition(": ")[2] or text

@@ -45,3 +45,26 @@ def test_d10_a_manifest_that_cannot_be_written_is_told_and_the_exit_code_is_1(
     code, (run,) = export(1)
     assert (code, run["unlisted"]) == (0, [])
     assert world.verify().ok
+
+
+def test_d6_a_table_that_cannot_be_read_is_told_in_our_words_and_stops_no_other_export(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (world.root / "dagster").mkdir()
+    monkeypatch.setenv("CIO_HOME", str(world.root))
+    monkeypatch.setenv("DAGSTER_HOME", str(world.root / "dagster"))
+    monkeypatch.chdir(world.root)
+    world.sync("a")
+    world.commit("people", person("ann"), at=during(0))
+    log = world.root / "source" / "object_types" / "_delta_log"
+    max(log.glob("*.json")).write_text("{broken")
+
+    code, (run,) = export(0)
+
+    assert code == 1
+    (error,) = run["errors"]
+    assert error.startswith("object_types: ")
+    assert "Table object_types cannot be read" in error
+    assert "Kernel" not in error
+    assert "unknown" not in error
+    assert "people_v5_1_1.parquet" in world.names()
