@@ -72,7 +72,8 @@ SELECT
     epoch_us(created_at) AS created_at, epoch_us(updated_at) AS updated_at, email_addr
 FROM sent_people
 QUALIFY row_number() OVER (
-    PARTITION BY sync_id, internal_customer_id ORDER BY updated_at DESC, sequence DESC
+    PARTITION BY sync_id, internal_customer_id
+    ORDER BY updated_at DESC, series = 'chngs' DESC, sequence DESC
 ) = 1;
 
 CREATE VIEW merged_attributes AS

@@ -7,7 +7,8 @@ WITH files AS (
 people AS (
     SELECT * FROM files
     QUALIFY row_number() OVER (
-        PARTITION BY internal_customer_id ORDER BY updated_at DESC, sequence DESC
+        PARTITION BY internal_customer_id
+        ORDER BY updated_at DESC, contains(filename, '_chngs_') DESC, sequence DESC
     ) = 1
 ),
 attributes AS (

@@ -26,14 +26,15 @@ the columns is part of the contract.
 
 **Keys** hold within a workspace: put `workspace_id` in front of each. The *row key*, bold in the
 tables, tells rows apart and removes duplicates. To see the present state, take of each *entity
-key* the row with the largest *newest-by* value; if two are equal, the one from the file with the
-larger sequence, then the later row.
+key* the row with the largest *newest-by* value; if two are equal, one from a `chngs` file beats one
+from a plain file, then the larger sequence counts, then the later row ([with views that do
+it](../reading.md#the-newest-row)).
 
 **Order.** In all but the first files of an export, rows that speak of the same entity come oldest
 first, by the *newest-by* column (`seq_num` where there is one), within a file and from each to the
 one with the next sequence; rows that arrive later with an older value come in a later file all the
 same. Rows of different entities are in no order that means anything, and first files have the
-order of the source's tables: there, and between plain and `chngs` files, go by *newest-by* alone.
+order of the source's tables: there, and between plain and `chngs` files, go by *newest-by*.
 
 **Refers to** names the export that the value can be joined with. It is documentation; nothing
 enforces it.
