@@ -7,7 +7,7 @@ from pathlib import Path
 from cio_pipeline.destinations.open import open_destination
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.ledger.identity import Witness, require_same
-from cio_pipeline.ledger.open import SqlLedger, open_ledger
+from cio_pipeline.ledger.open import Ledger, open_ledger
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import Settings
 from cio_pipeline.sources.open import open_source
@@ -23,7 +23,7 @@ class Opened:
     """Services, and the ledger behind them as the database that it is."""
 
     services: Services
-    ledger: SqlLedger
+    ledger: Ledger
     witness: Witness
 
     def recognised(self, *, older: bool = False) -> Services:

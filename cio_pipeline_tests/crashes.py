@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cio_pipeline.files.spool import Spool
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Destination
 
 WITHOUT_EFFECT = {"describe", "path"}
 

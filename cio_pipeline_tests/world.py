@@ -22,7 +22,7 @@ from cio_pipeline.destinations.open import open_destination
 from cio_pipeline.destinations.overlap import location
 from cio_pipeline.files.names import parse, render
 from cio_pipeline.files.spool import Spool
-from cio_pipeline.ledger.open import SqlLedger, open_ledger
+from cio_pipeline.ledger.open import Ledger, open_ledger
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.sync import Sync
@@ -84,7 +84,7 @@ class World:
     ledger_url: str = ""
     now: datetime = NOON
     durable: bool = False
-    ledger: SqlLedger = field(init=False)
+    ledger: Ledger = field(init=False)
     services: Services = field(init=False)
 
     def __post_init__(self) -> None:

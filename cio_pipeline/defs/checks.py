@@ -14,6 +14,7 @@ from cio_pipeline.defs.manifest import MANIFEST_KEYS
 from cio_pipeline.defs.messages import MESSAGES_KEY
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import PipelineResource
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.windows import Feed, Window
 from cio_pipeline.monitoring.delivery import (
     DeliveryReport,
@@ -24,7 +25,6 @@ from cio_pipeline.monitoring.delivery import (
 )
 from cio_pipeline.monitoring.source import source_troubles
 from cio_pipeline.pipeline.planning.cuts import tables_of
-from cio_pipeline.pipeline.ports import Ledger
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 

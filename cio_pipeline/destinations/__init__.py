@@ -1,4 +1,4 @@
-"""Stores that receive files, behind `pipeline.ports.Destination`.
+"""Stores that receive files, behind `ports.Destination`.
 
 Each destination is one module; what they share is small functions over keys and paths.
 """

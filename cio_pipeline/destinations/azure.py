@@ -42,7 +42,8 @@ from cio_pipeline.model.errors import (
     ObjectConflict,
     ObjectMissing,
 )
-from cio_pipeline.pipeline.ports import Clock, ObjectInfo, Permission
+from cio_pipeline.model.objects import ObjectInfo, Permission
+from cio_pipeline.model.times import Clock
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from cio_pipeline.destinations.again import keep_trying
 from cio_pipeline.destinations.azure_errors import Attempt, named_errors
 from cio_pipeline.destinations.azure_sas import Sas
 from cio_pipeline.destinations.patience import Patience
-from cio_pipeline.pipeline.ports import Clock
+from cio_pipeline.model.times import Clock
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient

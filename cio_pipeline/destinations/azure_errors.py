@@ -27,7 +27,7 @@ from cio_pipeline.model.errors import (
     Unreachable,
     WrongCredentials,
 )
-from cio_pipeline.pipeline.ports import Clock
+from cio_pipeline.model.times import Clock
 
 _STATUS = re.compile(r"status code: (\d{3})|\(code: (\d{3})\)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")

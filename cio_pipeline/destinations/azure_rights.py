@@ -19,7 +19,8 @@ from cio_pipeline.destinations.azure_sas import Sas, expired
 from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.destinations.probe import refused, tried
 from cio_pipeline.model.errors import CioError, ObjectMissing, PermissionMissing
-from cio_pipeline.pipeline.ports import Clock, Permission
+from cio_pipeline.model.objects import Permission
+from cio_pipeline.model.times import Clock
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient

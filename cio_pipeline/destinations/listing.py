@@ -11,7 +11,7 @@ from obstore.exceptions import BaseError, InvalidPathError
 from obstore.store import AzureStore, LocalStore, S3Store
 
 from cio_pipeline.destinations.keys import VALIDATE
-from cio_pipeline.pipeline.ports import ObjectInfo
+from cio_pipeline.model.objects import ObjectInfo
 
 
 def listed(

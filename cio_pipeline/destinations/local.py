@@ -28,7 +28,7 @@ from cio_pipeline.model.errors import (
     ObjectConflict,
     ObjectMissing,
 )
-from cio_pipeline.pipeline.ports import ObjectInfo, Permission
+from cio_pipeline.model.objects import ObjectInfo, Permission
 
 
 class LocalFolder:

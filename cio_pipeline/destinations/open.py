@@ -9,7 +9,7 @@ from pathlib import Path
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.destinations import AzureDestination, LocalDestination, S3Destination
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.ports import Destination
 
 
 def open_destination(sync: Sync, base: Path) -> Destination:

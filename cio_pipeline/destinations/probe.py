@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from cio_pipeline.model.errors import CioError
-from cio_pipeline.pipeline.ports import Permission
+from cio_pipeline.model.objects import Permission
 
 
 def tried(

@@ -34,7 +34,7 @@ from cio_pipeline.model.errors import (
     PermissionMissing,
     Throttled,
 )
-from cio_pipeline.pipeline.ports import ObjectInfo, Permission
+from cio_pipeline.model.objects import ObjectInfo, Permission
 
 if TYPE_CHECKING:
     from obstore import Attributes

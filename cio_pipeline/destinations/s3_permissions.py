@@ -16,7 +16,7 @@ from cio_pipeline.destinations.s3_errors import Attempt, Taken, named_errors
 from cio_pipeline.destinations.s3_store import Opened
 from cio_pipeline.model.destinations import S3Destination
 from cio_pipeline.model.errors import CioError, DestinationError, PermissionMissing
-from cio_pipeline.pipeline.ports import Permission
+from cio_pipeline.model.objects import Permission
 
 
 class Bucket(Protocol):

@@ -12,8 +12,8 @@ from cio_pipeline.ledger.transactions import Database
 
 
 @dataclass(frozen=True)
-class SqlAttempts:
-    """How often the sensor tried; fulfils `pipeline.ports.Attempts`."""
+class Attempts:
+    """How often the sensor tried."""
 
     database: Database
 

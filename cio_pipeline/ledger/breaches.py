@@ -14,8 +14,8 @@ from cio_pipeline.model.breaches import Breach, Breaches, Kind
 
 
 @dataclass(frozen=True)
-class SqlBreaches:
-    """Breaches of the source contract; fulfils `pipeline.ports.work.SourceBreaches`."""
+class SourceBreaches:
+    """Breaches of the source contract."""
 
     database: Database
 

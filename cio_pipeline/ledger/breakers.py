@@ -15,8 +15,8 @@ _ALL = select(breakers)
 
 
 @dataclass(frozen=True)
-class SqlBreakers:
-    """Breakers of syncs that are not in order; fulfils `pipeline.ports.Breakers`."""
+class Breakers:
+    """Breakers of syncs that are not in order."""
 
     database: Database
 

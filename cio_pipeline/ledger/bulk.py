@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.model.registry import Pair
 
 CHUNK = 1000
 

@@ -19,8 +19,8 @@ from cio_pipeline.model.manifests import Manifest
 from cio_pipeline.model.registry import Lease, RegisteredSync
 
 
-class SqlChanges:
-    """What happens to a sync as a whole; fulfils `pipeline.ports.Changes`."""
+class Changes:
+    """What happens to a sync as a whole."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -36,7 +36,12 @@ class SqlChanges:
         forgotten: Collection[str] = (),
         manifest: tuple[Manifest, bytes] | None = None,
     ) -> None:
-        """Make a sync what it is to be, in one transaction; see `pipeline.ports.Changes`."""
+        """Make a sync what it is `to` be, in one transaction with a line of its history.
+
+        The lease holds all its pairs. `forgotten` exports lose their position, so they begin with
+        all history again; `manifest` is stored with it, to begin a chain anew. Raises LeaseLost,
+        also if the sync is not what is `known` any more; PositionMoved if a plan is unfinished.
+        """
 
         def work(connection: Connection) -> None:
             hold(connection, lease, lease.tokens)

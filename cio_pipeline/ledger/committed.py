@@ -10,7 +10,7 @@ from cio_pipeline.ledger.cuts import cuts_at
 from cio_pipeline.ledger.plan_rows import file_of, is_committed, plan_of
 from cio_pipeline.ledger.schema import files, plans, syncs
 from cio_pipeline.model.plans import SealedFile, SealedPlan
-from cio_pipeline.pipeline.ports.recovery import CommittedPlan
+from cio_pipeline.model.recovery import CommittedPlan
 
 
 def committed_plans(connection: Connection, sync_ids: Collection[str]) -> Sequence[CommittedPlan]:

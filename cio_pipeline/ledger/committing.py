@@ -17,12 +17,11 @@ from cio_pipeline.ledger.registry import generations
 from cio_pipeline.ledger.schema import counters, plans
 from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline.model.plans import Mode, Plan, PlanState
-from cio_pipeline.model.registry import Lease
-from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.model.registry import Lease, Pair
 
 
 def commit(connection: Connection, lease: Lease, committed: Sequence[Plan], now: datetime) -> None:
-    """Files and new positions of sealed plans; see SqlPlans.commit.
+    """Files and new positions of sealed plans; see Plans.commit.
 
     A plan that has more slices goes on to the next: only the last one moves the position.
     """

@@ -19,8 +19,8 @@ _Query: TypeAlias = Select[datetime, str, str | None]
 
 
 @dataclass(frozen=True)
-class SqlCuts:
-    """The stored cuts of the data-out feed; fulfils `pipeline.ports.Cuts`."""
+class Cuts:
+    """The stored cuts of the data-out feed."""
 
     database: Database
 

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, select
 from cio_pipeline.ledger.bulk import chunks, upsert
 from cio_pipeline.ledger.schema import errors
 from cio_pipeline.ledger.transactions import Database
-from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.model.registry import Pair
 
 
 @dataclass(frozen=True)
-class SqlErrors:
-    """What went wrong, scrubbed by the caller; fulfils `pipeline.ports.Errors`."""
+class Errors:
+    """What went wrong, scrubbed by the caller."""
 
     database: Database
 

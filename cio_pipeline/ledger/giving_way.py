@@ -17,7 +17,7 @@ from cio_pipeline.ledger.schema import (
 )
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.plans import Mode, PlanState
-from cio_pipeline.pipeline.ports.recovery import Recovered
+from cio_pipeline.model.recovery import Recovered
 
 
 def drop_unput(connection: Connection, found: Recovered) -> None:

@@ -31,8 +31,8 @@ _BETWEEN = ",\n"
 
 
 @dataclass(frozen=True)
-class SqlGone:
-    """People by workspace and cut; fulfils `pipeline.ports.Gone`.
+class Gone:
+    """People by workspace and cut.
 
     Those of a workspace are one value: they are asked for together.
     """
@@ -46,7 +46,11 @@ class SqlGone:
         export: str = _OF_ALL,
         part: str = "",
     ) -> None:
-        """Remember who was gone at a cut, by workspace; what is remembered already stays."""
+        """Remember who was gone at a cut, by workspace; what is remembered already stays.
+
+        With an `export`, people whom the table people does not know, found in `part` of its rows:
+        they count for that export alone.
+        """
         rows = [
             {"workspace_id": one, "at": at, "export": export, "part": part, "people": _packed(ids)}
             for one, ids in people.items()
@@ -59,16 +63,20 @@ class SqlGone:
         self.database.write(work)
 
     def kept(self, wanted: Iterable[tuple[int, datetime]]) -> Collection[int]:
-        """Those of the workspaces whose people are remembered, each at its cut."""
+        """Those of the workspaces of which the gone ones among the people are remembered.
+
+        `wanted` has each workspace once, with its cut.
+        """
         given = _given(wanted)
         return set(self.database.read(lambda c: c.scalars(_KEPT, given).all()))
 
     def of(
         self, wanted: Iterable[tuple[int, datetime]], export: str
     ) -> Iterator[tuple[int, pl.Series]]:
-        """Who was gone for an export, by workspace, each at its cut; a workspace may come again.
+        """Who was gone for an export, by workspace, each at its cut.
 
-        A few workspaces are held in memory, packed, and some MiB of one unpacked.
+        They may be millions: each Series is to be done with before the next. `wanted` has each
+        workspace once; it comes as often as people of it were kept, also never.
         """
         for chunk in chunks(wanted, _READ_AT_A_TIME):
             given = {**_given(chunk), "export": export}

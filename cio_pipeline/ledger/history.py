@@ -14,8 +14,8 @@ from cio_pipeline.model.registry import RegisteredSync
 
 
 @dataclass(frozen=True)
-class SqlHistory:
-    """Who did what to a sync; fulfils `pipeline.ports.History`."""
+class History:
+    """Who did what to a sync."""
 
     database: Database
 

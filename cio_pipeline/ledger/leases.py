@@ -12,13 +12,12 @@ from cio_pipeline.ledger.given import as_given, of_pairs
 from cio_pipeline.ledger.schema import leases
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.errors import LeaseLost
-from cio_pipeline.model.registry import Lease, LeaseHolder
-from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.model.registry import Lease, LeaseHolder, Pair
 
 
 @dataclass(frozen=True)
-class SqlLeases:
-    """Who may work on what; fulfils `pipeline.ports.Leases`."""
+class Leases:
+    """Who may work on what."""
 
     database: Database
 

@@ -25,13 +25,13 @@ from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.manifests import (
     CHAIN,
+    KnownObject,
     Manifest,
     ManifestFile,
     VoidSequence,
     manifest_key,
 )
 from cio_pipeline.model.plans import Mode, Series
-from cio_pipeline.pipeline.ports import KnownObject
 
 _UNPUT = (
     select(manifests.c.sync_id, manifests.c.ordinal, manifests.c.body)
@@ -46,8 +46,8 @@ Pending = tuple[list[ManifestFile], list[VoidSequence]]
 
 
 @dataclass(frozen=True)
-class SqlManifests:
-    """What was sent, chained; fulfils `pipeline.ports.Manifests`."""
+class Manifests:
+    """What was sent, chained."""
 
     database: Database
 

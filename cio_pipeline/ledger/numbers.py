@@ -12,7 +12,7 @@ from cio_pipeline.ledger.given import as_given, of_pairs
 from cio_pipeline.ledger.schema import sequences
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.plans import Plan, SealedFile, SealedPlan, Series
-from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.model.registry import Pair
 
 Counted: TypeAlias = tuple[str, str, Series]
 """What is counted on its own: sync id, export, series."""

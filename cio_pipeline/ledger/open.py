@@ -2,45 +2,45 @@
 
 from dataclasses import dataclass, field
 
-from cio_pipeline.ledger.attempts import SqlAttempts
-from cio_pipeline.ledger.breaches import SqlBreaches
-from cio_pipeline.ledger.breakers import SqlBreakers
-from cio_pipeline.ledger.changing import SqlChanges
+from cio_pipeline.ledger.attempts import Attempts
+from cio_pipeline.ledger.breaches import SourceBreaches
+from cio_pipeline.ledger.breakers import Breakers
+from cio_pipeline.ledger.changing import Changes
 from cio_pipeline.ledger.connect import describe, make_engine, parse_url
-from cio_pipeline.ledger.cuts import SqlCuts
-from cio_pipeline.ledger.errors import SqlErrors
-from cio_pipeline.ledger.gone import SqlGone
-from cio_pipeline.ledger.history import SqlHistory
+from cio_pipeline.ledger.cuts import Cuts
+from cio_pipeline.ledger.errors import Errors
+from cio_pipeline.ledger.gone import Gone
+from cio_pipeline.ledger.history import History
 from cio_pipeline.ledger.identity import LedgerMark, mark_of
-from cio_pipeline.ledger.leases import SqlLeases
-from cio_pipeline.ledger.manifests import SqlManifests
+from cio_pipeline.ledger.leases import Leases
+from cio_pipeline.ledger.manifests import Manifests
 from cio_pipeline.ledger.migrations import migrate
-from cio_pipeline.ledger.plans import SqlPlans
-from cio_pipeline.ledger.quarantine import SqlQuarantine
-from cio_pipeline.ledger.rebuilding import SqlRecovery
-from cio_pipeline.ledger.registry import SqlRegistry
+from cio_pipeline.ledger.plans import Plans
+from cio_pipeline.ledger.quarantine import Quarantine
+from cio_pipeline.ledger.rebuilding import Recovery
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.ledger.transactions import Database
 
 
 @dataclass(frozen=True)
-class SqlLedger:
-    """The ledger in one SQL database; fulfils `pipeline.ports.Ledger`. Safe to share by threads."""
+class Ledger:
+    """The state of everything, in one SQL database. Safe to share by threads."""
 
     database: Database = field(repr=False)
-    registry: SqlRegistry
-    cuts: SqlCuts
-    leases: SqlLeases
-    plans: SqlPlans
-    errors: SqlErrors
-    manifests: SqlManifests
-    quarantine: SqlQuarantine
-    gone: SqlGone
-    breaches: SqlBreaches
-    attempts: SqlAttempts
-    breakers: SqlBreakers
-    recovery: SqlRecovery
-    changes: SqlChanges
-    history: SqlHistory
+    registry: Registry
+    cuts: Cuts
+    leases: Leases
+    plans: Plans
+    errors: Errors
+    manifests: Manifests
+    quarantine: Quarantine
+    gone: Gone
+    breaches: SourceBreaches
+    attempts: Attempts
+    breakers: Breakers
+    recovery: Recovery
+    changes: Changes
+    history: History
 
     def mark(self) -> LedgerMark:
         """Which ledger this is, and how far it has come."""
@@ -51,7 +51,7 @@ class SqlLedger:
         self.database.engine.dispose()
 
 
-def open_ledger(url: str) -> SqlLedger:
+def open_ledger(url: str) -> Ledger:
     """The ledger at a URL, made or migrated if need be.
 
     `sqlite:///file` (its folder is created) or `postgresql://…` (psycopg 3). Raises
@@ -65,20 +65,20 @@ def open_ledger(url: str) -> SqlLedger:
     except BaseException:
         database.engine.dispose()
         raise
-    return SqlLedger(
+    return Ledger(
         database=database,
-        registry=SqlRegistry(database),
-        cuts=SqlCuts(database),
-        leases=SqlLeases(database),
-        plans=SqlPlans(database),
-        errors=SqlErrors(database),
-        manifests=SqlManifests(database),
-        quarantine=SqlQuarantine(database),
-        gone=SqlGone(database),
-        breaches=SqlBreaches(database),
-        attempts=SqlAttempts(database),
-        breakers=SqlBreakers(database),
-        recovery=SqlRecovery(database),
-        changes=SqlChanges(database),
-        history=SqlHistory(database),
+        registry=Registry(database),
+        cuts=Cuts(database),
+        leases=Leases(database),
+        plans=Plans(database),
+        errors=Errors(database),
+        manifests=Manifests(database),
+        quarantine=Quarantine(database),
+        gone=Gone(database),
+        breaches=SourceBreaches(database),
+        attempts=Attempts(database),
+        breakers=Breakers(database),
+        recovery=Recovery(database),
+        changes=Changes(database),
+        history=History(database),
     )

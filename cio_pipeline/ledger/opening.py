@@ -18,8 +18,7 @@ from cio_pipeline.ledger.registry import generations
 from cio_pipeline.ledger.schema import UNFINISHED, files, plans, voids
 from cio_pipeline.model.errors import LedgerError, PositionMoved
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState
-from cio_pipeline.model.registry import Lease
-from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.model.registry import Lease, Pair
 
 _STALE = "Read the state again: the next run does."
 
@@ -27,7 +26,7 @@ _STALE = "Read the state again: the next run does."
 def open_plans(
     connection: Connection, lease: Lease, drafts: Sequence[PlanDraft], now: datetime
 ) -> Sequence[Plan]:
-    """Number and store plans; see SqlPlans.open."""
+    """Number and store plans; see Plans.open."""
     pairs = [(draft.sync_id, draft.export) for draft in drafts]
     hold(connection, lease, pairs)
     _require_fresh(connection, drafts, pairs)
@@ -65,7 +64,7 @@ def require_state(
 
 
 def abandon(connection: Connection, lease: Lease, plan: Plan, *, void: bool, now: datetime) -> None:
-    """Close one plan without delivering it; see SqlPlans.abandon."""
+    """Close one plan without delivering it; see Plans.abandon."""
     hold(connection, lease, [(plan.sync_id, plan.export)])
     rows = lock_plans(connection, [plan.plan_id])
     require_state(rows, [plan], UNFINISHED)

@@ -22,13 +22,12 @@ from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline.model.plans import Plan, PlanDraft, PlanState, SealedFile, SealedPlan
-from cio_pipeline.model.registry import Lease
-from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.model.registry import Lease, Pair
 
 
 @dataclass(frozen=True)
-class SqlPlans:
-    """What is being sent; fulfils `pipeline.ports.Plans`. A call is stored whole or not at all."""
+class Plans:
+    """What is being sent. A call is stored whole or not at all."""
 
     database: Database
 
@@ -68,9 +67,10 @@ class SqlPlans:
         return self.database.read(lambda connection: _overwrites(connection, plan.plan_id))
 
     def commit(self, lease: Lease, plans: Sequence[Plan], now: datetime) -> None:
-        """Files and new positions in one transaction; plans with more slices go on to the next.
+        """Files and new positions in one transaction.
 
-        Raises LeaseLost or PositionMoved, and then nothing of the call is stored.
+        A plan that has more slices goes on to the next, open again; its position stays. Raises
+        LeaseLost or PositionMoved, and then nothing of the call is stored.
         """
         self.database.write(lambda connection: commit(connection, lease, plans, now))
 

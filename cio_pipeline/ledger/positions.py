@@ -16,8 +16,7 @@ from cio_pipeline.ledger.schema import errors, is_unfinished, leases, plans, pos
 from cio_pipeline.ledger.states import current_positions
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
-from cio_pipeline.model.registry import Lease
-from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.model.registry import Lease, Pair
 
 
 def locked_positions(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, datetime]:
@@ -86,7 +85,7 @@ def advance(
 def advance_unheld(
     connection: Connection, stands: Mapping[Pair, datetime], to: Cut, now: datetime
 ) -> list[Pair]:
-    """Move positions of pairs that nobody holds; see SqlPlans.advance_unheld.
+    """Move positions of pairs that nobody holds; see Plans.advance_unheld.
 
     Locking the leases' rows keeps others from claiming the pairs meanwhile. A run that claimed a
     pair before, and let its lease expire, is stopped when it opens a plan: the position is not

@@ -12,13 +12,13 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, case, select, 
 from cio_pipeline.ledger.bulk import CHUNK, chunks, insert_into
 from cio_pipeline.ledger.schema import quarantine
 from cio_pipeline.ledger.transactions import Database
-from cio_pipeline.model.plans import QuarantinedRow, SealedPlan
-from cio_pipeline.pipeline.ports import Pair, QuarantineEntry
+from cio_pipeline.model.plans import QuarantinedRow, QuarantineEntry, SealedPlan
+from cio_pipeline.model.registry import Pair
 
 
 @dataclass(frozen=True)
-class SqlQuarantine:
-    """What was held back; fulfils `pipeline.ports.Quarantine`."""
+class Quarantine:
+    """What was held back."""
 
     database: Database
 

@@ -31,15 +31,15 @@ from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.manifests import VoidSequence, digest
 from cio_pipeline.model.plans import PlanState, Series
+from cio_pipeline.model.recovery import CommittedPlan, ListedPlan, Recovered, Registration
 from cio_pipeline.model.registry import Lease
-from cio_pipeline.pipeline.ports.recovery import CommittedPlan, ListedPlan, Recovered, Registration
 
 _NOBODY = -1
 
 
 @dataclass(frozen=True)
-class SqlRecovery:
-    """Reading and writing the ledger's past; fulfils `pipeline.ports.recovery.Recovery`."""
+class Recovery:
+    """Reading and writing the ledger's past."""
 
     database: Database
 
@@ -62,7 +62,12 @@ class SqlRecovery:
         self.database.write(work)
 
     def take_in(self, lease: Lease, found: Recovered, now: datetime) -> None:
-        """Bring a registered sync up to its bucket; see `pipeline.ports.recovery.Recovery`."""
+        """Bring a registered sync up to its bucket, in one transaction.
+
+        Unfinished plans are abandoned, their sealed numbers void, but for those `kept`. Manifests
+        that were never put give way to those of the bucket. Raises LeaseLost, and LedgerError if
+        the ledger contradicts the bucket.
+        """
 
         def work(connection: Connection) -> None:
             hold(connection, lease, lease.tokens)

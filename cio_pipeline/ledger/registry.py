@@ -24,8 +24,8 @@ _MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
-class SqlRegistry:
-    """Which syncs there are; fulfils `pipeline.ports.Registry`."""
+class Registry:
+    """Which syncs there are."""
 
     database: Database
 
@@ -93,7 +93,7 @@ class SqlRegistry:
 def register(
     connection: Connection, sync: Sync, exports: Mapping[str, ExportSwitch], at: datetime
 ) -> None:
-    """Insert or reconfigure a sync; see SqlRegistry.put."""
+    """Insert or reconfigure a sync; see Registry.put."""
     row: dict[str, Any] = {
         "config": sync.model_dump_json(),
         "workspace_id": sync.workspace_id,

@@ -22,7 +22,7 @@ from cio_pipeline.model.registry import Lease
 
 
 def seal(connection: Connection, lease: Lease, sealed: Sequence[SealedPlan], now: datetime) -> None:
-    """Record the files of plans; see SqlPlans.seal."""
+    """Record the files of plans; see Plans.seal."""
     wanted = [one.plan for one in sealed]
     hold(connection, lease, [(plan.sync_id, plan.export) for plan in wanted])
     rows = lock_plans(connection, [plan.plan_id for plan in wanted])

@@ -9,7 +9,7 @@ from cio_pipeline.ledger.known_files import not_known
 from cio_pipeline.ledger.plan_rows import file_row, opened, plan_row
 from cio_pipeline.ledger.schema import counters, files, is_unfinished, plans
 from cio_pipeline.model.plans import PlanState
-from cio_pipeline.pipeline.ports.recovery import UnderWay
+from cio_pipeline.model.recovery import UnderWay
 
 
 def go_on(connection: Connection, found: UnderWay, now: datetime) -> None:

@@ -21,8 +21,7 @@ from cio_pipeline.ledger.schema import (
 )
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Plan, PlanState, Sent, Series
-from cio_pipeline.model.registry import ExportState, RegisteredSync
-from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
 
 
 def export_states(

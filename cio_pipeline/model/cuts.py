@@ -17,6 +17,14 @@ class TableCut:
 
 
 @dataclass(frozen=True)
+class TableSlice:
+    """Rows `[start, stop)` of a table at a cut, counted in the fixed order of its snapshot."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
 class Waiting:
     """Commits that wait for a time which one of them names on purpose (`cio.committed_at`).
 

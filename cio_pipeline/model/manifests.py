@@ -54,6 +54,19 @@ class VoidSequence:
 
 
 @dataclass(frozen=True)
+class KnownObject:
+    """An object that was put for a sync: what lies under its key with its size is ours.
+
+    But for those that are not `committed`: a run died, or gave up, around their put.
+    """
+
+    key: str
+    size: int
+    sha256: str
+    committed: bool = True
+
+
+@dataclass(frozen=True)
 class FirstNumber:
     """The number that a series goes on with where a chain begins anew."""
 

@@ -142,6 +142,24 @@ class QuarantinedRow:
 
 
 @dataclass(frozen=True)
+class QuarantineEntry:
+    """A quarantined row as the ledger keeps it; `window_end` names the cut that it was read at.
+
+    `state` is open, sent (by a retry) or superseded (a later changeset sent the row mended).
+    """
+
+    entry_id: int
+    sync_id: str
+    export: str
+    workspace_id: int
+    identity: str
+    reason: str
+    count: int
+    window_end: datetime
+    state: str
+
+
+@dataclass(frozen=True)
 class SealedPlan:
     """What sealing adds to a plan's slice: its files, none if there was nothing to send.
 

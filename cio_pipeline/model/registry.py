@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Mode, Plan, Series
 from cio_pipeline.model.sync import Sync
+
+Pair: TypeAlias = tuple[str, str]
+"""(sync id, export name)."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Lease:
 
     owner: str
     expires_at: datetime
-    tokens: Mapping[tuple[str, str], int] = field(hash=False)
+    tokens: Mapping[Pair, int] = field(hash=False)
 
 
 @dataclass(frozen=True)

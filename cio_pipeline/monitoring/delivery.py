@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Mode
-from cio_pipeline.model.registry import ExportState, RegisteredSync
+from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
 from cio_pipeline.model.windows import Window
 
 _NOT_SERVED = "The position is not at the window's end and no error was recorded."
@@ -68,7 +68,7 @@ def delivery_report(
     export: str,
     window: Window,
     states: Sequence[ExportState],
-    errors: Mapping[tuple[str, str], str],
+    errors: Mapping[Pair, str],
 ) -> DeliveryReport:
     """The report of one export and window.
 
@@ -94,7 +94,7 @@ def delivery_report(
 
 
 def manifest_report(
-    window: Window, syncs: Sequence[RegisteredSync], errors: Mapping[tuple[str, str], str]
+    window: Window, syncs: Sequence[RegisteredSync], errors: Mapping[Pair, str]
 ) -> DeliveryReport:
     """The same for the chains of manifests: `errors` of the window hold theirs under CHAIN."""
     due = [one for one in syncs if one.sync.manifest and window.end > one.created_at]
@@ -142,9 +142,7 @@ def _due(state: ExportState, window: Window) -> bool:
     return state.on and window.end > state.registered.created_at and window.due(state.sync.cadence)
 
 
-def _standing(
-    state: ExportState, window: Window, errors: Mapping[tuple[str, str], str]
-) -> _Standing:
+def _standing(state: ExportState, window: Window, errors: Mapping[Pair, str]) -> _Standing:
     """Errors that a later delivery has overtaken do not count."""
     position = state.position
     if position is not None and position.at >= window.end:

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.breakers import Breaker, BreakerState, Trip
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.ports import Ledger
 from cio_pipeline.pipeline.services import Services
 
 OPENS_AT = 2

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from cio_pipeline.ledger.leases import Leases
 from cio_pipeline.model.errors import CioError, LeaseHeld, LeaseLost
-from cio_pipeline.model.registry import Lease, LeaseHolder
-from cio_pipeline.pipeline.ports import Clock, Leases, Pair
+from cio_pipeline.model.registry import Lease, LeaseHolder, Pair
+from cio_pipeline.model.times import Clock
 
 TTL = timedelta(minutes=5)
 """How long a lease outlives the last heartbeat of its run."""

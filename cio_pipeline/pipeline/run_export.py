@@ -9,7 +9,7 @@ from dataclasses import replace
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.plans import Plan
-from cio_pipeline.model.registry import Outcome
+from cio_pipeline.model.registry import Outcome, Pair
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.breaker import note
@@ -25,7 +25,6 @@ from cio_pipeline.pipeline.planning.plan_export import (
     open_plans,
     plan_batch,
 )
-from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.services import Services
 
 

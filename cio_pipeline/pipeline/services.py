@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from cio_pipeline.files.spool import Spool
-from cio_pipeline.pipeline.ports import Clock, Destinations, Ledger, Source
+from cio_pipeline.ledger.open import Ledger
+from cio_pipeline.model.times import Clock
+from cio_pipeline.ports import Destinations, Source
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Is told what is being counted, how many are done, and of how many."""

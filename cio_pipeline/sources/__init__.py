@@ -1,5 +1,5 @@
 """Where source rows come from and how they get there.
 
-An adapter fulfils `pipeline.ports.Source`; the write side creates tables, loads files into them and
+An adapter fulfils `ports.Source`; the write side creates tables, loads files into them and
 reports their state. Nothing here reads the environment or a clock: callers pass what is needed.
 """

@@ -11,8 +11,7 @@ from cio_pipeline.changesets.netting import net
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, GREW, VERSION
-from cio_pipeline.model.cuts import Cut, Look, Rest, TableCut, Waiting
-from cio_pipeline.pipeline.ports import TableSlice
+from cio_pipeline.model.cuts import Cut, Look, Rest, TableCut, TableSlice, Waiting
 from cio_pipeline.sources.change_feed import changed_files, feed
 from cio_pipeline.sources.columns import casts
 from cio_pipeline.sources.delta_files import sliced
@@ -24,7 +23,7 @@ from cio_pipeline.sources.features import require_readable
 
 @dataclass(frozen=True)
 class DeltaSource:
-    """One Delta table per source table, at `<uri>/<table name>`; fulfils `pipeline.ports.Source`.
+    """One Delta table per source table, at `<uri>/<table name>`.
 
     A commit's time is `cio.committed_at` of its metadata, an ISO time, else the log's own.
     """
@@ -70,7 +69,7 @@ class DeltaSource:
         return Look(None if version is None else TableCut(upto.table_id, version), rest)
 
     def changes(self, table: SourceTable, lower: TableCut, upper: TableCut) -> pl.LazyFrame:
-        """Netted changes in `(lower, upper]`; see `pipeline.ports.Source` and `netting.net`.
+        """Netted changes in `(lower, upper]`; see `ports.Source` and `netting.net`.
 
         COMMITTED_AT is the commit's own time. Raises ColumnMismatch, VersionGone, TableReplaced,
         SourceUnavailable, SourceError, some of them when the frame is collected.
@@ -97,7 +96,7 @@ class DeltaSource:
         return scan(found, table, options, part, workspaces).select(selected)
 
     def slices(self, table: SourceTable, cut: TableCut, rows: int) -> Sequence[TableSlice]:
-        """A snapshot's rows in equal slices; see `pipeline.ports.Source`.
+        """A snapshot's rows in equal slices; see `ports.Source`.
 
         Counts come from the log, or from a file's footer where the log has none. Raises
         VersionGone, TableReplaced, SourceUnavailable, SourceError.

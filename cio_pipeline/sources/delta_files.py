@@ -8,7 +8,7 @@ from typing import Any, cast
 import polars as pl
 from deltalake import DeltaTable
 
-from cio_pipeline.pipeline.ports import TableSlice
+from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.sources.deletion_vectors import Vector
 from cio_pipeline.sources.places import file_place, is_elsewhere
 

@@ -14,7 +14,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 from cio_pipeline.contracts.declare import SourceTable
-from cio_pipeline.pipeline.ports import TableSlice
+from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.sources.active_vectors import vectors_at
 from cio_pipeline.sources.columns import logical_schema
 from cio_pipeline.sources.deletion_vectors import Read, Vector, deleted_rows, reader

@@ -12,7 +12,7 @@ from cio_pipeline.contracts.exports.calls import CALL_TYPES
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.manifests import FOLDER
-from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.ports import Destination
 from cio_pipeline.sources.append import append
 from cio_pipeline.sources.call_lines import CallLines
 from cio_pipeline_tests.azurite import Container, azurite, container

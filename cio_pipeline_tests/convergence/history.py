@@ -20,10 +20,10 @@ from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.order import Order
 from cio_pipeline.pipeline.lifecycle.purge import recreate
 from cio_pipeline.pipeline.lifecycle.switches import switch_exports
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.recovery.restore import restore, restore_manifests
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Destination
 from cio_pipeline_tests.convergence.buckets import Bucket
 from cio_pipeline_tests.convergence.commits import Commits
 from cio_pipeline_tests.convergence.meaning import NEEDS

@@ -23,7 +23,8 @@ from cio_pipeline.model.errors import (
     Unreachable,
     WrongCredentials,
 )
-from cio_pipeline.pipeline.ports import Destination, ObjectInfo
+from cio_pipeline.model.objects import ObjectInfo
+from cio_pipeline.ports import Destination
 from cio_pipeline_tests.destinations.fault_proxy import Fault, FaultProxy
 from cio_pipeline_tests.destinations.suite import DestinationSuite, digest
 

@@ -18,7 +18,8 @@ from cio_pipeline.model.errors import (
     ObjectConflict,
     ObjectMissing,
 )
-from cio_pipeline.pipeline.ports import Destination, ObjectInfo
+from cio_pipeline.model.objects import ObjectInfo
+from cio_pipeline.ports import Destination
 
 LARGE = 24 * 1024 * 1024 + 7
 BAD_KEYS = [

@@ -9,7 +9,7 @@ import pytest
 from cio_pipeline.destinations.azure import AzureContainer
 from cio_pipeline.destinations.azure_control import block_name, opened
 from cio_pipeline.model.destinations import AzureDestination
-from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.ports import Destination
 from cio_pipeline_tests.azurite import KEY, Azurite, Container, azurite, container
 from cio_pipeline_tests.destinations.cloud_suite import PATIENCE, CloudSuite
 from cio_pipeline_tests.destinations.fault_proxy import Fault, FaultProxy, proxy_before

@@ -22,7 +22,7 @@ from cio_pipeline.model.errors import (
     Unreachable,
     WrongCredentials,
 )
-from cio_pipeline.pipeline.ports import Permission
+from cio_pipeline.model.objects import Permission
 from cio_pipeline_tests.azurite import KEY, Container, azurite, container
 from cio_pipeline_tests.destinations.test_azure import PATH, azure
 from cio_pipeline_tests.destinations.test_azure_sas import ACME, AD_HOC, POLICY, SIG

@@ -15,7 +15,7 @@ from cio_pipeline.model.errors import (
     ObjectConflict,
     ObjectMissing,
 )
-from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.ports import Destination
 from cio_pipeline_tests.destinations.suite import DestinationSuite, digest
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.ports import Destination
 from cio_pipeline_tests.destinations.cloud_suite import PATIENCE, CloudSuite
 from cio_pipeline_tests.destinations.fault_proxy import Fault, FaultProxy, proxy_before
 from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, S3Server, moto_server, s3

@@ -16,7 +16,7 @@ from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.lifecycle.apply import apply_syncs
-from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.ports import Destination
 from cio_pipeline.sources.tables import commit
 from cio_pipeline_tests.destinations.fault_proxy import Fault, proxy_before
 from cio_pipeline_tests.destinations.servers import S3Server, moto_server, s3

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import update
 
-from cio_pipeline.ledger.open import SqlLedger
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.ledger.schema import syncs
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.destinations import LocalDestination
@@ -19,9 +19,8 @@ from cio_pipeline.model.plans import (
     SealedPlan,
     Series,
 )
-from cio_pipeline.model.registry import ExportState, ExportSwitch, Lease
+from cio_pipeline.model.registry import ExportState, ExportSwitch, Lease, Pair
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.ports import Ledger, Pair
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 TTL = timedelta(minutes=5)
@@ -143,7 +142,7 @@ def store_manifest(ledger: Ledger, sync_id: str = "acme") -> Manifest:
     return made
 
 
-def new_generation(ledger: SqlLedger, sync_id: str = "acme") -> None:
+def new_generation(ledger: Ledger, sync_id: str = "acme") -> None:
     """What enabling a disabled sync again will do (D6)."""
     statement = update(syncs).where(syncs.c.id == sync_id)
     ledger.database.write(

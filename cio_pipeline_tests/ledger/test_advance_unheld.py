@@ -2,7 +2,7 @@
 
 import pytest
 
-from cio_pipeline.ledger.open import SqlLedger
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline_tests.ledger.build import (
     PEOPLE,
@@ -21,7 +21,7 @@ from cio_pipeline_tests.ledger.build import (
 
 
 @pytest.fixture
-def delivered(ledger: SqlLedger) -> SqlLedger:
+def delivered(ledger: Ledger) -> Ledger:
     """A ledger whose one pair was delivered up to step 1 and is held by nobody."""
     register(ledger, "acme")
     lease = claim(ledger)
@@ -30,12 +30,12 @@ def delivered(ledger: SqlLedger) -> SqlLedger:
     return ledger
 
 
-def position(ledger: SqlLedger):
+def position(ledger: Ledger):
     found = state(ledger).position
     return None if found is None else found.at
 
 
-def test_a_pair_that_nobody_holds_moves_and_its_errors_are_overtaken(delivered: SqlLedger):
+def test_a_pair_that_nobody_holds_moves_and_its_errors_are_overtaken(delivered: Ledger):
     delivered.errors.record([PEOPLE], at(2), "Kind", "message", at(2))
 
     assert list(delivered.plans.advance_unheld({PEOPLE: at(1)}, cut(2), at(2))) == [PEOPLE]
@@ -43,19 +43,19 @@ def test_a_pair_that_nobody_holds_moves_and_its_errors_are_overtaken(delivered: 
     assert not delivered.errors.of_window(at(2))
 
 
-def test_a_pair_moves_only_from_where_it_stands(delivered: SqlLedger):
+def test_a_pair_moves_only_from_where_it_stands(delivered: Ledger):
     assert not delivered.plans.advance_unheld({PEOPLE: at(0)}, cut(2), at(2))
     assert position(delivered) == at(1)
 
 
-def test_a_pair_that_another_run_holds_is_left_to_it(delivered: SqlLedger):
+def test_a_pair_that_another_run_holds_is_left_to_it(delivered: Ledger):
     claim(delivered, now=at(2))
 
     assert not delivered.plans.advance_unheld({PEOPLE: at(1)}, cut(2), at(2))
     assert position(delivered) == at(1)
 
 
-def test_a_pair_with_an_unfinished_plan_stays(delivered: SqlLedger):
+def test_a_pair_with_an_unfinished_plan_stays(delivered: Ledger):
     lease = claim(delivered, now=at(2))
     open_plan(delivered, lease, 2)
     delivered.leases.release(lease)
@@ -64,14 +64,14 @@ def test_a_pair_with_an_unfinished_plan_stays(delivered: SqlLedger):
     assert position(delivered) == at(1)
 
 
-def test_a_pair_of_a_new_generation_stays_without_position_d6(delivered: SqlLedger):
+def test_a_pair_of_a_new_generation_stays_without_position_d6(delivered: Ledger):
     new_generation(delivered)
 
     assert not delivered.plans.advance_unheld({PEOPLE: at(1)}, cut(2), at(2))
     assert position(delivered) is None
 
 
-def test_a_run_that_let_its_lease_expire_cannot_plan_from_the_old_position(delivered: SqlLedger):
+def test_a_run_that_let_its_lease_expire_cannot_plan_from_the_old_position(delivered: Ledger):
     slept = claim(delivered, now=T0)
     planned = draft(state(delivered), delivered.cuts.store(cut(3)))
     moved = delivered.plans.advance_unheld({PEOPLE: at(1)}, cut(2), T0 + TTL)
@@ -82,5 +82,5 @@ def test_a_run_that_let_its_lease_expire_cannot_plan_from_the_old_position(deliv
     assert position(delivered) == at(2)
 
 
-def test_nothing_to_move_is_no_error(delivered: SqlLedger):
+def test_nothing_to_move_is_no_error(delivered: Ledger):
     assert not delivered.plans.advance_unheld({}, cut(2), at(2))

@@ -1,6 +1,6 @@
 """What the source did against its contract is a state: one entry per table and kind (O1)."""
 
-from cio_pipeline.ledger.open import SqlLedger
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.breaches import Breach, Breaches, Kind
 from cio_pipeline_tests.ledger.build import at
 from cio_pipeline_tests.ledger.test_races import together
@@ -10,7 +10,7 @@ def back(rows: int, table: str = "people") -> Breach:
     return Breach(table, Kind.WENT_BACK, rows)
 
 
-def test_breaches_are_counted_over_windows_and_once_in_each(ledger: SqlLedger):
+def test_breaches_are_counted_over_windows_and_once_in_each(ledger: Ledger):
     ledger.breaches.record(at(1), [back(3), back(9, "events")])
     ledger.breaches.record(at(1), [back(3)])  # another cohort read the same
     ledger.breaches.record(at(1), [back(5)])  # who lags read more
@@ -24,7 +24,7 @@ def test_breaches_are_counted_over_windows_and_once_in_each(ledger: SqlLedger):
     assert "in 3 windows up to 2026-03-01 01:00" in str(ledger.breaches.all()[1])
 
 
-def test_breaches_told_at_once_are_all_counted(ledger: SqlLedger):
+def test_breaches_told_at_once_are_all_counted(ledger: Ledger):
     together(lambda number: ledger.breaches.record(at(number), [back(10)]), runners=6)
     (found,) = ledger.breaches.all()
     assert (found.windows, found.rows, found.last_at) == (6, 60, at(5))

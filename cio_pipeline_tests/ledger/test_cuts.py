@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cio_pipeline.ledger.open import SqlLedger
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.cuts import Cut, Rest, TableCut, Waiting
 from cio_pipeline_tests.ledger.build import at, claim, cut, register
 from cio_pipeline_tests.ledger.test_races import together
@@ -16,7 +16,7 @@ REST = {
 }
 
 
-def test_a_cut_comes_back_with_all_that_was_seen_beside_it(ledger: SqlLedger):
+def test_a_cut_comes_back_with_all_that_was_seen_beside_it(ledger: Ledger):
     found = replace(cut(1), rest=REST, undecided=frozenset({"metrics"}))
     assert ledger.cuts.decide(found, None, None) == found
     known = ledger.cuts.get(at(1))
@@ -24,7 +24,7 @@ def test_a_cut_comes_back_with_all_that_was_seen_beside_it(ledger: SqlLedger):
     assert (known.rest, known.undecided) == (REST, {"metrics"})
 
 
-def test_a_cut_is_decided_only_between_the_neighbours_it_was_made_for(ledger: SqlLedger):
+def test_a_cut_is_decided_only_between_the_neighbours_it_was_made_for(ledger: Ledger):
     assert ledger.cuts.decide(cut(2), None, None) == cut(2)
     assert ledger.cuts.decide(cut(1), None, None) is None
     assert ledger.cuts.decide(cut(3), None, None) is None
@@ -33,7 +33,7 @@ def test_a_cut_is_decided_only_between_the_neighbours_it_was_made_for(ledger: Sq
     assert ledger.cuts.decide(cut(1), None, cut(3)) is None
 
 
-def test_only_undecided_tables_of_a_cut_change(ledger: SqlLedger):
+def test_only_undecided_tables_of_a_cut_change(ledger: Ledger):
     old, new = TableCut("id-m", 1), TableCut("id-m", 5)
     first = Cut(
         at(1), {"people": TableCut("p", 3), "metrics": old}, undecided=frozenset({"metrics"})
@@ -47,7 +47,7 @@ def test_only_undecided_tables_of_a_cut_change(ledger: SqlLedger):
     assert not known.undecided
 
 
-def test_a_position_made_before_a_cut_was_complete_is_no_other_cut(ledger: SqlLedger):
+def test_a_position_made_before_a_cut_was_complete_is_no_other_cut(ledger: Ledger):
     register(ledger, "acme")
     lease = claim(ledger)
     first = replace(cut(1), undecided=frozenset({"events"}))
@@ -59,7 +59,7 @@ def test_a_position_made_before_a_cut_was_complete_is_no_other_cut(ledger: SqlLe
     assert state.position.table("events").version == 8
 
 
-def test_of_many_that_decide_at_once_each_sees_the_others(ledger: SqlLedger):
+def test_of_many_that_decide_at_once_each_sees_the_others(ledger: Ledger):
     """Neighbours that nobody was told of would let a cut be older than the one before."""
     done: list[int] = []
 

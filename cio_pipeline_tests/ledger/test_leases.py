@@ -1,21 +1,20 @@
 import pytest
 
-from cio_pipeline.ledger.open import SqlLedger
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.errors import LeaseLost
-from cio_pipeline.model.registry import Lease, LeaseHolder
-from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.model.registry import Lease, LeaseHolder, Pair
 from cio_pipeline_tests.ledger.build import PEOPLE, T0, TTL, claim
 
 EVENTS = ("acme", "events")
 LATER = T0 + TTL
 
 
-def require(ledger: SqlLedger, lease: Lease, pair: Pair = PEOPLE) -> None:
+def require(ledger: Ledger, lease: Lease, pair: Pair = PEOPLE) -> None:
     for lost in ledger.leases.lost(lease, [pair]).values():
         raise lost
 
 
-def test_a_free_pair_is_granted_and_a_held_one_names_its_holder(ledger: SqlLedger):
+def test_a_free_pair_is_granted_and_a_held_one_names_its_holder(ledger: Ledger):
     first = claim(ledger, PEOPLE)
     assert (first.owner, first.expires_at, dict(first.tokens)) == ("run-1", LATER, {PEOPLE: 1})
     second, holders = ledger.leases.claim([PEOPLE, EVENTS], "run-2", T0, TTL)
@@ -23,7 +22,7 @@ def test_a_free_pair_is_granted_and_a_held_one_names_its_holder(ledger: SqlLedge
     assert holders == [LeaseHolder(*PEOPLE, "run-1", LATER)]
 
 
-def test_an_expired_lease_is_taken_over_and_its_owner_fenced_off(ledger: SqlLedger):
+def test_an_expired_lease_is_taken_over_and_its_owner_fenced_off(ledger: Ledger):
     zombie = claim(ledger, PEOPLE)
     taken = claim(ledger, PEOPLE, owner="run-2", now=LATER)
     assert taken.tokens[PEOPLE] == 2
@@ -37,7 +36,7 @@ def test_an_expired_lease_is_taken_over_and_its_owner_fenced_off(ledger: SqlLedg
     require(ledger, taken)
 
 
-def test_claiming_again_as_the_same_owner_fences_off_the_earlier_self(ledger: SqlLedger):
+def test_claiming_again_as_the_same_owner_fences_off_the_earlier_self(ledger: Ledger):
     before = claim(ledger)
     after = claim(ledger)
     assert after.tokens[PEOPLE] == before.tokens[PEOPLE] + 1
@@ -46,7 +45,7 @@ def test_claiming_again_as_the_same_owner_fences_off_the_earlier_self(ledger: Sq
         require(ledger, before)
 
 
-def test_each_lost_pair_among_many_is_told_by_name(ledger: SqlLedger):
+def test_each_lost_pair_among_many_is_told_by_name(ledger: Ledger):
     lease = claim(ledger, PEOPLE, EVENTS)
     claim(ledger, EVENTS, owner="run-2", now=LATER)
     lost = ledger.leases.lost(lease, [PEOPLE, EVENTS, ("nobody", "people")])
@@ -54,7 +53,7 @@ def test_each_lost_pair_among_many_is_told_by_name(ledger: SqlLedger):
     assert "'events' of sync 'acme'" in str(lost[EVENTS])
 
 
-def test_a_released_pair_is_free_and_its_token_grows_on(ledger: SqlLedger):
+def test_a_released_pair_is_free_and_its_token_grows_on(ledger: Ledger):
     first = claim(ledger)
     ledger.leases.release(first)
     with pytest.raises(LeaseLost):
@@ -62,14 +61,14 @@ def test_a_released_pair_is_free_and_its_token_grows_on(ledger: SqlLedger):
     assert claim(ledger, owner="run-2").tokens[PEOPLE] == 2
 
 
-def test_renewing_pushes_the_expiry_of_all_pairs(ledger: SqlLedger):
+def test_renewing_pushes_the_expiry_of_all_pairs(ledger: Ledger):
     lease = ledger.leases.renew(claim(ledger, PEOPLE, EVENTS), LATER, TTL)
     assert lease.expires_at == LATER + TTL
     _, holders = ledger.leases.claim([PEOPLE, EVENTS], "run-2", LATER, TTL)
     assert [holder.expires_at for holder in holders] == [LATER + TTL] * 2
 
 
-def test_renewing_when_one_pair_is_lost_renews_the_others(ledger: SqlLedger):
+def test_renewing_when_one_pair_is_lost_renews_the_others(ledger: Ledger):
     lease = claim(ledger, PEOPLE, EVENTS)
     claim(ledger, EVENTS, owner="run-2", now=LATER)
     assert dict(ledger.leases.renew(lease, LATER, TTL).tokens) == {PEOPLE: 1}
@@ -81,13 +80,13 @@ def test_renewing_when_one_pair_is_lost_renews_the_others(ledger: SqlLedger):
         ledger.leases.renew(lease, LATER + TTL, TTL)
 
 
-def test_a_pair_that_was_never_claimed_is_not_held(ledger: SqlLedger):
+def test_a_pair_that_was_never_claimed_is_not_held(ledger: Ledger):
     lease = claim(ledger, PEOPLE)
     with pytest.raises(LeaseLost):
         require(ledger, lease, EVENTS)
 
 
-def test_thousands_of_pairs_go_in_bulk(ledger: SqlLedger):
+def test_thousands_of_pairs_go_in_bulk(ledger: Ledger):
     pairs = [(f"sync-{number}", "people") for number in range(1_100)]
     lease = claim(ledger, *pairs)
     assert len(lease.tokens) == 1_100
@@ -95,12 +94,12 @@ def test_thousands_of_pairs_go_in_bulk(ledger: SqlLedger):
     assert set(claim(ledger, *pairs, owner="run-2").tokens.values()) == {2}
 
 
-def test_claiming_nothing_grants_nothing(ledger: SqlLedger):
+def test_claiming_nothing_grants_nothing(ledger: Ledger):
     lease, holders = ledger.leases.claim([], "run-1", T0, TTL)
     assert (dict(lease.tokens), list(holders)) == ({}, [])
 
 
-def test_owners_are_those_whose_lease_has_neither_expired_nor_been_given_back(ledger: SqlLedger):
+def test_owners_are_those_whose_lease_has_neither_expired_nor_been_given_back(ledger: Ledger):
     released = claim(ledger, PEOPLE)
     claim(ledger, EVENTS, owner="run-2")
     assert set(ledger.leases.owners(T0)) == {"run-1", "run-2"}

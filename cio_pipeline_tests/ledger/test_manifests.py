@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from cio_pipeline.ledger.open import SqlLedger
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.manifests import ManifestFile, VoidSequence, digest, render
 from cio_pipeline.model.plans import Mode, Series
@@ -24,11 +24,11 @@ EVENTS = ("acme", "events")
 
 
 @pytest.fixture(autouse=True)
-def registered(ledger: SqlLedger) -> None:
+def registered(ledger: Ledger) -> None:
     register(ledger, "acme", "beta")
 
 
-def test_pending_files_carry_what_their_plan_says_d10(ledger: SqlLedger):
+def test_pending_files_carry_what_their_plan_says_d10(ledger: Ledger):
     (sent,) = deliver(ledger, claim(ledger), 1).files
     files, voids = ledger.manifests.pending(["acme", "beta"])["acme"]
     assert list(voids) == []
@@ -53,13 +53,13 @@ def test_pending_files_carry_what_their_plan_says_d10(ledger: SqlLedger):
     ]
 
 
-def test_no_commit_no_manifest_d10(ledger: SqlLedger):
+def test_no_commit_no_manifest_d10(ledger: Ledger):
     lease = claim(ledger)
     ledger.plans.seal(lease, [sealed(open_plan(ledger, lease, 1))], T0)
     assert ledger.manifests.pending(["acme", "beta"]) == {}
 
 
-def test_files_are_in_the_order_of_their_commits(ledger: SqlLedger):
+def test_files_are_in_the_order_of_their_commits(ledger: Ledger):
     lease = claim(ledger, PEOPLE, EVENTS)
     first, second = open_plan(ledger, lease, 1), open_plan(ledger, lease, 1, EVENTS)
     ledger.plans.seal(lease, [sealed(first, 2), sealed(second, 12)], T0)
@@ -77,7 +77,7 @@ def test_files_are_in_the_order_of_their_commits(ledger: SqlLedger):
     ]
 
 
-def test_a_file_is_listed_once_and_ordinals_continue_d10(ledger: SqlLedger):
+def test_a_file_is_listed_once_and_ordinals_continue_d10(ledger: Ledger):
     lease = claim(ledger)
     assert ledger.manifests.last("acme") is None
     deliver(ledger, lease, 1)
@@ -92,7 +92,7 @@ def test_a_file_is_listed_once_and_ordinals_continue_d10(ledger: SqlLedger):
     assert len(ledger.manifests.files("acme")) == 2
 
 
-def test_void_numbers_are_listed_once_d5_d10(ledger: SqlLedger):
+def test_void_numbers_are_listed_once_d5_d10(ledger: Ledger):
     lease = claim(ledger)
     plan = open_plan(ledger, lease, 1)
     ledger.plans.seal(lease, [sealed(plan)], T0)
@@ -102,7 +102,7 @@ def test_void_numbers_are_listed_once_d5_d10(ledger: SqlLedger):
     assert ledger.manifests.pending(["acme"]) == {}
 
 
-def test_a_taken_ordinal_or_a_broken_chain_stores_nothing_d10(ledger: SqlLedger):
+def test_a_taken_ordinal_or_a_broken_chain_stores_nothing_d10(ledger: Ledger):
     lease = claim(ledger)
     deliver(ledger, lease, 1)
     late = manifest(ledger)
@@ -122,7 +122,7 @@ def test_a_taken_ordinal_or_a_broken_chain_stores_nothing_d10(ledger: SqlLedger)
     ledger.manifests.store([(fresh, render(fresh))])
 
 
-def test_manifests_are_unput_until_marked(ledger: SqlLedger):
+def test_manifests_are_unput_until_marked(ledger: Ledger):
     lease = claim(ledger, PEOPLE, ("beta", "people"))
     stored = {}
     for sync_id, step in (("beta", 1), ("acme", 1), ("acme", 2)):
@@ -136,7 +136,7 @@ def test_manifests_are_unput_until_marked(ledger: SqlLedger):
     assert ledger.manifests.unput(["beta"]) == expected[2:]
 
 
-def test_files_can_be_asked_for_one_generation(ledger: SqlLedger):
+def test_files_can_be_asked_for_one_generation(ledger: Ledger):
     lease = claim(ledger)
     deliver(ledger, lease, 1)
     new_generation(ledger)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, insert, inspect, update
 
 from cio_pipeline.ledger.connect import describe, make_engine, parse_url
 from cio_pipeline.ledger.migrations import migrate
-from cio_pipeline.ledger.open import SqlLedger, open_ledger
+from cio_pipeline.ledger.open import Ledger, open_ledger
 from cio_pipeline.ledger.plan_rows import file_row, plan_row
 from cio_pipeline.ledger.registry import register as register_sync
 from cio_pipeline.ledger.schema import cuts, files, metadata, plans, positions, sequences, syncs
@@ -68,7 +68,7 @@ def shape(engine: Engine) -> dict[str, Any]:
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(
-    url: str, ledger: SqlLedger, request: pytest.FixtureRequest, tmp_path_factory: Any
+    url: str, ledger: Ledger, request: pytest.FixtureRequest, tmp_path_factory: Any
 ):
     if ledger.database.is_sqlite:
         other = f"sqlite:///{tmp_path_factory.mktemp('other')}/ledger.db"
@@ -122,7 +122,7 @@ def test_a_ledger_newer_than_the_code_is_refused(url: str):
 
 
 def test_many_can_open_a_fresh_ledger_at_once(url: str):
-    opened: list[SqlLedger] = []
+    opened: list[Ledger] = []
     barrier = threading.Barrier(4)
 
     def work() -> None:

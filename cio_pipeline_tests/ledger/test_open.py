@@ -5,20 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from cio_pipeline.ledger.open import SqlLedger, open_ledger
+from cio_pipeline.ledger.open import Ledger, open_ledger
 from cio_pipeline.model.errors import InvalidConfig, LedgerBusy, LedgerError
-from cio_pipeline.pipeline.ports import Ledger
 from cio_pipeline_tests.ledger.build import claim, cut, register, sync
 from cio_pipeline_tests.postgres import PASSWORD, Cluster
 
 
-def test_the_ledger_fulfils_the_port(ledger: SqlLedger):
-    port: Ledger = ledger
-    register(port, "acme")
-    assert [known.sync.id for known in port.registry.all()] == ["acme"]
-
-
-def test_everything_is_there_after_opening_it_again(url: str, ledger: SqlLedger):
+def test_everything_is_there_after_opening_it_again(url: str, ledger: Ledger):
     register(ledger, "acme")
     ledger.cuts.store(cut(1))
     ledger.close()
@@ -149,7 +142,7 @@ def test_no_password_is_in_any_error_of_postgresql(postgres_cluster: Cluster):
         assert "s3cret" not in text
 
 
-def test_no_value_of_a_row_is_in_the_error_of_a_refused_statement(ledger: SqlLedger):
+def test_no_value_of_a_row_is_in_the_error_of_a_refused_statement(ledger: Ledger):
     with pytest.raises(LedgerError, match="refused") as caught:
         ledger.database.write(
             lambda c: c.exec_driver_sql("INSERT INTO nowhere VALUES ('Ada Lovelace')")

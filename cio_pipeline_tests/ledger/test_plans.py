@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from cio_pipeline.ledger.open import SqlLedger, open_ledger
+from cio_pipeline.ledger.open import Ledger, open_ledger
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import (
     DigestMismatch,
@@ -34,11 +34,11 @@ EVENTS = ("acme", "events")
 
 
 @pytest.fixture(autouse=True)
-def registered(ledger: SqlLedger) -> None:
+def registered(ledger: Ledger) -> None:
     register(ledger, "acme", "beta")
 
 
-def test_a_plan_is_numbered_and_kept_as_it_was_drafted(ledger: SqlLedger):
+def test_a_plan_is_numbered_and_kept_as_it_was_drafted(ledger: Ledger):
     wanted = draft(state(ledger), cut(1))
     (plan,) = ledger.plans.open(claim(ledger), [wanted], T0)
     assert isinstance(plan, Plan)
@@ -50,7 +50,7 @@ def test_a_plan_is_numbered_and_kept_as_it_was_drafted(ledger: SqlLedger):
     assert state(ledger).open_plan == plan
 
 
-def test_an_open_plan_is_resumed_never_replaced(ledger: SqlLedger):
+def test_an_open_plan_is_resumed_never_replaced(ledger: Ledger):
     lease = claim(ledger)
     plan = open_plan(ledger, lease, 1)
     with pytest.raises(PositionMoved, match="unfinished for 'people' of sync 'acme'"):
@@ -64,7 +64,7 @@ def test_an_open_plan_is_resumed_never_replaced(ledger: SqlLedger):
         ledger.plans.open(events, twice, T0)
 
 
-def test_a_plan_needs_the_lease_of_its_pair(ledger: SqlLedger):
+def test_a_plan_needs_the_lease_of_its_pair(ledger: Ledger):
     zombie = claim(ledger)
     claim(ledger, owner="run-2", now=T0 + TTL)
     with pytest.raises(LeaseLost):
@@ -73,7 +73,7 @@ def test_a_plan_needs_the_lease_of_its_pair(ledger: SqlLedger):
         open_plan(ledger, claim(ledger, EVENTS), 1)
 
 
-def test_a_draft_made_from_an_older_state_is_refused_d6(ledger: SqlLedger):
+def test_a_draft_made_from_an_older_state_is_refused_d6(ledger: Ledger):
     lease = claim(ledger)
     before = state(ledger)
     deliver(ledger, lease, 1)
@@ -91,20 +91,20 @@ def test_a_draft_made_from_an_older_state_is_refused_d6(ledger: SqlLedger):
     assert state(ledger).open_plan is None
 
 
-def test_a_plan_for_an_unknown_sync_names_it(ledger: SqlLedger):
+def test_a_plan_for_an_unknown_sync_names_it(ledger: Ledger):
     wanted = replace(draft(state(ledger), cut(1)), sync_id="acne")
     with pytest.raises(UnknownSync, match="Did you mean 'acme'"):
         ledger.plans.open(claim(ledger, ("acne", "people")), [wanted], T0)
 
 
-def test_a_plan_cannot_have_another_cut_than_the_stored_one(ledger: SqlLedger):
+def test_a_plan_cannot_have_another_cut_than_the_stored_one(ledger: Ledger):
     ledger.cuts.store(cut(1))
     other = Cut(at(1), {"people": TableCut("id-people", 42)})
     with pytest.raises(LedgerError, match="Another cut is stored for 2026-03-01T00:15"):
         ledger.plans.open(claim(ledger), [draft(state(ledger), other)], T0)
 
 
-def test_sealing_records_files_and_uses_their_numbers_d5(ledger: SqlLedger):
+def test_sealing_records_files_and_uses_their_numbers_d5(ledger: Ledger):
     lease = claim(ledger)
     plan = open_plan(ledger, lease, 1)
     assert ledger.plans.sealed([plan]) == {}
@@ -117,7 +117,7 @@ def test_sealing_records_files_and_uses_their_numbers_d5(ledger: SqlLedger):
     assert known.position is None
 
 
-def test_parts_of_an_initial_metrics_export_share_one_number_d5(ledger: SqlLedger):
+def test_parts_of_an_initial_metrics_export_share_one_number_d5(ledger: Ledger):
     lease = claim(ledger)
     plan = open_plan(ledger, lease, 1)
     parts = tuple(replace(file(plan), key=f"m_1_{part}", part=part) for part in (1, 2, 3))
@@ -126,7 +126,7 @@ def test_parts_of_an_initial_metrics_export_share_one_number_d5(ledger: SqlLedge
     assert state(ledger).next_sequence[Series.PLAIN] == 2
 
 
-def test_sealing_again_needs_the_same_keys_and_digests(ledger: SqlLedger):
+def test_sealing_again_needs_the_same_keys_and_digests(ledger: Ledger):
     lease = claim(ledger)
     plan = open_plan(ledger, lease, 1)
     ledger.plans.seal(lease, [sealed(plan, 2)], T0)
@@ -141,7 +141,7 @@ def test_sealing_again_needs_the_same_keys_and_digests(ledger: SqlLedger):
             ledger.plans.seal(lease, [other], T0)
 
 
-def test_numbers_are_taken_without_a_gap_d5(ledger: SqlLedger):
+def test_numbers_are_taken_without_a_gap_d5(ledger: Ledger):
     lease = claim(ledger)
     plan = open_plan(ledger, lease, 1)
     for offset in (1, -1):
@@ -150,7 +150,7 @@ def test_numbers_are_taken_without_a_gap_d5(ledger: SqlLedger):
     assert state(ledger).open_plan == plan
 
 
-def test_a_key_belongs_to_one_plan_of_its_sync(ledger: SqlLedger):
+def test_a_key_belongs_to_one_plan_of_its_sync(ledger: Ledger):
     lease = claim(ledger, PEOPLE, EVENTS, ("beta", "people"))
     one, other = open_plan(ledger, lease, 1), open_plan(ledger, lease, 1, EVENTS)
     ledger.plans.seal(lease, [sealed(one)], T0)
@@ -163,7 +163,7 @@ def test_a_key_belongs_to_one_plan_of_its_sync(ledger: SqlLedger):
         ledger.plans.seal(lease, [SealedPlan(other, (file(other), file(other)))], T0)
 
 
-def test_committing_moves_position_and_files_together_d6(ledger: SqlLedger):
+def test_committing_moves_position_and_files_together_d6(ledger: Ledger):
     lease = claim(ledger)
     full = deliver(ledger, lease, 1, count=2)
     known = state(ledger)
@@ -175,14 +175,14 @@ def test_committing_moves_position_and_files_together_d6(ledger: SqlLedger):
     ] * 2
 
 
-def test_a_plan_without_files_is_committed_alike(ledger: SqlLedger):
+def test_a_plan_without_files_is_committed_alike(ledger: Ledger):
     deliver(ledger, claim(ledger), 1, count=0)
     assert state(ledger).position == cut(1)
     assert state(ledger).next_sequence[Series.PLAIN] == 1
     assert ledger.manifests.files("acme") == []
 
 
-def test_only_sealed_plans_are_committed_and_once(ledger: SqlLedger):
+def test_only_sealed_plans_are_committed_and_once(ledger: Ledger):
     lease = claim(ledger)
     plan = open_plan(ledger, lease, 1)
     with pytest.raises(PositionMoved, match="not sealed"):
@@ -196,7 +196,7 @@ def test_only_sealed_plans_are_committed_and_once(ledger: SqlLedger):
     assert len(ledger.manifests.files("acme")) == 1
 
 
-def test_a_zombie_can_neither_seal_nor_commit_nor_advance(ledger: SqlLedger):
+def test_a_zombie_can_neither_seal_nor_commit_nor_advance(ledger: Ledger):
     zombie = claim(ledger)
     plan = open_plan(ledger, zombie, 1)
     lease = claim(ledger, owner="run-2", now=T0 + TTL)
@@ -213,7 +213,7 @@ def test_a_zombie_can_neither_seal_nor_commit_nor_advance(ledger: SqlLedger):
     assert state(ledger).position == cut(1)
 
 
-def test_a_commit_that_fails_for_one_plan_stores_none(ledger: SqlLedger):
+def test_a_commit_that_fails_for_one_plan_stores_none(ledger: Ledger):
     lease = claim(ledger, PEOPLE, EVENTS)
     plans = [open_plan(ledger, lease, 1), open_plan(ledger, lease, 1, EVENTS)]
     ledger.plans.seal(lease, [sealed(plan) for plan in plans], T0)
@@ -224,7 +224,7 @@ def test_a_commit_that_fails_for_one_plan_stores_none(ledger: SqlLedger):
     assert [f.export for f in ledger.manifests.files("acme")] == ["events"]
 
 
-def test_a_plan_of_an_earlier_generation_is_not_committed_d6(ledger: SqlLedger):
+def test_a_plan_of_an_earlier_generation_is_not_committed_d6(ledger: Ledger):
     lease = claim(ledger)
     plan = open_plan(ledger, lease, 1)
     ledger.plans.seal(lease, [sealed(plan)], T0)
@@ -235,7 +235,7 @@ def test_a_plan_of_an_earlier_generation_is_not_committed_d6(ledger: SqlLedger):
     assert deliver(ledger, lease, 1).files[0].sequence == 2
 
 
-def test_advancing_moves_positions_but_never_back_d6(ledger: SqlLedger):
+def test_advancing_moves_positions_but_never_back_d6(ledger: Ledger):
     lease = claim(ledger, PEOPLE, EVENTS)
     deliver(ledger, lease, 3)
     ledger.plans.advance(lease, [PEOPLE, EVENTS], cut(2), T0)
@@ -246,7 +246,7 @@ def test_advancing_moves_positions_but_never_back_d6(ledger: SqlLedger):
     assert state(ledger, ("beta", "people")).position is None
 
 
-def test_advancing_past_an_unfinished_plan_is_refused(ledger: SqlLedger):
+def test_advancing_past_an_unfinished_plan_is_refused(ledger: Ledger):
     lease = claim(ledger)
     open_plan(ledger, lease, 1)
     with pytest.raises(PositionMoved, match="unfinished"):
@@ -254,7 +254,7 @@ def test_advancing_past_an_unfinished_plan_is_refused(ledger: SqlLedger):
     assert state(ledger).position is None
 
 
-def test_a_retry_stays_at_its_position(ledger: SqlLedger):
+def test_a_retry_stays_at_its_position(ledger: Ledger):
     lease = claim(ledger)
     deliver(ledger, lease, 1)
     retry = draft(state(ledger), cut(1), Mode.RETRY)
@@ -265,7 +265,7 @@ def test_a_retry_stays_at_its_position(ledger: SqlLedger):
     assert [f.mode for f in ledger.manifests.files("acme")] == [Mode.INITIAL, Mode.RETRY]
 
 
-def test_abandoning_an_open_plan_uses_no_number_d5(ledger: SqlLedger):
+def test_abandoning_an_open_plan_uses_no_number_d5(ledger: Ledger):
     lease = claim(ledger)
     plan = open_plan(ledger, lease, 1)
     ledger.plans.abandon(lease, plan, void=True, now=T0)
@@ -276,7 +276,7 @@ def test_abandoning_an_open_plan_uses_no_number_d5(ledger: SqlLedger):
     assert deliver(ledger, lease, 1).files[0].sequence == 1
 
 
-def test_abandoning_a_sealed_plan_declares_its_numbers_void_d5(ledger: SqlLedger):
+def test_abandoning_a_sealed_plan_declares_its_numbers_void_d5(ledger: Ledger):
     lease = claim(ledger)
     plan = open_plan(ledger, lease, 1)
     ledger.plans.seal(lease, [sealed(plan, 2)], T0)
@@ -292,7 +292,7 @@ def test_abandoning_a_sealed_plan_declares_its_numbers_void_d5(ledger: SqlLedger
 
 @pytest.mark.parametrize("steps", range(5))
 def test_a_crash_between_any_two_calls_loses_and_doubles_nothing(
-    url: str, ledger: SqlLedger, steps: int
+    url: str, ledger: Ledger, steps: int
 ):
     _run_until(ledger, "run-1", steps, minutes=0)
     ledger.close()
@@ -305,7 +305,7 @@ def test_a_crash_between_any_two_calls_loses_and_doubles_nothing(
     again.close()
 
 
-def _run_until(ledger: SqlLedger, owner: str, steps: int, minutes: int) -> None:
+def _run_until(ledger: Ledger, owner: str, steps: int, minutes: int) -> None:
     """What a run does for one pair, stopped after some calls that write."""
     now = T0 + minutes * TTL / 5
     upper = ledger.cuts.store(cut(1))
@@ -324,7 +324,7 @@ def _run_until(ledger: SqlLedger, owner: str, steps: int, minutes: int) -> None:
     ledger.plans.commit(lease, [plan], now)
 
 
-def test_thousands_of_plans_go_in_bulk(ledger: SqlLedger):
+def test_thousands_of_plans_go_in_bulk(ledger: Ledger):
     names = [f"sync-{number:02}" for number in range(30)]
     exports = [f"export-{number:02}" for number in range(40)]
     register(ledger, *names, exports=exports)

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from cio_pipeline.ledger.open import SqlLedger, open_ledger
+from cio_pipeline.ledger.open import Ledger, open_ledger
 from cio_pipeline.ledger.schema import plans
 from cio_pipeline.model.errors import LeaseLost, LedgerBusy, PositionMoved
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.plans import PlanState
-from cio_pipeline.model.registry import ExportSwitch
-from cio_pipeline.pipeline.ports import Pair
+from cio_pipeline.model.registry import ExportSwitch, Pair
 from cio_pipeline_tests.ledger.build import T0, TTL, claim, cut, draft, register, sealed, state
 
 PAIRS: list[Pair] = [(sync_id, export) for sync_id in ("a", "b") for export in ("events", "people")]
@@ -40,7 +39,7 @@ def together(work: Callable[[int], None], runners: int = 3) -> None:
     assert failures == []
 
 
-def test_each_pair_is_granted_to_one_of_many(ledger: SqlLedger):
+def test_each_pair_is_granted_to_one_of_many(ledger: Ledger):
     pairs = [(f"sync-{number}", "people") for number in range(300)]
     granted: list[set[Pair]] = []
 
@@ -55,7 +54,7 @@ def test_each_pair_is_granted_to_one_of_many(ledger: SqlLedger):
     assert sum(len(of_one) for of_one in granted) == len(pairs)
 
 
-def test_attempts_are_never_counted_alike(ledger: SqlLedger):
+def test_attempts_are_never_counted_alike(ledger: Ledger):
     numbers: list[int] = []
 
     def work(_number: int) -> None:
@@ -65,7 +64,7 @@ def test_attempts_are_never_counted_alike(ledger: SqlLedger):
     assert sorted(numbers) == list(range(1, 25))
 
 
-def test_one_of_two_commits_of_the_same_plan_wins(ledger: SqlLedger):
+def test_one_of_two_commits_of_the_same_plan_wins(ledger: Ledger):
     register(ledger, "a")
     lease = claim(ledger, PAIRS[1])
     (plan,) = ledger.plans.open(lease, [draft(state(ledger, PAIRS[1]), cut(1))], T0)
@@ -83,7 +82,7 @@ def test_one_of_two_commits_of_the_same_plan_wins(ledger: SqlLedger):
     assert len(ledger.manifests.files("a")) == 1
 
 
-def run_windows(ledger: SqlLedger, owner: str, hours: int) -> None:
+def run_windows(ledger: Ledger, owner: str, hours: int) -> None:
     """Take pairs over from whoever has them, and resume what is found, again and again."""
     for hour in range(hours):
         for pair in PAIRS:
@@ -93,7 +92,7 @@ def run_windows(ledger: SqlLedger, owner: str, hours: int) -> None:
                 continue
 
 
-def _deliver_once(ledger: SqlLedger, pair: Pair, owner: str, step: int) -> None:
+def _deliver_once(ledger: Ledger, pair: Pair, owner: str, step: int) -> None:
     lease, _ = ledger.leases.claim([pair], owner, T0 + timedelta(days=step), TTL)
     if pair not in lease.tokens:
         return
@@ -110,7 +109,7 @@ def _deliver_once(ledger: SqlLedger, pair: Pair, owner: str, step: int) -> None:
     ledger.plans.commit(lease, [plan], T0)
 
 
-def require_every_number_once(ledger: SqlLedger) -> None:
+def require_every_number_once(ledger: Ledger) -> None:
     rows = ledger.database.read(
         lambda c: c.execute(select(plans).order_by(plans.c.commit_number)).all()
     )
@@ -124,7 +123,7 @@ def require_every_number_once(ledger: SqlLedger) -> None:
         assert numbers
 
 
-def test_runs_that_steal_from_one_another_deliver_every_number_once(ledger: SqlLedger):
+def test_runs_that_steal_from_one_another_deliver_every_number_once(ledger: Ledger):
     register(ledger, "a", "b")
     together(lambda number: run_windows(ledger, f"run-{number}", 6))
     require_every_number_once(ledger)
@@ -152,7 +151,7 @@ def test_two_processes_deliver_every_number_once_on_one_file(tmp_path: Path):
     ledger.close()
 
 
-def test_of_changes_of_a_sync_at_once_each_is_made_on_what_it_read(ledger: SqlLedger):
+def test_of_changes_of_a_sync_at_once_each_is_made_on_what_it_read(ledger: Ledger):
     """Pausing `people` beside pausing `events` told both "off", and turned one off."""
     exports = [f"export-{number}" for number in range(4)]
     register(ledger, "a", exports=exports)

@@ -7,10 +7,9 @@ import zlib
 import pytest
 from sqlalchemy import update
 
-from cio_pipeline.ledger.open import SqlLedger
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.ledger.schema import gone_people
-from cio_pipeline.model.plans import Mode, Plan, QuarantinedRow
-from cio_pipeline.pipeline.ports import QuarantineEntry
+from cio_pipeline.model.plans import Mode, Plan, QuarantinedRow, QuarantineEntry
 from cio_pipeline_tests.ledger.build import (
     PEOPLE,
     T0,
@@ -31,21 +30,21 @@ BOB = '["bob", "2026-03-01T00:00:00Z"]'
 
 
 @pytest.fixture(autouse=True)
-def registered(ledger: SqlLedger) -> None:
+def registered(ledger: Ledger) -> None:
     register(ledger, "acme", "beta")
 
 
 # --- errors --------------------------------------------------------------------------------
 
 
-def test_errors_of_a_window_are_kept_per_pair_the_last_one_counts_o8(ledger: SqlLedger):
+def test_errors_of_a_window_are_kept_per_pair_the_last_one_counts_o8(ledger: Ledger):
     ledger.errors.record([PEOPLE, EVENTS], at(1), "DiskFull", "no space", T0)
     ledger.errors.record([PEOPLE, PEOPLE], at(1), "LeaseLost", "taken\x00 over \ud800", at(1))
     assert ledger.errors.of_window(at(1)) == {PEOPLE: "taken over ?", EVENTS: "no space"}
     assert ledger.errors.of_window(at(2)) == {}
 
 
-def test_a_delivery_overtakes_errors_up_to_its_window(ledger: SqlLedger):
+def test_a_delivery_overtakes_errors_up_to_its_window(ledger: Ledger):
     pairs = [PEOPLE, EVENTS, ("beta", "people")]
     for step in (1, 2, 3):
         ledger.errors.record(pairs, at(step), "DiskFull", "no space", T0)
@@ -57,7 +56,7 @@ def test_a_delivery_overtakes_errors_up_to_its_window(ledger: SqlLedger):
     assert set(ledger.errors.of_window(at(3))) == set(pairs)
 
 
-def test_errors_since_a_time_include_overtaken_ones(ledger: SqlLedger):
+def test_errors_since_a_time_include_overtaken_ones(ledger: Ledger):
     for step in (1, 2):
         ledger.errors.record([PEOPLE], at(step), "DiskFull", "no space", T0)
     deliver(ledger, claim(ledger), 2)
@@ -65,7 +64,7 @@ def test_errors_since_a_time_include_overtaken_ones(ledger: SqlLedger):
     assert len(ledger.errors.since(at(0))) == 2
 
 
-def test_an_error_after_the_delivery_stands(ledger: SqlLedger):
+def test_an_error_after_the_delivery_stands(ledger: Ledger):
     ledger.errors.record([PEOPLE], at(1), "DiskFull", "no space", T0)
     deliver(ledger, claim(ledger), 1)
     ledger.errors.record([PEOPLE], at(1), "DiskFull", "again", T0)
@@ -75,7 +74,7 @@ def test_an_error_after_the_delivery_stands(ledger: SqlLedger):
 # --- quarantine ----------------------------------------------------------------------------
 
 
-def hold_back(ledger: SqlLedger, step: int, *rows: QuarantinedRow, resolved: str = "") -> Plan:
+def hold_back(ledger: Ledger, step: int, *rows: QuarantinedRow, resolved: str = "") -> Plan:
     lease = claim(ledger)
     plan = open_plan(ledger, lease, step)
     full = sealed(plan, 1, rows, (resolved,) if resolved else ())
@@ -85,11 +84,11 @@ def hold_back(ledger: SqlLedger, step: int, *rows: QuarantinedRow, resolved: str
     return plan
 
 
-def states(ledger: SqlLedger) -> list[tuple[str, str, int, str]]:
+def states(ledger: Ledger) -> list[tuple[str, str, int, str]]:
     return [(e.identity, e.reason, e.count, e.state) for e in ledger.quarantine.entries(state=None)]
 
 
-def test_a_quarantined_row_is_listed_with_its_reason_o1(ledger: SqlLedger):
+def test_a_quarantined_row_is_listed_with_its_reason_o1(ledger: Ledger):
     hold_back(ledger, 1, QuarantinedRow(1, ADA, "email is null", 2))
     (entry,) = ledger.quarantine.entries()
     assert entry == QuarantineEntry(
@@ -99,7 +98,7 @@ def test_a_quarantined_row_is_listed_with_its_reason_o1(ledger: SqlLedger):
     assert ledger.quarantine.entries(["acme"], "sent") == []
 
 
-def test_a_row_that_is_still_broken_keeps_its_entry(ledger: SqlLedger):
+def test_a_row_that_is_still_broken_keeps_its_entry(ledger: Ledger):
     hold_back(ledger, 1, QuarantinedRow(1, ADA, "a", 2), QuarantinedRow(1, ADA, "b"))
     (first, other) = ledger.quarantine.entries()
     hold_back(ledger, 2, QuarantinedRow(1, ADA, "a", 1), QuarantinedRow(1, BOB, "a"))
@@ -113,7 +112,7 @@ def test_a_row_that_is_still_broken_keeps_its_entry(ledger: SqlLedger):
     assert (found[0].window_end, found[1].window_end) == (at(2), at(1))
 
 
-def test_a_later_changeset_supersedes_and_a_retry_sends(ledger: SqlLedger):
+def test_a_later_changeset_supersedes_and_a_retry_sends(ledger: Ledger):
     hold_back(ledger, 1, QuarantinedRow(1, ADA, "a"), QuarantinedRow(1, BOB, "a"))
     hold_back(ledger, 2, resolved=ADA)
     assert states(ledger) == [(ADA, "a", 1, "superseded"), (BOB, "a", 1, "open")]
@@ -126,20 +125,20 @@ def test_a_later_changeset_supersedes_and_a_retry_sends(ledger: SqlLedger):
     assert ledger.quarantine.entries() == []
 
 
-def test_a_row_that_breaks_again_after_it_was_sent_is_a_new_entry(ledger: SqlLedger):
+def test_a_row_that_breaks_again_after_it_was_sent_is_a_new_entry(ledger: Ledger):
     hold_back(ledger, 1, QuarantinedRow(1, ADA, "a"))
     hold_back(ledger, 2, resolved=ADA)
     hold_back(ledger, 3, QuarantinedRow(1, ADA, "a", 5))
     assert states(ledger) == [(ADA, "a", 1, "superseded"), (ADA, "a", 5, "open")]
 
 
-def test_a_plan_does_not_resolve_what_it_holds_back_itself(ledger: SqlLedger):
+def test_a_plan_does_not_resolve_what_it_holds_back_itself(ledger: Ledger):
     hold_back(ledger, 1, QuarantinedRow(1, ADA, "a"))
     hold_back(ledger, 2, QuarantinedRow(1, ADA, "a"), resolved=ADA)
     assert [(e.identity, e.window_end) for e in ledger.quarantine.entries()] == [(ADA, at(2))]
 
 
-def test_an_identity_can_be_long(ledger: SqlLedger):
+def test_an_identity_can_be_long(ledger: Ledger):
     name = f'["{"x" * 50_000}"]'
     hold_back(ledger, 1, QuarantinedRow(1, name, "a"))
     hold_back(ledger, 2, resolved=name)
@@ -149,7 +148,7 @@ def test_an_identity_can_be_long(ledger: SqlLedger):
 # --- attempts ------------------------------------------------------------------------------
 
 
-def test_attempts_are_counted_per_lane_and_key(ledger: SqlLedger):
+def test_attempts_are_counted_per_lane_and_key(ledger: Ledger):
     assert [ledger.attempts.next("tick", "w1", at(n)) for n in range(3)] == [1, 2, 3]
     assert ledger.attempts.next("initial", "w1", at(9)) == 1
     assert ledger.attempts.counts("tick", ["w1", "w2"]) == {"w1": (3, at(2))}
@@ -159,7 +158,7 @@ def test_attempts_are_counted_per_lane_and_key(ledger: SqlLedger):
 # --- who was gone ----------------------------------------------------------------------------
 
 
-def test_d4_who_was_gone_is_kept_once_per_workspace_and_cut(ledger: SqlLedger):
+def test_d4_who_was_gone_is_kept_once_per_workspace_and_cut(ledger: Ledger):
     ids = ["ada", 'b"o\\b', ", ", 'a", ', ",\n", "[", "\u00e9\n"]
     ledger.gone.keep(at(1), {1: ids, 2: []})
     ledger.gone.keep(at(1), {1: ["somebody else"], 3: ["cid"]})
@@ -193,7 +192,7 @@ def test_d4_who_was_gone_is_kept_once_per_workspace_and_cut(ledger: SqlLedger):
     assert told({}, "events") == {}
 
 
-def test_d4_few_workspaces_gone_people_are_held_at_a_time(ledger: SqlLedger):
+def test_d4_few_workspaces_gone_people_are_held_at_a_time(ledger: Ledger):
     """A million of them took 191 MiB for each export of a window."""
     workspaces = range(1, 21)
     for place in workspaces:
@@ -209,7 +208,7 @@ def test_d4_few_workspaces_gone_people_are_held_at_a_time(ledger: SqlLedger):
         tracemalloc.stop()
 
 
-def test_d4_a_state_tells_when_its_first_files_were_made(ledger: SqlLedger):
+def test_d4_a_state_tells_when_its_first_files_were_made(ledger: Ledger):
     assert state(ledger).begun is None
     lease = claim(ledger)
     deliver(ledger, lease, 1)

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import event
 
 from cio_pipeline.ledger.columns import UtcTime
-from cio_pipeline.ledger.open import SqlLedger
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import UnknownSync
 from cio_pipeline.model.plans import Series
@@ -23,7 +23,7 @@ from cio_pipeline_tests.ledger.build import (
 )
 
 
-def test_a_sync_comes_back_as_it_was_put(ledger: SqlLedger):
+def test_a_sync_comes_back_as_it_was_put(ledger: Ledger):
     switches = {
         "people": ExportSwitch(enabled=True),
         "events": ExportSwitch(enabled=False, paused_at=at(1), resumed_at=at(-3)),
@@ -34,7 +34,7 @@ def test_a_sync_comes_back_as_it_was_put(ledger: SqlLedger):
     assert put.switches == switches
 
 
-def test_putting_again_keeps_creation_generation_and_other_switches(ledger: SqlLedger):
+def test_putting_again_keeps_creation_generation_and_other_switches(ledger: Ledger):
     register(ledger, "acme")
     new_generation(ledger)
     off = ExportSwitch(enabled=False, paused_at=at(4))
@@ -43,12 +43,12 @@ def test_putting_again_keeps_creation_generation_and_other_switches(ledger: SqlL
     assert again.switches == {"people": off, "events": ExportSwitch(enabled=True)}
 
 
-def test_all_is_in_the_order_of_ids_on_every_database(ledger: SqlLedger):
+def test_all_is_in_the_order_of_ids_on_every_database(ledger: Ledger):
     register(ledger, "b", "a-c", "ab", "a1", "a")
     assert [s.sync.id for s in ledger.registry.all()] == ["a", "a-c", "a1", "ab", "b"]
 
 
-def test_an_unknown_sync_names_the_known_ones_and_the_closest(ledger: SqlLedger):
+def test_an_unknown_sync_names_the_known_ones_and_the_closest(ledger: Ledger):
     with pytest.raises(UnknownSync, match="none is registered"):
         ledger.registry.get("acme")
     register(ledger, "acme-s3", "beta-local")
@@ -63,7 +63,7 @@ def test_an_unknown_sync_names_the_known_ones_and_the_closest(ledger: SqlLedger)
         )
 
 
-def test_states_of_new_syncs_are_empty_d5_d6(ledger: SqlLedger):
+def test_states_of_new_syncs_are_empty_d5_d6(ledger: Ledger):
     register(ledger, "acme", "beta")
     ledger.registry.put(sync("gamma"), {"events": ExportSwitch(enabled=True)}, T0)
     states = ledger.registry.states(["people", "events", "campaigns"])
@@ -78,7 +78,7 @@ def test_states_of_new_syncs_are_empty_d5_d6(ledger: SqlLedger):
     assert all(s.next_sequence == {Series.PLAIN: 1, Series.CHNGS: 1} for s in states)
 
 
-def test_states_hold_positions_plans_and_numbers(ledger: SqlLedger):
+def test_states_hold_positions_plans_and_numbers(ledger: Ledger):
     register(ledger, "acme", "beta")
     lease = claim(ledger)
     deliver(ledger, lease, 1, count=3)
@@ -90,7 +90,7 @@ def test_states_hold_positions_plans_and_numbers(ledger: SqlLedger):
     assert (beta.position, beta.open_plan) == (None, None)
 
 
-def test_a_new_generation_has_no_position_but_goes_on_counting_d5_d6(ledger: SqlLedger):
+def test_a_new_generation_has_no_position_but_goes_on_counting_d5_d6(ledger: Ledger):
     register(ledger, "acme")
     deliver(ledger, claim(ledger), 1, count=2)
     new_generation(ledger)
@@ -102,7 +102,7 @@ def test_a_new_generation_has_no_position_but_goes_on_counting_d5_d6(ledger: Sql
     assert state(ledger).position == cut(1)
 
 
-def test_states_take_the_same_number_of_queries_for_any_number_of_syncs(ledger: SqlLedger):
+def test_states_take_the_same_number_of_queries_for_any_number_of_syncs(ledger: Ledger):
     counted: list[str] = []
 
     def count(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
@@ -122,7 +122,7 @@ def test_states_take_the_same_number_of_queries_for_any_number_of_syncs(ledger: 
     assert needed[0] == needed[1] <= 8
 
 
-def test_cuts_are_parsed_once_and_shared(ledger: SqlLedger):
+def test_cuts_are_parsed_once_and_shared(ledger: Ledger):
     register(ledger, "acme", "beta")
     lease = claim(ledger, ("acme", "people"), ("beta", "people"))
     ledger.plans.advance(lease, list(lease.tokens), cut(1), T0)
@@ -130,14 +130,14 @@ def test_cuts_are_parsed_once_and_shared(ledger: SqlLedger):
     assert one.position is two.position
 
 
-def test_a_stored_cut_wins_over_a_later_one(ledger: SqlLedger):
+def test_a_stored_cut_wins_over_a_later_one(ledger: Ledger):
     assert ledger.cuts.store(cut(2)) == cut(2)
     other = Cut(cut(2).at, {"people": TableCut("id-people", 99)})
     assert ledger.cuts.store(other) == cut(2) == ledger.cuts.get(at(2))
     assert ledger.cuts.get(at(3)) is None
 
 
-def test_cuts_before_and_after_a_time(ledger: SqlLedger):
+def test_cuts_before_and_after_a_time(ledger: Ledger):
     for step in (1, 3, 5):
         ledger.cuts.store(cut(step))
     assert ledger.cuts.before(at(3)) == cut(1)
@@ -147,7 +147,7 @@ def test_cuts_before_and_after_a_time(ledger: SqlLedger):
     assert ledger.cuts.after(at(5)) is None
 
 
-def test_times_keep_their_microsecond_and_their_instant(ledger: SqlLedger):
+def test_times_keep_their_microsecond_and_their_instant(ledger: Ledger):
     odd = datetime(2262, 4, 11, 23, 47, 16, 854_775, tzinfo=UTC)
     east = timezone(timedelta(hours=5, minutes=45))
     ledger.registry.put(sync("acme"), {}, odd.astimezone(east))

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from hypothesis.strategies import booleans, integers
 
-from cio_pipeline.ledger.open import SqlLedger, open_ledger
+from cio_pipeline.ledger.open import Ledger, open_ledger
 from cio_pipeline.model.errors import LeaseLost, PositionMoved
 from cio_pipeline.model.plans import Plan, PlanState, Series
 from cio_pipeline.model.registry import Lease
@@ -53,7 +53,7 @@ class Model:
 class LedgerRules(RuleBasedStateMachine):
     """One pair, one current lease and one zombie."""
 
-    ledger: ClassVar[SqlLedger]
+    ledger: ClassVar[Ledger]
 
     def __init__(self) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cio_pipeline.ledger.open import SqlLedger
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.errors import DigestMismatch, LedgerError, PositionMoved
 from cio_pipeline.model.manifests import VoidSequence
 from cio_pipeline.model.plans import (
@@ -32,11 +32,11 @@ from cio_pipeline_tests.ledger.build import (
 
 
 @pytest.fixture(autouse=True)
-def registered(ledger: SqlLedger) -> None:
+def registered(ledger: Ledger) -> None:
     register(ledger, "acme", "beta")
 
 
-def open_sliced(ledger: SqlLedger, lease: Lease, slices: int = 3) -> Plan:
+def open_sliced(ledger: Ledger, lease: Lease, slices: int = 3) -> Plan:
     upper = ledger.cuts.store(cut(1))
     wanted = replace(draft(state(ledger), upper), slices=slices, slice_rows=100)
     return ledger.plans.open(lease, [wanted], T0)[0]
@@ -56,14 +56,14 @@ def next_parts(plan: Plan, count: int) -> tuple[SealedFile, ...]:
     )
 
 
-def send(ledger: SqlLedger, lease: Lease, plan: Plan, files: tuple[SealedFile, ...]) -> Plan:
+def send(ledger: Ledger, lease: Lease, plan: Plan, files: tuple[SealedFile, ...]) -> Plan:
     sealed = SealedPlan(plan, files)
     ledger.plans.seal(lease, [sealed], T0)
     ledger.plans.commit(lease, [plan], T0)
     return sealed.rest
 
 
-def test_the_position_moves_with_the_last_slice_d6(ledger: SqlLedger):
+def test_the_position_moves_with_the_last_slice_d6(ledger: Ledger):
     lease = claim(ledger)
     plan = open_sliced(ledger, lease)
     for number, files in enumerate((2, 0, 1)):
@@ -81,7 +81,7 @@ def test_the_position_moves_with_the_last_slice_d6(ledger: SqlLedger):
     assert deliver(ledger, lease, 2).files[0].sequence == 4
 
 
-def test_manifests_list_the_files_of_committed_slices_alone_d10(ledger: SqlLedger):
+def test_manifests_list_the_files_of_committed_slices_alone_d10(ledger: Ledger):
     lease = claim(ledger)
     plan = open_sliced(ledger, lease)
     plan = send(ledger, lease, plan, next_files(plan, 2))
@@ -94,7 +94,7 @@ def test_manifests_list_the_files_of_committed_slices_alone_d10(ledger: SqlLedge
     assert [f.sequence for f in store_manifest(ledger).files] == [3]
 
 
-def test_a_sealed_slice_is_sealed_again_with_its_own_digests(ledger: SqlLedger):
+def test_a_sealed_slice_is_sealed_again_with_its_own_digests(ledger: Ledger):
     lease = claim(ledger)
     plan = send(ledger, lease, first := open_sliced(ledger, lease), next_files(first, 2))
     files = next_files(plan, 2)
@@ -111,7 +111,7 @@ def test_a_sealed_slice_is_sealed_again_with_its_own_digests(ledger: SqlLedger):
     assert [one.sequence for one in committed] == [1, 2, 3, 4]
 
 
-def test_a_slice_is_neither_sealed_nor_committed_twice(ledger: SqlLedger):
+def test_a_slice_is_neither_sealed_nor_committed_twice(ledger: Ledger):
     lease = claim(ledger)
     plan = open_sliced(ledger, lease)
     after = send(ledger, lease, plan, next_files(plan, 1))
@@ -123,7 +123,7 @@ def test_a_slice_is_neither_sealed_nor_committed_twice(ledger: SqlLedger):
     assert len(ledger.manifests.files("acme")) == 1
 
 
-def test_parts_are_counted_over_all_slices_within_one_number_d5(ledger: SqlLedger):
+def test_parts_are_counted_over_all_slices_within_one_number_d5(ledger: Ledger):
     lease = claim(ledger)
     plan = open_sliced(ledger, lease, slices=4)
     plan = send(ledger, lease, plan, ())
@@ -140,7 +140,7 @@ def test_parts_are_counted_over_all_slices_within_one_number_d5(ledger: SqlLedge
     assert deliver(ledger, lease, 2).files[0].sequence == 2
 
 
-def test_abandoning_voids_the_slice_under_way_and_keeps_what_was_delivered_d5(ledger: SqlLedger):
+def test_abandoning_voids_the_slice_under_way_and_keeps_what_was_delivered_d5(ledger: Ledger):
     lease = claim(ledger)
     plan = open_sliced(ledger, lease)
     plan = send(ledger, lease, plan, next_files(plan, 2))
@@ -153,7 +153,7 @@ def test_abandoning_voids_the_slice_under_way_and_keeps_what_was_delivered_d5(le
     assert deliver(ledger, lease, 1).files[0].sequence == 4
 
 
-def test_abandoning_parts_voids_no_number_that_was_delivered_d5(ledger: SqlLedger):
+def test_abandoning_parts_voids_no_number_that_was_delivered_d5(ledger: Ledger):
     lease = claim(ledger)
     plan = open_sliced(ledger, lease)
     plan = send(ledger, lease, plan, next_parts(plan, 1))
@@ -163,7 +163,7 @@ def test_abandoning_parts_voids_no_number_that_was_delivered_d5(ledger: SqlLedge
     assert ([one.part for one in files], list(voids)) == ([1], [])
 
 
-def test_rows_held_back_in_several_slices_are_counted_together(ledger: SqlLedger):
+def test_rows_held_back_in_several_slices_are_counted_together(ledger: Ledger):
     lease = claim(ledger)
     plan = open_sliced(ledger, lease)
     for count in (2, 1, 3):
@@ -175,7 +175,7 @@ def test_rows_held_back_in_several_slices_are_counted_together(ledger: SqlLedger
     assert [entry.count for entry in ledger.quarantine.entries()] == [6]
 
 
-def test_rows_that_a_slice_resolves_are_resolved_once(ledger: SqlLedger):
+def test_rows_that_a_slice_resolves_are_resolved_once(ledger: Ledger):
     lease = claim(ledger, PEOPLE)
     plan = open_sliced(ledger, lease, slices=2)
     ledger.plans.seal(lease, [SealedPlan(plan, (), (), ('["x"]',))], T0)

@@ -12,10 +12,10 @@ from cio_pipeline.model.errors import (
     LeaseLost,
     PermissionMissing,
 )
+from cio_pipeline.model.objects import Permission
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.switches import pause
-from cio_pipeline.pipeline.ports import Permission
 from cio_pipeline.pipeline.recovery.rebuild import rebuild
 from cio_pipeline.pipeline.recovery.restore import restore, restore_manifests
 from cio_pipeline.pipeline.run_export import run_export

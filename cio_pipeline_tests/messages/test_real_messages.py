@@ -16,7 +16,7 @@ from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.files.message_keys import compile_template
 from cio_pipeline.files.message_objects import MessageObject, as_object, read_message
 from cio_pipeline.model.json_text import fields
-from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.ports import Destination
 from cio_pipeline.sources.message_lines import MessageLines
 from cio_pipeline.sources.tables import commit
 from cio_pipeline_tests.azurite import Container, azurite, container

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Destination
 from cio_pipeline_tests.world import World, during
 
 

@@ -9,10 +9,9 @@ import polars as pl
 
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.files.names import parse
-from cio_pipeline.model.cuts import TableCut
+from cio_pipeline.model.cuts import TableCut, TableSlice
 from cio_pipeline.model.errors import DiskFull
 from cio_pipeline.model.registry import ExportState
-from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.world import World, during
 

@@ -20,8 +20,8 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed
 from cio_pipeline.monitoring.delivery import delivery_report
 from cio_pipeline.pipeline.breaker import Delivered, after, close_breaker
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Destination
 from cio_pipeline_tests.pipeline import feeds
 from cio_pipeline_tests.pipeline.failing import Broken, breaker, people
 from cio_pipeline_tests.world import NOON, World, during, window

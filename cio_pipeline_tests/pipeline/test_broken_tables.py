@@ -13,9 +13,9 @@ from cio_pipeline.model.errors import SourceError, SourceUnavailable
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.planning.cuts import decide_cut, peek_cut, tables_of
 from cio_pipeline.pipeline.planning.preview import preview
-from cio_pipeline.pipeline.ports import Source
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Source
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.world import World, during, window
 

@@ -14,9 +14,9 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.monitoring.delivery import delivery_report
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
+from cio_pipeline.ports import Destination
 from cio_pipeline_tests.world import World, during, window
 
 

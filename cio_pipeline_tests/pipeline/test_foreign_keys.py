@@ -13,11 +13,11 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.lifecycle.disable import disable
 from cio_pipeline.pipeline.lifecycle.order import Order
 from cio_pipeline.pipeline.lifecycle.purge import purge
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.recovery.rebuild import catch_up, rebuild
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
 from cio_pipeline.pipeline.verification.verify import verify
+from cio_pipeline.ports import Destination
 from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.destinations.servers import moto_server, s3
 from cio_pipeline_tests.destinations.test_azure import PATH, azure

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cio_pipeline.ledger.open import SqlLedger, open_ledger
+from cio_pipeline.ledger.open import Ledger, open_ledger
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.pipeline.heartbeat import RECENT, TTL, HeldLease
 from cio_pipeline_tests.crashes import Fuse, Watched
@@ -18,7 +18,7 @@ PAIRS = [("a", "people"), ("b", "people")]
 class Run:
     """A run that holds leases, with a clock of its own."""
 
-    def __init__(self, ledger: SqlLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.now = NOON
         self.asked = Fuse()
         lease, _ = ledger.leases.claim(PAIRS, "run", self.now, TTL)
@@ -27,14 +27,14 @@ class Run:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = open_ledger(f"sqlite:///{tmp_path}/ledger.db")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def run(ledger: SqlLedger) -> Iterator[Run]:
+def run(ledger: Ledger) -> Iterator[Run]:
     run = Run(ledger)
     yield run
     run.held.release()
@@ -49,9 +49,7 @@ def test_one_answer_serves_all_puts_of_a_second(run: Run) -> None:
 
 
 @pytest.mark.parametrize("later", [RECENT * 1.01, 2 * TTL, -RECENT * 1.01])
-def test_d6_a_run_that_was_held_up_asks_again(
-    run: Run, ledger: SqlLedger, later: timedelta
-) -> None:
+def test_d6_a_run_that_was_held_up_asks_again(run: Run, ledger: Ledger, later: timedelta) -> None:
     run.held.recheck(PAIRS[0])
     _, taken = ledger.leases.claim(PAIRS[:1], "heir", NOON + 2 * TTL, TTL)
     assert not taken, "the heir has it"

@@ -13,7 +13,7 @@ from cio_pipeline.model.destinations import AzureDestination
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.ports import Destination
+from cio_pipeline.ports import Destination
 from cio_pipeline_tests.azurite import Container, azurite, container
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.destinations.servers import S3Server, moto_server

@@ -9,12 +9,11 @@ import pytest
 from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Mode, Series
-from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
+from cio_pipeline.model.registry import ExportState, ExportSwitch, Pair, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import data_out_window
 from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
-from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen
 from cio_pipeline.pipeline.scheduling.schedule import MAX_SYNCS, MAX_TICKS, wanted_runs
 from cio_pipeline_tests.monitoring.test_delivery import open_plan

@@ -1,10 +1,10 @@
 """Initial exports that stopped between slices: where a later run goes on, and what others see."""
 
+from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.plans import Sent, Series
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.pipeline.planning.cuts import oldest_needed
 from cio_pipeline.pipeline.planning.preview import preview
-from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline_tests.pipeline.sliced import (
     Broken,
     Watched,

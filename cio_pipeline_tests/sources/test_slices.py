@@ -11,8 +11,8 @@ from deltalake import DeltaTable, write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.errors import VersionGone
-from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline.sources.delta_files import FileRows, sliced, within
 from cio_pipeline.sources.fit import shaped

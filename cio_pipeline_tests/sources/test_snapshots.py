@@ -10,9 +10,8 @@ import pytest
 from deltalake import DeltaTable, TableFeatures, write_deltalake
 
 from cio_pipeline.model.changes import CHANGE, DELETED
-from cio_pipeline.model.cuts import TableCut
+from cio_pipeline.model.cuts import TableCut, TableSlice
 from cio_pipeline.model.errors import SourceError, SourceGone, SourceUnavailable, VersionGone
-from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline.sources.errors import translate
 from cio_pipeline.sources.fit import shaped

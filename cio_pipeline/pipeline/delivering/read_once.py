@@ -16,8 +16,8 @@ from cio_pipeline.model.breaches import Breach, Kind
 from cio_pipeline.model.changes import CHANGE, CHANGED, DELETED, GREW
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.plans import Plan
-from cio_pipeline.pipeline.ports import Source
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Source
 
 _DELETIONS_ARE_SENT = frozenset(one.source for one in ALL_EXPORTS.values() if one.split)
 

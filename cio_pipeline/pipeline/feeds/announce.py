@@ -2,8 +2,8 @@
 
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Destination
 
 
 def announce(services: Services, sync: Sync, destination: Destination) -> None:

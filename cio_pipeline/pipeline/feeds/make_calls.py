@@ -9,11 +9,11 @@ from cio_pipeline.files.call_names import CallFileName, render
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.encode_calls import COLUMNS, CallFormat, encode_calls
 from cio_pipeline.model.changes import VERSION
+from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.plans import Plan, SealedFile, Series
 from cio_pipeline.pipeline.feeds.make_exports import sealed_file
 from cio_pipeline.pipeline.feeds.maker import Maker
 from cio_pipeline.pipeline.planning.cohorts import Cohort, forwarded_rows
-from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.pipeline.services import Services
 
 

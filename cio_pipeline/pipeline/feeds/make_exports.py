@@ -10,11 +10,11 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.files.encode import Encoded, SpooledFile, encode
 from cio_pipeline.files.names import FileName, render_key
+from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.plans import Mode, Plan, SealedFile
 from cio_pipeline.pipeline.feeds.maker import Maker
 from cio_pipeline.pipeline.planning.anonymous import remember_gone, remember_unknown
 from cio_pipeline.pipeline.planning.cohorts import Cohort, changeset_of
-from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.pipeline.services import Services
 
 

@@ -10,12 +10,12 @@ from cio_pipeline.files.encode_messages import COLUMNS, encode_messages
 from cio_pipeline.files.message_keys import compile_template
 from cio_pipeline.files.message_pack import is_whole
 from cio_pipeline.model.changes import VERSION
+from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.plans import Plan, SealedFile, Series
 from cio_pipeline.pipeline.feeds.make_exports import sealed_file
 from cio_pipeline.pipeline.feeds.maker import Maker
 from cio_pipeline.pipeline.feeds.put_messages import put_messages
 from cio_pipeline.pipeline.planning.cohorts import Cohort, forwarded_rows
-from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.pipeline.services import Services
 
 

@@ -6,13 +6,13 @@ from typing import Protocol
 
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.spool import Spool
+from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.plans import Plan, SealedFile, SealedPlan
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.in_flight import InFlight
 from cio_pipeline.pipeline.feeds.put_files import are_whole, put_files
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.planning.cohorts import Cohort
-from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.pipeline.services import Services
 
 

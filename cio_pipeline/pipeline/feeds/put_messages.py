@@ -15,8 +15,8 @@ from cio_pipeline.model.plans import SealedPlan
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.in_flight import InFlight
 from cio_pipeline.pipeline.heartbeat import HeldLease
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Destination
 
 PUTS = 16
 """Objects of one sync that are put at a time: what counts is the store's latency."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from cio_pipeline.files.keys import key_problem
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing
-from cio_pipeline.model.manifests import CHAIN, FOLDER
+from cio_pipeline.model.manifests import CHAIN, FOLDER, KnownObject
 from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.pipeline.heartbeat import HeldLease
-from cio_pipeline.pipeline.ports import Destination, KnownObject
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Destination
 
 VALIDATE = "cio-validate"
 """The empty object that a run on S3 begins with (D8)."""

@@ -7,13 +7,13 @@ from datetime import datetime
 from cio_pipeline.changesets.decide import HISTORY_LIMIT, gap_if_resumed, refused_to_resume
 from cio_pipeline.contracts.catalog import export, exports_of
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, require_exports
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
 from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
-from cio_pipeline.pipeline.ports import Registry
 from cio_pipeline.pipeline.services import Services
 
 

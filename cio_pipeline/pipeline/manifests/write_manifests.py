@@ -11,7 +11,7 @@ from cio_pipeline.model.errors import (
     PermissionMissing,
 )
 from cio_pipeline.model.manifests import CHAIN, manifest_key, parse
-from cio_pipeline.model.registry import Outcome, RegisteredSync
+from cio_pipeline.model.registry import Outcome, Pair, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed, Window
@@ -21,8 +21,8 @@ from cio_pipeline.pipeline.delivering.in_parallel import in_parallel
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
 from cio_pipeline.pipeline.manifests.store_manifests import store_rest
 from cio_pipeline.pipeline.manifests.sweep_spool import sweep_spool
-from cio_pipeline.pipeline.ports import Destination, Pair
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Destination
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from cio_pipeline.changesets.people import PERSON, is_gone
 from cio_pipeline.contracts.declare import Export, History
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.fit import Shape, named_errors
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.changes import CHANGE, DELETED
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Mode, PlanDraft
-from cio_pipeline.pipeline.ports import Ledger, Source
+from cio_pipeline.ports import Source
 
 PEOPLE = SOURCE_TABLES["people"]
 _WORKSPACE, _ID = PERSON

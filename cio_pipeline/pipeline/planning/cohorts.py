@@ -16,11 +16,12 @@ from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.changes import CHANGE, NEW, VERSION
-from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.cuts import Cut, TableSlice
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.pipeline.planning.anonymous import stay_anonymous
-from cio_pipeline.pipeline.ports import Ledger, Source, TableSlice
+from cio_pipeline.ports import Source
 
 INITIAL_WORKSPACES = 200
 """Workspaces that share one scan of all history.

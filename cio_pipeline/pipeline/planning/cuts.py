@@ -5,10 +5,10 @@ from datetime import datetime
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.cuts import Cut, Look, TableCut
 from cio_pipeline.model.errors import InvalidConfig, SourceError, SourceGone, SourceUnavailable
 from cio_pipeline.model.registry import ExportState
-from cio_pipeline.pipeline.ports import Ledger
 from cio_pipeline.pipeline.services import Services
 
 

@@ -17,7 +17,7 @@ from cio_pipeline.changesets.decisions import (
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, stem_of
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
-from cio_pipeline.model.registry import ExportState, LeaseHolder, Outcome
+from cio_pipeline.model.registry import ExportState, LeaseHolder, Outcome, Pair
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
@@ -25,7 +25,6 @@ from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
 from cio_pipeline.pipeline.planning.cuts import decide_cut, tables_of
 from cio_pipeline.pipeline.planning.decided import Decided, decided
 from cio_pipeline.pipeline.planning.slices import with_slices
-from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.services import Services
 
 

@@ -13,10 +13,10 @@ import polars as pl
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.fit import Shape, named_errors
+from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.errors import SourceError
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.pipeline.planning.cohorts import INITIAL_WORKSPACES
-from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.pipeline.services import Services
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.errors import CioError, InvalidConfig, ObjectMissing
 from cio_pipeline.model.plans import Plan, PlanState, SealedFile, Series
+from cio_pipeline.model.registry import Pair
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
-from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.services import Services
 
 
@@ -22,7 +22,7 @@ class Abandoned:
     export: str
     state: PlanState
     removed: tuple[str, ...]
-    left: tuple[tuple[str, str], ...]
+    left: tuple[Pair, ...]
     void: tuple[tuple[Series, int], ...]
 
 
@@ -71,7 +71,7 @@ def give_up(services: Services, held: HeldLease, plan: Plan) -> Abandoned:
     """Close an unfinished plan whose pair is held; see abandon."""
     files = services.ledger.plans.sealed([plan]).get(plan.plan_id, ())
     removed: list[str] = []
-    left: list[tuple[str, str]] = []
+    left: list[Pair] = []
     for file in () if plan.export in OVERWRITING else files:
         held.check((plan.sync_id, plan.export))
         reason = _remove(services, plan, file)

@@ -8,8 +8,8 @@ from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.errors import CioError, LedgerBehind, ManifestBroken
 from cio_pipeline.model.manifests import FOLDER, manifest_key, manifest_ordinal, parse
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Destination
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ from cio_pipeline.model.manifests import (
 from cio_pipeline.model.plans import Series
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.verification.calls import positions_of
 from cio_pipeline.pipeline.verification.files import name_of
 from cio_pipeline.pipeline.verification.report import Kind, Problem
 from cio_pipeline.pipeline.verification.verify import verify
+from cio_pipeline.ports import Destination
 
 FAR = 10_000
 """Numbers so far beyond all listed ones are not ours: whoever put them is left alone."""

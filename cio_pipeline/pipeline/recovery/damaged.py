@@ -10,11 +10,11 @@ from cio_pipeline.files.keys import key_problem, shown
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import digest, manifest_key
 from cio_pipeline.model.plans import SealedFile
+from cio_pipeline.model.recovery import CommittedPlan
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.ports import Destination
-from cio_pipeline.pipeline.ports.recovery import CommittedPlan
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Destination
 
 
 class Damage(StrEnum):

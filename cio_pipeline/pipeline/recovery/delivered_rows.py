@@ -13,12 +13,12 @@ from cio_pipeline.changesets.quarantine import identity_expr
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, forwards
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing, VersionGone
 from cio_pipeline.model.plans import Plan, PlanState
+from cio_pipeline.model.recovery import ListedPlan
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.makers import maker_of
 from cio_pipeline.pipeline.planning.cohorts import Cohort
-from cio_pipeline.pipeline.ports import Destination
-from cio_pipeline.pipeline.ports.recovery import ListedPlan
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Destination
 
 
 def delivered_identities(

@@ -8,12 +8,12 @@ from uuid import uuid4
 from cio_pipeline.files.earlier_form import in_sealed_form
 from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.spool import RESTORE, sha256_of
+from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import Mode, Plan, PlanState, SealedFile, Sent
 from cio_pipeline.pipeline.feeds.makers import maker_of
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
 from cio_pipeline.pipeline.planning.slices import rest_of
-from cio_pipeline.pipeline.ports import TableSlice
 from cio_pipeline.pipeline.recovery.damaged import DamagedFile
 from cio_pipeline.pipeline.services import Services
 

@@ -13,12 +13,12 @@ from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import CioError, LedgerError, ManifestBroken
 from cio_pipeline.model.manifests import digest
 from cio_pipeline.model.plans import Mode, Series
+from cio_pipeline.model.recovery import Recovered
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
-from cio_pipeline.pipeline.ports.recovery import Recovered
 from cio_pipeline.pipeline.recovery.behind import stop_until_caught_up
 from cio_pipeline.pipeline.recovery.bucket_chain import (
     BucketChain,

@@ -22,7 +22,6 @@ from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
 from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.planning.plan_export import Batch
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.recovery.damaged import (
     Damage,
     DamagedFile,
@@ -32,6 +31,7 @@ from cio_pipeline.pipeline.recovery.damaged import (
 from cio_pipeline.pipeline.recovery.encode_again import encoded_again, spooled
 from cio_pipeline.pipeline.recovery.messages_again import put_messages_again
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Destination
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,10 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
-from cio_pipeline.model.registry import ExportState, Lease, LeaseHolder, Outcome
+from cio_pipeline.model.registry import ExportState, Lease, LeaseHolder, Outcome, Pair
 from cio_pipeline.pipeline.delivering.send import send
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.planning.plan_export import draft
-from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.services import Services
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cio_pipeline.model.breakers import Breaker
+from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.windows import (
     Feed,
     Window,
 )
-from cio_pipeline.pipeline.ports import Pair
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from cio_pipeline.model.registry import ExportState
+from cio_pipeline.model.registry import ExportState, Pair
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.windows import (
     FIRST_WINDOW,
@@ -15,7 +15,6 @@ from cio_pipeline.model.windows import (
 )
 from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
 from cio_pipeline.pipeline.planning.begin import is_fresh, stands_at
-from cio_pipeline.pipeline.ports import Pair
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key
 
 MAX_TICKS = 8

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from cio_pipeline.model.objects import Permission
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.attempt import attempt
-from cio_pipeline.pipeline.ports import Destinations, Permission
+from cio_pipeline.ports import Destinations
 
 _THREADS = 8
 

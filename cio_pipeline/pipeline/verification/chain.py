@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from cio_pipeline.model.errors import CioError, ManifestBroken
 from cio_pipeline.model.manifests import Manifest, digest, manifest_key, manifest_ordinal, parse
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.verification.report import (
     RESTORE_MANIFESTS,
     Finding,
@@ -13,6 +12,7 @@ from cio_pipeline.pipeline.verification.report import (
     Problem,
     said,
 )
+from cio_pipeline.ports import Destination
 
 
 @dataclass(frozen=True)

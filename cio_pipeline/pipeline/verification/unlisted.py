@@ -13,11 +13,11 @@ from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.files.keys import key_problem, shown
 from cio_pipeline.model.errors import CioError, ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile, manifest_ordinal
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.verification.calls import is_of_calls, unlisted_calls
 from cio_pipeline.pipeline.verification.files import name_of
 from cio_pipeline.pipeline.verification.in_flight import Expected, expected_keys, exports_by_stem
 from cio_pipeline.pipeline.verification.report import Kind, Problem, said
+from cio_pipeline.ports import Destination
 
 SUFFIX = ".parquet"
 

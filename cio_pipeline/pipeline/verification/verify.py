@@ -14,7 +14,6 @@ from cio_pipeline.contracts.feeds import forwards
 from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.errors import CioError, ObjectArchived
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile
-from cio_pipeline.pipeline.ports import Destination
 from cio_pipeline.pipeline.verification.calls import check_call_name, is_of_calls
 from cio_pipeline.pipeline.verification.chain import (
     Link,
@@ -42,6 +41,7 @@ from cio_pipeline.pipeline.verification.report import (
 )
 from cio_pipeline.pipeline.verification.sequences import check_sequences
 from cio_pipeline.pipeline.verification.unlisted import check_unlisted
+from cio_pipeline.ports import Destination
 
 Progress = Callable[[int, int], None]
 """Called with the number of files checked and of all."""

@@ -1,14 +1,13 @@
-"""What mending after a loss needs from the ledger: its values, and the protocol it is asked by."""
+"""What was sent, as the ledger and the buckets tell it, to mend what was lost."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.manifests import VoidSequence
 from cio_pipeline.model.plans import PlanDraft, SealedFile, SealedPlan, Series
-from cio_pipeline.model.registry import ExportSwitch, Lease
+from cio_pipeline.model.registry import ExportSwitch
 from cio_pipeline.model.sync import Sync
 
 
@@ -78,26 +77,3 @@ class Recovered:
     next: Mapping[tuple[str, Series], int] = field(hash=False)
     lost: tuple[VoidSequence, ...]
     sent: Mapping[str, tuple[str, ...]] = field(hash=False)
-
-
-class Recovery(Protocol):
-    """Reading and writing the past of the ledger; no run needs it."""
-
-    def committed(self, sync_ids: Collection[str]) -> Sequence[CommittedPlan]:
-        """Plans with files that were committed for some syncs, in order of commit."""
-        ...
-
-    def rebuild(
-        self, syncs: Sequence[Registration], found: Sequence[Recovered], now: datetime
-    ) -> None:
-        """Fill an empty ledger, in one transaction; LedgerError if it is not empty."""
-        ...
-
-    def take_in(self, lease: Lease, found: Recovered, now: datetime) -> None:
-        """Bring a registered sync up to its bucket, in one transaction.
-
-        Unfinished plans are abandoned, their sealed numbers void, but for those `kept`. Manifests
-        that were never put give way to those of the bucket. Raises LeaseLost, and LedgerError if
-        the ledger contradicts the bucket.
-        """
-        ...

@@ -1,0 +1,123 @@
+"""What the use cases need of tables and of stores: protocols, as each has several adapters."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import polars as pl
+
+from cio_pipeline.contracts.declare import SourceTable
+from cio_pipeline.model.cuts import Cut, Look, TableCut, TableSlice
+from cio_pipeline.model.objects import ObjectInfo, Permission
+from cio_pipeline.model.sync import Sync
+
+
+class Source(Protocol):
+    """Tables that can be read as they were at a cut."""
+
+    def look(self, table: SourceTable, at: datetime, after: Cut | None, now: datetime) -> Look:
+        """What of a table was committed before `at`, not lower than `after`; `now` is our clock.
+
+        A commit that names a time later than when it was first seen counts as committed then (by
+        `after`, if that has seen it, else now), unless it does so on purpose. Raises SourceGone if
+        there is no source, VersionGone, SourceUnavailable, SourceError.
+        """
+        ...
+
+    def changes(self, table: SourceTable, lower: TableCut, upper: TableCut) -> pl.LazyFrame:
+        """Netted changes in `(lower, upper]`, one row per identity that differs.
+
+        Columns: the table's declared ones (dtypes of the contract), then CHANGE, VERSION,
+        COMMITTED_AT, GREW. `new`/`changed` rows hold the state at `upper`, `deleted` ones that at
+        `lower`. Not sorted.
+        Raises ColumnMismatch, VersionGone.
+        """
+        ...
+
+    def snapshot(
+        self,
+        table: SourceTable,
+        cut: TableCut,
+        part: TableSlice | None = None,
+        workspaces: Collection[int] | None = None,
+    ) -> pl.LazyFrame:
+        """All rows of a table at a cut, or one slice; declared columns only, in a fixed order.
+
+        Rows of other `workspaces` may be missing, if some are given.
+        Raises ColumnMismatch, VersionGone.
+        """
+        ...
+
+    def slices(self, table: SourceTable, cut: TableCut, rows: int) -> Sequence[TableSlice]:
+        """A snapshot as slices of at most `rows` rows, one at least, which follow one another.
+
+        Always the same for a cut and a number of rows, and cheap: no row is read. Some rows that
+        are counted may be deleted ones. Raises VersionGone, SourceUnavailable, SourceError.
+        """
+        ...
+
+
+class Destination(Protocol):
+    """A sync's place in a store. Keys are relative to its path and are checked here.
+
+    Every method raises typed errors only (model.errors) with secrets scrubbed.
+    """
+
+    def put(self, key: str, file: Path, sha256: str) -> None:
+        """Create an object from a file, never overwriting.
+
+        An object that is already there with the same bytes counts as success; any other raises
+        ObjectConflict.
+        """
+        ...
+
+    def put_bytes(self, key: str, body: bytes) -> None:
+        """The same for a small body."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """A small object's bytes; raises ObjectMissing."""
+        ...
+
+    def download(self, key: str, to: Path) -> None:
+        """Copy an object into a local file, streamed; raises ObjectMissing."""
+        ...
+
+    def sha256(self, key: str) -> str:
+        """The digest of an object's bytes, streamed; raises ObjectMissing."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterable[ObjectInfo]:
+        """All objects below a folder prefix, in key order."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there counts as success."""
+        ...
+
+    def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
+        """Write a small JSON object with metadata, in place of what lies there (M1, M4).
+
+        Metadata names are those of S3; a store that cannot hold one adapts it.
+        """
+        ...
+
+    def announce(self) -> None:
+        """What a store wants written before the first file of a sync's run (`cio-validate`)."""
+        ...
+
+    def permissions(self) -> Sequence[Permission]:
+        """Each permission that a sync needs, tried out and left as it was found.
+
+        Never raises: what cannot be tried has its error as `detail`.
+        """
+        ...
+
+    def describe(self) -> str:
+        """Where this is, for people: no secrets."""
+        ...
+
+
+Destinations: TypeAlias = Callable[[Sync], Destination]
+"""Opens a sync's destination."""
