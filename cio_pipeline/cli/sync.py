@@ -1,5 +1,6 @@
 """`cio-pipeline sync`: the registry of syncs."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import typer
@@ -14,8 +15,10 @@ from cio_pipeline.cli.sync_history import history, print_history
 from cio_pipeline.cli.validation import policy, validate
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.breakers import Breaker
+from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan
-from cio_pipeline.model.registry import ExportState, RegisteredSync
+from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
 from cio_pipeline.pipeline.planning.begin import delivered_until
 from cio_pipeline.pipeline.services import Services
 
@@ -96,6 +99,7 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - ty
     registered = found.ledger.registry.get(sync_id)
     states = found.ledger.registry.states(list(ALL_EXPORTS), [sync_id])
     breaker = found.ledger.breakers.all().get(sync_id)
+    failing = found.ledger.errors.all()
     if as_json:
         print_json(
             {
@@ -104,7 +108,8 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - ty
                 "created_at": registered.created_at,
                 "breaker": breaker,
                 "disabled_at": registered.disabled_at,
-                "exports": [_row(state) for state in states],
+                "exports": [_row(state, failing) for state in states],
+                "manifests_failing": failing.get((sync_id, CHAIN)),
                 "history": found.ledger.history.of(sync_id),
             }
         )
@@ -116,14 +121,16 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - ty
         described["last error"] = f"{breaker.kind}: {breaker.message}"
     if registered.disabled_at is not None:
         described["disabled_at"] = registered.disabled_at
+    if (sync_id, CHAIN) in failing:
+        described["manifests failing"] = _why(failing[sync_id, CHAIN])
     print_table(f"Sync {sync_id}", ("setting", "value"), list(described.items()))
-    rows = [tuple(_row(state).values()) for state in states]
-    columns = ("export", "on", "delivered up to", "next sequence", "open plan")
+    rows = [_cells(_row(state, failing)) for state in states]
+    columns = ("export", "on", "delivered up to", "next sequence", "open plan", "failing")
     print_table("Exports", columns, rows)
     print_history(sync_id, found.ledger.history.of(sync_id)[-LATEST:])
 
 
-def _row(state: ExportState) -> dict[str, object]:
+def _row(state: ExportState, failing: Mapping[Pair, Failing]) -> dict[str, object]:
     plan = state.open_plan
     return {
         "export": state.export,
@@ -133,7 +140,17 @@ def _row(state: ExportState) -> dict[str, object]:
             f"{series} {number}" for series, number in sorted(state.next_sequence.items())
         ),
         "open_plan": _progress(plan) if plan else None,
+        "failing": failing.get((state.sync.id, state.export)),
     }
+
+
+def _cells(row: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(_why(value) if isinstance(value, Failing) else value for value in row.values())
+
+
+def _why(failing: Failing) -> str:
+    windows = "1 window" if failing.windows == 1 else f"{failing.windows} windows"
+    return f"{windows} since {failing.since:%Y-%m-%d %H:%M}: {failing.kind}: {failing.message}"
 
 
 def _progress(plan: Plan) -> str:

@@ -11,9 +11,9 @@ from cio_pipeline.defs.resources import LANE, PipelineResource
 from cio_pipeline.defs.runs import end_dead_runs, feed_of, unfinished_runs, work_of
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
-from cio_pipeline.model.windows import Feed, last_closed_window
+from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.manifests.write_manifests import with_work
-from cio_pipeline.pipeline.planning.begin import is_fresh, stands_at
+from cio_pipeline.pipeline.planning.begin import is_fresh
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key
 from cio_pipeline.pipeline.scheduling.schedule import unsettled_windows, wanted_runs
 from cio_pipeline.pipeline.services import Services
@@ -72,9 +72,7 @@ def _seen(
     feed: Feed,
 ) -> Seen:
     now = services.clock()
-    last = last_closed_window(now, feed.cadences[0], feed).start
-    positions = [at for at in map(stands_at, states) if at is not None]
-    errors = services.ledger.errors.since(min([last, *positions]))
+    errors = services.ledger.errors.all()
     breakers = services.ledger.breakers.all()
     unlisted = with_work(services, [state.sync for state in states])
     keys = {

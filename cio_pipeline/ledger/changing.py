@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, update
 
 from cio_pipeline.ledger.bulk import name_pairs
 from cio_pipeline.ledger.chain import store_manifests
+from cio_pipeline.ledger.errors import forget_errors
 from cio_pipeline.ledger.history import record
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.positions import unfinished_pairs
@@ -59,7 +60,9 @@ class Changes:
                 )
             )
             _forget(connection, to, forgotten)
-            _read_again(connection, known, to, forgotten)
+            anew = known.switches if known.generation != to.generation else forgotten
+            forget_errors(connection, to.sync.id, anew)
+            _read_again(connection, to, anew)
             if manifest is not None:
                 store_manifests(connection, [manifest])
             record(connection, deed, known, to, at)
@@ -77,11 +80,8 @@ def _require_finished(
         raise PositionMoved(f"A plan is unfinished for {name_pairs(busy)}.", "Do it again.")
 
 
-def _read_again(
-    connection: Connection, known: RegisteredSync, to: RegisteredSync, forgotten: Collection[str]
-) -> None:
+def _read_again(connection: Connection, to: RegisteredSync, exports: Collection[str]) -> None:
     """Close what was held back of exports that read all history again: they find it anew."""
-    exports = known.switches if known.generation != to.generation else forgotten
     connection.execute(
         update(quarantine)
         .where(quarantine.c.sync_id == to.sync.id, quarantine.c.export.in_(sorted(exports)))

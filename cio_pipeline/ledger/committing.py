@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select, update
 
 from cio_pipeline.ledger.bulk import name_pairs
+from cio_pipeline.ledger.errors import end_errors
 from cio_pipeline.ledger.given import ids_given, of_plans
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.opening import lock_plans, require_state
-from cio_pipeline.ledger.positions import locked_positions, move, overtake_errors
+from cio_pipeline.ledger.positions import locked_positions, move
 from cio_pipeline.ledger.quarantine import resolve
 from cio_pipeline.ledger.registry import generations
 from cio_pipeline.ledger.schema import counters, plans
@@ -36,7 +37,7 @@ def commit(connection: Connection, lease: Lease, committed: Sequence[Plan], now:
     done = {plan_id: row for plan_id, row in rows.items() if row["slice"] + 1 >= row["slices"]}
     ends = {_pair(row): row["upper_at"] for row in done.values()}
     move(connection, ends, of, now)
-    overtake_errors(connection, ends)
+    end_errors(connection, ends)
     for row in rows.values():
         if row["resolved"]:
             state = "sent" if row["mode"] == Mode.RETRY else "superseded"

@@ -18,9 +18,9 @@ from sqlalchemy import (
 
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.chain import another_run, lasts_of, store_manifests
+from cio_pipeline.ledger.errors import end_errors
 from cio_pipeline.ledger.failures import RowConflict
 from cio_pipeline.ledger.plan_rows import is_committed
-from cio_pipeline.ledger.positions import overtake_errors
 from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.manifests import (
@@ -126,13 +126,13 @@ class Manifests:
         return self.database.read(work)
 
     def mark_put(self, put: Collection[tuple[str, int]], now: datetime) -> None:
-        """The manifests lie in the bucket; earlier errors of their chains are overtaken by that."""
+        """The manifests lie in the bucket; that ends the errors of their chains."""
         rows = [{"of_sync": sync_id, "of_ordinal": ordinal} for sync_id, ordinal in sorted(put)]
         chains = {(sync_id, CHAIN): now for sync_id, _ in put}
 
         def work(connection: Connection) -> None:
             connection.execute(_MARK_PUT.values(put_at=now), rows)
-            overtake_errors(connection, chains)
+            end_errors(connection, chains)
 
         if rows:
             self.database.write(work)

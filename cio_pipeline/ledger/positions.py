@@ -4,15 +4,15 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, Update, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Update, exists, or_, select, update
 
 from cio_pipeline.ledger.bulk import chunks, name_pairs, upsert
-from cio_pipeline.ledger.columns import UtcTime
 from cio_pipeline.ledger.cuts import keep_cuts
+from cio_pipeline.ledger.errors import end_errors
 from cio_pipeline.ledger.given import as_given, of_pairs
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.registry import generations
-from cio_pipeline.ledger.schema import errors, is_unfinished, leases, plans, positions, syncs
+from cio_pipeline.ledger.schema import is_unfinished, leases, plans, positions, syncs
 from cio_pipeline.ledger.states import current_positions
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
@@ -45,24 +45,6 @@ def move(
         upsert(connection, positions, chunk, only_if_grows="at")
 
 
-def overtake_errors(connection: Connection, to: Mapping[Pair, datetime]) -> None:
-    """Mark the errors of windows up to a delivery as overtaken by it."""
-    for at in sorted(set(to.values())):
-        pairs = [pair for pair, end in to.items() if end == at]
-        connection.execute(_OVERTAKE, {"until": at, "pairs": as_given(pairs)})
-
-
-_OVERTAKE = (
-    update(errors)
-    .where(
-        of_pairs(errors),
-        errors.c.window_end <= bindparam("until", type_=UtcTime),
-        ~errors.c.overtaken,
-    )
-    .values(overtaken=True)
-)
-
-
 def advance(
     connection: Connection, lease: Lease, pairs: Collection[Pair], to: Cut, now: datetime
 ) -> None:
@@ -79,7 +61,7 @@ def advance(
     keep_cuts(connection, [to])
     ends = dict.fromkeys(pairs, to.at)
     move(connection, ends, generations(connection, {sync_id for sync_id, _ in pairs}), now)
-    overtake_errors(connection, ends)
+    end_errors(connection, ends)
 
 
 def advance_unheld(
@@ -106,7 +88,7 @@ def advance_unheld(
                 .returning(positions.c.sync_id)
             )
             moved += [(sync_id, export) for sync_id in found]
-    overtake_errors(connection, dict.fromkeys(moved, to.at))
+    end_errors(connection, dict.fromkeys(moved, to.at))
     return moved
 
 

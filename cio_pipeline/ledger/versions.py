@@ -273,6 +273,36 @@ VERSION_9 = (
     )""",
 )
 
+VERSION_10 = (
+    # An error is a state now. 10 minutes are not longer than any feed's window.
+    """
+    CREATE TABLE errors_again (
+        sync_id TEXT NOT NULL,
+        export TEXT NOT NULL,
+        since BIGINT NOT NULL,
+        until BIGINT NOT NULL,
+        windows BIGINT NOT NULL,
+        kind TEXT NOT NULL,
+        message TEXT NOT NULL,
+        PRIMARY KEY (sync_id, export)
+    )""",
+    """
+    INSERT INTO errors_again (sync_id, export, since, until, windows, kind, message)
+    SELECT old.sync_id, old.export, state.first - 600000000, state.last, state.windows,
+        old.kind, old.message
+    FROM errors AS old
+    JOIN (
+        SELECT sync_id, export, MIN(window_end) AS first, MAX(window_end) AS last,
+            COUNT(*) AS windows
+        FROM errors
+        WHERE NOT overtaken
+        GROUP BY sync_id, export
+    ) AS state
+    ON old.sync_id = state.sync_id AND old.export = state.export AND old.window_end = state.last""",
+    "DROP TABLE errors",
+    "ALTER TABLE errors_again RENAME TO errors",
+)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -283,5 +313,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_7,
     VERSION_8,
     VERSION_9,
+    VERSION_10,
 )
 """Statements of version 1, 2, … in order."""

@@ -96,12 +96,15 @@ def record_errors(
     But for those whose lease is lost: what comes of the window is then the heir's to say. So it is
     with syncs that are slow: a run of their own serves the window.
     """
+    failed: dict[Pair, tuple[str, str]] = {}
     for outcome in outcomes:
         pair = (outcome.sync_id, outcome.export)
-        failed = outcome.error is not None and outcome.trip is not Trip.SLOW
-        if failed and _still_held(lease, pair):
+        wrong = outcome.error is not None and outcome.trip is not Trip.SLOW
+        if wrong and _still_held(lease, pair):
             kind, _, message = (outcome.error or "").partition(": ")
-            services.ledger.errors.record([pair], window.end, kind, message, services.clock())
+            failed[pair] = kind, message
+    if failed:
+        services.ledger.errors.record(failed, window)
 
 
 def _still_held(lease: HeldLease, pair: Pair) -> bool:

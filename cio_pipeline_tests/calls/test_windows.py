@@ -172,16 +172,16 @@ def test_the_sensor_asks_for_windows_of_ten_minutes_and_counts_them_apart(world:
     world.sync("d", at=NOON + timedelta(minutes=4))
     now = window(2).end + timedelta(seconds=1)
     states = world.ledger.registry.states(["calls"])
-    requests = wanted_runs(states, Seen((), {}, ()), now, Feed.CALLS)
+    requests = wanted_runs(states, Seen({}, {}, ()), now, Feed.CALLS)
     assert [(one.lane, one.window, one.keys) for one in requests] == [
         (Lane.TICK, window(n), (f"calls:{window(n).key}",)) for n in range(3)
     ]
     people = world.ledger.registry.states(["people"])
-    (initial,) = wanted_runs(people, Seen((), {}, ()), now)
+    (initial,) = wanted_runs(people, Seen({}, {}, ()), now)
     assert (initial.lane, initial.window) == (Lane.INITIAL, quarter(1))
     tried = {(Lane.TICK, one.keys[0]): (1, now) for one in requests}
-    assert wanted_runs(states, Seen((), tried, ()), now, Feed.CALLS) == []
+    assert wanted_runs(states, Seen({}, tried, ()), now, Feed.CALLS) == []
     for number in range(3):
         run(world, number)
     settled = world.ledger.registry.states(["calls"])
-    assert wanted_runs(settled, Seen((), {}, ()), now, Feed.CALLS) == []
+    assert wanted_runs(settled, Seen({}, {}, ()), now, Feed.CALLS) == []

@@ -21,6 +21,7 @@ from cio_pipeline.model.plans import (
 )
 from cio_pipeline.model.registry import ExportState, ExportSwitch, Lease, Pair
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import Window
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 TTL = timedelta(minutes=5)
@@ -29,6 +30,11 @@ PEOPLE: Pair = ("acme", "people")
 
 def at(step: int) -> datetime:
     return T0 + timedelta(minutes=15 * step)
+
+
+def window(step: int) -> Window:
+    """The one that ends at that step."""
+    return Window(at(step - 1), at(step))
 
 
 def cut(step: int) -> Cut:

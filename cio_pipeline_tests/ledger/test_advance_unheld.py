@@ -17,6 +17,7 @@ from cio_pipeline_tests.ledger.build import (
     open_plan,
     register,
     state,
+    window,
 )
 
 
@@ -36,7 +37,7 @@ def position(ledger: Ledger):
 
 
 def test_a_pair_that_nobody_holds_moves_and_its_errors_are_overtaken(delivered: Ledger):
-    delivered.errors.record([PEOPLE], at(2), "Kind", "message", at(2))
+    delivered.errors.record({PEOPLE: ("Kind", "message")}, window(2))
 
     assert list(delivered.plans.advance_unheld({PEOPLE: at(1)}, cut(2), at(2))) == [PEOPLE]
     assert position(delivered) == at(2)

@@ -1,11 +1,13 @@
 import json
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, insert, inspect, update
+from sqlalchemy import Connection, Engine, insert, inspect, text, update
 
+from cio_pipeline.ledger.columns import microseconds
 from cio_pipeline.ledger.connect import describe, make_engine, parse_url
 from cio_pipeline.ledger.migrations import migrate
 from cio_pipeline.ledger.open import Ledger, open_ledger
@@ -15,6 +17,7 @@ from cio_pipeline.ledger.schema import cuts, files, metadata, plans, positions, 
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.ledger.versions import VERSION_1, VERSIONS
 from cio_pipeline.model.errors import LedgerError
+from cio_pipeline.model.failing import Failing
 from cio_pipeline.model.plans import Plan, PlanDraft, PlanState, SealedPlan, Series
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
 from cio_pipeline_tests.ledger.build import (
@@ -31,6 +34,11 @@ from cio_pipeline_tests.ledger.build import (
 )
 
 BETA = ("beta", "people")
+T0_MICROSECONDS = microseconds(T0)
+QUARTER = 15 * 60 * 1_000_000
+INSERT_ERROR = text(
+    "INSERT INTO errors VALUES (:sync_id, :export, :window_end, :kind, :message, :at, :overtaken)"
+)
 NEW_SINCE_VERSION_1 = {"slices", "slice_rows", "slice", "layout", "begun_at"}
 
 SECOND = (
@@ -207,3 +215,32 @@ def draft_of(sync_id: str, step: int) -> PlanDraft:
 
 def _known_to_version_1(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in NEW_SINCE_VERSION_1}
+
+
+def test_a_log_of_errors_becomes_one_state_per_pair(url: str):
+    """50 stopped syncs of 60 days, 15 exports each, every hundredth of their 4.3 million rows."""
+    old = database(url)
+    migrate(old, VERSIONS[:9])
+    rows = [
+        {
+            "sync_id": f"s{n}",
+            "export": f"e{e}",
+            "window_end": T0_MICROSECONDS + w * QUARTER,
+            "kind": "Unreachable",
+            "message": f"in {w}",
+            "at": 0,
+            "overtaken": w < 10,
+        }
+        for n in range(50)
+        for e in range(15)
+        for w in range(1, 59)
+    ]
+    old.write(lambda c: c.execute(INSERT_ERROR, rows))
+    old.engine.dispose()
+    ledger = open_ledger(url)
+    found = ledger.errors.all()
+    assert len(found) == 50 * 15
+    assert set(found.values()) == {
+        Failing(at(10) - timedelta(minutes=10), at(58), 49, "Unreachable", "in 58")
+    }
+    ledger.close()

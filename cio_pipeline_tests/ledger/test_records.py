@@ -9,7 +9,9 @@ from sqlalchemy import update
 
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.ledger.schema import gone_people
+from cio_pipeline.model.failing import Failing
 from cio_pipeline.model.plans import Mode, Plan, QuarantinedRow, QuarantineEntry
+from cio_pipeline.model.registry import Pair
 from cio_pipeline_tests.ledger.build import (
     PEOPLE,
     T0,
@@ -22,6 +24,7 @@ from cio_pipeline_tests.ledger.build import (
     register,
     sealed,
     state,
+    window,
 )
 
 EVENTS = ("acme", "events")
@@ -37,9 +40,13 @@ def registered(ledger: Ledger) -> None:
 # --- errors --------------------------------------------------------------------------------
 
 
+def fail(ledger: Ledger, step: int, *pairs: Pair, message: str = "no space") -> None:
+    ledger.errors.record(dict.fromkeys(pairs or (PEOPLE,), ("DiskFull", message)), window(step))
+
+
 def test_errors_of_a_window_are_kept_per_pair_the_last_one_counts_o8(ledger: Ledger):
-    ledger.errors.record([PEOPLE, EVENTS], at(1), "DiskFull", "no space", T0)
-    ledger.errors.record([PEOPLE, PEOPLE], at(1), "LeaseLost", "taken\x00 over \ud800", at(1))
+    fail(ledger, 1, PEOPLE, EVENTS)
+    fail(ledger, 1, PEOPLE, message="taken\x00 over \ud800")
     assert ledger.errors.of_window(at(1)) == {PEOPLE: "taken over ?", EVENTS: "no space"}
     assert ledger.errors.of_window(at(2)) == {}
 
@@ -47,7 +54,7 @@ def test_errors_of_a_window_are_kept_per_pair_the_last_one_counts_o8(ledger: Led
 def test_a_delivery_overtakes_errors_up_to_its_window(ledger: Ledger):
     pairs = [PEOPLE, EVENTS, ("beta", "people")]
     for step in (1, 2, 3):
-        ledger.errors.record(pairs, at(step), "DiskFull", "no space", T0)
+        fail(ledger, step, *pairs)
     lease = claim(ledger, PEOPLE, EVENTS)
     deliver(ledger, lease, 2)
     ledger.plans.advance(lease, [EVENTS], cut(1), T0)
@@ -56,18 +63,18 @@ def test_a_delivery_overtakes_errors_up_to_its_window(ledger: Ledger):
     assert set(ledger.errors.of_window(at(3))) == set(pairs)
 
 
-def test_errors_since_a_time_include_overtaken_ones(ledger: Ledger):
-    for step in (1, 2):
-        ledger.errors.record([PEOPLE], at(step), "DiskFull", "no space", T0)
-    deliver(ledger, claim(ledger), 2)
-    assert set(ledger.errors.since(at(1))) == {(PEOPLE, at(2))}
-    assert len(ledger.errors.since(at(0))) == 2
+def test_an_error_is_one_state_however_many_windows_fail(ledger: Ledger):
+    for step in (3, 4, 5, 5, 4, 1):
+        fail(ledger, step, message=f"in {step}")
+    assert ledger.errors.all() == {PEOPLE: Failing(at(0), at(5), 4, "DiskFull", "in 5")}
+    deliver(ledger, claim(ledger), 5)
+    assert ledger.errors.all() == {}
 
 
 def test_an_error_after_the_delivery_stands(ledger: Ledger):
-    ledger.errors.record([PEOPLE], at(1), "DiskFull", "no space", T0)
+    fail(ledger, 1)
     deliver(ledger, claim(ledger), 1)
-    ledger.errors.record([PEOPLE], at(1), "DiskFull", "again", T0)
+    fail(ledger, 1, message="again")
     assert ledger.errors.of_window(at(1)) == {PEOPLE: "again"}
 
 

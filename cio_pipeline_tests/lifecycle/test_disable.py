@@ -32,7 +32,7 @@ def test_d6_a_disabled_sync_sends_nothing_and_is_asked_for_nothing(world: World)
 
     assert world.names() == before
     states = world.ledger.registry.states(["people", "events", "metrics"])
-    nothing = Seen(errors=(), attempts={}, running=())
+    nothing = Seen(errors={}, attempts={}, running=())
     assert wanted_runs(states, nothing, world.now + timedelta(hours=2)) == []
     assert oldest_needed(world.ledger) == {}, "enabled, it reads no version of the past"
     assert do(world, disable).changed == ()

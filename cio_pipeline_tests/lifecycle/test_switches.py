@@ -167,7 +167,7 @@ def test_d7_a_plan_left_open_before_a_pause_is_finished_once_it_is_over(world: W
     world.now = window(3).end
 
     states = world.ledger.registry.states(["people"])
-    (wanted,) = wanted_runs(states, Seen((), {}, ()), world.now)
+    (wanted,) = wanted_runs(states, Seen({}, {}, ()), world.now)
     run_export(world.services, "people", wanted.window, Scope(wanted.sync_ids, wanted.lane))
 
     (state,) = world.ledger.registry.states(["people"])

@@ -237,6 +237,4 @@ def _is_of(body: bytes, sync: Sync) -> bool:
 def _record(services: Services, window: Window, sync_id: str, failure: Failure) -> None:
     if failure.kind == LeaseLost.__name__:
         return  # Another run has taken over the chain: what comes of it is that run's to say.
-    services.ledger.errors.record(
-        [(sync_id, CHAIN)], window.end, failure.kind, failure.message, services.clock()
-    )
+    services.ledger.errors.record({(sync_id, CHAIN): (failure.kind, failure.message)}, window)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cio_pipeline.model.breakers import Breaker
+from cio_pipeline.model.failing import Failing
 from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.windows import (
@@ -46,13 +47,13 @@ class Request:
 class Seen:
     """What the sensor knows beside the states.
 
-    `errors` are (pair, window end) already recorded. `attempts` maps (lane, key) to number and
+    `errors` are the pairs that fail. `attempts` maps (lane, key) to number and
     time of the last attempt. `running` are the (lane, key) of unfinished runs; runs that serve
     all syncs have their window as key. `unlisted` are the syncs that have files or manifests
     which lie in no bucket's chain yet. `breakers` are those that are not in order, by sync.
     """
 
-    errors: Collection[tuple[Pair, datetime]]
+    errors: Mapping[Pair, Failing]
     attempts: Mapping[tuple[Lane, str], tuple[int, datetime]]
     running: Collection[tuple[Lane, str]]
     unlisted: Collection[str] = frozenset()

@@ -1,8 +1,9 @@
 """The sensor's decision, pure: which runs are wanted now, given the ledger and the clock."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from cio_pipeline.model.failing import Failing
 from cio_pipeline.model.registry import ExportState, Pair
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.windows import (
@@ -64,7 +65,7 @@ def _ticks(states: Sequence[ExportState], seen: Seen, now: datetime, feed: Feed)
 
 def unsettled_windows(
     states: Iterable[ExportState],
-    errors: Collection[tuple[Pair, datetime]],
+    errors: Mapping[Pair, Failing],
     now: datetime,
     feed: Feed = Feed.DATA_OUT,
 ) -> set[Window]:
@@ -74,7 +75,7 @@ def unsettled_windows(
 
 def _worth_running(
     states: Iterable[ExportState],
-    errors: Collection[tuple[Pair, datetime]],
+    errors: Mapping[Pair, Failing],
     tried: Collection[str],
     now: datetime,
     feed: Feed,
@@ -94,27 +95,42 @@ def _worth_running(
 
 def _unsettled(
     states: Iterable[ExportState],
-    errors: Collection[tuple[Pair, datetime]],
+    errors: Mapping[Pair, Failing],
     now: datetime,
     feed: Feed,
 ) -> Iterable[list[Window]]:
     """Unsettled windows, in order, of each group of pairs that are due in the same ones."""
-    groups: dict[tuple[datetime, Cadence], list[Pair]] = {}
+    groups: dict[tuple[datetime, Cadence], set[tuple[datetime, datetime]]] = {}
     for state in states:
         stands = stands_at(state)
         if stands is not None:
-            group = groups.setdefault((stands, state.sync.cadence), [])
-            group.append((state.sync.id, state.export))
-    for (position, cadence), pairs in groups.items():
-        found = [
+            group = groups.setdefault((stands, state.sync.cadence), set())
+            group.update(_open_times(stands, errors.get((state.sync.id, state.export)), now))
+    for (_, cadence), times in groups.items():
+        found = {
             window
-            for window in closed_windows(position, now, feed)
-            if window.start >= FIRST_WINDOW
-            and window.due(cadence)
-            and any((pair, window.end) not in errors for pair in pairs)
-        ]
+            for after, until in times
+            for window in closed_windows(after, until, feed)
+            if window.start >= FIRST_WINDOW and window.due(cadence)
+        }
         if found:
-            yield found
+            yield sorted(found)
+
+
+def _open_times(
+    stands: datetime, failing: Failing | None, now: datetime
+) -> Iterable[tuple[datetime, datetime]]:
+    """The times `(after, until]` in which no window was settled for a pair.
+
+    However long it fails, that is only what came before its first error and after its last one.
+    """
+    if failing is None or failing.until <= stands:
+        return [(stands, now)]
+    return [
+        (after, until)
+        for after, until in [(stands, failing.since), (failing.until, now)]
+        if after < until
+    ]
 
 
 def _runs_of_syncs(
@@ -168,11 +184,16 @@ def _manifest_runs(
     closed = {sync_id for sync_id in seen.unlisted if not seen.open(sync_id, now)}
     for sync_id in sorted(closed - served):
         attempt = _next_attempt(Lane.MANIFEST, sync_id, seen, now)
-        if attempt is not None and ((sync_id, CHAIN), window.end) not in seen.errors:
+        if attempt is not None and not _failed((sync_id, CHAIN), window, seen):
             waiting[sync_id] = attempt
     if not waiting:
         return []
     return [Request(Lane.MANIFEST, window, tuple(waiting), next(iter(waiting.values())), feed)]
+
+
+def _failed(pair: Pair, window: Window, seen: Seen) -> bool:
+    failing = seen.errors.get(pair)
+    return failing is not None and failing.covers(window.end)
 
 
 def _next_attempt(
