@@ -21,6 +21,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from rich.console import Console
+
 import cio_pipeline
 from benchmarks.product import BEFORE, NEXT, Product, empty_source, fill
 from benchmarks.rows import numbered, rows
@@ -44,19 +46,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="cio-traced-") as folder:
         os.chdir(folder)
         entered = trace_one_row(Product(Path(folder), Path(folder) / "source"))
-    calls = Counter[Path]()
-    functions = Counter[Path]()
-    for code, times in entered.items():
-        calls[_file(code)] += times
-        functions[_file(code)] += 1
-    for file in sorted(functions):
-        print(f"{functions[file]:4} functions {calls[file]:5} calls  {file}")
-        its = sorted((code for code in entered if _file(code) == file), key=_line) if named else []
-        print(*(f"{entered[code]:24}         {code.co_qualname}\n" for code in its), sep="", end="")
-    in_ledger = sum(times for file, times in calls.items() if file.parts[0] == "ledger")
-    print(f"files      {len(functions):5}  (goal: at most {MOST_FILES})")
-    print(f"functions  {len(entered):5}  (goal: at most {MOST_FUNCTIONS})")
-    print(f"calls      {calls.total():5}  of these in the ledger {in_ledger}")
+    tell = Console(highlight=False).out
+    by_file = {_file(code): Counter[CodeType]() for code in sorted(entered, key=_place)}
+    for code in sorted(entered, key=_place):
+        by_file[_file(code)][code] = entered[code]
+    for file, calls in by_file.items():
+        tell(f"{len(calls):4} functions {calls.total():5} calls  {file}")
+        for code, times in calls.items() if named else ():
+            tell(f"{times:20} {'':7}{code.co_qualname}")
+    in_ledger = sum(calls.total() for file, calls in by_file.items() if "ledger" in file.parts[:1])
+    tell(f"files      {len(by_file):5}  (goal: at most {MOST_FILES})")
+    tell(f"functions  {len(entered):5}  (goal: at most {MOST_FUNCTIONS})")
+    tell(f"calls      {entered.total():5}  of these in the ledger {in_ledger}")
 
 
 def trace_one_row(product: Product) -> Counter[CodeType]:
@@ -112,8 +113,8 @@ def _file(code: CodeType) -> Path:
     return Path(code.co_filename).relative_to(_PACKAGE)
 
 
-def _line(code: CodeType) -> int:
-    return code.co_firstlineno
+def _place(code: CodeType) -> tuple[Path, int]:
+    return _file(code), code.co_firstlineno
 
 
 if __name__ == "__main__":
