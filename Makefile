@@ -6,9 +6,12 @@ BIN := $(VENV)/bin
 export CIO_HOME ?= $(CURDIR)/.cio
 export DAGSTER_HOME ?= $(CIO_HOME)/dagster
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests and `demo` start hundreds of processes: without stored bytecode, each of them would compile
+# all libraries again, which takes longer than what most of them do.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cloud dev test servers azurite bench lint docs clean
+.PHONY: help demo demo-cloud dev test test-deep servers azurite bench lint docs clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +38,9 @@ dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with
 
 test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL, Chromium and Azurite if missing)
 	$(BIN)/pytest -n 3 --dist worksteal
+
+test-deep: $(VENV)/.installed servers ## Play many more histories against the reference model (some ten minutes)
+	CIO_CONVERGENCE_EXAMPLES=280 $(BIN)/pytest -n 3 --dist worksteal cio_pipeline_tests/convergence
 
 servers: azurite
 	@[ -n "$$(ls $$(pg_config --bindir 2>/dev/null)/initdb /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] \
