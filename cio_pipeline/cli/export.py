@@ -162,7 +162,7 @@ def _window_run(
     events = result.get_asset_materialization_events()
     made = [event.step_materialization_data.materialization for event in events]
     sent = [_sent(window, one) for one in made]
-    unlisted = [Unlisted(one.sync_id, one.error) for one in written if one.error is not None]
+    unlisted = [Unlisted(one.sync_id, one.told) for one in written if one.error]
     unlisted += [found for one in made if "manifests" in one.metadata for found in _unlisted(one)]
     return WindowRun(
         window.key,

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 import typer
+
+from cio_pipeline.model.failures import Tried
 
 HELD = 3
 """The exit code when nothing failed, and something was left to the run that works on it."""
@@ -13,21 +14,7 @@ EVERY = 5.0
 """Seconds between two tries of who waits."""
 
 
-class Result(Protocol):
-    """What came of something: its error if it failed, and whether that is as it was held."""
-
-    @property
-    def error(self) -> str | None:
-        """Why it failed."""
-        ...
-
-    @property
-    def held(self) -> bool:
-        """Whether another run was at it."""
-        ...
-
-
-def exit_unless_done(results: Iterable[Result]) -> None:
+def exit_unless_done(results: Iterable[Tried]) -> None:
     """Exit with 1 if something failed, with HELD if it was only held; return if all is done."""
     failed = [one for one in results if one.error is not None]
     if failed:

@@ -116,7 +116,7 @@ def _show(found: Services, done: Sequence[recovery.CaughtUp], *, as_json: bool) 
     else:
         columns = ("sync", "manifests taken in", "files", "void numbers", "up to", "error")
         rows = [
-            (one.sync_id, one.manifests, one.files, one.void, one.up_to, one.error) for one in done
+            (one.sync_id, one.manifests, one.files, one.void, one.up_to, one.told) for one in done
         ]
         print_table("Ledger", columns, rows, "the file names no sync")
     exit_unless_done(done)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from cio_pipeline.model.failures import Failure, Tried
 
 LOG_WIDTH = 160
 """Columns of output that is no terminal: nobody resizes a log."""
@@ -36,7 +38,10 @@ def _plain(value: Any) -> object:
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, set | frozenset | tuple):
         return list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return asdict(value)
+    if isinstance(value, Failure):
+        return str(value)
+    told = {one.name: getattr(value, one.name) for one in fields(value)}
+    return told | {"held": value.held} if isinstance(value, Tried) else told
 
 
 def print_table(

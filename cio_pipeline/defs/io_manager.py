@@ -108,7 +108,7 @@ def outcome_table(outcomes: Sequence[Outcome]) -> dg.MetadataValue:
                 one.files,
                 one.bytes,
                 one.quarantined,
-                one.error or "",
+                str(one.error or ""),
             )
             for one in outcomes
         ],

@@ -58,7 +58,7 @@ def _metadata(written: Sequence[Written]) -> dict[str, Any]:
             one.sync_id,
             manifest_key(one.ordinal) if one.ordinal else "",
             one.files,
-            one.error or "",
+            one.told,
         )
         for one in written
     ]

@@ -14,6 +14,7 @@ from cio_pipeline.ledger.given import as_given, of_pairs
 from cio_pipeline.ledger.schema import errors
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.windows import Window
 
@@ -24,8 +25,8 @@ class Errors:
 
     database: Database
 
-    def record(self, failed: Mapping[Pair, tuple[str, str]], window: Window) -> None:
-        """Keep the (kind, message) of pairs that failed in a window; that of the last counts."""
+    def record(self, failed: Mapping[Pair, Failure], window: Window) -> None:
+        """Keep why pairs failed in a window; the last counts."""
         rows = [
             {
                 "sync_id": sync_id,
@@ -33,10 +34,10 @@ class Errors:
                 "since": window.start,
                 "until": window.end,
                 "windows": 1,
-                "kind": kind,
-                "message": storable(message),
+                "kind": failure.kind,
+                "message": storable(failure.text),
             }
-            for (sync_id, export), (kind, message) in sorted(failed.items())
+            for (sync_id, export), failure in sorted(failed.items(), key=lambda one: one[0])
         ]
 
         def work(connection: Connection) -> None:

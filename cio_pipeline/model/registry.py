@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.failures import Tried
 from cio_pipeline.model.plans import Mode, Plan, Series
 from cio_pipeline.model.sync import Sync
 
@@ -98,7 +99,7 @@ class LeaseHolder:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Tried):
     """What came of one (sync, export) in a run, for the run's metadata and the ledger's errors."""
 
     sync_id: str
@@ -113,9 +114,10 @@ class Outcome:
     """Of each file of calls its type, rows and bytes; empty for other feeds."""
     overwritten: int = 0
     """Messages whose object replaced an earlier one of the same key."""
-    error: str | None = None
-    """Scrubbed text of the error; None if the sync was served."""
-    held: bool = False
-    """Whether it failed since another run works on it."""
-    trip: Trip | None = None
-    """What the destination's breaker has to know; None if all was well, or it had no part in it."""
+    slow: bool = False
+    """Whether it was served, and others would have to wait for it."""
+
+    @property
+    def trip(self) -> Trip | None:
+        """What the destination's breaker has to know; None if it had no part in what is wrong."""
+        return Trip.SLOW if self.slow else self.error.trip if self.error else None

@@ -118,9 +118,9 @@ def note(services: Services, window: Window, outcomes: Iterable[Outcome]) -> Non
 
 def _delivered(outcome: Outcome) -> Delivered | None:
     """None if the destination was not asked, or something else went wrong."""
-    if outcome.trip is not None:
-        kind, _, message = (outcome.error or "").partition(": ")
-        return Delivered(outcome.sync_id, outcome.trip, kind, message)
-    if outcome.error is None and outcome.files:
-        return Delivered(outcome.sync_id, None)
+    error = outcome.error
+    if error is not None and error.trip is not None:
+        return Delivered(outcome.sync_id, error.trip, error.kind, error.text)
+    if error is None and (outcome.files or outcome.slow):
+        return Delivered(outcome.sync_id, outcome.trip)
     return None

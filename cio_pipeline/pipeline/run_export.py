@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import LeaseLost
+from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import Outcome, Pair
 from cio_pipeline.model.scope import Lane, Scope
@@ -96,13 +97,12 @@ def record_errors(
     But for those whose lease is lost: what comes of the window is then the heir's to say. So it is
     with syncs that are slow: a run of their own serves the window.
     """
-    failed: dict[Pair, tuple[str, str]] = {}
+    failed: dict[Pair, Failure] = {}
     for outcome in outcomes:
         pair = (outcome.sync_id, outcome.export)
-        wrong = outcome.error is not None and outcome.trip is not Trip.SLOW
-        if wrong and _still_held(lease, pair):
-            kind, _, message = (outcome.error or "").partition(": ")
-            failed[pair] = kind, message
+        error = outcome.error
+        if error is not None and error.trip is not Trip.SLOW and _still_held(lease, pair):
+            failed[pair] = error
     if failed:
         services.ledger.errors.record(failed, window)
 

@@ -247,7 +247,7 @@ class History:
 
     def _check(self, outcomes: Iterable[Outcome], sync_ids: Collection[str]) -> None:
         errors = [one.error for one in outcomes if one.error and one.sync_id in sync_ids]
-        assert not [error for error in errors if REFUSED not in error], errors
+        assert not [error for error in errors if REFUSED not in str(error)], errors
 
     def prove(self) -> None:
         """Bring everything to rest, then prove all of it."""

@@ -124,7 +124,7 @@ def main(order: dict[str, Any]) -> dict[str, Any]:
         done = world.run(1, *order["exports"], services=services)
     except CioError as error:
         return {"raised": type(error).__name__, "message": str(error)}
-    return {"errors": [one.error for one in done if one.error]}
+    return {"errors": [str(one.error) for one in done if one.error]}
 
 
 if __name__ == "__main__":

@@ -67,8 +67,8 @@ def obey(order: dict[str, Any]) -> dict[str, Any]:
     return {
         "busy": [[one.sync_id, one.owner] for one in batch.busy],
         "sent": [one.sync_id for one in done if one.files],
-        "errors": [one.error for one in done if one.error],
-        "written": [[one.sync_id, one.ordinal, one.error] for one in written],
+        "errors": [str(one.error) for one in done if one.error],
+        "written": [[one.sync_id, one.ordinal, one.error and str(one.error)] for one in written],
     }
 
 

@@ -102,7 +102,9 @@ def test_d6_a_zombie_commits_nothing_and_the_heirs_files_stay(
     assert zombie.done.count("destination.put_bytes") <= (name == "destination.put_bytes")
     assert not CHANGES_OF_THE_LEDGER & set(zombie.done)
     # Its lease is lost, or what it was reading from its spool was swept by the heir.
-    assert all("LeaseLost" in one.error or "is gone" in one.error for one in done if one.error)
+    assert all(
+        "LeaseLost" in str(one.error) or "is gone" in str(one.error) for one in done if one.error
+    )
 
 
 @pytest.mark.parametrize("left", [0, 100])

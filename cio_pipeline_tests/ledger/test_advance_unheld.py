@@ -4,6 +4,7 @@ import pytest
 
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.errors import PositionMoved
+from cio_pipeline.model.failures import Failure
 from cio_pipeline_tests.ledger.build import (
     PEOPLE,
     T0,
@@ -37,7 +38,7 @@ def position(ledger: Ledger):
 
 
 def test_a_pair_that_nobody_holds_moves_and_its_errors_are_overtaken(delivered: Ledger):
-    delivered.errors.record({PEOPLE: ("Kind", "message")}, window(2))
+    delivered.errors.record({PEOPLE: Failure("Kind", "message")}, window(2))
 
     assert list(delivered.plans.advance_unheld({PEOPLE: at(1)}, cut(2), at(2))) == [PEOPLE]
     assert position(delivered) == at(2)

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.ledger.schema import gone_people
 from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.plans import Mode, Plan, QuarantinedRow, QuarantineEntry
 from cio_pipeline.model.registry import Pair
 from cio_pipeline_tests.ledger.build import (
@@ -41,7 +42,9 @@ def registered(ledger: Ledger) -> None:
 
 
 def fail(ledger: Ledger, step: int, *pairs: Pair, message: str = "no space") -> None:
-    ledger.errors.record(dict.fromkeys(pairs or (PEOPLE,), ("DiskFull", message)), window(step))
+    ledger.errors.record(
+        dict.fromkeys(pairs or (PEOPLE,), Failure("DiskFull", message)), window(step)
+    )
 
 
 def test_errors_of_a_window_are_kept_per_pair_the_last_one_counts_o8(ledger: Ledger):

@@ -15,6 +15,7 @@ from cio_pipeline.model.errors import (
     Unreachable,
     WrongCredentials,
 )
+from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed
@@ -102,13 +103,13 @@ def test_o8_calls_and_messages_are_held_back_and_made_up_for_likewise(
     asked = len(broken.calls)
     close_breaker(world.ledger, "a")
     broken.error = WrongCredentials("Wrong key.", "Give another one.")
-    told: dict[str, str | None] = {}
+    told: dict[str, Failure | None] = {}
     for number in (2, 3):
         feeds.commit(world, feed, number)
         outcomes = feeds.run(world, feed, number, broken.services())
         told = {one.sync_id: one.error for one in outcomes}
     assert len(broken.calls) == asked + 1
-    assert (told["a"] or "").startswith("BreakerOpen: Sync 'a' is stopped since ")
+    assert str(told["a"]).startswith("BreakerOpen: Sync 'a' is stopped since ")
     assert told["b"] is None
     assert [path for path in world.folder("a").rglob("*") if path.is_file()] == []
 

@@ -7,10 +7,11 @@ from functools import partial
 from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import CioError
+from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.plans import Plan, SealedPlan
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.attempt import UNEXPECTED, Failure, attempt
+from cio_pipeline.pipeline.attempt import UNEXPECTED, attempt
 from cio_pipeline.pipeline.delivering.in_parallel import in_parallel
 from cio_pipeline.pipeline.delivering.slow_deliveries import patience_for, slow_plans
 from cio_pipeline.pipeline.feeds.file_kinds import kinds_of
@@ -64,8 +65,8 @@ def deliver(
 def _judged(sealed: SealedPlan, outcome: Outcome | None, slow: frozenset[int]) -> Outcome:
     if outcome is None:
         message = "the others were not made to wait for it; a run of its own goes on."
-        return _outcome(sealed, Failure("Slow", message, Trip.SLOW))
-    return replace(outcome, trip=Trip.SLOW) if sealed.plan.plan_id in slow else outcome
+        return _outcome(sealed, Failure("Slow", message, trip=Trip.SLOW))
+    return replace(outcome, slow=True) if sealed.plan.plan_id in slow else outcome
 
 
 def _tell(
@@ -175,8 +176,8 @@ def _with_overwritten(services: Services, sealed: SealedPlan, outcome: Outcome) 
 
 def failure_of(plan: Plan, error: CioError) -> Outcome:
     """The outcome of a plan that could not be sealed."""
-    message = f"{type(error).__name__}: {error}"
-    return Outcome(plan.sync_id, plan.export, plan.workspace_id, plan.mode, error=message)
+    failure = Failure.of(error)
+    return Outcome(plan.sync_id, plan.export, plan.workspace_id, plan.mode, error=failure)
 
 
 def _outcome(sealed: SealedPlan, failure: Failure | None) -> Outcome:
@@ -192,6 +193,5 @@ def _outcome(sealed: SealedPlan, failure: Failure | None) -> Outcome:
         bytes=sum(file.bytes for file in files),
         quarantined=0 if failure else sum(row.count for row in sealed.quarantined),
         kinds=tuple(kinds_of(plan.export, files)),
-        error=f"{failure.kind}: {failure.message}" if failure else None,
-        trip=failure.trip if failure else None,
+        error=failure,
     )

@@ -39,7 +39,7 @@ def disable(services: Services, order: Order) -> Report:
         given_up = give_up_plans(services, held, known)
         now = services.ledger.registry.get(order.sync_id)
         written = continue_chains(services, held, window_at(services.clock()), [now])
-    notes = [*told(given_up), *(one.error for one in written if one.error is not None)]
+    notes = [*told(given_up), *(one.told for one in written if one.error)]
     notes.append(
         f"Once it is enabled again, {starting(known)} To stop for a while only, pause exports."
     )
@@ -68,7 +68,7 @@ def enable(services: Services, order: Order) -> Report:
         services.ledger.changes.change(held.lease, known, to, deed, order.at, manifest=manifest)
         close_breaker(services.ledger, order.sync_id)
         written = continue_chains(services, held, window_at(services.clock()), [to])
-    notes += [*told(given_up), *(one.error for one in written if one.error is not None)]
+    notes += [*told(given_up), *(one.told for one in written if one.error)]
     paused = [name for name, switch in to.switches.items() if not switch.enabled]
     if known.sync.feed is not Feed.DATA_OUT:
         notes.append(f"From now on, {starting(known)}")

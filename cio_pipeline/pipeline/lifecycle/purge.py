@@ -71,7 +71,7 @@ def recreate(services: Services, order: Order) -> Report:
         services.ledger.changes.change(held.lease, known, to, deed, order.at, manifest=manifest)
         close_breaker(services.ledger, order.sync_id)
         written = continue_chains(services, held, window_at(services.clock()), [to])
-    notes = [*told(given_up), *_left(found), *(w.error for w in written if w.error is not None)]
+    notes = [*told(given_up), *_left(found), *(w.told for w in written if w.error)]
     notes.append(f"Empty the tables that were loaded from it: {starting(known)}")
     report = _removed(order, "recreate", found, tuple(notes))
     return replace(report, changed=(*report.changed, f"generation {to.generation}"))

@@ -116,7 +116,7 @@ def _move(
     services.ledger.changes.change(held.lease, known, to, deed, at, manifest=manifest)
     close_breaker(services.ledger, to.sync.id)
     begun = continue_chains(services, held, window, [to])
-    notes = [*told(given_up), *(one.error for one in (*ended, *begun) if one.error is not None)]
+    notes = [*told(given_up), *(one.told for one in (*ended, *begun) if one.error)]
     if manifest is not None:
         notes.append(
             f"Positions and numbers go on. Files sent so far stay where they are, listed up to "

@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import groupby
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.manifests import (
     CHAIN,
     ExportStatus,
@@ -18,7 +19,7 @@ from cio_pipeline.model.manifests import (
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import ExportState, RegisteredSync
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.attempt import Failure, attempt
+from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.services import Services
 

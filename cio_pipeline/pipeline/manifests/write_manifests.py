@@ -10,12 +10,13 @@ from cio_pipeline.model.errors import (
     ObjectConflict,
     PermissionMissing,
 )
+from cio_pipeline.model.failures import Failure, Tried
 from cio_pipeline.model.manifests import CHAIN, manifest_key, parse
 from cio_pipeline.model.registry import Outcome, Pair, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Feed, Window
-from cio_pipeline.pipeline.attempt import Failure, attempt
+from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import note, run_of, why_held_back
 from cio_pipeline.pipeline.delivering.in_parallel import in_parallel
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
@@ -26,32 +27,25 @@ from cio_pipeline.ports import Destination
 
 
 @dataclass(frozen=True)
-class Written:
+class Written(Tried):
     """What came of one sync's chain: how many files the new manifest lists, or the error."""
 
     sync_id: str
     ordinal: int | None
     files: int
-    error: str | None = None
 
 
 @dataclass(frozen=True)
-class Put:
+class Put(Tried):
     """What was put of one sync's chain, or the last manifest that stays in the ledger."""
 
     ordinals: tuple[int, ...] = ()
     stored: int | None = None
-    failure: Failure | None = None
 
     @property
     def last(self) -> int | None:
         """The last manifest that the sync has now, if it has a new one."""
         return self.ordinals[-1] if self.ordinals else self.stored
-
-    @property
-    def error(self) -> str | None:
-        """Why there is no newer one."""
-        return self.failure.message if self.failure else None
 
 
 MARK_AT_ONCE = 200
@@ -137,7 +131,7 @@ def _put_all(
 
     def put(one: RegisteredSync) -> Put:
         why = reasons[one.sync.id] if one.sync.manifest else None
-        return Put(failure=Failure("BreakerOpen", why)) if why else _put(services, held, one)
+        return Put(error=Failure("BreakerOpen", why)) if why else _put(services, held, one)
 
     done: dict[str, Put] = {}
     chunk: dict[str, Put] = {}
@@ -148,11 +142,11 @@ def _put_all(
             chunk = {}
     done |= _marked(services, chunk)
     for sync_id, its in done.items():
-        if its.failure is not None:
-            _record(services, window, sync_id, its.failure)
+        if its.error is not None:
+            _record(services, window, sync_id, its.error)
     note(services, window, [_outcome(one.sync, done[one.sync.id]) for one in syncs])
     return {
-        sync_id: Written(sync_id, its.last, listed.get(sync_id, 0), its.error)
+        sync_id: Written(sync_id, its.last, listed.get(sync_id, 0), error=its.error)
         for sync_id, its in done.items()
     }
 
@@ -162,28 +156,20 @@ def _marked(services: Services, put: Mapping[str, Put]) -> dict[str, Put]:
     lying = [(sync_id, ordinal) for sync_id, its in put.items() for ordinal in its.ordinals]
     failure = attempt(lambda: services.ledger.manifests.mark_put(lying, services.clock()))
     return {
-        sync_id: Put(failure=its.failure or failure) if failure and its.ordinals else its
+        sync_id: Put(error=its.error or failure) if failure and its.ordinals else its
         for sync_id, its in put.items()
     }
 
 
 def _outcome(sync: Sync, its: Put) -> Outcome:
     """What the breaker has to know; a manifest that stays in the ledger says nothing."""
-    failure = its.failure
-    return Outcome(
-        sync.id,
-        CHAIN,
-        sync.workspace_id,
-        None,
-        files=1 if its.ordinals else 0,
-        error=f"{failure.kind}: {failure.message}" if failure else None,
-        trip=failure.trip if failure else None,
-    )
+    files = 1 if its.ordinals else 0
+    return Outcome(sync.id, CHAIN, sync.workspace_id, None, files=files, error=its.error)
 
 
 def _failed(services: Services, window: Window, sync_id: str, failure: Failure) -> Written:
     _record(services, window, sync_id, failure)
-    return Written(sync_id, None, 0, failure.message)
+    return Written(sync_id, None, 0, error=failure)
 
 
 def _put(services: Services, held: HeldLease, registered: RegisteredSync) -> Put:
@@ -201,8 +187,8 @@ def _put(services: Services, held: HeldLease, registered: RegisteredSync) -> Put
             _put_one(destination, sync, manifest_key(ordinal), body)
             ordinals.append(ordinal)
 
-    failure = attempt(put_all)
-    return Put(tuple(ordinals), failure=failure)
+    error = attempt(put_all)
+    return Put(tuple(ordinals), error=error)
 
 
 def _put_one(destination: Destination, sync: Sync, key: str, body: bytes) -> None:
@@ -237,4 +223,4 @@ def _is_of(body: bytes, sync: Sync) -> bool:
 def _record(services: Services, window: Window, sync_id: str, failure: Failure) -> None:
     if failure.kind == LeaseLost.__name__:
         return  # Another run has taken over the chain: what comes of it is that run's to say.
-    services.ledger.errors.record({(sync_id, CHAIN): (failure.kind, failure.message)}, window)
+    services.ledger.errors.record({(sync_id, CHAIN): failure}, window)

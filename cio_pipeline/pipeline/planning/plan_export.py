@@ -16,6 +16,7 @@ from cio_pipeline.changesets.decisions import (
 )
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, stem_of
 from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.model.registry import ExportState, LeaseHolder, Outcome, Pair
 from cio_pipeline.model.scope import Lane, Scope
@@ -177,9 +178,8 @@ def _refusals(items: Sequence[Decided]) -> Iterable[Outcome]:
         if isinstance(item.decision, Refused | HeldBack):
             sync, why = item.state.sync, item.decision.why
             kind = "Refused" if isinstance(item.decision, Refused) else "BreakerOpen"
-            yield Outcome(
-                sync.id, item.state.export, sync.workspace_id, None, error=f"{kind}: {why}"
-            )
+            error = Failure(kind, why)
+            yield Outcome(sync.id, item.state.export, sync.workspace_id, None, error=error)
 
 
 def cut_of(services: Services, window: Window, export: str) -> Cut:

@@ -11,6 +11,7 @@ from datetime import datetime
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import CioError, LedgerError, ManifestBroken
+from cio_pipeline.model.failures import Tried
 from cio_pipeline.model.manifests import digest
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.model.recovery import Recovered
@@ -38,7 +39,7 @@ from cio_pipeline.pipeline.verification.sequences import first_numbers
 
 
 @dataclass(frozen=True)
-class CaughtUp:
+class CaughtUp(Tried):
     """What came of one sync: manifests and files taken in, numbers declared void, or the error.
 
     `up_to` is the oldest position of its exports, None if one still waits for its history.
@@ -49,9 +50,6 @@ class CaughtUp:
     files: int = 0
     void: int = 0
     up_to: datetime | None = None
-    error: str | None = None
-    held: bool = False
-    """Whether another run was at it."""
 
 
 def rebuild(services: Services, syncs: Sequence[Sync]) -> list[CaughtUp]:
@@ -95,9 +93,9 @@ def catch_up(services: Services, sync_ids: Collection[str] | None = None) -> lis
         results: list[CaughtUp] = []
         failure = attempt(lambda one=sync, to=results: to.append(_catch_up(services, one)))
         if failure is not None:
-            results = [CaughtUp(sync.id, error=failure.message, held=failure.held)]
+            results = [CaughtUp(sync.id, error=failure)]
             if not failure.held:
-                stop_until_caught_up(services, sync.id, failure.message)
+                stop_until_caught_up(services, sync.id, failure.text)
         done += results
     return done
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cio_pipeline.contracts.message_envelope import OVERWRITING
-from cio_pipeline.model.errors import CioError, DigestMismatch, LeaseHeld
+from cio_pipeline.model.errors import CioError, DigestMismatch
+from cio_pipeline.model.failures import Failure, Tried
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
@@ -35,7 +36,7 @@ from cio_pipeline.ports import Destination
 
 
 @dataclass(frozen=True)
-class Restored:
+class Restored(Tried):
     """An object that was missing or altered; it lies there again unless there is an error.
 
     `export` is "manifest" for manifests. Without a key, the error is that of the whole sync.
@@ -47,9 +48,6 @@ class Restored:
     damage: Damage | None = None
     rows: int = 0
     bytes: int = 0
-    error: str | None = None
-    held: bool = False
-    """Whether another run was at it."""
 
 
 RESTORE = "restore"
@@ -66,9 +64,7 @@ def _restoring(
     lease, busy = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
-        others = [
-            Restored(one.sync_id, "", "", error=_text(held_by(one)), held=True) for one in busy
-        ]
+        others = [Restored(one.sync_id, "", "", error=Failure.of(held_by(one))) for one in busy]
         yield [sync for sync in syncs if (sync.id, RESTORE) in lease.tokens], others
     finally:
         held.release()
@@ -101,7 +97,7 @@ def _restored(
             lambda one=sync: damaged.extend(damaged_files(services, one, window, exports))
         )
         if failure is not None:
-            done.append(Restored(sync.id, "", "", error=f"{failure.kind}: {failure.message}"))
+            done.append(Restored(sync.id, "", "", error=failure))
     messages = [one for one in damaged if one.committed.sealed.plan.export in OVERWRITING]
     for one, error in put_messages_again(services, messages):
         done += _failed([one], error) if error else [_described(one)]
@@ -123,8 +119,7 @@ def restore_manifests(
         for sync in syncs:
             failure = attempt(lambda one=sync: done.extend(_manifests_of(services, one)))
             if failure is not None:
-                text = f"{failure.kind}: {failure.message}"
-                done.append(Restored(sync.id, CHAIN, "", error=text))
+                done.append(Restored(sync.id, CHAIN, "", error=failure))
         return tuple(done)
 
 
@@ -191,12 +186,7 @@ def _other_bytes(one: DamagedFile) -> DigestMismatch:
 
 
 def _failed(damaged: Iterable[DamagedFile], error: CioError) -> list[Restored]:
-    held = isinstance(error, LeaseHeld)
-    return [replace(_described(one), error=_text(error), held=held) for one in damaged]
-
-
-def _text(error: CioError) -> str:
-    return f"{type(error).__name__}: {error}"
+    return [replace(_described(one), error=Failure.of(error)) for one in damaged]
 
 
 def _described(one: DamagedFile) -> Restored:
@@ -214,9 +204,7 @@ def _put(services: Services, one: DamagedFile, path: Path) -> Restored:
         _make_room(destination, one.file.key, one.damage)
         destination.put(one.file.key, path, one.file.sha256)
 
-    failure = attempt(put)
-    described = _described(one)
-    return replace(described, error=f"{failure.kind}: {failure.message}") if failure else described
+    return replace(_described(one), error=attempt(put))
 
 
 def _make_room(destination: Destination, key: str, damage: Damage) -> None:

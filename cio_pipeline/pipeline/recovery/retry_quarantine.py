@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
+from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.model.registry import ExportState, Lease, LeaseHolder, Outcome, Pair
 from cio_pipeline.pipeline.delivering.send import send
@@ -36,15 +37,8 @@ def retry_quarantine(
 def _held(services: Services, busy: Sequence[LeaseHolder]) -> Iterator[Outcome]:
     workspaces = {one.sync.id: one.sync.workspace_id for one in services.ledger.registry.all()}
     for holder in busy:
-        error = held_by(holder)
-        yield Outcome(
-            holder.sync_id,
-            holder.export,
-            workspaces[holder.sync_id],
-            Mode.RETRY,
-            error=f"{type(error).__name__}: {error}",
-            held=True,
-        )
+        workspace, error = workspaces[holder.sync_id], Failure.of(held_by(holder))
+        yield Outcome(holder.sync_id, holder.export, workspace, Mode.RETRY, error=error)
 
 
 def _states(services: Services, lease: Lease) -> Sequence[ExportState]:
