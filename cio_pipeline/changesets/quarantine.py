@@ -1,6 +1,6 @@
 """Rows that break the contract: why, and how they are named without their values (O1, D23)."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
@@ -16,6 +16,9 @@ JSON_COLUMNS = frozenset({"attribute_value", "data"})
 """Columns that are null only where their JSON cannot be read; PROBLEM says why."""
 
 _MISSING = "is required and null"
+
+IDENTITY = ("workspace_id", "identity")
+"""How a row of the source is named among all workspaces."""
 
 NAMELESS = "[]"
 """The identity of a row whose own cannot be written."""
@@ -34,6 +37,12 @@ def identity_expr(export: Export, timestamp_unit: str = "us") -> pl.Expr:
     # Only the encoder of structs escapes text as JSON; `{"k":` and `}` around the array are cut.
     encoded = pl.struct(pl.concat_list(values).alias("k")).struct.json_encode()
     return encoded.str.head(-1).str.slice(5)
+
+
+def identities_of(rows: Collection[tuple[int, str]]) -> pl.DataFrame:
+    """Rows named by (workspace, identity) as a frame of IDENTITY."""
+    schema = {"workspace_id": pl.Int64, "identity": pl.String}
+    return pl.DataFrame(sorted(rows), schema=schema, orient="row")
 
 
 def identity_columns(export: Export) -> tuple[str, ...]:

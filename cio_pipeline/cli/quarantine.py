@@ -8,6 +8,7 @@ from cio_pipeline.cli.context import scope_of, services, window_at
 from cio_pipeline.cli.held import exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
+from cio_pipeline.model.plans import QuarantineBulk
 from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 
@@ -22,18 +23,28 @@ def list_(
     everything: Annotated[bool, typer.Option("--all", help="Also those sent since.")] = False,  # noqa: FBT002 - typer's way to declare a flag
     as_json: AsJson = False,  # noqa: FBT002 - the same
 ) -> None:
-    """List quarantined rows by their key, with the reason; values are never shown."""
+    """List quarantined rows by their key, with the reason; values are never shown.
+
+    Very many rows of one window are told by reason, with how many they are and a few of them.
+    """
     found = services()
     scope = scope_of(found, sync or [])
-    entries = found.ledger.quarantine.entries(scope.sync_ids, None if everything else "open")
+    quarantine = found.ledger.quarantine
+    entries = quarantine.entries(scope.sync_ids, None if everything else "open")
+    bulk = quarantine.bulk(scope.sync_ids)
     if as_json:
-        print_json(entries)
+        print_json([*entries, *bulk])
         return
     columns = ("sync", "export", "row", "reason", "rows", "window", "state")
     rows = [
         (e.sync_id, e.export, e.identity, e.reason, e.count, e.window_end, e.state) for e in entries
     ]
+    rows += [(b.sync_id, b.export, _some(b), b.reason, b.count, b.window_end, "open") for b in bulk]
     print_table("Quarantine", columns, rows, "empty")
+
+
+def _some(bulk: QuarantineBulk) -> str:
+    return f"{bulk.identities:,}, like {', '.join(bulk.samples)}"
 
 
 @app.command()

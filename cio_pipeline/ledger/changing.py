@@ -11,8 +11,9 @@ from cio_pipeline.ledger.errors import forget_errors
 from cio_pipeline.ledger.history import record
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.positions import unfinished_pairs
+from cio_pipeline.ledger.quarantine import forget_held
 from cio_pipeline.ledger.registry import register, require_known
-from cio_pipeline.ledger.schema import positions, quarantine, syncs
+from cio_pipeline.ledger.schema import positions, syncs
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline.model.history import Deed
@@ -62,7 +63,7 @@ class Changes:
             _forget(connection, to, forgotten)
             anew = known.switches if known.generation != to.generation else forgotten
             forget_errors(connection, to.sync.id, anew)
-            _read_again(connection, to, anew)
+            forget_held(connection, to.sync.id, anew)
             if manifest is not None:
                 store_manifests(connection, [manifest])
             record(connection, deed, known, to, at)
@@ -78,16 +79,6 @@ def _require_finished(
     busy = unfinished_pairs(connection, [(to.sync.id, export) for export in exports])
     if busy:
         raise PositionMoved(f"A plan is unfinished for {name_pairs(busy)}.", "Do it again.")
-
-
-def _read_again(connection: Connection, to: RegisteredSync, exports: Collection[str]) -> None:
-    """Close what was held back of exports that read all history again: they find it anew."""
-    connection.execute(
-        update(quarantine)
-        .where(quarantine.c.sync_id == to.sync.id, quarantine.c.export.in_(sorted(exports)))
-        .where(quarantine.c.state == "open")
-        .values(state="superseded")
-    )
 
 
 def _forget(connection: Connection, to: RegisteredSync, exports: Collection[str]) -> None:

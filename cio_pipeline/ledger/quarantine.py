@@ -1,24 +1,65 @@
-"""Rows that were held back: identities and reasons, never values."""
+"""Rows that were held back: identities and reasons, never values.
+
+Few rows of a plan are entries of their own. More than MOST_ENTRIES are kept in bulk, as one Parquet
+file in a value (see `quarantine_bulk`): however many they are, a window costs few statements.
+"""
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, case, select, text, update
+import polars as pl
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    case,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+    union,
+    update,
+)
 
-from cio_pipeline.ledger.bulk import CHUNK, chunks, insert_into
+from cio_pipeline.ledger import quarantine_bulk
+from cio_pipeline.ledger.bulk import chunks, insert_into
+from cio_pipeline.ledger.given import as_given, of_pairs, rows_given
+from cio_pipeline.ledger.quarantine_bulk import forget_bulk, keep_bulk, without
 from cio_pipeline.ledger.schema import quarantine
+from cio_pipeline.ledger.schema import quarantine_bulk as bulk
 from cio_pipeline.ledger.transactions import Database
-from cio_pipeline.model.plans import QuarantinedRow, QuarantineEntry, SealedPlan
+from cio_pipeline.model.plans import QuarantineBulk, QuarantinedRow, QuarantineEntry, SealedPlan
 from cio_pipeline.model.registry import Pair
+
+MOST_ENTRIES = 1_000
+"""Rows of a plan's slice that are entries of their own."""
+
+MOST_OPEN = 10_000
+"""Open entries of a pair; what later windows hold back is kept in bulk."""
+
+# In the statement's text: only then does SQLite see that the index of open entries will do.
+_IS_OPEN = quarantine.c.state == literal_column("'open'")
+_HELD = select(quarantine.c.sync_id, quarantine.c.workspace_id, quarantine.c.identity).where(
+    of_pairs(quarantine), _IS_OPEN
+)
+_PAIRS = union(
+    select(quarantine.c.sync_id, quarantine.c.export).where(_IS_OPEN),
+    select(bulk.c.sync_id, bulk.c.export),
+)
+_NUMBERS = (
+    select(quarantine.c.sync_id, quarantine.c.export, func.count())
+    .where(of_pairs(quarantine), _IS_OPEN)
+    .group_by(quarantine.c.sync_id, quarantine.c.export)
+)
 
 
 @dataclass(frozen=True)
 class Quarantine:
-    """What was held back."""
+    """Rows that were held back."""
 
     database: Database
 
@@ -26,25 +67,48 @@ class Quarantine:
         self, sync_ids: Collection[str] | None = None, state: str | None = "open"
     ) -> Sequence[QuarantineEntry]:
         """Entries by sync, export and identity; of all syncs and states for None."""
-        given: dict[str, Any] = {} if state is None else {"of_state": state}
-        if sync_ids is not None and len(sync_ids) <= CHUNK:
-            given["sync_ids"] = list(sync_ids)
-        query = _entries(few="sync_ids" in given, of_state=state is not None)
+        query, given = _of_syncs(select(quarantine), sync_ids)
+        if state is not None:
+            query = query.where(_IS_OPEN if state == "open" else quarantine.c.state == state)
         rows = self.database.read(
             lambda connection: connection.execute(query, given).mappings().all()
         )
-        found = [_entry(row) for row in rows if sync_ids is None or row["sync_id"] in sync_ids]
+        found = [_entry(row) for row in rows]
         return sorted(found, key=lambda e: (e.sync_id, e.export, e.identity, e.reason, e.entry_id))
 
+    def bulk(self, sync_ids: Collection[str] | None = None) -> Sequence[QuarantineBulk]:
+        """What is kept in bulk, by sync, export and reason: numbers and samples."""
+        return self.database.read(lambda c: quarantine_bulk.told(c, sync_ids))
 
-@lru_cache
-def _entries(*, few: bool, of_state: bool) -> Select[Any]:
-    query = select(quarantine)
-    if of_state:
-        query = query.where(quarantine.c.state == bindparam("of_state"))
-    if few:
-        query = query.where(quarantine.c.sync_id.in_(bindparam("sync_ids", expanding=True)))
-    return query
+    def pairs(self, sync_ids: Collection[str] | None = None) -> list[Pair]:
+        """The (sync, export) that have rows in quarantine, sorted."""
+        rows = self.database.read(lambda connection: connection.execute(_PAIRS).all())
+        return sorted(
+            (sync_id, export) for sync_id, export in rows if sync_ids is None or sync_id in sync_ids
+        )
+
+    def held(self, sync_ids: Collection[str], export: str) -> pl.DataFrame:
+        """The rows of an export that are in quarantine: sync_id, workspace_id and identity."""
+        given = {"pairs": as_given([(sync_id, export) for sync_id in sorted(set(sync_ids))])}
+        schema = {"sync_id": pl.String, "workspace_id": pl.Int64, "identity": pl.String}
+
+        def work(connection: Connection) -> list[pl.DataFrame]:
+            entries = [tuple(row) for row in connection.execute(_HELD, given)]
+            return [
+                pl.DataFrame(entries, schema=schema, orient="row"),
+                *quarantine_bulk.held(connection, given),
+            ]
+
+        return pl.concat(self.database.read(work)).unique(maintain_order=True)
+
+
+def _of_syncs(
+    query: Select[Any], sync_ids: Collection[str] | None
+) -> tuple[Select[Any], dict[str, str]]:
+    if sync_ids is None:
+        return query, {}
+    given = {"syncs": as_given([(sync_id,) for sync_id in sorted(set(sync_ids))])}
+    return query.where(rows_given((quarantine.c.sync_id,), "syncs")), given
 
 
 def hold_back(connection: Connection, sealed: Collection[SealedPlan]) -> None:
@@ -53,38 +117,64 @@ def hold_back(connection: Connection, sealed: Collection[SealedPlan]) -> None:
     An open entry of the same identity and reason is brought up to date (count, window): it still
     is the same row of the source. One that an earlier slice of the plan made is added to.
     """
-    rows = [_row(one, row) for one in sealed for row in one.quarantined]
-    if not rows:
+    held = {_pair(one): one for one in sealed if one.quarantined}
+    if not held:
         return
-    statement = insert_into(connection.dialect.name, quarantine)
+    open_now = _numbers(connection, held)
+    rows: list[dict[str, Any]] = []
+    for pair, one in sorted(held.items()):
+        identities = [row.identity for row in one.quarantined]
+        without(connection, pair, one.plan.plan_id, identities)
+        number = len(one.quarantined)
+        if number > MOST_ENTRIES or open_now.get(pair, 0) + number > MOST_OPEN:
+            _close(connection, one.plan.plan_id, pair, identities, "superseded")
+            keep_bulk(connection, one)
+        else:
+            rows += [_row(one, row) for row in one.quarantined]
+    upserted = _hold(connection.dialect.name)
+    for chunk in chunks(rows):
+        connection.execute(upserted, chunk)
+
+
+def _hold(dialect: str) -> Any:
+    statement = insert_into(dialect, quarantine)
     new = statement.excluded
     more = quarantine.c.count + new.count
-    count = case((quarantine.c.plan_id == new.plan_id, more), else_=new.count)
-    upserted = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=[quarantine.c.sync_id, quarantine.c.export, quarantine.c.digest],
         index_where=text("state = 'open'"),
         set_={
             "workspace_id": new.workspace_id,
-            "count": count,
+            "count": case((quarantine.c.plan_id == new.plan_id, more), else_=new.count),
             "window_end": new.window_end,
             "plan_id": new.plan_id,
         },
     )
-    for chunk in chunks(rows):
-        connection.execute(upserted, chunk)
+
+
+def _numbers(connection: Connection, pairs: Collection[Pair]) -> Mapping[Pair, int]:
+    rows = connection.execute(_NUMBERS, {"pairs": as_given(sorted(pairs))})
+    return {(sync_id, export): number for sync_id, export, number in rows}
 
 
 def resolve(
     connection: Connection, plan_id: int, pair: Pair, identities: Sequence[str], state: str
 ) -> None:
-    """Close the open entries of identities that a plan delivered, but those it made itself."""
+    """Close what is open of identities that a plan delivered, but not what it made itself."""
+    _close(connection, plan_id, pair, identities, state)
+    without(connection, pair, plan_id, identities)
+
+
+def _close(
+    connection: Connection, plan_id: int, pair: Pair, identities: Sequence[str], state: str
+) -> None:
     for chunk in chunks(sorted(set(identities))):
         connection.execute(
             update(quarantine)
             .where(
                 quarantine.c.sync_id == pair[0],
                 quarantine.c.export == pair[1],
-                quarantine.c.state == "open",
+                _IS_OPEN,
                 quarantine.c.plan_id != plan_id,
                 quarantine.c.identity.in_(chunk),
             )
@@ -93,16 +183,31 @@ def resolve(
 
 
 def read_again(connection: Connection, plan_ids: Collection[int]) -> None:
-    """Close the open entries that plans made which are given up: the next plan finds them anew.
+    """Close what plans hold back which are given up: the next plan finds it anew.
 
     At the position, which such a plan did not move, a row may still be as it was sent.
     """
     for chunk in chunks(sorted(plan_ids)):
         connection.execute(
             update(quarantine)
-            .where(quarantine.c.plan_id.in_(chunk), quarantine.c.state == "open")
+            .where(quarantine.c.plan_id.in_(chunk), _IS_OPEN)
             .values(state="superseded")
         )
+        connection.execute(delete(bulk).where(bulk.c.plan_id.in_(chunk)))
+
+
+def forget_held(connection: Connection, sync_id: str, exports: Collection[str]) -> None:
+    """Close what is held back of exports that read all history again: they find it anew."""
+    connection.execute(
+        update(quarantine)
+        .where(quarantine.c.sync_id == sync_id, quarantine.c.export.in_(sorted(exports)), _IS_OPEN)
+        .values(state="superseded")
+    )
+    forget_bulk(connection, sync_id, exports)
+
+
+def _pair(sealed: SealedPlan) -> Pair:
+    return sealed.plan.sync_id, sealed.plan.export
 
 
 def _entry(row: RowMapping) -> QuarantineEntry:

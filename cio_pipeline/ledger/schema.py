@@ -225,6 +225,25 @@ quarantine = Table(
     Column("plan_id", BigInteger, ForeignKey("plans.id"), nullable=False),
     Column("state", Text, nullable=False),
     unique_while("state = 'open'", "one_open_entry", "sync_id", "export", "digest"),
+    Index("entries_of_a_pair", "sync_id", "export", "window_end"),
+    Index("entries_of_a_plan", "plan_id"),
+    sqlite_autoincrement=True,
+)
+
+quarantine_bulk = Table(
+    "quarantine_bulk",
+    metadata,
+    number(),
+    sync_id(),
+    Column("export", Text, nullable=False),
+    Column("plan_id", BigInteger, nullable=False),
+    Column("window_end", UtcTime, nullable=False),
+    # How many identities and rows each reason has, and some of them: JSON.
+    Column("reasons", Text, nullable=False),
+    # All of them as Parquet: workspace_id, identity, reason, count.
+    Column("body", LargeBinary, nullable=False),
+    Index("bulk_of_a_pair", "sync_id", "export"),
+    Index("bulk_of_a_plan", "plan_id"),
     sqlite_autoincrement=True,
 )
 

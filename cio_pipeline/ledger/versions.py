@@ -303,6 +303,23 @@ VERSION_10 = (
     "ALTER TABLE errors_again RENAME TO errors",
 )
 
+VERSION_11 = (
+    "CREATE INDEX entries_of_a_pair ON quarantine (sync_id, export, window_end)",
+    "CREATE INDEX entries_of_a_plan ON quarantine (plan_id)",
+    """
+    CREATE TABLE quarantine_bulk (
+        id {serial},
+        sync_id TEXT NOT NULL REFERENCES syncs (id),
+        export TEXT NOT NULL,
+        plan_id BIGINT NOT NULL,
+        window_end BIGINT NOT NULL,
+        reasons TEXT NOT NULL,
+        body {bytes} NOT NULL
+    )""",
+    "CREATE INDEX bulk_of_a_pair ON quarantine_bulk (sync_id, export)",
+    "CREATE INDEX bulk_of_a_plan ON quarantine_bulk (plan_id)",
+)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -314,5 +331,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_8,
     VERSION_9,
     VERSION_10,
+    VERSION_11,
 )
 """Statements of version 1, 2, … in order."""

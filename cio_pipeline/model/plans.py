@@ -160,6 +160,32 @@ class QuarantineEntry:
 
 
 @dataclass(frozen=True)
+class QuarantineBulk:
+    """Rows that are kept together since they are too many for entries of their own.
+
+    `identities` says of how many rows of the source the `reason` is told, `count` how often, and
+    `samples` names some of them.
+    """
+
+    sync_id: str
+    export: str
+    reason: str
+    identities: int
+    count: int
+    window_end: datetime
+    samples: tuple[str, ...]
+
+    def with_more(self, other: "QuarantineBulk") -> "QuarantineBulk":
+        """Both as one."""
+        return replace(
+            self,
+            identities=self.identities + other.identities,
+            count=self.count + other.count,
+            window_end=max(self.window_end, other.window_end),
+        )
+
+
+@dataclass(frozen=True)
 class SealedPlan:
     """What sealing adds to a plan's slice: its files, none if there was nothing to send.
 

@@ -4,6 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+import polars as pl
+
+from cio_pipeline.changesets.quarantine import IDENTITY, identities_of
 from cio_pipeline.files.earlier_form import in_sealed_form
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.model.plans import Plan, PlanState, QuarantinedRow, SealedPlan
@@ -19,16 +22,18 @@ def seal_cohort(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[
 
     A plan that was sealed before must come out with the digests sealed then: DigestMismatch.
     """
-    held_back = _open_identities(services, cohort)
+    held_back = services.ledger.quarantine.held(
+        [plan.sync_id for plan in cohort.plans], cohort.export.name
+    )
     encoded = maker_of(cohort.export.name).encode(
         services,
         cohort,
         rest_of(services, cohort.model)[0],
         _new_folder(services, lease, cohort),
         retried=None,
-        asked=frozenset[tuple[int, str]]().union(*held_back.values()),
+        asked=held_back.select(*IDENTITY),
     )
-    nobody: frozenset[tuple[int, str]] = frozenset()
+    resolved = _resolved(held_back, encoded)
     nothing = Encoded((), ())
     parts = _by_workspace(_as_sealed(services, cohort, encoded))
     sealed = [
@@ -36,7 +41,7 @@ def seal_cohort(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[
             services,
             plan,
             parts.get(plan.workspace_id, nothing),
-            resolved=held_back.get(plan.sync_id, nobody) & encoded.delivered,
+            resolved=resolved.get(plan.sync_id, ()),
         )
         for plan in cohort.plans
     ]
@@ -80,16 +85,14 @@ def still_spooled(services: Services, plans: Collection[Plan]) -> list[SealedPla
     return [one for one in found if maker_of(one.plan.export).are_whole(services.spool, one.files)]
 
 
-def _open_identities(
-    services: Services, cohort: Cohort[Plan]
-) -> dict[str, frozenset[tuple[int, str]]]:
-    """(workspace, identity) held back earlier, by sync: those that are delivered are resolved."""
-    entries = services.ledger.quarantine.entries([plan.sync_id for plan in cohort.plans])
-    found: dict[str, set[tuple[int, str]]] = {}
-    for entry in entries:
-        if entry.export == cohort.export.name:
-            found.setdefault(entry.sync_id, set()).add((entry.workspace_id, entry.identity))
-    return {sync_id: frozenset(identities) for sync_id, identities in found.items()}
+def _resolved(held_back: pl.DataFrame, encoded: Encoded) -> dict[str, tuple[str, ...]]:
+    """The identities that were held back earlier and are delivered now, sorted, by sync."""
+    if not encoded.delivered:
+        return {}
+    delivered = identities_of(encoded.delivered)
+    found = held_back.join(delivered, on=IDENTITY, how="semi").sort("identity")
+    groups = found.group_by("sync_id").agg(pl.col("identity").unique(maintain_order=True))
+    return {sync_id: tuple(identities) for sync_id, identities in groups.iter_rows()}
 
 
 def _by_workspace(encoded: Encoded) -> Mapping[int, Encoded]:
@@ -107,8 +110,7 @@ def _by_workspace(encoded: Encoded) -> Mapping[int, Encoded]:
 
 
 def _sealed(
-    services: Services, plan: Plan, its: Encoded, *, resolved: Collection[tuple[int, str]]
+    services: Services, plan: Plan, its: Encoded, *, resolved: tuple[str, ...]
 ) -> SealedPlan:
     named = maker_of(plan.export).name(services, plan, its.files)
-    identities = tuple(sorted(identity for _, identity in resolved))
-    return SealedPlan(plan, named, its.rejected, identities)
+    return SealedPlan(plan, named, its.rejected, resolved)

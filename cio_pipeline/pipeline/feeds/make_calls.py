@@ -1,6 +1,6 @@
 """Files of calls: one for each type of each position (C1)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -23,8 +23,8 @@ def encode_of_calls(
     part: TableSlice | None,
     folder: str,
     *,
-    retried: Collection[tuple[int, str]] | None,
-    asked: Collection[tuple[int, str]],
+    retried: pl.DataFrame | None,
+    asked: pl.DataFrame,
 ) -> Encoded:
     """See `maker.Encode`; the syncs of a cohort agree in format, since their fingerprint does."""
     model = cohort.model
@@ -36,7 +36,7 @@ def encode_of_calls(
         how,
         spool=services.spool,
         folder=folder,
-        asked=asked,
+        asked=frozenset(asked.iter_rows()),
         filled={sync.workspace_id for sync in syncs if sync.write_empty},
     )
 

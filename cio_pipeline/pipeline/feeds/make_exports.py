@@ -1,11 +1,11 @@
 """Files of data-out: changesets as Parquet, named by stem, version, workspace and number (D5)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import polars as pl
 
-from cio_pipeline.changesets.quarantine import identity_expr
+from cio_pipeline.changesets.quarantine import IDENTITY, identity_expr
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.files.encode import Encoded, SpooledFile, encode
@@ -24,8 +24,8 @@ def encode_exports(
     part: TableSlice | None,
     folder: str,
     *,
-    retried: Collection[tuple[int, str]] | None,
-    asked: Collection[tuple[int, str]],
+    retried: pl.DataFrame | None,
+    asked: pl.DataFrame,
 ) -> Encoded:
     """See `maker.Encode`."""
     model, seen = cohort.model, list[pl.DataFrame]()
@@ -54,22 +54,21 @@ def _delivered(
     export: Export,
     timestamp_unit: str,
     encoded: Encoded,
-    asked: Collection[tuple[int, str]],
+    asked: pl.DataFrame,
 ) -> frozenset[tuple[int, str]]:
-    """Which of the identities that were asked for are in the files.
+    """Which of the rows that were asked for are in the files.
 
     One more read of files just written, only of workspaces that have rows in quarantine.
     """
-    workspaces = {workspace for workspace, _ in asked}
+    workspaces = set(asked["workspace_id"])
     of_them = [file for file in encoded.files if file.workspace_id in workspaces]
     if not of_them:
         return frozenset()
     paths = [services.spool.path(file.path) for file in of_them]
     identity = identity_expr(export, timestamp_unit).alias("identity")
     rows = pl.scan_parquet(paths).select("workspace_id", identity)
-    wanted = sorted({identity for _, identity in asked})
-    found = rows.filter(pl.col("identity").is_in(wanted)).unique().collect()
-    return frozenset(found.iter_rows()) & frozenset(asked)
+    found = rows.join(asked.lazy(), on=IDENTITY, how="semi").unique().collect()
+    return frozenset(found.iter_rows())
 
 
 def name_exports(

@@ -1,6 +1,6 @@
 """Objects of messages: one each, under the key that the sync's template gives it (M1, M2)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -25,8 +25,8 @@ def encode_of_messages(
     part: TableSlice | None,
     folder: str,
     *,
-    retried: Collection[tuple[int, str]] | None,
-    asked: Collection[tuple[int, str]],
+    retried: pl.DataFrame | None,
+    asked: pl.DataFrame,
 ) -> Encoded:
     """See `maker.Encode`; the syncs of a cohort agree in the template, which is their stem."""
     rows = forwarded_rows(services.source, services.ledger, cohort, part, retried)
@@ -36,7 +36,7 @@ def encode_of_messages(
         cohort.export,
         spool=services.spool,
         folder=folder,
-        asked=asked,
+        asked=frozenset(asked.iter_rows()),
     )
 
 

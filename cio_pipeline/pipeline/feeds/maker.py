@@ -1,8 +1,10 @@
 """What a feed must say of its files; all else (plans, leases, delivery, manifests) is shared."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+import polars as pl
 
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.spool import Spool
@@ -26,13 +28,14 @@ class Encode(Protocol):
         part: TableSlice | None,
         folder: str,
         *,
-        retried: Collection[tuple[int, str]] | None,
-        asked: Collection[tuple[int, str]],
+        retried: pl.DataFrame | None,
+        asked: pl.DataFrame,
     ) -> Encoded:
         """Encode what a cohort, or a slice of it, sends into a folder of the spool.
 
         The same rows give the same bytes in any process. A retry sends the rows that are in
-        quarantine, or `retried`. `asked` are the identities to be told of if they are delivered.
+        quarantine, or `retried`. `asked` are the rows to be told of if they are delivered. Both
+        are named by IDENTITY.
         Raises what `files.encode.encode` raises.
         """
         ...

@@ -109,13 +109,13 @@ def changeset_of(
     ledger: Ledger,
     cohort: Cohort[P],
     part: TableSlice | None = None,
-    retried: Collection[tuple[int, str]] | None = None,
+    retried: pl.DataFrame | None = None,
     *,
     note: Note | None = None,
 ) -> Changeset:
     """The lazy frames of a cohort, or of a slice of it; nothing is read before they are collected.
 
-    A retry sends the rows that are in quarantine, or `retried`: (workspace, identity). `note` is
+    A retry sends the rows that are in quarantine, or `retried` (columns IDENTITY). `note` is
     told of the people whom first files find gone.
     Raises the source's errors for tables that cannot be read at the cut.
     """
@@ -149,7 +149,7 @@ def forwarded_rows(
     ledger: Ledger,
     cohort: Cohort[P],
     part: TableSlice | None = None,
-    retried: Collection[tuple[int, str]] | None = None,
+    retried: pl.DataFrame | None = None,
 ) -> pl.LazyFrame:
     """The source rows that a cohort of a feed which forwards sends, or a slice of them.
 
@@ -189,21 +189,12 @@ def _at(source: Source, table: str, cut: Cut, workspaces: Collection[int]) -> pl
     return source.snapshot(declared, at, workspaces=workspaces)
 
 
-def _in_quarantine(ledger: Ledger, cohort: Cohort[P]) -> list[tuple[int, str]]:
-    entries = ledger.quarantine.entries([plan.sync_id for plan in cohort.plans])
-    return [
-        (entry.workspace_id, entry.identity)
-        for entry in entries
-        if entry.export == cohort.export.name
-    ]
+def _in_quarantine(ledger: Ledger, cohort: Cohort[P]) -> pl.DataFrame:
+    return ledger.quarantine.held([plan.sync_id for plan in cohort.plans], cohort.export.name)
 
 
-def _only(
-    cohort: Cohort[P], rows: pl.LazyFrame, identities: Collection[tuple[int, str]]
-) -> pl.LazyFrame:
-    wanted = pl.LazyFrame(
-        list(identities), schema={"workspace_id": pl.Int64, "_identity": pl.String}, orient="row"
-    ).unique()
+def _only(cohort: Cohort[P], rows: pl.LazyFrame, identities: pl.DataFrame) -> pl.LazyFrame:
+    wanted = identities.lazy().select("workspace_id", _identity="identity").unique()
     unit = cohort.model.timestamp_unit
     return (
         rows.with_columns(identity_expr(cohort.export, unit).alias("_identity"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cio_pipeline.changesets.quarantine import identity_expr
+from cio_pipeline.changesets.quarantine import identities_of, identity_expr
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, forwards
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing, VersionGone
 from cio_pipeline.model.plans import Plan, PlanState
@@ -30,16 +30,17 @@ def delivered_identities(
     encoded again, may have held any of them: all of its export count as delivered, since sending a
     row twice would be wrong.
     """
-    entries = services.ledger.quarantine.entries([sync.id])
-    wanted = {entry.export: set[str]() for entry in entries}
-    for entry in entries:
-        wanted[entry.export].add(entry.identity)
+    quarantine = services.ledger.quarantine
+    wanted = {
+        export: quarantine.held([sync.id], export)["identity"].unique().sort().to_list()
+        for _, export in quarantine.pairs([sync.id])
+    }
     destination = services.destinations(sync)
     found: dict[str, set[str]] = {}
     for plan in plans:
         export = plan.draft.export
         if export in wanted:
-            rows = sorted(wanted[export])
+            rows = wanted[export]
             here = (
                 _encoded_again(services, plan, rows)
                 if forwards(export)
@@ -80,7 +81,8 @@ def _identities(copy: Path, plan: ListedPlan, wanted: Sequence[str]) -> set[str]
 
 def _encoded_again(services: Services, listed: ListedPlan, wanted: Sequence[str]) -> set[str]:
     plan = Plan(**vars(listed.draft), plan_id=0, state=PlanState.OPEN)
-    export, asked = ALL_EXPORTS[plan.export], {(plan.workspace_id, row) for row in wanted}
+    export = ALL_EXPORTS[plan.export]
+    asked = identities_of([(plan.workspace_id, row) for row in wanted])
     folder = f"delivered-{plan.sync_id}"
     try:
         encoded = maker_of(plan.export).encode(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
+from cio_pipeline.changesets.quarantine import identities_of
 from cio_pipeline.files.earlier_form import in_sealed_form
 from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.spool import RESTORE, sha256_of
@@ -61,9 +62,9 @@ class Group:
             for one in self.missing
             for identity in one.committed.sealed.resolved
         }
-        nothing: frozenset[tuple[int, str]] = frozenset()
         encode = maker_of(model.export).encode
-        return encode(services, self.cohort, part, folder, retried=retried, asked=nothing).files
+        rows, nothing = identities_of(retried), identities_of(())
+        return encode(services, self.cohort, part, folder, retried=rows, asked=nothing).files
 
 
 def encoded_again(services: Services, damaged: Iterable[DamagedFile]) -> list[Group]:

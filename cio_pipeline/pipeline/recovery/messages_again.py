@@ -8,6 +8,7 @@ later messages meanwhile.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from cio_pipeline.changesets.quarantine import identities_of
 from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.message_pack import Pack
 from cio_pipeline.files.spool import RESTORE
@@ -87,8 +88,8 @@ def _encoded(
     services: Services, plan: Plan, resolved: Sequence[str], folder: str
 ) -> tuple[SpooledFile, ...]:
     cohort = cohorts_of([plan])[0]
-    retried = [(plan.workspace_id, identity) for identity in resolved]
-    nothing: frozenset[tuple[int, str]] = frozenset()
+    retried = identities_of([(plan.workspace_id, identity) for identity in resolved])
+    nothing = identities_of(())
     encoded = MESSAGE_OBJECTS.encode(services, cohort, None, folder, retried=retried, asked=nothing)
     return encoded.files
 

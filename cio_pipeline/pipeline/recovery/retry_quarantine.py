@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
-from cio_pipeline.model.registry import ExportState, Lease, LeaseHolder, Outcome, Pair
+from cio_pipeline.model.registry import ExportState, Lease, LeaseHolder, Outcome
 from cio_pipeline.pipeline.delivering.send import send
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.planning.plan_export import draft
@@ -21,8 +21,7 @@ def retry_quarantine(
     contract stay in quarantine. What another run works on is an outcome, too. Raises the source's
     errors.
     """
-    entries = services.ledger.quarantine.entries(sync_ids)
-    pairs: list[Pair] = sorted({(entry.sync_id, entry.export) for entry in entries})
+    pairs = services.ledger.quarantine.pairs(sync_ids)
     lease, busy = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
