@@ -15,6 +15,8 @@ from cio_pipeline_tests.world import World
 CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
 # As many threads as there would be without `one_core`.
 os.environ.setdefault("POLARS_MAX_THREADS", str(os.cpu_count()))
+# What is read of the command line is as wide as in a log.
+os.environ.pop("COLUMNS", None)
 
 # The machine may be busy: what is tested is what code does, not how fast.
 settings.register_profile("tests", deadline=None)

@@ -23,6 +23,7 @@ from cio_pipeline.contracts.declare import History
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.registry import ExportState
+from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import Window, window_holding
 
 PEOPLE_OFF_LIMIT = timedelta(days=7)
@@ -76,13 +77,15 @@ def _not_due(state: ExportState, window: Window) -> NotDue | None:
     created = state.registered.created_at
     if window.end <= created:
         return NotDue(
-            f"The sync was created at {created:%Y-%m-%d %H:%M:%S}, not before the window's end."
+            f"The sync was created at {created:%Y-%m-%d %H:%M:%S} UTC, not before the window's end."
         )
     if not window.due(state.sync.cadence):
         return NotDue(f"The sync is served every {state.sync.cadence}, not in this window.")
     resumed = state.switch.resumed_at
     if resumed is not None and window.end <= resumed and _resumed_after(state, state.position):
-        return NotDue(f"The export was off until {resumed:%Y-%m-%d %H:%M:%S}, after this window.")
+        return NotDue(
+            f"The export was off until {resumed:%Y-%m-%d %H:%M:%S} UTC, after this window."
+        )
     return None
 
 
@@ -90,7 +93,7 @@ def _served(state: ExportState, window: Window, cut: Cut, driving: str) -> Decis
     """The decision for an export that is on and due."""
     position = state.position
     if position is not None and window.end <= position.at:
-        why = f"Everything up to {position.at:%Y-%m-%d %H:%M} was delivered."
+        why = f"Everything up to {utc(position.at)} was delivered."
         return Covered(position, f"{why}{_waits(position, driving)}")
     if position is not None and _off_too_long(state, position):
         return _refused(state)
@@ -100,7 +103,7 @@ def _served(state: ExportState, window: Window, cut: Cut, driving: str) -> Decis
     if now is None or now.table_id != before.table_id or now.version < before.version:
         return _lost(driving, "is gone" if now is None else "was replaced, or set back")
     if now == before and not state.sync.write_empty:
-        why = f"Table {driving} has not changed since {position.at:%Y-%m-%d %H:%M}."
+        why = f"Table {driving} has not changed since {utc(position.at)}."
         return Nothing(cut, f"{why}{_waits(cut, driving)}")
     sends = _since_position(state, cut, position)
     return replace(sends, why=f"{sends.why}{_waits(cut, driving)}")
@@ -116,7 +119,7 @@ def _history(state: ExportState, window: Window, cut: Cut, driving: str) -> Snap
     if driving not in cut.tables:
         return Nothing(cut, f"The source has no table {driving} yet.{_waits(cut, driving)}")
     floor = _floor(state, window)
-    since = f" since {floor:%Y-%m-%d %H:%M}" if floor else ""
+    since = f" since {utc(floor)}" if floor else ""
     return Snapshot(
         cut,
         floor,
@@ -135,7 +138,7 @@ def _lost(table: str, what: str) -> Refused:
 
 
 def _since_position(state: ExportState, cut: Cut, position: Cut) -> Changes | CatchUp:
-    since = f"{position.at:%Y-%m-%d %H:%M}"
+    since = utc(position.at)
     if not _resumed_after(state, position):
         return Changes(position, cut, f"Changes since {since}.")
     floor = _resumed_floor(state)
@@ -147,7 +150,7 @@ def _since_position(state: ExportState, cut: Cut, position: Cut) -> Changes | Ca
         floor,
         gap=True,
         why=f"Was off for more than {HISTORY_LIMIT.days} days: changes since {since}, without "
-        f"what was processed before {floor:%Y-%m-%d %H:%M}.",
+        f"what was processed before {utc(floor)}.",
     )
 
 
@@ -193,4 +196,4 @@ def _refused(state: ExportState) -> Refused:
 
 
 def _since(at: datetime | None) -> str:
-    return f" since {at:%Y-%m-%d %H:%M}" if at else ""
+    return f" since {utc(at)}" if at else ""

@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from cio_pipeline import __version__
 from cio_pipeline.cli.held import EVERY, HELD
+from cio_pipeline.cli.output import console
 from cio_pipeline.model.errors import CioError, LeaseHeld
 
 VERBS = {
@@ -123,10 +123,10 @@ def _run() -> int:
     try:
         app()
     except CioError as error:
-        console = Console(stderr=True, highlight=False)
-        console.print(Text("Error: ", "bold red") + Text(error.message))
+        terminal = console(stderr=True)
+        terminal.print(Text("Error: ", "bold red") + Text(error.message))
         if error.next_step:
-            console.print(Text(error.next_step, "yellow"))
+            terminal.print(Text(error.next_step, "yellow"))
         return HELD if isinstance(error, LeaseHeld) else 1
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)

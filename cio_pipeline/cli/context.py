@@ -8,7 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
+from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import (
     Feed,
     Window,
@@ -51,6 +53,15 @@ def window_at(text: str | None, feed: Feed = Feed.DATA_OUT) -> Window:
     if text is None:
         return last_closed_window(now(), feed.cadences[0], feed)
     return window_holding(parse_time(text), feed)
+
+
+def ended(window: Window) -> Window:
+    """The window as it is; raises InvalidConfig if it has not ended."""
+    if window.end > now():
+        raise InvalidConfig(
+            f"The window {window.key} (UTC) is still open.", f"Take it after {utc(window.end)}."
+        )
+    return window
 
 
 def feed_of_sync(found: Services, sync_id: str) -> Feed:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.filesize import decimal
-from rich.markup import escape
+from rich.text import Text
 from rich.tree import Tree
 
 from cio_pipeline.cli.context import services
@@ -192,6 +192,7 @@ def _export(chosen: list[Window]) -> None:
 def _run(windows: Sequence[Window], feed: Feed) -> list[WindowRun]:
     done: list[WindowRun] = []
     with progress() as bar:
+        bar(f"Exporting windows of {feed}", 0, len(windows))
         for at, run in enumerate(run_windows(windows, (), feed), 1):
             done.append(run)
             bar(f"Exporting windows of {feed}", at, len(windows))
@@ -218,9 +219,10 @@ def _show() -> None:
 
 
 def _tree(targets: Sequence[Target]) -> Tree:
-    tree = Tree("[bold]what landed")
+    tree = Tree(Text("what landed", "bold"))
     for target in targets:
-        branch = tree.add(f"[bold]{target.name}[/] in {escape(target.destination.describe())}")
+        where = Text(f" in {target.destination.describe()}")
+        branch = tree.add(Text(target.name, "bold") + where)
         for found in target.destination.list():
-            branch.add(f"{found.key}  [dim]{decimal(found.size)}", highlight=False)
+            branch.add(Text(f"{found.key}  ") + Text(decimal(found.size), "dim"))
     return tree

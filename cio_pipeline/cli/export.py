@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cio_pipeline.cli.context import scope_of, services, window_at
+from cio_pipeline.cli.context import ended, scope_of, services, window_at
 from cio_pipeline.cli.dagster_home import use_dagster_home
 from cio_pipeline.cli.held import EVERY, HELD
 from cio_pipeline.cli.output import CONSOLE, print_json
@@ -17,9 +17,9 @@ from cio_pipeline.cli.sent import Held, Sent, Unlisted, WindowRun, any_held, sho
 from cio_pipeline.model import errors as errors_of_ours
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import FIRST_WINDOW, Feed, Window, closed_windows
 from cio_pipeline.pipeline.manifests.write_manifests import Written, write_manifests
-from cio_pipeline.wiring import now
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -55,6 +55,7 @@ def export(  # noqa: PLR0917 - typer takes options as parameters
     windows = windows_between(window, until, feed)
     with progress(enabled=not as_json) as bar:
         done: list[WindowRun] = []
+        bar("Windows", 0, len(windows))
         for run in run_windows(windows, tuple(scope.sync_ids or ()), feed, wait=wait):
             done.append(run)
             bar("Windows", len({one.window for one in done}), len(windows))
@@ -75,7 +76,7 @@ def _say_why_nothing(windows: Sequence[Window], scope: Scope, feed: Feed) -> Non
         wanted = scope.sync_ids is None or one.sync.id in scope.sync_ids
         if wanted and one.sync.feed is feed and windows[-1].end <= one.created_at:
             CONSOLE.print(
-                f"{one.sync.id} was registered at {one.created_at:%Y-%m-%d %H:%M} UTC; earlier "
+                f"{one.sync.id} was registered at {utc(one.created_at)}; earlier "
                 "windows are no work for it. To import the past, register it with "
                 "`sync apply FILE --at TIME`.",
                 style="yellow",
@@ -95,11 +96,7 @@ def windows_between(first: str, last: str | None, feed: Feed = Feed.DATA_OUT) ->
         )
     if end < start:
         raise InvalidConfig("--until lies before --window.", "Swap them.")
-    if end.end > now():
-        raise InvalidConfig(
-            f"The window {end.key} is still open.", f"Run it after {end.end:%Y-%m-%d %H:%M} UTC."
-        )
-    return closed_windows(start.start, end.end, feed)
+    return closed_windows(start.start, ended(end).end, feed)
 
 
 def run_windows(

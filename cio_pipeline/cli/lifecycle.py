@@ -132,10 +132,10 @@ def _do(
 
 def _show(report: Report) -> None:
     what = ", ".join(report.changed) or "nothing changed"
-    CONSOLE.print(f"{report.sync_id}: {report.verb}: {what}", highlight=False, markup=False)
+    CONSOLE.print(f"{report.sync_id}: {report.verb}: {what}")
     word = "removed" if report.done else "would remove"
     for key in report.objects[:SHOWN]:
-        CONSOLE.print(f"  {word} {key}", highlight=False, markup=False)
+        CONSOLE.print(f"  {word} {key}")
     if len(report.objects) > SHOWN:
         CONSOLE.print(f"  … and {len(report.objects) - SHOWN:,} more; --json names all")
     for note in report.notes:

@@ -1,10 +1,16 @@
-"""How results are shown: rich tables for people, JSON on standard output for scripts."""
+"""How results are shown: tables for people, JSON on standard output for scripts.
+
+Belongs here: all that prints data. Rich's markup is off: data may hold brackets and colons.
+"""
 
 import json
-from collections.abc import Iterable, Sequence
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from textwrap import wrap
+from typing import Any, cast
 
 import typer
 from rich.console import Console
@@ -14,18 +20,24 @@ from rich.text import Text
 from cio_pipeline.model.failures import Failure, Tried
 
 LOG_WIDTH = 160
-"""Columns of output that is no terminal: nobody resizes a log."""
+"""Columns of output that is no terminal and says nothing of its width: nobody resizes a log."""
 
 SHORT = 24
 """Text up to this length is not wrapped: names and times stay whole."""
 
-
-def _console() -> Console:
-    found = Console()
-    return found if found.is_terminal else Console(width=LOG_WIDTH)
+_BORDERS = 3
+"""What each column costs besides its text."""
 
 
-CONSOLE = _console()
+def console(*, stderr: bool = False) -> Console:
+    """A console that shows data as it is: brackets are no markup, `:x:` is no picture."""
+    found = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not found.is_terminal and "COLUMNS" not in os.environ:
+        found.width = LOG_WIDTH
+    return found
+
+
+CONSOLE = console()
 
 
 def print_json(value: object) -> None:
@@ -47,34 +59,86 @@ def _plain(value: Any) -> object:
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "nothing"
 ) -> None:
-    """Print a table; numbers are right-aligned and grouped. `empty` is shown for no rows."""
+    """Print a table; numbers are right-aligned and grouped. `empty` is shown for no rows.
+
+    Where it is too wide, lines between columns go; where that is not enough, each row is a block.
+    """
     found = [tuple(row) for row in rows]
     if not found:
-        CONSOLE.print(f"{title}: {empty}", highlight=False)
+        CONSOLE.print(f"{title}: {empty}")
         return
-    table = Table(title=title, title_justify="left", header_style="bold")
     # A column without any value tells nothing.
     shown = [at for at in range(len(columns)) if any(row[at] not in (None, "") for row in found)]
-    for at in shown:
-        values = [row[at] for row in found]
-        numeric = all(isinstance(value, int) or value is None for value in values)
-        short = max(len(_cell(value)) for value in values) <= SHORT
-        justify = "right" if numeric else "left"
-        table.add_column(columns[at], justify=justify, overflow="fold", no_wrap=short)
-    for row in found:
-        table.add_row(*(Text(_cell(row[at])) for at in shown))
-    CONSOLE.print(table)
+    read = [_Column(columns[at], [row[at] for row in found]) for at in shown]
+    CONSOLE.print(title, style="italic")
+    least = sum(one.least for one in read)
+    if least + len(read) * _BORDERS < CONSOLE.width:
+        CONSOLE.print(_beside(read, Table(header_style="bold")))
+    elif least + len(read) <= CONSOLE.width:
+        bare = Table(header_style="bold", box=None, padding=(0, 1, 0, 0), pad_edge=False)
+        CONSOLE.print(_beside(read, bare))
+    else:
+        CONSOLE.print(_below(read))
 
 
-def _cell(value: object) -> str:
+class _Column:
+    """A column as text: UTC is said in its head if it holds times alone, else with each."""
+
+    def __init__(self, name: str, values: Sequence[object]) -> None:
+        given = [value for value in values if value not in (None, "", "never")]
+        times = bool(given) and all(isinstance(value, datetime) for value in given)
+        self.name = f"{name} (UTC)" if times else name
+        texts = [told(value) for value in values]
+        self.cells = [text.removesuffix(" UTC") for text in texts] if times else texts
+        self.numeric = all(type(value) is int for value in given)
+        longest = max(len(line) for cell in self.cells for line in (cell.splitlines() or [""]))
+        self.short = longest <= SHORT
+        self.least = max(min(longest, SHORT), *map(len, self.name.split()))
+        self.head = "\n".join(wrap(self.name, max(longest, self.least)))
+
+
+def _beside(columns: Sequence[_Column], table: Table) -> Table:
+    for one in columns:
+        justify = "right" if one.numeric else "left"
+        table.add_column(one.head, justify=justify, overflow="fold", no_wrap=one.short)
+    for row in zip(*(one.cells for one in columns), strict=True):
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _below(columns: Sequence[_Column]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for number, row in enumerate(zip(*(one.cells for one in columns), strict=True)):
+        if number:
+            table.add_row("", "")
+        for one, cell in zip(columns, row, strict=True):
+            if cell:
+                table.add_row(Text(one.name), Text(cell))
+    return table
+
+
+def told(value: object) -> str:
+    """A value in words: never as a programming language writes it."""
     match value:
-        case None:
-            return ""
         case bool():
             return "yes" if value else "no"
         case int():
             return f"{value:,}"
         case datetime():
-            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        case Mapping():
+            parts = cast("Mapping[object, object]", value).items()
+            return (
+                ", ".join(f"{told(name)}: {told(one) or 'none'}" for name, one in parts) or "none"
+            )
+        case list() | tuple() | set() | frozenset():
+            return ", ".join(map(told, cast("Iterable[object]", value))) or "none"
         case _:
-            return str(value)
+            return "" if value is None else str(value)
+
+
+def words(name: str) -> str:
+    """The name of a kind in words: `NotDue` is "not due"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()

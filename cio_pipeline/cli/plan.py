@@ -1,20 +1,31 @@
 """`cio-pipeline plan`: what the next sync would send and why; giving up a plan that is stuck."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from cio_pipeline.cli.context import feed_of_sync, scope_of, services, window_at
-from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.context import ended, feed_of_sync, scope_of, services, window_at
+from cio_pipeline.cli.output import CONSOLE, print_json, print_table, words
 from cio_pipeline.cli.parameters import AsJson
-from cio_pipeline.model.windows import Feed
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.model.windows import Feed, Window
 from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
-from cio_pipeline.pipeline.planning.preview import preview
+from cio_pipeline.pipeline.planning.preview import Preview, preview
 from cio_pipeline.pipeline.recovery import abandon as use_case
 
 app = typer.Typer()
 
-Window = Annotated[
+IDLE = {
+    "Covered": "covered",
+    "Nothing": "without changes",
+    "NotDue": "not due",
+    "Off": "off",
+}
+"""Decisions that send nothing and need nobody."""
+
+At = Annotated[
     str | None, typer.Option("--window", help="A time in the window (UTC); default: last closed.")
 ]
 
@@ -22,35 +33,49 @@ Window = Annotated[
 @app.callback(invoke_without_command=True)
 def plan(  # noqa: PLR0917 - typer takes options as parameters
     context: typer.Context,
-    window: Window = None,
+    window: At = None,
     sync: Annotated[list[str] | None, typer.Option(help="Only this sync; repeatable.")] = None,
     feed: Annotated[Feed, typer.Option(help="Which feed.")] = Feed.DATA_OUT,
+    everything: Annotated[  # noqa: FBT002 - typer's way to declare a flag
+        bool, typer.Option("--all", help="Also list exports that send nothing.")
+    ] = False,
     count: Annotated[bool, typer.Option(help="Read the changesets and count rows.")] = True,  # noqa: FBT002 - typer's way to declare a flag
     as_json: AsJson = False,  # noqa: FBT002 - the same
 ) -> None:
     """Show what a window would send to each sync and why, without sending anything."""
     if context.invoked_subcommand is not None:
         return
-    found, at = services(), window_at(window, feed)
+    found, at = services(), ended(window_at(window, feed))
     previews = preview(found, at, scope_of(found, sync or []), count=count, feed=feed)
     if as_json:
         print_json(previews)
         return
+    _show(at, previews, everything=everything)
+
+
+def _show(at: Window, previews: Sequence[Preview], *, everything: bool) -> None:
+    """A row for each export that sends something or needs somebody; the others are counted."""
+    shown = [one for one in previews if everything or one.held or one.decision not in IDLE]
     columns = ("sync", "export", "decision", "rows", "chngs", "held back", "worked on by", "why")
     rows = [
         (
             one.sync_id,
             one.export,
-            one.decision.lower(),
+            words(one.decision),
             one.rows,
-            one.chngs or None,
+            one.chngs if ALL_EXPORTS[one.export].split else None,
             one.rejected or None,
             one.held,
             one.why,
         )
-        for one in sorted(previews, key=lambda one: one.sync_id)
+        for one in sorted(shown, key=lambda one: one.sync_id)
     ]
-    print_table(f"Window {at.key}", columns, rows, "no sync is registered")
+    idle = Counter(one.decision for one in previews if one not in shown)
+    folded = ", ".join(f"{count} {IDLE[name]}" for name, count in sorted(idle.items()))
+    empty = f"nothing is sent: {folded}; --all lists them" if idle else "no sync is registered"
+    print_table(f"Window {at.key} (UTC)", columns, rows, empty)
+    if rows and idle:
+        CONSOLE.print(f"Nothing is sent of the others: {folded}; --all lists them.")
 
 
 @app.command()

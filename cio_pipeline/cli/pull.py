@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.output import console, print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.raw_lines import show_left_out
 from cio_pipeline.destinations.secrets import resolve
@@ -50,10 +50,10 @@ def pull(  # noqa: PLR0917 - typer takes options as parameters
     uri = source_uri(found.source)
     options = storage_options(uri, found.storage_options)
     place = Endpoint(endpoint, resolve(token))
-    console = Console(stderr=True)
-    patience = Patience(say=lambda text: console.print(text, highlight=False, soft_wrap=True))
+    terminal = console(stderr=True)
+    patience = Patience(say=lambda text: terminal.print(text, soft_wrap=True))
     pages = pull_pages(place, workspace, uri, now(), options, cursor=cursor, patience=patience)
-    done = _followed(pages, console)
+    done = _followed(pages, terminal)
     if as_json:
         told = [asdict(line) for line in done.bad]
         counts = {"pages": done.pages, "rows": done.rows, "known": done.known}
@@ -86,20 +86,20 @@ class _Pulled:
         return f"{self.pages:,} page(s) with {self.rows:,} call(s)"
 
 
-def _followed(pages: Iterator[Page], console: Console) -> _Pulled:
+def _followed(pages: Iterator[Page], terminal: Console) -> _Pulled:
     """All pages, told on standard error as they come; before an error, what was stored."""
     done = _Pulled()
     told = monotonic()
     try:
-        with console.status("Pulling calls …") as status:
+        with terminal.status("Pulling calls …") as status:
             for page in pages:
                 done.add(page)
                 status.update(f"Pulled {done} …")
-                if not console.is_terminal and monotonic() - told >= TOLD_EVERY:
-                    console.print(f"Pulled {done} …", highlight=False)
+                if not terminal.is_terminal and monotonic() - told >= TOLD_EVERY:
+                    terminal.print(f"Pulled {done} …")
                     told = monotonic()
     except CioError:
-        console.print(f"{done} were stored before.", highlight=False)
+        terminal.print(f"{done} were stored before.")
         show_left_out(done.bad)
         raise
     return done

@@ -1,14 +1,18 @@
 """`cio-pipeline quarantine`: rows that were held back because they break the contract."""
 
+import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from cio_pipeline.cli.context import scope_of, services, window_at
 from cio_pipeline.cli.held import exit_unless_done
-from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.output import print_json, print_table, told
 from cio_pipeline.cli.parameters import AsJson
-from cio_pipeline.model.plans import QuarantineBulk
+from cio_pipeline.contracts.feeds import feed_of
+from cio_pipeline.model.plans import QuarantineBulk, QuarantineEntry
+from cio_pipeline.model.windows import window_ending
 from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 
@@ -33,18 +37,36 @@ def list_(
     entries = quarantine.entries(scope.sync_ids, None if everything else "open")
     bulk = quarantine.bulk(scope.sync_ids)
     if as_json:
-        print_json([*entries, *bulk])
+        print_json([{**asdict(one), "window": _window(one)} for one in (*entries, *bulk)])
         return
-    columns = ("sync", "export", "row", "reason", "rows", "window", "state")
+    columns = ("sync", "feed", "export", "row", "reason", "rows", "window (UTC)", "state")
     rows = [
-        (e.sync_id, e.export, e.identity, e.reason, e.count, e.window_end, e.state) for e in entries
+        (
+            one.sync_id,
+            feed_of(one.export),
+            one.export,
+            _some(one) if isinstance(one, QuarantineBulk) else _key(one.identity),
+            one.reason,
+            one.count,
+            _window(one),
+            "open" if isinstance(one, QuarantineBulk) else one.state,
+        )
+        for one in (*entries, *bulk)
     ]
-    rows += [(b.sync_id, b.export, _some(b), b.reason, b.count, b.window_end, "open") for b in bulk]
     print_table("Quarantine", columns, rows, "empty")
 
 
 def _some(bulk: QuarantineBulk) -> str:
-    return f"{bulk.identities:,}, like {', '.join(bulk.samples)}"
+    return f"{bulk.identities:,} rows, like {'; '.join(map(_key, bulk.samples))}"
+
+
+def _key(identity: str) -> str:
+    """A row's key without the punctuation of JSON."""
+    return told(json.loads(identity))
+
+
+def _window(held: QuarantineEntry | QuarantineBulk) -> str:
+    return window_ending(held.window_end, feed_of(held.export)).key
 
 
 @app.command()

@@ -77,7 +77,7 @@ def show(runs: Sequence[WindowRun]) -> None:
         for s in run.sent
         if s.files or s.failed or s.quarantined
     ]
-    columns = ("window", "export", "files", "rows", "bytes", "quarantined", "failed")
+    columns = ("window (UTC)", "export", "files", "rows", "bytes", "quarantined", "failed")
     print_table("Sent", columns, rows, "nothing was sent" if any_held(runs) else "nothing new")
     show_failures(runs)
 
@@ -103,11 +103,9 @@ def show_failures(runs: Sequence[WindowRun]) -> None:
     """What went wrong, in words."""
     for run in runs:
         for error in run.errors:
-            CONSOLE.print(f"{run.window}: {error}", style="red", markup=False)
+            CONSOLE.print(f"{run.window}: {error}", style="red")
         for one in run.unlisted:
-            CONSOLE.print(
-                f"{run.window}: manifest of {one.sync_id}: {one.error}", style="red", markup=False
-            )
+            CONSOLE.print(f"{run.window}: manifest of {one.sync_id}: {one.error}", style="red")
         for one in run.sent:
             if one.failed:
                 CONSOLE.print(
@@ -117,9 +115,9 @@ def show_failures(runs: Sequence[WindowRun]) -> None:
                 )
         for text in who_holds(run):
             again = "Run it again then, or with --wait."
-            CONSOLE.print(f"{text} {again}", style="yellow", markup=False)
+            CONSOLE.print(f"{text} {again}", style="yellow")
         for notice in run.notices:
-            CONSOLE.print(f"{run.window}: {notice}", style="yellow", markup=False)
+            CONSOLE.print(f"{run.window}: {notice}", style="yellow")
 
 
 def who_holds(run: WindowRun) -> Iterator[str]:

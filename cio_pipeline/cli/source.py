@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cio_pipeline.cli.context import services
-from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.output import console, print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.pull import pull
 from cio_pipeline.cli.raw_lines import Into, Loaded, load_lines, show_left_out, whose
@@ -20,6 +19,7 @@ from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import CioError, InvalidConfig
+from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import parse_time
 from cio_pipeline.pipeline.planning.cuts import oldest_needed
 from cio_pipeline.pipeline.services import Services
@@ -78,7 +78,7 @@ def load(  # noqa: PLR0917 - typer takes options as parameters
     declared = _table(table)
     time = None if at is None else _past(at)
     aside = _bad_rows_of(table) if quarantine_bad else None
-    with Console(stderr=True).status(f"Loading {table} …"):
+    with console(stderr=True).status(f"Loading {table} …"):
         owner = whose(declared, files, workspace)
         if owner is None:
             done = _load_rows(declared, files, time, aside)
@@ -133,7 +133,7 @@ def _past(at: str) -> datetime:
     time = parse_time(at)
     if time > now():
         raise InvalidConfig(
-            f"{time:%Y-%m-%d %H:%M} UTC lies in the future.",
+            f"{utc(time)} lies in the future.",
             "Such a commit would hold back all later ones of the table until then; leave --at out.",
         )
     return time
@@ -166,7 +166,7 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
         "needed from",
         "rows",
         "last change",
-        "feed",
+        "change feed",
         "problems",
         "broke its contract",
     )
@@ -178,8 +178,8 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
             one.oldest_version,
             needed.get(one.table),
             one.rows,
-            one.last_change,
-            "on" if one.change_feed else "off",
+            one.last_change or ("never" if one.version is not None else None),
+            None if one.change_feed or one.version is None else "off",
             "; ".join(one.problems),
             "; ".join(breaches[one.table]),
         )
@@ -209,7 +209,7 @@ def _with_rest(found: Services, status: TableStatus, last: Cut | None) -> TableS
         return status
     told = (
         f"its writer's clock is ahead of ours: the last commit is dated "
-        f"{status.last_change:%Y-%m-%d %H:%M} and counts as committed when it was first seen"
+        f"{utc(status.last_change)} and counts as committed when it was first seen"
     )
     return replace(status, problems=(*status.problems, told))
 

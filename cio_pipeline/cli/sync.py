@@ -17,8 +17,10 @@ from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.failing import Failing
 from cio_pipeline.model.manifests import CHAIN
-from cio_pipeline.model.plans import Plan
+from cio_pipeline.model.plans import Plan, Series
 from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
+from cio_pipeline.model.times import utc
+from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.planning.begin import delivered_until
 from cio_pipeline.pipeline.services import Services
 
@@ -27,6 +29,8 @@ app.command()(apply)
 app.command()(history)
 app.command()(key_preview)
 
+
+_CLOSED = "closed"
 
 LATEST = 5
 """Lines of its history that `show` shows of a sync."""
@@ -38,38 +42,37 @@ def list_(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to dec
     found = services()
     positions, breakers, now = _behind(found), found.ledger.breakers.all(), found.clock()
     rows = [
-        (
-            one.sync.id,
-            one.sync.workspace_id,
-            f"v{one.sync.version}",
-            one.sync.cadence.value,
-            "disabled" if one.disabled_at else _on(one),
-            positions.get(one.sync.id),
-            _breaker(breakers.get(one.sync.id), now),
-            one.sync.owner,
-            found.destinations(one.sync).describe(),
-        )
+        {
+            "sync": one.sync.id,
+            "workspace": one.sync.workspace_id,
+            "feed": one.sync.feed,
+            "version": f"v{one.sync.version}" if one.sync.feed is Feed.DATA_OUT else None,
+            "cadence": one.sync.cadence,
+            "exports": "disabled" if one.disabled_at else _on(one),
+            "delivered up to": positions.get(one.sync.id),
+            "breaker": _breaker(breakers.get(one.sync.id), now),
+            "owner": one.sync.owner,
+            "destination": found.destinations(one.sync).describe(),
+        }
         for one in found.ledger.registry.all()
     ]
-    columns = (
-        "sync",
-        "workspace",
-        "version",
-        "cadence",
-        "exports",
-        "delivered up to",
-        "breaker",
-        "owner",
-        "destination",
-    )
     if as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        print_json(rows)
         return
-    print_table("Syncs", columns, rows, "none; add one with `cio-pipeline sync apply FILE`")
+    # A breaker that is closed is nothing to be told of.
+    shown = [
+        one
+        | {"workspace": str(one["workspace"]), "delivered up to": one["delivered up to"] or "never"}
+        | {"breaker": None if one["breaker"] == _CLOSED else one["breaker"]}
+        for one in rows
+    ]
+    columns = list(shown[0]) if shown else ()
+    none = "none; add one with `cio-pipeline sync apply FILE`"
+    print_table("Syncs", columns, [tuple(one.values()) for one in shown], none)
 
 
 def _breaker(breaker: Breaker | None, now: datetime) -> str:
-    return breaker.describe(now) if breaker is not None else "closed"
+    return breaker.describe(now) if breaker is not None else _CLOSED
 
 
 def _on(registered: RegisteredSync) -> int:
@@ -114,7 +117,7 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - ty
             }
         )
         return
-    described = registered.sync.told
+    described = {name: value for name, value in registered.sync.told.items() if value != {}}
     described |= {"generation": registered.generation, "created_at": registered.created_at}
     described["breaker"] = _breaker(breaker, found.clock())
     if breaker is not None:
@@ -137,20 +140,23 @@ def _row(state: ExportState, failing: Mapping[Pair, Failing]) -> dict[str, objec
         "enabled": state.switch.enabled,
         "position": delivered_until(state),
         "next_sequence": ", ".join(
-            f"{series} {number}" for series, number in sorted(state.next_sequence.items())
+            f"{series} {number}"
+            for series, number in sorted(state.next_sequence.items())
+            if series is Series.PLAIN or ALL_EXPORTS[state.export].split
         ),
         "open_plan": _progress(plan) if plan else None,
         "failing": failing.get((state.sync.id, state.export)),
     }
 
 
-def _cells(row: Mapping[str, object]) -> tuple[object, ...]:
-    return tuple(_why(value) if isinstance(value, Failing) else value for value in row.values())
+def _cells(row: dict[str, object]) -> tuple[object, ...]:
+    shown = row | {"position": row["position"] or "never"}
+    return tuple(_why(value) if isinstance(value, Failing) else value for value in shown.values())
 
 
 def _why(failing: Failing) -> str:
     windows = "1 window" if failing.windows == 1 else f"{failing.windows} windows"
-    return f"{windows} since {failing.since:%Y-%m-%d %H:%M}: {failing.kind}: {failing.message}"
+    return f"{windows} since {utc(failing.since)}: {failing.kind}: {failing.message}"
 
 
 def _progress(plan: Plan) -> str:

@@ -1,10 +1,9 @@
 """The history of a sync: who did what to it, and when."""
 
-import json
 from collections.abc import Sequence
 
 from cio_pipeline.cli.context import services
-from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.output import print_json, print_table, told
 from cio_pipeline.cli.parameters import AsJson, SyncId
 from cio_pipeline.model.history import Entry
 
@@ -23,17 +22,17 @@ def history(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 -
 def print_history(sync_id: str, entries: Sequence[Entry]) -> None:
     """A line per change, oldest first."""
     rows = [(f"{e.at:%Y-%m-%d %H:%M:%S}", e.who, e.what, _from_to(e)) for e in entries]
-    print_table(f"History of {sync_id}", ("at", "who", "what", "from → to"), rows)
+    print_table(f"History of {sync_id}", ("at (UTC)", "who", "what", "from → to"), rows)
 
 
 def _from_to(entry: Entry) -> str:
     if not entry.before:
         return "registered"
     return "; ".join(
-        f"{name}: {_short(entry.before.get(name))} → {_short(value)}"
+        f"{name}: {_value(entry.before.get(name))} → {_value(value)}"
         for name, value in entry.after.items()
     )
 
 
-def _short(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _value(value: object) -> str:
+    return told(value) or "none"

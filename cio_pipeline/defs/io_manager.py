@@ -68,9 +68,9 @@ def describe(
         "rows_quarantined": sum(one.quarantined for one in outcomes),
     }
     largest = sorted(sent, key=lambda one: one.rows, reverse=True)[:LARGEST]
-    start, end = batch.window.start, batch.window.end
+    window = batch.window
     return {
-        "window": dg.MetadataValue.text(f"{start:%Y-%m-%d %H:%M} to {end:%H:%M} UTC"),
+        "window": dg.MetadataValue.text(f"{window.key}, up to {window.end:%H:%M} UTC"),
         "syncs": outcome_table([*failed, *largest]),
         **{name: dg.MetadataValue.int(value) for name, value in totals.items()},
         "dagster/row_count": dg.MetadataValue.int(totals["rows"]),

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from cio_pipeline.model.times import utc
+
 
 class Kind(StrEnum):
     """What the source did that it promised not to (docs/source-tables.md)."""
@@ -49,5 +51,5 @@ class Breaches:
     rows: int
 
     def __str__(self) -> str:
-        windows = f"{self.windows} windows up to" if self.windows > 1 else "the window up to"
-        return f"{self.rows} {_WORDS[self.last.kind]} (in {windows} {self.last_at:%Y-%m-%d %H:%M})"
+        windows = f"in {self.windows} windows, last" if self.windows > 1 else "in a window"
+        return f"{self.rows} {_WORDS[self.last.kind]} ({windows} cut at {utc(self.last_at)})"

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from cio_pipeline.model.errors import CioError, DestinationError, DestinationUnavailable
+from cio_pipeline.model.times import utc
 
 
 class Trip(StrEnum):
@@ -64,7 +65,7 @@ class Breaker:
             case BreakerState.STOPPED:
                 return "stopped"
             case BreakerState.FAILING if self.open(now):
-                return f"open until {self.until:%Y-%m-%d %H:%M}"
+                return f"open until {utc(self.until)}"
             case BreakerState.FAILING:
                 return f"failed {self.failures} x, is tried again"
             case BreakerState.SLOW:

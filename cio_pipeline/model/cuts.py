@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from cio_pipeline.model.times import utc
+
 LOOKS = 32
 """So many earlier looks at the rest of a table are kept: the oldest, which windows reach first."""
 
@@ -39,11 +41,11 @@ class Waiting:
 
     def __str__(self) -> str:
         behind = f", with {self.commits - 1} later commits," if self.commits > 1 else ""
-        dated = f"Version {self.version} is dated {self.until:%Y-%m-%d %H:%M}"
+        dated = f"Version {self.version} is dated {utc(self.until)}"
         waits = f"{dated} by its cio.committed_at{behind} and waits until then."
         if self.since is None:
             return waits
-        return f"{waits} What was committed since {self.since:%Y-%m-%d %H:%M} is late."
+        return f"{waits} What was committed since {utc(self.since)} is late."
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,12 @@ LATEST = datetime.max.replace(tzinfo=UTC)
 OUT_OF_RANGE = "lies outside of the years 1 to 9999"
 """How times before the one and after the other are told."""
 
+
+def utc(at: datetime) -> str:
+    """A time as sentences tell it, to the minute."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 HOUR = "(?:[01][0-9]|2[0-3])"
 MINUTE = "[0-5][0-9]"
 """Hours and minutes that an offset may have, as patterns (RFC 3339, D24)."""

@@ -82,6 +82,11 @@ def window_holding(at: datetime, feed: Feed) -> Window:
     return Window(start, start + timedelta(minutes=feed.minutes))
 
 
+def window_ending(at: datetime, feed: Feed) -> Window:
+    """The window of a feed that ends at `at`, or that `at` falls into."""
+    return window_holding(at - timedelta(microseconds=1), feed)
+
+
 def data_out_window(at: datetime) -> Window:
     """The 15-minute window that `at` (aware) falls into."""
     return window_holding(at, Feed.DATA_OUT)

@@ -11,6 +11,7 @@ from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.breakers import Breaker, BreakerState, Trip
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.services import Services
 
@@ -72,13 +73,13 @@ def why_held_back(breaker: Breaker | None, sync: Sync, run: str, at: datetime) -
     cause = f"{breaker.kind}: {breaker.message}"
     resume = f"`cio-pipeline sync resume {sync.id}`"
     if breaker.state is BreakerState.STOPPED:
-        since = f"{breaker.since:%Y-%m-%d %H:%M}"
+        since = utc(breaker.since)
         return f"Sync '{sync.id}'{owner} is stopped since {since}. {cause} Then run {resume}."
     if breaker.state is BreakerState.FAILING and breaker.run == run:
         return f"Sync '{sync.id}'{owner} failed earlier in this run. {cause}"
     if breaker.open(at):
         return (
-            f"Breaker of sync '{sync.id}'{owner} is open until {breaker.until:%Y-%m-%d %H:%M} "
+            f"Breaker of sync '{sync.id}'{owner} is open until {utc(breaker.until)} "
             f"after {breaker.failures} failed runs; {resume} closes it. {cause}"
         )
     return None

@@ -17,6 +17,7 @@ from cio_pipeline.sources.delta_scan import scan, vectors_of
 from cio_pipeline.sources.delta_table import DeltaTables
 from cio_pipeline.sources.errors import translate
 from cio_pipeline.sources.features import require_readable
+from cio_pipeline.sources.tables import BEFORE_ALL_ROWS
 
 _SAMPLE = 1_000_000
 
@@ -26,7 +27,8 @@ class TableStatus:
     """What a source table looks like.
 
     `rows` is None if the log does not count them; `oldest_version` is the first one whose changes
-    the log still has; `last_change` is the time of the last commit.
+    the log still has; `last_change` is the time of the last commit, None if none
+    brought rows.
     """
 
     table: str
@@ -70,7 +72,7 @@ def _status(folder: DeltaTables, table: SourceTable, needed: TableCut | None) ->
         version,
         problems.met(lambda: min(log.versions(), default=None)),
         problems.met(lambda: _rows(found, table, folder.storage_options)),
-        problems.met(lambda: next(log.entries(version, version)).time),
+        _changed(problems.met(lambda: next(log.entries(version, version)).time)),
         change_feed,
     )
     problems.met(lambda: require_readable(found, table))
@@ -84,6 +86,11 @@ def _status(folder: DeltaTables, table: SourceTable, needed: TableCut | None) ->
     if not problems.told:
         problems.told += problems.met(lambda: _repeated(found, table, folder)) or []
     return replace(status, problems=tuple(dict.fromkeys(problems.told)))
+
+
+def _changed(at: datetime | None) -> datetime | None:
+    """The time of a last commit; None if that one only made the table."""
+    return None if at == BEFORE_ALL_ROWS else at
 
 
 _T = TypeVar("_T")

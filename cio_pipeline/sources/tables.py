@@ -18,7 +18,7 @@ from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables
 from cio_pipeline.sources.fit import fitted, in_arrival
 from cio_pipeline.sources.places import local_path
 
-_BEFORE_ALL_ROWS = datetime(1970, 1, 1, tzinfo=UTC)
+BEFORE_ALL_ROWS = datetime(1970, 1, 1, tzinfo=UTC)
 """Commit time of a new, empty table: earlier than any load, also one of old data."""
 
 
@@ -128,7 +128,7 @@ def _create(folder: DeltaTables, table: SourceTable) -> None:
             description=table.description,
             configuration={"delta.enableChangeDataFeed": "true"},
             storage_options=dict(folder.storage_options),
-            commit_properties=_properties(_BEFORE_ALL_ROWS),
+            commit_properties=_properties(BEFORE_ALL_ROWS),
         )
     except Exception as error:
         raise (not_committed(error, table.name, None) or error) from error

@@ -67,7 +67,7 @@ def test_calls_go_from_a_file_to_the_bucket(home: Path) -> None:
     ]
     track = (home / "bucket" / "c" / "2184.13699.1.track.json").read_text()
     assert '"event":"order_done","event_text":"Order Done","properties":{"total": 1.10}' in track
-    assert said("sync", "show", "c")["exports"][0]["next_sequence"] == "chngs 1, plain 2"
+    assert said("sync", "show", "c")["exports"][0]["next_sequence"] == "plain 2"
     shown = run("sync", "show", "c").stdout
     assert "13699" in shown
     assert "stems" not in shown, "which only data-out has"

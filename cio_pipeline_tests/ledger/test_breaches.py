@@ -21,7 +21,7 @@ def test_breaches_are_counted_over_windows_and_once_in_each(ledger: Ledger):
         Breaches(back(2), at(1), at(4), 3, 8),
     ]
     assert str(ledger.breaches.all()[1]).startswith("8 rows changed but their time or number did")
-    assert "in 3 windows up to 2026-03-01 01:00" in str(ledger.breaches.all()[1])
+    assert "in 3 windows, last cut at 2026-03-01 01:00 UTC" in str(ledger.breaches.all()[1])
 
 
 def test_breaches_told_at_once_are_all_counted(ledger: Ledger):

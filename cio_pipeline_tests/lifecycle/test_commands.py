@@ -69,7 +69,7 @@ def test_d7_the_history_tells_who_did_what_when_and_from_what_to_what(
     assert entries[3]["after"] == {"disabled": True}
     assert entries[3]["at"] == "2026-03-01T12:06:00Z"
     shown = run("sync", "show", "a")
-    assert "disabled: false → true" in shown.stdout
+    assert "disabled: no → yes" in shown.stdout
     assert "disabled" in run("sync", "list").stdout
 
 

@@ -8,6 +8,7 @@ import pytest
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import Cadence, Feed, parse_time, window_holding
 from cio_pipeline.pipeline.breaker import Delivered, after
 from cio_pipeline.pipeline.heartbeat import TTL
@@ -74,7 +75,7 @@ def test_d7_the_gap_of_events_off_for_more_than_30_days_is_told_on_resuming(worl
     at = PAUSED + 61 * DAY
     (note,) = do(world, resume, at=at).notes
     edge = window_holding(at, Feed.DATA_OUT).end - 30 * DAY
-    assert f"from {window(0).end:%Y-%m-%d %H:%M} to {edge:%Y-%m-%d %H:%M} is never sent" in note
+    assert f"from {utc(window(0).end)} to {utc(edge)} is never sent" in note
 
 
 @pytest.mark.parametrize("export", ["events", "inbound"])
@@ -90,7 +91,7 @@ def test_d7_the_gap_that_is_told_is_the_gap_that_is_left(
     do(world, pause, at=world.now)
     at = world.now + 40 * DAY + timedelta(minutes=7)
     (note,) = do(world, resume, at=at).notes
-    edge = parse_time(note.split(" to ")[1].split(" is never")[0].replace(" ", "T"))
+    edge = parse_time(note.split(" to ")[1].split(" UTC is never")[0].replace(" ", "T"))
     tick = timedelta(microseconds=1)
     rows = {"before": edge - tick, "at the edge": edge, "after": edge + tick}
     made = ({"event_id": name, "processed_at": time} for name, time in rows.items())

@@ -140,7 +140,7 @@ def test_a_time_ahead_on_purpose_waits_and_is_told_with_what_waits_behind_it(
     assert second.table("things").version == 1
     assert second.waiting("things") == Waiting(2, 3, until, minute(22))
     told = str(second.waiting("things"))
-    assert "Version 2 is dated 2027-01-01 00:20 by its cio.committed_at" in told
+    assert "Version 2 is dated 2027-01-01 00:20 UTC by its cio.committed_at" in told
     assert "2 later commits" in told
     assert "since 2026-01-01 00:22" in told
     third = decided(found, 45, second)

@@ -58,7 +58,9 @@ def test_status_ends_for_no_table_and_names_times_ahead(
     assert set(status) == set(SOURCE_TABLES)
     assert len(status["subjects"]) == 1
     (told,) = status["events"]
-    assert f"dated {ahead:%Y-%m-%d %H:%M} by its cio.committed_at, with 1 later commits," in told
+    assert (
+        f"dated {ahead:%Y-%m-%d %H:%M} UTC by its cio.committed_at, with 1 later commits," in told
+    )
     assert status["people"] == []
 
 

@@ -11,6 +11,7 @@ from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
+from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
@@ -161,6 +162,6 @@ def _gap(state: ExportState, now: datetime) -> Iterator[str]:
     if gap is not None:
         yield (
             f"{state.export} was off for more than {HISTORY_LIMIT.days} days and goes on with the "
-            f"last {HISTORY_LIMIT.days}: what was processed from {gap[0]:%Y-%m-%d %H:%M} to "
-            f"{gap[1]:%Y-%m-%d %H:%M} is never sent."
+            f"last {HISTORY_LIMIT.days}: what was processed from {utc(gap[0])} to "
+            f"{utc(gap[1])} is never sent."
         )

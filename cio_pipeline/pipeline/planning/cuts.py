@@ -9,6 +9,7 @@ from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.cuts import Cut, Look, TableCut
 from cio_pipeline.model.errors import InvalidConfig, SourceError, SourceGone, SourceUnavailable
 from cio_pipeline.model.registry import ExportState
+from cio_pipeline.model.times import utc
 from cio_pipeline.pipeline.services import Services
 
 
@@ -56,7 +57,7 @@ def _new_cut(
     now = services.clock()
     if at > now:
         raise InvalidConfig(
-            f"The window that ends at {at:%Y-%m-%d %H:%M} UTC is still open.",
+            f"The window that ends at {utc(at)} is still open.",
             "Run it once it has ended; rows that are committed until then belong to it.",
         )
     looks = look_at_tables(services, at, before, now, needed)

@@ -7,6 +7,7 @@ from datetime import datetime
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import LedgerError, SourceError, VersionGone
+from cio_pipeline.model.times import utc
 from cio_pipeline.pipeline.planning.cuts import peek_cut
 from cio_pipeline.pipeline.recovery.bucket_chain import BucketChain, tables_told, times_told
 from cio_pipeline.pipeline.services import Services
@@ -36,7 +37,7 @@ def settle_cuts(services: Services, chains: Sequence[BucketChain]) -> None:
         later = cuts.after(at)
         if later is None:
             raise VersionGone(
-                f"The source no longer tells what it held at {at:%Y-%m-%d %H:%M}, the last "
+                f"The source no longer tells what it held at {utc(at)}, the last "
                 "position delivered.",
                 "Restore the tables' logs, or start the syncs over under new ids.",
             )
@@ -55,6 +56,6 @@ def _require_told(services: Services, known: Mapping[datetime, Mapping[str, Tabl
         stored = services.ledger.cuts.get(at)
         if stored is not None and any(stored.tables.get(t) != cut for t, cut in tables.items()):
             raise LedgerError(
-                f"The ledger's cut of {at:%Y-%m-%d %H:%M} is not the one that was delivered.",
+                f"The ledger's cut of {utc(at)} is not the one that was delivered.",
                 "Move the ledger away and rebuild it: `cio-pipeline ledger rebuild --syncs FILE`.",
             )
