@@ -113,7 +113,7 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - ty
                 "disabled_at": registered.disabled_at,
                 "exports": [_row(state, failing) for state in states],
                 "manifests_failing": failing.get((sync_id, CHAIN)),
-                "history": found.ledger.history.of(sync_id),
+                "history": found.ledger.registry.history(sync_id),
             }
         )
         return
@@ -130,7 +130,7 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - ty
     rows = [_cells(_row(state, failing)) for state in states]
     columns = ("export", "on", "delivered up to", "next sequence", "open plan", "failing")
     print_table("Exports", columns, rows)
-    print_history(sync_id, found.ledger.history.of(sync_id)[-LATEST:])
+    print_history(sync_id, found.ledger.registry.history(sync_id)[-LATEST:])
 
 
 def _row(state: ExportState, failing: Mapping[Pair, Failing]) -> dict[str, object]:

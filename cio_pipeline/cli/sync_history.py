@@ -12,7 +12,7 @@ def history(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 -
     """Show who did what to a sync, and when."""
     found = services()
     found.ledger.registry.get(sync_id)
-    entries = found.ledger.history.of(sync_id)
+    entries = found.ledger.registry.history(sync_id)
     if as_json:
         print_json(entries)
         return

@@ -14,8 +14,8 @@ from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.opening import lock_plans, require_state
 from cio_pipeline.ledger.positions import locked_positions, move
 from cio_pipeline.ledger.quarantine import resolve
-from cio_pipeline.ledger.registry import generations
 from cio_pipeline.ledger.schema import counters, plans
+from cio_pipeline.ledger.sync_rows import generations
 from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline.model.plans import Mode, Plan, PlanState
 from cio_pipeline.model.registry import Lease, Pair

@@ -11,7 +11,7 @@ from sqlalchemy import BindParameter, Connection, Select, bindparam, select, upd
 from cio_pipeline.ledger.bulk import chunks, insert_missing, upsert
 from cio_pipeline.ledger.columns import UtcTime
 from cio_pipeline.ledger.schema import counters, cuts
-from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.ledger.transactions import Database, reading, writing
 from cio_pipeline.model.cuts import Cut, Rest, TableCut, Waiting, completed
 from cio_pipeline.model.errors import LedgerError
 
@@ -24,49 +24,45 @@ class Cuts:
 
     database: Database
 
-    def get(self, at: datetime) -> Cut | None:
+    @reading
+    def get(self, connection: Connection, at: datetime) -> Cut | None:
         """The cut of the window that ends at `at`, if decided."""
-        return self._one(_AT, at)
+        return _first(connection, _AT, at)
 
-    def store(self, cut: Cut) -> Cut:
+    @writing
+    def store(self, connection: Connection, cut: Cut) -> Cut:
         """Keep a cut; if one is stored for its `at` already, that one wins and is returned."""
+        insert_missing(connection, cuts, [_row(cut)])
+        return _cut(*connection.execute(_AT, {"time": cut.at}).one())
 
-        def work(connection: Connection) -> Cut:
-            insert_missing(connection, cuts, [_row(cut)])
-            return _cut(*connection.execute(_AT, {"time": cut.at}).one())
-
-        return self.database.write(work)
-
-    def decide(self, cut: Cut, before: Cut | None, after: Cut | None) -> Cut | None:
+    @writing
+    def decide(
+        self, connection: Connection, cut: Cut, before: Cut | None, after: Cut | None
+    ) -> Cut | None:
         """Keep a cut that was decided between its neighbours; None if these are others by now.
 
         Of a cut that is stored already, only what was undecided changes.
         """
+        # One at a time: whoever decides another window meanwhile waits, then looks again.
+        connection.execute(_LOCK)
+        if _first(connection, _BEFORE, cut.at) != before:
+            return None
+        if _first(connection, _AFTER, cut.at) != after:
+            return None
+        stored = _first(connection, _AT, cut.at)
+        kept = cut if stored is None else completed(stored, cut)
+        upsert(connection, cuts, [_row(kept)])
+        return kept
 
-        def work(connection: Connection) -> Cut | None:
-            # One at a time: whoever decides another window meanwhile waits, then looks again.
-            connection.execute(_LOCK)
-            if _first(connection, _BEFORE, cut.at) != before:
-                return None
-            if _first(connection, _AFTER, cut.at) != after:
-                return None
-            stored = _first(connection, _AT, cut.at)
-            kept = cut if stored is None else completed(stored, cut)
-            upsert(connection, cuts, [_row(kept)])
-            return kept
-
-        return self.database.write(work)
-
-    def before(self, at: datetime) -> Cut | None:
+    @reading
+    def before(self, connection: Connection, at: datetime) -> Cut | None:
         """The latest stored cut that ends before `at`."""
-        return self._one(_BEFORE, at)
+        return _first(connection, _BEFORE, at)
 
-    def after(self, at: datetime) -> Cut | None:
+    @reading
+    def after(self, connection: Connection, at: datetime) -> Cut | None:
         """The earliest stored cut that ends after `at`."""
-        return self._one(_AFTER, at)
-
-    def _one(self, query: _Query, at: datetime) -> Cut | None:
-        return self.database.read(lambda connection: _first(connection, query, at))
+        return _first(connection, _AFTER, at)
 
 
 _LOCK = update(counters).where(counters.c.name == "cuts").values(value=counters.c.value + 1)

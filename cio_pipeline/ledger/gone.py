@@ -2,18 +2,18 @@
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from cio_pipeline.ledger.bulk import chunks, insert_missing
 from cio_pipeline.ledger.columns import microseconds
 from cio_pipeline.ledger.given import as_given, rows_given
 from cio_pipeline.ledger.schema import gone_people
-from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.ledger.transactions import Database, reading, writing
 
 _C = gone_people.c
 _OF_ALL = ""
@@ -39,8 +39,10 @@ class Gone:
 
     database: Database
 
+    @writing
     def keep(
         self,
+        connection: Connection,
         at: datetime,
         people: Mapping[int, Collection[str]],
         export: str = _OF_ALL,
@@ -55,20 +57,18 @@ class Gone:
             {"workspace_id": one, "at": at, "export": export, "part": part, "people": _packed(ids)}
             for one, ids in people.items()
         ]
+        for chunk in chunks(rows, _AT_A_TIME):
+            insert_missing(connection, gone_people, chunk)
 
-        def work(connection: Connection) -> None:
-            for chunk in chunks(rows, _AT_A_TIME):
-                insert_missing(connection, gone_people, chunk)
-
-        self.database.write(work)
-
-    def kept(self, wanted: Iterable[tuple[int, datetime]]) -> Collection[int]:
+    @reading
+    def kept(
+        self, connection: Connection, wanted: Collection[tuple[int, datetime]]
+    ) -> Collection[int]:
         """Those of the workspaces of which the gone ones among the people are remembered.
 
         `wanted` has each workspace once, with its cut.
         """
-        given = _given(wanted)
-        return set(self.database.read(lambda c: c.scalars(_KEPT, given).all()))
+        return set(connection.scalars(_KEPT, _given(wanted)))
 
     def of(
         self, wanted: Iterable[tuple[int, datetime]], export: str
@@ -79,10 +79,14 @@ class Gone:
         workspace once; it comes as often as people of it were kept, also never.
         """
         for chunk in chunks(wanted, _READ_AT_A_TIME):
-            given = {**_given(chunk), "export": export}
-            rows = self.database.read(lambda c, given=given: c.execute(_OF, given).all())
-            for workspace, people in rows:
+            for workspace, people in self._packed(chunk, export):
                 yield from ((workspace, ids) for ids in _unpacked(people))
+
+    @reading
+    def _packed(
+        self, connection: Connection, wanted: Collection[tuple[int, datetime]], export: str
+    ) -> Sequence[Row[int, bytes]]:
+        return connection.execute(_OF, {**_given(wanted), "export": export}).all()
 
 
 def _given(wanted: Iterable[tuple[int, datetime]]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 from cio_pipeline.ledger.bulk import chunks, insert_missing, name_pairs
 from cio_pipeline.ledger.given import as_given, of_pairs
 from cio_pipeline.ledger.schema import leases
-from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.ledger.transactions import Database, reading, writing
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.registry import Lease, LeaseHolder, Pair
 
@@ -32,75 +32,79 @@ class Leases:
         expires_at = now + ttl
         if not pairs:
             return Lease(owner, expires_at, {}), []
+        return self._claim(pairs, owner, now, expires_at)
 
-        def work(connection: Connection) -> tuple[Lease, Sequence[LeaseHolder]]:
-            found = locked(connection, pairs)
-            new = set(pairs) - set(found)
-            for chunk in chunks(sorted(new)):
-                insert_missing(connection, leases, [_free(pair, now) for pair in chunk])
-            rows = {**found, **locked(connection, new)}
-            held = {pair: row for pair, row in rows.items() if _is_taken(row, owner, now)}
-            granted = {pair: row.token + 1 for pair, row in rows.items() if pair not in held}
-            _give(connection, granted, {"owner": owner, "expires_at": expires_at}, grow=1)
-            return Lease(owner, expires_at, granted), [
-                LeaseHolder(*pair, row.owner, row.expires_at) for pair, row in sorted(held.items())
-            ]
+    @writing
+    def _claim(
+        self,
+        connection: Connection,
+        pairs: Collection[Pair],
+        owner: str,
+        now: datetime,
+        expires_at: datetime,
+    ) -> tuple[Lease, Sequence[LeaseHolder]]:
+        rows = locked(connection, pairs)
+        new = set(pairs) - set(rows)
+        for chunk in chunks(sorted(new)):
+            insert_missing(connection, leases, [_free(pair, now) for pair in chunk])
+        rows |= locked(connection, new)
+        held = {
+            pair: row
+            for pair, row in rows.items()
+            if row.owner not in {None, owner} and row.expires_at > now
+        }
+        granted = {pair: row.token + 1 for pair, row in rows.items() if pair not in held}
+        _give(connection, granted, {"owner": owner, "expires_at": expires_at}, grow=1)
+        return Lease(owner, expires_at, granted), [
+            LeaseHolder(*pair, row.owner, row.expires_at) for pair, row in sorted(held.items())
+        ]
 
-        return self.database.write(work)
-
-    def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> Lease:
+    @writing
+    def renew(self, connection: Connection, lease: Lease, now: datetime, ttl: timedelta) -> Lease:
         """Push the expiry of all pairs that are still held, which the lease returned has.
 
         Raises LeaseLost if none is: others that were lost do not cost a run the rest.
         """
-        expires_at = now + ttl
+        rows = locked(connection, lease.tokens)
+        lost = set(_not_held(lease, lease.tokens, rows))
+        if lost and len(lost) == len(lease.tokens):
+            raise _lost(lease, lost)
+        held = {pair: token for pair, token in lease.tokens.items() if pair not in lost}
+        _give(connection, held, {"expires_at": now + ttl})
+        return replace(lease, expires_at=now + ttl, tokens=held)
 
-        def work(connection: Connection) -> Lease:
-            rows = locked(connection, lease.tokens)
-            held = {p: t for p, t in lease.tokens.items() if _is_held(lease, p, rows.get(p))}
-            if lease.tokens and not held:
-                raise _lost(lease, lease.tokens)
-            _give(connection, held, {"expires_at": expires_at})
-            return replace(lease, expires_at=expires_at, tokens=held)
-
-        return self.database.write(work)
-
-    def lost(self, lease: Lease, pairs: Collection[Pair]) -> Mapping[Pair, LeaseLost]:
+    @reading
+    def lost(
+        self, connection: Connection, lease: Lease, pairs: Collection[Pair]
+    ) -> Mapping[Pair, LeaseLost]:
         """Those of the pairs whose fencing token is no longer this lease's, each as an error."""
-        some = {"pairs": as_given(pairs)}
-        rows = self.database.read(lambda connection: _by_pair(connection.execute(_SOME, some)))
-        return {
-            pair: _lost(lease, [pair])
-            for pair in pairs
-            if not _is_held(lease, pair, rows.get(pair))
-        }
+        rows = _by_pair(connection.execute(_SOME, {"pairs": as_given(pairs)}))
+        return {pair: _lost(lease, [pair]) for pair in _not_held(lease, pairs, rows)}
 
-    def release(self, lease: Lease) -> None:
+    @writing
+    def release(self, connection: Connection, lease: Lease) -> None:
         """Give back all pairs that are still this lease's; their tokens stay, to grow on."""
+        lost = _not_held(lease, lease.tokens, locked(connection, lease.tokens))
+        _give(connection, set(lease.tokens).difference(lost), {"owner": None})
 
-        def work(connection: Connection) -> None:
-            rows = locked(connection, lease.tokens)
-            still = [pair for pair, row in rows.items() if _is_held(lease, pair, row)]
-            _give(connection, still, {"owner": None})
-
-        self.database.write(work)
-
-    def holders(self, now: datetime) -> Sequence[LeaseHolder]:
+    @reading
+    def holders(self, connection: Connection, now: datetime) -> Sequence[LeaseHolder]:
         """Who holds which pair, by leases that have not expired."""
         query = select(leases).where(leases.c.owner.is_not(None), leases.c.expires_at > now)
-        rows = self.database.read(lambda connection: connection.execute(query).all())
         return [
-            LeaseHolder(row.sync_id, row.export, row.owner, row.expires_at) for row in sorted(rows)
+            LeaseHolder(row.sync_id, row.export, row.owner, row.expires_at)
+            for row in sorted(connection.execute(query))
         ]
 
-    def owners(self, now: datetime) -> Collection[str]:
+    @reading
+    def owners(self, connection: Connection, now: datetime) -> Collection[str]:
         """Who holds a lease that has not expired: the runs that give a sign of life."""
         query = (
             select(leases.c.owner)
             .distinct()
             .where(leases.c.owner.is_not(None), leases.c.expires_at > now)
         )
-        return self.database.read(lambda connection: connection.execute(query).scalars().all())
+        return connection.scalars(query).all()
 
 
 _SOME = select(leases).where(of_pairs(leases))
@@ -117,7 +121,9 @@ def hold(connection: Connection, lease: Lease, pairs: Collection[Pair]) -> None:
 
     Raises LeaseLost if any is not the lease's any more.
     """
-    _require(lease, pairs, locked(connection, pairs))
+    lost = _not_held(lease, pairs, locked(connection, pairs))
+    if lost:
+        raise _lost(lease, lost)
 
 
 def locked(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Row[Any]]:
@@ -133,20 +139,16 @@ def _free(pair: Pair, now: datetime) -> dict[str, Any]:
     return {"sync_id": pair[0], "export": pair[1], "owner": None, "token": 0, "expires_at": now}
 
 
-def _is_taken(row: Row[Any], owner: str, now: datetime) -> bool:
-    return row.owner not in {None, owner} and row.expires_at > now
-
-
-def _is_held(lease: Lease, pair: Pair, row: Row[Any] | None) -> bool:
-    if row is None or pair not in lease.tokens:
-        return False
-    return (row.owner, row.token) == (lease.owner, lease.tokens[pair])
-
-
-def _require(lease: Lease, pairs: Collection[Pair], rows: Mapping[Pair, Row[Any]]) -> None:
-    lost = [pair for pair in pairs if not _is_held(lease, pair, rows.get(pair))]
-    if lost:
-        raise _lost(lease, lost)
+def _not_held(
+    lease: Lease, pairs: Iterable[Pair], rows: Mapping[Pair, Row[Any]]
+) -> Collection[Pair]:
+    """Those of the pairs whose rows are not this lease's any more, in their order."""
+    held = {
+        pair
+        for pair, row in rows.items()
+        if (row.owner, row.token) == (lease.owner, lease.tokens.get(pair))
+    }
+    return [pair for pair in pairs if pair not in held]
 
 
 def _lost(lease: Lease, pairs: Collection[Pair]) -> LeaseLost:

@@ -2,15 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from cio_pipeline.ledger.attempts import Attempts
-from cio_pipeline.ledger.breaches import SourceBreaches
-from cio_pipeline.ledger.breakers import Breakers
-from cio_pipeline.ledger.changing import Changes
 from cio_pipeline.ledger.connect import describe, make_engine, parse_url
 from cio_pipeline.ledger.cuts import Cuts
 from cio_pipeline.ledger.errors import Errors
 from cio_pipeline.ledger.gone import Gone
-from cio_pipeline.ledger.history import History
 from cio_pipeline.ledger.identity import LedgerMark, mark_of
 from cio_pipeline.ledger.leases import Leases
 from cio_pipeline.ledger.manifests import Manifests
@@ -20,6 +15,7 @@ from cio_pipeline.ledger.quarantine import Quarantine
 from cio_pipeline.ledger.rebuilding import Recovery
 from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.ledger.troubles import Attempts, Breakers, SourceBreaches
 
 
 @dataclass(frozen=True)
@@ -39,8 +35,6 @@ class Ledger:
     attempts: Attempts
     breakers: Breakers
     recovery: Recovery
-    changes: Changes
-    history: History
 
     def mark(self) -> LedgerMark:
         """Which ledger this is, and how far it has come."""
@@ -79,6 +73,4 @@ def open_ledger(url: str) -> Ledger:
         attempts=Attempts(database),
         breakers=Breakers(database),
         recovery=Recovery(database),
-        changes=Changes(database),
-        history=History(database),
     )

@@ -14,8 +14,8 @@ from cio_pipeline.ledger.numbers import next_numbers
 from cio_pipeline.ledger.plan_rows import opened, plan_row
 from cio_pipeline.ledger.positions import locked_positions, unfinished_pairs
 from cio_pipeline.ledger.quarantine import read_again
-from cio_pipeline.ledger.registry import generations
 from cio_pipeline.ledger.schema import UNFINISHED, files, plans, voids
+from cio_pipeline.ledger.sync_rows import generations
 from cio_pipeline.model.errors import LedgerError, PositionMoved
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState
 from cio_pipeline.model.registry import Lease, Pair

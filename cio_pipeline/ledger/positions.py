@@ -11,9 +11,9 @@ from cio_pipeline.ledger.cuts import keep_cuts
 from cio_pipeline.ledger.errors import end_errors
 from cio_pipeline.ledger.given import as_given, of_pairs
 from cio_pipeline.ledger.leases import hold
-from cio_pipeline.ledger.registry import generations
 from cio_pipeline.ledger.schema import is_unfinished, leases, plans, positions, syncs
 from cio_pipeline.ledger.states import current_positions
+from cio_pipeline.ledger.sync_rows import generations
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline.model.registry import Lease, Pair

@@ -16,7 +16,6 @@ from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.plan_rows import file_row, opened, plan_row
 from cio_pipeline.ledger.positions import move
 from cio_pipeline.ledger.quarantine import resolve
-from cio_pipeline.ledger.registry import register
 from cio_pipeline.ledger.schema import (
     files,
     manifests,
@@ -26,6 +25,7 @@ from cio_pipeline.ledger.schema import (
     voids,
 )
 from cio_pipeline.ledger.slices_under_way import go_on, next_commit
+from cio_pipeline.ledger.sync_rows import register
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LedgerError

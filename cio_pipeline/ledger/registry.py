@@ -1,26 +1,33 @@
-"""The registry: which syncs there are, with their switches and generation."""
+"""The registry: which syncs there are, what becomes of each, and what each sends next."""
 
-import difflib
-from collections import defaultdict
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, NoReturn
 
-from sqlalchemy import BindParameter, Connection, bindparam, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
-from cio_pipeline.ledger.bulk import CHUNK, insert_missing, upsert
-from cio_pipeline.ledger.history import record
-from cio_pipeline.ledger.schema import switches, syncs
+from cio_pipeline.ledger.bulk import name_pairs
+from cio_pipeline.ledger.chain import store_manifests
+from cio_pipeline.ledger.errors import forget_errors
+from cio_pipeline.ledger.leases import hold
+from cio_pipeline.ledger.positions import unfinished_pairs
+from cio_pipeline.ledger.quarantine import forget_held
+from cio_pipeline.ledger.schema import positions, sync_history, syncs
 from cio_pipeline.ledger.states import export_states
-from cio_pipeline.ledger.transactions import Database
-from cio_pipeline.model.errors import LeaseLost, UnknownSync
-from cio_pipeline.model.history import Deed
-from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
+from cio_pipeline.ledger.sync_rows import (
+    record,
+    register,
+    registered_syncs,
+    require_known,
+    unknown,
+)
+from cio_pipeline.ledger.transactions import Database, reading, writing
+from cio_pipeline.model.errors import PositionMoved
+from cio_pipeline.model.history import Deed, Entry
+from cio_pipeline.model.manifests import Manifest
+from cio_pipeline.model.registry import ExportState, ExportSwitch, Lease, RegisteredSync
 from cio_pipeline.model.sync import Sync
-
-_MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -29,27 +36,54 @@ class Registry:
 
     database: Database
 
-    def all(self) -> Sequence[RegisteredSync]:
+    @reading
+    def all(self, connection: Connection) -> Sequence[RegisteredSync]:
         """Every sync, by id."""
-        return list(
-            self.database.read(lambda connection: registered_syncs(connection, None)).values()
-        )
+        return list(registered_syncs(connection, None).values())
 
-    def get(self, sync_id: str) -> RegisteredSync:
+    @reading
+    def get(self, connection: Connection, sync_id: str) -> RegisteredSync:
         """One sync; raises UnknownSync, naming the known ones."""
+        found = registered_syncs(connection, [sync_id])
+        return found[sync_id] if found else unknown(connection, [sync_id])
 
-        def work(connection: Connection) -> RegisteredSync:
-            found = registered_syncs(connection, [sync_id])
-            return found[sync_id] if found else _unknown(connection, [sync_id])
+    @reading
+    def history(self, connection: Connection, sync_id: str) -> Sequence[Entry]:
+        """Who did what to a sync, oldest first."""
+        c = sync_history.c
+        query = select(c.at, c.who, c.what, c.before, c.after).where(c.sync_id == sync_id)
+        return [
+            Entry(sync_id, at, who, what, json.loads(before), json.loads(after))
+            for at, who, what, before, after in connection.execute(query.order_by(c.id))
+        ]
 
-        return self.database.read(work)
+    @reading
+    def states(
+        self,
+        connection: Connection,
+        exports: Collection[str],
+        sync_ids: Collection[str] | None = None,
+    ) -> Sequence[ExportState]:
+        """The state of each (sync, export) among `exports` that the syncs carry a switch for.
 
+        Raises UnknownSync for an id that is not registered. Eight queries, however many syncs.
+        """
+        wanted = None if sync_ids is None else set(sync_ids)
+        registered = registered_syncs(connection, wanted)
+        missing = sorted((wanted or set()) - set(registered))
+        if missing:
+            unknown(connection, missing)
+        return export_states(connection, registered, exports)
+
+    @writing
     def put(
         self,
+        connection: Connection,
         sync: Sync,
         exports: Mapping[str, ExportSwitch],
         at: datetime,
         deed: Deed | None = None,
+        *,
         known: RegisteredSync | None = None,
     ) -> RegisteredSync:
         """Register a sync (created `at`, generation 1) or replace its configuration.
@@ -58,169 +92,73 @@ class Registry:
         keeps created_at and generation. The `deed` becomes a line of its history. Raises LeaseLost
         if the sync is not what is `known` any more.
         """
+        if known is not None:
+            require_known(connection, known)
+        before = registered_syncs(connection, [sync.id]).get(sync.id)
+        register(connection, sync, exports, at)
+        after = registered_syncs(connection, [sync.id])[sync.id]
+        if deed is not None:
+            record(connection, deed, before, after, at)
+        return after
 
-        def work(connection: Connection) -> RegisteredSync:
-            if known is not None:
-                require_known(connection, known)
-            before = registered_syncs(connection, [sync.id]).get(sync.id)
-            register(connection, sync, exports, at)
-            after = registered_syncs(connection, [sync.id])[sync.id]
-            if deed is not None:
-                record(connection, deed, before, after, at)
-            return after
+    @writing
+    def change(
+        self,
+        connection: Connection,
+        lease: Lease,
+        known: RegisteredSync,
+        to: RegisteredSync,
+        deed: Deed,
+        *,
+        at: datetime,
+        forgotten: Collection[str] = (),
+        manifest: tuple[Manifest, bytes] | None = None,
+    ) -> None:
+        """Make a sync as a whole what it is `to` be, with a line of its history (D7).
 
-        return self.database.write(work)
-
-    def states(
-        self, exports: Collection[str], sync_ids: Collection[str] | None = None
-    ) -> Sequence[ExportState]:
-        """The state of each (sync, export) among `exports` that the syncs carry a switch for.
-
-        Raises UnknownSync for an id that is not registered. Eight queries, however many syncs.
+        The lease holds all its pairs. `forgotten` exports lose their position, so they begin with
+        all history again; `manifest` is stored with it, to begin a chain anew. Raises LeaseLost,
+        also if the sync is not what is `known` any more; PositionMoved if a plan is unfinished.
         """
-        wanted = None if sync_ids is None else set(sync_ids)
+        hold(connection, lease, lease.tokens)
+        require_known(connection, known)
+        _require_finished(connection, known, to, forgotten)
+        register(connection, to.sync, to.switches, to.created_at)
+        connection.execute(
+            update(syncs)
+            .where(syncs.c.id == to.sync.id)
+            .values(
+                generation=to.generation,
+                created_at=to.created_at,
+                disabled_at=to.disabled_at,
+                first_manifest=to.first_manifest,
+            )
+        )
+        _forget(connection, to, forgotten)
+        anew = known.switches if known.generation != to.generation else forgotten
+        forget_errors(connection, to.sync.id, anew)
+        forget_held(connection, to.sync.id, anew)
+        if manifest is not None:
+            store_manifests(connection, [manifest])
+        record(connection, deed, known, to, at)
 
-        def work(connection: Connection) -> Sequence[ExportState]:
-            registered = registered_syncs(connection, wanted)
-            missing = sorted((wanted or set()) - set(registered))
-            if missing:
-                _unknown(connection, missing)
-            return export_states(connection, registered, exports)
 
-        return self.database.read(work)
-
-
-def register(
-    connection: Connection, sync: Sync, exports: Mapping[str, ExportSwitch], at: datetime
+def _require_finished(
+    connection: Connection, known: RegisteredSync, to: RegisteredSync, forgotten: Collection[str]
 ) -> None:
-    """Insert or reconfigure a sync; see Registry.put."""
-    row: dict[str, Any] = {
-        "config": sync.model_dump_json(),
-        "workspace_id": sync.workspace_id,
-        "feed": sync.feed.value,
-    }
-    new = {"id": sync.id, "generation": 1, "created_at": at}
-    insert_missing(connection, syncs, [{**new, **row}])
-    connection.execute(update(syncs).where(syncs.c.id == sync.id).values(**row))
-    upsert(connection, switches, [_switch_row(sync.id, *item) for item in exports.items()])
+    anew = known.generation != to.generation or known.first_manifest != to.first_manifest
+    exports = known.switches if anew else forgotten
+    busy = unfinished_pairs(connection, [(to.sync.id, export) for export in exports])
+    if busy:
+        raise PositionMoved(f"A plan is unfinished for {name_pairs(busy)}.", "Do it again.")
 
 
-def require_known(connection: Connection, known: RegisteredSync) -> None:
-    """Raise LeaseLost if a sync was changed meanwhile: what was made of it would undo that.
-
-    Nobody else changes it until this transaction ends.
-    """
-    sync_id = known.sync.id
-    # Every change of a sync comes by here: whoever waited reads what the other has made of it.
-    connection.execute(select(syncs.c.id).where(syncs.c.id == sync_id).with_for_update())
-    if registered_syncs(connection, [sync_id]).get(sync_id) != known:
-        raise LeaseLost(
-            f"Sync '{sync_id}' was changed by somebody else just now.", "Look, then do it again."
+def _forget(connection: Connection, to: RegisteredSync, exports: Collection[str]) -> None:
+    """Drop positions, so that these exports begin with all history again."""
+    connection.execute(
+        delete(positions).where(
+            positions.c.sync_id == to.sync.id,
+            positions.c.generation == to.generation,
+            positions.c.export.in_(sorted(exports)),
         )
-
-
-def generations(connection: Connection, sync_ids: Collection[str]) -> dict[str, int]:
-    """The current generation of some syncs; raises UnknownSync."""
-    some = {"sync_ids": list(sync_ids)} if len(sync_ids) <= CHUNK else None
-    query = _GENERATIONS if some is None else _GENERATIONS_OF
-    found = {row.id: row.generation for row in connection.execute(query, some)}
-    missing = sorted(set(sync_ids) - set(found))
-    return _unknown(connection, missing) if missing else found
-
-
-def registered_syncs(
-    connection: Connection, sync_ids: Collection[str] | None
-) -> dict[str, RegisteredSync]:
-    """Syncs by id, in order of id; all for None. Unknown ids are left out."""
-    few = None if sync_ids is None or len(sync_ids) > CHUNK else list(sync_ids)
-    some = None if few is None else {"sync_ids": few}
-    of_sync = _switches(connection, some)
-    rows = connection.execute(_SYNCS if some is None else _SYNCS_OF, some).all()
-    return {
-        row.id: RegisteredSync(
-            _parse(row.config),
-            row.generation,
-            row.created_at,
-            of_sync.get(row.id, {}),
-            row.disabled_at,
-            row.first_manifest,
-        )
-        for row in sorted(rows, key=lambda row: row.id)
-        if sync_ids is None or row.id in sync_ids
-    }
-
-
-def _switches(
-    connection: Connection, some: Mapping[str, list[str]] | None
-) -> dict[str, dict[str, ExportSwitch]]:
-    on, others = (_PLAIN, _OTHERS) if some is None else (_PLAIN_OF, _OTHERS_OF)
-    found: dict[str, dict[str, ExportSwitch]] = defaultdict(dict)
-    for sync_id, exports in connection.execute(on, some):
-        found[sync_id] = dict(_all_on(exports))
-    for sync_id, export, *how in connection.execute(others, some):
-        found[sync_id][export] = ExportSwitch(*how)
-    return found
-
-
-_IS_PLAIN = switches.c.enabled & switches.c.paused_at.is_(None) & switches.c.resumed_at.is_(None)
-# Nearly all are on and were never paused: those of a sync come as one row, since a thousand
-# syncs have fifteen each.
-_PLAIN = (
-    select(switches.c.sync_id, func.aggregate_strings(switches.c.export, ","))
-    .where(_IS_PLAIN)
-    .group_by(switches.c.sync_id)
-)
-_OTHERS = select(
-    switches.c.sync_id,
-    switches.c.export,
-    switches.c.enabled,
-    switches.c.paused_at,
-    switches.c.resumed_at,
-).where(~_IS_PLAIN)
-_SYNCS = select(syncs)
-_GENERATIONS = select(syncs.c.id, syncs.c.generation)
-
-# The same of some syncs.
-_IDS: BindParameter[str] = bindparam("sync_ids", expanding=True)
-_PLAIN_OF = _PLAIN.where(switches.c.sync_id.in_(_IDS))
-_OTHERS_OF = _OTHERS.where(switches.c.sync_id.in_(_IDS))
-_SYNCS_OF = _SYNCS.where(syncs.c.id.in_(_IDS))
-_GENERATIONS_OF = _GENERATIONS.where(syncs.c.id.in_(_IDS))
-
-
-@lru_cache(maxsize=64)
-def _all_on(exports: str) -> Mapping[str, ExportSwitch]:
-    return dict.fromkeys(sorted(exports.split(",")), ExportSwitch(enabled=True))
-
-
-@lru_cache(maxsize=4096)
-def _parse(config: str) -> Sync:
-    # Cached, since every run and every look of the sensor reads the same few texts.
-    return Sync.model_validate_json(config)
-
-
-def _switch_row(sync_id: str, export: str, switch: ExportSwitch) -> dict[str, Any]:
-    return {
-        "sync_id": sync_id,
-        "export": export,
-        "enabled": switch.enabled,
-        "paused_at": switch.paused_at,
-        "resumed_at": switch.resumed_at,
-    }
-
-
-def _unknown(connection: Connection, missing: Sequence[str]) -> NoReturn:
-    known = sorted(connection.scalars(select(syncs.c.id)))
-    wrong = missing[0]
-    close = difflib.get_close_matches(wrong, known, n=1)
-    guess = f" Did you mean '{close[0]}'?" if close else ""
-    if not known:
-        raise UnknownSync(
-            f"No sync '{wrong}': none is registered.",
-            "Register some with `cio-pipeline sync apply FILE`.",
-        )
-    more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
-    raise UnknownSync(
-        f"No sync '{wrong}' is registered.{guess}",
-        f"Known: {', '.join(known[:_MOST_NAMED])}{more}.",
     )

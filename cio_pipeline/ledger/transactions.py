@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -16,9 +16,10 @@ TRIES = 4
 _PAUSE_SECONDS = 0.05
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
+_Part = TypeVar("_Part", bound="_OfLedger")
 
 
-@dataclass(frozen=True)
 class Database:
     """The ledger's database. `name` is what messages call it, without secrets.
 
@@ -27,30 +28,26 @@ class Database:
     LedgerBusy, LedgerError (RowConflict if a constraint is broken) or DiskFull.
     """
 
-    engine: Engine = field(repr=False)
-    name: str
-
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether this is SQLite; PostgreSQL otherwise."""
-        return self.engine.dialect.name == "sqlite"
+    def __init__(self, engine: Engine, name: str) -> None:
+        self.engine = engine
+        self.name = name
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._reader = engine
+        if not self.is_sqlite:
+            self._reader = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        # On SQLite it has the only write lock from the start: a lock asked for later, after a
+        # read, could not be waited for.
+        self._writer = engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
 
     def read(self, work: Callable[[Connection], _T]) -> _T:
         """The result of reading everything at one moment."""
-        if self.is_sqlite:
-            return self._run(self.engine, work)
-        one_moment = self.engine.execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
-        )
-        return self._run(one_moment, work)
+        return self._run(self._reader, work)
 
     def write(self, work: Callable[[Connection], _T]) -> _T:
-        """The result of a transaction that is committed if `work` returns.
-
-        On SQLite it has the only write lock from the start: a lock asked for later, after a
-        read, could not be waited for.
-        """
-        return self._run(self.engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"}), work)
+        """The result of a transaction that is committed if `work` returns."""
+        return self._run(self._writer, work)
 
     def _run(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
         for attempt in range(TRIES):
@@ -64,3 +61,36 @@ class Database:
                     raise translated(error, self.name) from error
             time.sleep(_PAUSE_SECONDS * 2**attempt)
         raise ledger_busy(self.name)
+
+
+class _OfLedger(Protocol):
+    """A part of the ledger."""
+
+    @property
+    def database(self) -> Database:
+        """Where it is kept."""
+        ...
+
+
+def reading(
+    verb: Callable[Concatenate[_Part, Connection, _P], _T],
+) -> Callable[Concatenate[_Part, _P], _T]:
+    """A verb of a part, run as `Database.read` runs its work: callers give no connection."""
+
+    @wraps(verb)
+    def read(part: _Part, *given: _P.args, **named: _P.kwargs) -> _T:
+        return part.database.read(lambda connection: verb(part, connection, *given, **named))
+
+    return read
+
+
+def writing(
+    verb: Callable[Concatenate[_Part, Connection, _P], _T],
+) -> Callable[Concatenate[_Part, _P], _T]:
+    """A verb of a part, run as `Database.write` runs its work: callers give no connection."""
+
+    @wraps(verb)
+    def write(part: _Part, *given: _P.args, **named: _P.kwargs) -> _T:
+        return part.database.write(lambda connection: verb(part, connection, *given, **named))
+
+    return write

@@ -38,7 +38,7 @@ def test_d7_each_verb_is_a_job_with_a_line_in_the_history(world: World) -> None:
     launch(world, "enable")
     result = launch(world, "recreate", sure=True)
 
-    entries = world.ledger.history.of("a")
+    entries = world.ledger.registry.history("a")
     done = [entry.what.split()[0] for entry in entries if entry.who.startswith("Dagster run ")]
     assert done == ["pause", "resume", "upgrade", "disable", "purge", "enable", "recreate"]
     assert set(done) == {verb.name for verb in VERBS}

@@ -48,7 +48,7 @@ def begin_anew(ledger: Ledger, lease: Lease, plan: Plan) -> None:
     commit(ledger, lease, plan)
     known = ledger.registry.get("acme")
     to = replace(known, generation=known.generation + 1)
-    ledger.changes.change(lease, known, to, Deed("me", "again"), at(2))
+    ledger.registry.change(lease, known, to, Deed("me", "again"), at=at(2))
 
 
 @pytest.mark.parametrize(("end", "left"), [(commit, 5), (abandon, 0), (begin_anew, 0)])

@@ -169,7 +169,7 @@ def test_of_changes_of_a_sync_at_once_each_is_made_on_what_it_read(ledger: Ledge
                 exports[number]: ExportSwitch(enabled=False, paused_at=T0),
             }
             try:
-                ledger.registry.put(known.sync, switches, T0, Deed("me", "pause"), known)
+                ledger.registry.put(known.sync, switches, T0, Deed("me", "pause"), known=known)
             except LeaseLost:
                 known = ledger.registry.get("a")
             else:

@@ -119,7 +119,7 @@ class _Applying:
                 deed=self.deed,
             )
         elif changes or known.sync != sync:
-            registry.put(sync, switches, self.now, self.deed, known)
+            registry.put(sync, switches, self.now, self.deed, known=known)
         return Applied(sync.id, "changed" if changes else "unchanged", changes, tuple(notes))
 
 

@@ -35,7 +35,7 @@ def disable(services: Services, order: Order) -> Report:
         if changed:
             to = replace(known, disabled_at=order.at)
             deed = Deed(order.who, "disable")
-            services.ledger.changes.change(held.lease, known, to, deed, order.at)
+            services.ledger.registry.change(held.lease, known, to, deed, at=order.at)
         given_up = give_up_plans(services, held, known)
         now = services.ledger.registry.get(order.sync_id)
         written = continue_chains(services, held, window_at(services.clock()), [now])
@@ -65,7 +65,7 @@ def enable(services: Services, order: Order) -> Report:
         if purged or (found is not None and not found.files):
             to, manifest = begun_anew(services, known, to, order.at)
         deed = Deed(order.who, "enable")
-        services.ledger.changes.change(held.lease, known, to, deed, order.at, manifest=manifest)
+        services.ledger.registry.change(held.lease, known, to, deed, at=order.at, manifest=manifest)
         close_breaker(services.ledger, order.sync_id)
         written = continue_chains(services, held, window_at(services.clock()), [to])
     notes += [*told(given_up), *(one.told for one in written if one.error)]

@@ -47,7 +47,7 @@ def purge(services: Services, order: Order) -> Report:
         # What was listed so far is not here any more: nothing of it is put back or put late.
         to = replace(known, first_manifest=last[0] + 1 if last else 1)
         deed = Deed(order.who, f"purge {len(found.keys)} objects")
-        services.ledger.changes.change(held.lease, known, to, deed, order.at)
+        services.ledger.registry.change(held.lease, known, to, deed, at=order.at)
     return _removed(order, "purge", found, (*told(given_up), *_left(found)))
 
 
@@ -68,7 +68,7 @@ def recreate(services: Services, order: Order) -> Report:
         list_rest(services, held, known)
         to, manifest = begun_anew(services, known, _as_in_the_file(known, order), order.at)
         deed = Deed(order.who, "recreate")
-        services.ledger.changes.change(held.lease, known, to, deed, order.at, manifest=manifest)
+        services.ledger.registry.change(held.lease, known, to, deed, at=order.at, manifest=manifest)
         close_breaker(services.ledger, order.sync_id)
         written = continue_chains(services, held, window_at(services.clock()), [to])
     notes = [*told(given_up), *_left(found), *(w.told for w in written if w.error)]

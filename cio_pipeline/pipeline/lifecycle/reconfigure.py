@@ -59,7 +59,7 @@ def redirect(
 def _put(
     services: Services, known: RegisteredSync, to: RegisteredSync, *, at: datetime, deed: Deed
 ) -> None:
-    services.ledger.registry.put(to.sync, to.switches, at, deed, known)
+    services.ledger.registry.put(to.sync, to.switches, at, deed, known=known)
     close_breaker(services.ledger, to.sync.id)
 
 
@@ -113,7 +113,7 @@ def _move(
     ended = continue_chains(services, held, window, [known])
     list_rest(services, held, known)
     to, manifest = begun_anew(services, known, to, at)
-    services.ledger.changes.change(held.lease, known, to, deed, at, manifest=manifest)
+    services.ledger.registry.change(held.lease, known, to, deed, at=at, manifest=manifest)
     close_breaker(services.ledger, to.sync.id)
     begun = continue_chains(services, held, window, [to])
     notes = [*told(given_up), *(one.told for one in (*ended, *begun) if one.error)]

@@ -85,7 +85,7 @@ def switch_exports(
     changed = turned(known.switches, switches)
     verb = "resume" if on else "pause"
     if changed:
-        registry.put(known.sync, switches, now, Deed(who, verb), known)
+        registry.put(known.sync, switches, now, Deed(who, verb), known=known)
     if known.disabled_at is not None:
         notes += (
             f"The sync is disabled: nothing is sent until `cio-pipeline sync enable {sync_id}`.",

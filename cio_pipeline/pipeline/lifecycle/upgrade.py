@@ -51,7 +51,7 @@ def upgrade(services: Services, order: Order) -> Report:
         verb = " ".join(["upgrade", *(f"--resend {name}" for name in sorted(again))])
         to = replace(known, sync=sync, switches=switches)
         deed = Deed(order.who, verb)
-        services.ledger.changes.change(held.lease, known, to, deed, order.at, forgotten=again)
+        services.ledger.registry.change(held.lease, known, to, deed, at=order.at, forgotten=again)
     changed = (f"version {known.sync.version} to {NEWEST}", *turned(known.switches, switches))
     changed += tuple(f"{name} is sent again" for name in sorted(again))
     notes += told_of_upgrade(known.sync, sync, again)
