@@ -15,11 +15,13 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from cio_pipeline import __version__
+from cio_pipeline.cli.examples import told
 from cio_pipeline.cli.held import EVERY, HELD
 from cio_pipeline.cli.output import console
 from cio_pipeline.model.errors import CioError, LeaseHeld
 
 VERBS = {
+    "status": "Show what is wrong and what runs now; exit code 1 if something is wrong.",
     "source": "Create the source tables, load files into them, look at them.",
     "sync": "Register syncs, look at them, and all that happens in the life of one.",
     "quarantine": "Rows that break the contract: list them, send them once mended.",
@@ -67,7 +69,14 @@ def loaded(verb: str) -> TyperGroup | TyperCommand:
         alone.command(verb)(getattr(module, verb))
         found = get_command(alone)
     found.name = verb
+    _with_examples(found, verb)
     return found
+
+
+def _with_examples(found: Any, verb: str) -> None:
+    found.epilog = told(verb)
+    for name, one in getattr(found, "commands", {}).items():
+        _with_examples(one, f"{verb} {name}")
 
 
 app = typer.Typer(

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -50,6 +51,16 @@ _PAIRS = union(
     select(quarantine.c.sync_id, quarantine.c.export).where(_IS_OPEN),
     select(bulk.c.sync_id, bulk.c.export),
 )
+_COUNTED = (
+    select(
+        quarantine.c.sync_id,
+        quarantine.c.export,
+        func.sum(quarantine.c.count),
+        func.max(quarantine.c.window_end),
+    )
+    .where(_IS_OPEN)
+    .group_by(quarantine.c.sync_id, quarantine.c.export)
+)
 _NUMBERS = (
     select(quarantine.c.sync_id, quarantine.c.export, func.count())
     .where(of_pairs(quarantine), _IS_OPEN)
@@ -79,6 +90,16 @@ class Quarantine:
     def bulk(self, sync_ids: Collection[str] | None = None) -> Sequence[QuarantineBulk]:
         """What is kept in bulk, by sync, export and reason: numbers and samples."""
         return self.database.read(lambda c: quarantine_bulk.told(c, sync_ids))
+
+    def numbers(self) -> Mapping[Pair, tuple[int, datetime]]:
+        """How many rows are held back of each (sync, export), and the end of the latest window."""
+        rows = self.database.read(lambda connection: connection.execute(_COUNTED).all())
+        found = {(row[0], row[1]): (int(row[2]), row[3]) for row in rows}
+        for one in self.bulk():
+            pair = one.sync_id, one.export
+            count, last = found.get(pair, (0, one.window_end))
+            found[pair] = count + one.count, max(last, one.window_end)
+        return found
 
     def pairs(self, sync_ids: Collection[str] | None = None) -> list[Pair]:
         """The (sync, export) that have rows in quarantine, sorted."""

@@ -1,11 +1,13 @@
 """What people read: data as it is, one name per window, words in place of a library's writing."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
 
 from cio_pipeline.cli import output
+from cio_pipeline.cli import progress as progress_lines
 from cio_pipeline.cli.app import app
 from cio_pipeline.cli.output import CONSOLE, print_table
 from cio_pipeline.cli.progress import progress
@@ -117,3 +119,20 @@ def test_kinds_are_words_and_what_sends_nothing_is_one_line(served: World) -> No
     assert "notdue" not in everything
     assert "chngs" not in everything
     assert "2026-03-01 12:00:00 UTC" in everything
+
+
+def test_a_log_is_never_silent_for_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress_lines, "EVERY", 0.05)
+    with progress() as bar:
+        bar("Windows", 0, 2)
+        time.sleep(0.3)
+        bar("Windows", 2, 2)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Windows: 0 of 2, 0 s"
+    assert len(lines) > 3
+    assert lines[-1] == "Windows: 2 of 2, 0 s"
+    with progress(enabled=False) as bar:
+        bar("Windows", 0, 2)
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,63 @@
+"""What each verb is called like: shown at the end of its `--help` and in docs/cli.md."""
+
+EXAMPLES = {
+    "status": ("status", "status --json"),
+    "source": ("source status",),
+    "source init": ("source init",),
+    "source load": (
+        "source load people people.csv",
+        "source load calls calls.ndjson --workspace 1",
+        "source load events old.parquet --at 2026-11-22T05:00 --quarantine-bad",
+    ),
+    "source pull": (
+        "source pull calls --endpoint https://calls.example/v1 --token env:TOKEN --workspace 1",
+    ),
+    "source status": ("source status",),
+    "sync": ("sync list",),
+    "sync apply": ("sync apply syncs.yaml", "sync apply syncs.yaml --at 2026-11-22T05:00"),
+    "sync history": ("sync history acme-v5",),
+    "sync key-preview": (
+        "sync key-preview acme-messages --message messages.ndjson",
+        "sync key-preview --template metadata.objectName --message message.json",
+    ),
+    "sync list": ("sync list",),
+    "sync show": ("sync show acme-v5",),
+    "sync pause": ("sync pause acme-v5", "sync pause acme-v5 --export people --export events"),
+    "sync resume": ("sync resume acme-v5", "sync resume acme-v5 --export people"),
+    "sync disable": ("sync disable acme-v5",),
+    "sync enable": ("sync enable acme-v5",),
+    "sync upgrade": ("sync upgrade beta-v4", "sync upgrade beta-v4 --resend people"),
+    "sync purge": ("sync purge acme-v5", "sync purge acme-v5 --yes"),
+    "sync recreate": ("sync recreate acme-v5", "sync recreate acme-v5 --yes"),
+    "sync validate": ("sync validate", "sync validate acme-v5 beta-v4"),
+    "sync policy": ("sync policy acme-v5",),
+    "quarantine": ("quarantine list",),
+    "quarantine list": ("quarantine list", "quarantine list --sync acme-v5 --all"),
+    "quarantine retry": ("quarantine retry", "quarantine retry --sync acme-v5"),
+    "ledger": ("ledger check",),
+    "ledger check": ("ledger check",),
+    "ledger backup": ("ledger backup backups/ledger-2026-11-28.db",),
+    "ledger rebuild": ("ledger rebuild --syncs syncs.yaml",),
+    "ledger catch-up": ("ledger catch-up", "ledger catch-up --sync acme-v5"),
+    "plan": (
+        "plan",
+        "plan --window 2026-11-22T05:00 --sync acme-v5 --all",
+        "plan --feed calls --no-count",
+    ),
+    "plan abandon": ("plan abandon acme-v5 people",),
+    "export": (
+        "export --window 2026-11-22T05:00",
+        "export --window 2026-11-22T05:00 --until 2026-11-22T08:45 --sync acme-v5",
+        "export --restore",
+    ),
+    "verify": ("verify", "verify acme-v5 --quick", "verify --path /mnt/acme-v5"),
+    "demo": ("demo", "demo --size tiny --fresh", "demo --advance"),
+    "version": ("version",),
+}
+"""By the verb's words, calls without the program's name."""
+
+
+def told(verb: str) -> str:
+    """The examples of a verb as the last lines of its help."""
+    lines = (f"    cio-pipeline {one}" for one in EXAMPLES[verb])
+    return "\n\n".join(["Examples:", *lines])

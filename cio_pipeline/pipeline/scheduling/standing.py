@@ -1,0 +1,164 @@
+"""How everything stands now: what is wrong, and what runs (`cio-pipeline status`).
+
+Only the ledger is asked: an answer takes no time, and comes while source and buckets are down.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.model.breakers import Breaker, BreakerState
+from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.manifests import CHAIN
+from cio_pipeline.model.registry import ExportState, LeaseHolder, Pair
+from cio_pipeline.model.times import utc
+from cio_pipeline.model.windows import last_closed_window
+from cio_pipeline.pipeline.planning.begin import delivered_until
+from cio_pipeline.pipeline.services import Services
+
+GRACE = timedelta(minutes=15)
+"""So long after its end a window may be under way before a sync is late."""
+
+RECENT = timedelta(days=1)
+"""What the source broke before then is known by now, and no news."""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """One thing that is wrong: of which sync and exports (or source tables), since when, and why.
+
+    `sync_id` is None if it concerns no single one.
+    """
+
+    kind: str
+    sync_id: str | None
+    of: tuple[str, ...]
+    since: datetime | None
+    why: str
+    next_step: str
+
+
+@dataclass(frozen=True)
+class Running:
+    """What one run works on now, and until when it holds that unless it goes on."""
+
+    owner: str
+    syncs: tuple[str, ...]
+    exports: tuple[str, ...]
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All that is wrong, all that runs, how many syncs are served, and rows in quarantine."""
+
+    syncs: int
+    wrong: tuple[Wrong, ...]
+    running: tuple[Running, ...]
+    quarantined: int
+
+
+def standing(services: Services) -> Standing:
+    """How the syncs and the source stand, by the ledger."""
+    ledger, now = services.ledger, services.clock()
+    states = [one for one in ledger.registry.states(list(ALL_EXPORTS)) if one.on]
+    breakers, failing = ledger.breakers.all(), ledger.errors.all()
+    holders = ledger.leases.holders(now)
+    held_back = ledger.quarantine.numbers()
+    known = {state.sync.id for state in states}
+    wrong = [
+        *_broken(breakers, known, now),
+        *_failing(failing, known),
+        *_late([one for one in states if not _told(one, breakers, failing)], holders, now),
+        *_quarantined(held_back, now),
+        *_source(services, now),
+    ]
+    rows = sum(count for count, _ in held_back.values())
+    return Standing(len(known), tuple(wrong), tuple(_running(holders)), rows)
+
+
+def _told(
+    state: ExportState, breakers: Mapping[str, Breaker], failing: Mapping[Pair, Failing]
+) -> bool:
+    return state.sync.id in breakers or (state.sync.id, state.export) in failing
+
+
+def _broken(breakers: Mapping[str, Breaker], known: set[str], now: datetime) -> Iterator[Wrong]:
+    for sync_id, one in sorted(breakers.items()):
+        if sync_id in known and one.state is not BreakerState.SLOW:
+            why = f"{one.describe(now)}: {one.message}"
+            resume = f"Mend that, then `cio-pipeline sync resume {sync_id}`."
+            yield Wrong("breaker", sync_id, (), one.since, why, resume)
+
+
+def _failing(failing: Mapping[Pair, Failing], known: set[str]) -> Iterator[Wrong]:
+    """Each error once for a sync, with the exports that have it."""
+    groups: defaultdict[tuple[str, datetime, str], list[str]] = defaultdict(list)
+    for (sync_id, export), one in sorted(failing.items()):
+        if sync_id in known:
+            name = "manifests" if export == CHAIN else export
+            groups[sync_id, one.since, one.message].append(name)
+    for (sync_id, since, message), exports in groups.items():
+        told = f"`cio-pipeline sync show {sync_id}` tells more."
+        yield Wrong("failing", sync_id, tuple(exports), since, message, told)
+
+
+def _late(
+    states: Sequence[ExportState], holders: Sequence[LeaseHolder], now: datetime
+) -> Iterator[Wrong]:
+    held = {(one.sync_id, one.export) for one in holders}
+    groups: defaultdict[tuple[str, datetime | None, datetime], list[str]] = defaultdict(list)
+    for state in states:
+        due = last_closed_window(now - GRACE, state.sync.cadence, state.sync.feed).end
+        until = delivered_until(state)
+        resumed = state.switch.resumed_at or state.registered.created_at
+        first_is_under_way = until is None and (state.sync.id, state.export) in held
+        begins = max(resumed, state.registered.created_at)
+        if due > begins and not first_is_under_way and (until is None or until < due):
+            groups[state.sync.id, until, due].append(state.export)
+    for (sync_id, until, due), exports in groups.items():
+        so_far = "nothing was delivered" if until is None else "delivered until then"
+        yield Wrong(
+            "late",
+            sync_id,
+            tuple(exports),
+            until,
+            f"{so_far}, due up to {utc(due)}",
+            "See that Dagster's daemon and the feed's sensor run.",
+        )
+
+
+def _quarantined(numbers: Mapping[Pair, tuple[int, datetime]], now: datetime) -> Iterator[Wrong]:
+    for (sync_id, export), (rows, last) in sorted(numbers.items()):
+        if last >= now - RECENT:
+            what = f"{rows:,} rows break the contract and are held back"
+            told = f"`cio-pipeline quarantine list --sync {sync_id}` tells which and why."
+            yield Wrong("quarantine", sync_id, (export,), last, what, told)
+
+
+def _source(services: Services, now: datetime) -> Iterator[Wrong]:
+    """What the last cut could not read or left waiting, and what broke its contract lately."""
+    told = "`cio-pipeline source status` tells more."
+    cut = services.ledger.cuts.before(now)
+    for table in sorted(cut.undecided) if cut else ():
+        yield Wrong("source", None, (table,), None, "could not be read at the last cut", told)
+    for table in sorted(cut.rest) if cut else ():
+        waiting = cut.waiting(table) if cut else None
+        if waiting is not None:
+            yield Wrong("source", None, (table,), waiting.since, str(waiting), told)
+    for one in services.ledger.breaches.all():
+        if one.last_at >= now - RECENT:
+            yield Wrong("source", None, (one.last.table,), one.first_at, str(one), told)
+
+
+def _running(holders: Sequence[LeaseHolder]) -> Iterator[Running]:
+    for owner in sorted({one.owner for one in holders}):
+        its = [one for one in holders if one.owner == owner]
+        yield Running(
+            owner,
+            tuple(sorted({one.sync_id for one in its})),
+            tuple(sorted({"manifests" if one.export == CHAIN else one.export for one in its})),
+            max(one.expires_at for one in its),
+        )
