@@ -11,7 +11,6 @@ from cio_pipeline.defs.io_manager import ExportIOManager
 from cio_pipeline.defs.jobs import JOBS
 from cio_pipeline.defs.lifecycle import LIFE_JOBS
 from cio_pipeline.defs.manifest import MANIFESTS
-from cio_pipeline.defs.messages import messages
 from cio_pipeline.defs.resources import PipelineResource, ScopeResource
 from cio_pipeline.defs.sensors import SENSORS
 from cio_pipeline.defs.source_tables import SOURCE_SPECS
@@ -21,10 +20,10 @@ def build_defs(pipeline: PipelineResource) -> dg.Definitions:
     """All definitions on some adapters: those of the environment, or a test's."""
     opened = dg.ResourceDefinition.hardcoded_resource(pipeline)
     return dg.Definitions(
-        assets=[*SOURCE_SPECS, *EXPORT_ASSETS, calls, messages, *MANIFESTS],
+        assets=[*SOURCE_SPECS, *EXPORT_ASSETS, calls, *MANIFESTS],
         asset_checks=DELIVERY_CHECKS,
         jobs=[*LIFE_JOBS, *JOBS.values()],
-        sensors=SENSORS,
+        sensors=[*SENSORS.values()],
         resources={
             "pipeline": opened,
             "scope": ScopeResource(),

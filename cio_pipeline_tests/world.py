@@ -31,7 +31,7 @@ from cio_pipeline.pipeline.lifecycle.apply import apply_syncs
 from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.verification.verify import VerifyReport, verify
+from cio_pipeline.pipeline.verify import VerifyReport, verify
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline.sources.tables import commit, create_tables
 from cio_pipeline_tests.changesets.rows import snapshot

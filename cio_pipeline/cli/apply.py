@@ -17,7 +17,7 @@ from cio_pipeline.pipeline.recovery.behind import stop_those_behind
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.syncs.known_workspaces import unknown_workspaces
 from cio_pipeline.pipeline.syncs.sync_file import (
-    check_key_template,
+    check_sync,
     read_sync_file,
     told_of_archive,
 )
@@ -58,7 +58,7 @@ def apply(
         for text in stop_those_behind(found, [sync for sync in syncs if sync.id in created]):
             typer.echo(text, err=True)
     for sync in syncs:
-        for warning in (*check_key_template(sync), *told_of_archive(sync)):
+        for warning in (*check_sync(sync), *told_of_archive(sync)):
             typer.echo(f"{sync.id}: {warning}.", err=True)
     if as_json:
         print_json(applied)

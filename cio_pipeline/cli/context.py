@@ -9,15 +9,10 @@ from datetime import datetime
 from uuid import uuid4
 
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.times import utc
-from cio_pipeline.model.windows import (
-    Feed,
-    Window,
-    last_closed_window,
-    parse_time,
-    window_holding,
-)
+from cio_pipeline.model.windows import Window, last_closed_window, parse_time, window_holding
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import settings
 from cio_pipeline.wiring import Opened, now, open_services

@@ -24,17 +24,11 @@ from cio_pipeline.demo.state import read_state
 from cio_pipeline.demo.write import write_commit, write_history
 from cio_pipeline.destinations.overlap import location
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.model.windows import (
-    Cadence,
-    Feed,
-    Window,
-    closed_windows,
-    data_out_window,
-    last_closed_window,
-)
+from cio_pipeline.model.feeds import Cadence, Feed
+from cio_pipeline.model.windows import Window, closed_windows, data_out_window, last_closed_window
 from cio_pipeline.pipeline.lifecycle.apply import apply_syncs
 from cio_pipeline.pipeline.syncs.sync_file import read_sync_file
-from cio_pipeline.pipeline.verification.verify import verify
+from cio_pipeline.pipeline.verify import verify
 from cio_pipeline.settings import Settings, settings
 from cio_pipeline.wiring import now
 
@@ -180,11 +174,11 @@ def _export(chosen: list[Window]) -> None:
     """Run the windows, and those that the other feeds have meanwhile, if a sync is of theirs."""
     done = _run(chosen, Feed.DATA_OUT)
     (show_side_by_side if len(done) <= SIDE_BY_SIDE else show)(done)
-    for feed in sorted({one.sync.feed for one in services().ledger.registry.all()}):
-        if feed is not Feed.DATA_OUT:
-            others = _run(closed_windows(chosen[0].start, chosen[-1].end, feed), feed)
-            show(others)
-            done += others
+    feeds = {one.sync.feed for one in services().ledger.registry.all()}
+    for feed in sorted(feeds - {Feed.DATA_OUT}):
+        others = _run(closed_windows(chosen[0].start, chosen[-1].end, feed), feed)
+        show(others)
+        done += others
     if not all(run.success for run in done):
         raise typer.Exit(1)
 

@@ -16,9 +16,10 @@ from cio_pipeline.cli.restore import restore
 from cio_pipeline.cli.sent import Held, Sent, Unlisted, WindowRun, any_held, show, who_holds
 from cio_pipeline.model import errors as errors_of_ours
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.times import utc
-from cio_pipeline.model.windows import FIRST_WINDOW, Feed, Window, closed_windows
+from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows
 from cio_pipeline.pipeline.manifests.write_manifests import Written, write_manifests
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from cio_pipeline.files.message_objects import NoObject, as_object, read_message
 from cio_pipeline.files.template_check import check_template
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.json_text import NotJson, fields
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.sources.json_lines import BadLine
 from cio_pipeline.sources.message_lines import MessageLines
 from cio_pipeline.wiring import now
@@ -67,7 +66,7 @@ def _template_of(sync_id: str | None) -> str:
     if sync_id is None:
         return DEFAULT_KEY_TEMPLATE
     sync = services().ledger.registry.get(sync_id).sync
-    if sync.feed is not Feed.MESSAGES:
+    if "key_template" not in sync.feed.facts.options:
         raise InvalidConfig(
             f"Sync '{sync_id}' is of the feed {sync.feed}; only messages have key templates."
         )

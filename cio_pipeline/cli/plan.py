@@ -10,7 +10,8 @@ from cio_pipeline.cli.context import ended, feed_of_sync, scope_of, services, wi
 from cio_pipeline.cli.output import CONSOLE, print_json, print_table, words
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
-from cio_pipeline.model.windows import Feed, Window
+from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
 from cio_pipeline.pipeline.planning.preview import Preview, preview
 from cio_pipeline.pipeline.recovery import abandon as use_case

@@ -16,11 +16,11 @@ from cio_pipeline.cli.validation import policy, validate
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan, Series
 from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
 from cio_pipeline.model.times import utc
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.planning.begin import delivered_until
 from cio_pipeline.pipeline.services import Services
 

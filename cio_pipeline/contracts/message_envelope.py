@@ -2,9 +2,6 @@
 
 import json
 
-OVERWRITING = frozenset({"messages"})
-"""The exports whose objects may replace one another (M4)."""
-
 _WHOSE = ("projectId", "installationId", "connectionId", "destinationId")
 """Entries that say whose a message is and where it goes."""
 

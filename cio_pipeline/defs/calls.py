@@ -1,39 +1,33 @@
 """The calls feed as six assets, one a type, which share the position of each sync (C1)."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
 
 from cio_pipeline.contracts.exports.calls import CALL_TYPES, CALLS, type_export
 from cio_pipeline.defs.columns import export_columns
+from cio_pipeline.defs.feeds import SHOWN, call_key
 from cio_pipeline.defs.io_manager import describe
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource, telling
 from cio_pipeline.defs.source_tables import source_key
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Outcome
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.recovery.restore import restore_export
-from cio_pipeline.pipeline.run_calls import OfType, run_calls, sent_by_type
-from cio_pipeline.pipeline.run_export import deliver_export, every_sync_failed
+from cio_pipeline.pipeline.run_export import deliver_export, every_sync_failed, plan_export
 
-GROUP = "calls"
-OWNERS = ["team:calls"]
-
-
-def call_key(kind: str) -> dg.AssetKey:
-    """The asset key of a type of call."""
-    return dg.AssetKey([GROUP, kind])
+SENDS = SHOWN[Feed.CALLS]
 
 
 def _spec(kind: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         call_key(kind),
         deps=[source_key(CALLS.source)],
-        group_name=GROUP,
-        owners=OWNERS,
+        group_name=SENDS.group,
+        owners=[SENDS.owner],
         kinds={"polars"},
         description=f"The `{kind}` calls of a window, a file for each sync that has any: "
         f"`<integration id>.<action id>.<position>.{kind}.<csv|json|parquet>`.\n\nThe six types "
@@ -54,17 +48,33 @@ def calls(
     notices: list[str] = []
     services = replace(services, notice=notices.append)
     window, chosen = window_of(context, Feed.CALLS), scope.scope(context.run.tags.get(LANE))
-    if scope.restores:
-        batch = restore_export(services, CALLS.name, window, chosen)
-        outcomes = deliver_export(services, batch)
-    else:
-        batch, outcomes = run_calls(services, window, chosen)
+    begin = restore_export if scope.restores else plan_export
+    batch = begin(services, CALLS.name, window, chosen)
+    outcomes = deliver_export(services, batch)
     yield from _results(batch, outcomes, [*batch.notices, *notices])
     if every_sync_failed(outcomes) and not batch.advanced:
         raise dg.Failure(
             f"calls: none of {len(outcomes)} syncs could be served. "
             f"First: {outcomes[0].sync_id}: {outcomes[0].error}"
         )
+
+
+@dataclass(frozen=True)
+class OfType:
+    """What was sent of one type of call, over all syncs."""
+
+    files: int = 0
+    rows: int = 0
+    bytes: int = 0
+
+
+def sent_by_type(outcomes: Iterable[Outcome]) -> Mapping[str, OfType]:
+    """What was sent of each type of call; nothing for those that had none."""
+    found: dict[str, OfType] = {}
+    for kind, rows, size in (file for one in outcomes for file in one.kinds):
+        before = found.get(kind, OfType())
+        found[kind] = OfType(before.files + 1, before.rows + rows, before.bytes + size)
+    return found
 
 
 def _results(

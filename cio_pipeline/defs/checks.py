@@ -5,17 +5,13 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from cio_pipeline.contracts.catalog import EXPORTS
-from cio_pipeline.contracts.exports.calls import CALLS
-from cio_pipeline.contracts.exports.forwarded import MESSAGES
 from cio_pipeline.contracts.feeds import feed_of
-from cio_pipeline.defs.exports import export_key
-from cio_pipeline.defs.manifest import MANIFEST_KEYS
-from cio_pipeline.defs.messages import MESSAGES_KEY
+from cio_pipeline.defs.feeds import SHOWN
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import PipelineResource
 from cio_pipeline.ledger.open import Ledger
-from cio_pipeline.model.windows import Feed, Window
+from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.windows import Window
 from cio_pipeline.monitoring.delivery import (
     DeliveryReport,
     delivery_report,
@@ -79,7 +75,7 @@ def build_manifest_check(feed: Feed) -> dg.AssetChecksDefinition:
     """The check of a feed's manifests: whether what was sent is listed where readers look."""
 
     @dg.asset_check(
-        asset=MANIFEST_KEYS[feed],
+        asset=SHOWN[feed].manifest,
         name="manifest_lies_in_every_bucket",
         partitions_def=WINDOWS_OF[feed],
         description="Red while a sync's chain of manifests could not be continued in its bucket; "
@@ -128,10 +124,7 @@ def build_checks() -> list[dg.AssetChecksDefinition]:
         # Partitioned checks are a preview in Dagster 1.13; a golden test watches what we use.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
-            *(build_check(name, export_key(name)) for name in EXPORTS),
-            # The types of calls share a position: what is amiss concerns them all.
-            build_check(CALLS.name, MANIFEST_KEYS[Feed.CALLS]),
-            build_check(MESSAGES.name, MESSAGES_KEY),
+            *(build_check(*one) for shown in SHOWN.values() for one in shown.checked.items()),
             *(build_manifest_check(feed) for feed in Feed),
         ]
 

@@ -1,40 +1,51 @@
 """The exports as partitioned assets: each plans what is sent; the IO manager sends it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import dagster as dg
 
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import CURRENT_VERSION, Afterwards, Export, History
+from cio_pipeline.contracts.exports.forwarded import MESSAGES
+from cio_pipeline.contracts.feeds import feed_of
 from cio_pipeline.defs.columns import export_columns
-from cio_pipeline.defs.partitions import WINDOWS, window_of
+from cio_pipeline.defs.feeds import SHOWN, export_key
+from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource, telling
 from cio_pipeline.defs.source_tables import source_key
 from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.recovery.restore import restore_export
 from cio_pipeline.pipeline.run_export import plan_export
 
-GROUP = "data_out"
-OWNERS = ["team:data-out"]
+
+@dataclass(frozen=True)
+class Words:
+    """What the UI tells of an export beside its name."""
+
+    description: str
+    kinds: frozenset[str]
+    metadata: Mapping[str, Any] | None = None
+    code_version: str | None = None
 
 
-def export_key(name: str) -> dg.AssetKey:
-    """The asset key of an export."""
-    return dg.AssetKey(name)
-
-
-def build_export(export: Export) -> dg.AssetsDefinition:
+def build_export(export: Export, words: Words) -> dg.AssetsDefinition:
     """The asset of one export: context → arguments → use case."""
+    feed = feed_of(export.name)
+    shown = SHOWN[feed]
 
     @dg.asset(
         key=export_key(export.name),
         deps=[source_key(table) for table in (export.source, *export.joins)],
-        partitions_def=WINDOWS,
+        partitions_def=WINDOWS_OF[feed],
         io_manager_key="exports",
-        group_name=GROUP,
-        owners=OWNERS,
-        kinds={"polars", "parquet"},
-        description=_describe(export),
-        metadata={"dagster/column_schema": export_columns(export), "stem": export.stem},
-        code_version=str(CURRENT_VERSION),
+        group_name=shown.group,
+        owners=[shown.owner],
+        kinds=set(words.kinds),
+        description=words.description,
+        metadata=words.metadata,
+        code_version=words.code_version,
     )
     def plan(
         context: dg.AssetExecutionContext,
@@ -44,20 +55,23 @@ def build_export(export: Export) -> dg.AssetsDefinition:
         services = telling(pipeline.services(context.run.run_id), context.log)
         chosen = scope.scope(context.run.tags.get(LANE))
         begin = restore_export if scope.restores else plan_export
-        return begin(services, export.name, window_of(context), chosen)
+        return begin(services, export.name, window_of(context, feed), chosen)
 
     return plan
 
 
-def _describe(export: Export) -> str:
+def _words(export: Export) -> Words:
     versions = "v4 and v5" if export.since < CURRENT_VERSION else f"v{export.since}"
-    return (
+    return Words(
         f"{export.description}\n\n"
         f"The first window sends {_FIRST[export.history]}, each later one "
         f"{_LATER[export.afterwards]}. A partition is one window of all workspaces: Parquet files "
         "for each sync that has something to be sent.\n\n"
         f"Row key within a workspace: {', '.join(f'`{name}`' for name in export.row_key)}. "
-        f"In {versions}."
+        f"In {versions}.",
+        frozenset({"polars", "parquet"}),
+        {"dagster/column_schema": export_columns(export), "stem": export.stem},
+        str(CURRENT_VERSION),
     )
 
 
@@ -73,4 +87,14 @@ _LATER = {
 }
 
 
-EXPORT_ASSETS = [build_export(export) for export in EXPORTS.values()]
+_MESSAGES = Words(
+    "The messages of a window, one JSON object each, under the key that the sync's template gives "
+    "it. Equal keys overwrite, in their order.",
+    frozenset({"json"}),
+)
+
+EXPORT_ASSETS = [
+    *(build_export(export, _words(export)) for export in EXPORTS.values()),
+    build_export(MESSAGES, _MESSAGES),
+]
+"""The assets whose batch the IO manager sends."""

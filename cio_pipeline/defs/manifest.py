@@ -5,29 +5,26 @@ from typing import Any
 
 import dagster as dg
 
-from cio_pipeline.contracts.catalog import EXPORTS
-from cio_pipeline.contracts.exports.calls import CALL_TYPES
-from cio_pipeline.defs import calls, exports, messages
 from cio_pipeline.defs.columns import table
+from cio_pipeline.defs.feeds import SHOWN, file_keys
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import manifest_key
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.manifests.write_manifests import Written, write_manifests
 from cio_pipeline.pipeline.recovery.restore import restore_manifests
 
 
-def build_manifest(
-    feed: Feed, key: dg.AssetKey, after: Sequence[dg.AssetKey], group: str, owners: Sequence[str]
-) -> dg.AssetsDefinition:
+def build_manifest(feed: Feed) -> dg.AssetsDefinition:
     """The manifest asset of a feed, downstream of its files."""
+    shown = SHOWN[feed]
 
     @dg.asset(
-        key=key,
-        deps=list(after),
+        key=shown.manifest,
+        deps=file_keys(feed),
         partitions_def=WINDOWS_OF[feed],
-        group_name=group,
-        owners=list(owners),
+        group_name=shown.group,
+        owners=[shown.owner],
         kinds={"json"},
         description="The numbered, chained list of every file that a sync was sent: readers "
         "follow it, `cio-pipeline verify` proves it. A sync without a new commit gets none.",
@@ -71,34 +68,4 @@ def _metadata(written: Sequence[Written]) -> dict[str, Any]:
     }
 
 
-MANIFEST_KEYS = {
-    Feed.DATA_OUT: dg.AssetKey("manifest"),
-    Feed.CALLS: dg.AssetKey([calls.GROUP, "manifest"]),
-    Feed.MESSAGES: dg.AssetKey([messages.GROUP, "manifest"]),
-}
-
-MANIFEST = MANIFEST_KEYS[Feed.DATA_OUT]
-
-MANIFESTS = [
-    build_manifest(
-        Feed.DATA_OUT,
-        MANIFEST_KEYS[Feed.DATA_OUT],
-        [exports.export_key(name) for name in EXPORTS],
-        exports.GROUP,
-        exports.OWNERS,
-    ),
-    build_manifest(
-        Feed.CALLS,
-        MANIFEST_KEYS[Feed.CALLS],
-        [calls.call_key(kind) for kind in CALL_TYPES],
-        calls.GROUP,
-        calls.OWNERS,
-    ),
-    build_manifest(
-        Feed.MESSAGES,
-        MANIFEST_KEYS[Feed.MESSAGES],
-        [messages.MESSAGES_KEY],
-        messages.GROUP,
-        messages.OWNERS,
-    ),
-]
+MANIFESTS = [build_manifest(feed) for feed in Feed]

@@ -8,8 +8,9 @@ import dagster as dg
 
 from cio_pipeline.defs.jobs import JOBS
 from cio_pipeline.defs.resources import LANE, lease_owner
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Lane
-from cio_pipeline.model.windows import Feed, parse_time, window_holding
+from cio_pipeline.model.windows import parse_time, window_holding
 from cio_pipeline.pipeline.scheduling.run_request import tick_key
 
 PARTITION = "dagster/partition"

@@ -5,13 +5,13 @@ from collections.abc import Collection, Sequence
 import dagster as dg
 
 from cio_pipeline.contracts.feeds import FEEDS
+from cio_pipeline.defs.feeds import SHOWN
 from cio_pipeline.defs.jobs import JOBS
-from cio_pipeline.defs.manifest import MANIFEST_KEYS
 from cio_pipeline.defs.resources import LANE, PipelineResource
 from cio_pipeline.defs.runs import end_dead_runs, feed_of, unfinished_runs, work_of
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.manifests.write_manifests import with_work
 from cio_pipeline.pipeline.planning.begin import is_fresh
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key
@@ -19,11 +19,11 @@ from cio_pipeline.pipeline.scheduling.schedule import unsettled_windows, wanted_
 from cio_pipeline.pipeline.services import Services
 
 
-def build_sensor(feed: Feed, name: str) -> dg.SensorDefinition:
+def build_sensor(feed: Feed) -> dg.SensorDefinition:
     """The sensor of one feed."""
 
     @dg.sensor(
-        name=name,
+        name=SHOWN[feed].sensor,
         job=JOBS[feed],
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -95,7 +95,7 @@ def _run(request: Request) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=request.run_key,
         partition_key=request.window.key,
-        asset_selection=[MANIFEST_KEYS[request.feed]] if request.lane is Lane.MANIFEST else None,
+        asset_selection=[SHOWN[request.feed].manifest] if request.lane is Lane.MANIFEST else None,
         run_config=scope_config(request.sync_ids),
         tags={LANE: request.lane.value},
     )
@@ -106,10 +106,5 @@ def scope_config(sync_ids: Sequence[str]) -> dict[str, object]:
     return {"resources": {"scope": {"config": {"sync_ids": list(sync_ids)}}}}
 
 
-export_sensor = build_sensor(Feed.DATA_OUT, "export_sensor")
-
-SENSORS = [
-    export_sensor,
-    build_sensor(Feed.CALLS, "calls_sensor"),
-    build_sensor(Feed.MESSAGES, "messages_sensor"),
-]
+SENSORS = {feed: build_sensor(feed) for feed in Feed}
+"""The sensor of each feed."""

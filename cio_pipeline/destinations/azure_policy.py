@@ -4,23 +4,24 @@ from cio_pipeline.destinations.azure_sas import Sas, parse_sas
 from cio_pipeline.destinations.secrets import resolve
 from cio_pipeline.model.destinations import AzureDestination
 from cio_pipeline.model.errors import DestinationError
+from cio_pipeline.model.feeds import Feed
 
 RIGHTS = "racwl"
 """Read, add, create, write and list, as seed 004 asks."""
 
-MESSAGES = "w"
-"""Messages are written and never looked at again (M4)."""
+ONLY_PUTS = "w"
+"""Objects that may replace one another are written and never looked at again (M4)."""
 
 _IN_WORDS = {"r": "read", "a": "add", "c": "create", "w": "write", "l": "list"}
 _LONGEST_NAME = 64
 
 
-def rights_for(feed: str) -> str:
+def rights_for(feed: Feed) -> str:
     """The letters of the rights that a sync of a feed needs; purge needs `d` on top."""
-    return MESSAGES if feed == "messages" else RIGHTS
+    return ONLY_PUTS if feed.facts.overwrites else RIGHTS
 
 
-def az_commands(sync_id: str, options: AzureDestination, feed: str) -> str:
+def az_commands(sync_id: str, options: AzureDestination, feed: Feed) -> str:
     """Commands of the `az` tool that make the policy and the URL, for bash (Azure's Cloud Shell).
 
     Account and container are those of the SAS URL behind the reference, if it leads anywhere.
@@ -38,7 +39,7 @@ echo "{endpoint}/{container}?$(az storage container generate-sas {at} \\
   --name {container} --policy-name {name} --https-only --output tsv)\""""
 
 
-def portal_steps(sync_id: str, feed: str) -> str:
+def portal_steps(sync_id: str, feed: Feed) -> str:
     """The same in Azure's portal, in words."""
     words = ", ".join(_IN_WORDS[letter] for letter in rights_for(feed))
     name = _policy_name(sync_id)

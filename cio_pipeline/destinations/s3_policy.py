@@ -1,7 +1,7 @@
 """The least IAM policy for a sync on S3, and the trust policy of its role (O4)."""
 
 from cio_pipeline.model.destinations import S3Destination
-from cio_pipeline.model.windows import Feed
+from cio_pipeline.model.feeds import Feed
 
 ACCOUNT = "THE_ACCOUNT_THAT_RUNS_THE_PIPELINE"
 """Stands for the account id, which no sync file holds."""
@@ -12,7 +12,7 @@ def s3_policy(options: S3Destination, feed: Feed) -> dict[str, object]:
 
     Messages need to be put and nothing else (M4). The multipart rights only tidy up.
     """
-    only_puts = feed is Feed.MESSAGES
+    only_puts = feed.facts.overwrites
     folder = f"{options.path}/" if options.path else ""
     arn = f"arn:{_partition(options)}:s3:::{options.bucket}"
     if only_puts:

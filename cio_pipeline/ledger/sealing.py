@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from cio_pipeline.contracts.message_envelope import OVERWRITING
+from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.given import as_given, ids_given, of_plans, rows_given
 from cio_pipeline.ledger.leases import hold
@@ -68,7 +68,7 @@ def _require_own_keys(connection: Connection, sealed: Collection[SealedPlan]) ->
     keys = [
         (one.plan.sync_id, file.key)
         for one in sealed
-        if one.plan.export not in OVERWRITING
+        if not facts_of(one.plan.export).overwrites
         for file in one.files
     ]
     taken = {key for key, times in Counter(keys).items() if times > 1}

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import ManifestBroken
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.plans import Mode, Series
 
 FORMAT = 1
@@ -115,7 +116,7 @@ class Manifest:
 
     sync_id: str
     workspace_id: int
-    feed: str
+    feed: Feed
     version: int
     generation: int
     ordinal: int

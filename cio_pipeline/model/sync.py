@@ -5,27 +5,12 @@ sync file is applied.
 """
 
 import hashlib
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
 from cio_pipeline.model.destinations import Place, Strict
-from cio_pipeline.model.windows import Cadence, Feed
-
-_FEEDS_OF: Mapping[str, tuple[Feed, ...]] = {
-    "version": (Feed.DATA_OUT,),
-    "exports": (Feed.DATA_OUT,),
-    "stems": (Feed.DATA_OUT,),
-    "layout": (Feed.DATA_OUT,),
-    "timestamp_unit": (Feed.DATA_OUT, Feed.CALLS),
-    "format": (Feed.CALLS,),
-    "integration_id": (Feed.CALLS,),
-    "action_id": (Feed.CALLS,),
-    "write_empty": (Feed.CALLS,),
-    "key_template": (Feed.MESSAGES,),
-}
-"""Options that not every feed has."""
+from cio_pipeline.model.feeds import Cadence, Feed
 
 FileFormat = Literal["csv", "json", "parquet"]
 """How files of calls are written (C3)."""
@@ -103,24 +88,27 @@ class Sync(Strict):
         if not isinstance(given, dict):
             return given
         fields = cast("dict[str, Any]", given)
-        if fields.get("feed") != Feed.CALLS:
-            return fields
-        return {"cadence": Cadence.TEN_MINUTES, "format": "json", **fields}
+        feed = next((one for one in Feed if one == fields.get("feed")), None)
+        return {**feed.facts.defaults, **fields} if feed else fields
 
     @model_validator(mode="after")
     def _options_of_feed(self) -> Self:
-        for name, feeds in _FEEDS_OF.items():
-            if (
-                self.feed not in feeds
-                and getattr(self, name) != type(self).model_fields[name].default
-            ):
-                of = " and ".join(feeds)
+        for name in self._of_others():
+            if getattr(self, name) != type(self).model_fields[name].default:
+                of = " and ".join(feed for feed in Feed if name in feed.facts.options)
                 raise ValueError(f"{name} is an option of {of}, not of {self.feed}; leave it out")
         if self.cadence not in self.feed.cadences:
             raise ValueError(
                 f"{self.feed} is served every {', '.join(self.feed.cadences)}, not {self.cadence}"
             )
         return self
+
+    def _of_others(self) -> list[str]:
+        """The options that only other feeds have."""
+        special = frozenset[str]().union(*(feed.facts.options for feed in Feed))
+        return [
+            name for name in type(self).model_fields if name in special - self.feed.facts.options
+        ]
 
     @property
     def file_ids(self) -> tuple[int, int]:
@@ -136,9 +124,8 @@ class Sync(Strict):
     def told(self) -> dict[str, Any]:
         """For people: the options that are set and that its feed has, file ids as they are used."""
         given = self.model_dump(mode="json", exclude_none=True)
-        own = {n: value for n, value in given.items() if self.feed in _FEEDS_OF.get(n, tuple(Feed))}
-        if self.feed is Feed.CALLS:
-            own["integration_id"], own["action_id"] = self.file_ids
+        made = dict(zip(("integration_id", "action_id"), self.file_ids, strict=True))
+        own = {n: value for n, value in (given | made).items() if n not in self._of_others()}
         # Ids are no quantities: as text they are shown without thousands separators.
         return {name: str(v) if name.endswith("_id") else v for name, v in own.items()}
 

@@ -3,54 +3,13 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline.model.times import iso_time
 
 FIRST_WINDOW = datetime(2026, 1, 1, tzinfo=UTC)
 """Start of the first window that can be run. Changing it rebuilds Dagster's partition cache."""
-
-
-class Feed(StrEnum):
-    """The kinds of feed that a sync can have (spec, the three feeds)."""
-
-    DATA_OUT = "data-out"
-    CALLS = "calls"
-    MESSAGES = "messages"
-
-    @property
-    def minutes(self) -> int:
-        """The length of its windows."""
-        return 10 if self is Feed.CALLS else 15
-
-    @property
-    def cadences(self) -> "tuple[Cadence, ...]":
-        """The cadences that its windows can keep; the first is one window."""
-        shortest = Cadence.TEN_MINUTES if self is Feed.CALLS else Cadence.QUARTER_HOUR
-        return (shortest, Cadence.HOUR, Cadence.DAY)
-
-
-class Cadence(StrEnum):
-    """How often a sync is served (O5): it is due in windows that end on a multiple of this."""
-
-    TEN_MINUTES = "10m"
-    QUARTER_HOUR = "15m"
-    HOUR = "1h"
-    DAY = "1d"
-
-    @property
-    def length(self) -> timedelta:
-        """The time from one due window to the next."""
-        match self:
-            case Cadence.TEN_MINUTES:
-                return timedelta(minutes=10)
-            case Cadence.QUARTER_HOUR:
-                return timedelta(minutes=15)
-            case Cadence.HOUR:
-                return timedelta(hours=1)
-            case Cadence.DAY:
-                return timedelta(days=1)
 
 
 @dataclass(frozen=True, order=True)
@@ -78,8 +37,9 @@ class Window:
 def window_holding(at: datetime, feed: Feed) -> Window:
     """The window of a feed that `at` (aware) falls into."""
     at = at.astimezone(UTC)
-    start = at.replace(minute=at.minute - at.minute % feed.minutes, second=0, microsecond=0)
-    return Window(start, start + timedelta(minutes=feed.minutes))
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    start = at - (at - midnight) % feed.length
+    return Window(start, start + feed.length)
 
 
 def window_ending(at: datetime, feed: Feed) -> Window:

@@ -1,8 +1,8 @@
 """Keeping a run's lease alive while it works, and giving it back."""
 
 import threading
-from collections.abc import Collection, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -10,6 +10,7 @@ from cio_pipeline.ledger.leases import Leases
 from cio_pipeline.model.errors import CioError, LeaseHeld, LeaseLost
 from cio_pipeline.model.registry import Lease, LeaseHolder, Pair
 from cio_pipeline.model.times import Clock
+from cio_pipeline.pipeline.services import Services
 
 TTL = timedelta(minutes=5)
 """How long a lease outlives the last heartbeat of its run."""
@@ -100,6 +101,12 @@ class HeldLease:
                 if self._released:
                     self._give_back()
 
+    def stop(self) -> None:
+        """Stop the heartbeat and keep the pairs: for whoever takes the lease up within TTL."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
     def release(self) -> None:
         """Give the pairs back and stop the heartbeat, but for pairs that are kept."""
         with self._changing:
@@ -112,11 +119,62 @@ class HeldLease:
         free = replace(self.lease, tokens={p: t for p, t in tokens.items() if p not in self._kept})
         self.lease = replace(self.lease, tokens={p: tokens[p] for p in self._kept})
         if not self._kept:
-            self._stop.set()
-            if self._thread.is_alive():
-                self._thread.join()
+            self.stop()
         if free.tokens:
             self._leases.release(free)
+
+
+@contextmanager
+def claimed(
+    services: Services, pairs: Collection[Pair]
+) -> Generator[tuple[HeldLease, Sequence[LeaseHolder]]]:
+    """Hold those of some pairs that are free until this ends; and who has the others."""
+    now = services.clock()
+    lease, busy = services.ledger.leases.claim(pairs, services.owner, now, TTL)
+    with taken_up(services, lease) as held:
+        yield held, busy
+
+
+@contextmanager
+def all_claimed(services: Services, pairs: Collection[Pair]) -> Generator[HeldLease]:
+    """Hold some pairs until this ends; raises LeaseHeld, naming the run that has one."""
+    with claimed(services, pairs) as (held, busy):
+        if busy:
+            raise held_by(busy[0])
+        yield held
+
+
+@contextmanager
+def taken_up(services: Services, lease: Lease) -> Generator[HeldLease]:
+    """Keep a lease alive until this ends, then give it back.
+
+    What was lost since it was claimed is told by the first check of it, and by every write.
+    """
+    now = services.clock()
+    if lease.tokens and lease.expires_at - now < TTL / 2:
+        # Whoever puts what may harm others looks at the lease only now and then (`kept`).
+        with suppress(LeaseLost):
+            services.ledger.leases.renew(lease, now, TTL)
+    held = HeldLease(services.ledger.leases, lease, services.clock)
+    try:
+        yield held
+    finally:
+        held.release()
+
+
+@contextmanager
+def handed_on(services: Services, lease: Lease) -> Generator[HeldLease]:
+    """Keep a lease alive until this ends, for whoever takes it up then; given back if it fails.
+
+    If nobody does, it expires, as after a crash.
+    """
+    held = HeldLease(services.ledger.leases, lease, services.clock)
+    try:
+        yield held
+    except BaseException:
+        held.release()
+        raise
+    held.stop()
 
 
 def held_by(holder: LeaseHolder) -> LeaseHeld:

@@ -17,7 +17,7 @@ from cio_pipeline.pipeline.breaker import note
 from cio_pipeline.pipeline.delivering.read_once import reading_once
 from cio_pipeline.pipeline.delivering.send import send
 from cio_pipeline.pipeline.delivering.slow_deliveries import PATIENCE
-from cio_pipeline.pipeline.heartbeat import HeldLease
+from cio_pipeline.pipeline.heartbeat import HeldLease, handed_on, taken_up
 from cio_pipeline.pipeline.planning.plan_export import (
     Batch,
     claim,
@@ -32,48 +32,47 @@ from cio_pipeline.pipeline.services import Services
 def plan_export(services: Services, export: str, window: Window, scope: Scope) -> Batch:
     """Decide and freeze what an export sends in a window; open plans are finished first.
 
-    The batch holds a lease: pass it to deliver_export, which gives it back.
-    Raises the source's errors; nothing is left claimed then.
+    The batch names the tokens of a lease that is renewed until this returns: deliver_export takes
+    it up and gives it back. If nothing does, it expires. Raises the source's errors; nothing is
+    left claimed then.
     """
     cut = cut_of(services, window, export)
     batch = claim(services, export, window, cut, scope)
     notices: list[str] = []
-    try:
+    with handed_on(services, batch.lease) as held:
         items = decided_again(services, batch, scope)
         plans = open_plans(items)
-        resumed = _resume(replace(services, notice=notices.append), batch, plans)
+        resumed = _resume(replace(services, notice=notices.append), batch, held, plans)
         if plans:
             items = decided_again(services, batch, scope)
         planned = plan_batch(services, batch, items)
-    except BaseException:
-        batch.lease.release()
-        raise
     return replace(planned.with_known(resumed), notices=tuple(notices))
 
 
-def _resume(services: Services, batch: Batch, plans: Sequence[Plan]) -> tuple[Outcome, ...]:
+def _resume(
+    services: Services, batch: Batch, held: HeldLease, plans: Sequence[Plan]
+) -> tuple[Outcome, ...]:
     with reading_once(services, plans) as once:
-        resumed = send(once, batch.lease, plans, patience_of(batch.lane))
-    record_errors(services, batch.lease, batch.window, resumed)
+        resumed = send(once, held, plans, patience_of(batch.lane))
+    record_errors(services, held, batch.window, resumed)
     note(services, batch.window, resumed)
     return resumed
 
 
 def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:
-    """Seal, deliver and commit a planned batch, and give its lease back.
+    """Take up a planned batch's lease, seal, deliver and commit it, and give the lease back.
 
     Returns one outcome per sync that was worked on; errors of single syncs are outcomes and are
-    recorded. Raises the source's errors, and LedgerError.
+    recorded, also LeaseLost for what another run took over since it was planned. Raises the
+    source's errors, and LedgerError.
     """
-    try:
-        plans = [plan for cohort in batch.cohorts for plan in cohort.plans]
+    plans = [plan for cohort in batch.cohorts for plan in cohort.plans]
+    with taken_up(services, batch.lease) as held:
         with reading_once(services, plans) as once:
-            sent = send(once, batch.lease, plans, patience_of(batch.lane))
+            sent = send(once, held, plans, patience_of(batch.lane))
         outcomes = (*batch.known, *sent)
-        record_errors(services, batch.lease, batch.window, outcomes)
+        record_errors(services, held, batch.window, outcomes)
         note(services, batch.window, sent)
-    finally:
-        batch.lease.release()
     return outcomes
 
 

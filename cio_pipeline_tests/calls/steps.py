@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cio_pipeline.contracts.exports.calls import CALLS
 from cio_pipeline.files.call_names import CallFileName, parse
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import Feed, Window, window_holding
+from cio_pipeline.model.windows import Window, window_holding
 from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
-from cio_pipeline.pipeline.run_calls import run_calls
+from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.world import NOON, World
 
@@ -56,7 +58,7 @@ def run(world: World, number: int, services: Services | None = None) -> tuple[Ou
     at = window(number)
     world.now = max(world.now, at.end + timedelta(seconds=1))
     chosen = services or world.services
-    _, outcomes = run_calls(chosen, at, Scope())
+    outcomes = run_export(chosen, CALLS.name, at, Scope())
     write_manifests(chosen, at, feed=Feed.CALLS)
     return outcomes
 

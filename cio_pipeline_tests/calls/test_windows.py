@@ -8,8 +8,8 @@ import pytest
 
 from cio_pipeline.contracts import feeds
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Lane
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.scheduling.run_request import Seen
 from cio_pipeline.pipeline.scheduling.schedule import wanted_runs
 from cio_pipeline_tests.calls.steps import call_row, calls_sync, commit, names, paths, run, window

@@ -24,10 +24,11 @@ from cio_pipeline.changesets.decisions import (
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.destinations import LocalDestination
+from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline.model.plans import Mode, Plan, PlanState, Series
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import Cadence, Feed, Window
+from cio_pipeline.model.windows import Window
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(END - timedelta(minutes=15), END)

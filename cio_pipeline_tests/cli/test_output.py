@@ -11,7 +11,7 @@ from cio_pipeline.cli import progress as progress_lines
 from cio_pipeline.cli.app import app
 from cio_pipeline.cli.output import CONSOLE, print_table
 from cio_pipeline.cli.progress import progress
-from cio_pipeline.model.windows import Cadence, Feed
+from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline_tests.cli.test_held import served
 from cio_pipeline_tests.world import World, during, window
 

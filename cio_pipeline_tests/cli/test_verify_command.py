@@ -14,7 +14,7 @@ from cio_pipeline.cli.app import app as cli
 from cio_pipeline.cli.verify import of_folders, render, verify
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.pipeline import verification
-from cio_pipeline.pipeline.verification.verify import verify as verify_destination
+from cio_pipeline.pipeline.verify import verify as verify_destination
 from cio_pipeline_tests.pipeline.buckets import Bucket, whole_bucket
 
 app = typer.Typer()

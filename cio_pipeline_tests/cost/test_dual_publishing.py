@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.opened import opened_below
 from cio_pipeline.files.encode import Encoded
-from cio_pipeline.pipeline.feeds import make_exports
+from cio_pipeline.pipeline.feeds import data_out
 from cio_pipeline_tests.cost.counting import asked, data_files
 from cio_pipeline_tests.pipeline.sliced import digests
 from cio_pipeline_tests.world import World, during
@@ -23,13 +23,13 @@ def test_two_syncs_of_a_version_are_encoded_once_and_get_equal_bytes(
     world.sync("a")
     world.sync("b", stems={"people": "persons"})
     encodes: list[Encoded] = []
-    encode = make_exports.encode
+    encode = data_out.encode
 
     def counted(*arguments: object, **named: object) -> Encoded:
         encodes.append(encode(*arguments, **named))  # type: ignore[arg-type]
         return encodes[-1]
 
-    monkeypatch.setattr(make_exports, "encode", counted)
+    monkeypatch.setattr(data_out, "encode", counted)
     for number in range(2):
         changed(world, number)
         world.run(number, "people")

@@ -10,13 +10,15 @@ import dagster as dg
 
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.definitions import build_defs
-from cio_pipeline.defs.manifest import MANIFEST
+from cio_pipeline.defs.feeds import SHOWN
 from cio_pipeline.defs.resources import PipelineResource, lease_owner
-from cio_pipeline.defs.sensors import export_sensor, scope_config
+from cio_pipeline.defs.sensors import SENSORS, scope_config
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.world import World, window
 
+MANIFEST = SHOWN[Feed.DATA_OUT].manifest
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -86,7 +88,7 @@ class Dagster:
         with dg.build_sensor_context(
             instance=self.instance, definitions=build_defs(made), resources={"pipeline": made}
         ) as context:
-            found = export_sensor.evaluate_tick(context)
+            found = SENSORS[Feed.DATA_OUT].evaluate_tick(context)
         return list(found.run_requests or []), found.skip_message
 
     def unfinished(self, request: dg.RunRequest, status: dg.DagsterRunStatus) -> dg.DagsterRun:

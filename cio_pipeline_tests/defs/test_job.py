@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from cio_pipeline.defs.exports import export_key
+from cio_pipeline.defs.feeds import export_key
 from cio_pipeline.defs.io_manager import ExportIOManager
 from cio_pipeline.demo.size import TINY
 from cio_pipeline.demo.write import write_history
@@ -250,7 +250,7 @@ def test_two_runs_of_one_window_leave_the_busy_sync_to_its_holder(
     try:
         result = dagster.run(0, "people")
     finally:
-        batch.lease.release()
+        world.ledger.leases.release(batch.lease)
 
     assert result.success
     assert metadata(result, "people")["syncs_busy"] == 1

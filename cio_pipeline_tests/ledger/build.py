@@ -9,6 +9,7 @@ from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.ledger.schema import syncs
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.destinations import LocalDestination
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import Manifest, digest, render
 from cio_pipeline.model.plans import (
     Mode,
@@ -130,7 +131,7 @@ def manifest(ledger: Ledger, sync_id: str = "acme", *, ordinal: int | None = Non
     return Manifest(
         sync_id=sync_id,
         workspace_id=1,
-        feed="data-out",
+        feed=Feed.DATA_OUT,
         version=5,
         generation=1,
         ordinal=ordinal or (last[0] + 1 if last else 1),

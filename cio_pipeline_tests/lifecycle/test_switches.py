@@ -7,9 +7,10 @@ import pytest
 
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.times import utc
-from cio_pipeline.model.windows import Cadence, Feed, parse_time, window_holding
+from cio_pipeline.model.windows import parse_time, window_holding
 from cio_pipeline.pipeline.breaker import Delivered, after
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.apply import Applied, apply_syncs

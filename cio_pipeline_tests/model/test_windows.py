@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline.model.windows import (
-    Cadence,
-    Feed,
     Window,
     closed_windows,
     data_out_window,

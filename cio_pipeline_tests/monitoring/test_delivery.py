@@ -4,10 +4,11 @@ import pytest
 
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.destinations import LocalDestination
+from cio_pipeline.model.feeds import Cadence
 from cio_pipeline.model.plans import Mode, Plan, PlanState, Series
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import Cadence, Window
+from cio_pipeline.model.windows import Window
 from cio_pipeline.monitoring.delivery import (
     DeliveryReport,
     delivery_report,

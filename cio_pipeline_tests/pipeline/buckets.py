@@ -16,6 +16,7 @@ from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.files.encode import encode
 from cio_pipeline.files.names import FileName, render
 from cio_pipeline.files.spool import Spool
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import (
     Manifest,
     ManifestFile,
@@ -95,7 +96,7 @@ class Bucket:
         manifest = Manifest(
             sync_id="acme",
             workspace_id=WORKSPACE,
-            feed="data-out",
+            feed=Feed.DATA_OUT,
             version=5,
             generation=1,
             ordinal=ordinal,

@@ -1,7 +1,7 @@
 """Any feed in a few words: something to send in a window, and the run of that window."""
 
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Outcome
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.calls.steps import call_row
 from cio_pipeline_tests.calls.steps import run as run_calls

@@ -11,7 +11,7 @@ from cio_pipeline.contracts.catalog import EXPORTS, exports_of
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.destinations.azure_policy import az_commands
 from cio_pipeline.model.destinations import AzureDestination
-from cio_pipeline.model.windows import Feed
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.syncs.validate import validate

@@ -16,9 +16,9 @@ from cio_pipeline.model.errors import (
     WrongCredentials,
 )
 from cio_pipeline.model.failures import Failure
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.monitoring.delivery import delivery_report
 from cio_pipeline.pipeline.breaker import Delivered, after, close_breaker
 from cio_pipeline.pipeline.services import Services

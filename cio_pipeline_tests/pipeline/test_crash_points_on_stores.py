@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.verification.verify import verify
+from cio_pipeline.pipeline.verify import verify
 from cio_pipeline.ports import Destination
 from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.crashes import Crash, Fuse, watched

@@ -167,8 +167,8 @@ def test_two_runs_of_a_window_one_delivers_the_other_names_the_holder(world: Wor
 
     assert second.cohorts == ()
     assert [(h.sync_id, h.owner) for h in second.busy] == [("a", "run 1")]
-    second.lease.release()
-    first.lease.release()
+    world.ledger.leases.release(second.lease)
+    world.ledger.leases.release(first.lease)
 
 
 def test_a_run_that_lost_its_lease_commits_nothing(world: World) -> None:

@@ -10,8 +10,8 @@ import pytest
 from cio_pipeline.destinations.azure_policy import az_commands
 from cio_pipeline.destinations.policy import policy
 from cio_pipeline.model.destinations import AzureDestination
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.ports import Destination
 from cio_pipeline_tests.azurite import Container, azurite, container

@@ -1,8 +1,9 @@
 import pytest
 
+from cio_pipeline.contracts.feeds import exports_of_sync
 from cio_pipeline.model.errors import InvalidConfig, UnknownExport
-from cio_pipeline.model.windows import Cadence
-from cio_pipeline.pipeline.syncs.sync_file import exports_of_sync, read_sync_file
+from cio_pipeline.model.feeds import Cadence
+from cio_pipeline.pipeline.syncs.sync_file import read_sync_file
 
 MINIMAL = """
 syncs:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.errors import DestinationUnavailable
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import (
     Manifest,
     ManifestFile,
@@ -18,7 +19,7 @@ from cio_pipeline.model.manifests import (
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
 from cio_pipeline.pipeline.verification.sequences import check_sequences
-from cio_pipeline.pipeline.verification.verify import verify
+from cio_pipeline.pipeline.verify import verify
 from cio_pipeline_tests.pipeline.buckets import (
     PEOPLE_2,
     START,
@@ -220,7 +221,7 @@ def numbered(ordinal: int, sequence: int, *, void: bool) -> Manifest:
     files = () if void else (listed(ordinal, sequence),)
     voids = (VoidSequence("events", Series.PLAIN, sequence),) if void else ()
     return Manifest(
-        "acme", 7, "data-out", 5, 1, ordinal, START, None, files=files, void=voids, exports=()
+        "acme", 7, Feed.DATA_OUT, 5, 1, ordinal, START, None, files=files, void=voids, exports=()
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.pipeline.verification.report import Kind
-from cio_pipeline.pipeline.verification.verify import verify
+from cio_pipeline.pipeline.verify import verify
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, START, Bucket, entry, named
 
 
@@ -89,3 +89,9 @@ def test_d10_a_file_listed_twice_is_named(bucket: Bucket) -> None:
     report = verify(bucket.folder)
     assert named(report) == [(Kind.LISTED_TWICE, PEOPLE_2)]
     assert (report.complete_up_to, report.files) == (2, 8)
+
+
+def test_d10_a_manifest_of_no_feed_is_named_and_nothing_is_raised(bucket: Bucket) -> None:
+    path = bucket.root / manifest_key(3)
+    path.write_bytes(path.read_bytes().replace(b'"data-out"', b'"made-up"'))
+    assert (Kind.MANIFEST_BROKEN, manifest_key(3)) in named(verify(bucket.folder))

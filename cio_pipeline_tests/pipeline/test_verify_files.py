@@ -8,7 +8,7 @@ import pytest
 
 from cio_pipeline.model.plans import Series
 from cio_pipeline.pipeline.verification.report import Kind
-from cio_pipeline.pipeline.verification.verify import verify
+from cio_pipeline.pipeline.verify import verify
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, entry, named, with_entry
 
 
@@ -38,7 +38,9 @@ def test_d10_without_statistics_no_workspace_is_proven(bucket: Bucket) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"rows": 4}, {"fingerprint": "0" * 16}, {"export": "subjects"}], ids=str
+    "change",
+    [{"rows": 4}, {"fingerprint": "0" * 16}, {"export": "subjects"}, {"export": "made_up"}],
+    ids=str,
 )
 def test_d10_what_the_footer_contradicts_is_named(bucket: Bucket, change: dict[str, Any]) -> None:
     changed = replace(entry(bucket, "campaign_actions_v5_7_1.parquet"), **change)

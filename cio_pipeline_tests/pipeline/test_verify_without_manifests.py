@@ -9,7 +9,7 @@ from cio_pipeline.cli.verify import render, targets, verify_target
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.pipeline.manifests.write_manifests import with_work, write_manifests
 from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
-from cio_pipeline.pipeline.verification.verify import verify
+from cio_pipeline.pipeline.verify import verify
 from cio_pipeline_tests.cli.test_verify_command import printed
 from cio_pipeline_tests.world import World, during, window
 

@@ -12,7 +12,6 @@ from typer.testing import CliRunner, Result
 
 from cio_pipeline.cli.app import app
 from cio_pipeline.definitions import build_defs
-from cio_pipeline.defs.manifest import MANIFEST
 from cio_pipeline.ledger.open import open_ledger
 from cio_pipeline.ledger.upkeep import backup, check
 from cio_pipeline.model.errors import InvalidConfig, LedgerError
@@ -20,7 +19,7 @@ from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import Crash, watched
-from cio_pipeline_tests.defs.running import QUIET, Made
+from cio_pipeline_tests.defs.running import MANIFEST, QUIET, Made
 from cio_pipeline_tests.postgres import Cluster, postgres_cluster
 from cio_pipeline_tests.recovery.loss import EXPORTS, DieAfter, change, each_row_once, go_on
 from cio_pipeline_tests.recovery.test_operations import damage

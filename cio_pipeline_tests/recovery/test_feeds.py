@@ -94,3 +94,13 @@ def test_d10_files_of_the_first_window_are_put_back_after_the_ledger_was_lost(
 
     assert [one.error for one in restore(world.services)] == [None, None]
     assert objects(world) == before
+
+
+def test_d10_keys_of_messages_tell_no_numbers(world: World) -> None:
+    """M2: any key may be a message's, also one that looks like a file of data-out."""
+    world.sync(feed="messages", key_template="data.k")
+    commit_messages(world, row("m1", '{"k":"people_v5_1_3.parquet"}'), at=during(0))
+    world.run(0, "messages")
+    sync = world.ledger.registry.get("a").sync
+    (told,) = rebuild(without_ledger(world).services, [sync])
+    assert (told.error, told.files, told.void) == (None, 1, 0)

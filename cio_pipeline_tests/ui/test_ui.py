@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from cio_pipeline.contracts.feeds import exports_of_sync
 from cio_pipeline.demo.size import TINY
 from cio_pipeline.demo.write import write_commit, write_history
 from cio_pipeline.ledger.open import open_ledger
+from cio_pipeline.model.feeds import Cadence
 from cio_pipeline.model.registry import ExportSwitch
-from cio_pipeline.model.windows import Cadence, Window, data_out_window, last_closed_window
-from cio_pipeline.pipeline.syncs.sync_file import exports_of_sync, read_sync_file
+from cio_pipeline.model.windows import Window, data_out_window, last_closed_window
+from cio_pipeline.pipeline.syncs.sync_file import read_sync_file
 from cio_pipeline.wiring import now
 from cio_pipeline_tests.ui.browser import Browser, opened
 from cio_pipeline_tests.ui.processes import LOCATION, Processes, until

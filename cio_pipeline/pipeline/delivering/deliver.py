@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from cio_pipeline.contracts.message_envelope import OVERWRITING
+from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.failures import Failure
@@ -14,7 +14,6 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.attempt import UNEXPECTED, attempt
 from cio_pipeline.pipeline.delivering.in_parallel import in_parallel
 from cio_pipeline.pipeline.delivering.slow_deliveries import patience_for, slow_plans
-from cio_pipeline.pipeline.feeds.file_kinds import kinds_of
 from cio_pipeline.pipeline.feeds.in_flight import InFlight
 from cio_pipeline.pipeline.feeds.makers import maker_of
 from cio_pipeline.pipeline.heartbeat import HeldLease
@@ -162,7 +161,7 @@ def _commit_plans(services: Services, lease: HeldLease, sealed: Sequence[SealedP
 def _with_overwritten(services: Services, sealed: SealedPlan, outcome: Outcome) -> Outcome:
     """The outcome with how many objects replaced earlier ones, which is told if there are any."""
     plan = sealed.plan
-    if plan.export not in OVERWRITING or not outcome.files:
+    if not facts_of(plan.export).overwrites or not outcome.files:
         return outcome
     count = services.ledger.plans.overwrites(plan)
     if count:
@@ -192,6 +191,6 @@ def _outcome(sealed: SealedPlan, failure: Failure | None) -> Outcome:
         files=len(files),
         bytes=sum(file.bytes for file in files),
         quarantined=0 if failure else sum(row.count for row in sealed.quarantined),
-        kinds=tuple(kinds_of(plan.export, files)),
+        kinds=maker_of(plan.export).kinds(files),
         error=failure,
     )

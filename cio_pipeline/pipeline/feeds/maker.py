@@ -1,21 +1,30 @@
-"""What a feed must say of its files; all else (plans, leases, delivery, manifests) is shared."""
+"""What a feed says of its files; all else (plans, leases, delivery, manifests) is shared.
 
-from collections.abc import Sequence
+Plain facts of a feed are in `model/feeds.py`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, TypeAlias
 
 import polars as pl
 
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.cuts import TableSlice
-from cio_pipeline.model.plans import Plan, SealedFile, SealedPlan
+from cio_pipeline.model.manifests import ManifestFile
+from cio_pipeline.model.plans import Plan, SealedFile, SealedPlan, Series
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.in_flight import InFlight
 from cio_pipeline.pipeline.feeds.put_files import are_whole, put_files
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.verification.files import check_digest
+from cio_pipeline.pipeline.verification.report import Problem
+from cio_pipeline.pipeline.verification.unlisted import Bucket, Judged
+from cio_pipeline.ports import Destination
 
 
 class Encode(Protocol):
@@ -77,11 +86,64 @@ class Whole(Protocol):
         ...
 
 
+class CheckName(Protocol):
+    """A listed file is named as the feed names files."""
+
+    def __call__(self, file: ManifestFile, workspace_id: int) -> Iterable[Problem]:
+        """What differs between a key and what the manifest says of it."""
+        ...
+
+
+class CheckBytes(Protocol):
+    """An object is what was listed."""
+
+    def __call__(
+        self, destination: Destination, file: ManifestFile, workspace_id: int, copy: Path
+    ) -> Iterable[Problem]:
+        """What differs between an object and what the manifest says of it.
+
+        `copy` is where it may be read from. Raises ObjectArchived.
+        """
+        ...
+
+
+Numbers: TypeAlias = Mapping[tuple[str, Series], set[int]]
+"""Numbers of files, by export and series."""
+
+
 @dataclass(frozen=True)
 class Maker:
-    """How a feed's rows become files, what these are called, and how they are put."""
+    """A feed: how its rows become files, how these are put, and how they are told again.
+
+    `unlisted` judges objects that no manifest lists. `numbers` are those of all keys that are named
+    like files of a sync. `check_sync` raises InvalidConfig or UnknownExport for what a sync of this
+    feed cannot have, and returns warnings. `kinds` tells of each file its type, rows and bytes, in
+    feeds that have types.
+    """
 
     encode: Encode
     name: Name
+    check_name: CheckName
+    unlisted: Callable[[Bucket], Iterable[Judged]]
+    numbers: Callable[[Sync, Iterable[str]], Numbers]
+    check_sync: Callable[[Sync], tuple[str, ...]]
     put: Put = put_files
     are_whole: Whole = are_whole
+    check_bytes: CheckBytes = check_digest
+    kinds: Callable[[Iterable[SealedFile]], tuple[tuple[str, int, int], ...]] = lambda _: ()
+
+
+def sealed_file(file: SpooledFile, key: str, sequence: int, part: int | None = None) -> SealedFile:
+    """A spooled file under its key and number."""
+    return SealedFile(
+        key=key,
+        series=file.series,
+        sequence=sequence,
+        part=part,
+        rows=file.rows,
+        bytes=file.bytes,
+        sha256=file.sha256,
+        min_time=file.min_time,
+        max_time=file.max_time,
+        spool=file.path,
+    )

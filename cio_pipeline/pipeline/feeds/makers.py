@@ -1,20 +1,20 @@
-"""The files of each feed."""
+"""The feeds, each declared in its own module beside this one."""
 
 from collections.abc import Mapping
 
 from cio_pipeline.contracts.feeds import feed_of
-from cio_pipeline.model.windows import Feed
-from cio_pipeline.pipeline.feeds.make_calls import CALL_FILES
-from cio_pipeline.pipeline.feeds.make_exports import EXPORT_FILES
-from cio_pipeline.pipeline.feeds.make_messages import MESSAGE_OBJECTS
+from cio_pipeline.model.feeds import Feed
+from cio_pipeline.pipeline.feeds.calls import CALLS
+from cio_pipeline.pipeline.feeds.data_out import DATA_OUT
 from cio_pipeline.pipeline.feeds.maker import Maker
+from cio_pipeline.pipeline.feeds.messages import MESSAGES
 
 MAKERS: Mapping[Feed, Maker] = {
-    Feed.DATA_OUT: EXPORT_FILES,
-    Feed.CALLS: CALL_FILES,
-    Feed.MESSAGES: MESSAGE_OBJECTS,
+    Feed.DATA_OUT: DATA_OUT,
+    Feed.CALLS: CALLS,
+    Feed.MESSAGES: MESSAGES,
 }
-"""How the rows of each feed become files."""
+"""How the rows of each feed become files, and how these are told again."""
 
 
 def maker_of(export: str) -> Maker:

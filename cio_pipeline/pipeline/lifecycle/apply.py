@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cio_pipeline.contracts.feeds import exports_of_sync
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
@@ -12,7 +13,7 @@ from cio_pipeline.pipeline.lifecycle.reconfigure import redirect
 from cio_pipeline.pipeline.lifecycle.switches import resumable, switched, turned
 from cio_pipeline.pipeline.lifecycle.upgrade import require_no_downgrade, told_of_upgrade
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.syncs.sync_file import Location, check_together, exports_of_sync
+from cio_pipeline.pipeline.syncs.sync_file import Location, check_together
 
 FIXED = (
     "workspace_id",

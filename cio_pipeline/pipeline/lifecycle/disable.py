@@ -6,7 +6,6 @@ from datetime import datetime
 
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.lifecycle.chain import begun_anew
@@ -70,7 +69,7 @@ def enable(services: Services, order: Order) -> Report:
         written = continue_chains(services, held, window_at(services.clock()), [to])
     notes += [*told(given_up), *(one.told for one in written if one.error)]
     paused = [name for name, switch in to.switches.items() if not switch.enabled]
-    if known.sync.feed is not Feed.DATA_OUT:
+    if known.sync.feed.facts.forwards:
         notes.append(f"From now on, {starting(known)}")
     if paused:
         notes.append(f"Still off, since they were paused: {', '.join(paused)}.")
@@ -79,7 +78,7 @@ def enable(services: Services, order: Order) -> Report:
 
 def starting(known: RegisteredSync) -> str:
     """What a new generation of a sync begins with."""
-    if known.sync.feed is Feed.DATA_OUT:
+    if not known.sync.feed.facts.forwards:
         return "all history of every export is sent again."
     return f"{known.sync.feed} go on from that window; what came before is not sent."
 
@@ -109,7 +108,7 @@ def _looked_at(services: Services, known: RegisteredSync) -> tuple[Remains | Non
     found: list[Remains] = []
     failure = attempt(lambda: found.append(remains(services, known)))
     if failure is not None:
-        return None, [f"The bucket could not be looked at for old files: {failure.message}"]
+        return None, [f"The bucket could not be looked at for old files: {failure.text}"]
     return found[0], list(_warned(known, found[0]))
 
 

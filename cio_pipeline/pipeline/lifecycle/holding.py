@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from cio_pipeline.model.errors import InvalidConfig, LeaseLost
+from cio_pipeline.model.feeds import Cadence
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import RegisteredSync
-from cio_pipeline.model.windows import Cadence, Window, last_closed_window
-from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
+from cio_pipeline.model.windows import Window, last_closed_window
+from cio_pipeline.pipeline.heartbeat import HeldLease, all_claimed
 from cio_pipeline.pipeline.manifests.store_manifests import store_rest
 from cio_pipeline.pipeline.recovery.abandon import Abandoned, give_up
 from cio_pipeline.pipeline.recovery.restore import RESTORE
@@ -24,14 +25,8 @@ def holding(services: Services, known: RegisteredSync) -> Generator[HeldLease]:
     """
     sync_id = known.sync.id
     pairs = [(sync_id, export) for export in (*known.switches, CHAIN, RESTORE)]
-    lease, busy = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
-    held = HeldLease(services.ledger.leases, lease, services.clock)
-    try:
-        if busy:
-            raise held_by(busy[0])
+    with all_claimed(services, pairs) as held:
         yield held
-    finally:
-        held.release()
 
 
 def open_plans(services: Services, known: RegisteredSync) -> list[Plan]:
@@ -68,7 +63,7 @@ def list_rest(services: Services, held: HeldLease, known: RegisteredSync) -> Non
     _, failed = store_rest(services, held, window_at(services.clock()), [known])
     if failed:
         failure = failed[known.sync.id]
-        raise LeaseLost(f"What was delivered could not be listed: {failure.message}", "Try again.")
+        raise LeaseLost(f"What was delivered could not be listed: {failure.text}", "Try again.")
 
 
 def told(given_up: list[Abandoned]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from cio_pipeline.contracts.feeds import exports_of_sync
 from cio_pipeline.files.keys import key_problem, shown
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.history import Deed
@@ -20,7 +21,6 @@ from cio_pipeline.pipeline.lifecycle.objects import Remains, remains, remove
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.manifests.write_manifests import continue_chains
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.syncs.sync_file import exports_of_sync
 
 
 def purge(services: Services, order: Order) -> Report:

@@ -9,7 +9,6 @@ from cio_pipeline.model.history import Deed
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.lifecycle.chain import begun_anew
@@ -65,9 +64,10 @@ def _put(
 
 def require_fit(services: Services, sync: Sync) -> None:
     """Try a destination's permissions; PermissionMissing names those that a run lacks."""
-    needed = {"all"} if sync.feed is Feed.MESSAGES else {"all", "files"}
     tried = services.destinations(sync).permissions()
-    lacking = [one for one in tried if one.granted is False and one.needed_by in needed]
+    lacking = [
+        one for one in tried if one.granted is False and one.needed_by in sync.feed.facts.needs
+    ]
     if lacking:
         names = ", ".join(one.name for one in lacking)
         raise PermissionMissing(

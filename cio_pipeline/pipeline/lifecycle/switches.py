@@ -5,14 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from cio_pipeline.changesets.decide import HISTORY_LIMIT, gap_if_resumed, refused_to_resume
-from cio_pipeline.contracts.catalog import export, exports_of
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, require_exports
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, exports_named
 from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
 from cio_pipeline.model.times import utc
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.services import Services
@@ -78,7 +76,7 @@ def switch_exports(
 ) -> Report:
     """Turn exports of a sync on or off, with those that come with them; see pause and resume."""
     known = registry.get(sync_id)
-    chosen = _with_those_together(known, names) if names else set(known.switches)
+    chosen = set(exports_named(known.sync, names) if names else known.switches)
     enabled = {name for name, switch in known.switches.items() if switch.enabled}
     switches = switched(known.switches, enabled | chosen if on else enabled - chosen, now)
     notes = tuple(resumable(registry, known, switches, now)) if on else ()
@@ -91,14 +89,6 @@ def switch_exports(
             f"The sync is disabled: nothing is sent until `cio-pipeline sync enable {sync_id}`.",
         )
     return Report(sync_id, verb, changed, notes)
-
-
-def _with_those_together(known: RegisteredSync, names: Collection[str]) -> set[str]:
-    if known.sync.feed is not Feed.DATA_OUT:
-        return set(require_exports(known.sync.feed, names))
-    chosen = {export(name, known.sync.version).name for name in names}
-    together = {ALL_EXPORTS[one].together for one in chosen} - {None}
-    return chosen | {one.name for one in exports_of(known.sync.version) if one.together in together}
 
 
 def switched(

@@ -3,17 +3,16 @@
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from cio_pipeline.contracts.catalog import EXPORTS, export, exports_of
+from cio_pipeline.contracts.catalog import EXPORTS, exports_of
+from cio_pipeline.contracts.feeds import exports_named, exports_of_sync
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.lifecycle.holding import holding, open_plans, require_no_slices, told
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.lifecycle.switches import resumable, switched, turned
 from cio_pipeline.pipeline.recovery.abandon import give_up
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.syncs.sync_file import exports_of_sync
 
 NEWEST = 5
 
@@ -32,7 +31,7 @@ def upgrade(services: Services, order: Order) -> Report:
     sync that has the newest version or cannot send an export again just now, LeaseLost.
     """
     known = services.ledger.registry.get(order.sync_id)
-    if known.sync.feed is not Feed.DATA_OUT:
+    if "version" not in known.sync.feed.facts.options:
         raise InvalidConfig(
             f"Sync '{order.sync_id}' is of {known.sync.feed}, which has no versions."
         )
@@ -61,13 +60,7 @@ def upgrade(services: Services, order: Order) -> Report:
 
 def resent(sync: Sync, names: Collection[str]) -> frozenset[str]:
     """The exports to send again, with those that come together; UnknownExport for a wrong name."""
-    chosen = {export(name, sync.version).name for name in names}
-    together = {EXPORTS[name].together for name in chosen} - {None}
-    return frozenset(
-        one.name
-        for one in exports_of(sync.version)
-        if one.name in chosen or one.together in together
-    )
+    return frozenset(exports_named(sync, names))
 
 
 def require_no_downgrade(old: Sync, new: Sync) -> None:

@@ -11,11 +11,12 @@ from cio_pipeline.model.errors import (
     PermissionMissing,
 )
 from cio_pipeline.model.failures import Failure, Tried
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import CHAIN, manifest_key, parse
 from cio_pipeline.model.registry import Outcome, Pair, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import Feed, Window
+from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import note, run_of, why_held_back
 from cio_pipeline.pipeline.delivering.in_parallel import in_parallel
@@ -208,7 +209,7 @@ def _put_one(destination: Destination, sync: Sync, key: str, body: bytes) -> Non
             f"`cio-pipeline ledger catch-up --sync {sync.id}`.",
         ) from error
     except PermissionMissing:
-        if sync.feed is not Feed.MESSAGES:
+        if not sync.feed.facts.overwrites:
             raise
         destination.overwrite(key, body, {})
 

@@ -7,7 +7,7 @@ windows run.
 
 from datetime import datetime
 
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, forwards
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.windows import window_holding
 
@@ -30,7 +30,7 @@ def stands_at(state: ExportState) -> datetime | None:
     """Up to when everything was sent; an export that forwards begins with its sync."""
     if state.position is not None:
         return state.position.at
-    return begin_of(state) if forwards(state.export) else None
+    return begin_of(state) if state.sync.feed.facts.forwards else None
 
 
 def delivered_until(state: ExportState) -> datetime | None:

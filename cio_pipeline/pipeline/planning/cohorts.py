@@ -13,8 +13,7 @@ from cio_pipeline.changesets.quarantine import identity_expr
 from cio_pipeline.changesets.reading import Note
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.dtypes import source_schema
-from cio_pipeline.contracts.feeds import ALL_EXPORTS
-from cio_pipeline.contracts.message_envelope import OVERWRITING
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.changes import CHANGE, NEW, VERSION
@@ -100,7 +99,7 @@ def _likeness(plan: PlanDraft) -> tuple[str, ...]:
     # What a retry sends differs from sync to sync, also within a workspace.
     alone = plan.sync_id if plan.mode is Mode.RETRY else ""
     # The keys of messages are made with them.
-    template = plan.stem if plan.export in OVERWRITING else ""
+    template = plan.stem if facts_of(plan.export).overwrites else ""
     return tuple(str(part) for part in (*parts, *bounds, at, alone, template))
 
 

@@ -20,7 +20,7 @@ from cio_pipeline.changesets.decisions import (
     Sending,
     Snapshot,
 )
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, forwards
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane, Scope
@@ -72,7 +72,7 @@ def decided(
     run, driving = run_of(services, window), ALL_EXPORTS[export].source
     found: list[Decided] = []
     for state in services.ledger.registry.states([export], scope.sync_ids):
-        begins = state.position is None and forwards(export)
+        begins = state.position is None and facts_of(export).forwards
         at = state
         if begins:
             at = replace(state, position=cut_at(services, begin_of(state), [driving]))

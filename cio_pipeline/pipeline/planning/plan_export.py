@@ -18,10 +18,10 @@ from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, stem_of
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
-from cio_pipeline.model.registry import ExportState, LeaseHolder, Outcome, Pair
+from cio_pipeline.model.registry import ExportState, Lease, LeaseHolder, Outcome, Pair
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
+from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
 from cio_pipeline.pipeline.planning.cuts import decide_cut, tables_of
 from cio_pipeline.pipeline.planning.decided import Decided, decided
@@ -31,7 +31,7 @@ from cio_pipeline.pipeline.services import Services
 
 @dataclass(frozen=True)
 class Batch:
-    """What one export of one window is about to send, under a held lease.
+    """What one export of one window is about to send, under a lease: a value, nothing of it lives.
 
     `busy` names pairs that another run is working on. `known` are outcomes that need no
     delivery: refusals, and syncs held back by their breaker. `advanced` counts syncs with nothing
@@ -41,7 +41,7 @@ class Batch:
     export: str
     window: Window
     cut: Cut
-    lease: HeldLease
+    lease: Lease
     cohorts: tuple[Cohort[Plan], ...]
     known: tuple[Outcome, ...] = ()
     busy: tuple[LeaseHolder, ...] = ()
@@ -69,9 +69,8 @@ def claim(services: Services, export: str, window: Window, cut: Cut, scope: Scop
     lease, busy = services.ledger.leases.claim(
         [pair for pair in pairs if pair not in moved], services.owner, services.clock(), TTL
     )
-    held = HeldLease(services.ledger.leases, lease, services.clock)
     return Batch(
-        export, window, cut, held, (), busy=tuple(busy), advanced=len(moved), lane=scope.lane
+        export, window, cut, lease, (), busy=tuple(busy), advanced=len(moved), lane=scope.lane
     )
 
 
@@ -105,9 +104,9 @@ def plan_batch(services: Services, batch: Batch, items: Sequence[Decided]) -> Ba
     pairs = [(item.state.sync.id, batch.export) for item in nothing]
     now = services.clock()
     _store_begins(services, batch, items)
-    services.ledger.plans.advance(batch.lease.lease, pairs, batch.cut, now)
+    services.ledger.plans.advance(batch.lease, pairs, batch.cut, now)
     drafts = with_slices(services, drafts_of(items, batch.cut))
-    plans = services.ledger.plans.open(batch.lease.lease, drafts, now)
+    plans = services.ledger.plans.open(batch.lease, drafts, now)
     return replace(
         batch,
         cohorts=tuple(cohorts_of(plans)),
@@ -125,12 +124,12 @@ def _store_begins(services: Services, batch: Batch, items: Iterable[Decided]) ->
             _, pairs = begun.setdefault(position.at, (position, []))
             pairs.append((item.state.sync.id, batch.export))
     for cut, pairs in begun.values():
-        services.ledger.plans.advance(batch.lease.lease, pairs, cut, services.clock())
+        services.ledger.plans.advance(batch.lease, pairs, cut, services.clock())
 
 
 def decided_again(services: Services, batch: Batch, scope: Scope) -> list[Decided]:
     """Decisions for what the batch holds: another run may have moved on before the claim."""
-    ids = [sync_id for sync_id, _ in batch.lease.lease.tokens]
+    ids = [sync_id for sync_id, _ in batch.lease.tokens]
     if not ids:
         return []
     held = Scope(ids, scope.lane)

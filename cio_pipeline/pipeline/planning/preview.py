@@ -8,13 +8,14 @@ import polars as pl
 
 from cio_pipeline.changesets.decide import decide
 from cio_pipeline.changesets.decisions import Resume
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, FEEDS, forwards
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, FEEDS, facts_of
 from cio_pipeline.model.changes import SERIES
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import CioError, SourceError, SourceUnavailable
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.plans import PlanDraft
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.model.windows import Feed, Window
+from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.planning.cohorts import Cohort, changeset_of, cohorts_of, forwarded_rows
 from cio_pipeline.pipeline.planning.cuts import peek_cut, tables_of
 from cio_pipeline.pipeline.planning.decided import Decided, decided
@@ -117,7 +118,7 @@ def _counts(services: Services, items: Sequence[Decided], cut: Cut) -> dict[str,
 
 
 def _count(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, Counts]:
-    if forwards(cohort.export.name):
+    if facts_of(cohort.export.name).forwards:
         return _count_forwarded(services, cohort)
     read = [
         changeset_of(services.source, services.ledger, cohort, part)

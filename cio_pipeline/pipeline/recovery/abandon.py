@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from cio_pipeline.contracts.message_envelope import OVERWRITING
+from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.model.errors import CioError, InvalidConfig, ObjectMissing
 from cio_pipeline.model.plans import Plan, PlanState, SealedFile, Series
 from cio_pipeline.model.registry import Pair
 from cio_pipeline.pipeline.breaker import close_breaker
-from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
+from cio_pipeline.pipeline.heartbeat import HeldLease, all_claimed
 from cio_pipeline.pipeline.services import Services
 
 
@@ -36,17 +36,11 @@ def abandon(services: Services, sync_id: str, export: str) -> Abandoned:
     """
     pair = (sync_id, export)
     services.ledger.registry.get(sync_id)
-    lease, busy = services.ledger.leases.claim([pair], services.owner, services.clock(), TTL)
-    held = HeldLease(services.ledger.leases, lease, services.clock)
-    try:
-        if busy:
-            raise held_by(busy[0])
+    with all_claimed(services, [pair]) as held:
         abandoned = give_up(services, held, _unfinished(services, pair))
         # Who abandons a plan has seen to what stopped the sync.
         close_breaker(services.ledger, sync_id)
         return abandoned
-    finally:
-        held.release()
 
 
 def _unfinished(services: Services, pair: Pair) -> Plan:
@@ -72,7 +66,7 @@ def give_up(services: Services, held: HeldLease, plan: Plan) -> Abandoned:
     files = services.ledger.plans.sealed([plan]).get(plan.plan_id, ())
     removed: list[str] = []
     left: list[Pair] = []
-    for file in () if plan.export in OVERWRITING else files:
+    for file in () if facts_of(plan.export).overwrites else files:
         held.check((plan.sync_id, plan.export))
         reason = _remove(services, plan, file)
         if reason is None:

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from cio_pipeline.contracts.catalog import EXPORTS
-from cio_pipeline.contracts.exports.calls import CALLS
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, forwards
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import ManifestBroken
 from cio_pipeline.model.manifests import (
@@ -23,11 +21,9 @@ from cio_pipeline.model.manifests import (
 )
 from cio_pipeline.model.plans import Series
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import Feed
-from cio_pipeline.pipeline.verification.calls import positions_of
-from cio_pipeline.pipeline.verification.files import name_of
+from cio_pipeline.pipeline.feeds.makers import MAKERS
 from cio_pipeline.pipeline.verification.report import Kind, Problem
-from cio_pipeline.pipeline.verification.verify import verify
+from cio_pipeline.pipeline.verify import verify
 from cio_pipeline.ports import Destination
 
 FAR = 10_000
@@ -112,7 +108,8 @@ def times_told(chain: BucketChain) -> set[datetime]:
     """The window ends that plans and positions of a chain refer to."""
     listed = [file for manifest, _ in chain.manifests for file in manifest.files]
     files = {file.window_end for file in listed}
-    files |= {begin_told(chain.sync, file) for file in listed if forwards(file.export)}
+    if chain.sync.feed.facts.forwards:
+        files |= {begin_told(chain.sync, file) for file in listed}
     statuses = [status for manifest, _ in chain.manifests for status in manifest.exports]
     positions = {status.position for status in statuses if status.position is not None}
     return files | positions | {s.initial.at for s in statuses if s.initial is not None}
@@ -147,16 +144,9 @@ def accounted_numbers(chain: BucketChain) -> dict[tuple[str, Series], set[int]]:
     return found
 
 
-def numbers_in_bucket(chain: BucketChain) -> dict[tuple[str, Series], set[int]]:
+def numbers_in_bucket(chain: BucketChain) -> Mapping[tuple[str, Series], set[int]]:
     """The numbers of all objects that are named like files of the sync."""
-    if chain.sync.feed is Feed.CALLS:
-        return {(CALLS.name, Series.PLAIN): positions_of(chain.keys, chain.sync.file_ids)}
-    stems = {chain.sync.stems.get(name, export.stem): name for name, export in EXPORTS.items()}
-    found: dict[tuple[str, Series], set[int]] = {}
-    for name in filter(None, map(name_of, chain.keys)):
-        if name.stem in stems and name.workspace_id == chain.sync.workspace_id:
-            found.setdefault((stems[name.stem], name.series), set()).add(name.sequence)
-    return found
+    return MAKERS[chain.sync.feed].numbers(chain.sync, chain.keys)
 
 
 def lost_numbers(

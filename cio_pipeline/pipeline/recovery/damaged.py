@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.files.keys import key_problem, shown
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import digest, manifest_key
@@ -73,7 +72,7 @@ def damaged_files(
 
 def last_of_keys(services: Services, sync: Sync) -> Mapping[str, int]:
     """The number of the last message of each key; nothing for feeds that overwrite nothing."""
-    if sync.feed not in OVERWRITING:
+    if not sync.feed.facts.overwrites:
         return {}
     found: dict[str, int] = {}
     for committed in services.ledger.recovery.committed([sync.id]):

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from cio_pipeline.changesets.quarantine import identities_of, identity_expr
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, forwards
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing, VersionGone
 from cio_pipeline.model.plans import Plan, PlanState
 from cio_pipeline.model.recovery import ListedPlan
@@ -43,7 +43,7 @@ def delivered_identities(
             rows = wanted[export]
             here = (
                 _encoded_again(services, plan, rows)
-                if forwards(export)
+                if facts_of(export).forwards
                 else _in_files(services, sync, destination, plan, rows)
             )
             found.setdefault(export, set()).update(here)

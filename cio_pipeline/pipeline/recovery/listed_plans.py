@@ -7,7 +7,7 @@ from itertools import groupby
 
 from cio_pipeline.changesets.decide import HISTORY_LIMIT
 from cio_pipeline.contracts.declare import History
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, forwards, stem_of
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, stem_of
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.manifests import (
     InitialProgress,
@@ -117,7 +117,7 @@ def _plans(
         one = files[0]
         lower = one.window_end if one.mode is Mode.RETRY else None
         if one.mode not in {Mode.RETRY, Mode.INITIAL}:
-            begin = begin_told(sync, one) if forwards(one.export) else None
+            begin = begin_told(sync, one) if sync.feed.facts.forwards else None
             lower = reached.get((one.export, one.generation), begin)
         draft = _draft(sync, files, cuts.get(lower) if lower else None, cuts[one.window_end])
         sealed = tuple(map(_sealed, files))

@@ -14,8 +14,8 @@ from cio_pipeline.files.message_pack import Pack
 from cio_pipeline.files.spool import RESTORE
 from cio_pipeline.model.errors import CioError, DigestMismatch
 from cio_pipeline.model.plans import Plan, PlanState, Sent
-from cio_pipeline.pipeline.feeds.make_messages import MESSAGE_OBJECTS
-from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
+from cio_pipeline.pipeline.feeds.messages import MESSAGES
+from cio_pipeline.pipeline.heartbeat import all_claimed
 from cio_pipeline.pipeline.planning.cohorts import cohorts_of
 from cio_pipeline.pipeline.recovery.damaged import DamagedFile, last_of_keys
 from cio_pipeline.pipeline.services import Services
@@ -46,14 +46,8 @@ def _put(services: Services, wanted: Sequence[DamagedFile], put: set[int]) -> No
     """Put the objects of one plan; `put` gets the numbers of those that lie there again."""
     plan = wanted[0].committed.sealed.plan
     pair = (plan.sync_id, plan.export)
-    lease, busy = services.ledger.leases.claim([pair], services.owner, services.clock(), TTL)
-    held = HeldLease(services.ledger.leases, lease, services.clock)
-    try:
-        if busy:
-            raise held_by(busy[0])
+    with all_claimed(services, [pair]):
         _put_held(services, wanted, put)
-    finally:
-        held.release()
 
 
 def _put_held(services: Services, wanted: Sequence[DamagedFile], put: set[int]) -> None:
@@ -69,7 +63,7 @@ def _put_held(services: Services, wanted: Sequence[DamagedFile], put: set[int]) 
     folder = f"{RESTORE}{plan.export}-{plan.plan_id}"
     try:
         encoded = _encoded(services, plan, sealed.resolved, folder)
-        files = MESSAGE_OBJECTS.name(services, plan, encoded)
+        files = MESSAGES.name(services, plan, encoded)
         if not files:
             return
         with Pack.opened(services.spool, files) as pack:
@@ -90,7 +84,7 @@ def _encoded(
     cohort = cohorts_of([plan])[0]
     retried = identities_of([(plan.workspace_id, identity) for identity in resolved])
     nothing = identities_of(())
-    encoded = MESSAGE_OBJECTS.encode(services, cohort, None, folder, retried=retried, asked=nothing)
+    encoded = MESSAGES.encode(services, cohort, None, folder, retried=retried, asked=nothing)
     return encoded.files
 
 

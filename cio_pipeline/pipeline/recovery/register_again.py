@@ -2,12 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, exports_of_sync
 from cio_pipeline.model.recovery import Registration
 from cio_pipeline.model.registry import ExportSwitch
 from cio_pipeline.model.windows import window_holding
 from cio_pipeline.pipeline.recovery.bucket_chain import BucketChain
-from cio_pipeline.pipeline.syncs.sync_file import exports_of_sync
 
 JUST_BEFORE = timedelta(microseconds=1)
 

@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cio_pipeline.contracts.message_envelope import OVERWRITING
+from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.model.errors import CioError, DigestMismatch
 from cio_pipeline.model.failures import Failure, Tried
 from cio_pipeline.model.manifests import manifest_key
-from cio_pipeline.model.registry import Outcome
+from cio_pipeline.model.registry import Lease, Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.attempt import attempt
-from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
+from cio_pipeline.pipeline.heartbeat import claimed, held_by
 from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
 from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.planning.plan_export import Batch
@@ -61,13 +61,9 @@ def _restoring(
     """The syncs, none of which anybody else restores or changes; and those that are held."""
     syncs = _syncs(services, sync_ids)
     pairs = [(sync.id, RESTORE) for sync in syncs]
-    lease, busy = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
-    held = HeldLease(services.ledger.leases, lease, services.clock)
-    try:
+    with claimed(services, pairs) as (held, busy):
         others = [Restored(one.sync_id, "", "", error=Failure.of(held_by(one))) for one in busy]
-        yield [sync for sync in syncs if (sync.id, RESTORE) in lease.tokens], others
-    finally:
-        held.release()
+        yield [sync for sync in syncs if (sync.id, RESTORE) in held.lease.tokens], others
 
 
 def restore(
@@ -98,7 +94,7 @@ def _restored(
         )
         if failure is not None:
             done.append(Restored(sync.id, "", "", error=failure))
-    messages = [one for one in damaged if one.committed.sealed.plan.export in OVERWRITING]
+    messages = [one for one in damaged if facts_of(one.committed.sealed.plan.export).overwrites]
     for one, error in put_messages_again(services, messages):
         done += _failed([one], error) if error else [_described(one)]
     rest: list[DamagedFile] = []
@@ -126,10 +122,9 @@ def restore_manifests(
 def restore_export(services: Services, export: str, window: Window, scope: Scope) -> Batch:
     """Restore one export of a window, as a batch that has nothing left to be delivered."""
     found = restore(services, scope.sync_ids, window, [export])
-    lease, _ = services.ledger.leases.claim([], services.owner, services.clock(), TTL)
-    held = HeldLease(services.ledger.leases, lease, services.clock)
     known = tuple(_outcomes(services, export, found))
-    return Batch(export, window, decide_cut(services, window.end), held, (), known=known)
+    nothing = Lease(services.owner, services.clock(), {})
+    return Batch(export, window, decide_cut(services, window.end), nothing, (), known=known)
 
 
 def _outcomes(services: Services, export: str, found: Sequence[Restored]) -> Iterator[Outcome]:

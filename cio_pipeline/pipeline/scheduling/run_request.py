@@ -6,12 +6,10 @@ from datetime import datetime
 
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.scope import Lane
-from cio_pipeline.model.windows import (
-    Feed,
-    Window,
-)
+from cio_pipeline.model.windows import Window
 
 
 @dataclass(frozen=True)
@@ -72,4 +70,4 @@ class Seen:
 
 def tick_key(window: Window, feed: Feed) -> str:
     """What attempts of a window are counted by: windows of two feeds may start together."""
-    return window.key if feed is Feed.DATA_OUT else f"{feed}:{window.key}"
+    return f"{feed.facts.prefix}{window.key}"

@@ -4,16 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline.model.registry import ExportState, Pair
 from cio_pipeline.model.scope import Lane
-from cio_pipeline.model.windows import (
-    FIRST_WINDOW,
-    Cadence,
-    Feed,
-    Window,
-    closed_windows,
-    last_closed_window,
-)
+from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows, last_closed_window
 from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
 from cio_pipeline.pipeline.planning.begin import is_fresh, stands_at
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key

@@ -8,15 +8,10 @@ from typing import Annotated, Any, TypeAlias
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cio_pipeline.contracts.catalog import EXPORTS, export, exports_of
-from cio_pipeline.contracts.feeds import FEEDS
-from cio_pipeline.contracts.message_envelope import DEFAULT_KEY_TEMPLATE
-from cio_pipeline.files.names import check_stems
-from cio_pipeline.files.template_check import check_template
 from cio_pipeline.model.destinations import archive_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import Feed
+from cio_pipeline.pipeline.feeds.makers import MAKERS
 
 Location: TypeAlias = tuple[str, ...]
 """A destination as parts: equal or enclosing destinations have one as a prefix of the other."""
@@ -93,31 +88,12 @@ def _place(loc: Sequence[int | str], content: object) -> str:
     return ", ".join(named) or "file"
 
 
-def check_sync(sync: Sync) -> None:
-    """Check exports and stems against the contract; raises InvalidConfig or UnknownExport."""
-    names = exports_of_sync(sync)
-    check_key_template(sync)
-    if sync.feed is not Feed.DATA_OUT:
-        return
-    known = [one.name for one in exports_of(sync.version)]
-    unknown = sorted(set(sync.stems) - set(known))
-    if unknown:
-        raise InvalidConfig(
-            f"Sync '{sync.id}' names stems of exports that v{sync.version} does not have: "
-            f"{', '.join(unknown)}.",
-            f"It has {', '.join(known)}.",
-        )
-    check_stems({name: sync.stems.get(name, EXPORTS[name].stem) for name in names})
+def check_sync(sync: Sync) -> tuple[str, ...]:
+    """Check a sync against the contract of its feed: warnings.
 
-
-def check_key_template(sync: Sync) -> tuple[str, ...]:
-    """Warnings of a messages sync's template; raises InvalidConfig if it cannot be used (M2)."""
-    if sync.feed is not Feed.MESSAGES:
-        return ()
-    try:
-        return check_template(sync.key_template or DEFAULT_KEY_TEMPLATE)
-    except InvalidConfig as error:
-        raise InvalidConfig(f"Sync '{sync.id}': {error.message}", error.next_step) from None
+    Raises InvalidConfig or UnknownExport.
+    """
+    return MAKERS[sync.feed].check_sync(sync)
 
 
 def told_of_archive(sync: Sync) -> tuple[str, ...]:
@@ -130,24 +106,9 @@ def told_of_archive(sync: Sync) -> tuple[str, ...]:
         "it, `verify` proves names and sizes but reads no bytes, `export --restore` puts back what "
         "is missing but cannot tell what was altered; manifests stay readable"
     )
-    if sync.feed is Feed.MESSAGES and sync.destination.type == "azure":
+    if sync.feed.facts.overwrites and sync.destination.type == "azure":
         return told, "a message whose key lies there already cannot replace it: it stops the sync"
     return (told,)
-
-
-def exports_of_sync(sync: Sync) -> tuple[str, ...]:
-    """The exports that a sync names, in the catalog's order, with those that come together.
-
-    Raises UnknownExport for a name that its version does not have.
-    """
-    if sync.feed is not Feed.DATA_OUT:
-        return tuple(FEEDS[sync.feed])
-    known = exports_of(sync.version)
-    if sync.exports == "all":
-        return tuple(one.name for one in known)
-    named = {export(name, sync.version).name for name in sync.exports}
-    together = {one.together for one in known if one.name in named} - {None}
-    return tuple(one.name for one in known if one.name in named or one.together in together)
 
 
 def check_together(syncs: Iterable[Sync], located: Callable[[Sync], Location]) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.objects import Permission
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import Feed
 from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.ports import Destinations
 
@@ -27,9 +27,8 @@ class Validated:
         return not any(one.granted is False and self.needs(one) for one in self.permissions)
 
     def needs(self, permission: Permission) -> bool:
-        """Whether this sync cannot do without; messages are put and never looked at again (M4)."""
-        only_puts = self.feed is Feed.MESSAGES
-        return permission.needed_by in ({"all"} if only_puts else {"all", "files"})
+        """Whether this sync cannot do without."""
+        return permission.needed_by in self.feed.facts.needs
 
 
 def validate(destinations: Destinations, syncs: Sequence[Sync]) -> list[Validated]:
@@ -44,7 +43,7 @@ def validate(destinations: Destinations, syncs: Sequence[Sync]) -> list[Validate
                     "reach the store",
                     granted=False,
                     needed_for="everything",
-                    detail=failure.message,
+                    detail=failure.text,
                     next_step="Check its address: what answers there may be something else.",
                     needed_by="all",
                 )

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 
-from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.files.footers import read_footer
 from cio_pipeline.files.names import FileName, parse, parse_key
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.model.errors import CioError, InvalidKey, ObjectArchived
-from cio_pipeline.model.manifests import ManifestFile
+from cio_pipeline.model.manifests import Manifest, ManifestFile
 from cio_pipeline.pipeline.verification.report import RESTORE, RESTORE_ALL, Kind, Problem, said
 from cio_pipeline.ports import Destination
 
@@ -52,12 +51,18 @@ def is_in_place(key: str, day: date | None = None) -> bool:
     return found is None or day is None or found == day
 
 
-def last_of_keys(files: Iterable[ManifestFile]) -> dict[str, ManifestFile]:
+def last_of_keys(manifests: Iterable[Manifest]) -> dict[str, ManifestFile]:
     """Of the files that may replace one another (M4), the one that lies under each key."""
-    return {file.key: file for file in files if file.export in OVERWRITING}
+    overwriting = (one for one in manifests if one.feed.facts.overwrites)
+    return {file.key: file for manifest in overwriting for file in manifest.files}
 
 
-def check_digest(destination: Destination, file: ManifestFile) -> Iterator[Problem]:
+def check_digest(
+    destination: Destination,
+    file: ManifestFile,
+    workspace_id: int,  # noqa: ARG001 - that of every check
+    copy: Path,  # noqa: ARG001 - the same
+) -> Iterator[Problem]:
     """Whether an object holds what was listed; of feeds that forward there is no more to know.
 
     Raises ObjectArchived.

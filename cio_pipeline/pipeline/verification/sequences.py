@@ -5,10 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.manifests import Manifest, manifest_key
 from cio_pipeline.model.plans import Series
-from cio_pipeline.pipeline.verification.calls import is_of_calls
 from cio_pipeline.pipeline.verification.report import RESTORE_ALL, Finding, Kind, Problem
 
 
@@ -42,13 +40,13 @@ def check_sequences(manifests: Iterable[Manifest]) -> Iterator[Finding]:
     counted: dict[tuple[str, Series], set[_Number]] = defaultdict(set)
     seen: set[str] = set()
     for manifest in manifests:
+        facts = manifest.feed.facts
         for file in manifest.files:
             # A key listed twice is a problem of its own, but for messages.
-            if file.key not in seen or file.export in OVERWRITING:
+            if file.key not in seen or facts.overwrites:
                 seen.add(file.key)
                 # The types of calls share a number (C1), within one manifest.
-                shared = is_of_calls(file.export)
-                key = manifest_key(manifest.ordinal) if shared else file.key
+                key = manifest_key(manifest.ordinal) if facts.shared_numbers else file.key
                 counted[file.export, file.series].add(
                     _Number(manifest.ordinal, file.sequence, file.part, key)
                 )

@@ -6,14 +6,12 @@ whatever looks like a file of the feed is held against what was delivered.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.files.keys import key_problem, shown
 from cio_pipeline.model.errors import CioError, ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile, manifest_ordinal
-from cio_pipeline.pipeline.verification.calls import is_of_calls, unlisted_calls
 from cio_pipeline.pipeline.verification.files import name_of
 from cio_pipeline.pipeline.verification.in_flight import Expected, expected_keys, exports_by_stem
 from cio_pipeline.pipeline.verification.report import Kind, Problem, said
@@ -37,39 +35,58 @@ class Unlisted:
     warnings: tuple[Problem, ...]
 
 
+Judged = tuple[Problem, bool]
+"""What an unlisted object is, and whether that is wrong."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """What a sync's destination holds, its manifests, and what unlisted objects are judged by.
+
+    `stems` are those of the sync that differ from the contract's, by export. With `deep`, bytes are
+    read.
+    """
+
+    destination: Destination
+    sizes: Mapping[str, int]
+    manifests: Sequence[Manifest]
+    stems: Mapping[str, str]
+    deep: bool
+
+    @property
+    def unlisted(self) -> list[str]:
+        """The keys of objects that no manifest lists and that are none."""
+        listed = {file.key for manifest in self.manifests for file in manifest.files}
+        return [key for key in sorted(self.sizes.keys() - listed) if manifest_ordinal(key) is None]
+
+
 @dataclass(frozen=True)
 class _Known:
     """What unlisted objects are held against. `stems` says which export a stem is of."""
 
-    destination: Destination
-    sizes: Mapping[str, int]
-    deep: bool
+    bucket: Bucket
     workspace_id: int
     stems: Mapping[str, str]
     by_size: Mapping[int, Sequence[ManifestFile]]
     expected: Expected
 
 
-def check_unlisted(
-    destination: Destination,
-    sizes: Mapping[str, int],
-    manifests: Sequence[Manifest],
-    stems: Mapping[str, str],
-    *,
-    deep: bool,
-) -> Unlisted:
+def check_unlisted(bucket: Bucket, judge: Callable[[Bucket], Iterable[Judged]] | None) -> Unlisted:
     """Name the unlisted objects that readers could take for files of the feed.
 
-    A copy of a listed file is one by its digest; without `deep`, by its size, but for files that
-    a running window may have put. `stems` are those of the sync that differ from the contract's.
-    Keys that no sync gives are named, and never read.
+    `judge` is the feed's, None if no manifest tells it. Keys that no sync gives are named, and
+    never read.
     """
-    odd = [key for key in sorted(sizes) if key_problem(key) is not None]
-    clean = {key: size for key, size in sizes.items() if key_problem(key) is None}
-    found = _check_clean(destination, clean, manifests, stems, deep=deep)
+    odd = [key for key in sorted(bucket.sizes) if key_problem(key) is not None]
+    clean = {key: size for key, size in bucket.sizes.items() if key_problem(key) is None}
+    if judge is None:
+        found = list(_no_manifest(sum(map(_looks_like_a_file, clean))))
+    else:
+        found = list(judge(replace(bucket, sizes=clean)))
+    found += [(_odd(key), _looks_like_a_file(key)) for key in odd]
     return Unlisted(
-        (*found.problems, *(_odd(key) for key in odd if _looks_like_a_file(key))),
-        (*found.warnings, *(_odd(key) for key in odd if not _looks_like_a_file(key))),
+        tuple(problem for problem, wrong in found if wrong),
+        tuple(problem for problem, wrong in found if not wrong),
     )
 
 
@@ -82,79 +99,41 @@ def _looks_like_a_file(key: str) -> bool:
     return key.lower().endswith(SUFFIX)
 
 
-def _check_clean(
-    destination: Destination,
-    sizes: Mapping[str, int],
-    manifests: Sequence[Manifest],
-    stems: Mapping[str, str],
-    *,
-    deep: bool,
-) -> Unlisted:
-    if not manifests:
-        count = sum(map(_looks_like_a_file, sizes))
-        return Unlisted((_no_manifest(count),) if count else (), ())
-    if manifests[-1].feed in OVERWRITING:
-        return Unlisted((), tuple(_messages(sizes.keys() - _listed(manifests))))
-    rest = _no_manifests(sizes.keys() - _listed(manifests))
-    if is_of_calls(manifests[-1].feed):
-        found = list(unlisted_calls(rest, manifests))
-    else:
-        known = _known(destination, sizes, manifests, stems, deep=deep)
-        found = [judged for key in rest for judged in _judge(known, key)]
-    return Unlisted(
-        tuple(problem for problem, wrong in found if wrong),
-        tuple(problem for problem, wrong in found if not wrong),
-    )
-
-
-def _listed(manifests: Sequence[Manifest]) -> set[str]:
-    return {file.key for m in manifests for file in m.files}
-
-
-def _no_manifests(keys: Iterable[str]) -> list[str]:
-    return [key for key in sorted(keys) if manifest_ordinal(key) is None]
-
-
-def _messages(keys: Iterable[str]) -> Iterator[Problem]:
+def unlisted_messages(bucket: Bucket) -> Iterator[Judged]:
     """A key of a message says nothing of whom it is from."""
-    for key in _no_manifests(keys):
-        yield Problem(Kind.UNLISTED, key, _IN_FLIGHT)
+    for key in bucket.unlisted:
+        yield Problem(Kind.UNLISTED, key, _IN_FLIGHT), False
 
 
-def _no_manifest(count: int) -> Problem:
+def _no_manifest(count: int) -> Iterator[Judged]:
+    if not count:
+        return
     text = (
         f"There is no manifest to prove anything by, but {count} {SUFFIX} "
         f"file{'' if count == 1 else 's'}. If the sync's `manifest` is off, verify it by its id: "
         "its manifests are in the ledger. If its first window is running, verify again after it."
     )
-    return Problem(Kind.NO_MANIFEST, FOLDER, text)
+    yield Problem(Kind.NO_MANIFEST, FOLDER, text), True
 
 
-def _known(
-    destination: Destination,
-    sizes: Mapping[str, int],
-    manifests: Sequence[Manifest],
-    stems: Mapping[str, str],
-    *,
-    deep: bool,
-) -> _Known:
+def unlisted_exports(bucket: Bucket) -> Iterator[Judged]:
+    """What unlisted objects are that readers could take for files of data-out.
+
+    A copy of a listed file is one by its digest; without `deep`, by its size, but for files that
+    a running window may have put.
+    """
+    manifests, keys = bucket.manifests, bucket.unlisted
     by_size: dict[int, list[ManifestFile]] = defaultdict(list)
     for file in (file for m in manifests for file in m.files):
         by_size[file.bytes].append(file)
-    listed = {file.key for files in by_size.values() for file in files}
-    exports = exports_by_stem(manifests, stems)
-    return _Known(
-        destination=destination,
-        sizes=sizes,
-        deep=deep,
-        workspace_id=manifests[-1].workspace_id,
-        stems=exports,
-        by_size=by_size,
-        expected=expected_keys(sizes.keys() - listed, manifests, exports),
-    )
+    stems = exports_by_stem(manifests, bucket.stems)
+    expected = expected_keys(keys, manifests, stems)
+    known = _Known(bucket, manifests[-1].workspace_id, stems, by_size, expected)
+    for key in keys:
+        yield from _judge(known, key)
 
 
-def _judge(known: _Known, key: str) -> Iterator[tuple[Problem, bool]]:
+def _judge(known: _Known, key: str) -> Iterator[Judged]:
     """What an unlisted object is, and whether that is wrong; nothing if no reader minds it."""
     try:
         twin = _twin(known, key)
@@ -167,7 +146,7 @@ def _judge(known: _Known, key: str) -> Iterator[tuple[Problem, bool]]:
         yield Problem(Kind.UNREADABLE, key, said(error)), True
         return
     expected = key in known.expected.void or key in known.expected.in_flight
-    if twin is not None and (known.deep or not expected):
+    if twin is not None and (known.bucket.deep or not expected):
         yield Problem(Kind.DOUBLED, key, _doubled(known, twin, expected=expected)), True
     elif twin is not None:
         text = (
@@ -181,21 +160,21 @@ def _judge(known: _Known, key: str) -> Iterator[tuple[Problem, bool]]:
 
 def _twin(known: _Known, key: str) -> ManifestFile | None:
     """The listed file that an object is a copy of; without `deep`, one that has its size."""
-    files = known.by_size.get(known.sizes[key], ())
-    if not files or not known.deep:
+    files = known.by_size.get(known.bucket.sizes[key], ())
+    if not files or not known.bucket.deep:
         return files[0] if files else None
-    found = known.destination.sha256(key)
+    found = known.bucket.destination.sha256(key)
     return next((file for file in files if file.sha256 == found), None)
 
 
 def _doubled(known: _Known, twin: ManifestFile, *, expected: bool) -> str:
-    if twin.key not in known.sizes:
+    if twin.key not in known.bucket.sizes:
         return (
             f"It is {twin.key} under another name, as far as this tells. "
             "Give it its name back, or remove it if it was loaded."
         )
-    what = "is a copy of" if known.deep else "has the size of the listed"
-    check = "" if known.deep else " Verify without --quick to be sure."
+    what = "is a copy of" if known.bucket.deep else "has the size of the listed"
+    check = "" if known.bucket.deep else " Verify without --quick to be sure."
     window = " If a window is running, verify again after it." if expected else ""
     return (
         f"It {what} {twin.key}: readers that list the bucket load those rows twice.{check}{window} "
@@ -203,7 +182,7 @@ def _doubled(known: _Known, twin: ManifestFile, *, expected: bool) -> str:
     )
 
 
-def _judge_name(known: _Known, key: str) -> Iterator[tuple[Problem, bool]]:
+def _judge_name(known: _Known, key: str) -> Iterator[Judged]:
     name = name_of(key)
     if name is None:
         yield from _judge_foreign(known, key)
@@ -226,7 +205,7 @@ def _judge_name(known: _Known, key: str) -> Iterator[tuple[Problem, bool]]:
         yield Problem(Kind.UNLISTED, key, text), True
 
 
-def _judge_foreign(known: _Known, key: str) -> Iterator[tuple[Problem, bool]]:
+def _judge_foreign(known: _Known, key: str) -> Iterator[Judged]:
     """Objects that are not named like the feed's files matter if a reader could think they are."""
     last = key.rpartition("/")[2].lower()
     if last.endswith(SUFFIX):

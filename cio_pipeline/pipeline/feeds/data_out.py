@@ -1,6 +1,6 @@
 """Files of data-out: changesets as Parquet, named by stem, version, workspace and number (D5)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -8,14 +8,19 @@ import polars as pl
 from cio_pipeline.changesets.quarantine import IDENTITY, identity_expr
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import Export
+from cio_pipeline.contracts.feeds import exports_in, exports_of_sync
 from cio_pipeline.files.encode import Encoded, SpooledFile, encode
-from cio_pipeline.files.names import FileName, render_key
+from cio_pipeline.files.names import FileName, check_stems, render_key
 from cio_pipeline.model.cuts import TableSlice
-from cio_pipeline.model.plans import Mode, Plan, SealedFile
-from cio_pipeline.pipeline.feeds.maker import Maker
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.plans import Mode, Plan, SealedFile, Series
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.feeds.maker import Maker, Numbers, sealed_file
 from cio_pipeline.pipeline.planning.anonymous import remember_gone, remember_unknown
 from cio_pipeline.pipeline.planning.cohorts import Cohort, changeset_of
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.verification.files import check_content, check_name, name_of
+from cio_pipeline.pipeline.verification.unlisted import unlisted_exports
 
 
 def encode_exports(
@@ -89,20 +94,37 @@ def _named(plan: Plan, file: SpooledFile, sequence: int, part: int | None) -> Se
     return sealed_file(file, render_key(name, plan.day), sequence, part)
 
 
-def sealed_file(file: SpooledFile, key: str, sequence: int, part: int | None = None) -> SealedFile:
-    """A spooled file under its key and number."""
-    return SealedFile(
-        key=key,
-        series=file.series,
-        sequence=sequence,
-        part=part,
-        rows=file.rows,
-        bytes=file.bytes,
-        sha256=file.sha256,
-        min_time=file.min_time,
-        max_time=file.max_time,
-        spool=file.path,
-    )
+def numbers_of_exports(sync: Sync, keys: Iterable[str]) -> Numbers:
+    """See `maker.Maker`; also of exports that the sync does not send."""
+    stems = {sync.stems.get(name, export.stem): name for name, export in EXPORTS.items()}
+    found: dict[tuple[str, Series], set[int]] = {}
+    for name in filter(None, map(name_of, keys)):
+        if name.stem in stems and name.workspace_id == sync.workspace_id:
+            found.setdefault((stems[name.stem], name.series), set()).add(name.sequence)
+    return found
 
 
-EXPORT_FILES = Maker(encode_exports, name_exports)
+def check_exports(sync: Sync) -> tuple[str, ...]:
+    """See `maker.Maker`: exports, and stems of exports that the sync can send."""
+    known = [one.name for one in exports_in(sync)]
+    names = exports_of_sync(sync)
+    unknown = sorted(set(sync.stems) - set(known))
+    if unknown:
+        raise InvalidConfig(
+            f"Sync '{sync.id}' names stems of exports that v{sync.version} does not have: "
+            f"{', '.join(unknown)}.",
+            f"It has {', '.join(known)}.",
+        )
+    check_stems({name: sync.stems.get(name, EXPORTS[name].stem) for name in names})
+    return ()
+
+
+DATA_OUT = Maker(
+    encode_exports,
+    name_exports,
+    check_name,
+    unlisted_exports,
+    numbers_of_exports,
+    check_exports,
+    check_bytes=check_content,
+)

@@ -1,20 +1,26 @@
 """Files of calls: one for each type of each position (C1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
+from cio_pipeline.contracts.exports.calls import CALLS as EXPORT
 from cio_pipeline.contracts.tables.feeds import ARRIVAL
-from cio_pipeline.files.call_names import CallFileName, render
+from cio_pipeline.files.call_names import CallFileName, parse, render
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.encode_calls import COLUMNS, CallFormat, encode_calls
 from cio_pipeline.model.changes import VERSION
 from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.plans import Plan, SealedFile, Series
-from cio_pipeline.pipeline.feeds.make_exports import sealed_file
-from cio_pipeline.pipeline.feeds.maker import Maker
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.feeds.maker import Maker, Numbers, sealed_file
 from cio_pipeline.pipeline.planning.cohorts import Cohort, forwarded_rows
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.verification.call_files import (
+    call_name_of,
+    check_call_name,
+    unlisted_calls,
+)
 
 
 def encode_of_calls(
@@ -68,4 +74,24 @@ def name_calls(
     return tuple(named)
 
 
-CALL_FILES = Maker(encode_of_calls, name_calls)
+def numbers_of_calls(sync: Sync, keys: Iterable[str]) -> Numbers:
+    """See `maker.Maker`."""
+    named = filter(None, map(call_name_of, keys))
+    ours = {one.position for one in named if (one.integration_id, one.action_id) == sync.file_ids}
+    return {(EXPORT.name, Series.PLAIN): ours}
+
+
+def kinds_of(files: Iterable[SealedFile]) -> tuple[tuple[str, int, int], ...]:
+    """See `maker.Maker`."""
+    return tuple((parse(file.key).type, file.rows, file.bytes) for file in files)
+
+
+CALLS = Maker(
+    encode_of_calls,
+    name_calls,
+    check_call_name,
+    unlisted_calls,
+    numbers_of_calls,
+    lambda _: (),
+    kinds=kinds_of,
+)

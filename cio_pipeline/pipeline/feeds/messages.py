@@ -4,19 +4,23 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from cio_pipeline.contracts.message_envelope import DEFAULT_KEY_TEMPLATE
 from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.encode_messages import COLUMNS, encode_messages
 from cio_pipeline.files.message_keys import compile_template
 from cio_pipeline.files.message_pack import is_whole
+from cio_pipeline.files.template_check import check_template
 from cio_pipeline.model.changes import VERSION
 from cio_pipeline.model.cuts import TableSlice
+from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Plan, SealedFile, Series
-from cio_pipeline.pipeline.feeds.make_exports import sealed_file
-from cio_pipeline.pipeline.feeds.maker import Maker
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.feeds.maker import Maker, sealed_file
 from cio_pipeline.pipeline.feeds.put_messages import put_messages
 from cio_pipeline.pipeline.planning.cohorts import Cohort, forwarded_rows
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.verification.unlisted import unlisted_messages
 
 
 def encode_of_messages(
@@ -56,4 +60,22 @@ def name_messages(
     return tuple(sealed_file(file, file.kind, first + file.index) for file in files)
 
 
-MESSAGE_OBJECTS = Maker(encode_of_messages, name_messages, put_messages, is_whole)
+def check_template_of(sync: Sync) -> tuple[str, ...]:
+    """See `maker.Maker`: whether the sync's template can be used, and what to mind in it (M2)."""
+    try:
+        return check_template(sync.key_template or DEFAULT_KEY_TEMPLATE)
+    except InvalidConfig as error:
+        raise InvalidConfig(f"Sync '{sync.id}': {error.message}", error.next_step) from None
+
+
+# Any key may be a message's, so none tells a number, and none is misnamed.
+MESSAGES = Maker(
+    encode_of_messages,
+    name_messages,
+    lambda file, workspace_id: (),  # noqa: ARG005 - that of every check
+    unlisted_messages,
+    lambda _sync, _keys: {},
+    check_template_of,
+    put=put_messages,
+    are_whole=is_whole,
+)

@@ -1,23 +1,18 @@
 """Verification of what is special to files of calls: names, shared positions, unlisted objects."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 
-from cio_pipeline.contracts.exports.calls import CALLS
 from cio_pipeline.files.call_names import CallFileName, parse
 from cio_pipeline.model.errors import InvalidKey
-from cio_pipeline.model.manifests import Manifest, ManifestFile
+from cio_pipeline.model.manifests import ManifestFile
 from cio_pipeline.pipeline.verification.report import RESTORE_ALL, Kind, Problem
+from cio_pipeline.pipeline.verification.unlisted import Bucket, Judged
 
 _REMOVE = "Find out who put it, and remove it."
 _IN_FLIGHT = (
     "No manifest lists it yet. The window that sends it will; if it stays so, find out who put it."
 )
 _VOID = "Its position was declared void; its calls were sent under another one. Remove it."
-
-
-def is_of_calls(export: str) -> bool:
-    """Whether files of an export are named by `files.call_names`."""
-    return export == CALLS.name
 
 
 def call_name_of(key: str) -> CallFileName | None:
@@ -28,7 +23,10 @@ def call_name_of(key: str) -> CallFileName | None:
         return None
 
 
-def check_call_name(file: ManifestFile) -> Iterator[Problem]:
+def check_call_name(
+    file: ManifestFile,
+    workspace_id: int,  # noqa: ARG001 - names of calls do not tell it
+) -> Iterator[Problem]:
     """Whether the key says what the manifest says."""
     name = call_name_of(file.key)
     if name is None:
@@ -38,16 +36,15 @@ def check_call_name(file: ManifestFile) -> Iterator[Problem]:
         yield Problem(Kind.MISNAMED, file.key, text)
 
 
-def unlisted_calls(
-    keys: Iterable[str], manifests: Sequence[Manifest]
-) -> Iterator[tuple[Problem, bool]]:
-    """What unlisted objects are that readers could take for files of calls, and if it is wrong."""
+def unlisted_calls(bucket: Bucket) -> Iterator[Judged]:
+    """What unlisted objects are that readers could take for files of calls."""
+    manifests = bucket.manifests
     void = {one.sequence for manifest in manifests for one in manifest.void}
     files = [file for manifest in manifests for file in manifest.files]
     begun = [one.sequence - 1 for manifest in manifests for one in manifest.begins or ()]
     last = max([0, *begun, *void, *(file.sequence for file in files)])
     ours = _ids(files)
-    for key in keys:
+    for key in bucket.unlisted:
         name = call_name_of(key)
         if name is None:
             continue

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cio_pipeline.contracts.feeds import forwards
-from cio_pipeline.contracts.message_envelope import OVERWRITING
 from cio_pipeline.model.errors import CioError, ObjectArchived
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile
-from cio_pipeline.pipeline.verification.calls import check_call_name, is_of_calls
+from cio_pipeline.pipeline.feeds.makers import MAKERS
 from cio_pipeline.pipeline.verification.chain import (
     Link,
     begins_anew,
@@ -23,13 +21,7 @@ from cio_pipeline.pipeline.verification.chain import (
     split_at_beginning,
     stored_links,
 )
-from cio_pipeline.pipeline.verification.files import (
-    check_content,
-    check_digest,
-    check_name,
-    last_of_keys,
-    name_of,
-)
+from cio_pipeline.pipeline.verification.files import last_of_keys, name_of
 from cio_pipeline.pipeline.verification.report import (
     RESTORE,
     RESTORE_ALL,
@@ -40,7 +32,7 @@ from cio_pipeline.pipeline.verification.report import (
     said,
 )
 from cio_pipeline.pipeline.verification.sequences import check_sequences
-from cio_pipeline.pipeline.verification.unlisted import check_unlisted
+from cio_pipeline.pipeline.verification.unlisted import Bucket, check_unlisted
 from cio_pipeline.ports import Destination
 
 Progress = Callable[[int, int], None]
@@ -116,7 +108,9 @@ def verify(
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         check = _Check(destination, sizes, deep, expired_before, Path(folder) / "copy")
         _check_files(check, manifests, tally, progress or _silent)
-    unlisted = check_unlisted(destination, sizes, manifests, stems or {}, deep=deep)
+    bucket = Bucket(destination, sizes, manifests, stems or {}, deep)
+    judge = MAKERS[manifests[-1].feed].unlisted if manifests else None
+    unlisted = check_unlisted(bucket, judge)
     tally.findings += [Finding(problem, None) for problem in unlisted.problems]
     warnings = (*_archived(tally.archived), *unlisted.warnings)
     return _report(links, tally, warnings, from_ledger=bodies is not None)
@@ -140,7 +134,7 @@ def _check_files(
     check: _Check, manifests: list[Manifest], tally: _Tally, progress: Progress
 ) -> None:
     total = sum(len(m.files) for m in manifests)
-    last = last_of_keys(file for m in manifests for file in m.files)
+    last = last_of_keys(manifests)
     seen: set[str] = set()
     exports: dict[str, str] = {}
     done = 0
@@ -172,7 +166,8 @@ def _check_file(
     check: _Check, manifest: Manifest, file: ManifestFile, tally: _Tally
 ) -> list[Problem]:
     """Check one file and count it if it is whole, or expired."""
-    problems = list(_check_key(manifest, file))
+    maker = MAKERS[manifest.feed]
+    problems = list(maker.check_name(file, manifest.workspace_id))
     size = check.sizes.get(file.key)
     if size is None:
         # By the manifest's time, since windows may lie far back: a file was put shortly before it.
@@ -186,7 +181,9 @@ def _check_file(
         return [*problems, Problem(Kind.ALTERED, file.key, text)]
     if check.deep:
         try:
-            problems += _check_bytes(check, manifest, file)
+            problems += maker.check_bytes(
+                check.destination, file, manifest.workspace_id, check.copy
+            )
         except ObjectArchived:
             tally.archived.append(file.key)
     if not problems:
@@ -194,12 +191,6 @@ def _check_file(
         tally.rows += file.rows
         tally.bytes += file.bytes
     return problems
-
-
-def _check_bytes(check: _Check, manifest: Manifest, file: ManifestFile) -> list[Problem]:
-    if forwards(file.export):
-        return list(check_digest(check.destination, file))
-    return list(check_content(check.destination, file, manifest.workspace_id, check.copy))
 
 
 def _archived(keys: Sequence[str]) -> Iterator[Problem]:
@@ -210,14 +201,6 @@ def _archived(keys: Sequence[str]) -> Iterator[Problem]:
             "have them read."
         )
         yield Problem(Kind.ARCHIVED, keys[0], text)
-
-
-def _check_key(manifest: Manifest, file: ManifestFile) -> Iterator[Problem]:
-    """Whether the key is one that the feed gives; of messages any may be."""
-    if is_of_calls(file.export):
-        yield from check_call_name(file)
-    elif file.export not in OVERWRITING:
-        yield from check_name(file, manifest.workspace_id)
 
 
 def _report(
