@@ -1,9 +1,5 @@
-"""Writing one file of calls, chunk by chunk: JSON lines, CSV (RFC 4180), or Parquet (C3).
+"""Writing one file of calls, some rows at a time: JSON lines, CSV (RFC 4180), or Parquet (C3)."""
 
-Chunks depend on the rows alone, so the same rows give the same bytes in any process.
-"""
-
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
@@ -14,55 +10,42 @@ import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 from cio_pipeline.contracts.arrow import arrow_schema
 from cio_pipeline.contracts.declare import CURRENT_VERSION, Export
 from cio_pipeline.contracts.dtypes import polars_schema
-from cio_pipeline.files.call_rows import Row
 from cio_pipeline.files.footers import entries
 
 _parquet: Any = pq
 
-CHUNK_ROWS = 10_000
-CHUNK_CHARACTERS = 16 * 2**20
-"""What is held in memory of one file: so many rows, or fewer that are large."""
-
 
 class _Writer(Protocol):
-    def write(self, rows: list[Row]) -> None: ...
+    def write(self, rows: pl.DataFrame) -> None: ...
 
     def close(self) -> None: ...
 
 
 class CallFile:
-    """A file that is being written; `rows` counts what was added."""
+    """A file that is being written, some rows at a time; `rows` counts them.
+
+    A table's columns are those of the type's files, as `call_table` makes them.
+    """
 
     def __init__(
         self, path: Path, export: Export, file_format: str, unit: str, fingerprint: str
     ) -> None:
         self.path, self.rows = path, 0
         self._writer = _opened(path, export, file_format, unit, fingerprint)
-        self._chunk: list[Row] = []
-        self._size = 0
 
-    def add(self, row: Row, size: int) -> None:
-        """One more row, of about so many characters."""
-        self._chunk.append(row)
-        self._size += size
-        self.rows += 1
-        if len(self._chunk) >= CHUNK_ROWS or self._size >= CHUNK_CHARACTERS:
-            self._flush()
+    def write(self, rows: pl.DataFrame) -> None:
+        """The next rows."""
+        self._writer.write(rows)
+        self.rows += rows.height
 
     def close(self) -> None:
-        """Write what is left; the file is whole then."""
-        self._flush()
+        """The file is whole then."""
         self._writer.close()
 
     def drop(self) -> None:
         """Give up a file that will not be whole; its disk may be full."""
         with suppress(OSError):
             self._writer.close()
-
-    def _flush(self) -> None:
-        if self._chunk:
-            self._writer.write(self._chunk)
-        self._chunk, self._size = [], 0
 
 
 def _opened(path: Path, export: Export, file_format: str, unit: str, fingerprint: str) -> _Writer:
@@ -79,11 +62,11 @@ class _Json:
     def __init__(self, path: Path) -> None:
         self._file: BinaryIO = path.open("wb")
 
-    def write(self, rows: Iterable[Row]) -> None:
-        lines = (
-            "{" + ",".join(f'"{name}":{text}' for name, text in row.items()) + "}\n" for row in rows
-        )
-        self._file.write("".join(lines).encode())
+    def write(self, rows: pl.DataFrame) -> None:
+        members = [pl.format(f'"{name}":{{}}', pl.col(name)) for name in rows.columns]
+        inner = pl.concat_str(members, separator=",", ignore_nulls=True)
+        lines = pl.concat_str(pl.lit("{"), inner, pl.lit("}\n"))
+        self._file.write(rows.select(lines.str.join("")).item().encode())
 
     def close(self) -> None:
         self._file.close()
@@ -94,11 +77,10 @@ class _Csv:
 
     def __init__(self, path: Path, names: list[str]) -> None:
         self._file: BinaryIO = path.open("wb")
-        self._schema = dict.fromkeys(names, pl.String())
-        self._write(pl.DataFrame(schema=self._schema), header=True)
+        self._write(pl.DataFrame(schema=dict.fromkeys(names, pl.String())), header=True)
 
-    def write(self, rows: list[Row]) -> None:
-        self._write(pl.DataFrame(rows, schema=self._schema, orient="row"), header=False)
+    def write(self, rows: pl.DataFrame) -> None:
+        self._write(rows, header=False)
 
     def _write(self, rows: pl.DataFrame, *, header: bool) -> None:
         rows.write_csv(self._file, include_header=header, line_terminator="\r\n")
@@ -118,20 +100,9 @@ class _Parquet:
             path, self._arrow, compression="zstd", compression_level=3, store_schema=False
         )
 
-    def write(self, rows: list[Row]) -> None:
-        held = pl.DataFrame(rows, schema=_in_microseconds(self._polars), orient="row")
-        table = cast("Any", held.cast(self._polars).to_arrow())
+    def write(self, rows: pl.DataFrame) -> None:
+        table = cast("Any", rows.cast(self._polars).rechunk().to_arrow())
         self._writer.write_table(table.cast(self._arrow))
 
     def close(self) -> None:
         self._writer.close()
-
-
-def _in_microseconds(schema: pl.Schema) -> pl.Schema:
-    """The schema of Python's times, which are cut to the file's unit afterwards."""
-    times = {
-        name: pl.Datetime("us", "UTC")
-        for name, dtype in schema.items()
-        if isinstance(dtype, pl.Datetime)
-    }
-    return pl.Schema({**schema, **times})

@@ -1,34 +1,37 @@
 """Encoding calls: rows of many workspaces into files per workspace and type, in one pass (C1).
 
-Files roll over by rows alone. A row that cannot be understood is held back with a reason.
+A row that cannot be understood is held back with a reason.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
 import polars as pl
 
 from cio_pipeline.contracts.exports.calls import CALL_TYPES, calls_fingerprint, type_export
 from cio_pipeline.files.call_files import CallFile
-from cio_pipeline.files.call_rows import Call, call_row
+from cio_pipeline.files.call_members import members_of
+from cio_pipeline.files.call_series import CHUNK_CHARACTERS, CallSeries
+from cio_pipeline.files.call_table import call_table
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.failures import UNREADABLE, unread
 from cio_pipeline.files.fit import Shape, named_errors
-from cio_pipeline.files.spool import Spool, sha256_of
+from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.json_text import NotJson
-from cio_pipeline.model.plans import QuarantinedRow, Series
-from cio_pipeline.model.times import OUT_OF_RANGE
+from cio_pipeline.model.plans import QuarantinedRow
+from cio_pipeline.model.times import EARLIEST, LATEST, OUT_OF_RANGE
 
-BATCH = 10_000
+BATCH = 40_000
 """Rows that are read at a time."""
 
 COLUMNS = ("workspace_id", "call_id", "type", "received_at", "payload", "identity")
 """What is read of each row, `identity` as quarantine names it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST, _LATEST = ((at - _EPOCH) // timedelta(microseconds=1) for at in (EARLIEST, LATEST))
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,12 @@ class CallFormat:
         return calls_fingerprint(self.name, self.unit)
 
 
-@dataclass
-class _Kind:
-    """The files of one workspace and type: those that are done, and the one under way."""
+class _Written(NamedTuple):
+    """Calls of one type, and their rows."""
 
-    done: list[SpooledFile] = field(default_factory=list[SpooledFile])
-    file: CallFile | None = None
-    times: list[datetime] = field(default_factory=list[datetime])
+    kind: str
+    calls: pl.DataFrame
+    table: pl.DataFrame
 
 
 @dataclass
@@ -61,87 +63,102 @@ class _Pass:
     how: CallFormat
     spool: Spool
     folder: str
-    asked: Collection[tuple[int, str]]
+    asked: frozenset[tuple[int, str]]
     workspace: int | None = None
-    kinds: dict[str, _Kind] = field(default_factory=dict[str, _Kind])
+    series: dict[str, CallSeries] = field(default_factory=dict[str, CallSeries])
     files: list[SpooledFile] = field(default_factory=list[SpooledFile])
     rejected: Counter[tuple[int, str, str]] = field(default_factory=Counter[tuple[int, str, str]])
     delivered: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
 
-    def take(self, row: tuple[Any, ...]) -> None:
-        """Write one row (COLUMNS, its time in microseconds), or hold it back whatever it holds."""
-        workspace, call_id, kind, received_at, payload, identity = row
-        if workspace != self.workspace:
-            self.finish()
-            self.workspace = workspace
-        try:
-            call = Call(call_id, kind, _received(received_at), payload)
-            kind = kind_of(call)
-            written = call_row(call, kind, self.how.name, self.how.unit)
-        except UNREADABLE as error:
-            self.rejected[workspace, identity, reason_of(error)] += 1
-            return
-        self._add(kind, written, call)
-        if (workspace, identity) in self.asked:
-            self.delivered.add((workspace, identity))
+    def take(self, rows: pl.DataFrame) -> None:
+        """Write rows (COLUMNS, times in microseconds), or hold them back whatever they hold."""
+        judged = rows.with_columns(_kinds(rows["type"])).with_columns(_reason())
+        wrong = judged.filter(pl.col("reason").is_not_null())
+        for row in wrong.select("workspace_id", "identity", "reason").iter_rows():
+            self.rejected[row] += 1
+        calls = judged.filter(pl.col("reason").is_null())
+        calls = calls.with_columns(characters=pl.col("payload").str.len_chars().cast(pl.Int64))
+        members = members_of(calls["payload"])
+        for number, error in members.failed.items():
+            self._hold_back(calls[number], error)
+        calls = calls.with_row_index("row").drop("payload")
+        good = calls.filter(~pl.col("row").is_in([*members.failed]))
+        kinds = good.partition_by("kind", maintain_order=True)
+        self._share_out([one for some in kinds for one in self._tables(some, members.table)])
 
-    def _add(self, name: str, row: dict[str, Any], call: Call) -> None:
-        kind = self.kinds.setdefault(name, _Kind())
-        if kind.file is None:
-            kind.file = self._open(name, len(kind.done))
-            kind.times = [call.received_at, call.received_at]
-        kind.times = [min(kind.times[0], call.received_at), max(kind.times[1], call.received_at)]
-        kind.file.add(row, len(call.payload))
-        if kind.file.rows >= self.how.rows_per_file:
-            self._close(name, kind)
-
-    def _open(self, name: str, index: int) -> CallFile:
-        path = self.spool.folder(self.folder) / f"{self.workspace}-{name}-{index}.{self.how.name}"
-        return CallFile(path, type_export(name), self.how.name, self.how.unit, self.how.fingerprint)
-
-    def _close(self, name: str, kind: _Kind) -> None:
-        if kind.file is None:
-            return
-        kind.file.close()
-        path = kind.file.path
-        kind.done.append(
-            SpooledFile(
-                workspace_id=self.workspace or 0,
-                series=Series.PLAIN,
-                index=len(kind.done),
-                path=f"{self.folder}/{path.name}",
-                rows=kind.file.rows,
-                bytes=path.stat().st_size,
-                sha256=sha256_of(path),
-                min_time=kind.times[0] if kind.times else None,
-                max_time=kind.times[1] if kind.times else None,
-                kind=name,
-            )
+    def _tables(self, calls: pl.DataFrame, members: pl.DataFrame) -> Iterator[_Written]:
+        """The rows of calls of one type; those of which none can be made are held back."""
+        kind: str = calls["kind"][0]
+        own = calls.select("row", own=pl.int_range(pl.len(), dtype=pl.UInt32))
+        chosen = members.join(own, on="row", maintain_order="left").select(
+            row="own", name="name", raw="raw"
         )
-        kind.file, kind.times = None, []
+        try:
+            table = call_table(calls, chosen, kind, self.how.name, self.how.unit)
+        except UNREADABLE as error:
+            if calls.height == 1:
+                self._hold_back(calls, error)
+                return
+            half = calls.height // 2
+            for some in (calls[:half], calls[half:]):
+                yield from self._tables(some, members)
+        else:
+            yield _Written(kind, calls, table)
+
+    def _share_out(self, written: list[_Written]) -> None:
+        """Rows to the files of their workspaces, which end with the next one's first row."""
+        runs = [
+            (workspace, one.kind, one.calls[start:end], one.table[start:end])
+            for one in written
+            for workspace, start, end in _runs(one.calls["workspace_id"])
+        ]
+        for workspace, kind, calls, table in sorted(runs, key=lambda run: run[0]):
+            if workspace != self.workspace:
+                self.finish()
+                self.workspace = workspace
+            self._series(kind).add(calls, table)
+            if self.asked:
+                pairs = calls.select("workspace_id", "identity").iter_rows()
+                self.delivered |= self.asked.intersection(pairs)
+
+    def _hold_back(self, call: pl.DataFrame, error: BaseException) -> None:
+        ((workspace, identity),) = call.select("workspace_id", "identity").iter_rows()
+        self.rejected[workspace, identity, reason_of(error)] += 1
+
+    def _series(self, kind: str) -> CallSeries:
+        """The files of the workspace under way, of one type."""
+        if kind not in self.series:
+            how, workspace = self.how, self.workspace or 0
+            stem = self.spool.folder(self.folder) / f"{workspace}-{kind}"
+
+            def opened(index: int) -> CallFile:
+                path = stem.with_name(f"{stem.name}-{index}.{how.name}")
+                return CallFile(path, type_export(kind), how.name, how.unit, how.fingerprint)
+
+            self.series[kind] = CallSeries(workspace, kind, how.rows_per_file, opened)
+        return self.series[kind]
 
     def finish(self) -> None:
         """Close the files of the workspace under way."""
-        for name in CALL_TYPES:
-            if name in self.kinds:
-                self._close(name, self.kinds[name])
-                self.files += self.kinds[name].done
-        self.kinds = {}
+        for kind in CALL_TYPES:
+            if kind in self.series:
+                self.series[kind].close()
+                self.files += self.series[kind].done
+        self.series = {}
 
     def drop(self) -> None:
         """Let go of the files under way."""
-        for kind in self.kinds.values():
-            if kind.file is not None:
-                kind.file.drop()
+        for one in self.series.values():
+            one.drop()
 
     def fill(self, workspaces: Iterable[int]) -> None:
         """Empty files for the types that workspaces have no row of (`write_empty`)."""
         have = {(file.workspace_id, file.kind) for file in self.files}
         for workspace in workspaces:
             self.workspace = workspace
-            for name in CALL_TYPES:
-                if (workspace, name) not in have:
-                    self.kinds[name] = _Kind(file=self._open(name, 0))
+            for kind in CALL_TYPES:
+                if (workspace, kind) not in have:
+                    self._series(kind).begin()
             self.finish()
 
 
@@ -165,8 +182,8 @@ def encode_calls(
     shape = Shape(type_export(CALL_TYPES[0]), 0, how.unit, how.rows_per_file)
     try:
         with named_errors(rows, shape):
-            for row in _rows(rows):
-                work.take(row)
+            for batch in _batches(rows):
+                work.take(batch)
             work.finish()
             work.fill(sorted(filled))
     except BaseException:
@@ -178,46 +195,46 @@ def encode_calls(
     return Encoded(tuple(files), rejected, frozenset(work.delivered))
 
 
-def _rows(rows: pl.LazyFrame) -> Iterator[tuple[Any, ...]]:
+def _batches(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Some thousand rows at a time, fewer of large ones."""
     # Not as Python's times, which cannot be all that a column may hold.
     chosen = rows.select(COLUMNS).with_columns(pl.col("received_at").to_physical())
+    size = pl.col("payload").str.len_bytes().fill_null(0).cast(pl.Int64)
     for batch in chosen.collect_batches(chunk_size=BATCH, maintain_order=True, engine="streaming"):
-        yield from batch.iter_rows()
+        parts = batch.select(size.cum_sum() // CHUNK_CHARACTERS).to_series()
+        for _, start, end in _runs(parts):
+            yield batch[start:end]
 
 
-def _received(micros: int | None) -> Any:
-    """When a call was received; raises NotACall for a time that no reader can hold (D26)."""
-    if micros is None:
-        return None
-    try:
-        return _EPOCH + timedelta(microseconds=micros)
-    except OverflowError:
-        raise NotACall(f"received_at {OUT_OF_RANGE}") from None
+def _runs(values: pl.Series) -> Iterator[tuple[int, int, int]]:
+    """Value, start and end of each run of equal values."""
+    start = 0
+    for length, value in values.rle().struct.unnest().iter_rows():
+        yield value, start, start + length
+        start += length
 
 
-def kind_of(call: Call) -> str:
-    """The type of a call in the seed's spelling; raises ValueError if the row lacks what it must.
+def _kinds(types: pl.Series) -> pl.Series:
+    """Types in the seed's spelling, null for what is none."""
+    told = {name: name.strip().lower() for name in types.unique().drop_nulls()}
+    known = {name: kind for name, kind in told.items() if kind in CALL_TYPES}
+    return types.replace_strict(known, default=None, return_dtype=pl.String).alias("kind")
 
-    Rows of a source may break its contract: any of the values may be null.
+
+def _reason() -> pl.Expr:
+    """Why a row is no call, null if it is one.
+
+    Rows of a source may break its contract: any value may be null, and a time none that a reader
+    can hold (D26).
     """
-    told: dict[str, object] = dict(vars(call))
-    missing = [name for name, value in told.items() if value is None]
-    if missing:
-        raise NotACall(f"{missing[0]} is required and null")
-    kind = call.type.strip().lower()
-    if kind not in CALL_TYPES:
-        raise NotACall(f"type is none of {', '.join(CALL_TYPES)}")
-    return kind
-
-
-class NotACall(ValueError):
-    """The row itself is wrong, not its payload."""
+    outside = ~pl.col("received_at").is_between(_EARLIEST, _LATEST)
+    found = pl.when(outside).then(pl.lit(f"received_at {OUT_OF_RANGE}"))
+    for name in ("call_id", "type", "received_at", "payload"):
+        found = found.when(pl.col(name).is_null()).then(pl.lit(f"{name} is required and null"))
+    wrong = pl.lit(f"type is none of {', '.join(CALL_TYPES)}")
+    return found.when(pl.col("kind").is_null()).then(wrong).alias("reason")
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a row is held back, without its values."""
-    if isinstance(error, NotACall):
-        return str(error)
-    if isinstance(error, NotJson):
-        return f"payload {error}"
-    return unread(error)
+    """Why a payload is held back, without its values."""
+    return f"payload {error}" if isinstance(error, NotJson) else unread(error)

@@ -3,7 +3,7 @@
 The one reader of JSON of all feeds, so that a text is JSON for each of them or for none (D24).
 
 `json` reads; this module only keeps what it would throw away: where a field's text begins and
-ends, and the digits of a number.
+ends, and the digits of a number. `msgspec` takes apart what it surely reads alike.
 """
 
 import json
@@ -12,6 +12,8 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, Self, TypeAlias
+
+import msgspec
 
 DEEPEST = 10_000
 """Levels of nesting that are read, in every feed. Each takes some 200 bytes of a thread's stack."""
@@ -64,6 +66,26 @@ def fields(text: str) -> dict[str, str]:
 
     Raises NotJson: as `decoded`, and if it is no object or one of its keys stands twice.
     """
+    found = _quickly(text)
+    return _one_by_one(text) if found is None else found
+
+
+def _quickly(text: str) -> dict[str, str] | None:
+    """The fields of most texts, in a tenth of the time; None where it cannot vouch for them."""
+    try:
+        found = {key: str(raw, "utf-8") for key, raw in _RAW_FIELDS.decode(text).items()}
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    # They make up the whole text, unless a key stands twice or is written in another way, or the
+    # spaces are others than Python's `json` and JavaScript leave.
+    if text.startswith(": ", len(next(iter(found), "")) + 3):
+        again = ", ".join([f'"{key}": {raw}' for key, raw in found.items()])
+    else:
+        again = ",".join([f'"{key}":{raw}' for key, raw in found.items()])
+    return found if text == f"{{{again}}}" else None
+
+
+def _one_by_one(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     at = _skip(text, 0)
     if text[at : at + 1] != "{":
@@ -153,4 +175,5 @@ def _no_number(_: str) -> NoReturn:
     raise NotJson("holds NaN or Infinity, which is no JSON")
 
 
+_RAW_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _DECODER = json.JSONDecoder(parse_float=Exact, parse_int=_integer, parse_constant=_no_number)

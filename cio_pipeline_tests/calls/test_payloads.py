@@ -17,8 +17,7 @@ from cio_pipeline.contracts.exports.calls import CALL_TYPES, type_export
 from cio_pipeline.files.call_files import CallFile
 from cio_pipeline.files.call_names import FORMATS
 from cio_pipeline.files.call_payload import payload_of_cells, payload_of_line
-from cio_pipeline.files.call_rows import Call, call_row
-from cio_pipeline_tests.calls.reading import exact
+from cio_pipeline_tests.calls.reading import exact, table_of
 from cio_pipeline_tests.calls.test_rows import JSON, MEMBERS
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -45,13 +44,14 @@ BACK: dict[str, Callable[[Path, str], list[str]]] = {
 }
 
 
-def came_back(payload: str, kind: str, file_format: str, unit: str = "us", **call: Any) -> str:
+def came_back(
+    payload: str, kind: str, file_format: str, unit: str = "us", call_id: str = MADE
+) -> str:
     """What a consumer makes of the row of a file."""
-    one = Call(**{"call_id": MADE, "type": kind, "received_at": AT, "payload": payload, **call})
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"1.{file_format}"
         file = CallFile(path, type_export(kind), file_format, unit, "fingerprint")
-        file.add(call_row(one, kind, file_format, unit), len(payload))
+        file.write(table_of(payload, kind, file_format, unit, call_id))
         file.close()
         (found,) = BACK[file_format](path, kind)
     return found
@@ -126,14 +126,14 @@ def test_b12_columns_are_filled_all_the_same() -> None:
     """What can be told apart still identifies: C2, C4."""
     payload = '{"type":"identify","traits":{"email":"a@b.example"}}'
 
-    row = call_row(Call("42", "identify", AT, payload), "identify", "parquet", "us")
+    row = table_of(payload, "identify", "parquet", call_id="42").row(0, named=True)
 
     assert (row["user_id"], row["received_at"]) == ("a@b.example", AT)
     assert row["message_id"] == "73475cb40a568e8da8a045ced110137e"
-    assert "extra" not in row
+    assert row["extra"] is None
 
 
 def test_a_row_s_own_id_is_the_message_id_if_it_has_the_form_of_one() -> None:
-    row = call_row(Call(MADE, "page", AT, '{"type":"page"}'), "page", "csv", "us")
+    row = table_of('{"type":"page"}', "page", "csv", call_id=MADE).row(0, named=True)
 
     assert row["message_id"] == MADE

@@ -116,7 +116,9 @@ def _raising(true: Callable[..., Any], error: BaseException) -> Callable[..., An
 
 
 @pytest.mark.parametrize("error", [PanicException("a value"), RecursionError("a value")])
-@pytest.mark.parametrize(("table", "place"), [("calls", "call_row"), ("messages", "read_message")])
+@pytest.mark.parametrize(
+    ("table", "place"), [("calls", "call_table"), ("messages", "read_message")]
+)
 def test_d23_what_reading_one_row_raises_is_that_rows(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, table: str, place: str, error: BaseException
 ) -> None:
@@ -134,8 +136,8 @@ def test_d23_what_reading_one_row_raises_is_that_rows(
 def test_what_ends_a_process_is_not_taken_for_a_row_s(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    true = encode_calls.call_row
-    monkeypatch.setattr(encode_calls, "call_row", _raising(true, KeyboardInterrupt()))
+    true = encode_calls.call_table
+    monkeypatch.setattr(encode_calls, "call_table", _raising(true, KeyboardInterrupt()))
 
     with pytest.raises(KeyboardInterrupt):
         encoded("calls", [{**GOOD["calls"], "payload": '{"odd":1}'}], tmp_path)
