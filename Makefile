@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cloud dev test test-deep servers azurite bench lint docs clean
+.PHONY: help demo demo-cloud demo-sakila dev test test-deep servers azurite bench lint docs clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,9 @@ demo-cloud: export CIO_HOME := $(CIO_HOME)/cloud
 demo-cloud: $(VENV)/.installed azurite ## The same on S3 and Azure, with moto and Azurite in their place
 	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)
 	PYTHONPATH=. $(BIN)/python examples/cloud/run.py
+
+demo-sakila: $(VENV)/.installed ## Real data: SAKILA=sakila-mv-data.sql mapped, sent in 21 windows, merged
+	$(BIN)/python examples/sakila/run.py "$(SAKILA)"
 
 dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with the daemon on http://127.0.0.1:3000
 	$(BIN)/dagster dev --workspace workspace.yaml

@@ -1,13 +1,10 @@
 """Real input (issue 2): Sakila through the command line, read back and compared by DuckDB alone.
 
-The commands are those of examples/sakila/README.md, run as subprocesses in an empty folder. Only
-the 67 `source load` commands, a second of start-up each, go through the command line's own
-functions in this process. Takes about a minute of an idle machine, nearly all of it Dagster's work
-on 22 runs.
+The command of examples/sakila/README.md, run in an empty folder. Takes about a minute of an idle
+machine, nearly all of it Dagster's work on 22 runs.
 """
 
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,13 +13,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from typer.testing import CliRunner
-
-from cio_pipeline.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 SAKILA = ROOT.parent / "shared" / "data" / "sakila"
 WINDOWS = 20
+README = (ROOT / "examples" / "sakila" / "README.md").read_text(encoding="utf-8")
 
 ONE_EVENT_LOG = """
 event_log_storage:
@@ -40,19 +35,12 @@ pytestmark = [
 ]
 
 
-def readme_commands() -> list[str]:
-    """What a reader types in the section "Run it"."""
-    text = (ROOT / "examples" / "sakila" / "README.md").read_text(encoding="utf-8")
-    section = text.split("## Run it")[1].split("\n## ")[0]
-    return [line.removeprefix("$ ") for line in section.splitlines() if line.startswith("$ ")]
-
-
-def load_all(script: str) -> int:
-    """Run the commands of load.sh in this process; how many they were."""
-    lines = [line for line in script.splitlines() if line.startswith("cio-pipeline ")]
-    for line in lines:
-        CliRunner().invoke(app, [*shlex.split(line)[1:], "--json"], catch_exceptions=False)
-    return len(lines)
+def makefile_command() -> str:
+    """What `make demo-sakila` runs, which is what a reader types."""
+    assert "make demo-sakila SAKILA=" in README
+    rule = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ndemo-sakila:")[1]
+    command = rule.splitlines()[1].strip()
+    return command.replace("$(BIN)/", "").replace("$(SAKILA)", str(SAKILA))
 
 
 def run(command: str) -> str:
@@ -63,8 +51,8 @@ def run(command: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """What each command printed; the working directory stays the one that they ran in."""
+def output(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What the command printed; the working directory stays the one that it ran in."""
     folder = tmp_path_factory.mktemp("sakila")
     (folder / "examples").symlink_to(ROOT / "examples")
     config = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
@@ -75,20 +63,12 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         for name in ("CIO_SOURCE", "CIO_LEDGER", "DAGSTER_HOME"):
             patch.delenv(name, raising=False)
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-        patch.setenv("SAKILA", str(SAKILA))
-        patch.setenv("CIO_HOME", ".cio/sakila")
         patch.setenv("COLUMNS", "200")
-        printed: dict[str, str] = {}
-        for command in readme_commands():
-            if command.startswith("sh "):
-                printed[command] = str(load_all(Path(command[3:]).read_text(encoding="utf-8")))
-            else:
-                printed[command] = run(command)
-        yield printed
+        yield run(makefile_command())
 
 
 @pytest.fixture(scope="module")
-def db(outputs: dict[str, str]) -> Iterator[duckdb.DuckDBPyConnection]:
+def db(output: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database with what was expected and what was sent; see the two SQL files."""
     with duckdb.connect() as connection:
         connection.execute("SET VARIABLE sakila = ?", [str(SAKILA)])
@@ -111,19 +91,18 @@ def differences(db: duckdb.DuckDBPyConnection, expected: str, sent: str) -> list
     return [*rows(db, missing, **names), *rows(db, extra, **names)]
 
 
-def test_the_commands_load_export_and_verify(outputs: dict[str, str]) -> None:
+def test_the_command_loads_exports_and_verifies(output: str) -> None:
     """D10: both syncs are proven complete, over as many commits and windows as are asked for."""
-    commits = int(outputs["sh .cio/sakila/input/load.sh"])
-    verified = outputs["cio-pipeline verify"]
-    assert commits >= 20
-    assert f"✓ sakila-v5: complete up to manifest {WINDOWS + 1};" in verified
-    assert f"✓ sakila-v4: complete up to manifest {WINDOWS + 1};" in verified
+    assert output.count("$ cio-pipeline source load ") >= 20
+    assert f"✓ sakila-v5: complete up to manifest {WINDOWS + 1};" in output
+    assert f"✓ sakila-v4: complete up to manifest {WINDOWS + 1};" in output
 
 
-def test_the_readme_shows_what_verify_says(outputs: dict[str, str]) -> None:
-    text = (ROOT / "examples" / "sakila" / "README.md").read_text(encoding="utf-8")
-    for line in outputs["cio-pipeline verify"].splitlines():
-        assert line.rsplit(",", 1)[0] in text  # the last number are bytes
+def test_the_readme_shows_what_verify_says(output: str) -> None:
+    verified = [line for line in output.splitlines() if line.startswith("✓ ")]
+    assert len(verified) == 2
+    for line in verified:
+        assert line.rsplit(",", 1)[0] in README  # the last number are bytes
 
 
 def test_d5_names_and_sequences(db: duckdb.DuckDBPyConnection) -> None:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Turn CSV files of the Sakila sample database into files for `cio-pipeline source load`.
+"""Turn the Sakila sample database into files for `cio-pipeline source load`.
 
-    map_sakila.py FOLDER OUT
+    map_sakila.py SAKILA OUT
 
-FOLDER holds customer.csv, rental.csv and payment.csv. OUT gets a folder for each commit and
-`load.sh`, which loads them at made-up times of 2026. Only the standard library is needed: copy this
-file and change it to map a database of your own.
+SAKILA is the dump sakila-mv-data.sql, or a folder with customer.csv, rental.csv and payment.csv.
+OUT gets a folder for each commit and `load.sh`, which loads them at made-up times of 2026. Only the
+standard library is needed: copy this file and change it to map a database of your own.
 
 customer → a person (suppressed where `active` is 0) and an attribute for each column;
 rental, payment → an event for each row, with all other columns as properties.
@@ -50,6 +50,14 @@ NUMBERS = {
 }
 NULLS = {"", "NULL", "\\N"}
 
+DUMPED = {
+    "customer": "customer_id store_id first_name last_name email address_id active create_date "
+    "last_update",
+    "rental": "rental_id rental_date inventory_id customer_id return_date staff_id last_update",
+    "payment": "payment_id customer_id staff_id rental_id amount payment_date last_update",
+}
+"""The columns of the tables in a dump, which does not name them."""
+
 PREFERENCES = '{"genres":["Sci-Fi","Comédie"],"budget":4.50}'
 STORY: tuple[tuple[int, int, int, str, str | None], ...] = (
     (5, 100, 3, "preferences", PREFERENCES),
@@ -82,11 +90,11 @@ class Person:
         return self.attributes["active"] == "0"
 
 
-def main(folder: Path, out: Path) -> None:
+def main(sakila: Path, out: Path) -> None:
     """Write the files of all commits, and the script that loads them."""
-    customers = [person(row) for row in rows(folder / "customer.csv")]
-    rentals = list(rows(folder / "rental.csv"))
-    payments = list(rows(folder / "payment.csv"))
+    customers = [person(row) for row in rows(sakila, "customer")]
+    rentals = list(rows(sakila, "rental"))
+    payments = list(rows(sakila, "payment"))
     days = sorted({row["rental_date"][:10] for row in rentals})
     events = {
         "rentals": by_commit(rentals, "rental_date", days),
@@ -231,10 +239,27 @@ def cio_id(customer: int) -> str:
     return f"cio_{customer:04d}"
 
 
-def rows(file: Path) -> Iterator[Row]:
-    """The rows of a CSV file, all text."""
-    with file.open(encoding="utf-8", newline="") as lines:
-        yield from csv.DictReader(lines)
+def rows(sakila: Path, table: str) -> Iterator[Row]:
+    """The rows of a table, all text, from its CSV file or from the dump."""
+    if sakila.is_dir():
+        with (sakila / f"{table}.csv").open(encoding="utf-8", newline="") as lines:
+            yield from csv.DictReader(lines)
+    else:
+        with sakila.open(encoding="utf-8") as lines:
+            yield from dumped(lines, table)
+
+
+def dumped(lines: Iterable[str], table: str) -> Iterator[Row]:
+    """The rows of a table in a dump of MySQL that has one row a line."""
+    columns, within = DUMPED[table].split(), False
+    begins = f"INSERT INTO {table} VALUES "  # noqa: S608 - read, not run
+    for line in lines:
+        if line.startswith("INSERT INTO "):
+            within = line.startswith(begins)
+        row = line.removeprefix(begins).rstrip()
+        if within and row.startswith("(") and row[-2:] in {"),", ");"}:
+            cells = csv.reader([row[1:-2]], quotechar="'", escapechar="\\")
+            yield dict(zip(columns, next(cells), strict=True))
 
 
 def write_csv(file: Path, found: Iterable[Row]) -> None:
