@@ -12,6 +12,7 @@ from cio_pipeline.defs.jobs import JOBS
 from cio_pipeline.defs.lifecycle import LIFE_JOBS
 from cio_pipeline.defs.manifest import MANIFESTS
 from cio_pipeline.defs.resources import PipelineResource, ScopeResource
+from cio_pipeline.defs.send_now import export_now
 from cio_pipeline.defs.sensors import SENSORS
 from cio_pipeline.defs.source_tables import SOURCE_SPECS
 
@@ -22,7 +23,7 @@ def build_defs(pipeline: PipelineResource) -> dg.Definitions:
     return dg.Definitions(
         assets=[*SOURCE_SPECS, *EXPORT_ASSETS, calls, *MANIFESTS],
         asset_checks=DELIVERY_CHECKS,
-        jobs=[*LIFE_JOBS, *JOBS.values()],
+        jobs=[*LIFE_JOBS, export_now, *JOBS.values()],
         sensors=[*SENSORS.values()],
         resources={
             "pipeline": opened,

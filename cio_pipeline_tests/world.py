@@ -151,6 +151,17 @@ class World:
         """Run a window just after it closed: some exports (default: all), then the manifests."""
         at = window(number)
         self.now = max(self.now, at.end + timedelta(seconds=1))
+        return self.run_window(at, *exports, sync_ids=sync_ids, lane=lane, services=services)
+
+    def run_window(
+        self,
+        at: Window,
+        *exports: str,
+        sync_ids: Collection[str] | None = None,
+        lane: Lane = Lane.ALL,
+        services: Services | None = None,
+    ) -> tuple[Outcome, ...]:
+        """Run a window as it is, also one that was cut short."""
         chosen = services or self.services
         found: list[Outcome] = []
         for export in exports or EXPORTS:

@@ -102,7 +102,8 @@ def _served(state: ExportState, window: Window, cut: Cut, driving: str) -> Decis
     before, now = position.tables[driving], cut.tables.get(driving)
     if now is None or now.table_id != before.table_id or now.version < before.version:
         return _lost(driving, "is gone" if now is None else "was replaced, or set back")
-    if now == before and not state.sync.write_empty:
+    # Empty files stand for a whole window.
+    if now == before and (window.early or not state.sync.write_empty):
         why = f"Table {driving} has not changed since {utc(position.at)}."
         return Nothing(cut, f"{why}{_waits(cut, driving)}")
     sends = _since_position(state, cut, position)

@@ -1,6 +1,7 @@
 """`cio-pipeline sync apply`: the registry made to match a sync file."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ def apply(
     file: Annotated[Path, typer.Argument(help="The sync file (docs/sync-file.md).")],
     at: Annotated[
         str | None,
-        typer.Option(help="Register as if at this time (UTC); earlier windows are no work."),
+        typer.Option(help="Register new syncs as of this time (UTC); earlier windows are no work."),
     ] = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
     no_validate: Annotated[  # noqa: FBT002 - the same
@@ -44,6 +45,8 @@ def apply(
     base = Path.cwd()
     found = services(older=True)
     syncs = [absolute(sync, base) for sync in read_sync_file(text)]
+    if at is not None:
+        _tell_of_older(found, syncs, time_at(at))
     applied = apply_syncs(
         found,
         syncs,
@@ -66,6 +69,24 @@ def apply(
         _print_applied(applied)
     if not no_validate:
         _validate(found, syncs, applied)
+
+
+def _tell_of_older(found: Services, syncs: Sequence[Sync], at: datetime) -> None:
+    """Name syncs that keep the time that they were registered at; raises InvalidConfig if all do.
+
+    What was sent rests on that time.
+    """
+    since = {one.sync.id: one.created_at for one in found.ledger.registry.all()}
+    older = {sync.id: since[sync.id] for sync in syncs if since.get(sync.id, at) != at}
+    told = ", ".join(f"{name} since {time:%Y-%m-%d %H:%M}" for name, time in older.items())
+    if not older:
+        return
+    if all(sync.id in since for sync in syncs):
+        raise InvalidConfig(
+            f"--at is for new syncs, and the file has none: {told} UTC.",
+            "Leave --at out. `cio-pipeline export --now` sends all that there is, however old.",
+        )
+    typer.echo(f"--at is for the new syncs alone: {told} UTC.", err=True)
 
 
 def _print_applied(applied: Sequence[Applied]) -> None:

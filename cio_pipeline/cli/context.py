@@ -54,7 +54,8 @@ def ended(window: Window) -> Window:
     """The window as it is; raises InvalidConfig if it has not ended."""
     if window.end > now():
         raise InvalidConfig(
-            f"The window {window.key} (UTC) is still open.", f"Take it after {utc(window.end)}."
+            f"The window {window.key} (UTC) is still open.",
+            f"Take it after {utc(window.end)}; `cio-pipeline export --now` waits for no window.",
         )
     return window
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from cio_pipeline.cli.output import CONSOLE, print_json
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.progress import progress
 from cio_pipeline.cli.restore import restore
+from cio_pipeline.cli.send_now import run_now
 from cio_pipeline.cli.sent import Held, Sent, Unlisted, WindowRun, any_held, show, who_holds
 from cio_pipeline.model import errors as errors_of_ours
 from cio_pipeline.model.errors import InvalidConfig
@@ -30,8 +32,14 @@ def export(  # noqa: PLR0917 - typer takes options as parameters
     window: Annotated[str | None, typer.Option(help="A time in the (first) window, UTC.")] = None,
     until: Annotated[str | None, typer.Option(help="A time in the last window, UTC.")] = None,
     sync: Annotated[list[str] | None, typer.Option(help="Only this sync; repeatable.")] = None,
-    feed: Annotated[Feed, typer.Option(help="Which feed's windows.")] = Feed.DATA_OUT,
-    lost: Annotated[  # noqa: FBT002 - typer's way to declare a flag
+    feed: Annotated[
+        Feed | None, typer.Option(help="Which feed: data-out unless it is given; with --now all.")
+    ] = None,
+    at_once: Annotated[  # noqa: FBT002 - typer's way to declare a flag
+        bool,
+        typer.Option("--now", help="Send all that was committed up to now; no window is awaited."),
+    ] = False,
+    lost: Annotated[  # noqa: FBT002 - the same
         bool,
         typer.Option(
             "--restore",
@@ -44,27 +52,51 @@ def export(  # noqa: PLR0917 - typer takes options as parameters
     ] = False,
     as_json: AsJson = False,  # noqa: FBT002 - the same
 ) -> None:
-    """Run one window, or all from one to another; the runs show up in the Dagster UI."""
+    """Run one window, or all from one to another; the runs show up in the Dagster UI.
+
+    With --now, the window that is open sends the rest when it ends.
+    """
     found = services()
     scope = scope_of(found, sync or [])
+    chosen = feed or Feed.DATA_OUT
+    if at_once:
+        if window or until or lost:
+            raise InvalidConfig(
+                "--now is given together with --window, --until or --restore.",
+                "Leave one of them out.",
+            )
+        with progress(enabled=not as_json) as bar:
+            telling = replace(found, progress=bar)
+            done = run_now(telling, scope, [feed] if feed else [], wait=wait)
+        _tell(done, as_json=as_json)
+        return
     if lost:
-        chosen = windows_between(window, until, feed) if window else None
-        restore(found, scope.sync_ids, chosen, wait=wait, as_json=as_json)
+        restored = windows_between(window, until, chosen) if window else None
+        restore(found, scope.sync_ids, restored, wait=wait, as_json=as_json)
         return
     if window is None:
-        raise InvalidConfig("No window is given.", "Add --window, with a time in it (UTC).")
-    windows = windows_between(window, until, feed)
+        raise InvalidConfig(
+            "No window is given.",
+            "Add --window with a time in it (UTC), or --now for all that there is.",
+        )
+    windows = windows_between(window, until, chosen)
     with progress(enabled=not as_json) as bar:
-        done: list[WindowRun] = []
+        done = list[WindowRun]()
         bar("Windows", 0, len(windows))
-        for run in run_windows(windows, tuple(scope.sync_ids or ()), feed, wait=wait):
+        for run in run_windows(windows, tuple(scope.sync_ids or ()), chosen, wait=wait):
             done.append(run)
             bar("Windows", len({one.window for one in done}), len(windows))
+    if not as_json:
+        _say_why_nothing(windows, scope, chosen)
+    _tell(done, as_json=as_json)
+
+
+def _tell(done: Sequence[WindowRun], *, as_json: bool) -> None:
+    """What was done, for people or scripts; raises Exit if something was left undone."""
     if as_json:
         print_json(done)
     else:
         show(done)
-        _say_why_nothing(windows, scope, feed)
     if any(run.failed for run in done):
         raise typer.Exit(1)
     if any_held(done):
@@ -77,9 +109,9 @@ def _say_why_nothing(windows: Sequence[Window], scope: Scope, feed: Feed) -> Non
         wanted = scope.sync_ids is None or one.sync.id in scope.sync_ids
         if wanted and one.sync.feed is feed and windows[-1].end <= one.created_at:
             CONSOLE.print(
-                f"{one.sync.id} was registered at {utc(one.created_at)}; earlier "
-                "windows are no work for it. To import the past, register it with "
-                "`sync apply FILE --at TIME`.",
+                f"{one.sync.id} was registered at {utc(one.created_at)}; earlier windows are no "
+                f"work for it. `cio-pipeline export --now --sync {one.sync.id}` sends all that "
+                "there is.",
                 style="yellow",
             )
 

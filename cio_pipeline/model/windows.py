@@ -14,10 +14,14 @@ FIRST_WINDOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """What was committed in `[start, end)`; both are aware UTC datetimes."""
+    """What was committed in `[start, end)`; both are aware UTC datetimes.
+
+    One that is `early` was cut before its end (`window_until`): a later run sends the rest of it.
+    """
 
     start: datetime
     end: datetime
+    early: bool = False
 
     def __post_init__(self) -> None:
         if self.start.tzinfo is None or self.end.tzinfo is None or self.end <= self.start:
@@ -29,7 +33,12 @@ class Window:
         return self.start.strftime("%Y-%m-%d-%H:%M")
 
     def due(self, cadence: Cadence) -> bool:
-        """Whether a sync of this cadence is served by the run of this window."""
+        """Whether a sync of this cadence is served by the run of this window.
+
+        All are by an early one: whoever does not wait for the window's end waits for no other.
+        """
+        if self.early:
+            return True
         midnight = self.end.replace(hour=0, minute=0, second=0, microsecond=0)
         return (self.end - midnight) % cadence.length == timedelta(0)
 
@@ -45,6 +54,11 @@ def window_holding(at: datetime, feed: Feed) -> Window:
 def window_ending(at: datetime, feed: Feed) -> Window:
     """The window of a feed that ends at `at`, or that `at` falls into."""
     return window_holding(at - timedelta(microseconds=1), feed)
+
+
+def window_until(now: datetime, feed: Feed) -> Window:
+    """The window that is open, cut `now`: everything committed up to now, whatever the cadence."""
+    return Window(window_ending(now, feed).start, now, early=True)
 
 
 def data_out_window(at: datetime) -> Window:

@@ -12,9 +12,11 @@ from pathlib import Path
 from random import Random
 
 from cio_pipeline.model.errors import DestinationUnavailable, InvalidConfig
+from cio_pipeline.model.feeds import Feed as FeedKind
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import Window, window_until
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.order import Order
@@ -135,15 +137,35 @@ class History:
         fuse: Fuse | None = None,
     ) -> bool:
         """Run a window that has closed; whether it got to its end."""
-        end = window(number).end
-        self.world.now = max(self.world.now, end + timedelta(seconds=1))
+        at = window(number)
+        self.world.now = max(self.world.now, at.end + timedelta(seconds=1))
+        return self._run(at, exports, sync_ids, lane, fuse)
+
+    def run_now(
+        self, exports: Sequence[str], sync_ids: Collection[str] | None, fuse: Fuse | None
+    ) -> bool:
+        """Send all up to now; whether the run got to its end."""
+        at = window_until(self.world.now, FeedKind.DATA_OUT)
+        return self._run(at, exports, sync_ids, Lane.ALL, fuse)
+
+    def _run(
+        self,
+        at: Window,
+        exports: Sequence[str],
+        sync_ids: Collection[str] | None,
+        lane: Lane,
+        fuse: Fuse | None,
+    ) -> bool:
+        end = at.end
         left = self._left_alone()
         chosen = sorted(set(self.feed.readers if sync_ids is None else sync_ids) - left)
         before, courses = self.proofs.listings(), dict(self.feed.courses)
         services = self._services(fuse)
 
         def work() -> Sequence[Outcome]:
-            return self.world.run(number, *exports, sync_ids=sync_ids, lane=lane, services=services)
+            return self.world.run_window(
+                at, *exports, sync_ids=sync_ids, lane=lane, services=services
+            )
 
         whole = self._attempt(work, fuse, chosen)
         self.proofs.untouched(left, before)
@@ -151,9 +173,10 @@ class History:
             assert not whole, "no cut was stored"
             return False
         for export in exports:
-            self.feed.run(Run(end, lane.value), export, chosen, whole=whole)
+            run = Run(end, lane.value, early=at.early)
+            self.feed.run(run, export, chosen, whole=whole)
             if sync_ids is None:
-                self.feed.run(Run(end, lane.value), export, left, whole=False)
+                self.feed.run(run, export, left, whole=False)
         if whole:
             self.proofs.compare(chosen)
             self.proofs.quiet(set(chosen) - self.unlisted, before, courses)

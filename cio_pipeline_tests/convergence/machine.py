@@ -163,6 +163,22 @@ class Convergence(RuleBasedStateMachine):
         self.history.source.put(self.table(which), seed, self.at(-2), 2)
         self.history.run(later - 1, self.history.exports)
 
+    @rule(
+        writes=WRITES,
+        minutes=st.integers(0, 14),
+        which=SOME,
+        one=st.none() | SOME,
+        effect=st.none() | EFFECTS,
+    )
+    def all_up_to_now_is_sent(
+        self, writes: Writes, minutes: int, which: int, one: int | None, effect: int | None
+    ) -> None:
+        """No window's end is waited for, nor a cadence; the run may die."""
+        self.write(writes)
+        self.history.wait(timedelta(minutes=minutes))
+        chosen = None if one is None else [self.sync(one)]
+        self.history.run_now(self.some(which), chosen, None if effect is None else Fuse(effect))
+
     @rule(writes=WRITES, window=WINDOWS, which=SOME, effect=EFFECTS, spool=KEPT)
     def a_run_dies(
         self, writes: Writes, window: tuple[int, int], which: int, effect: int, spool: str

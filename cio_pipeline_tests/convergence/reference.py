@@ -60,10 +60,11 @@ class Course:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of a window's end: `lane` is tick, initial or all."""
+    """A run of a window's end: `lane` is tick, initial or all; `early` ones wait for no cadence."""
 
     end: datetime
     lane: str = "all"
+    early: bool = False
 
 
 Steps = Callable[[Course], tuple[list[Course], bool]]
@@ -141,7 +142,7 @@ class Feed:
                 return steps
             steps.append(course.finished())
         done = steps[-1]
-        if not self._due(reader, export, done.position, run.end):
+        if not self._due(reader, export, done.position, run):
             return steps
         if self.source.count(export, run.end) == self.source.count(export, done.position):
             return [*steps, replace(done, position=run.end)]
@@ -149,10 +150,12 @@ class Feed:
             return steps
         return [*steps, *done.through(self._plan(reader, export, done, run.end))]
 
-    def _due(self, reader: Reader, export: str, position: datetime | None, end: datetime) -> bool:
+    def _due(self, reader: Reader, export: str, position: datetime | None, run: Run) -> bool:
         """Whether a window is work; one that ended before a sync or an export came on is none."""
-        switch = reader.switches[export]
-        if not switch.on or end <= reader.created_at or end.minute % reader.minutes:
+        switch, end = reader.switches[export], run.end
+        if not switch.on or end <= reader.created_at:
+            return False
+        if end.minute % reader.minutes and not run.early:
             return False
         if not self._resumed(reader, export, position):
             return position is None or position < end

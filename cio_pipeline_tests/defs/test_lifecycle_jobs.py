@@ -9,7 +9,7 @@ from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.pipeline.lifecycle.verbs import VERBS
 from cio_pipeline_tests.defs.running import QUIET, Made
 from cio_pipeline_tests.recovery.loss import go_on
-from cio_pipeline_tests.world import World
+from cio_pipeline_tests.world import World, during
 
 
 def launch(
@@ -55,3 +55,17 @@ def test_a_refusal_fails_the_run_and_says_what_to_do(world: World) -> None:
     assert data.error.cause is not None
     assert data.error.cause.cls_name == InvalidConfig.__name__
     assert "Disable it first" in data.error.cause.message
+
+
+def test_d6_all_up_to_now_is_sent_from_the_ui(world: World) -> None:
+    world.sync()
+    world.commit("people", {"internal_customer_id": "ann"}, at=during(0, 1))
+    world.now = during(0, 2)
+    job = build_defs(Made(world.services)).resolve_job_def("export_now")
+    ops = {"ops": {"send_now": {"config": {"sync_ids": ["a"]}}}}
+    assert job.execute_in_process(run_config=QUIET).success
+    assert world.names() == ["people_v5_1_1.parquet"]
+    assert job.execute_in_process(run_config={**ops, **QUIET}).success
+    ops["ops"]["send_now"]["config"]["sync_ids"] = ["b"]
+    assert not job.execute_in_process(run_config={**ops, **QUIET}, raise_on_error=False).success
+    assert world.verify().ok

@@ -5,7 +5,7 @@ Nothing is written here; `pipeline.recovery.rebuild` takes it into the ledger.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.cuts import TableCut
@@ -121,7 +121,9 @@ def begin_told(sync: Sync, first: ManifestFile) -> datetime:
     No manifest says it: it is the start of what the sync's cadence sends at a time, unless its
     first run came late.
     """
-    return first.window_end - sync.cadence.length
+    last = first.window_end - timedelta(microseconds=1)
+    midnight = last.replace(hour=0, minute=0, second=0, microsecond=0)
+    return last - (last - midnight) % sync.cadence.length
 
 
 def tables_told(chains: Iterable[BucketChain]) -> dict[datetime, dict[str, TableCut]]:

@@ -47,7 +47,7 @@ def damaged_files(
     window: Window | None,
     exports: Collection[str] | None = None,
 ) -> list[DamagedFile]:
-    """Files of a sync, of one window's end or of all, that are gone or have other bytes.
+    """Files of a sync, of one window or of all, that are gone or have other bytes.
 
     Every file is read. Those that readers were to delete by now (`files_expire_after`) are left
     out; of keys that no sync gives a notice is given. Raises the destination's errors.
@@ -87,7 +87,7 @@ def _wanted(
     expired = services.clock() - timedelta(days=sync.expire_days) if sync.expire_days else None
     for committed in services.ledger.recovery.committed([sync.id]):
         plan = committed.sealed.plan
-        of_window = window is None or plan.upper.at == window.end
+        of_window = window is None or window.start < plan.upper.at <= window.end
         of_export = exports is None or plan.export in exports
         if of_window and of_export and (expired is None or committed.committed_at >= expired):
             yield committed
