@@ -15,6 +15,7 @@ from cio_pipeline.defs.resources import PipelineResource, ScopeResource
 from cio_pipeline.defs.send_now import export_now
 from cio_pipeline.defs.sensors import SENSORS
 from cio_pipeline.defs.source_tables import SOURCE_SPECS
+from cio_pipeline.defs.upkeep import prune_job, prune_schedule
 
 
 def build_defs(pipeline: PipelineResource) -> dg.Definitions:
@@ -23,7 +24,8 @@ def build_defs(pipeline: PipelineResource) -> dg.Definitions:
     return dg.Definitions(
         assets=[*SOURCE_SPECS, *EXPORT_ASSETS, calls, *MANIFESTS],
         asset_checks=DELIVERY_CHECKS,
-        jobs=[*LIFE_JOBS, export_now, *JOBS.values()],
+        jobs=[*LIFE_JOBS, export_now, *JOBS.values(), prune_job],
+        schedules=[prune_schedule],
         sensors=[*SENSORS.values()],
         resources={
             "pipeline": opened,

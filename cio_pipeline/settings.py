@@ -1,6 +1,7 @@
 """Settings of the command line and of Dagster, from `CIO_*` variables with good defaults."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +15,15 @@ class Settings:
     """Where state and source are.
 
     `home` (CIO_HOME) holds ledger, spool, Dagster's own state and the demo's data. `source`
-    (CIO_SOURCE) is `delta:<uri>`, `ledger` (CIO_LEDGER) an SQLAlchemy URL. `storage_options` are
-    the AWS_* and AZURE_* variables, for a source in a cloud store.
+    (CIO_SOURCE) is `delta:<uri>`, `ledger` (CIO_LEDGER) an SQLAlchemy URL. The ledger keeps what
+    ended within `keep_days` (CIO_KEEP_DAYS). `storage_options` are the AWS_* and AZURE_* variables,
+    for a source in a cloud store.
     """
 
     home: Path
     source: str
     ledger: str = field(repr=False)
+    keep_days: int = 30
     storage_options: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
 
     @property
@@ -40,7 +43,10 @@ class Settings:
 
 
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of an environment; raises InvalidConfig for a home that is no folder."""
+    """The settings of an environment.
+
+    Raises InvalidConfig for a home that is no folder, and for days that are no number.
+    """
     home = Path(environment.get("CIO_HOME") or ".cio").absolute()
     if home.exists() and not home.is_dir():
         raise InvalidConfig("CIO_HOME is not a folder.", "Point it to a folder.")
@@ -48,9 +54,16 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         home=home,
         source=environment.get("CIO_SOURCE") or f"delta:{home / 'source'}",
         ledger=environment.get("CIO_LEDGER") or f"sqlite:///{quote(str(home / 'ledger.db'))}",
+        keep_days=_days(environment.get("CIO_KEEP_DAYS") or "30"),
         storage_options={
             name: value
             for name, value in environment.items()
             if name.startswith(("AWS_", "AZURE_"))
         },
     )
+
+
+def _days(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", text):
+        raise InvalidConfig("CIO_KEEP_DAYS is no number of days.", "Use a whole one from 1 on.")
+    return int(text)

@@ -37,6 +37,7 @@ EXAMPLES = {
     "ledger": ("ledger check",),
     "ledger check": ("ledger check",),
     "ledger backup": ("ledger backup backups/ledger-2026-11-28.db",),
+    "ledger prune": ("ledger prune", "ledger prune --days 90 --json"),
     "ledger rebuild": ("ledger rebuild --syncs syncs.yaml",),
     "ledger catch-up": ("ledger catch-up", "ledger catch-up --sync acme-v5"),
     "plan": (

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cio_pipeline.cli.apply import read_file
-from cio_pipeline.cli.context import opened, scope_of, window_at
+from cio_pipeline.cli.context import opened, scope_of, services, window_at
 from cio_pipeline.cli.held import exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
@@ -22,6 +22,7 @@ from cio_pipeline.pipeline.recovery import behind
 from cio_pipeline.pipeline.recovery import rebuild as recovery
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.syncs.sync_file import check_together, read_sync_file
+from cio_pipeline.pipeline.upkeep import prune_ledger
 from cio_pipeline.settings import settings
 from cio_pipeline.wiring import Opened
 
@@ -70,6 +71,22 @@ def backup(file: Annotated[Path, typer.Argument(help="The copy to make.")]) -> N
     with closing(open_ledger(settings().ledger)) as ledger:
         upkeep.backup(ledger.database, file)
     typer.echo(f"Copied the ledger to {file}.")
+
+
+@app.command()
+def prune(
+    days: Annotated[
+        int | None, typer.Option(help="Keep what ended since; default CIO_KEEP_DAYS, or 30.", min=1)
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+) -> None:
+    """Remove what ended long ago and nothing needs; Dagster does so once a day."""
+    found = services()
+    done = prune_ledger(found, days or settings().keep_days)
+    if as_json:
+        print_json(done)
+        return
+    print_table("Pruned", ("what", "rows"), list(vars(done).items()))
 
 
 @app.command()

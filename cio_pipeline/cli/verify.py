@@ -121,9 +121,16 @@ def _target(found: Services, registered: RegisteredSync) -> Target:
 
 
 def _stored(found: Services, registered: RegisteredSync) -> Sequence[tuple[int, bytes]]:
-    """The manifests of what lies where the sync's files go now."""
-    bodies = found.ledger.manifests.bodies(registered.sync.id)
-    return [one for one in bodies if one[0] >= registered.first_manifest]
+    """The manifests of what lies where the sync's files go now.
+
+    Those that were put and then pruned are in the bucket alone.
+    """
+    destination = found.destinations(registered.sync)
+    return [
+        (ordinal, body or destination.get(manifest_key(ordinal)))
+        for ordinal, body in found.ledger.manifests.bodies(registered.sync.id)
+        if ordinal >= registered.first_manifest
+    ]
 
 
 def verify_target(

@@ -137,8 +137,25 @@ class Manifests:
         if rows:
             self.database.write(work)
 
+    def digests(self, sync_id: str) -> Mapping[int, str]:
+        """The digests of all stored manifests of a sync, by ordinal, in order."""
+        query = (
+            select(manifests.c.ordinal, manifests.c.digest)
+            .where(manifests.c.sync_id == sync_id)
+            .order_by(manifests.c.ordinal)
+        )
+        rows = self.database.read(lambda connection: connection.execute(query).all())
+        return {row.ordinal: row.digest for row in rows}
+
+    def body(self, sync_id: str, ordinal: int) -> bytes:
+        """One stored manifest; empty if it was pruned."""
+        query = select(manifests.c.body).where(
+            manifests.c.sync_id == sync_id, manifests.c.ordinal == ordinal
+        )
+        return self.database.read(lambda connection: connection.scalar(query)) or b""
+
     def bodies(self, sync_id: str) -> Sequence[tuple[int, bytes]]:
-        """All stored manifests of a sync, in order."""
+        """All stored manifests of a sync, in order; those that were pruned are empty."""
         query = (
             select(manifests.c.ordinal, manifests.c.body)
             .where(manifests.c.sync_id == sync_id)
@@ -151,7 +168,8 @@ class Manifests:
         """Everything that may have been put for a sync, wherever its files went then."""
         c = files.c
         keys = select(c.key, c.bytes, c.sha256, is_committed()).join(plans, plans.c.id == c.plan_id)
-        chain = select(manifests.c.ordinal, func.length(manifests.c.body), manifests.c.digest)
+        size = func.coalesce(manifests.c.bytes, func.length(manifests.c.body))
+        chain = select(manifests.c.ordinal, size, manifests.c.digest)
 
         def work(connection: Connection) -> Sequence[KnownObject]:
             put = connection.execute(keys.where(c.sync_id == sync_id).order_by(c.key)).all()

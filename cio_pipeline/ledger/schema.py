@@ -183,7 +183,10 @@ manifests = Table(
     Column("digest", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("put_at", UtcTime),
+    # How many the body had, once it is pruned: the bucket alone has it then.
+    Column("bytes", BigInteger),
     index_where("put_at IS NULL", "unput_manifests", "sync_id"),
+    index_where("bytes IS NULL", "whole_manifests", "put_at"),
 )
 
 leases = Table(

@@ -320,6 +320,11 @@ VERSION_11 = (
     "CREATE INDEX bulk_of_a_plan ON quarantine_bulk (plan_id)",
 )
 
+VERSION_12 = (
+    "ALTER TABLE manifests ADD COLUMN bytes BIGINT",
+    "CREATE INDEX whole_manifests ON manifests (put_at) WHERE bytes IS NULL",
+)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -332,5 +337,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_9,
     VERSION_10,
     VERSION_11,
+    VERSION_12,
 )
 """Statements of version 1, 2, … in order."""

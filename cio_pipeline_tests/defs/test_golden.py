@@ -46,6 +46,7 @@ def rendered() -> str:
                 f"{one.minimum_interval_seconds} s"
                 for one in repository.sensor_defs
             ),
+            *(f"schedule {one.name}: {one.cron_schedule}" for one in repository.schedule_defs),
             *(f"resource {name}" for name in sorted(repository.get_top_level_resources())),
             "",
         ]

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from cio_pipeline.files.keys import key_problem, shown
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing
-from cio_pipeline.model.manifests import digest, manifest_key
+from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.plans import SealedFile
 from cio_pipeline.model.recovery import CommittedPlan
 from cio_pipeline.model.sync import Sync
@@ -34,7 +34,7 @@ class DamagedFile:
 
 @dataclass(frozen=True)
 class DamagedManifest:
-    """A stored manifest that is to be put again."""
+    """A stored manifest that is to be put again; without its body if that was pruned."""
 
     ordinal: int
     body: bytes
@@ -116,14 +116,14 @@ def damaged_manifests(services: Services, sync: Sync) -> list[DamagedManifest]:
     unput = {ordinal for _, ordinal, _ in services.ledger.manifests.unput([sync.id])}
     first = services.ledger.registry.get(sync.id).first_manifest
     found: list[DamagedManifest] = []
-    for ordinal, body in services.ledger.manifests.bodies(sync.id):
+    manifests = services.ledger.manifests
+    for ordinal, digest in manifests.digests(sync.id).items():
         if ordinal in unput or ordinal < first:
             continue
         try:
-            same = destination.sha256(manifest_key(ordinal)) == digest(body)
+            damage = None if destination.sha256(manifest_key(ordinal)) == digest else Damage.ALTERED
         except ObjectMissing:
-            found.append(DamagedManifest(ordinal, body, Damage.MISSING))
-        else:
-            if not same:
-                found.append(DamagedManifest(ordinal, body, Damage.ALTERED))
+            damage = Damage.MISSING
+        if damage:
+            found.append(DamagedManifest(ordinal, manifests.body(sync.id, ordinal), damage))
     return found

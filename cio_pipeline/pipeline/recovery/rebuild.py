@@ -207,10 +207,9 @@ def _with_slices(services: Services, chain: BucketChain) -> frozenset[str]:
 
 def _first_new(services: Services, chain: BucketChain) -> int:
     """The first manifest of a chain that the ledger does not hold with the same bytes."""
-    stored = dict(services.ledger.manifests.bodies(chain.sync.id))
+    stored = services.ledger.manifests.digests(chain.sync.id)
     for manifest, body in chain.manifests:
-        held = stored.get(manifest.ordinal)
-        if held is None or digest(held) != digest(body):
+        if stored.get(manifest.ordinal) != digest(body):
             return manifest.ordinal
     return chain.first + len(chain.manifests)
 

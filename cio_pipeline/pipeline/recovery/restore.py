@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cio_pipeline.contracts.feeds import facts_of
-from cio_pipeline.model.errors import CioError, DigestMismatch
+from cio_pipeline.model.errors import CioError, DigestMismatch, LedgerError
 from cio_pipeline.model.failures import Failure, Tried
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.registry import Lease, Outcome
@@ -153,9 +153,19 @@ def _manifests_of(services: Services, sync: Sync) -> Iterator[Restored]:
     destination = services.destinations(sync)
     for one in damaged_manifests(services, sync):
         key = manifest_key(one.ordinal)
+        if not one.body:
+            yield Restored(sync.id, CHAIN, key, one.damage, error=Failure.of(_pruned(key)))
+            continue
         _make_room(destination, key, one.damage)
         destination.put_bytes(key, one.body)
         yield Restored(sync.id, CHAIN, key, one.damage, bytes=len(one.body))
+
+
+def _pruned(key: str) -> LedgerError:
+    return LedgerError(
+        f"The ledger no longer holds {key}: it lay in the bucket for long, and was pruned.",
+        "Bring it back from the bucket's own versions or backups.",
+    )
 
 
 def _from_source(services: Services, damaged: Sequence[DamagedFile]) -> list[Restored]:

@@ -1,0 +1,140 @@
+"""Pruning: what nothing asks for any more leaves the ledger, some rows at a time.
+
+Kept for good is what a verb may still ask for, however old it is: plans with files and their files
+(restore, verify, purge, whether a key is taken, what a message replaced) and the cuts that these
+refer to, first plans (who stays anonymous by them), void numbers, the history of syncs.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    Connection,
+    Delete,
+    Update,
+    delete,
+    exists,
+    func,
+    select,
+    tuple_,
+    union,
+    update,
+)
+
+from cio_pipeline.ledger.schema import (
+    attempts,
+    cuts,
+    files,
+    gone_people,
+    is_initial,
+    is_unfinished,
+    manifests,
+    plans,
+    positions,
+    quarantine,
+)
+from cio_pipeline.ledger.transactions import Database
+
+AT_A_TIME = 5_000
+"""Rows per transaction: runs wait for each no longer than for one another."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """How many rows left the ledger; of `bodies` only the bytes did."""
+
+    attempts: int
+    quarantine: int
+    plans: int
+    cuts: int
+    gone_people: int
+    bodies: int
+
+
+def prune(database: Database, before: datetime, unsettled: Collection[str]) -> Pruned:
+    """Remove what ended before a time and nothing needs, and bodies that lie in their buckets.
+
+    `unsettled` are the keys of windows whose attempts go on to be counted.
+    """
+    return Pruned(
+        attempts=_by_portions(database, lambda c: _attempts(c, before, unsettled)),
+        quarantine=_by_portions(database, lambda c: c.execute(_closed(before)).rowcount),
+        plans=_by_portions(database, lambda c: c.execute(_empty_plans(before)).rowcount),
+        cuts=_by_portions(database, lambda c: c.execute(_unused_cuts(before)).rowcount),
+        gone_people=_by_portions(database, lambda c: c.execute(_unasked_people()).rowcount),
+        bodies=_by_portions(database, lambda c: c.execute(_bodies_there(before)).rowcount),
+    )
+
+
+def _by_portions(database: Database, work: Callable[[Connection], int]) -> int:
+    total = 0
+    while done := database.write(work):
+        total += done
+    return total
+
+
+def _attempts(connection: Connection, before: datetime, unsettled: Collection[str]) -> int:
+    """Those of ticks: the other lanes count by sync. A window that is not settled may be asked for.
+
+    It must not look as if it had never been tried.
+    """
+    c = attempts.c
+    old = connection.scalars(select(c.key).where(c.lane == "tick", c.last_at < before))
+    keys = sorted(set(old) - set(unsettled))[:AT_A_TIME]
+    for key in keys:
+        connection.execute(delete(attempts).where(c.lane == "tick", c.key == key))
+    return len(keys)
+
+
+def _closed(before: datetime) -> Delete:
+    c = quarantine.c
+    old = select(c.id).where(c.state != "open", c.window_end < before).limit(AT_A_TIME)
+    return delete(quarantine).where(c.id.in_(old))
+
+
+def _empty_plans(before: datetime) -> Delete:
+    """Finished plans without a file, that nothing was held back by."""
+    c = plans.c
+    old = (
+        select(c.id)
+        .where(c.closed_at < before, ~is_unfinished(), ~is_initial())
+        .where(~exists().where(files.c.plan_id == c.id))
+        .where(~exists().where(quarantine.c.plan_id == c.id))
+        .limit(AT_A_TIME)
+    )
+    return delete(plans).where(c.id.in_(old))
+
+
+def _unused_cuts(before: datetime) -> Delete:
+    used = union(
+        select(positions.c.at),
+        select(plans.c.upper_at),
+        select(plans.c.lower_at).where(plans.c.lower_at.is_not(None)),
+        # What a window's cut is held against, when it is decided.
+        select(func.max(cuts.c.at)),
+    )
+    old = select(cuts.c.at).where(cuts.c.at < before, cuts.c.at.not_in(used)).limit(AT_A_TIME)
+    return delete(cuts).where(cuts.c.at.in_(old))
+
+
+def _unasked_people() -> Delete:
+    """Of cuts that no plan was made from or stays anonymous by (D4)."""
+    c = gone_people.c
+    asked = union(
+        select(plans.c.workspace_id, plans.c.begun_at).where(plans.c.begun_at.is_not(None)),
+        select(plans.c.workspace_id, plans.c.upper_at).where(is_initial()),
+    )
+    return delete(gone_people).where(tuple_(c.workspace_id, c.at).not_in(asked))
+
+
+def _bodies_there(before: datetime) -> Update:
+    c = manifests.c
+    there = (
+        select(c.sync_id, c.ordinal).where(c.bytes.is_(None), c.put_at < before).limit(AT_A_TIME)
+    )
+    return (
+        update(manifests)
+        .where(tuple_(c.sync_id, c.ordinal).in_(there))
+        .values(bytes=func.length(c.body), body=b"")
+    )
