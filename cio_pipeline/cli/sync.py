@@ -16,7 +16,6 @@ from cio_pipeline.cli.validation import policy, validate
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.failing import Failing
-from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan, Series
 from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
@@ -46,7 +45,7 @@ def list_(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to dec
             "sync": one.sync.id,
             "workspace": one.sync.workspace_id,
             "feed": one.sync.feed,
-            "version": f"v{one.sync.version}" if one.sync.feed is Feed.DATA_OUT else None,
+            "version": f"v{one.sync.version}" if "version" in one.sync.feed.facts.options else None,
             "cadence": one.sync.cadence,
             "exports": "disabled" if one.disabled_at else _on(one),
             "delivered up to": positions.get(one.sync.id),

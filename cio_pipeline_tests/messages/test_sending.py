@@ -17,8 +17,7 @@ from cio_pipeline.model.scope import Lane
 from cio_pipeline.pipeline import run_export
 from cio_pipeline.pipeline.recovery.abandon import abandon
 from cio_pipeline.pipeline.recovery.damaged import damaged_files
-from cio_pipeline.pipeline.recovery.messages_again import put_messages_again
-from cio_pipeline.pipeline.recovery.restore import restore
+from cio_pipeline.pipeline.recovery.restore import put_back, restore
 from cio_pipeline.pipeline.verification.report import Kind
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.messages.sending import TIME, Recorder, commit_messages, objects, row
@@ -247,7 +246,7 @@ def test_a_restore_never_puts_an_earlier_message_over_a_later_one(world: World) 
     seen = damaged_files(world.services, world.ledger.registry.get("a").sync, None)
     commit_messages(world, row("m2", '{"k":"x","n":2}'), at=during(1))
     world.run(1, "messages")
-    assert [error for _, error in put_messages_again(world.services, seen)] == [None]
+    assert [one.error for one in put_back(world.services, seen)] == [None]
     assert objects(world) == {"x": b'{"data": {"k":"x","n":2}}'}
 
 

@@ -1,4 +1,9 @@
-"""Doing the same for many at a time, without waiting for ever for the slowest."""
+"""Doing the same for many at a time, without waiting for ever for the slowest.
+
+The standard library's pool would be as good but for two things. It joins its threads when the
+process ends, so that a destination that never answers would keep a finished run alive; and it
+starts a thread for every item at once, where most end before a second thread would help.
+"""
 
 import threading
 import time

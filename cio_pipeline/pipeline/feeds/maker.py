@@ -3,7 +3,7 @@
 Plain facts of a feed are in `model/feeds.py`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -17,7 +17,7 @@ from cio_pipeline.model.manifests import ManifestFile
 from cio_pipeline.model.plans import Plan, SealedFile, SealedPlan, Series
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.in_flight import InFlight
-from cio_pipeline.pipeline.feeds.put_files import are_whole, put_files
+from cio_pipeline.pipeline.feeds.put_files import are_whole, files_again, put_files
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.services import Services
@@ -107,13 +107,30 @@ class CheckBytes(Protocol):
         ...
 
 
+PutAgain: TypeAlias = Callable[[Destination], None]
+"""Puts an object where it is missing, or whose place was made free."""
+
+
+class Again(Protocol):
+    """Files that were encoded again are told from others."""
+
+    def __call__(
+        self, spool: Spool, encoded: Sequence[SpooledFile], wanted: Collection[SealedFile]
+    ) -> Iterator[tuple[SealedFile, PutAgain]]:
+        """Those of the `wanted` that are among a workspace's `encoded` ones, ready to be put.
+
+        Each is to be put before the next is asked for.
+        """
+        ...
+
+
 Numbers: TypeAlias = Mapping[tuple[str, Series], set[int]]
 """Numbers of files, by export and series."""
 
 
 @dataclass(frozen=True)
 class Maker:
-    """A feed: how its rows become files, how these are put, and how they are told again.
+    """A feed: how its rows become files, how these are put, and how they are told `again`.
 
     `unlisted` judges objects that no manifest lists. `numbers` are those of all keys that are named
     like files of a sync. `check_sync` raises InvalidConfig or UnknownExport for what a sync of this
@@ -129,6 +146,7 @@ class Maker:
     check_sync: Callable[[Sync], tuple[str, ...]]
     put: Put = put_files
     are_whole: Whole = are_whole
+    again: Again = files_again
     check_bytes: CheckBytes = check_digest
     kinds: Callable[[Iterable[SealedFile]], tuple[tuple[str, int, int], ...]] = lambda _: ()
 

@@ -17,7 +17,7 @@ from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Plan, SealedFile, Series
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.maker import Maker, sealed_file
-from cio_pipeline.pipeline.feeds.put_messages import put_messages
+from cio_pipeline.pipeline.feeds.put_messages import objects_again, put_messages
 from cio_pipeline.pipeline.planning.cohorts import Cohort, forwarded_rows
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.verification.unlisted import unlisted_messages
@@ -78,4 +78,5 @@ MESSAGES = Maker(
     check_template_of,
     put=put_messages,
     are_whole=is_whole,
+    again=objects_again,
 )

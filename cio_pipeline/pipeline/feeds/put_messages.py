@@ -4,16 +4,20 @@ Nothing but puts is asked of the store. A run that dies puts them all again: wha
 object of a key replaced for a moment, its last one is put after it.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
+from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.message_pack import Pack, Packed
+from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.errors import InvalidKey
-from cio_pipeline.model.plans import SealedPlan
+from cio_pipeline.model.plans import SealedFile, SealedPlan
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.in_flight import InFlight
+from cio_pipeline.pipeline.feeds.maker import sealed_file
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
@@ -102,3 +106,24 @@ def _pool() -> Generator[ThreadPoolExecutor]:
 def _put(in_flight: InFlight, destination: Destination, pack: Pack, one: Packed) -> None:
     with in_flight.holding(one.file.bytes):
         destination.overwrite(one.file.key, pack.body(one), one.metadata)
+
+
+def objects_again(
+    spool: Spool, encoded: Sequence[SpooledFile], wanted: Collection[SealedFile]
+) -> Iterator[tuple[SealedFile, Callable[[Destination], None]]]:
+    """See `maker.Again`: objects are told by key and bytes; of equal ones the last is put.
+
+    Metadata is put as it was, but not compared.
+    """
+    sought = {(file.key, file.sha256): file for file in wanted}
+    files = [sealed_file(one, one.kind, one.index) for one in encoded]
+    if not files:
+        return
+    with Pack.opened(spool, files) as pack:
+        found = {place: one for one in pack if (place := (one.file.key, one.file.sha256)) in sought}
+        for place, one in found.items():
+            yield sought[place], partial(_put_again, pack, one)
+
+
+def _put_again(pack: Pack, one: Packed, destination: Destination) -> None:
+    destination.overwrite(one.file.key, pack.body(one), one.metadata)

@@ -31,6 +31,11 @@ class DamagedFile:
     file: SealedFile
     damage: Damage
 
+    @property
+    def plan_id(self) -> int:
+        """The plan that delivered it."""
+        return self.committed.sealed.plan.plan_id
+
 
 @dataclass(frozen=True)
 class DamagedManifest:

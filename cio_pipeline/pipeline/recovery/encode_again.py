@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from uuid import uuid4
 
 from cio_pipeline.changesets.quarantine import identities_of
+from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.files.earlier_form import in_sealed_form
 from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.spool import RESTORE, sha256_of
 from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.errors import CioError
-from cio_pipeline.model.plans import Mode, Plan, PlanState, SealedFile, Sent
+from cio_pipeline.model.plans import Mode, Plan, PlanState, Sent
+from cio_pipeline.pipeline.feeds.maker import PutAgain
 from cio_pipeline.pipeline.feeds.makers import maker_of
+from cio_pipeline.pipeline.feeds.put_files import put_from
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
 from cio_pipeline.pipeline.planning.slices import rest_of
 from cio_pipeline.pipeline.recovery.damaged import DamagedFile
@@ -27,36 +30,41 @@ class Group:
     cohort: Cohort[Plan]
     missing: list[DamagedFile]
 
-    def files(self) -> Iterator[tuple[DamagedFile, Path]]:
-        """Each file that comes out with the digest it was delivered with, and where it lies.
+    def found(self) -> Iterator[tuple[DamagedFile, PutAgain]]:
+        """Each file that comes out as it was delivered, ready to be put.
 
-        Raises the source's errors. The path is good until the next file is asked for.
+        Raises the source's errors. It is to be put before the next file is asked for.
         """
         for part in rest_of(self.services, self.cohort.model):
             if not self.missing:
                 return
-            yield from self._found(part)
+            yield from self._found(self.services, part)
 
-    def _found(self, part: TableSlice | None) -> Iterator[tuple[DamagedFile, Path]]:
-        model = self.cohort.model
+    def _found(
+        self, services: Services, part: TableSlice | None
+    ) -> Iterator[tuple[DamagedFile, PutAgain]]:
+        model, spool = self.cohort.model, services.spool
         # Of its own for each restore: what one has put may be another name of a file in it.
         folder = f"{RESTORE}{model.export}-{model.plan_id}-{uuid4().hex[:8]}"
         try:
             digests = {one.file.sha256 for one in self.missing}
-            spool = self.services.spool
-            encoded = (in_sealed_form(spool, file, digests) for file in self._encode(part, folder))
-            paths = {(one.workspace_id, one.sha256): spool.path(one.path) for one in encoded}
-            for one in list(self.missing):
-                plan = one.committed.sealed.plan
-                path = paths.get((plan.workspace_id, one.file.sha256))
-                if path is not None:
-                    self.missing.remove(one)
-                    yield one, path
+            encoded: dict[int, list[SpooledFile]] = {}
+            for file in self._encode(services, part, folder):
+                mine = encoded.setdefault(file.workspace_id, [])
+                mine.append(in_sealed_form(spool, file, digests))
+            for plan in self.cohort.plans:
+                of_plan = {one.file: one for one in self.missing if one.plan_id == plan.plan_id}
+                here = encoded.get(plan.workspace_id, ())
+                for file, put in maker_of(plan.export).again(spool, here, of_plan):
+                    self.missing.remove(of_plan[file])
+                    yield of_plan[file], put
         finally:
-            self.services.spool.discard(folder)
+            spool.discard(folder)
 
-    def _encode(self, part: TableSlice | None, folder: str) -> tuple[SpooledFile, ...]:
-        model, services = self.cohort.model, self.services
+    def _encode(
+        self, services: Services, part: TableSlice | None, folder: str
+    ) -> tuple[SpooledFile, ...]:
+        model = self.cohort.model
         retried = {
             (one.committed.sealed.plan.workspace_id, identity)
             for one in self.missing
@@ -68,17 +76,24 @@ class Group:
 
 
 def encoded_again(services: Services, damaged: Iterable[DamagedFile]) -> list[Group]:
-    """The files in groups that are read together: all plans of a cohort, a retry for itself."""
+    """The files in groups that are read together: all plans of a cohort.
+
+    A retry is for itself, and so is a plan whose objects a run might overwrite meanwhile.
+    """
     of_plan: dict[int, list[DamagedFile]] = {}
     for one in damaged:
-        of_plan.setdefault(one.committed.sealed.plan.plan_id, []).append(one)
+        of_plan.setdefault(one.plan_id, []).append(one)
     plans = [_from_start(found[0].committed.sealed.plan) for found in of_plan.values()]
-    together = cohorts_of([plan for plan in plans if plan.mode is not Mode.RETRY])
-    alone = [cohort for plan in plans if plan.mode is Mode.RETRY for cohort in cohorts_of([plan])]
+    together = cohorts_of([plan for plan in plans if not _alone(plan)])
+    alone = [cohort for plan in plans if _alone(plan) for cohort in cohorts_of([plan])]
     return [
         Group(services, cohort, [one for p in cohort.plans for one in of_plan[p.plan_id]])
         for cohort in (*together, *alone)
     ]
+
+
+def _alone(plan: Plan) -> bool:
+    return plan.mode is Mode.RETRY or facts_of(plan.export).overwrites
 
 
 def _from_start(plan: Plan) -> Plan:
@@ -86,10 +101,12 @@ def _from_start(plan: Plan) -> Plan:
     return replace(plan, state=PlanState.OPEN, slice=0, sent=Sent())
 
 
-def spooled(services: Services, file: SealedFile) -> Path | None:
-    """Where a file still lies in the spool, unaltered; None if it does not."""
+def spooled(services: Services, one: DamagedFile) -> PutAgain | None:
+    """Ready to be put, if it still lies in the spool, unaltered; None if it does not."""
+    if facts_of(one.committed.sealed.plan.export).overwrites:
+        return None  # Of a pack, metadata and bodies belong together.
     try:
-        path = services.spool.path(file.spool)
-        return path if sha256_of(path) == file.sha256 else None
+        path = services.spool.path(one.file.spool)
+        return partial(put_from, path, one.file) if sha256_of(path) == one.file.sha256 else None
     except (CioError, OSError):
         return None

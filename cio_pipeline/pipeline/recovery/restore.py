@@ -8,7 +8,6 @@ only once its replacement is at hand.
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.model.errors import CioError, DigestMismatch, LedgerError
@@ -19,7 +18,8 @@ from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.attempt import attempt
-from cio_pipeline.pipeline.heartbeat import claimed, held_by
+from cio_pipeline.pipeline.feeds.maker import PutAgain
+from cio_pipeline.pipeline.heartbeat import all_claimed, claimed, held_by
 from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
 from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.planning.plan_export import Batch
@@ -28,9 +28,9 @@ from cio_pipeline.pipeline.recovery.damaged import (
     DamagedFile,
     damaged_files,
     damaged_manifests,
+    last_of_keys,
 )
-from cio_pipeline.pipeline.recovery.encode_again import encoded_again, spooled
-from cio_pipeline.pipeline.recovery.messages_again import put_messages_again
+from cio_pipeline.pipeline.recovery.encode_again import Group, encoded_again, spooled
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
 
@@ -94,17 +94,7 @@ def _restored(
         )
         if failure is not None:
             done.append(Restored(sync.id, "", "", error=failure))
-    messages = [one for one in damaged if facts_of(one.committed.sealed.plan.export).overwrites]
-    for one, error in put_messages_again(services, messages):
-        done += _failed([one], error) if error else [_described(one)]
-    rest: list[DamagedFile] = []
-    for one in (one for one in damaged if one not in messages):
-        path = spooled(services, one.file)
-        if path is None:
-            rest.append(one)
-        else:
-            done.append(_put(services, one, path))
-    return (*done, *_from_source(services, rest))
+    return (*done, *put_back(services, damaged))
 
 
 def restore_manifests(
@@ -168,18 +158,46 @@ def _pruned(key: str) -> LedgerError:
     )
 
 
-def _from_source(services: Services, damaged: Sequence[DamagedFile]) -> list[Restored]:
-    """Encode and put what no longer lies in the spool; what is not found again is named."""
+def put_back(services: Services, damaged: Iterable[DamagedFile]) -> list[Restored]:
+    """Put files that still lie in the spool, and encode the others again; none found is named."""
     done: list[Restored] = []
-    for group in encoded_again(services, damaged):
-        try:
-            for one, path in group.files():
-                done.append(_put(services, one, path))
-        except CioError as error:
-            done += _failed(group.missing, error)
+    rest: list[DamagedFile] = []
+    for one in damaged:
+        put = spooled(services, one)
+        if put is None:
+            rest.append(one)
         else:
-            done += [_failed([one], _other_bytes(one))[0] for one in group.missing]
+            done.append(_put(services, one, put))
+    for group in encoded_again(services, rest):
+        try:
+            with _unreplaced(services, group, done):
+                for one, again in group.found():
+                    restored = _put(services, one, again)
+                    done.append(restored)
+        except CioError as error:
+            done += [_failed(one, error) for one in group.missing]
+        else:
+            done += [_failed(one, _other_bytes(one)) for one in group.missing]
     return done
+
+
+@contextmanager
+def _unreplaced(services: Services, group: Group, done: list[Restored]) -> Generator[None]:
+    """Keep runs from putting later objects with the keys of a group; nothing where none can be.
+
+    What a run has replaced since it was looked at is there: `done`.
+    """
+    plan = group.cohort.model
+    if not facts_of(plan.export).overwrites:
+        yield
+        return
+    with all_claimed(services, [(plan.sync_id, plan.export)]):
+        last = last_of_keys(services, services.ledger.registry.get(plan.sync_id).sync)
+        for one in list(group.missing):
+            if last.get(one.file.key) != one.file.sequence:
+                group.missing.remove(one)
+                done.append(_described(one))
+        yield
 
 
 def _other_bytes(one: DamagedFile) -> DigestMismatch:
@@ -190,8 +208,8 @@ def _other_bytes(one: DamagedFile) -> DigestMismatch:
     )
 
 
-def _failed(damaged: Iterable[DamagedFile], error: CioError) -> list[Restored]:
-    return [replace(_described(one), error=Failure.of(error)) for one in damaged]
+def _failed(one: DamagedFile, error: CioError) -> Restored:
+    return replace(_described(one), error=Failure.of(error))
 
 
 def _described(one: DamagedFile) -> Restored:
@@ -201,13 +219,14 @@ def _described(one: DamagedFile) -> Restored:
     )
 
 
-def _put(services: Services, one: DamagedFile, path: Path) -> Restored:
+def _put(services: Services, one: DamagedFile, again: PutAgain) -> Restored:
     sync = services.ledger.registry.get(one.committed.sealed.plan.sync_id).sync
 
     def put() -> None:
         destination = services.destinations(sync)
-        _make_room(destination, one.file.key, one.damage)
-        destination.put(one.file.key, path, one.file.sha256)
+        if not sync.feed.facts.overwrites:
+            _make_room(destination, one.file.key, one.damage)
+        again(destination)
 
     return replace(_described(one), error=attempt(put))
 
