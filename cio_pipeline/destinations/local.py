@@ -5,9 +5,7 @@ no reader sees half an object. A killed put may leave the latter; it is never li
 put of the key removes it.
 """
 
-import errno
 import hashlib
-import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +18,7 @@ from cio_pipeline.destinations.listing import listed
 from cio_pipeline.destinations.local_create import UNFINISHED, clear_leftovers, create, replace
 from cio_pipeline.destinations.local_errors import missing, named_errors
 from cio_pipeline.destinations.local_link import create_from_spool
+from cio_pipeline.destinations.local_sync import FolderSyncs, sync
 from cio_pipeline.destinations.local_walk import files_below
 from cio_pipeline.destinations.probe import tried
 from cio_pipeline.model.errors import (
@@ -36,6 +35,7 @@ class LocalFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._syncs = FolderSyncs()
 
     def put(self, key: str, file: Path, sha256: str) -> None:
         """Create an object from a file; the same bytes count as success, others as conflict.
@@ -129,7 +129,7 @@ class LocalFolder:
             if not make(path):
                 self._compare(key, sha256)
                 # It may be that of a run that was killed before it had synced it.
-                _sync(path)
+                sync(path)
             self._sync_folders(key)
             clear_leftovers(path)
 
@@ -147,7 +147,7 @@ class LocalFolder:
     def _sync_folders(self, key: str) -> None:
         # Positions move only when files are durable (D6), their names included.
         for folder in (self.root / key).parents[: key.count("/") + 1]:
-            _sync(folder)
+            self._syncs.sync(folder)
 
     def _chunks(self, key: str) -> Iterator[bytes]:
         check_key(key)
@@ -167,22 +167,10 @@ class LocalFolder:
             return
         with named_errors("make", "."):
             self.root.mkdir(parents=True, exist_ok=True)
-            _sync(self.root.parent)
+            sync(self.root.parent)
 
 
 def _no_folder(root: Path) -> DestinationError:
     return DestinationError(
         f"'{root.name}' is a file, not a folder.", "Point the sync's destination to a folder."
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some shares cannot sync a folder; they order such changes themselves.
-        if error.errno not in {errno.EINVAL, errno.ENOTSUP} or path.is_file():
-            raise
-    finally:
-        os.close(descriptor)

@@ -39,7 +39,6 @@ def create(path: Path, chunks: Iterable[bytes]) -> bool:
 
 def replace(path: Path, body: bytes) -> None:
     """Write a file in place of what lies there, durably and in one step; raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, unfinished = _open_new(path)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -50,8 +49,9 @@ def replace(path: Path, body: bytes) -> None:
     except FileNotFoundError:
         # Another writer of this name, one that lost its lease, took it for a leftover.
         replace(path, body)
-    finally:
+    except BaseException:
         unfinished.unlink(missing_ok=True)
+        raise
 
 
 def clear_leftovers(path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
+import msgspec
 from pydantic import TypeAdapter
 
 from cio_pipeline.model.cuts import TableCut
@@ -147,7 +148,12 @@ def digest(body: bytes) -> str:
 def render(manifest: Manifest) -> bytes:
     """The manifest's bytes: canonical JSON, one line feed at the end."""
     content = {"format": FORMAT, **_ADAPTER.dump_python(manifest, mode="json")}
-    return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
+    text = json.dumps(content, sort_keys=True)
+    try:
+        # As `json` would with an indent, a tenth as fast: it builds that token by token in Python.
+        return msgspec.json.format(text.encode(), indent=1) + b"\n"
+    except msgspec.DecodeError:  # halves of surrogate pairs
+        return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
 
 
 def parse(body: bytes) -> Manifest:

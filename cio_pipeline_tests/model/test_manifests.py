@@ -1,3 +1,5 @@
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -29,6 +31,13 @@ def test_d10_a_manifest_reads_back(manifest: Manifest) -> None:
 @given(manifests)
 def test_d10_equal_manifests_have_equal_bytes(manifest: Manifest) -> None:
     assert render(parse(render(manifest))) == render(manifest)
+
+
+@given(manifests, st.sampled_from(["a", "\ud83d", '\u00e9\U0001f600\\"']))
+def test_d10_its_bytes_are_those_of_json_with_an_indent(manifest: Manifest, sync_id: str) -> None:
+    """The chains of earlier builds hold their digests."""
+    body = render(replace(manifest, sync_id=sync_id)).decode()
+    assert body == json.dumps(json.loads(body), sort_keys=True, indent=1) + "\n"
 
 
 @given(st.integers(1, 2**63 - 1))
