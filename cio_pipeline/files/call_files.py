@@ -1,5 +1,6 @@
 """Writing one file of calls, some rows at a time: JSON lines, CSV (RFC 4180), or Parquet (C3)."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
@@ -10,7 +11,6 @@ import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 from cio_pipeline.contracts.arrow import arrow_schema
 from cio_pipeline.contracts.declare import CURRENT_VERSION, Export
 from cio_pipeline.contracts.dtypes import polars_schema
-from cio_pipeline.files.footers import entries
 
 _parquet: Any = pq
 
@@ -24,14 +24,15 @@ class _Writer(Protocol):
 class CallFile:
     """A file that is being written, some rows at a time; `rows` counts them.
 
-    A table's columns are those of the type's files, as `call_table` makes them.
+    `about` are the entries of a Parquet footer. A table's columns are those of the type's files, as
+    `call_table` makes them.
     """
 
     def __init__(
-        self, path: Path, export: Export, file_format: str, unit: str, fingerprint: str
+        self, path: Path, export: Export, file_format: str, unit: str, about: Mapping[str, str]
     ) -> None:
         self.path, self.rows = path, 0
-        self._writer = _opened(path, export, file_format, unit, fingerprint)
+        self._writer = _opened(path, export, file_format, unit, about)
 
     def write(self, rows: pl.DataFrame) -> None:
         """The next rows."""
@@ -48,12 +49,14 @@ class CallFile:
             self._writer.close()
 
 
-def _opened(path: Path, export: Export, file_format: str, unit: str, fingerprint: str) -> _Writer:
+def _opened(
+    path: Path, export: Export, file_format: str, unit: str, about: Mapping[str, str]
+) -> _Writer:
     if file_format == "json":
         return _Json(path)
     if file_format == "csv":
         return _Csv(path, [column.name for column in export.columns])
-    return _Parquet(path, export, unit, fingerprint)
+    return _Parquet(path, export, unit, about)
 
 
 class _Json:
@@ -92,10 +95,9 @@ class _Csv:
 class _Parquet:
     """Row groups of the contract's schema, with REQUIRED columns and footer entries (D2)."""
 
-    def __init__(self, path: Path, export: Export, unit: str, fingerprint: str) -> None:
+    def __init__(self, path: Path, export: Export, unit: str, about: Mapping[str, str]) -> None:
         self._polars = polars_schema(export, CURRENT_VERSION, unit)
-        about = entries(export.name, CURRENT_VERSION, fingerprint)
-        self._arrow = arrow_schema(export, CURRENT_VERSION, unit).with_metadata(about)
+        self._arrow = arrow_schema(export, CURRENT_VERSION, unit).with_metadata(dict(about))
         self._writer = _parquet.ParquetWriter(
             path, self._arrow, compression="zstd", compression_level=3, store_schema=False
         )

@@ -19,7 +19,7 @@ from cio_pipeline.files.fit import Shape, fitted, named_errors
 from cio_pipeline.files.footers import entries, measure
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.changes import SERIES
-from cio_pipeline.model.plans import QuarantinedRow, Series
+from cio_pipeline.model.plans import PRODUCER, QuarantinedRow, Series
 
 _ZSTD_LEVEL = 3
 """Level 19 takes 100 times as long for little."""
@@ -68,15 +68,17 @@ def encode(
     spool: Spool,
     folder: str,
     total: pl.LazyFrame | None = None,
+    producer: str = PRODUCER,
 ) -> Encoded:
     """Write `rows` into the spool's `folder`, which is emptied first; no rows, no file (D5).
 
     `rows` has the contract's columns in order, then SERIES; their order is kept. `rejected` has
     workspace_id, identity, reason and count; `total` is the number of rows of both, read only if it
-    is given. Raises DiskFull, ColumnMismatch (columns that do not fit, a null where the contract
-    has none), VersionGone, SourceError, SourceUnavailable; then nothing is left in the folder.
+    is given; `producer` is the release that files name. Raises DiskFull, ColumnMismatch (columns
+    that do not fit, a null where the contract has none), VersionGone, SourceError,
+    SourceUnavailable; then nothing is left in the folder.
     """
-    shape = Shape(export, version, timestamp_unit, rows_per_file)
+    shape = Shape(export, version, timestamp_unit, rows_per_file, producer)
     # A killed attempt may have left files that this one would not write again.
     spool.discard(folder)
     target = spool.folder(folder)
@@ -141,6 +143,7 @@ def _sink(rows: pl.LazyFrame, shape: Shape, target: Path) -> dict[Path, _Written
             shape.export.name,
             shape.version,
             fingerprint(shape.export, shape.version, shape.timestamp_unit),
+            shape.producer,
         ),
         compression="zstd",
         compression_level=_ZSTD_LEVEL,

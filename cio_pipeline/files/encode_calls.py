@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from cio_pipeline.contracts.declare import CURRENT_VERSION
 from cio_pipeline.contracts.exports.calls import CALL_TYPES, calls_fingerprint, type_export
 from cio_pipeline.files.call_files import CallFile
 from cio_pipeline.files.call_members import members_of
@@ -19,9 +20,10 @@ from cio_pipeline.files.call_table import call_table
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.failures import UNREADABLE, unread
 from cio_pipeline.files.fit import Shape, named_errors
+from cio_pipeline.files.footers import entries
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.json_text import NotJson
-from cio_pipeline.model.plans import QuarantinedRow
+from cio_pipeline.model.plans import PRODUCER, QuarantinedRow
 from cio_pipeline.model.times import EARLIEST, LATEST, OUT_OF_RANGE
 
 BATCH = 40_000
@@ -41,6 +43,7 @@ class CallFormat:
     name: str
     unit: str
     rows_per_file: int
+    producer: str = PRODUCER
 
     @property
     def fingerprint(self) -> str:
@@ -133,7 +136,9 @@ class _Pass:
 
             def opened(index: int) -> CallFile:
                 path = stem.with_name(f"{stem.name}-{index}.{how.name}")
-                return CallFile(path, type_export(kind), how.name, how.unit, how.fingerprint)
+                export = type_export(kind)
+                about = entries(export.name, CURRENT_VERSION, how.fingerprint, how.producer)
+                return CallFile(path, export, how.name, how.unit, about)
 
             self.series[kind] = CallSeries(workspace, kind, how.rows_per_file, opened)
         return self.series[kind]

@@ -17,6 +17,7 @@ from cio_pipeline.model.errors import (
     SourceUnavailable,
     VersionGone,
 )
+from cio_pipeline.model.plans import PRODUCER
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Shape:
     version: int
     timestamp_unit: str
     rows_per_file: int
+    producer: str = PRODUCER
 
 
 def fitted(rows: pl.LazyFrame, shape: Shape) -> pl.LazyFrame:

@@ -9,8 +9,6 @@ from typing import Any, Protocol, cast
 import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 
-from cio_pipeline import __version__
-
 _arrow: Any = pa
 _parquet: Any = pq
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,7 +29,7 @@ class Footer:
     workspaces: tuple[int, int] | None
 
 
-def entries(export: str, version: int, fingerprint: str) -> dict[str, str]:
+def entries(export: str, version: int, fingerprint: str, producer: str) -> dict[str, str]:
     """The key/value entries of every file of an export and version (D2).
 
     Nothing that differs between two syncs of a workspace: they share bytes.
@@ -40,7 +38,7 @@ def entries(export: str, version: int, fingerprint: str) -> dict[str, str]:
         "cio.export": export,
         "cio.version": str(version),
         "cio.fingerprint": fingerprint,
-        "cio.producer": f"cio-pipeline {__version__}",
+        "cio.producer": producer,
     }
 
 

@@ -35,6 +35,7 @@ def plan_row(draft: PlanDraft, now: datetime) -> dict[str, Any]:
         "slice_rows": draft.slice_rows,
         "layout": draft.layout,
         "begun_at": draft.begun,
+        "producer": draft.producer,
     }
 
 
@@ -70,6 +71,7 @@ def plan_of(
         slice_rows=row["slice_rows"],
         layout=row["layout"],
         begun=row["begun_at"],
+        producer=row["producer"],
         slice=row["slice"],
         sent=sent or Sent(),
     )

@@ -122,6 +122,7 @@ plans = Table(
     Column("slice", Integer, nullable=False, server_default="0"),
     Column("layout", Text, nullable=False, server_default="flat"),
     Column("begun_at", UtcTime),
+    Column("producer", Text, nullable=False, server_default="cio-pipeline 0.1.0"),
     unique_while("state IN ('open', 'sealed')", "one_unfinished_plan", "sync_id", "export"),
     index_where("mode = 'initial'", "initial_plans", "export", "sync_id"),
     sqlite_autoincrement=True,

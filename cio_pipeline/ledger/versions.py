@@ -325,6 +325,8 @@ VERSION_12 = (
     "CREATE INDEX whole_manifests ON manifests (put_at) WHERE bytes IS NULL",
 )
 
+VERSION_13 = ("ALTER TABLE plans ADD COLUMN producer TEXT NOT NULL DEFAULT 'cio-pipeline 0.1.0'",)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -338,5 +340,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_10,
     VERSION_11,
     VERSION_12,
+    VERSION_13,
 )
 """Statements of version 1, 2, … in order."""

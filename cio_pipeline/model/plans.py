@@ -5,7 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
+from cio_pipeline import __version__
 from cio_pipeline.model.cuts import Cut
+
+PRODUCER = f"cio-pipeline {__version__}"
+"""This release."""
 
 
 class Mode(StrEnum):
@@ -44,6 +48,9 @@ class PlanDraft:
     files of this generation were made from: who was gone then stays anonymous (D4). It is None for
     these first files, and nobody stays anonymous.
 
+    `producer` is the release that made the plan. Files say so (D2), also where a later one finishes
+    the plan or restores them: so their bytes are the same.
+
     An initial export is sent in `slices` of `slice_rows` source rows, one after the other; all
     other plans are one slice, with `slice_rows` None.
     """
@@ -66,6 +73,7 @@ class PlanDraft:
     slice_rows: int | None = field(default=None, kw_only=True)
     layout: str = field(default="flat", kw_only=True)
     begun: datetime | None = field(default=None, kw_only=True)
+    producer: str = field(default=PRODUCER, kw_only=True)
 
     @property
     def day(self) -> date | None:

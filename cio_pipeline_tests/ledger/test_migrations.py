@@ -39,7 +39,7 @@ QUARTER = 15 * 60 * 1_000_000
 INSERT_ERROR = text(
     "INSERT INTO errors VALUES (:sync_id, :export, :window_end, :kind, :message, :at, :overtaken)"
 )
-NEW_SINCE_VERSION_1 = {"slices", "slice_rows", "slice", "layout", "begun_at"}
+NEW_SINCE_VERSION_1 = {"slices", "slice_rows", "slice", "layout", "begun_at", "producer"}
 
 SECOND = (
     "ALTER TABLE syncs ADD COLUMN note TEXT",

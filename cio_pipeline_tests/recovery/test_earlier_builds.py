@@ -5,11 +5,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from cio_pipeline.files import encode
 from cio_pipeline.files.converted_types import ConvertedTypes
 from cio_pipeline.model.errors import Unreachable
+from cio_pipeline.model.plans import PRODUCER
+from cio_pipeline.pipeline.planning import plan_export
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline_tests.files.test_converted_types import in_footer
 from cio_pipeline_tests.pipeline.failing import Broken
@@ -97,3 +100,28 @@ def test_d7_what_an_earlier_build_delivered_is_restored_as_it_was(world: World) 
 
     assert {p.name: p.read_bytes() for p in world.folder().glob("*.parquet")} == before
     assert world.verify().ok
+
+
+def test_d6_a_plan_that_another_release_sealed_is_finished_and_restored(world: World) -> None:
+    """Files name the release that planned them (D2), whichever finishes them."""
+    for sync_id in "ab":
+        world.sync(sync_id)
+    change(world, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan_export, "PRODUCER", "cio-pipeline 0.0.9")
+        world.run(0, services=Broken(world, Unreachable("No."), ("a",)).services())
+    without_spool(world)
+    change(world, 1)
+    world.ledger.breakers.close(["a"])
+    assert [one.error for one in world.run(1) if one.error] == []
+    first = world.folder("a") / "metrics_v5_1_1_1.parquet"
+    assert first.read_bytes() == (world.folder("b") / first.name).read_bytes()
+    assert pl.read_parquet_metadata(first)["cio.producer"] == "cio-pipeline 0.0.9"
+    later = world.folder("a") / "metrics_v5_1_2.parquet"
+    assert pl.read_parquet_metadata(later)["cio.producer"] == PRODUCER
+
+    without_spool(world)
+    lost = first.read_bytes()
+    first.unlink()
+    assert [one.error for one in restore(world.services)] == [None]
+    assert first.read_bytes() == lost

@@ -36,7 +36,9 @@ def encode_of_calls(
     model = cohort.model
     rows = forwarded_rows(services.source, services.ledger, cohort, part, retried)
     syncs = [services.ledger.registry.get(plan.sync_id).sync for plan in cohort.plans]
-    how = CallFormat(syncs[0].format or "json", model.timestamp_unit, model.rows_per_file)
+    how = CallFormat(
+        syncs[0].format or "json", model.timestamp_unit, model.rows_per_file, model.producer
+    )
     return encode_calls(
         in_order(rows),
         how,

@@ -48,6 +48,7 @@ def encode_exports(
         spool=services.spool,
         folder=folder,
         total=changeset.total,
+        producer=model.producer,
     )
     remember_unknown(services.ledger, model, seen, f"{model.plan_id}.{model.slice}")
     delivered = _delivered(services, cohort.export, model.timestamp_unit, encoded, asked)

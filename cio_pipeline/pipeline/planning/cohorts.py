@@ -95,6 +95,7 @@ def _likeness(plan: PlanDraft) -> tuple[str, ...]:
     lower = plan.lower.tables.get(driving) if plan.lower else None
     parts = (plan.export, plan.version, plan.timestamp_unit, plan.mode, lower, plan.upper.at)
     bounds = (plan.floor, plan.rows_per_file, plan.fingerprint, plan.slices, plan.slice_rows)
+    bounds = (*bounds, plan.producer)
     at = f"{plan.slice:09}" if isinstance(plan, Plan) else ""
     # What a retry sends differs from sync to sync, also within a workspace.
     alone = plan.sync_id if plan.mode is Mode.RETRY else ""

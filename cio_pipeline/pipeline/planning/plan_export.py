@@ -17,7 +17,7 @@ from cio_pipeline.changesets.decisions import (
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, stem_of
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.failures import Failure
-from cio_pipeline.model.plans import Mode, Plan, PlanDraft
+from cio_pipeline.model.plans import PRODUCER, Mode, Plan, PlanDraft
 from cio_pipeline.model.registry import ExportState, Lease, LeaseHolder, Outcome, Pair
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
@@ -168,6 +168,7 @@ def draft(state: ExportState, mode: Mode, upper: Cut, floor: datetime | None = N
         fingerprint=fingerprint_of(sync, export),
         layout=sync.layout,
         # Where no first files are known of, as in a rebuilt ledger, nobody is remembered either.
+        producer=PRODUCER,
         begun=None if mode is Mode.INITIAL else state.begun or state.registered.created_at,
     )
 
