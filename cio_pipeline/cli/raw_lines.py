@@ -26,13 +26,14 @@ SHOWN = 50
 class Loaded:
     """What a load came to: rows, the table's version, and the lines that were left out.
 
-    `known` rows were there already.
+    `known` rows were there already. `vanished` are the identities of those that were removed.
     """
 
     rows: int
     version: int
     bad: Sequence[BadLine] = ()
     known: int = 0
+    vanished: Sequence[Sequence[object]] = ()
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,13 @@ def load_lines(table: SourceTable, files: Sequence[Path], into: Into) -> Loaded:
     return Loaded(messages.rows - known, version, messages.bad, known)
 
 
-def show_left_out(bad: Sequence[BadLine]) -> None:
+def show_left_out(bad: Sequence[BadLine], title: str = "Left out") -> None:
     """The lines that were left out, with reasons; nothing if there are none."""
     if bad:
         lines = [(one.file, one.line, one.reason) for one in bad[:SHOWN]]
         more = [("…", None, f"{len(bad) - SHOWN:,} more; `--json` has all")]
         rows = lines if len(bad) <= SHOWN else [*lines, *more]
-        print_table(f"Left out: {len(bad)}", ("file", "line", "reason"), rows)
+        print_table(f"{title}: {len(bad)}", ("file", "line", "reason"), rows)
 
 
 def _of_all(lines: CallLines | MessageLines, files: Sequence[Path]) -> Iterator[pl.DataFrame]:

@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from cio_pipeline.cli.context import services
+from cio_pipeline.cli.load_rows import How, load_rows, one_character, replacing, told_of_vanished
 from cio_pipeline.cli.output import console, print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.pull import pull
-from cio_pipeline.cli.raw_lines import Into, Loaded, load_lines, show_left_out, whose
+from cio_pipeline.cli.raw_lines import Into, load_lines, show_left_out, whose
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.cuts import Cut
@@ -25,12 +26,11 @@ from cio_pipeline.pipeline.planning.cuts import oldest_needed
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import settings
 from cio_pipeline.sources.bad_rows import set_aside
-from cio_pipeline.sources.json_lines import BadLine
-from cio_pipeline.sources.known_rows import new_rows
-from cio_pipeline.sources.load import read_files, read_good_rows
+from cio_pipeline.sources.csv_text import COMMA
+from cio_pipeline.sources.load import files_in
 from cio_pipeline.sources.open import source_uri, storage_options
 from cio_pipeline.sources.status import TableStatus, table_statuses
-from cio_pipeline.sources.tables import commit, create_tables, take_over
+from cio_pipeline.sources.tables import create_tables, take_over
 from cio_pipeline.wiring import now
 
 app = typer.Typer()
@@ -56,7 +56,9 @@ def init(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to decl
 @app.command()
 def load(  # noqa: PLR0917 - typer takes options as parameters
     table: Annotated[str, typer.Argument(help="Name of the source table.")],
-    files: Annotated[list[Path], typer.Argument(help="CSV, NDJSON or Parquet files.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="CSV, NDJSON or Parquet files, or folders of them.")
+    ],
     workspace: Annotated[
         int | None, typer.Option(min=1, help="Whose messages or calls an NDJSON file holds.")
     ] = None,
@@ -66,6 +68,16 @@ def load(  # noqa: PLR0917 - typer takes options as parameters
     quarantine_bad: Annotated[  # noqa: FBT002 - typer's way to declare a flag
         bool,
         typer.Option("--quarantine-bad", help="Load the good rows, keep bad ones in files."),
+    ] = False,
+    delimiter: Annotated[
+        str, typer.Option(help="What stands between the cells of CSV files; `tab` for a tab.")
+    ] = COMMA,
+    replace_all: Annotated[  # noqa: FBT002 - typer's way to declare a flag
+        bool,
+        typer.Option(
+            "--replace",
+            help="The files hold all rows of their workspaces: what they lack is removed.",
+        ),
     ] = False,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
 ) -> None:
@@ -79,9 +91,11 @@ def load(  # noqa: PLR0917 - typer takes options as parameters
     time = None if at is None else _past(at)
     aside = _bad_rows_of(table) if quarantine_bad else None
     with console(stderr=True).status(f"Loading {table} …"):
+        files = files_in(files)
         owner = whose(declared, files, workspace)
         if owner is None:
-            done = _load_rows(declared, files, time, aside)
+            how = How(time, aside, one_character(delimiter), replacing(declared, replace_all))
+            done = load_rows(declared, files, how, *_place())
         else:
             done = load_lines(declared, files, Into(owner, time or now(), *_place(), time))
             if aside is not None:
@@ -93,35 +107,17 @@ def load(  # noqa: PLR0917 - typer takes options as parameters
         known = {"known": done.known} if declared.kind is TableKind.APPEND_ONLY else {}
         where = {"kept_in": None if kept is None else str(kept)} if quarantine_bad else {}
         told = left_out if workspace is not None or quarantine_bad else {}
-        print_json(loaded | told | known | where)
+        gone = {"vanished": done.vanished} if replace_all else {}
+        print_json(loaded | told | known | where | gone)
         return
     print_table("Loaded", ("table", "rows", "version"), [(table, done.rows, done.version)])
     if done.known:
         typer.echo(f"{done.known:,} more were there already.")
+    if replace_all:
+        typer.echo(told_of_vanished(declared, done.vanished))
     show_left_out(done.bad)
     if kept is not None:
         typer.echo(f"What was left out is kept in {kept}; correct it there, and load it.")
-
-
-def _load_rows(
-    table: SourceTable, files: Sequence[Path], at: datetime | None, aside: Path | None
-) -> Loaded:
-    """Load files of rows; with a folder for bad ones, the others without them.
-
-    Of an append-only table, rows that are there already are left out: they would be sent again.
-    """
-    uri, options = _place()
-    bad: Sequence[BadLine] = ()
-    if aside is None:
-        rows = read_files(files, table)
-    else:
-        found = read_good_rows(files, table)
-        rows, bad = found.rows, found.bad
-        set_aside(files, bad, aside)
-    known = 0
-    if table.kind is TableKind.APPEND_ONLY:
-        rows, known = new_rows(uri, table, rows, options)
-    return Loaded(rows.height, commit(uri, table, rows, at, options), bad, known)
 
 
 def _bad_rows_of(table: str) -> Path:

@@ -1,5 +1,6 @@
 """Text cells as values of the contract's types: CSV cells, and timestamps in NDJSON."""
 
+import re
 from typing import TypeGuard, cast
 
 import polars as pl
@@ -12,14 +13,14 @@ _TIME = (
     r"^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d(?:\.\d{1,6})?))?)?"
     rf" ?(?:[Zz]|([+-])({HOUR})(?::?({MINUTE}))?)?$"
 )
-_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+_TRUTH = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 FORMS = {
     ColumnType.INTEGER: "a whole number of 64 bits",
     ColumnType.STRING: "a string",
-    ColumnType.BOOLEAN: "true, false, 1 or 0",
+    ColumnType.BOOLEAN: "true, false, t, f, 1 or 0",
     ColumnType.TIMESTAMP: "an ISO 8601 time of the years 1 to 9999 down to microseconds",
-    ColumnType.STRINGS: "a JSON array of strings",
+    ColumnType.STRINGS: "a JSON array of strings, or an array like {a,b}",
 }
 """What a cell must look like, for messages."""
 
@@ -70,9 +71,38 @@ def times(cells: pl.Series) -> pl.Series:
     return frame.select(there).to_series().alias(cells.name)
 
 
+_ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|((?:[^",{}\\\s]|\\.)(?:[^",{}\\]|\\.)*)', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _array(cell: str) -> list[str | None] | None:
+    """The elements of an array as PostgreSQL writes it; None if it is none of one dimension."""
+    text, found = cell[1:-1], list[str | None]()
+    if not cell.endswith("}") or cell == "{":
+        return None
+    at = 0
+    while at < len(text) or found:
+        element = _ELEMENT.match(text, at)
+        if element is None:
+            return None
+        quoted: str | None = element[1]
+        written = quoted if quoted is not None else str(element[2])
+        null = quoted is None and written.upper() == "NULL"
+        found.append(None if null else _ESCAPED.sub(r"\1", written))
+        at = element.end()
+        if at == len(text):
+            break
+        if text[at] != ",":
+            return None
+        at += 1
+    return found
+
+
 def _strings(cell: str | None) -> list[str | None] | None:
     if cell is None:
         return None
+    if cell.startswith("{"):
+        return _array(cell)
     try:
         found: object = decoded(cell)
     except NotJson:

@@ -64,6 +64,24 @@ def new_rows(
     return new, rows.height - new.height
 
 
+def missing_rows(
+    uri: str,
+    table: SourceTable,
+    rows: pl.DataFrame,
+    workspaces: Sequence[int],
+    storage_options: Mapping[str, str],
+) -> pl.DataFrame:
+    """The identities that a table holds of some workspaces and that are not among these rows.
+
+    Raises as known_rows.
+    """
+    known = known_rows(uri, table, storage_options)
+    theirs = known.rows.filter(pl.col("workspace_id").is_in(workspaces)).select(known.identity)
+    there = rows.lazy().select(known.identity)
+    found = theirs.join(there, on=known.identity, how="anti", nulls_equal=True)
+    return found.collect(engine="streaming").sort(known.identity)
+
+
 def known_rows(uri: str, table: SourceTable, storage_options: Mapping[str, str]) -> KnownRows:
     """The rows of a table as it is now.
 

@@ -1,7 +1,8 @@
-"""Reading files of rows for a source table: CSV, NDJSON and Parquet, told apart by their suffix.
+r"""Reading files of rows for a source table: CSV, NDJSON and Parquet, told apart by their suffix.
 
-CSV: a header; an empty cell is null, or the empty string in required string columns; times are ISO
-8601, UTC unless they have an offset; booleans are true, false, 1, 0; lists are JSON arrays.
+CSV: a header; an empty cell or `\N` is null, or the empty string in required string columns; times
+are ISO 8601, UTC unless they have an offset; booleans are true, false, t, f, 1, 0; lists are JSON
+arrays, or arrays as PostgreSQL writes them.
 NDJSON: one object a line with values of the column's own JSON type, times as in CSV.
 Parquet: columns of a type that fits without loss (`fit.converted`).
 """
@@ -16,6 +17,7 @@ from polars.exceptions import PolarsError
 
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.sources.csv_text import COMMA
 from cio_pipeline.sources.fit import fitted
 from cio_pipeline.sources.json_lines import BadLine
 from cio_pipeline.sources.row_files import Rows, csv_rows, ndjson_rows, parquet_rows
@@ -36,29 +38,45 @@ class ReadRows:
     bad: Sequence[BadLine]
 
 
-def read_files(files: Sequence[Path], table: SourceTable) -> pl.DataFrame:
+def files_in(places: Sequence[Path]) -> list[Path]:
+    """The files as they are named, and of folders all that can be read; raises InvalidConfig."""
+    found: list[Path] = []
+    for place in places:
+        inside = sorted(one for one in place.glob("*") if one.suffix.lower() in _READERS)
+        if place.is_dir() and not inside:
+            raise InvalidConfig(f"{place} holds no file that ends in {', '.join(_READERS)}.")
+        found += inside if place.is_dir() else [place]
+    return found
+
+
+def read_files(files: Sequence[Path], table: SourceTable, delimiter: str = COMMA) -> pl.DataFrame:
     """The rows of several files in the table's dtypes, to be committed at once.
 
-    Raises InvalidConfig naming the file, and the row and column of the first bad value (the first
-    row is 1, headers not counted; in NDJSON it is the line); ColumnMismatch for unknown, missing
-    or mistyped columns.
+    Raises InvalidConfig naming the file, and the line (of Parquet the row, from 1) and columns of
+    the first bad values; ColumnMismatch for unknown, missing or mistyped columns.
     """
-    found = read_good_rows(files, table)
+    found = read_good_rows(files, table, delimiter)
     if found.bad:
-        first, more = found.bad[0], len(found.bad) - 1
-        others = f" {more:,} more row(s) are bad, too." if more else ""
-        raise InvalidConfig(
-            f"Row {first.line} of {first.file} {first.reason}.{others}",
-            "Correct it, or load the others with --quarantine-bad; nothing was loaded.",
-        )
+        raise refused(found.bad)
     return found.rows
 
 
-def read_good_rows(files: Sequence[Path], table: SourceTable) -> ReadRows:
+def refused(bad: Sequence[BadLine]) -> InvalidConfig:
+    """Why files with bad rows are not loaded."""
+    first, more = bad[0], len(bad) - 1
+    others = f" {more:,} more row(s) are bad, too." if more else ""
+    what = "Row" if first.file.lower().endswith(".parquet") else "Line"
+    return InvalidConfig(
+        f"{what} {first.line} of {first.file} {first.reason}.{others}",
+        "Correct it, or load the others with --quarantine-bad; nothing was loaded.",
+    )
+
+
+def read_good_rows(files: Sequence[Path], table: SourceTable, delimiter: str = COMMA) -> ReadRows:
     """As `read_files`, with bad rows told and left out."""
     if not files:
         raise InvalidConfig("No file was given.", "Name one or more files.")
-    read = [(file.name, _read(file, table)) for file in files]
+    read = [(file.name, _read(file, table, delimiter)) for file in files]
     bad = [
         BadLine(name, number, rows.bad[number])
         for name, rows in read
@@ -67,23 +85,23 @@ def read_good_rows(files: Sequence[Path], table: SourceTable) -> ReadRows:
     return ReadRows(fitted(pl.concat([rows.good() for _, rows in read]), table), bad)
 
 
-def _read(file: Path, table: SourceTable) -> Rows:
+def _read(file: Path, table: SourceTable, delimiter: str) -> Rows:
     reader = _READERS.get(file.suffix.lower())
     if reader is None:
         raise InvalidConfig(f"{file.name} has none of the suffixes {', '.join(_READERS)}.")
     try:
-        return reader(file, table)
+        return csv_rows(file, table, delimiter) if reader is csv_rows else reader(file, table)
     except OSError as error:
         raise InvalidConfig(f"{file.name} cannot be read: {error.strerror}.") from error
     except PolarsError as error:
-        where = _where(file) if reader is csv_rows else f" ({type(error).__name__})."
+        where = _where(file, delimiter) if reader is csv_rows else f" ({type(error).__name__})."
         raise InvalidConfig(
             f"{file.name} is no readable {file.suffix[1:]} file{where}",
             "" if file.suffix == ".parquet" else "Check its quoting and that it is UTF-8.",
         ) from error
 
 
-def _where(file: Path) -> str:
+def _where(file: Path, delimiter: str) -> str:
     """What is wrong with a CSV file that nobody can read, with the line if it can be told."""
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
@@ -92,7 +110,7 @@ def _where(file: Path) -> str:
             except UnicodeDecodeError:
                 return f": line {number} is no valid UTF-8."
     with file.open(encoding="utf-8", newline="") as text:
-        rows = csv.reader(text)
+        rows = csv.reader(text, delimiter=delimiter)
         try:
             cells = len(next(rows, list[str]()))
             for row in rows:

@@ -15,6 +15,7 @@ from cio_pipeline.contracts.declare import ColumnType, SourceColumn, SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.model.json_text import NotJson, decoded
 from cio_pipeline.sources.cells import FORMS, emptied, is_strings, parsed, times
+from cio_pipeline.sources.csv_text import COMMA, lines_of, read_csv_text
 from cio_pipeline.sources.fit import check_names, converted, shaped
 from cio_pipeline.sources.json_lines import numbered_lines
 
@@ -25,8 +26,8 @@ _INT64 = 2**63
 class Rows:
     """The rows of a file in the table's dtypes, and the reason for each that is bad.
 
-    `numbers` are their numbers in the file, from 1: rows after the header, of NDJSON lines. Rows of
-    which nothing can be read are in `bad` alone.
+    `numbers` are the lines that they begin with, from 1; of Parquet, their numbers. Rows of which
+    nothing can be read are in `bad` alone.
     """
 
     values: pl.DataFrame
@@ -39,17 +40,21 @@ class Rows:
         return self.values.filter(~numbers.is_in(list(self.bad)))
 
 
-def csv_rows(file: Path, table: SourceTable) -> Rows:
+def csv_rows(file: Path, table: SourceTable, delimiter: str = COMMA) -> Rows:
     """Rows of a CSV file; raises OSError, PolarsError, ColumnMismatch."""
-    with file.open("rb") as content:
-        text = pl.read_csv(content, infer_schema=False)
+    text = read_csv_text(file, delimiter)
     check_names(text.columns, table)
     columns = [column for column in table.columns if column.name in text.columns]
     values = [parsed(text[column.name], column) for column in columns]
     bad: dict[int, str] = {}
     for column, found in zip(columns, values, strict=True):
         _mark(bad, column, emptied(text[column.name]).is_not_null() & found.is_null())
-    return _rows(shaped(pl.DataFrame(values), table), table, bad)
+    rows = _rows(shaped(pl.DataFrame(values), table), table, bad)
+    if not rows.bad:
+        return rows
+    lines = lines_of(file, text.height, delimiter)
+    told = {lines[number - 1]: reason for number, reason in rows.bad.items()}
+    return Rows(rows.values, lines, told)
 
 
 def parquet_rows(file: Path, table: SourceTable) -> Rows:
@@ -85,7 +90,7 @@ def ndjson_rows(file: Path, table: SourceTable) -> Rows:
                 value = row.get(column.name)
                 wrong = _wrong(value, column)
                 if wrong is not None:
-                    bad.setdefault(number, wrong)
+                    _add(bad, number, wrong)
                 cells[column.name].append(value if wrong is None else None)
     check_names([*cells, *unknown], table)
     schema = source_schema(table)
@@ -121,7 +126,13 @@ def _mark(
     numbers: Sequence[int] | None = None,
 ) -> None:
     for at in _places(wrong):
-        bad.setdefault(at + 1 if numbers is None else numbers[at], _not_of(column))
+        _add(bad, at + 1 if numbers is None else numbers[at], _not_of(column))
+
+
+def _add(bad: dict[int, str], number: int, reason: str) -> None:
+    """All that is wrong with a row is told at once."""
+    known = bad.get(number)
+    bad[number] = reason if known is None else f"{known}; {reason}"
 
 
 def _places(wrong: pl.Series) -> list[int]:

@@ -90,8 +90,12 @@ def commit(
     rows: pl.DataFrame | LazyFrame,
     at: datetime | None = None,
     storage_options: Mapping[str, str] | None = None,
+    *,
+    all_of: Sequence[int] = (),
 ) -> int:
     """Write rows in one commit, appending or, in mutable tables, replacing by identity.
+
+    Of the workspaces `all_of`, rows of a mutable table that are not given are removed.
 
     Columns that the rows lack keep their values in rows that are there already. Rows that do not
     tell their arrival came in as they stand here. `at` (aware) is stored as the commit's time;
@@ -113,7 +117,7 @@ def commit(
         if table.kind is TableKind.APPEND_ONLY:
             write_deltalake(found, good, mode="append", commit_properties=properties)
         else:
-            _upsert(found, table, good, given.columns, properties)
+            _upsert(found, table, good, given.columns, properties, all_of=all_of)
     except Exception as error:
         raise (not_committed(error, table.name, found) or error) from error
     return found.version()
@@ -140,6 +144,8 @@ def _upsert(
     rows: pl.DataFrame,
     given: Sequence[str],
     properties: CommitProperties,
+    *,
+    all_of: Sequence[int],
 ) -> None:
     """Insert rows, or update the columns that were given: the others keep their values."""
     same = " AND ".join(f"target.{name} = source.{name}" for name in table.identity)
@@ -151,7 +157,11 @@ def _upsert(
         commit_properties=properties,
     )
     updates = {f'"{name}"': f'source."{name}"' for name in given}
-    merge.when_matched_update(updates).when_not_matched_insert_all().execute()
+    merge = merge.when_matched_update(updates).when_not_matched_insert_all()
+    if all_of:
+        theirs = f"target.workspace_id IN ({', '.join(map(str, all_of))})"
+        merge = merge.when_not_matched_by_source_delete(theirs)
+    merge.execute()
 
 
 def _properties(at: datetime | None) -> CommitProperties:

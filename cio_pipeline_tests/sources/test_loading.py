@@ -72,7 +72,11 @@ def test_iso_times_are_read_as_they_were_written(time: datetime, separator: str)
         ("x,k,,,,", "workspace_id"),
         ("1.5,k,,,,", "workspace_id"),
         ("9223372036854775808,k,,,,", "workspace_id"),
-        ('1,k,,"{}",,', "tags"),
+        ('1,k,,"{""a"":1}",,', "tags"),
+        ('1,k,,"{a,}",,', "tags"),
+        ('1,k,,"{{a},{b}}",,', "tags"),
+        ('1,k,,"{a",,', "tags"),
+        ('1,k,,"{""a""b}",,', "tags"),
         ("1,k,,[1],,".replace("[1]", '"[1]"'), "tags"),
         ("1,k,,,2026-02-30,", "at"),
         ("1,k,,,2026-01-01T00:00:00.1234567,", "at"),
@@ -82,7 +86,7 @@ def test_iso_times_are_read_as_they_were_written(time: datetime, separator: str)
 )
 def test_bad_csv_cells_are_named(tmp_path: Path, cell: str, column: str) -> None:
     file = written(tmp_path, "bad.csv", f"{HEADER}1,a,,,,\n{cell}\n{cell}\n")
-    with pytest.raises(InvalidConfig, match=f"Row 2 of bad.csv has a {column} that is not"):
+    with pytest.raises(InvalidConfig, match=f"Line 3 of bad.csv has a {column} that is not"):
         read_files([file], THINGS)
 
 
@@ -105,17 +109,17 @@ def test_ndjson_keeps_every_digit_and_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('{"workspace_id": "1", "key": "k"}', "Row 2 of bad.jsonl has a workspace_id"),
-        ('{"workspace_id": true, "key": "k"}', "Row 2 of bad.jsonl has a workspace_id"),
-        ('{"workspace_id": 1e3, "key": "k"}', "Row 2 of bad.jsonl has a workspace_id"),
-        ('{"workspace_id": 9223372036854775808}', "Row 2 of bad.jsonl has a workspace_id"),
-        ('{"workspace_id": 1, "key": 5}', "Row 2 of bad.jsonl has a key"),
-        ('{"workspace_id": 1, "key": "k", "tags": "p"}', "Row 2 of bad.jsonl has a tags"),
-        ('{"workspace_id": 1, "key": "k", "at": 5}', "Row 2 of bad.jsonl has a at"),
-        ('{"workspace_id": 1, "key": "k", "at": "5"}', "Row 2 of bad.jsonl has a at"),
-        ('{"workspace_id": 1, "key": "k", "flag": 1}', "Row 2 of bad.jsonl has a flag"),
-        ("{", "Row 2 of bad.jsonl is no valid JSON"),
-        ("[]", "Row 2 of bad.jsonl is no JSON object"),
+        ('{"workspace_id": "1", "key": "k"}', "Line 2 of bad.jsonl has a workspace_id"),
+        ('{"workspace_id": true, "key": "k"}', "Line 2 of bad.jsonl has a workspace_id"),
+        ('{"workspace_id": 1e3, "key": "k"}', "Line 2 of bad.jsonl has a workspace_id"),
+        ('{"workspace_id": 9223372036854775808}', "Line 2 of bad.jsonl has a workspace_id"),
+        ('{"workspace_id": 1, "key": 5}', "Line 2 of bad.jsonl has a key"),
+        ('{"workspace_id": 1, "key": "k", "tags": "p"}', "Line 2 of bad.jsonl has a tags"),
+        ('{"workspace_id": 1, "key": "k", "at": 5}', "Line 2 of bad.jsonl has a at"),
+        ('{"workspace_id": 1, "key": "k", "at": "5"}', "Line 2 of bad.jsonl has a at"),
+        ('{"workspace_id": 1, "key": "k", "flag": 1}', "Line 2 of bad.jsonl has a flag"),
+        ("{", "Line 2 of bad.jsonl is no valid JSON"),
+        ("[]", "Line 2 of bad.jsonl is no JSON object"),
     ],
 )
 def test_bad_ndjson_values_are_named(tmp_path: Path, line: str, said: str) -> None:
@@ -153,7 +157,7 @@ def test_unknown_and_missing_columns_are_named(tmp_path: Path) -> None:
             b"workspace_id,key\n1,\xff\n",
             "rows.csv is no readable csv file: line 2 is no valid UTF-8",
         ),
-        ("rows.ndjson", b'{"key": "\xff"}', "Row 1 of rows.ndjson is no valid UTF-8"),
+        ("rows.ndjson", b'{"key": "\xff"}', "Line 1 of rows.ndjson is no valid UTF-8"),
     ],
 )
 def test_unreadable_files_are_named(tmp_path: Path, name: str, body: bytes, said: str) -> None:
