@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from cio_pipeline import __version__
+from cio_pipeline.cli import words
 from cio_pipeline.cli.examples import told
 from cio_pipeline.cli.held import EVERY, HELD
 from cio_pipeline.cli.output import console
@@ -130,13 +131,35 @@ def main() -> None:
 def _run() -> int:
     """Run the command line once; its exit code."""
     try:
-        app()
+        code = app(standalone_mode=False, prog_name="cio-pipeline")
+    except typer.TyperException as error:
+        return _not_understood(error)
     except CioError as error:
-        terminal = console(stderr=True)
-        terminal.print(Text("Error: ", "bold red") + Text(error.message))
-        if error.next_step:
-            terminal.print(Text(error.next_step, "yellow"))
+        _say(error.message, error.next_step)
         return HELD if isinstance(error, LeaseHeld) else 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _say(f"{error.filename} cannot be used: {error.strerror}.", "Check the path.")
+        return 1
+    except typer.Abort:
+        return 1
     except SystemExit as done:
-        return done.code if isinstance(done.code, int) else int(done.code is not None)
-    return 0
+        code = done.code
+    return code if isinstance(code, int) else int(code is not None)
+
+
+def _not_understood(error: typer.TyperException) -> int:
+    shown: Any = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(shown.get_help())
+    else:
+        _say(*words.told(error))
+    return words.WRONG
+
+
+def _say(message: str, next_step: str) -> None:
+    terminal = console(stderr=True)
+    terminal.print(Text("Error: ", "bold red") + Text(words.readable(message)))
+    if next_step:
+        terminal.print(Text(words.readable(next_step), "yellow"))

@@ -74,5 +74,12 @@ def whoever() -> str:
 
 
 def time_at(text: str | None) -> datetime:
-    """A time given on the command line, or now."""
-    return now() if text is None else parse_time(text)
+    """A time given on the command line, or now; raises InvalidConfig for one in the future."""
+    if text is None:
+        return now()
+    at = parse_time(text)
+    if at > now():
+        raise InvalidConfig(
+            f"{utc(at)} lies in the future.", "Leave --at out, or give a past time."
+        )
+    return at

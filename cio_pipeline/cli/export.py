@@ -121,7 +121,7 @@ def windows_between(first: str, last: str | None, feed: Feed = Feed.DATA_OUT) ->
 
     Raises InvalidConfig.
     """
-    start, end = window_at(first, feed), window_at(last or first, feed)
+    start, end = window_at(first, feed), window_at(first if last is None else last, feed)
     if start.start < FIRST_WINDOW:
         raise InvalidConfig(
             f"There are no windows before {FIRST_WINDOW:%Y-%m-%d}.",

@@ -1,6 +1,7 @@
 """`cio-pipeline sync pause`, `disable`, `upgrade` and the other verbs in the life of a sync."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -8,9 +9,12 @@ import typer
 from cio_pipeline.cli.context import services, time_at, whoever
 from cio_pipeline.cli.output import CONSOLE, print_json
 from cio_pipeline.cli.parameters import AsJson, SyncId
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.times import utc
 from cio_pipeline.pipeline.lifecycle import verbs
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.lifecycle.upgrade import FROM_V1, NEWEST
+from cio_pipeline.pipeline.services import Services
 
 SHOWN = 50
 """Objects that are named one by one; `--json` has all."""
@@ -122,12 +126,26 @@ def _do(
     sure: bool = False,
     as_json: bool,
 ) -> None:
-    order = Order(sync_id, time_at(at), whoever(), tuple(exports), sure)
-    report = verb.do(services(), order)
+    found = services()
+    order = Order(sync_id, _after_all(found, sync_id, at), whoever(), tuple(exports), sure)
+    report = verb.do(found, order)
     if as_json:
         print_json(report)
     else:
         _show(report)
+
+
+def _after_all(found: Services, sync_id: str, at: str | None) -> datetime:
+    """The time of an order; raises InvalidConfig if more was done to the sync since."""
+    time = time_at(at)
+    past = found.ledger.registry.history(sync_id)
+    if at is not None and past and time < past[-1].at:
+        raise InvalidConfig(
+            f"Sync '{sync_id}' was last changed at {utc(past[-1].at)} ({past[-1].what}), after "
+            f"{utc(time)}.",
+            "Give a later time with --at, or leave it out.",
+        )
+    return time
 
 
 def _show(report: Report) -> None:

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, func, select
@@ -49,10 +49,10 @@ def backup(database: Database, file: Path) -> None:
         raise InvalidConfig(
             "The ledger is in PostgreSQL.", "Back it up with `pg_dump`, see docs/operations.md."
         )
-    if file.exists():
-        raise InvalidConfig(f"{file} is there already.", "Give the copy a name of its own.")
-    part = file.with_name(f"{file.name}.part")
+    part = file.parent / f"{file.name}.part"
     try:
+        if file.exists():
+            raise InvalidConfig(f"{file} is there already.", "Give the copy a name of its own.")
         part.parent.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)
         _copy(str(database.engine.url.database), part)
@@ -66,7 +66,8 @@ def backup(database: Database, file: Path) -> None:
     except OSError as error:
         raise InvalidConfig(f"{file} cannot be written ({error.strerror}).") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _copy(ledger: str, to: Path) -> None:

@@ -80,6 +80,8 @@ class LocalDestination(Strict):
     @model_validator(mode="after")
     def _clean(self) -> Self:
         checked_path(self.path.removeprefix("/"))
+        if re.match(r"/(proc|sys|dev(?!/shm/))(/|$)", self.path):
+            raise ValueError("no files can be kept in /proc, /sys and /dev; write another folder")
         return self
 
 

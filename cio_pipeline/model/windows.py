@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.feeds import Cadence, Feed
-from cio_pipeline.model.times import iso_time
+from cio_pipeline.model.times import iso_time, utc
 
 FIRST_WINDOW = datetime(2026, 1, 1, tzinfo=UTC)
 """Start of the first window that can be run. Changing it rebuilds Dagster's partition cache."""
@@ -44,11 +44,14 @@ class Window:
 
 
 def window_holding(at: datetime, feed: Feed) -> Window:
-    """The window of a feed that `at` (aware) falls into."""
+    """The window of a feed that `at` (aware) falls into; InvalidConfig after the last of all."""
     at = at.astimezone(UTC)
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
     start = at - (at - midnight) % feed.length
-    return Window(start, start + feed.length)
+    try:
+        return Window(start, start + feed.length)
+    except OverflowError:
+        raise InvalidConfig(f"No window begins at {utc(at)}.", "Give an earlier time.") from None
 
 
 def window_ending(at: datetime, feed: Feed) -> Window:

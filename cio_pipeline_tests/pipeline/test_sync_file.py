@@ -124,9 +124,9 @@ def test_d11_each_mistake_is_told_plainly_and_nothing_else() -> None:
     text = MINIMAL.replace("{type: local, path: bucket/beta}", place) + "    version: 3\n"
     with pytest.raises(InvalidConfig) as caught:
         read_sync_file(text)
-    version, path = sorted(caught.value.message.splitlines()[1:], reverse=True)
-    assert version.startswith("  sync 'beta-local', version: ")
+    path, version = caught.value.message.splitlines()[1:]
+    assert version == "  line 6, sync 'beta-local', version: write 4 or 5"
     told = "the path has a leading, trailing or double slash; write it without"
-    assert path == f"  sync 'beta-local', destination, s3, path: {told}"
+    assert path == f"  line 5, sync 'beta-local', destination, s3, path: {told}"
     with pytest.raises(InvalidConfig, match=r"syncs: .*at least 1"):
         read_sync_file("syncs: []")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cio_pipeline.contracts.feeds import facts_of
+from cio_pipeline.contracts.feeds import exports_named, facts_of
 from cio_pipeline.model.errors import CioError, InvalidConfig, ObjectMissing
 from cio_pipeline.model.plans import Plan, PlanState, SealedFile, Series
 from cio_pipeline.model.registry import Pair
@@ -31,11 +31,12 @@ def abandon(services: Services, sync_id: str, export: str) -> Abandoned:
 
     Objects that it put are removed, but for messages: the next plan puts those again, in place of
     the old ones. Objects that somebody else put, or that may not be removed, stay
-    and are named. Its numbers are never used again. Raises UnknownSync; InvalidConfig if there is
-    no such plan, or some of its slices were delivered; LeaseHeld, naming the run that holds it.
+    and are named. Its numbers are never used again. Raises UnknownSync, UnknownExport;
+    InvalidConfig if there is no such plan, or some of its slices were delivered; LeaseHeld, naming
+    the run that holds it.
     """
     pair = (sync_id, export)
-    services.ledger.registry.get(sync_id)
+    exports_named(services.ledger.registry.get(sync_id).sync, [export])
     with all_claimed(services, [pair]) as held:
         abandoned = give_up(services, held, _unfinished(services, pair))
         # Who abandons a plan has seen to what stopped the sync.

@@ -1,7 +1,7 @@
 """Reading a sync file (D11) and checking it against the contracts and the other syncs."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Annotated, Any, TypeAlias
 
@@ -12,6 +12,7 @@ from cio_pipeline.model.destinations import archive_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.makers import MAKERS
+from cio_pipeline.pipeline.syncs.mistakes import told
 
 Location: TypeAlias = tuple[str, ...]
 """A destination as parts: equal or enclosing destinations have one as a prefix of the other."""
@@ -36,6 +37,14 @@ class _UniqueKeys(yaml.SafeLoader):
             )
         return super().construct_mapping(node, deep)
 
+    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - the same
+        try:
+            return super().construct_object(node, deep)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        except ValueError:
+            raise yaml.MarkedYAMLError(
+                problem="a date or number that cannot be read", problem_mark=node.start_mark
+            ) from None
+
 
 def read_sync_file(text: str) -> tuple[Sync, ...]:
     """The syncs of a YAML text, checked one by one; every mistake is named.
@@ -45,47 +54,27 @@ def read_sync_file(text: str) -> tuple[Sync, ...]:
     try:
         content: Any = yaml.load(text, _UniqueKeys)  # noqa: S506 - derived from SafeLoader
     except yaml.YAMLError as error:
-        raise InvalidConfig(f"The sync file is no YAML: {_where(error)}.") from error
-    except (ValueError, RecursionError) as error:
+        raise InvalidConfig(f"The sync file is no YAML: {_where(error, text)}.") from error
+    except RecursionError:
         raise InvalidConfig(
-            f"The sync file has a value that cannot be read ({type(error).__name__}).",
-            "Look for an impossible date, a number of thousands of digits, or deep nesting.",
+            "The sync file is nested so deeply that it cannot be read.", "See docs/sync-file.md."
         ) from None
     try:
         syncs = SyncFile.model_validate(content).syncs
     except ValidationError as error:
-        raise InvalidConfig(_mistakes(error, content), "See docs/sync-file.md.") from None
+        raise InvalidConfig(
+            told(error, content, _UniqueKeys(text).get_single_node()), "See docs/sync-file.md."
+        ) from None
     for sync in syncs:
         check_sync(sync)
     return syncs
 
 
-def _where(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "not readable"
-    return f"{problem} in line {mark.line + 1}" if mark else str(problem)
-
-
-def _mistakes(error: ValidationError, content: object) -> str:
-    """All mistakes, a line each; values are left out since one may be a pasted secret."""
-    found = error.errors(include_input=False, include_url=False, include_context=False)
-    # pydantic counts only the syncs without mistakes: "at least 1" is then no mistake of the file.
-    own = [item for item in found if item["loc"] != ("syncs",) or len(found) == 1]
-    lines = [
-        f"  {_place(item['loc'], content)}: {item['msg'].removeprefix('Value error, ')}"
-        for item in own
-    ]
-    return "\n".join(["The sync file is not valid:", *lines])
-
-
-def _place(loc: Sequence[int | str], content: object) -> str:
-    named = [str(part) for part in loc]
-    if len(loc) > 1 and loc[0] == "syncs" and isinstance(content, dict):
-        try:
-            named[:2] = [f"sync '{content['syncs'][loc[1]]['id']}'"]
-        except (KeyError, TypeError, IndexError):
-            named[:2] = [f"sync number {int(loc[1]) + 1}"]
-    return ", ".join(named) or "file"
+def _where(error: yaml.YAMLError, text: str) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem or 'not readable'} in line {error.problem_mark.line + 1}"
+    at = getattr(error, "position", 0)
+    return f"a character that YAML does not allow in line {text.count(chr(10), 0, at) + 1}"
 
 
 def check_sync(sync: Sync) -> tuple[str, ...]:

@@ -1,0 +1,124 @@
+"""What is wrong with a sync file, in words: the line, the sync, the field, and what to write.
+
+Values are never repeated, since one may be a pasted secret.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import yaml
+from pydantic import ValidationError
+
+from cio_pipeline.model.destinations import AzureDestination, LocalDestination, S3Destination
+from cio_pipeline.model.sync import Sync
+
+Loc: TypeAlias = tuple[int | str, ...]
+
+_WORDS: Mapping[str, str] = {
+    "missing": "is missing",
+    "string_type": "write text; put numbers and times in quotes",
+    "int_type": "write a whole number",
+    "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
+    "bool_type": "write true or false",
+    "bool_parsing": "write true or false",
+    "tuple_type": "write a list",
+    "list_type": "write a list",
+    "dict_type": "write a mapping, like `name: value`",
+    "model_type": "write a mapping, like `name: value`",
+    "model_attributes_type": "write a mapping, like `name: value`",
+    "enum": "write {expected}",
+    "literal_error": "write {expected}",
+    "union_tag_invalid": "`type` is {expected_tags}",
+    "union_tag_not_found": "`type` is missing; write 'local', 's3' or 'azure'",
+    "greater_than_equal": "write {ge} or more",
+    "less_than": "is too large",
+    "too_short": "name at least {min_length}",
+    "string_too_short": "is too short; it has {min_length} characters or more",
+    "string_too_long": "is too long; it has at most {max_length} characters",
+}
+"""By the library's kind of mistake."""
+
+_FORMS: Mapping[str, str] = {
+    "id": "lower-case letters, digits and hyphens, at most 64, a letter or digit at both ends",
+    "stems": "a stem has lower-case letters, digits and underscores, and begins with a letter",
+    "files_expire_after": "write days like `30d`",
+    "region": "write it like eu-central-1",
+    "role_arn": "write it like arn:aws:iam::123456789012:role/name",
+    "external_id": "it has letters, digits and _+=,.@:/- only",
+}
+"""By field: what its text looks like."""
+
+_FIELDS = [
+    name
+    for model in (Sync, LocalDestination, S3Destination, AzureDestination)
+    for name in model.model_fields
+]
+
+
+def told(error: ValidationError, content: object, document: yaml.Node | None) -> str:
+    """All mistakes, a line each, in the order of the file's lines."""
+    found = error.errors(include_input=False, include_url=False)
+    # The library counts only the syncs without mistakes: "at least 1" is then no mistake.
+    own = [item for item in found if item["loc"] != ("syncs",) or len(found) == 1]
+    lines = sorted({(_line(document, item["loc"]), _mistake(item, content)) for item in own})
+    return "\n".join(
+        ["The sync file is not valid:", *(f"  line {line}, {text}" for line, text in lines)]
+    )
+
+
+def _mistake(item: Mapping[str, Any], content: object) -> str:
+    return f"{_place(item['loc'], content)}: {_words(item)}"
+
+
+def _words(item: Mapping[str, Any]) -> str:
+    loc, kind = item["loc"], item["type"]
+    if not loc:
+        return "write `syncs:`, and a list of syncs below it"
+    if any(_is_choice(part) for part in loc):
+        return "write `all` or a list of names"
+    if kind == "extra_forbidden":
+        close = difflib.get_close_matches(str(loc[-1]), _FIELDS, 1)
+        return f"there is no such field{f'; did you mean `{close[0]}`?' if close else ''}"
+    if kind == "string_pattern_mismatch":
+        return next((_FORMS[part] for part in reversed(loc) if part in _FORMS), "is no such name")
+    if kind in _WORDS:
+        return _WORDS[kind].format(**item.get("ctx", {}))
+    return item["msg"].removeprefix("Value error, ")
+
+
+def _is_choice(part: int | str) -> bool:
+    """Whether a part is the library's name for one of several types that a field may have."""
+    return isinstance(part, str) and "[" in part
+
+
+def _place(loc: Loc, content: object) -> str:
+    named = [str(part) for part in loc if not _is_choice(part)]
+    if len(loc) > 1 and loc[0] == "syncs" and isinstance(content, dict):
+        try:
+            named[:2] = [f"sync '{content['syncs'][loc[1]]['id']}'"]
+        except (KeyError, TypeError, IndexError):
+            named[:2] = [f"sync number {int(loc[1]) + 1}"]
+    return ", ".join(named) or "the file"
+
+
+def _line(document: yaml.Node | None, loc: Sequence[int | str]) -> int:
+    """The line of the last part of a place that the file has, from 1."""
+    line = 1 if document is None else document.start_mark.line + 1
+    for part in loc:
+        for key, value in _parts(document):
+            if key[1] == part:
+                line, document = key[0], value
+                break
+    return line
+
+
+def _parts(node: yaml.Node | None) -> Iterator[tuple[tuple[int, int | str], yaml.Node]]:
+    """The parts of a list or mapping: line and name of each, with what stands there."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield (key.start_mark.line + 1, str(key.value)), value
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield (value.start_mark.line + 1, number), value
