@@ -7,11 +7,11 @@ from typing import Any
 import dagster as dg
 
 from cio_pipeline.contracts.exports.calls import CALL_TYPES, CALLS, type_export
-from cio_pipeline.defs.columns import export_columns
 from cio_pipeline.defs.feeds import SHOWN, call_key
 from cio_pipeline.defs.io_manager import describe
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource, telling
+from cio_pipeline.defs.shown_tables import export_columns
 from cio_pipeline.defs.source_tables import source_key
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Outcome

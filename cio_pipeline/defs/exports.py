@@ -10,10 +10,10 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import CURRENT_VERSION, Afterwards, Export, History
 from cio_pipeline.contracts.exports.forwarded import MESSAGES
 from cio_pipeline.contracts.feeds import feed_of
-from cio_pipeline.defs.columns import export_columns
 from cio_pipeline.defs.feeds import SHOWN, export_key
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource, telling
+from cio_pipeline.defs.shown_tables import export_columns
 from cio_pipeline.defs.source_tables import source_key
 from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.recovery.restore import restore_export

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import dagster as dg
 
-from cio_pipeline.defs.columns import table
 from cio_pipeline.defs.resources import PipelineResource, telling
+from cio_pipeline.defs.shown_tables import table
 from cio_pipeline.model.registry import LeaseHolder, Outcome
 from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.run_export import deliver_export, every_sync_failed

@@ -5,10 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from cio_pipeline.defs.columns import table
 from cio_pipeline.defs.feeds import SHOWN, file_keys
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource
+from cio_pipeline.defs.shown_tables import table
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.pipeline.manifests.write_manifests import Written, write_manifests

@@ -4,7 +4,7 @@ import dagster as dg
 
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.defs.columns import source_columns
+from cio_pipeline.defs.shown_tables import source_columns
 
 GROUP = "source"
 

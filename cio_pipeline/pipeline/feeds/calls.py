@@ -16,7 +16,7 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.maker import Maker, Numbers, sealed_file
 from cio_pipeline.pipeline.planning.cohorts import Cohort, forwarded_rows
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.verification.call_files import (
+from cio_pipeline.pipeline.verification.of_calls import (
     call_name_of,
     check_call_name,
     unlisted_calls,
