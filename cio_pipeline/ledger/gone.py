@@ -70,17 +70,23 @@ class Gone:
         """
         return set(connection.scalars(_KEPT, _given(wanted)))
 
-    def of(
-        self, wanted: Iterable[tuple[int, datetime]], export: str
-    ) -> Iterator[tuple[int, pl.Series]]:
-        """Who was gone for an export, by workspace, each at its cut.
+    def of(self, wanted: Iterable[tuple[int, datetime]], export: str) -> Iterator[pl.DataFrame]:
+        """Who was gone for an export (`workspace_id`, `person`), each workspace at its cut.
 
-        They may be millions: each Series is to be done with before the next. `wanted` has each
-        workspace once; it comes as often as people of it were kept, also never.
+        They may be millions: each frame is to be done with before the next. `wanted` has each
+        workspace once; it comes in as many frames as its people need, also in none.
         """
+        held: list[tuple[int, bytes]] = []
+        size = 0
         for chunk in chunks(wanted, _READ_AT_A_TIME):
             for workspace, people in self._packed(chunk, export):
-                yield from ((workspace, ids) for ids in _unpacked(people))
+                for ids in _unpacked(people):
+                    held.append((workspace, ids))
+                    size += len(ids)
+                    if size >= _UNPACKED_BYTES:
+                        yield _frame(held)
+                        held, size = [], 0
+        yield _frame(held)
 
     @reading
     def _packed(
@@ -98,20 +104,23 @@ def _packed(people: Collection[str]) -> bytes:
     return zlib.compress(json.dumps(sorted(people), separators=(_BETWEEN, ":")).encode())
 
 
-def _unpacked(packed: bytes) -> Iterator[pl.Series]:
-    """The ids, some at a time; all at once where they are not one a line, as they were at first."""
+def _unpacked(packed: bytes) -> Iterator[bytes]:
+    """The ids as JSON, some at a time; all at once where they are not one a line, as at first."""
     unzip, rest = zlib.decompressobj(), b""
     while packed:
         rest += unzip.decompress(packed, _UNPACKED_BYTES)
         packed = unzip.unconsumed_tail
         head, found, tail = rest.rpartition(_BETWEEN.encode())
         if found:
-            yield _series(head + b"]")
+            yield head + b"]"
             rest = b"[" + tail
-    yield _series(rest + unzip.flush())
+    yield rest + unzip.flush()
 
 
-def _series(ids: bytes) -> pl.Series:
+def _frame(held: Sequence[tuple[int, bytes]]) -> pl.DataFrame:
     # As text of Python, a million ids would take several times as much.
-    found = pl.Series([ids.decode()]).str.json_decode(pl.List(pl.String()))
-    return found.explode().drop_nulls()
+    texts = pl.Series([ids.decode() for _, ids in held], dtype=pl.String)
+    workspaces = pl.Series([workspace for workspace, _ in held], dtype=pl.Int64)
+    people = texts.str.json_decode(pl.List(pl.String()))
+    found = pl.DataFrame({"workspace_id": workspaces, "person": people})
+    return found.explode("person").drop_nulls("person")

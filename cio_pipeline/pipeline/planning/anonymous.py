@@ -145,8 +145,10 @@ def _among(
     """Those of some people who are remembered, in some order: a part of them at a time."""
     parts = people.partition_by(_WORKSPACE, as_dict=True)
     found = [people.clear()]
-    for workspace, ids in ledger.gone.of(begun.items(), export):
-        found.append(parts[workspace,].join(ids.to_frame(_ID), on=_ID, how="semi"))
+    for gone in ledger.gone.of(begun.items(), export):
+        some = [parts[workspace,] for workspace in gone[_WORKSPACE].unique()]
+        known = gone.rename({"person": _ID})
+        found += [pl.concat(some).join(known, on=PERSON, how="semi")] if some else []
     return pl.concat(found).unique()
 
 
