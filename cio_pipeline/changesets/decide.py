@@ -101,7 +101,7 @@ def _served(state: ExportState, window: Window, cut: Cut, driving: str) -> Decis
         return _history(state, window, cut, driving)
     before, now = position.tables[driving], cut.tables.get(driving)
     if now is None or now.table_id != before.table_id or now.version < before.version:
-        return _lost(driving, "is gone" if now is None else "was replaced, or set back")
+        return _gone(driving, window) if now is None else _replaced(driving)
     # Empty files stand for a whole window.
     if now == before and (window.early or not state.sync.write_empty):
         why = f"Table {driving} has not changed since {utc(position.at)}."
@@ -129,13 +129,25 @@ def _history(state: ExportState, window: Window, cut: Cut, driving: str) -> Snap
     )
 
 
-def _lost(table: str, what: str) -> Refused:
-    message = f"Source table {table} {what}: changes since the last delivery cannot be told."
+def _gone(table: str, window: Window) -> Refused:
+    message = f"Source table {table} was gone when window {window.key} was cut, once and for all."
     next_step = (
-        "Put the table back as it was, or turn the export off and register a new sync under "
-        "another id."
+        "Put the table back as it was: the next window that is cut sends what is outstanding. If "
+        f"it cannot come back: {_ANEW}"
     )
     return Refused(message, next_step, f"{message} {next_step}")
+
+
+def _replaced(table: str) -> Refused:
+    message = (
+        f"Source table {table} was replaced, or set back: changes since the last delivery cannot "
+        "be told."
+    )
+    next_step = f"Put the table back as it was, or {_ANEW}"
+    return Refused(message, next_step, f"{message} {next_step}")
+
+
+_ANEW = "turn the export off and register a new sync under another id."
 
 
 def _since_position(state: ExportState, cut: Cut, position: Cut) -> Changes | CatchUp:

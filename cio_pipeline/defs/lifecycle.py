@@ -66,9 +66,18 @@ def job_of(verb: Verb) -> dg.JobDefinition:
         step()
 
     made = dg.job(
-        name=f"sync_{verb.name}", description=verb.summary, executor_def=dg.in_process_executor
+        name=f"sync_{verb.name}",
+        description=verb.summary,
+        executor_def=dg.in_process_executor,
+        config={"ops": {step.name: {"config": _example(verb)}}},
     )
     return made(steps)
+
+
+def _example(verb: Verb) -> dict[str, object]:
+    """What the launchpad opens with: all fields, to be filled in. There is no sync of this id."""
+    exports = {"exports": ["people"]} if verb.exports else {}
+    return {"sync_id": "id-of-the-sync", **exports, **({"sure": False} if verb.removes else {})}
 
 
 def _config_of(verb: Verb) -> type[OneSync]:

@@ -1,6 +1,6 @@
 """The manifest asset of each feed: after all exports of a window, each sync's chain goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import dagster as dg
@@ -11,8 +11,16 @@ from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource
 from cio_pipeline.defs.shown_tables import table
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import manifest_key
+from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.manifests.write_manifests import Written, write_manifests
 from cio_pipeline.pipeline.recovery.restore import restore_manifests
+from cio_pipeline.pipeline.services import Services
+
+FAILED_SYNCS = "cio/failed_syncs"
+"""Run tag that names the syncs that something failed for."""
+
+NAMED = 5
+"""Syncs that the tag names; the log of the run has all."""
 
 
 def build_manifest(feed: Feed) -> dg.AssetsDefinition:
@@ -36,15 +44,36 @@ def build_manifest(feed: Feed) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Any]:
         chosen = scope.scope(context.run.tags.get(LANE))
         services = pipeline.services(context.run.run_id)
+        window = window_of(context, feed)
         if scope.restores:
             for one in restore_manifests(services, chosen.sync_ids):
                 context.log.info(f"{one.key} of sync {one.sync_id}: {one.error or 'put back'}")
-        written = write_manifests(
-            services, window_of(context, feed), chosen.sync_ids, chosen.lane, feed
-        )
+        written = write_manifests(services, window, chosen.sync_ids, chosen.lane, feed)
+        failed = failed_syncs(services, window, feed, chosen.sync_ids)
+        if failed:
+            # The run stays green: whoever looks at the list of runs sees it by this tag.
+            context.instance.add_run_tags(context.run.run_id, {FAILED_SYNCS: _named(failed)})
+            context.log.error(
+                f"Not all was sent in window {window.key} (UTC). Failed: {', '.join(failed)}."
+            )
         return dg.MaterializeResult(metadata=_metadata(written))
 
     return manifest
+
+
+def failed_syncs(
+    services: Services, window: Window, feed: Feed, sync_ids: Collection[str] | None
+) -> list[str]:
+    """The syncs of a feed, or some of them, that something failed for in a window."""
+    known = {one.sync.id for one in services.ledger.registry.all() if one.sync.feed is feed}
+    wanted = known if sync_ids is None else known & set(sync_ids)
+    failed = services.ledger.errors.of_window(window.end)
+    return sorted({sync_id for sync_id, _ in failed} & wanted)
+
+
+def _named(failed: Sequence[str]) -> str:
+    more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+    return ", ".join(failed[:NAMED]) + more
 
 
 def _metadata(written: Sequence[Written]) -> dict[str, Any]:

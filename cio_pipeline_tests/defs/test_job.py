@@ -10,6 +10,7 @@ import pytest
 
 from cio_pipeline.defs.feeds import export_key
 from cio_pipeline.defs.io_manager import ExportIOManager
+from cio_pipeline.defs.manifest import FAILED_SYNCS
 from cio_pipeline.demo.size import TINY
 from cio_pipeline.demo.write import write_history
 from cio_pipeline.model.scope import Scope
@@ -106,6 +107,14 @@ def test_o8_a_failing_sync_leaves_the_partition_green_and_its_check_red(
     assert (first["sync"], first["files"]) == ("bad", 0)
     assert "is a file, not a folder" in first["error"]
     assert (second["sync"], second["error"]) == ("good", "")
+    # The run is green, and the list of runs shows all the same who failed.
+    run = dagster.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.tags[FAILED_SYNCS] == "bad"
+    whole = dagster.run(1, "people", sync_ids=["good"])
+    run = dagster.instance.get_run_by_id(whole.run_id)
+    assert run is not None
+    assert FAILED_SYNCS not in run.tags
 
 
 def test_d10_a_manifest_that_cannot_be_written_turns_its_check_red_until_it_lies_there(

@@ -45,6 +45,18 @@ def test_d7_each_verb_is_a_job_with_a_line_in_the_history(world: World) -> None:
     assert entries[-1].who == f"Dagster run {result.run_id}"
 
 
+def test_the_launchpad_of_each_verb_opens_with_an_example_that_does_no_harm(world: World) -> None:
+    """All fields are there; a launch without a change names a sync that does not exist."""
+    world.sync()
+    for verb in VERBS:
+        job = build_defs(Made(world.services)).resolve_job_def(f"sync_{verb.name}")
+        result = job.execute_in_process(raise_on_error=False)
+        (step,) = result.get_failed_step_keys()
+        data = result.failure_data_for_node(step)
+        assert data is not None
+        assert "UnknownSync" in str(data.error), verb.name
+
+
 def test_a_refusal_fails_the_run_and_says_what_to_do(world: World) -> None:
     world.sync()
     result = launch(world, "purge", fails=True)

@@ -195,6 +195,28 @@ def test_a_replaced_table_stops_its_own_export_alone_and_new_syncs_not_at_all(
     assert world.read("people", "b").height == 2
 
 
+def test_d6_a_table_that_is_back_is_sent_by_the_next_window_and_the_error_says_so(
+    world: World,
+) -> None:
+    """Its cut was made while it was away, and a cut is decided once."""
+    world.sync("a")
+    world.commit("inbound", {"event_id": "i", "processed_at": during(0)}, at=during(0))
+    world.run(0, "inbound")
+    folder = Path(world.source_uri) / "inbound"
+    away = folder.rename(world.root / "away")
+    world.run(1, "people")
+    away.rename(folder)
+    world.commit("inbound", {"event_id": "j", "processed_at": during(1)}, at=during(1))
+
+    (outcome,) = world.run(1, "inbound")
+
+    told = str(outcome.error)
+    assert f"was gone when window {window(1).key} was cut" in told
+    assert "the next window that is cut sends what is outstanding" in told
+    world.run(2, "inbound")
+    assert sorted(world.read("inbound")["event_id"]) == ["i", "j"]
+
+
 def test_d4_people_removed_from_the_source_leave_no_personal_data(world: World) -> None:
     world.commit("people", {"internal_customer_id": "kept"}, at=during(0))
     row = {"recipient": "+1", "internal_customer_id": "removed"}
