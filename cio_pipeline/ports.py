@@ -1,6 +1,6 @@
 """What the use cases need of tables and of stores: protocols, as each has several adapters."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -10,6 +10,7 @@ import polars as pl
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.cuts import Cut, Look, TableCut, TableSlice
 from cio_pipeline.model.objects import ObjectInfo, Permission
+from cio_pipeline.model.slices import Part
 from cio_pipeline.model.sync import Sync
 
 
@@ -25,13 +26,50 @@ class Source(Protocol):
         """
         ...
 
-    def changes(self, table: SourceTable, lower: TableCut, upper: TableCut) -> pl.LazyFrame:
-        """Netted changes in `(lower, upper]`, one row per identity that differs.
+    def changes(
+        self,
+        table: SourceTable,
+        lower: TableCut,
+        upper: TableCut,
+        part: Part | None = None,
+        workspaces: Collection[int] | None = None,
+    ) -> pl.LazyFrame:
+        """Netted changes in `(lower, upper]`, or a slice: one row per identity that differs.
 
         Columns: the table's declared ones (dtypes of the contract), then CHANGE, VERSION,
         COMMITTED_AT, GREW. `new`/`changed` rows hold the state at `upper`, `deleted` ones that at
-        `lower`. Not sorted.
+        `lower`. Not sorted. A slice is netted for itself, and has the rows of the `workspaces`.
         Raises ColumnMismatch, VersionGone.
+        """
+        ...
+
+    def changed_rows(self, table: SourceTable, lower: TableCut, upper: TableCut) -> int:
+        """How many changes there are in `(lower, upper]` before netting, at most.
+
+        Cheap: no row is read. Raises VersionGone, SourceUnavailable, SourceError.
+        """
+        ...
+
+    def blocks(
+        self, table: SourceTable, lower: TableCut, upper: TableCut, rows: int
+    ) -> pl.DataFrame:
+        """How many of these changes each workspace has where; see `changesets.parts.blocks_of`.
+
+        Reads three columns at most. Raises what `feed` does.
+        """
+        ...
+
+    def feed(
+        self,
+        table: SourceTable,
+        lower: TableCut,
+        upper: TableCut,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[pl.DataFrame]:
+        """The changes in `(lower, upper]` before netting, in pieces that fit in memory.
+
+        Columns: the declared ones and those of `changesets.netting.FEED`, or some of them. Raises
+        ColumnMismatch, VersionGone, SourceUnavailable, SourceError.
         """
         ...
 

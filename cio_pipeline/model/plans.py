@@ -51,8 +51,9 @@ class PlanDraft:
     `producer` is the release that made the plan. Files say so (D2), also where a later one finishes
     the plan or restores them: so their bytes are the same.
 
-    An initial export is sent in `slices` of `slice_rows` source rows, one after the other; all
-    other plans are one slice, with `slice_rows` None.
+    What is much is sent in `slices`, one after the other: an initial export in ranges of
+    `slice_rows` source rows, changes in parts of at most about as many. `slice_rows` is None where
+    nothing was counted, and all of it is read.
     """
 
     sync_id: str

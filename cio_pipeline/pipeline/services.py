@@ -30,7 +30,7 @@ class Services:
     """Source, ledger, destinations, spool and clock; `owner` names the run in leases.
 
     `notice` is told what in the source breaks its contract, counted and without values.
-    `slice_rows` is how many rows a slice of an initial export holds (None: what fills a file),
+    `slice_rows` is how many rows a slice holds (None: what fills a file, or fits in memory),
     `threads` how many destinations are spoken to at a time. `announced` remembers which run a
     sync's destination was last told of.
     """

@@ -6,7 +6,7 @@ snapshots.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 from deltalake import DeltaTable
@@ -19,7 +19,7 @@ from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.sources.changed_files import Actions, Changed, Written, feed_setting, is_feed_on
 from cio_pipeline.sources.columns import casts, logical_schema
 from cio_pipeline.sources.deletion_vectors import reader
-from cio_pipeline.sources.delta_files import table_folder
+from cio_pipeline.sources.delta_files import DataFile, FileRows, table_folder
 from cio_pipeline.sources.delta_log import Entry, log_damaged
 from cio_pipeline.sources.delta_scan import footer_count, require_there, scan_files, with_facts
 from cio_pipeline.sources.delta_table import DeltaTables
@@ -31,6 +31,13 @@ _ADDED: Mapping[str, pl.DataType] = {
     COMMIT_TIME: pl.Datetime("us", "UTC"),
 }
 """What a change feed adds to a table's columns."""
+
+_PIECE = 8 * 1024 * 1024
+"""Bytes of files that are read at a time: some 200,000 rows of metrics."""
+
+_SMALL = 1024 * 1024
+_LEAST_BYTES = 4
+"""What a row of a small file takes at least."""
 
 
 def changed_files(
@@ -91,7 +98,6 @@ def feed(
     Raises ColumnMismatch. Collecting raises VersionGone for files that were removed, SourceError.
     """
     casts(table, found)
-    schema = {**source_schema(table), **_ADDED}
 
     def read(
         columns: list[str] | None,
@@ -99,19 +105,61 @@ def feed(
         n_rows: int | None,
         _batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
-        try:
-            require_there([one.file for one in changed], table.name, found.version())
-            rows = pl.concat(
-                [pl.LazyFrame(schema=schema), *_scans(found, table, changed, storage_options)]
-            )
-            rows = rows if predicate is None else rows.filter(predicate)
-            rows = rows if n_rows is None else rows.head(n_rows)
-            wanted = rows.select(columns or list(schema))
-            yield from wanted.collect_batches(maintain_order=False, engine="streaming")
-        except Exception as error:
-            raise (translate(error, table.name, found.version()) or error) from error
+        left = n_rows
+        for batch in pieces(
+            found, table, changed, storage_options, columns=columns, predicate=predicate
+        ):
+            yield batch if left is None else batch.head(left)
+            left = None if left is None else left - min(left, batch.height)
 
-    return register_io_source(read, schema=schema)
+    return register_io_source(read, schema={**source_schema(table), **_ADDED})
+
+
+def pieces(
+    found: DeltaTable,
+    table: SourceTable,
+    changed: Sequence[Changed],
+    storage_options: Mapping[str, str],
+    *,
+    columns: Sequence[str] | None = None,
+    predicate: pl.Expr | None = None,
+) -> Iterator[pl.DataFrame]:
+    """The same, one at least, each of which fits in memory.
+
+    Polars reads a file's row group as a whole, and ahead of who takes it, unless it is asked for a
+    part of it. Raises what collecting the feed does.
+    """
+    schema = {**source_schema(table), **_ADDED}
+    try:
+        require_there([one.file for one in changed], table.name, found.version())
+        for rows in (pl.LazyFrame(schema=schema), *_scans(found, table, changed, storage_options)):
+            chosen = rows if predicate is None else rows.filter(predicate)
+            yield chosen.select(columns or list(schema)).collect(engine="streaming")
+    except Exception as error:
+        raise (translate(error, table.name, found.version()) or error) from error
+
+
+def changed_rows(
+    found: DeltaTable,
+    table: SourceTable,
+    changed: Iterable[Changed],
+    storage_options: Mapping[str, str],
+) -> int:
+    """How many changes some files hold, deleted rows among them; small files count as full.
+
+    Footers are asked where the log does not tell, as it never does of changes, but not for files
+    that are small anyway. Raises VersionGone, SourceUnavailable, SourceError.
+    """
+    count = footer_count(found, table.name, storage_options)
+    return sum(_rows_of(one.file, count) for one in changed)
+
+
+def _rows_of(file: DataFile, count: Callable[[str], int]) -> int:
+    if file.chosen is not None:
+        return len(file.chosen)
+    if file.rows is None and file.bytes is not None and file.bytes < _SMALL:
+        return file.bytes // _LEAST_BYTES
+    return count(file.place) if file.rows is None else file.rows
 
 
 def _scans(
@@ -122,13 +170,43 @@ def _scans(
 ) -> Iterator[pl.LazyFrame]:
     schema = logical_schema(found, table)
     count = footer_count(found, table.name, storage_options)
-    for some in _together(changed):
+    for some, part in _in_pieces(changed, count):
         own = some[0].change is None
         stored = {**schema, CHANGE_TYPE: pl.String()} if own else schema
-        rows = scan_files([one.file for one in some], stored, storage_options, count)
+        rows = scan_files([one.file for one in some], stored, storage_options, count, part)
         added = {name: dtype for name, dtype in _ADDED.items() if not own or name != CHANGE_TYPE}
         rows = with_facts(rows, [(one.file.place, _facts(one)) for one in some], added)
         yield rows.select(*casts(table, found), *_ADDED)
+
+
+def _in_pieces(
+    changed: Iterable[Changed], count: Callable[[str], int]
+) -> Iterator[tuple[list[Changed], FileRows | None]]:
+    """Whole files together as long as they are small, parts of larger ones for themselves."""
+    for group in _together(changed):
+        small: list[Changed] = []
+        for one in group:
+            if _bytes_of(one.file) > _PIECE:
+                yield from (([one], part) for part in _parts(one.file, count))
+                continue
+            if small and sum(_bytes_of(other.file) for other in (*small, one)) > _PIECE:
+                yield small, None
+                small = []
+            small.append(one)
+        if small:
+            yield small, None
+
+
+def _bytes_of(file: DataFile) -> int:
+    # Rows that are chosen are few, or else the file was written anew.
+    return 0 if file.bytes is None or file.chosen is not None else file.bytes
+
+
+def _parts(file: DataFile, count: Callable[[str], int]) -> Iterator[FileRows]:
+    rows = count(file.place) if file.rows is None else file.rows
+    step = max(1, rows * _PIECE // _bytes_of(file))
+    for start in range(0, rows, step):
+        yield FileRows(file.place, start, min(step, rows - start))
 
 
 def _facts(one: Changed) -> dict[str, object]:

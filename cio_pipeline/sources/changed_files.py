@@ -94,6 +94,7 @@ class Written:
             self._values(action.get("partitionValues"), entry),
             _stored_rows(action),
             elsewhere=is_elsewhere(path),
+            bytes=action.get("size"),
         )
 
     def _values(self, texts: Mapping[str, str | None] | None, entry: Entry) -> dict[str, object]:

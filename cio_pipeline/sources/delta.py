@@ -1,18 +1,23 @@
 """Source tables in Delta Lake, in a local folder, on S3 or in Azure storage alike."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 from deltalake import DeltaTable
 
-from cio_pipeline.changesets.netting import net
+from cio_pipeline.changesets.netting import COMMIT_VERSION, net
+from cio_pipeline.changesets.parts import belongs, blocks_of
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
+from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, GREW, VERSION
 from cio_pipeline.model.cuts import Cut, Look, Rest, TableCut, TableSlice, Waiting
-from cio_pipeline.sources.change_feed import changed_files, feed
+from cio_pipeline.model.slices import Part
+from cio_pipeline.sources.change_feed import changed_files, changed_rows, feed, pieces
+from cio_pipeline.sources.changed_files import Changed
 from cio_pipeline.sources.columns import casts
 from cio_pipeline.sources.delta_files import sliced
 from cio_pipeline.sources.delta_log import AT_ONCE, Entry, Reached
@@ -30,11 +35,18 @@ class DeltaSource:
 
     uri: str
     storage_options: Mapping[str, str] | None = field(default=None, repr=False, hash=False)
+    _looked: dict[str, tuple[tuple[TableCut, TableCut], tuple[DeltaTable, list[Changed]]]] = field(
+        default_factory=dict[str, Any], init=False, repr=False, compare=False
+    )
+
+    @property
+    def _options(self) -> Mapping[str, str]:
+        return self.storage_options or {}
 
     @property
     def tables(self) -> DeltaTables:
         """Where the tables are."""
-        return DeltaTables(self.uri, self.storage_options or {})
+        return DeltaTables(self.uri, self._options)
 
     def look(self, table: SourceTable, at: datetime, after: Cut | None, now: datetime) -> Look:
         """What of a table was committed before `at`, not lower than `after` (D6).
@@ -68,7 +80,14 @@ class DeltaSource:
             rest = rest.following(known, -1 if version is None else version, at)
         return Look(None if version is None else TableCut(upto.table_id, version), rest)
 
-    def changes(self, table: SourceTable, lower: TableCut, upper: TableCut) -> pl.LazyFrame:
+    def changes(
+        self,
+        table: SourceTable,
+        lower: TableCut,
+        upper: TableCut,
+        part: Part | None = None,
+        workspaces: Collection[int] | None = None,
+    ) -> pl.LazyFrame:
         """Netted changes in `(lower, upper]`; see `ports.Source` and `netting.net`.
 
         COMMITTED_AT is the commit's own time. Raises ColumnMismatch, VersionGone, TableReplaced,
@@ -76,7 +95,41 @@ class DeltaSource:
         """
         if lower == upper:
             return _nothing(table)
-        return net(self._feed(table, lower, upper), table.identity, table.grows)
+        found, changed = self._changed(table, lower, upper)
+        rows = feed(found, table, changed, self._options)
+        if part is not None:
+            rows = rows.filter(belongs(part))
+        if workspaces is not None:
+            rows = rows.filter(pl.col("workspace_id").is_in(sorted(workspaces)))
+        return net(rows, table.identity, table.grows)
+
+    def changed_rows(self, table: SourceTable, lower: TableCut, upper: TableCut) -> int:
+        """How many changes there are before netting, at most; see `ports.Source`."""
+        found, changed = self._changed(table, lower, upper)
+        # Who asks reads the changes next: the log need not be read twice.
+        self._looked[table.name] = (lower, upper), (found, changed)
+        return changed_rows(found, table, changed, self._options)
+
+    def feed(
+        self,
+        table: SourceTable,
+        lower: TableCut,
+        upper: TableCut,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[pl.DataFrame]:
+        """The changes in `(lower, upper]` before netting, piece by piece; see `ports.Source`."""
+        found, changed = self._changed(table, lower, upper)
+        yield from pieces(found, table, changed, self._options, columns=columns)
+
+    def blocks(
+        self, table: SourceTable, lower: TableCut, upper: TableCut, rows: int
+    ) -> pl.DataFrame:
+        """How many changes each workspace has where; see `ports.Source`."""
+        asked = ["workspace_id", COMMIT_VERSION, ARRIVAL]
+        there = {*source_schema(table), COMMIT_VERSION}
+        columns = [name for name in asked if name in there]
+        batches = self.feed(table, lower, upper, columns)
+        return pl.concat(blocks_of(batch, rows) for batch in batches)
 
     def snapshot(
         self,
@@ -92,8 +145,7 @@ class DeltaSource:
         """
         found = self._opened(table, cut)
         selected = casts(table, found)
-        options = self.storage_options or {}
-        return scan(found, table, options, part, workspaces).select(selected)
+        return scan(found, table, self._options, part, workspaces).select(selected)
 
     def slices(self, table: SourceTable, cut: TableCut, rows: int) -> Sequence[TableSlice]:
         """A snapshot's rows in equal slices; see `ports.Source`.
@@ -102,7 +154,7 @@ class DeltaSource:
         VersionGone, TableReplaced, SourceUnavailable, SourceError.
         """
         found = self._opened(table, cut)
-        counts = row_counts(found, table, self.storage_options or {})
+        counts = row_counts(found, table, self._options)
         return sliced(sum(count for _, count in counts), rows)
 
     def _opened(self, table: SourceTable, cut: TableCut) -> DeltaTable:
@@ -110,12 +162,16 @@ class DeltaSource:
         require_readable(found, table)
         return found
 
-    def _feed(self, table: SourceTable, lower: TableCut, upper: TableCut) -> pl.LazyFrame:
+    def _changed(
+        self, table: SourceTable, lower: TableCut, upper: TableCut
+    ) -> tuple[DeltaTable, list[Changed]]:
         if lower.table_id != upper.table_id or lower.version > upper.version:
             raise replaced(table.name, lower, upper)
+        looked = self._looked.pop(table.name, None)
+        if looked is not None and looked[0] == (lower, upper):
+            return looked[1]
         found = self._opened(table, upper)
-        changed = changed_files(self.tables, found, table, lower)
-        return feed(found, table, changed, self.storage_options or {})
+        return found, changed_files(self.tables, found, table, lower)
 
     def _reached(
         self,

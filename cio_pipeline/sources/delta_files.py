@@ -39,7 +39,8 @@ class DataFile:
     """A file of a table, as the table's log describes it.
 
     `place` is what Polars is given. `values` are those of the partition columns. `rows` counts the
-    stored rows, deleted ones too, if the log tells; `vector` is what it says of these. Of the rows,
+    stored rows, deleted ones too, if the log tells, as `bytes` does; `vector` is what it says of
+    deleted ones. Of the rows,
     only the ones with the numbers in `chosen` are meant, if it is given, and none in `deleted`.
     `elsewhere` is true for files of another table, of which this one is a shallow clone.
     """
@@ -51,6 +52,7 @@ class DataFile:
     deleted: pl.Series | None = None
     chosen: pl.Series | None = None
     elsewhere: bool = False
+    bytes: int | None = None
 
 
 def data_files(

@@ -1,4 +1,4 @@
-"""Initial exports in three slices, for the tests that look at them, stop them and go on."""
+"""Exports in three slices, for the tests that look at them, stop them and go on."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ PER_COMMIT = 4
 """Rows of each workspace."""
 
 
-def fill(world: World, *workspaces: int) -> None:
+def fill(world: World, *workspaces: int, number: int = 0) -> None:
     """Twelve metrics, twelve people and twelve attributes, three of them bad, a workspace."""
     for commit in range(COMMITS):
         names = [f"{commit}-{n}" for n in range(PER_COMMIT)]
-        at = during(0, commit + 1)
+        at = during(number, commit + 1)
         people = [
             {"internal_customer_id": name, "workspace_id": workspace, "updated_at": at}
             for name in names

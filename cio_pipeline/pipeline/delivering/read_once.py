@@ -1,13 +1,17 @@
 """Reading a changeset once: several cohorts may be served by it, and each scans it twice."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import polars as pl
 
+from cio_pipeline.changesets.netting import net
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.files.failures import spool_error
@@ -16,10 +20,17 @@ from cio_pipeline.model.breaches import Breach, Kind
 from cio_pipeline.model.changes import CHANGE, CHANGED, DELETED, GREW
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.plans import Plan
+from cio_pipeline.model.slices import Bucket, Part, Stretch
+from cio_pipeline.pipeline.delivering.shares import Share, share_out
+from cio_pipeline.pipeline.planning.cohorts import cohorts_of
+from cio_pipeline.pipeline.planning.slices import range_of, rest_of
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Source
 
 _DELETIONS_ARE_SENT = frozenset(one.source for one in ALL_EXPORTS.values() if one.split)
+
+Range: TypeAlias = tuple[str, TableCut, TableCut]
+Found: TypeAlias = Counter[tuple[str, Kind]]
 
 
 @contextmanager
@@ -36,55 +47,120 @@ def reading_once(services: Services, plans: Iterable[Plan]) -> Generator[Service
         return
     # Of its own for each run: a zombie must not clear away what its heir reads.
     folder = f"{ids[0][1]}-{ids[0][0]}-changes-{uuid4().hex[:8]}"
-    at = max(plan.upper.at for plan in planned)
-
-    def tell(found: Sequence[Breach]) -> None:
-        for breach in found:
-            services.notice(str(breach))
-        if found:
-            services.ledger.breaches.record(at, found)
-
-    source = _ReadOnce(services.source, services.spool, folder, tell)
+    source = _ReadOnce(services.source, services.spool, folder)
+    source.shared = lambda: _shares(replace(services, source=source), planned)
     try:
         yield replace(services, source=source)
+        _tell(services, max(plan.upper.at for plan in planned), source.found)
     finally:
         services.spool.discard(folder)
 
 
-class _ReadOnce:
-    """A source that keeps the changesets it was asked for as Parquet files."""
+def _tell(services: Services, at: datetime, found: Found) -> None:
+    told = [Breach(table, kind, rows) for (table, kind), rows in found.items() if rows]
+    for breach in told:
+        services.notice(str(breach))
+    if told:
+        services.ledger.breaches.record(at, told)
 
-    def __init__(
-        self,
-        source: Source,
-        spool: Spool,
-        folder: str,
-        tell: Callable[[Sequence[Breach]], None],
-    ) -> None:
-        self._source, self._spool, self._folder, self._tell = source, spool, folder, tell
-        self._read: dict[tuple[str, TableCut, TableCut], pl.LazyFrame] = {}
+
+def _shares(services: Services, plans: Iterable[Plan]) -> Mapping[Range, list[Share]]:
+    """What the slices of some plans read, of each range of changes."""
+    found: dict[Range, list[Share]] = {}
+    for cohort in cohorts_of(plan for plan in plans if plan.lower is not None):
+        table, lower, upper = range_of(cohort.model)
+        for part in rest_of(services, cohort.model):
+            if isinstance(part, Bucket | Stretch):
+                share = Share(part, cohort.workspaces)
+                found.setdefault((table.name, lower, upper), []).append(share)
+    return {of: list(dict.fromkeys(shares)) for of, shares in found.items()}
+
+
+class _ReadOnce:
+    """A source that keeps the changesets it was asked for as Parquet files.
+
+    `shared` tells what the slices of the run's plans read; `found` counts breaches of the contract.
+    """
+
+    def __init__(self, source: Source, spool: Spool, folder: str) -> None:
+        self._source, self._spool, self._folder = source, spool, folder
+        self._read: dict[tuple[Range, Share | None], pl.LazyFrame] = {}
+        self._unread: dict[Range, dict[Share, list[Path]]] = {}
+        self._blocks: dict[tuple[Range, int], pl.DataFrame] = {}
+        self.shared: Callable[[], Mapping[Range, list[Share]]] = dict
+        self.found: Found = Counter()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
-    def changes(self, table: SourceTable, lower: TableCut, upper: TableCut) -> pl.LazyFrame:
+    def blocks(
+        self, table: SourceTable, lower: TableCut, upper: TableCut, rows: int
+    ) -> pl.DataFrame:
+        """See `ports.Source.blocks`; counted once."""
+        key = (table.name, lower, upper), rows
+        if key not in self._blocks:
+            self._blocks[key] = self._source.blocks(table, lower, upper, rows)
+        return self._blocks[key]
+
+    def changes(
+        self,
+        table: SourceTable,
+        lower: TableCut,
+        upper: TableCut,
+        part: Part | None = None,
+        workspaces: Collection[int] | None = None,
+    ) -> pl.LazyFrame:
         """See `ports.Source.changes`; the first call reads, later ones scan what it kept."""
-        key = (table.name, lower, upper)
+        of: Range = (table.name, lower, upper)
+        if part is None or workspaces is None:
+            return self._kept(table, of, None, lambda: self._source.changes(table, lower, upper))
+        share = self._share(table, of, Share(part, frozenset(workspaces)))
+        rows = self._kept(table, of, share, lambda: self._netted(table, of, share))
+        return rows.filter(pl.col("workspace_id").is_in(sorted(workspaces)))
+
+    def _share(self, table: SourceTable, of: Range, wanted: Share) -> Share:
+        """What of the changes was shared out holds some of them; all of it is, the first time."""
+        if of not in self._unread:
+            batches = self._source.feed(table, *of[1:])
+            folder = self._spool.folder(self._folder)
+            with _told():
+                self._unread[of] = share_out(batches, self.shared()[of], folder)
+        fits = (one for one in self._unread[of] if one.part == wanted.part)
+        return next(one for one in fits if wanted.workspaces <= one.workspaces)
+
+    def _netted(self, table: SourceTable, of: Range, share: Share) -> pl.LazyFrame:
+        return net(pl.scan_ipc(self._unread[of][share]), table.identity, table.grows)
+
+    def _kept(
+        self,
+        table: SourceTable,
+        of: Range,
+        share: Share | None,
+        rows: Callable[[], pl.LazyFrame],
+    ) -> pl.LazyFrame:
+        key = of, share
         if key not in self._read:
-            rows = self._source.changes(table, lower, upper)
             path = self._spool.folder(self._folder) / f"{len(self._read)}.parquet"
-            try:
-                rows.sink_parquet(path, compression="lz4", engine="streaming")
-            except Exception as error:
-                raise (spool_error(error) or error) from error
+            with _told():
+                rows().sink_parquet(path, compression="lz4", engine="streaming")
+            if share is not None:
+                for read in self._unread[of][share]:
+                    read.unlink()
             self._read[key] = pl.scan_parquet(path)
-            self._tell(tuple(breaches(table, self._read[key])))
+            self.found.update(breaches(table, self._read[key]))
         return self._read[key]
 
 
-def breaches(table: SourceTable, changes: pl.LazyFrame) -> Iterator[Breach]:
-    """What in a changeset breaks the source contract, counted (docs/source-tables.md)."""
-    append_only = table.kind is TableKind.APPEND_ONLY
+@contextmanager
+def _told() -> Generator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise (spool_error(error) or error) from error
+
+
+def breaches(table: SourceTable, changes: pl.LazyFrame) -> Found:
+    """How many rows of a changeset break the source contract (docs/source-tables.md)."""
     kind = pl.col(CHANGE)
     found = changes.select(
         changed=(kind == CHANGED).sum(),
@@ -93,11 +169,12 @@ def breaches(table: SourceTable, changes: pl.LazyFrame) -> Iterator[Breach]:
         nobodys=pl.col("workspace_id").is_null().sum(),
     ).collect()
     changed, deleted, not_grown, nobodys = found.row(0)
-    if changed and append_only:
-        yield Breach(table.name, Kind.CHANGED, changed)
-    if deleted and table.name not in _DELETIONS_ARE_SENT:
-        yield Breach(table.name, Kind.DELETED, deleted)
-    if not_grown:
-        yield Breach(table.name, Kind.WENT_BACK, not_grown)
-    if nobodys:
-        yield Breach(table.name, Kind.NOBODYS, nobodys)
+    append_only = table.kind is TableKind.APPEND_ONLY
+    return Counter(
+        {
+            (table.name, Kind.CHANGED): changed if append_only else 0,
+            (table.name, Kind.DELETED): 0 if table.name in _DELETIONS_ARE_SENT else deleted,
+            (table.name, Kind.WENT_BACK): not_grown,
+            (table.name, Kind.NOBODYS): nobodys,
+        }
+    )

@@ -89,9 +89,9 @@ def _tell(services: Services, plan: Plan) -> None:
 
 
 def _next(waiting: Iterable[Plan]) -> list[Cohort[Plan]]:
-    """All cohorts without slices, else one; lower slices first, so that who lags catches up."""
+    """All cohorts that read little, else one; lower slices first, so that who lags catches up."""
     cohorts = cohorts_of(waiting)
-    return [one for one in cohorts if one.model.slices == 1] or cohorts[:1]
+    return [one for one in cohorts if one.model.slice_rows is None] or cohorts[:1]
 
 
 def _others(plans: Iterable[Plan], cohorts: Iterable[Cohort[Plan]]) -> list[Plan]:

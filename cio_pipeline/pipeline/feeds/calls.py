@@ -10,8 +10,8 @@ from cio_pipeline.files.call_names import CallFileName, parse, render
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.encode_calls import COLUMNS, CallFormat, encode_calls
 from cio_pipeline.model.changes import VERSION
-from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.plans import Plan, SealedFile, Series
+from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.maker import Maker, Numbers, sealed_file
 from cio_pipeline.pipeline.planning.cohorts import Cohort, forwarded_rows
@@ -26,7 +26,7 @@ from cio_pipeline.pipeline.verification.of_calls import (
 def encode_of_calls(
     services: Services,
     cohort: Cohort[Plan],
-    part: TableSlice | None,
+    part: Slice | None,
     folder: str,
     *,
     retried: pl.DataFrame | None,

@@ -11,9 +11,9 @@ from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.feeds import exports_in, exports_of_sync
 from cio_pipeline.files.encode import Encoded, SpooledFile, encode
 from cio_pipeline.files.names import FileName, check_stems, render_key
-from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Mode, Plan, SealedFile, Series
+from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.maker import Maker, Numbers, sealed_file
 from cio_pipeline.pipeline.planning.anonymous import remember_gone, remember_unknown
@@ -26,7 +26,7 @@ from cio_pipeline.pipeline.verification.unlisted import unlisted_exports
 def encode_exports(
     services: Services,
     cohort: Cohort[Plan],
-    part: TableSlice | None,
+    part: Slice | None,
     folder: str,
     *,
     retried: pl.DataFrame | None,

@@ -12,9 +12,9 @@ import polars as pl
 
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.spool import Spool
-from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.manifests import ManifestFile
 from cio_pipeline.model.plans import Plan, SealedFile, SealedPlan, Series
+from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.in_flight import InFlight
 from cio_pipeline.pipeline.feeds.put_files import are_whole, files_again, put_files
@@ -34,7 +34,7 @@ class Encode(Protocol):
         self,
         services: Services,
         cohort: Cohort[Plan],
-        part: TableSlice | None,
+        part: Slice | None,
         folder: str,
         *,
         retried: pl.DataFrame | None,

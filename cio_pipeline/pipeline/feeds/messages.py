@@ -12,9 +12,9 @@ from cio_pipeline.files.message_keys import compile_template
 from cio_pipeline.files.message_pack import is_whole
 from cio_pipeline.files.template_check import check_template
 from cio_pipeline.model.changes import VERSION
-from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Plan, SealedFile, Series
+from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.maker import Maker, sealed_file
 from cio_pipeline.pipeline.feeds.put_messages import objects_again, put_messages
@@ -26,7 +26,7 @@ from cio_pipeline.pipeline.verification.unlisted import unlisted_messages
 def encode_of_messages(
     services: Services,
     cohort: Cohort[Plan],
-    part: TableSlice | None,
+    part: Slice | None,
     folder: str,
     *,
     retried: pl.DataFrame | None,

@@ -19,6 +19,7 @@ from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.changes import CHANGE, NEW, VERSION
 from cio_pipeline.model.cuts import Cut, TableSlice
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
+from cio_pipeline.model.slices import Slice
 from cio_pipeline.pipeline.planning.anonymous import stay_anonymous
 from cio_pipeline.ports import Source
 
@@ -29,7 +30,15 @@ One scan for more would give each of them more and smaller files, since its slic
 rows of each; a scan costs a tenth of what encoding its rows does.
 """
 
+SLICES_OF_A_FILE = 4
+"""Netting and sorting rows takes several times the memory that encoding them does."""
+
 P = TypeVar("P", bound=PlanDraft)
+
+
+def changed_rows_at_once(export: Export) -> int:
+    """How many changes are read, netted and sorted in memory."""
+    return export.rows_per_file // SLICES_OF_A_FILE
 
 
 @dataclass(frozen=True)
@@ -62,13 +71,36 @@ def cohorts_of(plans: Iterable[P]) -> list[Cohort[P]]:
 
 
 def _portions(plans: list[P]) -> Iterable[list[P]]:
-    """The plans as they are, initial ones for so many workspaces at a time."""
+    """The plans as they are, but as few workspaces at a time as memory asks for."""
     if plans[0].mode is not Mode.INITIAL:
-        return _begun_alike(plans)
+        return [some for few in _few_rows(plans) for some in _begun_alike(few)]
     workspaces = sorted({plan.workspace_id for plan in plans})
     starts = range(0, len(workspaces), INITIAL_WORKSPACES)
     portions = [set(workspaces[start : start + INITIAL_WORKSPACES]) for start in starts]
     return [[plan for plan in plans if plan.workspace_id in some] for some in portions]
+
+
+def _few_rows(plans: list[P]) -> list[list[P]]:
+    """The plans workspace by workspace, so many together as are netted in memory.
+
+    Whose changes are in slices is alone: its slices are its own.
+    """
+    model = plans[0]
+    if model.slice_rows is None:
+        return [plans]
+    most = 0 if model.slices > 1 else changed_rows_at_once(ALL_EXPORTS[model.export])
+    found: list[list[P]] = []
+    held = 0
+    ordered = sorted(plans, key=lambda plan: plan.workspace_id)
+    for _, group in groupby(ordered, key=lambda plan: plan.workspace_id):
+        some = list(group)
+        rows = some[0].slice_rows or 0
+        if not found or held + rows > most:
+            found.append([])
+            held = 0
+        found[-1] += some
+        held += rows
+    return found
 
 
 def _begun_alike(plans: list[P]) -> Iterable[list[P]]:
@@ -94,7 +126,9 @@ def _likeness(plan: PlanDraft) -> tuple[str, ...]:
     driving = ALL_EXPORTS[plan.export].source
     lower = plan.lower.tables.get(driving) if plan.lower else None
     parts = (plan.export, plan.version, plan.timestamp_unit, plan.mode, lower, plan.upper.at)
-    bounds = (plan.floor, plan.rows_per_file, plan.fingerprint, plan.slices, plan.slice_rows)
+    whole = plan.slices == 1 and plan.mode is not Mode.INITIAL
+    slice_rows = plan.slice_rows is None if whole else plan.slice_rows
+    bounds = (plan.floor, plan.rows_per_file, plan.fingerprint, plan.slices, slice_rows)
     bounds = (*bounds, plan.producer)
     at = f"{plan.slice:09}" if isinstance(plan, Plan) else ""
     # What a retry sends differs from sync to sync, also within a workspace.
@@ -108,7 +142,7 @@ def changeset_of(
     source: Source,
     ledger: Ledger,
     cohort: Cohort[P],
-    part: TableSlice | None = None,
+    part: Slice | None = None,
     retried: pl.DataFrame | None = None,
     *,
     note: Note | None = None,
@@ -148,7 +182,7 @@ def forwarded_rows(
     source: Source,
     ledger: Ledger,
     cohort: Cohort[P],
-    part: TableSlice | None = None,
+    part: Slice | None = None,
     retried: pl.DataFrame | None = None,
 ) -> pl.LazyFrame:
     """The source rows that a cohort of a feed which forwards sends, or a slice of them.
@@ -169,16 +203,18 @@ def forwarded_rows(
     return rows.filter(ours).with_columns(identity_expr(export).alias("identity"))
 
 
-def _driving(source: Source, cohort: Cohort[P], part: TableSlice | None) -> pl.LazyFrame:
+def _driving(source: Source, cohort: Cohort[P], part: Slice | None) -> pl.LazyFrame:
     plan, export = cohort.model, cohort.export
-    if part is not None:
-        table = SOURCE_TABLES[export.source]
+    table = SOURCE_TABLES[export.source]
+    if isinstance(part, TableSlice):
         at = plan.upper.table(table.name)
         return source.snapshot(table, at, part, workspaces=cohort.workspaces)
     if plan.mode in {Mode.INITIAL, Mode.RETRY} or plan.lower is None:
         return _at(source, export.source, plan.upper, cohort.workspaces)
-    lower = plan.lower.table(export.source)
-    return source.changes(SOURCE_TABLES[export.source], lower, plan.upper.table(export.source))
+    lower, upper = plan.lower.table(table.name), plan.upper.table(table.name)
+    if part is None:
+        return source.changes(table, lower, upper)
+    return source.changes(table, lower, upper, part, cohort.workspaces)
 
 
 def _at(source: Source, table: str, cut: Cut, workspaces: Collection[int]) -> pl.LazyFrame:

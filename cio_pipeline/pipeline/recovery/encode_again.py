@@ -10,9 +10,9 @@ from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.files.earlier_form import in_sealed_form
 from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.spool import RESTORE, sha256_of
-from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import Mode, Plan, PlanState, Sent
+from cio_pipeline.model.slices import Slice
 from cio_pipeline.pipeline.feeds.maker import PutAgain
 from cio_pipeline.pipeline.feeds.makers import maker_of
 from cio_pipeline.pipeline.feeds.put_files import put_from
@@ -41,7 +41,7 @@ class Group:
             yield from self._found(self.services, part)
 
     def _found(
-        self, services: Services, part: TableSlice | None
+        self, services: Services, part: Slice | None
     ) -> Iterator[tuple[DamagedFile, PutAgain]]:
         model, spool = self.cohort.model, services.spool
         # Of its own for each restore: what one has put may be another name of a file in it.
@@ -62,7 +62,7 @@ class Group:
             spool.discard(folder)
 
     def _encode(
-        self, services: Services, part: TableSlice | None, folder: str
+        self, services: Services, part: Slice | None, folder: str
     ) -> tuple[SpooledFile, ...]:
         model = self.cohort.model
         retried = {
