@@ -55,6 +55,17 @@ ALL_EXPORTS: Mapping[str, Export] = {
 }
 """The exports of all feeds by name."""
 
+BY_SOURCE: Mapping[str, Export] = {export.source: export for export in ALL_EXPORTS.values()}
+"""The exports of all feeds by the table that drives them."""
+
+_SLICES_OF_A_FILE = 4
+"""Netting and sorting rows takes several times the memory that encoding them does."""
+
+
+def changed_rows_at_once(export: Export) -> int:
+    """How many changes of an export are read, netted and sorted in memory."""
+    return export.rows_per_file // _SLICES_OF_A_FILE
+
 
 def feed_of(export: str) -> Feed:
     """The feed that an export belongs to; KeyError for an unknown one."""

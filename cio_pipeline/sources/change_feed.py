@@ -7,6 +7,7 @@ snapshots.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 import polars as pl
 from deltalake import DeltaTable
@@ -15,6 +16,7 @@ from polars.io.plugins import register_io_source
 from cio_pipeline.changesets.netting import CHANGE_TYPE, COMMIT_TIME, COMMIT_VERSION
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
+from cio_pipeline.contracts.feeds import BY_SOURCE, changed_rows_at_once
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.sources.changed_files import Actions, Changed, Written, feed_setting, is_feed_on
 from cio_pipeline.sources.columns import casts, logical_schema
@@ -31,9 +33,6 @@ _ADDED: Mapping[str, pl.DataType] = {
     COMMIT_TIME: pl.Datetime("us", "UTC"),
 }
 """What a change feed adds to a table's columns."""
-
-_PIECE = 8 * 1024 * 1024
-"""Bytes of files that are read at a time: some 200,000 rows of metrics."""
 
 _SMALL = 1024 * 1024
 _LEAST_BYTES = 4
@@ -132,7 +131,8 @@ def pieces(
     schema = {**source_schema(table), **_ADDED}
     try:
         require_there([one.file for one in changed], table.name, found.version())
-        for rows in (pl.LazyFrame(schema=schema), *_scans(found, table, changed, storage_options)):
+        scans = _scans(found, table, changed, storage_options)
+        for rows in chain([pl.LazyFrame(schema=schema)], scans):
             chosen = rows if predicate is None else rows.filter(predicate)
             yield chosen.select(columns or list(schema)).collect(engine="streaming")
     except Exception as error:
@@ -170,7 +170,8 @@ def _scans(
 ) -> Iterator[pl.LazyFrame]:
     schema = logical_schema(found, table)
     count = footer_count(found, table.name, storage_options)
-    for some, part in _in_pieces(changed, count):
+    most = changed_rows_at_once(BY_SOURCE[table.name]) // 2
+    for some, part in _in_pieces(changed, most, count):
         own = some[0].change is None
         stored = {**schema, CHANGE_TYPE: pl.String()} if own else schema
         rows = scan_files([one.file for one in some], stored, storage_options, count, part)
@@ -180,33 +181,30 @@ def _scans(
 
 
 def _in_pieces(
-    changed: Iterable[Changed], count: Callable[[str], int]
+    changed: Iterable[Changed], most: int, count: Callable[[str], int]
 ) -> Iterator[tuple[list[Changed], FileRows | None]]:
-    """Whole files together as long as they are small, parts of larger ones for themselves."""
+    """Whole files together as long as they have few rows, parts of larger ones for themselves."""
     for group in _together(changed):
         small: list[Changed] = []
+        held = 0
         for one in group:
-            if _bytes_of(one.file) > _PIECE:
-                yield from (([one], part) for part in _parts(one.file, count))
+            rows = _rows_of(one.file, count)
+            if rows > most and one.file.chosen is None:
+                yield from (([one], part) for part in _parts(one.file, most, count))
                 continue
-            if small and sum(_bytes_of(other.file) for other in (*small, one)) > _PIECE:
+            if small and held + rows > most:
                 yield small, None
-                small = []
+                small, held = [], 0
             small.append(one)
+            held += rows
         if small:
             yield small, None
 
 
-def _bytes_of(file: DataFile) -> int:
-    # Rows that are chosen are few, or else the file was written anew.
-    return 0 if file.bytes is None or file.chosen is not None else file.bytes
-
-
-def _parts(file: DataFile, count: Callable[[str], int]) -> Iterator[FileRows]:
+def _parts(file: DataFile, most: int, count: Callable[[str], int]) -> Iterator[FileRows]:
     rows = count(file.place) if file.rows is None else file.rows
-    step = max(1, rows * _PIECE // _bytes_of(file))
-    for start in range(0, rows, step):
-        yield FileRows(file.place, start, min(step, rows - start))
+    for start in range(0, rows, most):
+        yield FileRows(file.place, start, min(most, rows - start))
 
 
 def _facts(one: Changed) -> dict[str, object]:

@@ -10,11 +10,12 @@ from deltalake import CommitProperties, DeltaTable
 
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import TableKind
+from cio_pipeline.contracts.feeds import changed_rows_at_once
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.plans import Mode, PlanDraft
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.planning.cohorts import changed_rows_at_once, cohorts_of
+from cio_pipeline.pipeline.planning.cohorts import cohorts_of
 from cio_pipeline.pipeline.planning.preview import preview
 from cio_pipeline_tests.ledger import build
 from cio_pipeline_tests.pipeline.sliced import Broken, digests, fill, in_slices, parts, state

@@ -13,7 +13,7 @@ from cio_pipeline.changesets.quarantine import identity_expr
 from cio_pipeline.changesets.reading import Note
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.dtypes import source_schema
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, changed_rows_at_once, facts_of
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.changes import CHANGE, NEW, VERSION
@@ -30,15 +30,7 @@ One scan for more would give each of them more and smaller files, since its slic
 rows of each; a scan costs a tenth of what encoding its rows does.
 """
 
-SLICES_OF_A_FILE = 4
-"""Netting and sorting rows takes several times the memory that encoding them does."""
-
 P = TypeVar("P", bound=PlanDraft)
-
-
-def changed_rows_at_once(export: Export) -> int:
-    """How many changes are read, netted and sorted in memory."""
-    return export.rows_per_file // SLICES_OF_A_FILE
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ import polars as pl
 
 from cio_pipeline.changesets.parts import stretches_of
 from cio_pipeline.contracts.declare import Export, SourceTable
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, forwards
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, changed_rows_at_once, forwards
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.fit import Shape, named_errors
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import CioError, SourceError
 from cio_pipeline.model.plans import Plan, PlanDraft
 from cio_pipeline.model.slices import Bucket, Part, Slice, Stretch
-from cio_pipeline.pipeline.planning.cohorts import INITIAL_WORKSPACES, changed_rows_at_once
+from cio_pipeline.pipeline.planning.cohorts import INITIAL_WORKSPACES
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Source
 
