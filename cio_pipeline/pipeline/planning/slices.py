@@ -14,7 +14,7 @@ import polars as pl
 
 from cio_pipeline.changesets.parts import stretches_of
 from cio_pipeline.contracts.declare import Export, SourceTable
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, changed_rows_at_once, forwards
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, changed_rows_at_once, facts_of
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.fit import Shape, named_errors
 from cio_pipeline.model.cuts import TableCut
@@ -66,7 +66,7 @@ def _slices(source: Source, plan: PlanDraft) -> Sequence[Slice]:
         return source.slices(table, plan.upper.table(table.name), rows)
     if plan.slices == 1:
         return [Stretch()]
-    if not forwards(export.name):
+    if not facts_of(export.name).forwards:
         return _buckets(export, plan.slices)
     return _stretches(source.blocks(*range_of(plan), rows), plan, rows)
 
@@ -114,7 +114,7 @@ def _of_rows(draft: PlanDraft, blocks: pl.DataFrame, count: int, rows: int) -> P
     if count <= rows:
         return replace(draft, slices=1, slice_rows=count)
     number = -(-count // rows)
-    if forwards(draft.export):
+    if facts_of(draft.export).forwards:
         number = len(_stretches(blocks, draft, rows))
     return replace(draft, slices=number, slice_rows=rows)
 

@@ -13,6 +13,7 @@ from cio_pipeline.files.spool import RESTORE, sha256_of
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import Mode, Plan, PlanState, Sent
 from cio_pipeline.model.slices import Slice
+from cio_pipeline.pipeline.delivering.read_once import reading_once
 from cio_pipeline.pipeline.feeds.maker import PutAgain
 from cio_pipeline.pipeline.feeds.makers import maker_of
 from cio_pipeline.pipeline.feeds.put_files import put_from
@@ -35,10 +36,11 @@ class Group:
 
         Raises the source's errors. It is to be put before the next file is asked for.
         """
-        for part in rest_of(self.services, self.cohort.model):
-            if not self.missing:
-                return
-            yield from self._found(self.services, part)
+        with reading_once(self.services, self.cohort.plans) as once:
+            for part in rest_of(once, self.cohort.model):
+                if not self.missing:
+                    return
+                yield from self._found(once, part)
 
     def _found(
         self, services: Services, part: Slice | None
