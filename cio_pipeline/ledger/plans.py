@@ -63,8 +63,8 @@ class Plans:
         )
 
     def overwrites(self, plan: Plan) -> int:
-        """How many files of a plan's slice have the key of an earlier file of the sync (M3)."""
-        return self.database.read(lambda connection: _overwrites(connection, plan))
+        """How many files of a plan have the key of an earlier file of the sync (M3)."""
+        return self.database.read(lambda connection: _overwrites(connection, plan.plan_id))
 
     def commit(self, lease: Lease, plans: Sequence[Plan], now: datetime) -> None:
         """Files and new positions in one transaction.
@@ -101,7 +101,7 @@ class Plans:
         self.database.write(lambda connection: abandon(connection, lease, plan, void=void, now=now))
 
 
-def _overwrites(connection: Connection, plan: Plan) -> int:
+def _overwrites(connection: Connection, plan_id: int) -> int:
     earlier, of = files.alias(), plans_table.alias()
     before = (
         select(earlier.c.plan_id)
@@ -113,9 +113,8 @@ def _overwrites(connection: Connection, plan: Plan) -> int:
             of.c.state != PlanState.ABANDONED.value,
         )
     )
-    its = files.c.plan_id == plan.plan_id, files.c.slice == plan.slice
-    query = select(func.count()).select_from(files).where(*its, before.exists())
-    return connection.scalar(query) or 0
+    query = select(func.count()).select_from(files)
+    return connection.scalar(query.where(files.c.plan_id == plan_id, before.exists())) or 0
 
 
 def _sealed(
