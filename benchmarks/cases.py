@@ -43,14 +43,14 @@ def messages(folder: Path, scale: float) -> float:
     from benchmarks.messages import NOON, _body, _prepared  # noqa: PLC0415 - of the build
     from cio_pipeline.model.scope import Scope  # noqa: PLC0415
     from cio_pipeline.model.windows import data_out_window  # noqa: PLC0415
-    from cio_pipeline.pipeline.manifests.write_manifests import write_manifests  # noqa: PLC0415
+    from cio_pipeline.pipeline.committing.commit_window import commit_window  # noqa: PLC0415
     from cio_pipeline.pipeline.run_export import run_export  # noqa: PLC0415
 
     count = int(MESSAGES * scale)
     services = _prepared(folder, [_body(number) for number in range(count)])
     begun, window = _cpu(), data_out_window(NOON)
     (outcome,) = run_export(services, "messages", window, Scope())
-    write_manifests(services, window)
+    commit_window(services, window)
     if outcome.error or outcome.files != count:
         raise RuntimeError(outcome)
     return _cpu() - begun

@@ -27,8 +27,8 @@ from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window, data_out_window
+from cio_pipeline.pipeline.committing.commit_window import commit_window
 from cio_pipeline.pipeline.lifecycle.apply import apply_syncs
-from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.verify import VerifyReport, verify
@@ -166,7 +166,7 @@ class World:
         found: list[Outcome] = []
         for export in exports or EXPORTS:
             found += run_export(chosen, export, at, Scope(sync_ids, lane))
-        write_manifests(chosen, at, sync_ids, lane)
+        commit_window(chosen, at, sync_ids, lane)
         return tuple(found)
 
     def as_run(self, owner: str, **changed: Any) -> Services:

@@ -22,7 +22,7 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows
-from cio_pipeline.pipeline.manifests.write_manifests import Written, write_manifests
+from cio_pipeline.pipeline.committing.commit_window import Written, commit_window
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -165,7 +165,7 @@ def run_windows(
             written: Sequence[Written] = ()
             if not result.success:
                 # Dagster skips the manifest if an export failed; what the others sent is listed.
-                written = write_manifests(services(), window, sync_ids or None, feed=feed)
+                written = commit_window(services(), window, sync_ids or None, feed=feed)
             return _window_run(window, result, written)
 
         for window in windows:

@@ -17,9 +17,9 @@ from cio_pipeline.ledger import upkeep
 from cio_pipeline.ledger.open import open_ledger
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
+from cio_pipeline.pipeline.committing.commit_window import commit_window
 from cio_pipeline.pipeline.recovery import behind
-from cio_pipeline.pipeline.recovery import rebuild as recovery
+from cio_pipeline.pipeline.recovery import catch_up as recovery
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.syncs.sync_file import check_together, read_sync_file
 from cio_pipeline.pipeline.upkeep import prune_ledger
@@ -113,7 +113,8 @@ def catch_up(
 ) -> None:
     """Bring a ledger restored from a backup up to what the buckets' manifests list.
 
-    Stop Dagster and all runs first. Unfinished plans are abandoned.
+    Stop Dagster and all runs first. Where a bucket holds a manifest that the ledger does not know,
+    what the ledger holds beyond it is forgotten, unfinished plans too.
     """
     found = opened()
     scope = scope_of(found.services, sync or [])
@@ -127,7 +128,7 @@ def catch_up(
 def _show(found: Services, done: Sequence[recovery.CaughtUp], *, as_json: bool) -> None:
     """Declare void numbers in the buckets, and show what came of each sync."""
     good = [one.sync_id for one in done if one.error is None]
-    written = {one.sync_id: one for one in write_manifests(found, window_at(None), good)}
+    written = {one.sync_id: one for one in commit_window(found, window_at(None), good)}
     if as_json:
         print_json(done)
     else:

@@ -12,7 +12,7 @@ from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
+from cio_pipeline.pipeline.committing.commit_window import commit_window
 from cio_pipeline.pipeline.planning.preview import Preview, preview
 from cio_pipeline.pipeline.recovery import abandon as use_case
 
@@ -91,7 +91,7 @@ def abandon(
     """
     found = services()
     done = use_case.abandon(found, sync_id, export)
-    write_manifests(found, window_at(None, feed_of_sync(found, sync_id)), [sync_id])
+    commit_window(found, window_at(None, feed_of_sync(found, sync_id)), [sync_id])
     if as_json:
         print_json(done)
         return

@@ -13,7 +13,7 @@ from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.contracts.feeds import feed_of
 from cio_pipeline.model.plans import QuarantineBulk, QuarantineEntry
 from cio_pipeline.model.windows import window_ending
-from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
+from cio_pipeline.pipeline.committing.commit_window import commit_window
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 
 app = typer.Typer()
@@ -75,7 +75,7 @@ def retry(sync: Syncs = None, as_json: AsJson = False) -> None:  # noqa: FBT002 
     found = services()
     scope = scope_of(found, sync or [])
     outcomes = retry_quarantine(found, scope.sync_ids)
-    write_manifests(found, window_at(None), scope.sync_ids)
+    commit_window(found, window_at(None), scope.sync_ids)
     if as_json:
         print_json(outcomes)
     else:

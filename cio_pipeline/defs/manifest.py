@@ -12,7 +12,7 @@ from cio_pipeline.defs.shown_tables import table
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.manifests.write_manifests import Written, write_manifests
+from cio_pipeline.pipeline.committing.commit_window import Written, commit_window
 from cio_pipeline.pipeline.recovery.restore import restore_manifests
 from cio_pipeline.pipeline.services import Services
 
@@ -48,7 +48,7 @@ def build_manifest(feed: Feed) -> dg.AssetsDefinition:
         if scope.restores:
             for one in restore_manifests(services, chosen.sync_ids):
                 context.log.info(f"{one.key} of sync {one.sync_id}: {one.error or 'put back'}")
-        written = write_manifests(services, window, chosen.sync_ids, chosen.lane, feed)
+        written = commit_window(services, window, chosen.sync_ids, chosen.lane, feed)
         failed = failed_syncs(services, window, feed, chosen.sync_ids)
         if failed:
             # The run stays green: whoever looks at the list of runs sees it by this tag.

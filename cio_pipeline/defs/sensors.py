@@ -12,7 +12,7 @@ from cio_pipeline.defs.runs import end_dead_runs, feed_of, unfinished_runs, work
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
-from cio_pipeline.pipeline.manifests.write_manifests import with_work
+from cio_pipeline.pipeline.committing.commit_window import with_work
 from cio_pipeline.pipeline.planning.begin import is_fresh
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key
 from cio_pipeline.pipeline.scheduling.schedule import unsettled_windows, wanted_runs
@@ -29,7 +29,7 @@ def build_sensor(feed: Feed) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"{feed}: starts initial exports of new and resumed exports, and a run for "
         "each closed window that is not settled, oldest first; catches up after an outage, tries "
-        "again what failed, and lists files that a failed run left without a manifest.",
+        "again what failed, and commits what a failed run delivered.",
     )
     def sensor(
         context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[PipelineResource]
@@ -74,13 +74,13 @@ def _seen(
     now = services.clock()
     errors = services.ledger.errors.all()
     breakers = services.ledger.breakers.all()
-    unlisted = with_work(services, [state.sync for state in states])
+    uncommitted = with_work(services, [state.sync for state in states])
     keys = {
         Lane.TICK: [
             tick_key(window, feed) for window in unsettled_windows(states, errors, now, feed)
         ],
         Lane.INITIAL: sorted({state.sync.id for state in states if is_fresh(state)}),
-        Lane.MANIFEST: sorted(unlisted),
+        Lane.MANIFEST: sorted(uncommitted),
         Lane.SLOW: sorted(breakers),
     }
     attempts = {
@@ -88,7 +88,7 @@ def _seen(
         for lane, wanted in keys.items()
         for key, tried in services.ledger.attempts.counts(lane, wanted).items()
     }
-    return Seen(errors, attempts, running, unlisted, breakers)
+    return Seen(errors, attempts, running, uncommitted, breakers)
 
 
 def _run(request: Request) -> dg.RunRequest:

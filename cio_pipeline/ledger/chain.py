@@ -1,38 +1,87 @@
-"""The next link of a chain of manifests, and what it lists (D10)."""
+"""The chain of manifests: its last link, and the next one (D10)."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NoReturn
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from itertools import groupby
+from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
 from cio_pipeline.ledger.bulk import chunks
-from cio_pipeline.ledger.schema import files, manifests, voids
+from cio_pipeline.ledger.given import ids_given, rows_given
+from cio_pipeline.ledger.next_manifest import Listing, next_manifest
+from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
+from cio_pipeline.ledger.states import export_states
+from cio_pipeline.ledger.sync_rows import registered_syncs
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.manifests import (
     Manifest,
+    ManifestFile,
+    VoidSequence,
     digest,
+    render,
 )
+from cio_pipeline.model.plans import Mode, Series
+from cio_pipeline.model.windows import Window
+
+_UNMARKED = -1
 
 
-def store_manifests(connection: Connection, made: Collection[tuple[Manifest, bytes]]) -> None:
-    """Store manifests, one per sync, and mark what they list.
+def list_next(
+    connection: Connection,
+    sync_ids: Collection[str],
+    plan_ids: Collection[int],
+    window: Window | None,
+    at: datetime,
+    *,
+    marked: int = _UNMARKED,
+) -> dict[str, int]:
+    """Store the next manifest of each sync that has something to list; how many files each lists.
 
-    Raises LeaseLost if one does not continue its chain, or lists what another one does.
+    These are the files of plans that no manifest lists (but those `marked` so), and numbers that
+    became void. Where exports stand is told as this transaction leaves it. Nobody else continues
+    these chains meanwhile.
     """
-    before = lasts_of(connection, [manifest.sync_id for manifest, _ in made])
-    for manifest, _ in made:
-        wanted = (manifest.ordinal - 1, manifest.previous) if manifest.ordinal > 1 else None
-        if wanted != before.get(manifest.sync_id):
-            another_run(manifest)
-    rows = [
-        {"sync_id": one.sync_id, "ordinal": one.ordinal, "digest": digest(body), "body": body}
-        for one, body in made
+    _lock(connection, sync_ids)
+    sent = _files(connection, {"ids": ids_given(plan_ids), "marked": marked})
+    void = _voids(connection, sync_ids)
+    found = registered_syncs(connection, {*sent, *void})
+    exports = {export for one in found.values() for export in one.switches}
+    states = export_states(connection, found, exports, list(found))
+    of_sync = {key: list(its) for key, its in groupby(states, key=lambda state: state.sync.id)}
+    lasts = lasts_of(connection, found)
+    listings = [
+        Listing(
+            registered=one,
+            last=lasts.get(sync_id),
+            files=[manifest_file(row) for row in sent.get(sync_id, ())],
+            void=void.get(sync_id, ()),
+            states=of_sync.get(sync_id, ()),
+        )
+        for sync_id, one in found.items()
     ]
-    for chunk in chunks(rows):
-        connection.execute(insert(manifests), chunk)
-    for manifest, _ in made:
-        _list_files(connection, manifest)
-        _list_voids(connection, manifest)
+    made = [next_manifest(listing, window, at) for listing in listings]
+    _insert(connection, [(one, render(one)) for one in made])
+    for one in made:
+        ids = ids_given({row["plan_id"] for row in sent.get(one.sync_id, ())})
+        given = {"ids": ids, "marked": marked, "listed_by": one.ordinal}
+        connection.execute(_LIST_FILES, given)
+    _list_voids(connection, made)
+    return {one.sync_id: len(one.files) for one in made}
+
+
+def append(connection: Connection, manifest: Manifest) -> None:
+    """Store a manifest that lists nothing; LeaseLost if it does not continue its chain."""
+    _lock(connection, [manifest.sync_id])
+    last = lasts_of(connection, [manifest.sync_id]).get(manifest.sync_id)
+    if last != (manifest.ordinal - 1, manifest.previous):
+        raise LeaseLost(
+            f"Manifest {manifest.ordinal} of sync '{manifest.sync_id}' does not continue what the "
+            "ledger holds: another run stored one.",
+            "Do it again.",
+        )
+    _insert(connection, [(manifest, render(manifest))])
 
 
 def lasts_of(connection: Connection, sync_ids: Collection[str]) -> dict[str, tuple[int, str]]:
@@ -46,23 +95,49 @@ def lasts_of(connection: Connection, sync_ids: Collection[str]) -> dict[str, tup
     return found
 
 
+def manifest_file(row: RowMapping) -> ManifestFile:
+    """A file as manifests list it, from its row joined with its plan's: see LISTED."""
+    return ManifestFile(
+        key=row["key"],
+        export=row["export"],
+        series=Series(row["series"]),
+        sequence=row["sequence"],
+        part=row["part"],
+        rows=row["rows"],
+        bytes=row["bytes"],
+        sha256=row["sha256"],
+        fingerprint=row["fingerprint"],
+        version=row["version"],
+        window_end=row["upper_at"],
+        generation=row["generation"],
+        mode=Mode(row["mode"]),
+        min_time=row["min_time"],
+        max_time=row["max_time"],
+    )
+
+
+LISTED = select(
+    files,
+    plans.c.export,
+    plans.c.fingerprint,
+    plans.c.version,
+    plans.c.upper_at,
+    plans.c.generation,
+    plans.c.mode,
+).join(plans, plans.c.id == files.c.plan_id)
+"""Files with what a manifest says of them."""
+
 _LAST = (
     select(manifests.c.ordinal, manifests.c.digest)
     .where(manifests.c.sync_id == bindparam("of_sync"))
     .order_by(manifests.c.ordinal.desc())
     .limit(1)
 )
-
-_LIST_FILE = (
-    update(files)
-    .where(
-        files.c.sync_id == bindparam("of_sync"),
-        files.c.key == bindparam("of_key"),
-        files.c.sequence == bindparam("of_sequence"),
-        files.c.manifest_ordinal.is_(None),
-    )
-    .values(manifest_ordinal=bindparam("listed_by"))
+_OF_PLANS = rows_given((files.c.plan_id,), "ids") & (
+    func.coalesce(files.c.manifest_ordinal, _UNMARKED) == bindparam("marked")
 )
+_UNLISTED = LISTED.where(_OF_PLANS).order_by(files.c.plan_id, files.c.number)
+_LIST_FILES = update(files).where(_OF_PLANS).values(manifest_ordinal=bindparam("listed_by"))
 _LIST_VOID = (
     update(voids)
     .where(
@@ -70,39 +145,57 @@ _LIST_VOID = (
         voids.c.export == bindparam("of_export"),
         voids.c.series == bindparam("of_series"),
         voids.c.sequence == bindparam("of_sequence"),
-        voids.c.manifest_ordinal.is_(None),
     )
     .values(manifest_ordinal=bindparam("listed_by"))
 )
 """One row each, many at a time: a list of keys would become part of the statement's text."""
 
 
-def _list_files(connection: Connection, manifest: Manifest) -> None:
-    by = {"of_sync": manifest.sync_id, "listed_by": manifest.ordinal}
-    rows = [by | {"of_key": file.key, "of_sequence": file.sequence} for file in manifest.files]
-    _require_all(connection, _LIST_FILE, rows, manifest)
+def _lock(connection: Connection, sync_ids: Collection[str]) -> None:
+    """Whoever continues one of these chains waits for the end of this transaction."""
+    for chunk in chunks(sorted(set(sync_ids))):
+        # Not against rows that only refer to a sync: those are inserted meanwhile.
+        locked = select(syncs.c.id).where(syncs.c.id.in_(chunk)).order_by(syncs.c.id)
+        connection.execute(locked.with_for_update(key_share=True)).all()
 
 
-def _list_voids(connection: Connection, manifest: Manifest) -> None:
-    by = {"of_sync": manifest.sync_id, "listed_by": manifest.ordinal}
+def _files(connection: Connection, given: Mapping[str, Any]) -> Mapping[str, list[RowMapping]]:
+    found: dict[str, list[RowMapping]] = defaultdict(list)
+    for row in connection.execute(_UNLISTED, given).mappings():
+        found[row["sync_id"]].append(row)
+    return found
+
+
+def _voids(connection: Connection, sync_ids: Collection[str]) -> Mapping[str, list[VoidSequence]]:
+    found: dict[str, list[VoidSequence]] = defaultdict(list)
+    for chunk in chunks(sorted(set(sync_ids))):
+        unlisted = voids.c.sync_id.in_(chunk), voids.c.manifest_ordinal.is_(None)
+        rows = connection.execute(select(voids).where(*unlisted)).all()
+        for row in sorted(rows, key=lambda r: (r.export, r.series, r.sequence)):
+            found[row.sync_id].append(VoidSequence(row.export, Series(row.series), row.sequence))
+    return found
+
+
+def _insert(connection: Connection, made: Iterable[tuple[Manifest, bytes]]) -> None:
     rows = [
-        by | {"of_export": v.export, "of_series": v.series.value, "of_sequence": v.sequence}
-        for v in manifest.void
+        {"sync_id": one.sync_id, "ordinal": one.ordinal, "digest": digest(body), "body": body}
+        for one, body in made
     ]
-    _require_all(connection, _LIST_VOID, rows, manifest)
+    for chunk in chunks(rows):
+        connection.execute(insert(manifests), chunk)
 
 
-def _require_all(
-    connection: Connection, listing: Update, rows: Sequence[Mapping[str, Any]], manifest: Manifest
-) -> None:
-    if rows and connection.execute(listing, rows).rowcount != len(rows):
-        another_run(manifest)
-
-
-def another_run(manifest: Manifest) -> NoReturn:
-    """Raise LeaseLost: the chain went on meanwhile."""
-    raise LeaseLost(
-        f"Manifest {manifest.ordinal} of sync '{manifest.sync_id}' does not continue what the "
-        "ledger holds: another run stored one.",
-        "Nothing needs to be done: the next manifest lists what is left.",
-    )
+def _list_voids(connection: Connection, made: Iterable[Manifest]) -> None:
+    rows = [
+        {
+            "of_sync": one.sync_id,
+            "of_export": void.export,
+            "of_series": void.series.value,
+            "of_sequence": void.sequence,
+            "listed_by": one.ordinal,
+        }
+        for one in made
+        for void in one.void
+    ]
+    if rows:
+        connection.execute(_LIST_VOID, rows)

@@ -3,18 +3,18 @@
 import json
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, select
 
 from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.cuts import cuts_at
-from cio_pipeline.ledger.plan_rows import file_of, is_committed, plan_of
+from cio_pipeline.ledger.plan_rows import file_of, plan_of
 from cio_pipeline.ledger.schema import files, plans, syncs
 from cio_pipeline.model.plans import SealedFile, SealedPlan
 from cio_pipeline.model.recovery import CommittedPlan
 
 
 def committed_plans(connection: Connection, sync_ids: Collection[str]) -> Sequence[CommittedPlan]:
-    """Plans with files that were committed for some syncs, in order of commit.
+    """Plans with files that were committed for some syncs, in the order of their manifests.
 
     Of a plan that is under way, the files of the slices that were committed. Files that were purged
     or lie where the sync's files went before are left out.
@@ -27,16 +27,11 @@ def committed_plans(connection: Connection, sync_ids: Collection[str]) -> Sequen
 
 def _of_syncs(connection: Connection, sync_ids: Sequence[str]) -> list[CommittedPlan]:
     of_plan = _files(connection, sync_ids)
-    query = (
-        select(plans)
-        .where(plans.c.sync_id.in_(sync_ids))
-        .order_by(plans.c.commit_number, plans.c.id)
-    )
-    rows = [row for row in connection.execute(query).mappings() if row["id"] in of_plan]
+    query = select(plans).where(plans.c.sync_id.in_(sync_ids))
+    by_id = {row["id"]: row for row in connection.execute(query).mappings()}
+    rows = [by_id[plan_id] for plan_id in of_plan]
     times = {row[name] for row in rows for name in ("lower_at", "upper_at")} - {None}
-    by_time = {
-        at: cut for chunk in chunks(sorted(times)) for at, cut in cuts_at(connection, chunk).items()
-    }
+    by_time = cuts_at(connection, times)
     return [
         CommittedPlan(
             SealedPlan(
@@ -55,11 +50,9 @@ def _files(connection: Connection, sync_ids: Sequence[str]) -> dict[int, list[Se
     ordinal = files.c.manifest_ordinal
     query = (
         select(files)
-        .join(plans, plans.c.id == files.c.plan_id)
         .join(syncs, syncs.c.id == files.c.sync_id)
-        .where(files.c.sync_id.in_(sync_ids), is_committed())
-        .where(or_(ordinal.is_(None), ordinal >= syncs.c.first_manifest))
-        .order_by(files.c.plan_id, files.c.number)
+        .where(files.c.sync_id.in_(sync_ids), ordinal >= syncs.c.first_manifest)
+        .order_by(ordinal, files.c.plan_id, files.c.number)
     )
     for row in connection.execute(query).mappings():
         found.setdefault(row["plan_id"], []).append(file_of(row))

@@ -1,7 +1,7 @@
 """Stored cuts: decided once per window's end, referred to by it."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -90,14 +90,13 @@ def keep_cuts(connection: Connection, wanted: Collection[Cut]) -> None:
             )
 
 
-def cuts_at(connection: Connection, times: Sequence[datetime]) -> dict[datetime, Cut]:
-    """The stored cuts of some times, at most CHUNK."""
-    return cuts_by_time(connection, _SOME, times=times)
-
-
-def cuts_by_time(connection: Connection, query: _Query, **given: object) -> dict[datetime, Cut]:
-    """The cuts that a query of their table finds; `given` are its parameters."""
-    return {row.at: _cut(*row) for row in connection.execute(query, given)}
+def cuts_at(connection: Connection, times: Iterable[datetime]) -> dict[datetime, Cut]:
+    """The stored cuts of some times, parsed once each."""
+    return {
+        row.at: _cut(*row)
+        for chunk in chunks(sorted(set(times)))
+        for row in connection.execute(_SOME, {"times": chunk})
+    }
 
 
 def _contradict(one: Cut, other: Cut) -> bool:

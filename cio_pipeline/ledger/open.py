@@ -8,11 +8,12 @@ from cio_pipeline.ledger.errors import Errors
 from cio_pipeline.ledger.gone import Gone
 from cio_pipeline.ledger.identity import LedgerMark, mark_of
 from cio_pipeline.ledger.leases import Leases
+from cio_pipeline.ledger.left_unlisted import list_what_was_left
 from cio_pipeline.ledger.manifests import Manifests
 from cio_pipeline.ledger.migrations import migrate
 from cio_pipeline.ledger.plans import Plans
 from cio_pipeline.ledger.quarantine import Quarantine
-from cio_pipeline.ledger.rebuilding import Recovery
+from cio_pipeline.ledger.recovery import Recovery
 from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.ledger.troubles import Attempts, Breakers, SourceBreaches
@@ -56,6 +57,7 @@ def open_ledger(url: str) -> Ledger:
     database = Database(make_engine(parsed), describe(parsed))
     try:
         migrate(database)
+        list_what_was_left(database)
     except BaseException:
         database.engine.dispose()
         raise

@@ -11,7 +11,7 @@ from cio_pipeline.ledger.cuts import keep_cuts
 from cio_pipeline.ledger.given import ids_given, of_plans
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.numbers import next_numbers
-from cio_pipeline.ledger.plan_rows import opened, plan_row
+from cio_pipeline.ledger.plan_rows import is_committed, opened, plan_row
 from cio_pipeline.ledger.positions import locked_positions, unfinished_pairs
 from cio_pipeline.ledger.quarantine import read_again
 from cio_pipeline.ledger.schema import UNFINISHED, files, plans, voids
@@ -68,7 +68,7 @@ def abandon(connection: Connection, lease: Lease, plan: Plan, *, void: bool, now
     hold(connection, lease, [(plan.sync_id, plan.export)])
     rows = lock_plans(connection, [plan.plan_id])
     require_state(rows, [plan], UNFINISHED)
-    if rows[plan.plan_id]["state"] == PlanState.SEALED:
+    if rows[plan.plan_id]["state"] != PlanState.OPEN:
         _void(connection, plan, void=void)
     if plan.mode is not Mode.RETRY:
         read_again(connection, [plan.plan_id])
@@ -85,8 +85,8 @@ def _void(connection: Connection, plan: Plan, *, void: bool) -> None:
     A number that has parts in both was delivered: its last parts never existed for readers.
     """
     numbers = select(files.c.series, files.c.sequence).where(files.c.plan_id == plan.plan_id)
-    delivered = connection.execute(numbers.where(files.c.slice < plan.slice)).all()
-    sealed = connection.execute(numbers.where(files.c.slice == plan.slice).distinct()).all()
+    delivered = connection.execute(numbers.where(is_committed())).all()
+    sealed = connection.execute(numbers.where(~is_committed()).distinct()).all()
     used = [number for number in sealed if number not in delivered]
     if used and not void:
         raise LedgerError(

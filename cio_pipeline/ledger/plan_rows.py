@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, or_
+from sqlalchemy import ColumnElement, RowMapping
 
-from cio_pipeline.ledger.schema import files, plans
+from cio_pipeline.ledger.schema import files
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, Sent, Series
 
@@ -78,13 +78,8 @@ def plan_of(
 
 
 def is_committed() -> ColumnElement[bool]:
-    """Whether a file, joined with its plan, is of a slice that was committed."""
-    return or_(plans.c.state == PlanState.COMMITTED.value, files.c.slice < plans.c.slice)
-
-
-def is_under_way() -> ColumnElement[bool]:
-    """Whether a file, joined with its plan, is sealed and not committed yet."""
-    return and_(plans.c.state == PlanState.SEALED.value, files.c.slice == plans.c.slice)
+    """Whether a file was committed: a manifest lists it."""
+    return files.c.manifest_ordinal.is_not(None)
 
 
 def file_row(plan: Plan, number: int, file: SealedFile) -> dict[str, Any]:
@@ -103,7 +98,6 @@ def file_row(plan: Plan, number: int, file: SealedFile) -> dict[str, Any]:
         "min_time": file.min_time,
         "max_time": file.max_time,
         "spool": file.spool,
-        "slice": plan.slice,
     }
 
 

@@ -1,4 +1,4 @@
-"""Plan → seal → commit, each step one transaction.
+"""Plan → seal → deliver → commit, each step one transaction.
 
 The steps themselves are in `opening`, `sealing`, `committing` and `positions`.
 """
@@ -10,19 +10,22 @@ from datetime import datetime
 from sqlalchemy import Connection, func, or_, select
 
 from cio_pipeline.ledger.bulk import chunks, name_pairs
-from cio_pipeline.ledger.committing import commit
+from cio_pipeline.ledger.committing import commit, deliver
+from cio_pipeline.ledger.cuts import cuts_at
 from cio_pipeline.ledger.failures import RowConflict
 from cio_pipeline.ledger.opening import abandon, open_plans
-from cio_pipeline.ledger.plan_rows import file_of, is_under_way
+from cio_pipeline.ledger.plan_rows import file_of, is_committed, plan_of
 from cio_pipeline.ledger.positions import advance, advance_unheld
-from cio_pipeline.ledger.schema import files
+from cio_pipeline.ledger.schema import files, is_unfinished
 from cio_pipeline.ledger.schema import plans as plans_table
 from cio_pipeline.ledger.sealing import seal
+from cio_pipeline.ledger.states import sent_by
 from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline.model.plans import Plan, PlanDraft, PlanState, SealedFile, SealedPlan
 from cio_pipeline.model.registry import Lease, Pair
+from cio_pipeline.model.windows import Window
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Plans:
         self.database.write(lambda connection: seal(connection, lease, sealed, now))
 
     def sealed(self, plans: Collection[Plan]) -> Mapping[int, tuple[SealedFile, ...]]:
-        """The sealed files of sealed plans (of their slice) or committed ones, by plan id."""
+        """The files of plans: of committed ones all, else those of the slice under way."""
         return self.database.read(
             lambda connection: _sealed(connection, [plan.plan_id for plan in plans])
         )
@@ -66,13 +69,33 @@ class Plans:
         """How many files of a plan have the key of an earlier file of the sync (M3)."""
         return self.database.read(lambda connection: _overwrites(connection, plan.plan_id))
 
-    def commit(self, lease: Lease, plans: Sequence[Plan], now: datetime) -> None:
-        """Files and new positions in one transaction.
+    def deliver(self, lease: Lease, plans: Sequence[Plan]) -> None:
+        """Keep that all files of sealed plans lie in their buckets; raises as `commit` does."""
+        self.database.write(lambda connection: deliver(connection, lease, plans))
 
-        A plan that has more slices goes on to the next, open again; its position stays. Raises
-        LeaseLost or PositionMoved, and then nothing of the call is stored.
+    def delivered(self) -> Sequence[Plan]:
+        """The plans whose files lie in their buckets, and that wait to be committed."""
+        return self.database.read(_delivered)
+
+    def commit(
+        self,
+        lease: Lease,
+        plans: Sequence[Plan],
+        window: Window,
+        now: datetime,
+        *,
+        listing: Collection[str] = (),
+    ) -> Mapping[str, int]:
+        """Store the next manifest of each sync, and move the positions of its delivered plans.
+
+        A plan that has more slices goes on to the next, open again; its position stays. Of the
+        syncs in `listing`, too, numbers are listed that became void. A sync without any file or
+        such number gets no manifest; how many files the others' list is returned. One transaction:
+        raises LeaseLost or PositionMoved, and then nothing of the call is stored.
         """
-        self.database.write(lambda connection: commit(connection, lease, plans, now))
+        return self.database.write(
+            lambda connection: commit(connection, lease, plans, window, now, listing=listing)
+        )
 
     def advance(self, lease: Lease, pairs: Collection[Pair], to: Cut, now: datetime) -> None:
         """Move positions where there is nothing to send; never backwards, in bulk.
@@ -121,20 +144,30 @@ def _sealed(
     connection: Connection, plan_ids: Collection[int]
 ) -> Mapping[int, tuple[SealedFile, ...]]:
     found: dict[int, list[SealedFile]] = {}
-    states = (PlanState.SEALED.value, PlanState.COMMITTED.value)
-    of_state = or_(plans_table.c.state == PlanState.COMMITTED.value, is_under_way())
+    is_done = plans_table.c.state == PlanState.COMMITTED.value
+    with_files = (PlanState.SEALED.value, PlanState.DELIVERED.value, PlanState.COMMITTED.value)
     for chunk in chunks(sorted(set(plan_ids))):
         known = select(plans_table.c.id).where(
-            plans_table.c.id.in_(chunk), plans_table.c.state.in_(states)
+            plans_table.c.id.in_(chunk), plans_table.c.state.in_(with_files)
         )
         found.update({plan_id: [] for plan_id in connection.scalars(known)})
         rows = (
             select(files)
             .join(plans_table, plans_table.c.id == files.c.plan_id)
-            .where(files.c.plan_id.in_(chunk), of_state)
+            .where(files.c.plan_id.in_(chunk), or_(is_done, ~is_committed()))
             .order_by(files.c.number)
         )
         for row in connection.execute(rows).mappings():
             if row["plan_id"] in found:
                 found[row["plan_id"]].append(file_of(row))
     return {plan_id: tuple(of_plan) for plan_id, of_plan in found.items()}
+
+
+def _delivered(connection: Connection) -> list[Plan]:
+    state = plans_table.c.state == PlanState.DELIVERED.value
+    query = select(plans_table).where(is_unfinished(), state)
+    rows = connection.execute(query.order_by(plans_table.c.id)).mappings().all()
+    times = {row[name] for row in rows for name in ("lower_at", "upper_at")} - {None}
+    cuts = cuts_at(connection, times)
+    sent = sent_by(connection, [row["id"] for row in rows if row["slice"]])
+    return [plan_of(row, cuts, sent.get(row["id"])) for row in rows]

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 
 from cio_pipeline.ledger.bulk import name_pairs
-from cio_pipeline.ledger.chain import store_manifests
+from cio_pipeline.ledger.chain import append
 from cio_pipeline.ledger.errors import forget_errors
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.positions import unfinished_pairs
@@ -73,7 +73,7 @@ class Registry:
         missing = sorted((wanted or set()) - set(registered))
         if missing:
             unknown(connection, missing)
-        return export_states(connection, registered, exports)
+        return export_states(connection, registered, exports, wanted)
 
     @writing
     def put(
@@ -112,7 +112,7 @@ class Registry:
         *,
         at: datetime,
         forgotten: Collection[str] = (),
-        manifest: tuple[Manifest, bytes] | None = None,
+        manifest: Manifest | None = None,
     ) -> None:
         """Make a sync as a whole what it is `to` be, with a line of its history (D7).
 
@@ -139,7 +139,7 @@ class Registry:
         forget_errors(connection, to.sync.id, anew)
         forget_held(connection, to.sync.id, anew)
         if manifest is not None:
-            store_manifests(connection, [manifest])
+            append(connection, manifest)
         record(connection, deed, known, to, at)
 
 

@@ -89,7 +89,7 @@ sequences = Table(
     Column("next", BigInteger, nullable=False),
 )
 
-UNFINISHED = ("open", "sealed")
+UNFINISHED = ("open", "sealed", "delivered")
 """States of a plan that is resumed, never replaced."""
 
 plans = Table(
@@ -115,7 +115,6 @@ plans = Table(
     Column("opened_at", UtcTime, nullable=False),
     Column("sealed_at", UtcTime),
     Column("closed_at", UtcTime),
-    Column("commit_number", BigInteger),
     Column("slices", Integer, nullable=False, server_default="1"),
     Column("slice_rows", BigInteger),
     # How many slices were committed.
@@ -123,7 +122,9 @@ plans = Table(
     Column("layout", Text, nullable=False, server_default="flat"),
     Column("begun_at", UtcTime),
     Column("producer", Text, nullable=False, server_default="cio-pipeline 0.1.0"),
-    unique_while("state IN ('open', 'sealed')", "one_unfinished_plan", "sync_id", "export"),
+    unique_while(
+        "state IN ('open', 'sealed', 'delivered')", "one_unfinished_plan", "sync_id", "export"
+    ),
     index_where("mode = 'initial'", "initial_plans", "export", "sync_id"),
     sqlite_autoincrement=True,
 )
@@ -159,11 +160,10 @@ files = Table(
     Column("min_time", UtcTime),
     Column("max_time", UtcTime),
     Column("spool", Text, nullable=False),
+    # The manifest that lists it: only then is it committed.
     Column("manifest_ordinal", BigInteger),
-    Column("slice", Integer, nullable=False, server_default="0"),
     # Equal keys are the messages feed's (M4); each has a number of its own.
     Index("one_number_per_key", "sync_id", "key", "sequence", unique=True),
-    index_where("manifest_ordinal IS NULL", "unlisted_files", "sync_id"),
 )
 
 voids = Table(

@@ -13,9 +13,9 @@ from cio_pipeline.ledger.given import as_given, ids_given, of_plans, rows_given
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.numbers import use_numbers
 from cio_pipeline.ledger.opening import lock_plans, require_state
-from cio_pipeline.ledger.plan_rows import file_row, is_under_way
+from cio_pipeline.ledger.plan_rows import file_row, is_committed
 from cio_pipeline.ledger.quarantine import hold_back
-from cio_pipeline.ledger.schema import UNFINISHED, files, plans
+from cio_pipeline.ledger.schema import files, plans
 from cio_pipeline.model.errors import DigestMismatch, LedgerError
 from cio_pipeline.model.plans import PlanState, SealedPlan
 from cio_pipeline.model.registry import Lease
@@ -26,7 +26,7 @@ def seal(connection: Connection, lease: Lease, sealed: Sequence[SealedPlan], now
     wanted = [one.plan for one in sealed]
     hold(connection, lease, [(plan.sync_id, plan.export) for plan in wanted])
     rows = lock_plans(connection, [plan.plan_id for plan in wanted])
-    require_state(rows, wanted, UNFINISHED)
+    require_state(rows, wanted, [PlanState.OPEN, PlanState.SEALED])
     fresh = [one for one in sealed if rows[one.plan.plan_id]["state"] == PlanState.OPEN]
     again = [one for one in sealed if rows[one.plan.plan_id]["state"] == PlanState.SEALED]
     _require_same(connection, again)
@@ -57,10 +57,8 @@ def _require_same(connection: Connection, sealed: Collection[SealedPlan]) -> Non
             )
 
 
-_DIGESTS = (
-    select(files.c.plan_id, files.c.key, files.c.sequence, files.c.sha256)
-    .join(plans, plans.c.id == files.c.plan_id)
-    .where(of_plans(), is_under_way())
+_DIGESTS = select(files.c.plan_id, files.c.key, files.c.sequence, files.c.sha256).where(
+    rows_given((files.c.plan_id,), "ids"), ~is_committed()
 )
 
 

@@ -2,15 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeAlias
 
-from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, select, union
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    func,
+    select,
+)
 
-from cio_pipeline.ledger.bulk import chunks
-from cio_pipeline.ledger.cuts import cuts_by_time
+from cio_pipeline.ledger.bulk import CHUNK, chunks
+from cio_pipeline.ledger.cuts import cuts_at
 from cio_pipeline.ledger.plan_rows import is_committed, plan_of
 from cio_pipeline.ledger.schema import (
-    cuts,
     files,
     is_initial,
     is_unfinished,
@@ -20,20 +31,39 @@ from cio_pipeline.ledger.schema import (
     syncs,
 )
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.plans import Plan, PlanState, Sent, Series
+from cio_pipeline.model.plans import PlanState, Sent, Series
 from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
+
+_Given: TypeAlias = dict[str, list[str]]
 
 
 def export_states(
-    connection: Connection, registered: Mapping[str, RegisteredSync], exports: Collection[str]
+    connection: Connection,
+    registered: Mapping[str, RegisteredSync],
+    exports: Collection[str],
+    sync_ids: Collection[str] | None = None,
 ) -> Sequence[ExportState]:
-    """The state of every (sync, export) that has a switch, by sync id and export name."""
+    """The state of every (sync, export) that has a switch, by sync id and export name.
+
+    `sync_ids` limits what is read, where these are some of many syncs.
+    """
     wanted = sorted(set(exports))
-    cuts_by_time = _cuts(connection, wanted)
-    positions_at = _positions(connection, wanted)
-    unfinished = _unfinished(connection, wanted, cuts_by_time)
-    used = _sequences(connection, wanted)
-    begun = _begun(connection, wanted)
+    few = sync_ids is not None and len(sync_ids) <= CHUNK
+    asked, given = _asked(few=few), {"exports": wanted}
+    if few:
+        given["sync_ids"] = sorted(sync_ids or ())
+    positions_at = _by_pair(connection, asked.positions, given)
+    rows = connection.execute(asked.plans, given).mappings().all()
+    # Of the times that were read, and last: within a longer transaction others store cuts, too.
+    bounds = {row[name] for row in rows for name in ("lower_at", "upper_at")} - {None}
+    cuts_by_time = cuts_at(connection, {*positions_at.values(), *bounds})
+    sent = sent_by(connection, [row["id"] for row in rows if row["slice"]])
+    unfinished = {
+        (row["sync_id"], row["export"]): plan_of(row, cuts_by_time, sent.get(row["id"]))
+        for row in rows
+    }
+    used = _sequences(connection, asked.numbers, given)
+    begun = _by_pair(connection, asked.first_files, given)
     return [
         ExportState(
             registered=sync,
@@ -60,20 +90,11 @@ def current_positions() -> Select[str, str, datetime]:
     )
 
 
-def _positions(connection: Connection, exports: Sequence[str]) -> dict[Pair, datetime]:
-    rows = connection.execute(_POSITIONS, {"exports": exports})
+def _by_pair(
+    connection: Connection, query: Select[str, str, datetime], given: _Given
+) -> dict[Pair, datetime]:
+    rows = connection.execute(query, given)
     return {(sync_id, export): at for sync_id, export, at in rows}
-
-
-def _unfinished(
-    connection: Connection, exports: Sequence[str], cuts_by_time: Mapping[datetime, Cut]
-) -> dict[Pair, Plan]:
-    rows = connection.execute(_OPEN_PLANS, {"exports": exports}).mappings().all()
-    sent = sent_by(connection, [row["id"] for row in rows if row["slice"]])
-    return {
-        (row["sync_id"], row["export"]): plan_of(row, cuts_by_time, sent.get(row["id"]))
-        for row in rows
-    }
 
 
 def sent_by(connection: Connection, plan_ids: Collection[int]) -> dict[int, Sent]:
@@ -88,8 +109,7 @@ def sent_by(connection: Connection, plan_ids: Collection[int]) -> dict[int, Sent
                 func.sum(files.c.rows),
                 func.count(files.c.sequence.distinct()),
             )
-            .join(plans, plans.c.id == files.c.plan_id)
-            .where(plans.c.id.in_(chunk), is_committed())
+            .where(files.c.plan_id.in_(chunk), is_committed())
             .group_by(files.c.plan_id, files.c.series)
         )
         for plan_id, series, number, rows, taken in connection.execute(query):
@@ -100,49 +120,52 @@ def sent_by(connection: Connection, plan_ids: Collection[int]) -> dict[int, Sent
     return found
 
 
-def _sequences(connection: Connection, exports: Sequence[str]) -> dict[Pair, dict[Series, int]]:
+def _sequences(
+    connection: Connection, query: Select[Any], given: _Given
+) -> dict[Pair, dict[Series, int]]:
     found: dict[Pair, dict[Series, int]] = defaultdict(dict)
-    for sync_id, export, series, number in connection.execute(_NUMBERS, {"exports": exports}):
-        found[(sync_id, export)][Series(series)] = number
+    for row in connection.execute(query, given):
+        found[row.sync_id, row.export][Series(row.series)] = row.next
     return found
-
-
-def _begun(connection: Connection, exports: Sequence[str]) -> dict[Pair, datetime]:
-    rows = connection.execute(_FIRST_FILES, {"exports": exports})
-    return {(sync_id, export): at for sync_id, export, at in rows}
 
 
 def _next(used: Mapping[Series, int] | None) -> dict[Series, int]:
     return {series: (used or {}).get(series, 1) for series in Series}
 
 
-def _cuts(connection: Connection, exports: Sequence[str]) -> dict[datetime, Cut]:
-    """Every cut that a position or an unfinished plan refers to, parsed once each."""
-    return cuts_by_time(connection, _REFERRED_TO, exports=exports)
-
-
 def _cut(cuts_by_time: Mapping[datetime, Cut], at: datetime | None) -> Cut | None:
     return None if at is None else cuts_by_time[at]
 
 
-_EXPORTS: BindParameter[str] = bindparam("exports", expanding=True)
-# Made once: SQLAlchemy takes longer to make a statement than SQLite to answer it.
-_POSITIONS = current_positions().where(positions.c.export.in_(_EXPORTS))
-_IS_OPEN = and_(plans.c.export.in_(_EXPORTS), is_unfinished())
-_OPEN_PLANS = select(plans).where(_IS_OPEN)
-_NUMBERS = select(sequences).where(sequences.c.export.in_(_EXPORTS))
-_FIRST_FILES = (
-    select(plans.c.sync_id, plans.c.export, func.max(plans.c.upper_at))
-    .join(syncs, and_(syncs.c.id == plans.c.sync_id, syncs.c.generation == plans.c.generation))
-    .where(plans.c.export.in_(_EXPORTS), is_initial(), plans.c.state == PlanState.COMMITTED.value)
-    .group_by(plans.c.sync_id, plans.c.export)
-)
-_REFERRED_TO = select(cuts).where(
-    cuts.c.at.in_(
-        union(
-            select(positions.c.at).where(positions.c.export.in_(_EXPORTS)),
-            select(plans.c.lower_at).where(_IS_OPEN),
-            select(plans.c.upper_at).where(_IS_OPEN),
+@dataclass(frozen=True)
+class _Asked:
+    """The statements that states are put together from."""
+
+    positions: Select[str, str, datetime]
+    plans: Select[Any]
+    numbers: Select[Any]
+    first_files: Select[str, str, datetime]
+
+
+@lru_cache
+def _asked(*, few: bool) -> _Asked:
+    """Made once: SQLAlchemy takes longer to make a statement than SQLite to answer it."""
+
+    def of(table: Table) -> ColumnElement[bool]:
+        wanted = table.c.export.in_(bindparam("exports", expanding=True))
+        return (
+            wanted & table.c.sync_id.in_(bindparam("sync_ids", expanding=True)) if few else wanted
         )
+
+    is_open = of(plans) & is_unfinished()
+    first = is_initial() & (plans.c.state == PlanState.COMMITTED.value)
+    this = and_(syncs.c.id == plans.c.sync_id, syncs.c.generation == plans.c.generation)
+    return _Asked(
+        current_positions().where(of(positions)),
+        select(plans).where(is_open),
+        select(sequences).where(of(sequences)),
+        select(plans.c.sync_id, plans.c.export, func.max(plans.c.upper_at))
+        .join(syncs, this)
+        .where(of(plans), first)
+        .group_by(plans.c.sync_id, plans.c.export),
     )
-)

@@ -327,6 +327,26 @@ VERSION_12 = (
 
 VERSION_13 = ("ALTER TABLE plans ADD COLUMN producer TEXT NOT NULL DEFAULT 'cio-pipeline 0.1.0'",)
 
+VERSION_14 = (
+    # A file is committed exactly if a manifest lists it. What was committed before and is in no
+    # manifest yet is marked with 0: the next one lists it, see `left_unlisted`.
+    """
+    UPDATE files SET manifest_ordinal = 0
+    WHERE manifest_ordinal IS NULL AND EXISTS (
+        SELECT 1 FROM plans
+        WHERE plans.id = files.plan_id
+            AND (plans.state = 'committed' OR files.slice < plans.slice)
+    )""",
+    "INSERT INTO counters (name, value) VALUES ('unlisted', 1)",
+    "DROP INDEX unlisted_files",
+    "ALTER TABLE files DROP COLUMN slice",
+    "ALTER TABLE plans DROP COLUMN commit_number",
+    "DROP INDEX one_unfinished_plan",
+    """
+    CREATE UNIQUE INDEX one_unfinished_plan ON plans (sync_id, export)
+    WHERE state IN ('open', 'sealed', 'delivered')""",
+)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -341,5 +361,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_11,
     VERSION_12,
     VERSION_13,
+    VERSION_14,
 )
 """Statements of version 1, 2, … in order."""

@@ -29,10 +29,15 @@ class Series(StrEnum):
 
 
 class PlanState(StrEnum):
-    """How far a plan has come; OPEN and SEALED plans are resumed, never replaced."""
+    """How far a plan has come; all but the last two are gone on with, never replaced.
+
+    OPEN: nothing of it is on record but itself. SEALED: its files are. DELIVERED: they lie in the
+    bucket. COMMITTED: a manifest lists them, and the position is the plan's upper cut.
+    """
 
     OPEN = "open"
     SEALED = "sealed"
+    DELIVERED = "delivered"
     COMMITTED = "committed"
     ABANDONED = "abandoned"
 
@@ -108,6 +113,11 @@ class Plan(PlanDraft):
     state: PlanState
     slice: int = field(default=0, kw_only=True)
     sent: Sent = field(default=Sent(), kw_only=True)
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the files of its slice lie in the bucket, and wait to be committed."""
+        return self.state is PlanState.DELIVERED
 
     @property
     def last_slice(self) -> bool:

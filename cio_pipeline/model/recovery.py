@@ -54,26 +54,29 @@ class Registration:
 class Recovered:
     """What a sync's bucket tells and the ledger does not know.
 
-    The sync was served from `created_at` on, and its chain begins with `first_manifest`.
-    `manifests` are (ordinal, body), later than those that ledger and bucket have in common.
-    `plans` are those that they list, but for initial exports `under_way`. `kept` are exports
-    whose unfinished plan, if the ledger has one, is gone on with. `void` are numbers that they
-    declare void, by ordinal. `positions` are cuts by export. `next` holds the lowest number never
-    used. `lost` are numbers that may have been used and that no manifest accounts for: they become
-    void. `sent` are identities by export that those manifests' files deliver, among the rows that
-    the ledger has in quarantine.
+    `since` is the first manifest that the ledger does not hold as the bucket does, None if it holds
+    them all. From there on the bucket is right: `manifests` are (ordinal, body), `plans` those that
+    they list, but for initial exports `under_way`; `void` are numbers that they declare void, by
+    ordinal; `positions` are cuts by export, and `sent` identities by export that their files
+    deliver, among the rows that the ledger has in quarantine. The sync was served from `created_at`
+    on, and its chain begins with `first_manifest`.
+
+    `next` holds the lowest number never used. `lost` are numbers that may have been used and that
+    no manifest accounts for: they become void.
     """
 
     sync_id: str
     created_at: datetime
     generation: int
     first_manifest: int
-    manifests: tuple[tuple[int, bytes], ...]
-    plans: tuple[ListedPlan, ...]
-    under_way: tuple[UnderWay, ...]
-    kept: frozenset[str]
-    void: tuple[tuple[int, VoidSequence], ...]
-    positions: Mapping[str, Cut] = field(hash=False)
     next: Mapping[tuple[str, Series], int] = field(hash=False)
     lost: tuple[VoidSequence, ...]
-    sent: Mapping[str, tuple[str, ...]] = field(hash=False)
+    since: int | None = None
+    manifests: tuple[tuple[int, bytes], ...] = ()
+    plans: tuple[ListedPlan, ...] = ()
+    under_way: tuple[UnderWay, ...] = ()
+    void: tuple[tuple[int, VoidSequence], ...] = ()
+    positions: Mapping[str, Cut] = field(default_factory=dict[str, Cut], hash=False)
+    sent: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict[str, tuple[str, ...]], hash=False
+    )

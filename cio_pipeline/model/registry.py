@@ -71,6 +71,12 @@ class ExportState:
         return self.registered.sync
 
     @property
+    def delivered(self) -> Cut | None:
+        """Up to where files lie in the bucket: beyond the position until they are committed."""
+        plan = self.open_plan
+        return plan.upper if plan and plan.is_delivered and plan.last_slice else self.position
+
+    @property
     def on(self) -> bool:
         """Whether anything is sent: the export is on, and the sync is not disabled."""
         return self.switch.enabled and self.registered.disabled_at is None

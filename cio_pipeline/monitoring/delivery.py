@@ -25,9 +25,9 @@ class _Standing(Enum):
 class DeliveryReport:
     """How one export stands in one window, by sync id; syncs that are not due are left out.
 
-    `delivered`: the position is the window's end. `empty_or_covered`: it lies beyond, so this
-    window had nothing left to send. `waiting`: the initial export has not been completed, which
-    is no fault. `failed`: (sync id, owner, message). `late`: none of these.
+    `delivered`: all lies in the bucket up to the window's end. `empty_or_covered`: beyond it, so
+    this window had nothing left to send. `waiting`: the initial export has not been completed,
+    which is no fault. `failed`: (sync id, owner, message). `late`: none of these.
     """
 
     export: str
@@ -144,9 +144,9 @@ def _due(state: ExportState, window: Window) -> bool:
 
 def _standing(state: ExportState, window: Window, errors: Mapping[Pair, str]) -> _Standing:
     """Errors that a later delivery has overtaken do not count."""
-    position = state.position
-    if position is not None and position.at >= window.end:
-        return _Standing.DELIVERED if position.at == window.end else _Standing.COVERED
+    delivered, position = state.delivered, state.position
+    if delivered is not None and delivered.at >= window.end:
+        return _Standing.DELIVERED if delivered.at == window.end else _Standing.COVERED
     if (state.sync.id, state.export) in errors:
         return _Standing.FAILED
     initial = state.open_plan is not None and state.open_plan.mode is Mode.INITIAL

@@ -1,6 +1,7 @@
-"""One export of one window, top to bottom: claim, resume, plan, then seal, deliver, commit.
+"""One export of one window, top to bottom: claim, resume, plan, then seal and deliver.
 
-Crash anywhere and run again: every sealed file is there once, and no row is lost or doubled.
+What all exports delivered is committed at the window's end, by `committing.commit_window`. Crash
+anywhere and run again: every sealed file is there once, and no row is lost or doubled.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,11 +10,12 @@ from dataclasses import replace
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.failures import Failure
-from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import Outcome, Pair
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.breaker import note
+from cio_pipeline.pipeline.committing.commit import commit
+from cio_pipeline.pipeline.delivering.deliver import failed_with
 from cio_pipeline.pipeline.delivering.read_once import reading_once
 from cio_pipeline.pipeline.delivering.send import send
 from cio_pipeline.pipeline.delivering.slow_deliveries import PATIENCE
@@ -40,27 +42,31 @@ def plan_export(services: Services, export: str, window: Window, scope: Scope) -
     batch = claim(services, export, window, cut, scope)
     notices: list[str] = []
     with handed_on(services, batch.lease) as held:
-        items = decided_again(services, batch, scope)
-        plans = open_plans(items)
-        resumed = _resume(replace(services, notice=notices.append), batch, held, plans)
-        if plans:
-            items = decided_again(services, batch, scope)
-        planned = plan_batch(services, batch, items)
+        resumed = _resume(replace(services, notice=notices.append), batch, held, scope)
+        planned = plan_batch(services, batch, decided_again(services, batch, scope))
     return replace(planned.with_known(resumed), notices=tuple(notices))
 
 
-def _resume(
-    services: Services, batch: Batch, held: HeldLease, plans: Sequence[Plan]
-) -> tuple[Outcome, ...]:
+def _resume(services: Services, batch: Batch, held: HeldLease, scope: Scope) -> tuple[Outcome, ...]:
+    """Finish what an earlier run left; what does not reach this window's end is committed, too."""
+    plans = open_plans(decided_again(services, batch, scope))
+    if not plans:
+        return ()
     with reading_once(services, plans) as once:
-        resumed = send(once, held, plans, patience_of(batch.lane))
+        resumed = send(once, held, plans, batch.window, patience_of(batch.lane))
+    left = open_plans(decided_again(services, batch, scope))
+    short = [one for one in left if one.is_delivered and one.upper.at < batch.cut.at]
+    _, failed = commit(services, held.lease, batch.window, short)
+    resumed = tuple(
+        failed_with(one, failed[one.sync_id]) if one.sync_id in failed else one for one in resumed
+    )
     record_errors(services, held, batch.window, resumed)
     note(services, batch.window, resumed)
     return resumed
 
 
 def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:
-    """Take up a planned batch's lease, seal, deliver and commit it, and give the lease back.
+    """Take up a planned batch's lease, seal and deliver it, and give the lease back.
 
     Returns one outcome per sync that was worked on; errors of single syncs are outcomes and are
     recorded, also LeaseLost for what another run took over since it was planned. Raises the
@@ -69,7 +75,7 @@ def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:
     plans = [plan for cohort in batch.cohorts for plan in cohort.plans]
     with taken_up(services, batch.lease) as held:
         with reading_once(services, plans) as once:
-            sent = send(once, held, plans, patience_of(batch.lane))
+            sent = send(once, held, plans, batch.window, patience_of(batch.lane))
         outcomes = (*batch.known, *sent)
         record_errors(services, held, batch.window, outcomes)
         note(services, batch.window, sent)
@@ -84,7 +90,7 @@ def patience_of(lane: Lane) -> float | None:
 def run_export(
     services: Services, export: str, window: Window, scope: Scope
 ) -> tuple[Outcome, ...]:
-    """Both steps in one, for callers without an IO manager."""
+    """Both steps in one, for callers without an IO manager; `commit_window` commits afterwards."""
     return deliver_export(services, plan_export(services, export, window, scope))
 
 

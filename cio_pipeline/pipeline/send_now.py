@@ -13,7 +13,7 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window, window_until
-from cio_pipeline.pipeline.manifests.write_manifests import Written, write_manifests
+from cio_pipeline.pipeline.committing.commit_window import Written, commit_window
 from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
 from cio_pipeline.pipeline.services import Services
@@ -62,7 +62,7 @@ def send_now(services: Services, feed: Feed, scope: Scope) -> SentNow:
     """
     window = window_until(services.clock(), feed)
     exports = tuple(_sent(services, export, window, scope) for export in FEEDS[feed])
-    written = write_manifests(services, window, scope.sync_ids, scope.lane, feed)
+    written = commit_window(services, window, scope.sync_ids, scope.lane, feed)
     return SentNow(window, exports, written)
 
 

@@ -14,7 +14,7 @@ from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window, window_holding
-from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
+from cio_pipeline.pipeline.committing.commit_window import commit_window
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.world import NOON, World
@@ -59,7 +59,7 @@ def run(world: World, number: int, services: Services | None = None) -> tuple[Ou
     world.now = max(world.now, at.end + timedelta(seconds=1))
     chosen = services or world.services
     outcomes = run_export(chosen, CALLS.name, at, Scope())
-    write_manifests(chosen, at, feed=Feed.CALLS)
+    commit_window(chosen, at, feed=Feed.CALLS)
     return outcomes
 
 

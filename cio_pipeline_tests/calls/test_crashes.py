@@ -14,7 +14,7 @@ import pytest
 
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.recovery.rebuild import rebuild
+from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.recovery.restore import restore, restore_manifests
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.calls.steps import call_row, calls_sync, commit, names, run, window
@@ -90,7 +90,12 @@ def test_a_crash_at_any_effect_loses_doubles_and_renumbers_nothing(
 
 @pytest.mark.parametrize(
     ("name", "moment", "nth"),
-    [("plans.seal", "torn", 1), ("destination.put", "torn", 2), ("plans.commit", "torn", 1)],
+    [
+        ("plans.seal", "torn", 1),
+        ("destination.put", "torn", 2),
+        ("plans.deliver", "torn", 1),
+        ("plans.commit", "torn", 1),
+    ],
 )
 def test_a_killed_process_loses_doubles_and_renumbers_nothing(
     prepared: World, tmp_path: Path, name: str, moment: str, nth: int

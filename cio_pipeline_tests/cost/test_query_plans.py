@@ -13,7 +13,7 @@ from cio_pipeline_tests.world import window
 GROW = {"plans", "files", "manifests", "quarantine", "cuts", "sync_history"}
 """Tables that get rows with windows and with changes of syncs."""
 
-_WAITING = "one_unfinished_plan|unlisted_files|unput_manifests|one_open_entry"
+_WAITING = "one_unfinished_plan|unput_manifests|one_open_entry"
 """Indexes of the few rows that wait for something: these may be walked through."""
 
 _SCAN = re.compile(rf"SCAN (\w+)\b(?! USING (COVERING )?INDEX ({_WAITING}))")

@@ -168,15 +168,37 @@ def test_d10_files_of_a_failed_run_get_a_manifest_at_once(world: World, dagster:
     assert dagster.sense()[0] == []
 
 
-def test_d10_a_crash_between_commit_and_manifest_is_mended_without_a_new_window(
-    world: World, dagster: Dagster
-) -> None:
-    """The window counts as settled by then: no tick would list its files."""
+def delivered(world: World) -> None:
+    """A run that died before the end of its window."""
     world.sync("a", exports=["people"])
     people(world, 1)
     world.now = window(0).end
     batch = plan_export(world.services, "people", window(0), Scope())
     deliver_export(world.services, batch)
+    assert world.manifests() == []
+
+
+def test_d10_a_crash_before_the_commit_is_mended_by_the_same_window(
+    world: World, dagster: Dagster
+) -> None:
+    delivered(world)
+    (request,), _ = dagster.sense()
+    assert request.run_key == f"initial:{window(0).key}:a:1"
+    names = world.names()
+    assert dagster.requested(request, "people").success
+    assert (world.names(), world.manifests()) == (names, ["1.manifest"])
+    assert world.verify().ok
+    assert dagster.sense()[0] == []
+
+
+def test_d10_a_crash_between_commit_and_put_is_mended_without_a_new_window(
+    world: World, dagster: Dagster
+) -> None:
+    """The window is settled by then: no tick would put its manifest."""
+    delivered(world)
+    lease, _ = world.ledger.leases.claim([("a", "people")], "dying", world.now, TTL)
+    world.ledger.plans.commit(lease, world.ledger.plans.delivered(), window(0), world.now)
+    world.ledger.leases.release(lease)
     assert world.manifests() == []
 
     (request,), _ = dagster.sense()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
+from cio_pipeline.pipeline.committing.commit_window import commit_window
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
 from cio_pipeline_tests.crashes import Observer, watched
 from cio_pipeline_tests.world import World, window
@@ -59,7 +59,7 @@ def obey(order: dict[str, Any]) -> dict[str, Any]:
     try:
         batch = plan_export(services, "people", at, Scope())
         done = deliver_export(services, batch)
-        written = write_manifests(services, at)
+        written = commit_window(services, at)
     except Exception as error:  # noqa: BLE001 - told to the test, which fails with it
         return {"raised": repr(error)}
     finally:

@@ -15,7 +15,7 @@ from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline_tests.faults.prepared import SYNCS, end_state, prepare, require_whole
 from cio_pipeline_tests.world import World, window
 
-LEDGER = ("leases.claim", "plans.open", "plans.seal", "plans.commit", "manifests.store")
+LEDGER = ("leases.claim", "plans.open", "plans.seal", "plans.deliver", "plans.commit")
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_a_full_disk_of_the_ledger_is_named_and_the_next_run_delivers(
     said = run_full(
         world, *names, *(("errors.record", "leases.release") if names == LEDGER else ())
     )
-    if names == ("manifests.store",):
+    if names == ("plans.commit",):
         said = str(world.ledger.errors.of_window(window(1).end))
     assert "No space is left for the ledger" in said
     require_recovery(world, expected)

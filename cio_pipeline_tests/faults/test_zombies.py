@@ -22,17 +22,23 @@ STAGES = [
     ("destination.put", 1),
     ("leases.lost", 2),
     ("destination.put", 2),
-    ("plans.commit", 1),
+    ("plans.deliver", 1),
     ("plans.seal", 2),
-    ("manifests.lasts", 1),
-    ("manifests.store", 1),
+    ("plans.delivered", 1),
+    ("plans.delivered", 3),
+    ("plans.commit", 1),
     ("destination.put_bytes", 1),
     ("manifests.mark_put", 1),
 ]
 """Where it falls asleep: before the nth effect of a name."""
 
-CHANGES_OF_THE_LEDGER = {"plans.open", "plans.seal", "plans.advance"}
-"""And plans.commit, which is called without any plan where every put was refused."""
+CHANGES_OF_THE_LEDGER = {
+    "plans.open",
+    "plans.seal",
+    "plans.advance",
+    "plans.deliver",
+    "plans.commit",
+}
 
 
 @dataclass

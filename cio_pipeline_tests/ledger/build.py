@@ -1,6 +1,6 @@
 """Small values for the ledger's tests: cuts, syncs, drafts, sealed plans."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import update
@@ -9,8 +9,7 @@ from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.ledger.schema import syncs
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.destinations import LocalDestination
-from cio_pipeline.model.feeds import Feed
-from cio_pipeline.model.manifests import Manifest, digest, render
+from cio_pipeline.model.manifests import Manifest, digest, parse
 from cio_pipeline.model.plans import (
     Mode,
     Plan,
@@ -22,10 +21,11 @@ from cio_pipeline.model.plans import (
 )
 from cio_pipeline.model.registry import ExportState, ExportSwitch, Lease, Pair
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.windows import Window
+from cio_pipeline.model.windows import Window, data_out_window
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 TTL = timedelta(minutes=5)
+WINDOW = data_out_window(T0)
 PEOPLE: Pair = ("acme", "people")
 
 
@@ -115,38 +115,34 @@ def open_plan(ledger: Ledger, lease: Lease, step: int, pair: Pair = PEOPLE) -> P
     return ledger.plans.open(lease, [draft(state(ledger, pair), upper)], at(step))[0]
 
 
+def seal_and_deliver(ledger: Ledger, lease: Lease, *full: SealedPlan, step: int = 0) -> None:
+    ledger.plans.seal(lease, full, at(step))
+    ledger.plans.deliver(lease, [one.plan for one in full])
+
+
+def commit(ledger: Ledger, lease: Lease, *plans: Plan, step: int = 0) -> Mapping[str, int]:
+    return ledger.plans.commit(lease, plans, WINDOW, at(step))
+
+
 def deliver(
     ledger: Ledger, lease: Lease, step: int, pair: Pair = PEOPLE, count: int = 1
 ) -> SealedPlan:
+    """A plan from its beginning to its commit."""
     plan = open_plan(ledger, lease, step, pair)
     full = sealed(plan, count)
-    ledger.plans.seal(lease, [full], at(step))
-    ledger.plans.commit(lease, [plan], at(step))
+    seal_and_deliver(ledger, lease, full, step=step)
+    commit(ledger, lease, plan, step=step)
     return full
 
 
-def manifest(ledger: Ledger, sync_id: str = "acme", *, ordinal: int | None = None) -> Manifest:
-    files, voids = ledger.manifests.pending([sync_id]).get(sync_id, ((), ()))
-    last = ledger.manifests.last(sync_id)
-    return Manifest(
-        sync_id=sync_id,
-        workspace_id=1,
-        feed=Feed.DATA_OUT,
-        version=5,
-        generation=1,
-        ordinal=ordinal or (last[0] + 1 if last else 1),
-        created_at=T0,
-        previous=last[1] if last else None,
-        files=tuple(files),
-        void=tuple(voids),
-        exports=(),
-    )
+def list_voids(ledger: Ledger, sync_id: str = "acme") -> None:
+    """The next manifest, if there are numbers that none lists."""
+    nothing = claim(ledger, (sync_id, "nothing"))
+    ledger.plans.commit(nothing, [], WINDOW, T0, listing=[sync_id])
 
 
-def store_manifest(ledger: Ledger, sync_id: str = "acme") -> Manifest:
-    made = manifest(ledger, sync_id)
-    ledger.manifests.store([(made, render(made))])
-    return made
+def manifests(ledger: Ledger, sync_id: str = "acme") -> list[Manifest]:
+    return [parse(body) for _, body in ledger.manifests.bodies(sync_id)]
 
 
 def new_generation(ledger: Ledger, sync_id: str = "acme") -> None:

@@ -1,9 +1,6 @@
-from dataclasses import replace
-
 import pytest
 
 from cio_pipeline.ledger.open import Ledger
-from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.manifests import ManifestFile, VoidSequence, digest, render
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline_tests.ledger.build import (
@@ -11,13 +8,15 @@ from cio_pipeline_tests.ledger.build import (
     T0,
     at,
     claim,
+    commit,
     deliver,
-    manifest,
+    list_voids,
+    manifests,
     new_generation,
     open_plan,
     register,
+    seal_and_deliver,
     sealed,
-    store_manifest,
 )
 
 EVENTS = ("acme", "events")
@@ -28,11 +27,12 @@ def registered(ledger: Ledger) -> None:
     register(ledger, "acme", "beta")
 
 
-def test_pending_files_carry_what_their_plan_says_d10(ledger: Ledger):
+def test_a_manifest_says_of_files_what_their_plan_says_d10(ledger: Ledger):
     (sent,) = deliver(ledger, claim(ledger), 1).files
-    files, voids = ledger.manifests.pending(["acme", "beta"])["acme"]
-    assert list(voids) == []
-    assert list(files) == [
+    (listed,) = manifests(ledger)
+    assert listed.void == ()
+    assert list(listed.files) == ledger.manifests.files("acme")
+    assert listed.files == (
         ManifestFile(
             key=sent.key,
             export="people",
@@ -49,22 +49,25 @@ def test_pending_files_carry_what_their_plan_says_d10(ledger: Ledger):
             mode=Mode.INITIAL,
             min_time=at(0),
             max_time=None,
-        )
-    ]
+        ),
+    )
 
 
 def test_no_commit_no_manifest_d10(ledger: Ledger):
     lease = claim(ledger)
-    ledger.plans.seal(lease, [sealed(open_plan(ledger, lease, 1))], T0)
-    assert ledger.manifests.pending(["acme", "beta"]) == {}
+    seal_and_deliver(ledger, lease, sealed(open_plan(ledger, lease, 1)))
+    list_voids(ledger)
+    assert ledger.manifests.bodies("acme") == []
+    deliver(ledger, claim(ledger, EVENTS), 1, EVENTS, count=0)
+    assert ledger.manifests.bodies("acme") == [], "nothing was sent"
 
 
 def test_files_are_in_the_order_of_their_commits(ledger: Ledger):
     lease = claim(ledger, PEOPLE, EVENTS)
     first, second = open_plan(ledger, lease, 1), open_plan(ledger, lease, 1, EVENTS)
-    ledger.plans.seal(lease, [sealed(first, 2), sealed(second, 12)], T0)
-    ledger.plans.commit(lease, [second], T0)
-    ledger.plans.commit(lease, [first], T0)
+    seal_and_deliver(ledger, lease, sealed(first, 2), sealed(second, 12))
+    commit(ledger, lease, second)
+    commit(ledger, lease, first)
     deliver(ledger, lease, 2, EVENTS)
     keys = [(f.export, f.sequence) for f in ledger.manifests.files("acme")]
     assert keys == [
@@ -72,24 +75,34 @@ def test_files_are_in_the_order_of_their_commits(ledger: Ledger):
         *(("people", number) for number in (1, 2)),
         ("events", 13),
     ]
-    assert [f.key for f in ledger.manifests.pending(["acme"])["acme"][0]] == [
-        f.key for f in ledger.manifests.files("acme")
-    ]
+    assert [f for one in manifests(ledger) for f in one.files] == ledger.manifests.files("acme")
 
 
 def test_a_file_is_listed_once_and_ordinals_continue_d10(ledger: Ledger):
     lease = claim(ledger)
     assert ledger.manifests.last("acme") is None
     deliver(ledger, lease, 1)
-    first = store_manifest(ledger)
+    (first,) = manifests(ledger)
     assert ledger.manifests.last("acme") == (1, digest(render(first)))
-    assert ledger.manifests.pending(["acme"]) == {}
     deliver(ledger, lease, 2)
-    second = store_manifest(ledger)
+    _, second = manifests(ledger)
     assert (second.ordinal, second.previous) == (2, digest(render(first)))
     assert [f.window_end for f in second.files] == [at(2)]
     assert ledger.manifests.bodies("acme") == [(1, render(first)), (2, render(second))]
     assert len(ledger.manifests.files("acme")) == 2
+
+
+def test_a_manifest_tells_where_exports_stand_with_it_d10(ledger: Ledger):
+    lease = claim(ledger, PEOPLE, EVENTS)
+    plans = [open_plan(ledger, lease, 1), open_plan(ledger, lease, 1, EVENTS)]
+    seal_and_deliver(ledger, lease, *(sealed(plan) for plan in plans))
+    for plan in plans:
+        commit(ledger, lease, plan, step=1)
+    stand = [[(s.export, s.position) for s in one.exports] for one in manifests(ledger)]
+    assert stand == [
+        [("events", None), ("people", at(1))],
+        [("events", at(1)), ("people", at(1))],
+    ]
 
 
 def test_void_numbers_are_listed_once_d5_d10(ledger: Ledger):
@@ -97,29 +110,19 @@ def test_void_numbers_are_listed_once_d5_d10(ledger: Ledger):
     plan = open_plan(ledger, lease, 1)
     ledger.plans.seal(lease, [sealed(plan)], T0)
     ledger.plans.abandon(lease, plan, void=True, now=T0)
-    stored = store_manifest(ledger)
-    assert stored.void == (VoidSequence("people", Series.PLAIN, 1),)
-    assert ledger.manifests.pending(["acme"]) == {}
+    list_voids(ledger)
+    list_voids(ledger)
+    assert [one.void for one in manifests(ledger)] == [(VoidSequence("people", Series.PLAIN, 1),)]
 
 
-def test_a_taken_ordinal_or_a_broken_chain_stores_nothing_d10(ledger: Ledger):
+def test_void_numbers_come_with_the_next_commit_d5_d10(ledger: Ledger):
     lease = claim(ledger)
+    plan = open_plan(ledger, lease, 1)
+    ledger.plans.seal(lease, [sealed(plan)], T0)
+    ledger.plans.abandon(lease, plan, void=True, now=T0)
     deliver(ledger, lease, 1)
-    late = manifest(ledger)
-    store_manifest(ledger)
-    deliver(ledger, lease, 2)
-    fresh = manifest(ledger)
-    for wrong in (
-        late,
-        replace(fresh, ordinal=1, previous=None),
-        replace(fresh, ordinal=3),
-        replace(fresh, previous="0" * 64),
-        replace(fresh, files=fresh.files + late.files),
-    ):
-        with pytest.raises(LeaseLost, match="of sync 'acme'"):
-            ledger.manifests.store([(wrong, render(wrong))])
-    assert len(ledger.manifests.bodies("acme")) == 1
-    ledger.manifests.store([(fresh, render(fresh))])
+    (one,) = manifests(ledger)
+    assert ([v.sequence for v in one.void], [f.sequence for f in one.files]) == ([1], [2])
 
 
 def test_manifests_are_unput_until_marked(ledger: Ledger):
@@ -127,7 +130,7 @@ def test_manifests_are_unput_until_marked(ledger: Ledger):
     stored = {}
     for sync_id, step in (("beta", 1), ("acme", 1), ("acme", 2)):
         deliver(ledger, lease, step, (sync_id, "people"))
-        made = store_manifest(ledger, sync_id)
+        made = manifests(ledger, sync_id)[-1]
         stored[sync_id, made.ordinal] = render(made)
     expected = [(*of, stored[of]) for of in sorted(stored)]
     assert ledger.manifests.unput(["acme", "beta"]) == expected

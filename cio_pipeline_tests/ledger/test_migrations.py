@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, insert, inspect, text, update
+from sqlalchemy import Connection, Engine, insert, inspect, text
 
 from cio_pipeline.ledger.columns import microseconds
 from cio_pipeline.ledger.connect import describe, make_engine, parse_url
@@ -25,10 +25,12 @@ from cio_pipeline_tests.ledger.build import (
     T0,
     at,
     claim,
+    commit,
     cut,
     draft,
     file,
     register,
+    seal_and_deliver,
     state,
     sync,
 )
@@ -165,9 +167,9 @@ def test_plans_and_files_of_version_1_go_on_as_plans_of_one_slice(url: str):
     assert opened
     assert (sealed.state, sealed.slice, sealed.slices) == (PlanState.SEALED, 0, 1)
     assert [f.sequence for f in ledger.plans.sealed([sealed])[sealed.plan_id]] == [2]
-    ledger.plans.commit(lease, [sealed], at(3))
-    ledger.plans.seal(lease, [SealedPlan(opened, (file(opened),))], at(3))
-    ledger.plans.commit(lease, [opened], at(3))
+    ledger.plans.deliver(lease, [sealed])
+    seal_and_deliver(ledger, lease, SealedPlan(opened, (file(opened),)), step=3)
+    commit(ledger, lease, sealed, opened, step=3)
     assert [f.sequence for f in ledger.manifests.files("acme")] == [1, 2]
     assert [f.sequence for f in ledger.manifests.files("beta")] == [1]
     assert state(ledger).position == cut(2)
@@ -194,7 +196,7 @@ def _plans_of_version_1(connection: Connection) -> None:
         if plan_state != "open":
             row = file_row(plan, 0, file(plan))
             connection.execute(insert(files).values(**_known_to_version_1(row)))
-    connection.execute(update(plans).where(plans.c.id == 1).values(commit_number=1))
+    connection.exec_driver_sql("UPDATE plans SET commit_number = 1 WHERE id = 1")
     moved = {"sync_id": "acme", "export": "people", "generation": 1, "at": at(1), "moved_at": at(1)}
     connection.execute(insert(positions).values(**moved))
     used = {"sync_id": "acme", "export": "people", "series": "plain", "next": 3}

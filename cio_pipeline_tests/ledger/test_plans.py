@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.ledger.open import Ledger, open_ledger
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import (
@@ -17,15 +18,20 @@ from cio_pipeline_tests.ledger.build import (
     PEOPLE,
     T0,
     TTL,
+    WINDOW,
     at,
     claim,
+    commit,
     cut,
     deliver,
     draft,
     file,
+    list_voids,
+    manifests,
     new_generation,
     open_plan,
     register,
+    seal_and_deliver,
     sealed,
     state,
 )
@@ -117,6 +123,28 @@ def test_sealing_records_files_and_uses_their_numbers_d5(ledger: Ledger):
     assert known.position is None
 
 
+def test_delivering_keeps_what_lies_in_the_bucket_and_moves_nothing_d6(ledger: Ledger):
+    lease = claim(ledger)
+    plan = open_plan(ledger, lease, 1)
+    with pytest.raises(PositionMoved, match="not delivered or sealed"):
+        ledger.plans.deliver(lease, [plan])
+    ledger.plans.seal(lease, [sealed(plan)], T0)
+    assert ledger.plans.delivered() == []
+    for _ in range(2):
+        ledger.plans.deliver(lease, [plan])
+        known = state(ledger)
+        assert known.open_plan == replace(plan, state=PlanState.DELIVERED)
+        assert (known.position, known.delivered) == (None, cut(1))
+        assert ledger.plans.delivered() == [known.open_plan]
+        assert ledger.manifests.files("acme") == []
+    with pytest.raises(PositionMoved, match="not open or sealed"):
+        ledger.plans.seal(lease, [sealed(plan)], T0)
+    with pytest.raises(PositionMoved, match="unfinished"):
+        open_plan(ledger, lease, 2)
+    commit(ledger, lease, plan)
+    assert ledger.plans.delivered() == []
+
+
 def test_parts_of_an_initial_metrics_export_share_one_number_d5(ledger: Ledger):
     lease = claim(ledger)
     plan = open_plan(ledger, lease, 1)
@@ -182,15 +210,18 @@ def test_a_plan_without_files_is_committed_alike(ledger: Ledger):
     assert ledger.manifests.files("acme") == []
 
 
-def test_only_sealed_plans_are_committed_and_once(ledger: Ledger):
+def test_only_delivered_plans_are_committed_and_once(ledger: Ledger):
     lease = claim(ledger)
     plan = open_plan(ledger, lease, 1)
-    with pytest.raises(PositionMoved, match="not sealed"):
-        ledger.plans.commit(lease, [plan], T0)
+    with pytest.raises(PositionMoved, match="not delivered"):
+        commit(ledger, lease, plan)
     ledger.plans.seal(lease, [sealed(plan)], T0)
-    ledger.plans.commit(lease, [plan], T0)
-    with pytest.raises(PositionMoved, match="not sealed"):
-        ledger.plans.commit(lease, [plan], T0)
+    with pytest.raises(PositionMoved, match="not delivered"):
+        commit(ledger, lease, plan)
+    ledger.plans.deliver(lease, [plan])
+    assert commit(ledger, lease, plan) == {"acme": 1}
+    with pytest.raises(PositionMoved, match="not delivered"):
+        commit(ledger, lease, plan)
     with pytest.raises(PositionMoved, match="not open or sealed"):
         ledger.plans.seal(lease, [sealed(plan)], T0)
     assert len(ledger.manifests.files("acme")) == 1
@@ -204,33 +235,39 @@ def test_a_zombie_can_neither_seal_nor_commit_nor_advance(ledger: Ledger):
         ledger.plans.seal(zombie, [sealed(plan)], T0)
     ledger.plans.seal(lease, [sealed(plan)], T0)
     with pytest.raises(LeaseLost):
-        ledger.plans.commit(zombie, [plan], T0)
+        ledger.plans.deliver(zombie, [plan])
+    ledger.plans.deliver(lease, [plan])
+    with pytest.raises(LeaseLost):
+        commit(ledger, zombie, plan)
     with pytest.raises(LeaseLost):
         ledger.plans.abandon(zombie, plan, void=True, now=T0)
     with pytest.raises(LeaseLost):
         ledger.plans.advance(zombie, [PEOPLE], cut(3), T0)
-    ledger.plans.commit(lease, [plan], T0)
+    assert ledger.manifests.bodies("acme") == []
+    commit(ledger, lease, plan)
     assert state(ledger).position == cut(1)
 
 
 def test_a_commit_that_fails_for_one_plan_stores_none(ledger: Ledger):
     lease = claim(ledger, PEOPLE, EVENTS)
     plans = [open_plan(ledger, lease, 1), open_plan(ledger, lease, 1, EVENTS)]
-    ledger.plans.seal(lease, [sealed(plan) for plan in plans], T0)
-    ledger.plans.commit(lease, plans[1:], T0)
+    seal_and_deliver(ledger, lease, *(sealed(plan) for plan in plans))
+    commit(ledger, lease, plans[1])
     with pytest.raises(PositionMoved):
-        ledger.plans.commit(lease, plans, T0)
+        commit(ledger, lease, *plans)
     assert state(ledger).position is None
     assert [f.export for f in ledger.manifests.files("acme")] == ["events"]
+    assert [one.ordinal for one in manifests(ledger)] == [1]
 
 
 def test_a_plan_of_an_earlier_generation_is_not_committed_d6(ledger: Ledger):
     lease = claim(ledger)
     plan = open_plan(ledger, lease, 1)
-    ledger.plans.seal(lease, [sealed(plan)], T0)
+    seal_and_deliver(ledger, lease, sealed(plan))
     new_generation(ledger)
     with pytest.raises(PositionMoved, match="no longer where the plan began"):
-        ledger.plans.commit(lease, [plan], T0)
+        commit(ledger, lease, plan)
+    assert ledger.manifests.bodies("acme") == []
     ledger.plans.abandon(lease, plan, void=True, now=T0)
     assert deliver(ledger, lease, 1).files[0].sequence == 2
 
@@ -259,8 +296,8 @@ def test_a_retry_stays_at_its_position(ledger: Ledger):
     deliver(ledger, lease, 1)
     retry = draft(state(ledger), cut(1), Mode.RETRY)
     (plan,) = ledger.plans.open(lease, [retry], T0)
-    ledger.plans.seal(lease, [sealed(plan)], T0)
-    ledger.plans.commit(lease, [plan], T0)
+    seal_and_deliver(ledger, lease, sealed(plan))
+    commit(ledger, lease, plan)
     assert state(ledger).position == cut(1)
     assert [f.mode for f in ledger.manifests.files("acme")] == [Mode.INITIAL, Mode.RETRY]
 
@@ -270,7 +307,7 @@ def test_abandoning_an_open_plan_uses_no_number_d5(ledger: Ledger):
     plan = open_plan(ledger, lease, 1)
     ledger.plans.abandon(lease, plan, void=True, now=T0)
     assert state(ledger).next_sequence[Series.PLAIN] == 1
-    assert ledger.manifests.pending(["acme"]) == {}
+    assert ledger.manifests.to_list(["acme"]) == set()
     with pytest.raises(PositionMoved):
         ledger.plans.abandon(lease, plan, void=True, now=T0)
     assert deliver(ledger, lease, 1).files[0].sequence == 1
@@ -283,21 +320,23 @@ def test_abandoning_a_sealed_plan_declares_its_numbers_void_d5(ledger: Ledger):
     with pytest.raises(LedgerError, match="declared void"):
         ledger.plans.abandon(lease, plan, void=False, now=T0)
     ledger.plans.abandon(lease, plan, void=True, now=T0)
-    files, voids = ledger.manifests.pending(["acme"])["acme"]
-    assert list(files) == []
-    assert list(voids) == [VoidSequence("people", Series.PLAIN, n) for n in (1, 2)]
+    assert ledger.manifests.to_list(["acme", "beta"]) == {"acme"}
+    list_voids(ledger)
+    (listed,) = manifests(ledger)
+    assert listed.files == ()
+    assert listed.void == tuple(VoidSequence("people", Series.PLAIN, n) for n in (1, 2))
     assert ledger.plans.sealed([plan]) == {}
     assert deliver(ledger, lease, 1).files[0].sequence == 3
 
 
-@pytest.mark.parametrize("steps", range(5))
+@pytest.mark.parametrize("steps", range(6))
 def test_a_crash_between_any_two_calls_loses_and_doubles_nothing(
     url: str, ledger: Ledger, steps: int
 ):
     _run_until(ledger, "run-1", steps, minutes=0)
     ledger.close()
     again = open_ledger(url)
-    _run_until(again, "run-2", 4, minutes=10)
+    _run_until(again, "run-2", 5, minutes=10)
     known = state(again)
     assert (known.position, known.open_plan) == (cut(1), None)
     assert known.next_sequence[Series.PLAIN] == 2
@@ -318,25 +357,28 @@ def _run_until(ledger: Ledger, owner: str, steps: int, minutes: int) -> None:
     plan = known.open_plan or ledger.plans.open(lease, [draft(known, upper)], now)[0]
     if steps < 3:
         return
-    ledger.plans.seal(lease, [sealed(plan)], now)
+    if plan.state is not PlanState.DELIVERED:
+        ledger.plans.seal(lease, [sealed(plan)], now)
     if steps < 4:
         return
-    ledger.plans.commit(lease, [plan], now)
+    ledger.plans.deliver(lease, [plan])
+    if steps < 5:
+        return
+    ledger.plans.commit(lease, [plan], WINDOW, now)
 
 
 def test_thousands_of_plans_go_in_bulk(ledger: Ledger):
-    names = [f"sync-{number:02}" for number in range(30)]
-    exports = [f"export-{number:02}" for number in range(40)]
+    names = [f"sync-{number:02}" for number in range(80)]
+    exports = sorted(EXPORTS)
     register(ledger, *names, exports=exports)
     pairs = [(name, export) for name in names for export in exports]
     lease = claim(ledger, *pairs)
     drafts = [draft(known, cut(1)) for known in ledger.registry.states(exports, names)]
     plans = ledger.plans.open(lease, drafts, T0)
     assert [(plan.sync_id, plan.export) for plan in plans] == pairs
-    ledger.plans.seal(lease, [sealed(plan, 1) for plan in plans], T0)
-    ledger.plans.commit(lease, plans, T0)
+    seal_and_deliver(ledger, lease, *(sealed(plan, 1) for plan in plans))
+    assert commit(ledger, lease, *plans) == dict.fromkeys(names, 15)
     states = ledger.registry.states(exports, names)
     assert {known.position.at for known in states if known.position} == {at(1)}
     assert len(ledger.plans.sealed(plans)) == 1_200
-    pending = ledger.manifests.pending(names)
-    assert [len(files) for files, _ in pending.values()] == [40] * 30
+    assert [len(manifests(ledger, name)[0].files) for name in names] == [15] * 80

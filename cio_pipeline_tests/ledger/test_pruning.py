@@ -13,14 +13,15 @@ from cio_pipeline_tests.ledger.build import (
     T0,
     at,
     claim,
+    commit,
     cut,
     deliver,
     draft,
     open_plan,
     register,
+    seal_and_deliver,
     sealed,
     state,
-    store_manifest,
 )
 
 LATE = at(1_000)
@@ -38,8 +39,9 @@ def empty_windows(ledger: Ledger, first: int, last: int, *rows: QuarantinedRow) 
     lease = claim(ledger)
     for step in range(first, last + 1):
         plan = open_plan(ledger, lease, step)
-        ledger.plans.seal(lease, [sealed(plan, 0, rows if step == first else ())], at(step))
-        ledger.plans.commit(lease, [plan], at(step))
+        full = sealed(plan, 0, rows if step == first else ())
+        seal_and_deliver(ledger, lease, full, step=step)
+        commit(ledger, lease, plan, step=step)
 
 
 def number(ledger: Ledger, table: str) -> int:
@@ -82,8 +84,8 @@ def test_rows_that_are_held_back_keep_their_plan_closed_ones_go_with_it(ledger: 
     assert prune(ledger.database, LATE, ()).plans == 1
     lease = claim(ledger)
     (plan,) = ledger.plans.open(lease, [draft(state(ledger), cut(3), Mode.RETRY)], T0)
-    ledger.plans.seal(lease, [sealed(plan, 1, (), (row.identity,))], T0)
-    ledger.plans.commit(lease, [plan], T0)
+    seal_and_deliver(ledger, lease, sealed(plan, 1, (), (row.identity,)))
+    commit(ledger, lease, plan)
     assert prune(ledger.database, LATE, ()) == Pruned(0, 1, 1, 1, 0, 0)
 
 
@@ -99,7 +101,6 @@ def test_only_attempts_of_settled_windows_go(ledger: Ledger):
 def test_bodies_go_once_they_lie_in_the_bucket_and_leave_digest_and_size(ledger: Ledger):
     for step in (1, 2, 3):
         deliver(ledger, claim(ledger), step)
-        store_manifest(ledger)
     bodies, objects = ledger.manifests.bodies("acme"), ledger.manifests.objects("acme")
     digests = ledger.manifests.digests("acme")
     ledger.manifests.mark_put([("acme", 1), ("acme", 2)], at(3))

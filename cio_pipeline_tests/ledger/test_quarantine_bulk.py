@@ -13,6 +13,7 @@ from cio_pipeline.model.registry import Lease
 from cio_pipeline_tests.ledger.build import (
     PEOPLE,
     T0,
+    WINDOW,
     at,
     claim,
     open_plan,
@@ -37,7 +38,8 @@ def hold_back(ledger: Ledger, step: int, rows: tuple[QuarantinedRow, ...]) -> tu
 
 
 def commit(ledger: Ledger, lease: Lease, plan: Plan) -> None:
-    ledger.plans.commit(lease, [plan], T0)
+    ledger.plans.deliver(lease, [plan])
+    ledger.plans.commit(lease, [plan], WINDOW, T0)
 
 
 def abandon(ledger: Ledger, lease: Lease, plan: Plan) -> None:

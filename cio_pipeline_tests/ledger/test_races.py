@@ -5,17 +5,33 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from sqlalchemy import select
 
+from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.ledger.open import Ledger, open_ledger
 from cio_pipeline.ledger.schema import plans
 from cio_pipeline.model.errors import LeaseLost, LedgerBusy, PositionMoved
 from cio_pipeline.model.history import Deed
+from cio_pipeline.model.manifests import digest, render
 from cio_pipeline.model.plans import PlanState
 from cio_pipeline.model.registry import ExportSwitch, Pair
-from cio_pipeline_tests.ledger.build import T0, TTL, claim, cut, draft, register, sealed, state
+from cio_pipeline_tests.ledger.build import (
+    T0,
+    TTL,
+    claim,
+    commit,
+    cut,
+    deliver,
+    draft,
+    manifests,
+    register,
+    seal_and_deliver,
+    sealed,
+    state,
+)
 
 PAIRS: list[Pair] = [(sync_id, export) for sync_id in ("a", "b") for export in ("events", "people")]
 
@@ -68,18 +84,41 @@ def test_one_of_two_commits_of_the_same_plan_wins(ledger: Ledger):
     register(ledger, "a")
     lease = claim(ledger, PAIRS[1])
     (plan,) = ledger.plans.open(lease, [draft(state(ledger, PAIRS[1]), cut(1))], T0)
-    ledger.plans.seal(lease, [sealed(plan)], T0)
+    seal_and_deliver(ledger, lease, sealed(plan))
     lost: list[int] = []
 
     def work(number: int) -> None:
         try:
-            ledger.plans.commit(lease, [plan], T0)
+            commit(ledger, lease, plan)
         except PositionMoved:
             lost.append(number)
 
     together(work)
     assert len(lost) == 2
     assert len(ledger.manifests.files("a")) == 1
+
+
+def test_exports_of_a_sync_that_commit_at_once_continue_one_chain(ledger: Ledger):
+    """As the steps of a run do that send initial exports in slices: none fails, none waits."""
+    exports = sorted(EXPORTS)[:4]
+    register(ledger, "a", exports=exports)
+
+    def work(number: int) -> None:
+        pair = ("a", exports[number])
+        lease = claim(ledger, pair, owner=f"run-{number}")
+        for step in range(1, 9):
+            deliver(ledger, lease, step, pair)
+
+    together(work, runners=4)
+    chain = manifests(ledger, "a")
+    assert [one.ordinal for one in chain] == list(range(1, 33))
+    digests = [digest(render(one)) for one in chain]
+    assert [one.previous for one in chain] == [None, *digests[:-1]]
+    for before, after in pairwise(chain):
+        (file,) = after.files
+        stood = {one.export: one.position for one in before.exports}
+        stands = {one.export: one.position for one in after.exports}
+        assert stands == stood | {file.export: file.window_end}
 
 
 def run_windows(ledger: Ledger, owner: str, hours: int) -> None:
@@ -103,16 +142,16 @@ def _deliver_once(ledger: Ledger, pair: Pair, owner: str, step: int) -> None:
         if known.position and known.position.at >= upper.at:
             return
         (plan,) = ledger.plans.open(lease, [draft(known, upper)], T0)
-    ledger.plans.seal(lease, [sealed(plan, 1 + plan.plan_id % 2)], T0)
-    if ledger.leases.lost(lease, [pair]):
-        return
-    ledger.plans.commit(lease, [plan], T0)
+    if plan.state is not PlanState.DELIVERED:
+        ledger.plans.seal(lease, [sealed(plan, 1 + plan.plan_id % 2)], T0)
+        if ledger.leases.lost(lease, [pair]):
+            return
+        ledger.plans.deliver(lease, [plan])
+    commit(ledger, lease, plan)
 
 
 def require_every_number_once(ledger: Ledger) -> None:
-    rows = ledger.database.read(
-        lambda c: c.execute(select(plans).order_by(plans.c.commit_number)).all()
-    )
+    rows = ledger.database.read(lambda c: c.execute(select(plans).order_by(plans.c.id)).all())
     for pair in PAIRS:
         chain = [row for row in rows if (row.sync_id, row.export) == pair]
         done = [row for row in chain if row.state == PlanState.COMMITTED]
@@ -121,6 +160,11 @@ def require_every_number_once(ledger: Ledger) -> None:
         numbers = [f.sequence for f in ledger.manifests.files(pair[0]) if f.export == pair[1]]
         assert numbers == list(range(1, len(numbers) + 1))
         assert numbers
+    for sync_id in ("a", "b"):
+        chain = manifests(ledger, sync_id)
+        assert [one.ordinal for one in chain] == list(range(1, len(chain) + 1))
+        listed = [file.key for one in chain for file in one.files]
+        assert listed == [file.key for file in ledger.manifests.files(sync_id)]
 
 
 def test_runs_that_steal_from_one_another_deliver_every_number_once(ledger: Ledger):

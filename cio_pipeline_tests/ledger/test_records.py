@@ -19,6 +19,7 @@ from cio_pipeline_tests.ledger.build import (
     T0,
     at,
     claim,
+    commit,
     cut,
     deliver,
     draft,
@@ -91,7 +92,8 @@ def hold_back(ledger: Ledger, step: int, *rows: QuarantinedRow, resolved: str = 
     full = sealed(plan, 1, rows, (resolved,) if resolved else ())
     ledger.plans.seal(lease, [full], T0)
     ledger.plans.seal(lease, [full], T0)
-    ledger.plans.commit(lease, [plan], T0)
+    ledger.plans.deliver(lease, [plan])
+    commit(ledger, lease, plan)
     return plan
 
 
@@ -130,8 +132,9 @@ def test_a_later_changeset_supersedes_and_a_retry_sends(ledger: Ledger):
     lease = claim(ledger)
     (plan,) = ledger.plans.open(lease, [draft(state(ledger), cut(2), Mode.RETRY)], T0)
     ledger.plans.seal(lease, [sealed(plan, 1, (), (BOB,))], T0)
+    ledger.plans.deliver(lease, [plan])
     assert states(ledger)[1] == (BOB, "a", 1, "open")
-    ledger.plans.commit(lease, [plan], T0)
+    commit(ledger, lease, plan)
     assert states(ledger)[1] == (BOB, "a", 1, "sent")
     assert ledger.quarantine.entries() == []
 

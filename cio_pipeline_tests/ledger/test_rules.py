@@ -17,8 +17,11 @@ from cio_pipeline.model.registry import Lease
 from cio_pipeline_tests.ledger.build import (
     T0,
     claim,
+    commit,
     cut,
     draft,
+    list_voids,
+    manifests,
     new_generation,
     register,
     sealed,
@@ -86,7 +89,7 @@ class LedgerRules(RuleBasedStateMachine):
     @rule(files=integers(0, 3))
     def seal(self, files: int) -> None:
         plan = self.model.plan
-        if plan is None or plan.state is PlanState.SEALED:
+        if plan is None or plan.state is not PlanState.OPEN:
             return
         self.ledger.plans.seal(self.lease, [sealed(plan, files)], T0)
         self.model.plan = replace(plan, state=PlanState.SEALED)
@@ -95,14 +98,28 @@ class LedgerRules(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.plan is not None)
     @rule()
+    def deliver(self) -> None:
+        plan = self.model.plan
+        assert plan is not None
+        try:
+            self.ledger.plans.deliver(self.lease, [plan])
+        except PositionMoved:
+            assert plan.state is PlanState.OPEN
+            return
+        assert plan.state is not PlanState.OPEN
+        self.model.plan = replace(plan, state=PlanState.DELIVERED)
+
+    @precondition(lambda self: self.model.plan is not None)
+    @rule()
     def commit(self) -> None:
         plan = self.model.plan
         assert plan is not None
         allowed = (
-            plan.state is PlanState.SEALED and self.model.plan_generation == self.model.generation
+            plan.state is PlanState.DELIVERED
+            and self.model.plan_generation == self.model.generation
         )
         try:
-            self.ledger.plans.commit(self.lease, [plan], T0)
+            commit(self.ledger, self.lease, plan)
         except PositionMoved:
             assert not allowed
             return
@@ -117,8 +134,7 @@ class LedgerRules(RuleBasedStateMachine):
         plan = self.model.plan
         assert plan is not None
         self.ledger.plans.abandon(self.lease, plan, void=True, now=T0)
-        if plan.state is PlanState.SEALED:
-            self.model.void += self._plan_numbers(plan)
+        self.model.void += self._plan_numbers(plan)
         self.model.plan = None
 
     @rule(step=integers(0, 12))
@@ -158,15 +174,17 @@ class LedgerRules(RuleBasedStateMachine):
         assert known.next_sequence == {Series.PLAIN: self.model.next, Series.CHNGS: 1}
 
     def teardown(self) -> None:
-        files, voids = self.ledger.manifests.pending([self.sync_id]).get(self.sync_id, ((), ()))
-        assert [file.sequence for file in files] == self.model.delivered
-        assert [void.sequence for void in voids] == self.model.void
+        list_voids(self.ledger, self.sync_id)
+        chain = manifests(self.ledger, self.sync_id)
+        assert [file.sequence for one in chain for file in one.files] == self.model.delivered
+        assert sorted(void.sequence for one in chain for void in one.void) == self.model.void
+        assert [one.ordinal for one in chain] == list(range(1, len(chain) + 1))
         pending = self._plan_numbers(self.model.plan) if self.model.plan else []
         used = sorted([*self.model.delivered, *self.model.void, *pending])
         assert used == list(range(1, self.model.next))
 
     def _plan_numbers(self, plan: Plan) -> list[int]:
-        if plan.state is not PlanState.SEALED:
+        if plan.state is PlanState.OPEN:
             return []
         first = plan.first[Series.PLAIN]
         return list(range(first, first + self.model.plan_files))

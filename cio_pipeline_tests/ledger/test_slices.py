@@ -21,13 +21,16 @@ from cio_pipeline_tests.ledger.build import (
     PEOPLE,
     T0,
     claim,
+    commit,
     cut,
     deliver,
     draft,
     file,
+    list_voids,
+    manifests,
     register,
+    seal_and_deliver,
     state,
-    store_manifest,
 )
 
 
@@ -58,8 +61,8 @@ def next_parts(plan: Plan, count: int) -> tuple[SealedFile, ...]:
 
 def send(ledger: Ledger, lease: Lease, plan: Plan, files: tuple[SealedFile, ...]) -> Plan:
     sealed = SealedPlan(plan, files)
-    ledger.plans.seal(lease, [sealed], T0)
-    ledger.plans.commit(lease, [plan], T0)
+    seal_and_deliver(ledger, lease, sealed)
+    commit(ledger, lease, plan)
     return sealed.rest
 
 
@@ -85,13 +88,16 @@ def test_manifests_list_the_files_of_committed_slices_alone_d10(ledger: Ledger):
     lease = claim(ledger)
     plan = open_sliced(ledger, lease)
     plan = send(ledger, lease, plan, next_files(plan, 2))
-    assert [f.sequence for f in store_manifest(ledger).files] == [1, 2]
+    assert [f.sequence for f in manifests(ledger)[-1].files] == [1, 2]
     files = next_files(plan, 1)
-    ledger.plans.seal(lease, [SealedPlan(plan, files)], T0)
-    assert ledger.manifests.pending(["acme"]) == {}
+    seal_and_deliver(ledger, lease, SealedPlan(plan, files))
+    assert len(manifests(ledger)) == 1
     assert [f.sequence for f in ledger.manifests.files("acme")] == [1, 2]
-    ledger.plans.commit(lease, [plan], T0)
-    assert [f.sequence for f in store_manifest(ledger).files] == [3]
+    commit(ledger, lease, plan)
+    assert [f.sequence for f in manifests(ledger)[-1].files] == [3]
+    (stands,) = (one.initial for one in manifests(ledger)[-1].exports if one.export == "people")
+    assert stands
+    assert (stands.done, stands.slices) == (2, 3)
 
 
 def test_a_sealed_slice_is_sealed_again_with_its_own_digests(ledger: Ledger):
@@ -105,7 +111,8 @@ def test_a_sealed_slice_is_sealed_again_with_its_own_digests(ledger: Ledger):
     ledger.plans.seal(lease, [SealedPlan(sealed, files)], T0)
     with pytest.raises(DigestMismatch):
         ledger.plans.seal(lease, [SealedPlan(sealed, files[:1])], T0)
-    ledger.plans.commit(lease, [sealed], T0)
+    ledger.plans.deliver(lease, [sealed])
+    commit(ledger, lease, sealed)
     send(ledger, lease, SealedPlan(plan, files).rest, ())
     committed = ledger.plans.sealed([plan])[plan.plan_id]
     assert [one.sequence for one in committed] == [1, 2, 3, 4]
@@ -119,7 +126,10 @@ def test_a_slice_is_neither_sealed_nor_committed_twice(ledger: Ledger):
         ledger.plans.seal(lease, [SealedPlan(plan, next_files(plan, 1))], T0)
     ledger.plans.seal(lease, [SealedPlan(after, next_files(after, 1))], T0)
     with pytest.raises(PositionMoved, match="another slice"):
-        ledger.plans.commit(lease, [plan], T0)
+        ledger.plans.deliver(lease, [plan])
+    ledger.plans.deliver(lease, [after])
+    with pytest.raises(PositionMoved, match="another slice"):
+        commit(ledger, lease, plan)
     assert len(ledger.manifests.files("acme")) == 1
 
 
@@ -146,9 +156,10 @@ def test_abandoning_voids_the_slice_under_way_and_keeps_what_was_delivered_d5(le
     plan = send(ledger, lease, plan, next_files(plan, 2))
     ledger.plans.seal(lease, [SealedPlan(plan, next_files(plan, 1))], T0)
     ledger.plans.abandon(lease, plan, void=True, now=T0)
-    files, voids = ledger.manifests.pending(["acme"])["acme"]
-    assert [one.sequence for one in files] == [1, 2]
-    assert list(voids) == [VoidSequence("people", Series.PLAIN, 3)]
+    list_voids(ledger)
+    first, second = manifests(ledger)
+    assert [one.sequence for one in first.files] == [1, 2]
+    assert (second.files, second.void) == ((), (VoidSequence("people", Series.PLAIN, 3),))
     assert state(ledger).open_plan is None
     assert deliver(ledger, lease, 1).files[0].sequence == 4
 
@@ -159,8 +170,8 @@ def test_abandoning_parts_voids_no_number_that_was_delivered_d5(ledger: Ledger):
     plan = send(ledger, lease, plan, next_parts(plan, 1))
     ledger.plans.seal(lease, [SealedPlan(plan, next_parts(plan, 2))], T0)
     ledger.plans.abandon(lease, plan, void=True, now=T0)
-    files, voids = ledger.manifests.pending(["acme"])["acme"]
-    assert ([one.part for one in files], list(voids)) == ([1], [])
+    assert ledger.manifests.to_list(["acme"]) == set()
+    assert [one.part for one in ledger.manifests.files("acme")] == [1]
 
 
 def test_rows_held_back_in_several_slices_are_counted_together(ledger: Ledger):
@@ -170,18 +181,20 @@ def test_rows_held_back_in_several_slices_are_counted_together(ledger: Ledger):
         rows = (QuarantinedRow(1, '["x"]', "odd", count),)
         ledger.plans.seal(lease, [SealedPlan(plan, (), rows)], T0)
         ledger.plans.seal(lease, [SealedPlan(plan, (), rows)], T0)
-        ledger.plans.commit(lease, [plan], T0)
+        ledger.plans.deliver(lease, [plan])
+        commit(ledger, lease, plan)
         plan = SealedPlan(plan, ()).rest
+    assert ledger.manifests.bodies("acme") == []
     assert [entry.count for entry in ledger.quarantine.entries()] == [6]
 
 
 def test_rows_that_a_slice_resolves_are_resolved_once(ledger: Ledger):
     lease = claim(ledger, PEOPLE)
     plan = open_sliced(ledger, lease, slices=2)
-    ledger.plans.seal(lease, [SealedPlan(plan, (), (), ('["x"]',))], T0)
-    ledger.plans.commit(lease, [plan], T0)
+    seal_and_deliver(ledger, lease, SealedPlan(plan, (), (), ('["x"]',)))
+    commit(ledger, lease, plan)
     plan = SealedPlan(plan, ()).rest
     held = (QuarantinedRow(1, '["x"]', "odd"),)
-    ledger.plans.seal(lease, [SealedPlan(plan, (), held)], T0)
-    ledger.plans.commit(lease, [plan], T0)
+    seal_and_deliver(ledger, lease, SealedPlan(plan, (), held))
+    commit(ledger, lease, plan)
     assert [entry.state for entry in ledger.quarantine.entries(state=None)] == ["open"]

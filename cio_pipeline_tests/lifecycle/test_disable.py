@@ -12,7 +12,7 @@ from cio_pipeline.pipeline.lifecycle.disable import disable, enable
 from cio_pipeline.pipeline.lifecycle.purge import purge
 from cio_pipeline.pipeline.lifecycle.switches import pause
 from cio_pipeline.pipeline.planning.cuts import oldest_needed
-from cio_pipeline.pipeline.recovery.rebuild import catch_up, rebuild
+from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.scheduling.run_request import Seen
 from cio_pipeline.pipeline.scheduling.schedule import wanted_runs

@@ -7,8 +7,8 @@ import pytest
 
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.pipeline.committing.commit_window import commit_window
 from cio_pipeline.pipeline.lifecycle.switches import pause
-from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.lifecycle.doing import do, move, standing
 from cio_pipeline_tests.recovery.loss import change, go_on
@@ -43,7 +43,7 @@ def test_d10_a_run_that_lists_what_it_sent_while_its_sync_moves_puts_it_in_the_n
     ledger: Any = Before(world.ledger, "", moved)
     ledger.leases = Before(world.ledger.leases, "claim", moved)
 
-    write_manifests(world.as_run("late", ledger=ledger), window(1))
+    commit_window(world.as_run("late", ledger=ledger), window(1))
     go_on(world, [2])
 
     report = world.verify()

@@ -35,10 +35,10 @@ KINDS = {
     "plans.seal",
     "leases.lost",
     "destination.put",
-    "plans.commit",
+    "plans.deliver",
     "spool.discard",
     "leases.release",
-    "manifests.store",
+    "plans.commit",
     "destination.put_bytes",
     "manifests.mark_put",
 }

@@ -29,8 +29,8 @@ CHANGING = {
     "destination.put_bytes",
     "plans.open",
     "plans.seal",
+    "plans.deliver",
     "plans.commit",
-    "manifests.store",
     "manifests.mark_put",
 }
 """What the store sees, and what the ledger knows of it; all else is tried on local folders."""

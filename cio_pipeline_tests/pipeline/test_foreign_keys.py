@@ -13,7 +13,7 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.lifecycle.disable import disable
 from cio_pipeline.pipeline.lifecycle.order import Order
 from cio_pipeline.pipeline.lifecycle.purge import purge
-from cio_pipeline.pipeline.recovery.rebuild import catch_up, rebuild
+from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
 from cio_pipeline.pipeline.verify import verify

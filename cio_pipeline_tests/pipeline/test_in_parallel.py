@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from cio_pipeline.pipeline.delivering import in_parallel as module
-from cio_pipeline.pipeline.delivering.in_parallel import FEW, in_parallel
+from cio_pipeline.pipeline import in_parallel as module
+from cio_pipeline.pipeline.in_parallel import FEW, in_parallel
 
 MOST = 16
 
@@ -75,7 +75,7 @@ def threads_of(work: Callable[[int], None]) -> set[str]:
 
 def test_work_that_was_given_up_does_not_keep_the_process_alive() -> None:
     code = (
-        "import time; from cio_pipeline.pipeline.delivering.in_parallel import in_parallel; "
+        "import time; from cio_pipeline.pipeline.in_parallel import in_parallel; "
         "assert not list(in_parallel(lambda _: time.sleep(60), [1], 2, patience=0.1))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=40)

@@ -11,12 +11,12 @@ import pytest
 from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.model.registry import ExportState, ExportSwitch, Pair, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window, closed_windows, data_out_window
-from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
 from cio_pipeline.pipeline.scheduling import schedule
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen
 from cio_pipeline.pipeline.scheduling.schedule import (
@@ -252,7 +252,7 @@ def test_a_sync_whose_initial_run_is_under_way_is_not_asked_for_again() -> None:
 
 
 def test_d10_files_without_a_manifest_want_a_run_of_the_manifests_alone() -> None:
-    seen = Seen({}, {}, (), unlisted={"b", "a"})
+    seen = Seen({}, {}, (), uncommitted={"b", "a"})
     (request,) = wanted_runs([state()], seen, NOON + timedelta(minutes=1))
     assert request.lane is Lane.MANIFEST
     assert request.sync_ids == ("a", "b")
@@ -262,7 +262,7 @@ def test_d10_files_without_a_manifest_want_a_run_of_the_manifests_alone() -> Non
 
 def test_d10_syncs_that_are_off_have_their_files_listed_too() -> None:
     off = ExportSwitch(enabled=False, paused_at=NOON)
-    (request,) = wanted_runs([state(switch=off)], Seen({}, {}, (), unlisted={"a"}), NOON)
+    (request,) = wanted_runs([state(switch=off)], Seen({}, {}, (), uncommitted={"a"}), NOON)
     assert request.lane is Lane.MANIFEST
 
 
@@ -276,17 +276,17 @@ def test_d10_syncs_that_are_off_have_their_files_listed_too() -> None:
     ],
 )
 def test_d10_no_manifest_is_asked_for_while_a_run_will_write_it(running: tuple[Lane, str]) -> None:
-    seen = Seen({}, {}, {running}, unlisted={"a"})
+    seen = Seen({}, {}, {running}, uncommitted={"a"})
     assert wanted_runs([state()], seen, NOON + timedelta(minutes=1)) == []
 
 
 def test_d10_no_manifest_is_asked_for_beside_a_tick_that_will_write_it() -> None:
-    requests = wanted_runs([state()], Seen({}, {}, (), unlisted={"a"}), NOON + QUARTER)
+    requests = wanted_runs([state()], Seen({}, {}, (), uncommitted={"a"}), NOON + QUARTER)
     assert [request.lane for request in requests] == [Lane.TICK]
 
 
 def test_d10_an_initial_run_of_another_sync_does_not_hold_manifests_up() -> None:
-    seen = Seen({}, {}, {(Lane.INITIAL, "b")}, unlisted={"a", "b"})
+    seen = Seen({}, {}, {(Lane.INITIAL, "b")}, uncommitted={"a", "b"})
     (request,) = wanted_runs([state()], seen, NOON + timedelta(minutes=1))
     assert request.sync_ids == ("a",)
 
@@ -295,13 +295,13 @@ def test_d10_a_manifest_that_failed_in_a_window_is_outstanding_in_the_next() -> 
     now = NOON + timedelta(minutes=1)
     failed = {("a", CHAIN): failing(NOON)}
     off = state(switch=ExportSwitch(enabled=False, paused_at=NOON))
-    assert wanted_runs([off], Seen(failed, {}, (), unlisted={"a"}), now) == []
-    assert len(wanted_runs([off], Seen(failed, {}, (), unlisted={"a"}), now + QUARTER)) == 1
+    assert wanted_runs([off], Seen(failed, {}, (), uncommitted={"a"}), now) == []
+    assert len(wanted_runs([off], Seen(failed, {}, (), uncommitted={"a"}), now + QUARTER)) == 1
 
 
 def test_d10_a_manifest_run_that_died_is_tried_again_after_a_growing_wait() -> None:
     tried = {(Lane.MANIFEST, "a"): (2, NOON)}
-    seen = Seen({}, tried, (), unlisted={"a"})
+    seen = Seen({}, tried, (), uncommitted={"a"})
     assert wanted_runs([state()], seen, NOON + timedelta(seconds=59)) == []
     (request,) = wanted_runs([state()], seen, NOON + timedelta(seconds=60))
     assert request.attempt == 3

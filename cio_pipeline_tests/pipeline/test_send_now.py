@@ -8,7 +8,7 @@ import pytest
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import window_until
-from cio_pipeline.pipeline.recovery.rebuild import rebuild
+from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.send_now import SentNow, feeds_with_syncs, send_now
 from cio_pipeline_tests.pipeline.test_windows import person

@@ -51,11 +51,21 @@ def committed_slices(world: World, export: str) -> int:
 
 
 def in_between(world: World, export: str, mode: Mode) -> None:
-    """A run in the other lane finds nothing to do, and `verify` no fault in what was listed."""
+    """A run in the other lane commits what was delivered and does nothing else; all is proven."""
     before = world.ledger.registry.states([export])
+    names = {sync_id: world.names(sync_id) for sync_id in "ab"}
     other = Lane.TICK if mode is Mode.INITIAL else Lane.INITIAL
     assert world.run(WINDOW[mode], export, lane=other, services=world.as_run("other")) == ()
-    assert world.ledger.registry.states([export]) == before
+    for old, new in zip(before, world.ledger.registry.states([export]), strict=True):
+        if old.open_plan is None or not old.open_plan.is_delivered:
+            assert new == old
+        elif old.open_plan.last_slice:
+            assert (new.open_plan, new.position) == (None, old.open_plan.upper)
+        else:
+            assert new.open_plan
+            assert new.open_plan.slice == old.open_plan.slice + 1
+            assert new.position == old.position
+    assert {sync_id: world.names(sync_id) for sync_id in "ab"} == names
     for sync_id in "ab":
         report = world.verify(sync_id)
         assert report.ok or not world.manifests(sync_id), report

@@ -9,7 +9,7 @@ import pytest
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.plans import Series
-from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
+from cio_pipeline.pipeline.committing.commit_window import commit_window
 from cio_pipeline_tests.pipeline.sliced import (
     fill,
     in_slices,
@@ -90,7 +90,13 @@ def test_d10_each_manifest_lists_the_slices_committed_so_far(world: World) -> No
 
     world.run(1, "metrics", services=in_slices(world, 4))
     assert parts(world) == [(1, 1), (1, 2), (1, 3)]
-    assert world.manifests() == ["1.manifest", "2.manifest"]
+    assert world.manifests() == ["1.manifest", "2.manifest", "3.manifest"]
+    for part in (1, 2, 3):
+        body = json.loads((world.folder() / f"_cio/{part}.manifest").read_bytes())
+        assert [file["part"] for file in body["files"]] == [part]
+        (stands,) = [one for one in body["exports"] if one["export"] == "metrics"]
+        assert (stands["initial"] or {}).get("done") == (part if part < 3 else None)
+        assert (stands["position"] is None) == (part < 3)
     assert world.verify().ok
 
 
@@ -149,7 +155,7 @@ def test_manifests_can_be_written_while_slices_are_sent(world: World) -> None:
 
     def tick(what: str, _done: int, _of: int) -> None:
         if what == "metrics: slices":
-            write_manifests(world.as_run("tick"), window(0))
+            commit_window(world.as_run("tick"), window(0))
             assert world.verify().ok
 
     world.run(0, "metrics", services=in_slices(world, 4, progress=tick))

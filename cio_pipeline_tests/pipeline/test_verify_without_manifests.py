@@ -7,7 +7,7 @@ import pytest
 
 from cio_pipeline.cli.verify import render, targets, verify_target
 from cio_pipeline.model.manifests import manifest_key
-from cio_pipeline.pipeline.manifests.write_manifests import with_work, write_manifests
+from cio_pipeline.pipeline.committing.commit_window import commit_window, with_work
 from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
 from cio_pipeline.pipeline.verify import verify
 from cio_pipeline_tests.cli.test_verify_command import printed
@@ -102,7 +102,7 @@ def test_d10_while_off_what_waits_is_no_work(world: World) -> None:
     assert waiting(world) == [1]
 
     assert with_work(world.services, [sync]) == set()
-    assert write_manifests(world.services, window(1)) == ()
+    assert commit_window(world.services, window(1)) == ()
     world.run(1, "people")
     assert world.ledger.manifests.bodies("a") == bodies
     assert world.manifests() == []

@@ -53,7 +53,8 @@ def test_d5_what_it_put_is_removed_and_its_numbers_are_void(
     assert not world.verify().warnings
     first_free = 4 if void else 3
     assert f"people_v5_1_{first_free}.parquet" in world.names()
-    assert world.ledger.manifests.pending(["a"]) == {}
+    assert world.ledger.manifests.to_list(["a"]) == set()
+    assert world.ledger.plans.delivered() == []
 
 
 def test_d6_an_object_of_somebody_else_stays_and_is_named(world: World) -> None:

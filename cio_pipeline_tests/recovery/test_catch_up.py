@@ -9,9 +9,9 @@ from cio_pipeline.model.errors import ObjectConflict
 from cio_pipeline.model.plans import PlanState
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.committing.commit_window import commit_window
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
-from cio_pipeline.pipeline.recovery.rebuild import catch_up, rebuild
+from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.run_export import run_export
@@ -195,7 +195,7 @@ def test_d10_the_numbers_void_are_listed_in_the_next_manifest(world: World) -> N
     go_on(world, range(2))
     (world.folder() / "events_v5_1_3.parquet").write_bytes(b"of a run that was lost")
     catch_up(world.services)
-    write_manifests(world.services, window(1))
+    commit_window(world.services, window(1))
     report = world.verify()
     assert report.ok
     assert report.manifests == 3

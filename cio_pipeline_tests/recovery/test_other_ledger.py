@@ -12,7 +12,7 @@ from cio_pipeline.cli.app import app
 from cio_pipeline.defs.resources import PipelineResource
 from cio_pipeline.ledger.open import open_ledger
 from cio_pipeline.model.errors import LedgerError
-from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
+from cio_pipeline.pipeline.committing.commit_window import commit_window
 from cio_pipeline_tests.recovery.loss import each_row_once, go_on
 from cio_pipeline_tests.world import World, window
 
@@ -182,7 +182,7 @@ def test_d10_who_did_not_catch_up_is_told_so_by_the_first_conflict(world: World,
     (world.folder() / "events_v5_1_1.parquet").unlink()
     again = World(world.root, now=window(2).end)
     again.run(2, "events")
-    written = write_manifests(again.services, window(2))
+    written = commit_window(again.services, window(2))
     assert "holds another _cio/1.manifest of its own" in str(written[0].error)
     assert "ledger catch-up --sync a" in str(written[0].error)
 

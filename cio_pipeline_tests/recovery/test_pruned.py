@@ -10,8 +10,8 @@ from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.registry import ExportSwitch
 from cio_pipeline.pipeline.lifecycle.order import Order
 from cio_pipeline.pipeline.lifecycle.verbs import VERBS
+from cio_pipeline.pipeline.recovery.catch_up import catch_up
 from cio_pipeline.pipeline.recovery.damaged import Damage
-from cio_pipeline.pipeline.recovery.rebuild import catch_up
 from cio_pipeline.pipeline.recovery.restore import restore, restore_manifests
 from cio_pipeline.pipeline.upkeep import prune_ledger
 from cio_pipeline_tests.recovery.loss import change

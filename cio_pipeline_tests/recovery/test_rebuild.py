@@ -6,7 +6,7 @@ from deltalake import DeltaTable
 from cio_pipeline.model.errors import LedgerError, ManifestBroken
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.lifecycle.switches import switch_exports
-from cio_pipeline.pipeline.recovery.rebuild import rebuild
+from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.recovery.loss import (

@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 from cio_pipeline.ledger.schema import files
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.recovery.damaged import Damage
-from cio_pipeline.pipeline.recovery.rebuild import rebuild
 from cio_pipeline.pipeline.recovery.restore import restore, restore_export, restore_manifests
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.run_export import deliver_export

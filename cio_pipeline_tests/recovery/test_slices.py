@@ -8,10 +8,10 @@ import pytest
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.committing.commit_window import commit_window
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.manifests.write_manifests import write_manifests
 from cio_pipeline.pipeline.recovery.abandon import abandon
-from cio_pipeline.pipeline.recovery.rebuild import catch_up, rebuild
+from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import Crash, watched
@@ -51,7 +51,7 @@ def begin(world: World, slices: int = 1) -> None:
         for _ in range(slices):
             one_slice(world, export)
             world.now += TTL + timedelta(seconds=1)
-    write_manifests(world.services, window(0))
+    commit_window(world.services, window(0))
 
 
 def finish(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Delivering sealed plans and committing them, so that one failing sync never stops the others."""
+"""Delivering sealed plans to their buckets, so that one failing sync never stops the others."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,18 +12,18 @@ from cio_pipeline.model.plans import Plan, SealedPlan
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.attempt import UNEXPECTED, attempt
-from cio_pipeline.pipeline.delivering.in_parallel import in_parallel
 from cio_pipeline.pipeline.delivering.slow_deliveries import patience_for, slow_plans
 from cio_pipeline.pipeline.feeds.in_flight import InFlight
 from cio_pipeline.pipeline.feeds.makers import maker_of
 from cio_pipeline.pipeline.heartbeat import HeldLease
+from cio_pipeline.pipeline.in_parallel import in_parallel
 from cio_pipeline.pipeline.services import Services
 
 BYTES_IN_FLIGHT = 256 * 1024 * 1024
 """Two full files: a create-only put to a store holds the whole body in memory."""
 
-COMMIT_EVERY = 200
-"""Plans per commit: few transactions, and little to deliver again after a crash."""
+KEEP_EVERY = 200
+"""Plans per transaction that keeps what was delivered: little to deliver again after a crash."""
 
 
 def deliver(
@@ -32,7 +32,7 @@ def deliver(
     sealed: Sequence[SealedPlan],
     patience: float | None = None,
 ) -> tuple[Outcome, ...]:
-    """Put the files of each plan and commit the plans whose files all lie in the bucket.
+    """Put the files of each plan, and keep which plans' files all lie in the bucket.
 
     A plan that fails stays sealed with its error as outcome, and is resumed by the next run. So is
     one that makes the others wait for longer than `patience` seconds (None: for ever).
@@ -48,11 +48,11 @@ def deliver(
         chunk.append((one, failure))
         if one.files and failure is None:
             seconds[one.plan.plan_id] = taken
-        if len(chunk) == COMMIT_EVERY:
-            outcomes |= _commit(services, lease, chunk)
+        if len(chunk) == KEEP_EVERY:
+            outcomes |= _kept(services, lease, chunk)
             chunk = []
             _tell(services, sealed, outcomes)
-    outcomes |= _commit(services, lease, chunk)
+    outcomes |= _kept(services, lease, chunk)
     _tell(services, sealed, outcomes)
     slow = slow_plans(sealed, {} if patience is None else seconds)
     judged = [_judged(one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
@@ -118,44 +118,45 @@ def _put_all(
     syncs: Mapping[str, Sync],
     sealed: SealedPlan,
 ) -> None:
-    if not sealed.files:
-        return
     plan = sealed.plan
+    if not sealed.files or plan.is_delivered:
+        return
     maker_of(plan.export).put(services, lease, in_flight, syncs[plan.sync_id], sealed)
 
 
-def _commit(
+def _kept(
     services: Services,
     lease: HeldLease,
     attempted: Iterable[tuple[SealedPlan, Failure | None]],
 ) -> dict[int, Outcome]:
     pairs = list(attempted)
     delivered = [sealed for sealed, failure in pairs if failure is None]
-    late = _commit_delivered(services, lease, delivered)
+    late = _keep_all(services, lease, delivered)
     return {
         sealed.plan.plan_id: _outcome(sealed, failure or late.get(sealed.plan.plan_id))
         for sealed, failure in pairs
     }
 
 
-def _commit_delivered(
+def _keep_all(
     services: Services, lease: HeldLease, delivered: Sequence[SealedPlan]
 ) -> dict[int, Failure]:
-    """Commit all together, or one by one if another run took over some of them."""
-    together = attempt(lambda: _commit_plans(services, lease, delivered))
+    """Keep all together, or one by one if another run took over some of them."""
+    if not delivered:
+        return {}
+    together = attempt(lambda: _keep(services, lease, delivered))
     if together is None:
         return {}
     found: dict[int, Failure] = {}
     for sealed in delivered:
-        failure = attempt(lambda one=sealed: _commit_plans(services, lease, [one]))
+        failure = attempt(lambda one=sealed: _keep(services, lease, [one]))
         if failure is not None:
             found[sealed.plan.plan_id] = failure
     return found
 
 
-def _commit_plans(services: Services, lease: HeldLease, sealed: Sequence[SealedPlan]) -> None:
-    plans = [one.plan for one in sealed]
-    services.ledger.plans.commit(lease.lease, plans, services.clock())
+def _keep(services: Services, lease: HeldLease, sealed: Sequence[SealedPlan]) -> None:
+    services.ledger.plans.deliver(lease.lease, [one.plan for one in sealed])
 
 
 def _with_overwritten(services: Services, sealed: SealedPlan, outcome: Outcome) -> Outcome:
@@ -177,6 +178,11 @@ def failure_of(plan: Plan, error: CioError) -> Outcome:
     """The outcome of a plan that could not be sealed."""
     failure = Failure.of(error)
     return Outcome(plan.sync_id, plan.export, plan.workspace_id, plan.mode, error=failure)
+
+
+def failed_with(outcome: Outcome, failure: Failure) -> Outcome:
+    """The outcome of a plan that was delivered, and could not go on."""
+    return replace(outcome, error=failure)
 
 
 def _outcome(sealed: SealedPlan, failure: Failure | None) -> Outcome:

@@ -75,14 +75,18 @@ def _new_folder(services: Services, lease: Lease, cohort: Cohort[Plan]) -> str:
     return f"{place}{lease.tokens[model.sync_id, model.export]}"
 
 
-def still_spooled(services: Services, plans: Collection[Plan]) -> list[SealedPlan]:
-    """Those of the sealed plans whose files all lie in the spool, unaltered."""
-    sealed = [plan for plan in plans if plan.state is PlanState.SEALED]
+def already_made(services: Services, plans: Collection[Plan]) -> list[SealedPlan]:
+    """Plans whose files need not be made: they lie in the spool, unaltered, or are delivered."""
+    sealed = [plan for plan in plans if plan.state is not PlanState.OPEN]
     if not sealed:
         return []
     files = services.ledger.plans.sealed(sealed)
     found = [SealedPlan(plan, files.get(plan.plan_id, ())) for plan in sealed]
-    return [one for one in found if maker_of(one.plan.export).are_whole(services.spool, one.files)]
+    return [
+        one
+        for one in found
+        if one.plan.is_delivered or maker_of(one.plan.export).are_whole(services.spool, one.files)
+    ]
 
 
 def _resolved(held_back: pl.DataFrame, encoded: Encoded) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,7 @@
-"""Sending plans: seal, deliver and commit, slice by slice, until nothing of them is left."""
+"""Sending plans: seal and deliver, slice by slice, until nothing of them is left.
+
+Each slice is committed before the next one is encoded; what comes last waits for the window's end.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,24 +16,30 @@ from cio_pipeline.model.errors import (
 )
 from cio_pipeline.model.plans import Plan, SealedPlan
 from cio_pipeline.model.registry import Outcome
-from cio_pipeline.pipeline.delivering.deliver import deliver, failure_of
-from cio_pipeline.pipeline.delivering.seal import seal_cohort, still_spooled
+from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.committing.commit import commit_slices
+from cio_pipeline.pipeline.delivering.deliver import deliver, failed_with, failure_of
+from cio_pipeline.pipeline.delivering.seal import already_made, seal_cohort
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
 from cio_pipeline.pipeline.services import Services
 
 
 def send(
-    services: Services, lease: HeldLease, plans: Iterable[Plan], patience: float | None = None
+    services: Services,
+    lease: HeldLease,
+    plans: Iterable[Plan],
+    window: Window,
+    patience: float | None = None,
 ) -> tuple[Outcome, ...]:
-    """Send open and sealed plans to their end, those that read the same rows together.
+    """Send unfinished plans until they are delivered, those that read the same rows together.
 
     All that is sent in one piece is delivered together, so that a destination that does not answer
     is waited for once; what has slices goes cohort by cohort. `patience`: see `deliver`.
 
     One outcome per plan, over all of its slices. A plan that fails, or whose source rows cannot be
     read, stays at its slice with its error as outcome, and the others go on (O8). Raises
-    LedgerError and LedgerBusy; what was committed until then stays committed.
+    LedgerError and LedgerBusy; what was delivered until then stays delivered.
     """
     outcomes: dict[int, Outcome] = {}
     waiting = list(plans)
@@ -41,13 +50,20 @@ def send(
         sealed = [one for some, _ in parts for one in some]
         failed = [one for _, some in parts for one in some]
         delivered = deliver(services, lease, sealed, patience)
+        going_on = _going_on(sealed, delivered)
+        stuck = commit_slices(services, lease.lease, window, [one.plan for one in going_on])
         news = [(plan, failure_of(plan, error)) for plan, error in failed]
         news += [(one.plan, now) for one, now in zip(sealed, delivered, strict=True)]
         for plan, outcome in news:
             outcomes[plan.plan_id] = _total(outcomes.get(plan.plan_id), outcome)
         if sealed:
             _tell(services, cohorts[0].model)
-        waiting += _going_on(sealed, delivered)
+        for one in going_on:
+            if one.plan.sync_id not in stuck:
+                waiting.append(one.rest)
+                continue
+            outcome = outcomes[one.plan.plan_id]
+            outcomes[one.plan.plan_id] = failed_with(outcome, stuck[one.plan.sync_id])
     return tuple(outcomes.values())
 
 
@@ -71,16 +87,16 @@ def _sealed_or_failed(
 
 
 def _sealed(services: Services, lease: HeldLease, cohort: Cohort[Plan]) -> list[SealedPlan]:
-    """The cohort's slice, sealed; what an earlier run sealed is not encoded again if it lies there.
+    """The cohort's slice, sealed; what an earlier run made of it is not encoded again.
 
     Raises what seal_cohort raises.
     """
-    spooled = still_spooled(services, cohort.plans)
-    found = {one.plan.plan_id for one in spooled}
+    made = already_made(services, cohort.plans)
+    found = {one.plan.plan_id for one in made}
     missing = tuple(plan for plan in cohort.plans if plan.plan_id not in found)
     if not missing:
-        return spooled
-    return [*spooled, *seal_cohort(services, lease.lease, replace(cohort, plans=missing))]
+        return made
+    return [*made, *seal_cohort(services, lease.lease, replace(cohort, plans=missing))]
 
 
 def _tell(services: Services, plan: Plan) -> None:
@@ -99,10 +115,10 @@ def _others(plans: Iterable[Plan], cohorts: Iterable[Cohort[Plan]]) -> list[Plan
     return [plan for plan in plans if plan.plan_id not in taken]
 
 
-def _going_on(sealed: Sequence[SealedPlan], delivered: Sequence[Outcome]) -> list[Plan]:
-    """The plans that have another slice to be sent."""
+def _going_on(sealed: Sequence[SealedPlan], delivered: Sequence[Outcome]) -> list[SealedPlan]:
+    """Those that were delivered, and have another slice to be sent."""
     return [
-        one.rest
+        one
         for one, outcome in zip(sealed, delivered, strict=True)
         if outcome.error is None and not one.plan.last_slice
     ]

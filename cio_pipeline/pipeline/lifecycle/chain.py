@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from cio_pipeline.model.manifests import FirstNumber, Manifest, render
+from cio_pipeline.ledger.next_manifest import Listing, next_manifest
+from cio_pipeline.model.manifests import FirstNumber, Manifest
 from cio_pipeline.model.registry import ExportState, RegisteredSync
 from cio_pipeline.pipeline.lifecycle.holding import window_at
-from cio_pipeline.pipeline.manifests.store_manifests import export_status
 from cio_pipeline.pipeline.services import Services
 
 
 def begun_anew(
     services: Services, known: RegisteredSync, to: RegisteredSync, at: datetime
-) -> tuple[RegisteredSync, tuple[Manifest, bytes] | None]:
+) -> tuple[RegisteredSync, Manifest | None]:
     """What a sync becomes `to`, with the manifest that its chain begins with in its new place.
 
     It lists no file, and tells where exports stand and numbers go on. A sync that has no manifest
@@ -24,21 +24,9 @@ def begun_anew(
         return to, None
     states = services.ledger.registry.states(list(known.switches), [known.sync.id])
     to = replace(to, first_manifest=last[0] + 1)
-    manifest = Manifest(
-        sync_id=to.sync.id,
-        workspace_id=to.sync.workspace_id,
-        feed=to.sync.feed,
-        version=to.sync.version,
-        generation=to.generation,
-        ordinal=last[0] + 1,
-        created_at=at,
-        previous=last[1],
-        files=(),
-        void=(),
-        exports=tuple(export_status(_as(state, to), window_at(at), ()) for state in states),
-        begins=_next_numbers(states),
-    )
-    return to, (manifest, render(manifest))
+    stand = [_as(state, to) for state in states]
+    manifest = next_manifest(Listing(to, last, (), (), stand), window_at(at), at)
+    return to, replace(manifest, begins=_next_numbers(states))
 
 
 def _as(state: ExportState, to: RegisteredSync) -> ExportState:

@@ -8,17 +8,17 @@ from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
 from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.committing.commit_window import continue_chains
 from cio_pipeline.pipeline.lifecycle.chain import begun_anew
 from cio_pipeline.pipeline.lifecycle.holding import (
+    commit_rest,
     give_up_plans,
     holding,
-    list_rest,
     told,
     window_at,
 )
 from cio_pipeline.pipeline.lifecycle.objects import Remains, remains
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
-from cio_pipeline.pipeline.manifests.write_manifests import continue_chains
 from cio_pipeline.pipeline.services import Services
 
 
@@ -59,7 +59,7 @@ def enable(services: Services, order: Order) -> Report:
         purged = _is_purged(services, known)
         found, notes = _looked_at(services, known)
         given_up = give_up_plans(services, held, known)
-        list_rest(services, held, known)
+        commit_rest(services, held, known)
         to, manifest = anew(known, order.at), None
         if purged or (found is not None and not found.files):
             to, manifest = begun_anew(services, known, to, order.at)

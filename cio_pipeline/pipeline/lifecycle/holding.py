@@ -10,8 +10,8 @@ from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.model.windows import Window, last_closed_window
+from cio_pipeline.pipeline.committing.commit import commit
 from cio_pipeline.pipeline.heartbeat import HeldLease, all_claimed
-from cio_pipeline.pipeline.manifests.store_manifests import store_rest
 from cio_pipeline.pipeline.recovery.abandon import Abandoned, give_up
 from cio_pipeline.pipeline.recovery.restore import RESTORE
 from cio_pipeline.pipeline.services import Services
@@ -38,8 +38,10 @@ def open_plans(services: Services, known: RegisteredSync) -> list[Plan]:
 def give_up_plans(services: Services, held: HeldLease, known: RegisteredSync) -> list[Abandoned]:
     """Close all unfinished plans, also of initial exports that delivered some of their slices.
 
-    For those who send all history again: elsewhere those slices would be sent twice.
+    For those who send all history again: elsewhere those slices would be sent twice. What was
+    delivered is committed first.
     """
+    commit_rest(services, held, known)
     return [give_up(services, held, plan) for plan in open_plans(services, known)]
 
 
@@ -55,15 +57,17 @@ def require_no_slices(plans: list[Plan]) -> None:
             )
 
 
-def list_rest(services: Services, held: HeldLease, known: RegisteredSync) -> None:
-    """Store a manifest of all that none lists yet, which is put only if the chain goes on.
+def commit_rest(services: Services, held: HeldLease, known: RegisteredSync) -> None:
+    """Commit what was delivered, and list what became void; put only if the chain goes on.
 
     Raises LeaseLost if it cannot be.
     """
-    _, failed = store_rest(services, held, window_at(services.clock()), [known])
-    if failed:
-        failure = failed[known.sync.id]
-        raise LeaseLost(f"What was delivered could not be listed: {failure.text}", "Try again.")
+    delivered = [plan for plan in open_plans(services, known) if plan.is_delivered]
+    void = services.ledger.manifests.to_list([known.sync.id])
+    window = window_at(services.clock())
+    _, failed = commit(services, held.lease, window, delivered, listing=void)
+    for failure in failed.values():
+        raise LeaseLost(f"What was delivered could not be committed: {failure.text}", "Try again.")
 
 
 def told(given_up: list[Abandoned]) -> Iterator[str]:

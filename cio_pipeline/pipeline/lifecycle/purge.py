@@ -8,18 +8,18 @@ from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
 from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.committing.commit_window import continue_chains
 from cio_pipeline.pipeline.lifecycle.chain import begun_anew
 from cio_pipeline.pipeline.lifecycle.disable import anew, starting
 from cio_pipeline.pipeline.lifecycle.holding import (
+    commit_rest,
     give_up_plans,
     holding,
-    list_rest,
     told,
     window_at,
 )
 from cio_pipeline.pipeline.lifecycle.objects import Remains, remains, remove
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
-from cio_pipeline.pipeline.manifests.write_manifests import continue_chains
 from cio_pipeline.pipeline.services import Services
 
 
@@ -42,7 +42,7 @@ def purge(services: Services, order: Order) -> Report:
         found = remains(services, known)
         remove(services, held, known, found)
         given_up = give_up_plans(services, held, known)
-        list_rest(services, held, known)
+        commit_rest(services, held, known)
         last = services.ledger.manifests.last(order.sync_id)
         # What was listed so far is not here any more: nothing of it is put back or put late.
         to = replace(known, first_manifest=last[0] + 1 if last else 1)
@@ -65,7 +65,7 @@ def recreate(services: Services, order: Order) -> Report:
         found = remains(services, known)
         remove(services, held, known, found)
         given_up = give_up_plans(services, held, known)
-        list_rest(services, held, known)
+        commit_rest(services, held, known)
         to, manifest = begun_anew(services, known, _as_in_the_file(known, order), order.at)
         deed = Deed(order.who, "recreate")
         services.ledger.registry.change(held.lease, known, to, deed, at=order.at, manifest=manifest)

@@ -10,17 +10,17 @@ from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.committing.commit_window import continue_chains
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.lifecycle.chain import begun_anew
 from cio_pipeline.pipeline.lifecycle.holding import (
+    commit_rest,
     holding,
-    list_rest,
     open_plans,
     require_no_slices,
     told,
     window_at,
 )
-from cio_pipeline.pipeline.manifests.write_manifests import continue_chains
 from cio_pipeline.pipeline.recovery.abandon import give_up
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.syncs.sync_file import Location
@@ -85,8 +85,9 @@ def _chain_is_there(services: Services, known: RegisteredSync, sync: Sync) -> bo
     if not sync.manifest:
         return False
     last = services.ledger.manifests.last(known.sync.id)
-    since, _ = services.ledger.manifests.pending([sync.id]).get(sync.id, ((), ()))
-    told = {file.key: file.sha256 for file in since}
+    delivered = [plan for plan in open_plans(services, known) if plan.is_delivered]
+    since = services.ledger.plans.sealed(delivered)
+    told = {file.key: file.sha256 for files in since.values() for file in files}
     if last is not None:
         told[manifest_key(last[0])] = last[1]
     destination = services.destinations(sync)
@@ -105,13 +106,14 @@ def _move(
     at: datetime,
     deed: Deed,
 ) -> tuple[str, ...]:
+    commit_rest(services, held, known)
     plans = open_plans(services, known)
     require_no_slices(plans)
     given_up = [give_up(services, held, plan) for plan in plans]
     window = window_at(services.clock())
     # The old place gets what was delivered to it, if it still answers.
     ended = continue_chains(services, held, window, [known])
-    list_rest(services, held, known)
+    commit_rest(services, held, known)
     to, manifest = begun_anew(services, known, to, at)
     services.ledger.registry.change(held.lease, known, to, deed, at=at, manifest=manifest)
     close_breaker(services.ledger, to.sync.id)

@@ -8,7 +8,13 @@ from cio_pipeline.contracts.feeds import exports_named, exports_of_sync
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.lifecycle.holding import holding, open_plans, require_no_slices, told
+from cio_pipeline.pipeline.lifecycle.holding import (
+    commit_rest,
+    holding,
+    open_plans,
+    require_no_slices,
+    told,
+)
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.lifecycle.switches import resumable, switched, turned
 from cio_pipeline.pipeline.recovery.abandon import give_up
@@ -44,6 +50,7 @@ def upgrade(services: Services, order: Order) -> Report:
     switches = switched(known.switches, on | new, order.at)
     notes = [*resumable(services.ledger.registry, known, switches, order.at)]
     with holding(services, known) as held:
+        commit_rest(services, held, known)
         plans = [plan for plan in open_plans(services, known) if plan.export in again]
         require_no_slices(plans)
         notes += told([give_up(services, held, plan) for plan in plans])

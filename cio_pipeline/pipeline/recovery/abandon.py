@@ -75,7 +75,7 @@ def give_up(services: Services, held: HeldLease, plan: Plan) -> Abandoned:
         elif reason:
             left.append((file.key, reason))
     services.ledger.plans.abandon(
-        held.lease, plan, void=plan.state is PlanState.SEALED, now=services.clock()
+        held.lease, plan, void=plan.state is not PlanState.OPEN, now=services.clock()
     )
     void = sorted({(file.series, file.sequence) for file in files})
     return Abandoned(

@@ -1,6 +1,6 @@
 """What a sync's bucket tells of its past: manifests with their bytes, plans, positions, numbers.
 
-Nothing is written here; `pipeline.recovery.rebuild` takes it into the ledger.
+Nothing is written here; `pipeline.recovery.catch_up` takes it into the ledger.
 """
 
 from collections.abc import Iterable, Mapping

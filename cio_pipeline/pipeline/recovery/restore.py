@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.model.errors import CioError, DigestMismatch, LedgerError
 from cio_pipeline.model.failures import Failure, Tried
-from cio_pipeline.model.manifests import manifest_key
+from cio_pipeline.model.manifests import CHAIN, manifest_key
 from cio_pipeline.model.registry import Lease, Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
@@ -20,7 +20,6 @@ from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.feeds.maker import PutAgain
 from cio_pipeline.pipeline.heartbeat import all_claimed, claimed, held_by
-from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
 from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.recovery.damaged import (

@@ -3,8 +3,12 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from cio_pipeline.model.failures import Failure
+from cio_pipeline.model.feeds import Cadence
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.model.registry import ExportState, Lease, LeaseHolder, Outcome
+from cio_pipeline.model.windows import Window, last_closed_window
+from cio_pipeline.pipeline.committing.commit import commit
+from cio_pipeline.pipeline.delivering.deliver import failed_with
 from cio_pipeline.pipeline.delivering.send import send
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.planning.plan_export import draft
@@ -21,16 +25,29 @@ def retry_quarantine(
     contract stay in quarantine. What another run works on is an outcome, too. Raises the source's
     errors.
     """
+    window = last_closed_window(services.clock(), Cadence.QUARTER_HOUR)
     pairs = services.ledger.quarantine.pairs(sync_ids)
     lease, busy = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
-        done = send(services, held, _open(services, lease))
+        done = _sent(services, held, _open(services, lease), window)
         drafts = [draft for state in _states(services, lease) for draft in _draft(state)]
         plans = services.ledger.plans.open(lease, drafts, services.clock())
-        return (*done, *send(services, held, plans), *_held(services, busy))
+        return (*done, *_sent(services, held, plans, window), *_held(services, busy))
     finally:
         held.release()
+
+
+def _sent(
+    services: Services, held: HeldLease, plans: Sequence[Plan], window: Window
+) -> tuple[Outcome, ...]:
+    """Send plans and commit them."""
+    outcomes = send(services, held, plans, window)
+    delivered = [one.open_plan for one in _states(services, held.lease) if one.open_plan]
+    _, failed = commit(services, held.lease, window, [one for one in delivered if one.is_delivered])
+    return tuple(
+        failed_with(one, failed[one.sync_id]) if one.sync_id in failed else one for one in outcomes
+    )
 
 
 def _held(services: Services, busy: Sequence[LeaseHolder]) -> Iterator[Outcome]:

@@ -47,14 +47,14 @@ class Seen:
 
     `errors` are the pairs that fail. `attempts` maps (lane, key) to number and
     time of the last attempt. `running` are the (lane, key) of unfinished runs; runs that serve
-    all syncs have their window as key. `unlisted` are the syncs that have files or manifests
-    which lie in no bucket's chain yet. `breakers` are those that are not in order, by sync.
+    all syncs have their window as key. `uncommitted` are the syncs that have delivered plans,
+    or manifests that their bucket lacks. `breakers` are those that are not in order, by sync.
     """
 
     errors: Mapping[Pair, Failing]
     attempts: Mapping[tuple[Lane, str], tuple[int, datetime]]
     running: Collection[tuple[Lane, str]]
-    unlisted: Collection[str] = frozenset()
+    uncommitted: Collection[str] = frozenset()
     breakers: Mapping[str, Breaker] = field(default_factory=dict[str, Breaker])
 
     def open(self, sync_id: str, now: datetime) -> bool:

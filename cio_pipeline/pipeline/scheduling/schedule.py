@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from cio_pipeline.model.failing import Failing
 from cio_pipeline.model.feeds import Cadence, Feed
+from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.registry import ExportState, Pair
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows, last_closed_window
-from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
 from cio_pipeline.pipeline.planning.begin import is_fresh, stands_at
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key
 
@@ -164,10 +164,10 @@ def _batches(sync_ids: Sequence[str]) -> Iterable[Sequence[str]]:
 def _manifest_runs(
     exports: Sequence[Request], seen: Seen, now: datetime, feed: Feed
 ) -> list[Request]:
-    """One run for all syncs with something to list that no export's run is about to list.
+    """One run for all syncs with something to commit or put that no export's run is about to.
 
-    That is so after a run that failed or died between its commits and its manifests. A manifest
-    that could not be written in a window is outstanding in the next, like an export.
+    That is so after a run that failed or died before its end, as where one table cannot be read. A
+    manifest that could not be put in a window is outstanding in the next, like an export.
     """
     coming = [(one.lane, key) for one in exports for key in one.keys] + list(seen.running)
     if any(lane in {Lane.TICK, Lane.ALL} for lane, _ in coming):
@@ -175,7 +175,7 @@ def _manifest_runs(
     window = last_closed_window(now, feed.cadences[0], feed)
     served = {key for _, key in coming}
     waiting: dict[str, int] = {}
-    closed = {sync_id for sync_id in seen.unlisted if not seen.open(sync_id, now)}
+    closed = {sync_id for sync_id in seen.uncommitted if not seen.open(sync_id, now)}
     for sync_id in sorted(closed - served):
         attempt = _next_attempt(Lane.MANIFEST, sync_id, seen, now)
         if attempt is not None and not _failed((sync_id, CHAIN), window, seen):

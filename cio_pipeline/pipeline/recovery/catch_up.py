@@ -1,25 +1,28 @@
 """Bringing a ledger up to the buckets: one that was lost, or an old backup that came back (D10).
 
 What a manifest lists was delivered and is never sent again. What no manifest lists is not known
-to any reader that follows them: its numbers become void and its rows are sent with new ones.
+to any reader that follows them: its numbers become void and its rows are sent with new ones. A
+ledger that holds all manifests of a bucket is the right one; else the bucket is, from the first
+manifest on that the ledger does not hold.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeAlias
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import CioError, LedgerError, ManifestBroken
 from cio_pipeline.model.failures import Tried
-from cio_pipeline.model.manifests import digest
+from cio_pipeline.model.manifests import CHAIN, digest
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.model.recovery import Recovered
+from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
-from cio_pipeline.pipeline.manifests.write_manifests import CHAIN
 from cio_pipeline.pipeline.recovery.behind import stop_until_caught_up
 from cio_pipeline.pipeline.recovery.bucket_chain import (
     BucketChain,
@@ -36,6 +39,9 @@ from cio_pipeline.pipeline.recovery.register_again import registration, served_s
 from cio_pipeline.pipeline.recovery.settle_cuts import settle_cuts
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.verification.sequences import first_numbers
+
+Numbers: TypeAlias = Mapping[tuple[str, Series], set[int]]
+"""Numbers of files, by export and series."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def rebuild(services: Services, syncs: Sequence[Sync]) -> list[CaughtUp]:
     chains = _read_all(services, syncs)
     settle_cuts(services, chains)
     now = services.clock()
-    found = [_recovered(services, chain) for chain in chains]
+    found = [_recovered(services, chain, _since(services, chain)) for chain in chains]
     services.ledger.recovery.rebuild([registration(c, now) for c in chains], found, now)
     return [_told(chain, one) for chain, one in zip(chains, found, strict=True)]
 
@@ -110,8 +116,10 @@ def _catch_up(services: Services, sync: Sync) -> CaughtUp:
             raise held_by(busy[0])
         chain = read_chain(services.destinations(sync), sync)
         _require_place(services, chain)
-        settle_cuts(services, [chain])
-        found = _recovered(services, chain)
+        since = _since(services, chain)
+        if since is not None:
+            settle_cuts(services, [chain])
+        found = _recovered(services, chain, since)
         services.ledger.recovery.take_in(lease, found, services.clock())
         # Conflicts of an old backup are mended by this.
         close_breaker(services.ledger, sync.id)
@@ -153,80 +161,95 @@ def _read_all(services: Services, syncs: Iterable[Sync]) -> list[BucketChain]:
     return chains
 
 
-def _recovered(services: Services, chain: BucketChain) -> Recovered:
-    """What a chain tells beyond what the ledger holds of the sync."""
-    first = _first_new(services, chain)
+def _recovered(services: Services, chain: BucketChain, since: int | None) -> Recovered:
+    """What a chain tells beyond what the ledger holds of the sync; its cuts are settled."""
+    states = _states(services, chain.sync.id)
+    if since is None:
+        # All that the bucket lists is known: unfinished plans go on with their own numbers.
+        own = {key: set(range(1, number)) for key, number in _numbers(states)}
+        going_on = {state.export for state in states if state.open_plan}
+        return _numbered(services, chain, accounted=own, going_on=going_on)
     cuts = {at: _cut(services, at) for at in times_told(chain)}
     under_way = initial_under_way(chain, cuts)
-    kept = frozenset(one.draft.export for one in under_way) | _with_slices(services, chain)
+    going_on = {one.draft.export for one in under_way}
     plans = [
         plan
-        for plan in begun_told(services, chain, listed_plans(chain, first, cuts))
-        if not (plan.draft.mode is Mode.INITIAL and plan.draft.export in kept)
+        for plan in begun_told(services, chain, listed_plans(chain, since, cuts))
+        if not (plan.draft.mode is Mode.INITIAL and plan.draft.export in going_on)
     ]
-    new = [(manifest, body) for manifest, body in chain.manifests if manifest.ordinal >= first]
-    numbers, accounted = numbers_in_bucket(chain), accounted_numbers(chain)
-    _add_own(services, chain.sync.id, accounted)
-    began = first_of(chain, cuts, plans)
-    remember_again(services, [*began, *(one.draft for one in under_way)])
-    # What is kept goes on with its own numbers, and gives the same bytes again.
-    begun = first_numbers(manifest for manifest, _ in chain.manifests)
-    lost = [one for one in lost_numbers(numbers, accounted, begun) if one.export not in kept]
-    used = [(key, max(found)) for key, found in accounted.items()]
-    used += [(key, number - 1) for key, number in begun.items()]
-    used += [((void.export, void.series), void.sequence) for void in lost]
+    remember_again(services, [*first_of(chain, cuts, plans), *(one.draft for one in under_way)])
+    new = [(manifest, body) for manifest, body in chain.manifests if manifest.ordinal >= since]
+    used = {key: {number - 1} for key, number in _numbers(states)}
+    return replace(
+        _numbered(services, chain, used=used, going_on=going_on),
+        since=since,
+        manifests=tuple((manifest.ordinal, body) for manifest, body in new),
+        plans=tuple(plans),
+        under_way=under_way,
+        void=tuple((manifest.ordinal, void) for manifest, _ in new for void in manifest.void),
+        positions={s.export: cuts[s.position] for s in chain.statuses if s.position},
+        sent=delivered_identities(services, chain.sync, plans),
+    )
+
+
+def _numbered(
+    services: Services,
+    chain: BucketChain,
+    *,
+    used: Numbers | None = None,
+    accounted: Numbers | None = None,
+    going_on: Collection[str],
+) -> Recovered:
+    """The numbers that become void, and those that come next.
+
+    Numbers of the bucket's objects, and others that are `used`, are lost unless the chain, or
+    somebody else, has `accounted` for them. What goes on does so with its own numbers.
+    """
+    known, begun = accounted_numbers(chain), first_numbers(m for m, _ in chain.manifests)
+    for key, numbers in (accounted or {}).items():
+        known.setdefault(key, set()).update(numbers)
+    found = dict(numbers_in_bucket(chain))
+    for key, numbers in (used or {}).items():
+        found.setdefault(key, set()).update(numbers)
+    lost = [one for one in lost_numbers(found, known, begun) if one.export not in going_on]
+    taken = [(key, max(numbers, default=0)) for key, numbers in known.items()]
+    taken += [(key, number - 1) for key, number in begun.items()]
+    taken += [((void.export, void.series), void.sequence) for void in lost]
     return Recovered(
         sync_id=chain.sync.id,
         created_at=served_since(chain, services.clock()),
         generation=chain.generation,
         first_manifest=chain.first,
-        manifests=tuple((manifest.ordinal, body) for manifest, body in new),
-        plans=tuple(plans),
-        under_way=under_way,
-        kept=kept,
-        void=tuple((manifest.ordinal, void) for manifest, _ in new for void in manifest.void),
-        # A ledger that has the last manifest knows at least where exports stood then, and which
-        # ones were to begin again since.
-        positions={s.export: cuts[s.position] for s in chain.statuses if s.position and new},
-        next=_next(used),
+        next=_next(taken),
         lost=tuple(lost),
-        sent=delivered_identities(services, chain.sync, plans),
     )
 
 
-def _with_slices(services: Services, chain: BucketChain) -> frozenset[str]:
-    """Exports whose initial export is under way for the ledger, and not done for the bucket."""
-    sync_id = chain.sync.id
+def _states(services: Services, sync_id: str) -> Sequence[ExportState]:
+    """Where the exports of a sync stand; none if it is not registered."""
     if all(one.sync.id != sync_id for one in services.ledger.registry.all()):
-        return frozenset()
-    done = {status.export for status in chain.statuses if status.position is not None}
-    states = services.ledger.registry.states(list(ALL_EXPORTS), [sync_id])
-    begun = {one.export for one in states if one.open_plan and one.open_plan.slice}
-    return frozenset(begun - done)
+        return ()
+    return services.ledger.registry.states(list(ALL_EXPORTS), [sync_id])
 
 
-def _first_new(services: Services, chain: BucketChain) -> int:
-    """The first manifest of a chain that the ledger does not hold with the same bytes."""
+def _numbers(states: Iterable[ExportState]) -> Iterator[tuple[tuple[str, Series], int]]:
+    """The lowest number never used of every series."""
+    for state in states:
+        for series, number in state.next_sequence.items():
+            yield (state.export, series), number
+
+
+def _since(services: Services, chain: BucketChain) -> int | None:
+    """The first manifest of a chain that the ledger does not hold with the same bytes, if any."""
     stored = services.ledger.manifests.digests(chain.sync.id)
-    for manifest, body in chain.manifests:
-        if stored.get(manifest.ordinal) != digest(body):
-            return manifest.ordinal
-    return chain.first + len(chain.manifests)
+    differ = (m.ordinal for m, body in chain.manifests if stored.get(m.ordinal) != digest(body))
+    return next(differ, None)
 
 
 def _cut(services: Services, at: datetime) -> Cut:
     cut = services.ledger.cuts.get(at)
     assert cut is not None  # noqa: S101 - settled before
     return cut
-
-
-def _add_own(
-    services: Services, sync_id: str, accounted: dict[tuple[str, Series], set[int]]
-) -> None:
-    """Numbers that the ledger itself accounts for, though no manifest in the bucket does yet."""
-    files, void = services.ledger.manifests.pending([sync_id]).get(sync_id, ((), ()))
-    for one in (*services.ledger.manifests.files(sync_id), *files, *void):
-        accounted.setdefault((one.export, one.series), set()).add(one.sequence)
 
 
 def _next(used: Iterable[tuple[tuple[str, Series], int]]) -> dict[tuple[str, Series], int]:

@@ -16,7 +16,7 @@ _OF_PLAN = re.compile(r"([a-z_]+)-([0-9]+)")
 def sweep_spool(services: Services) -> None:
     """Discard folders that neither an unfinished plan nor a restore needs.
 
-    A run that dies between its commit and the clearing of its spool leaves them. Folders are
+    A run that dies between delivering and the clearing of its spool leaves them. Folders are
     listed before plans are read: whatever another run is encoding has its plan in the ledger.
     """
     folders = services.spool.folders()
@@ -28,7 +28,8 @@ def sweep_spool(services: Services) -> None:
     if not plans:
         return
     states = services.ledger.registry.states({export for export, _ in plans.values()})
-    unfinished = [state.open_plan for state in states if state.open_plan]
+    plans_of = [state.open_plan for state in states if state.open_plan]
+    unfinished = [plan for plan in plans_of if not plan.is_delivered]
     needed = {(plan.export, plan.plan_id) for plan in unfinished}
     sealed = services.ledger.plans.sealed(unfinished)
     spooled = {file.spool.partition("/")[0] for files in sealed.values() for file in files}

@@ -1,6 +1,6 @@
-"""Writing the chain of manifests (D10): stored in the ledger first, then put with create."""
+"""Putting the manifests that the ledger holds where readers look for them (D10)."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from cio_pipeline.model.errors import (
@@ -11,29 +11,16 @@ from cio_pipeline.model.errors import (
     PermissionMissing,
 )
 from cio_pipeline.model.failures import Failure, Tried
-from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import CHAIN, manifest_key, parse
 from cio_pipeline.model.registry import Outcome, Pair, RegisteredSync
-from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import note, run_of, why_held_back
-from cio_pipeline.pipeline.delivering.in_parallel import in_parallel
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
-from cio_pipeline.pipeline.manifests.store_manifests import store_rest
-from cio_pipeline.pipeline.manifests.sweep_spool import sweep_spool
+from cio_pipeline.pipeline.in_parallel import in_parallel
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
-
-
-@dataclass(frozen=True)
-class Written(Tried):
-    """What came of one sync's chain: how many files the new manifest lists, or the error."""
-
-    sync_id: str
-    ordinal: int | None
-    files: int
 
 
 @dataclass(frozen=True)
@@ -53,77 +40,34 @@ MARK_AT_ONCE = 200
 """Manifests that lie in their buckets per transaction that tells the ledger so."""
 
 
-def write_manifests(
-    services: Services,
-    window: Window,
-    sync_ids: Collection[str] | None = None,
-    lane: Lane = Lane.ALL,
-    feed: Feed | None = None,
-) -> tuple[Written, ...]:
-    """Put manifests that a crash left behind, then list what no manifest lists yet.
+def put_manifests(services: Services, window: Window, sync_ids: Collection[str]) -> None:
+    """Put what is stored of some syncs and lies in no bucket yet, each chain in its order.
 
-    Serves the syncs of one feed, or all; of these some, or all. A sync without a new commit gets
-    no manifest. A sync that fails, or whose breaker is open, keeps its manifest in the ledger and
-    is recorded; the others go on. Slow ones are left to their lane.
+    A chain that somebody else puts just now is left to them; so is one that fails, which is
+    recorded, to the window's end.
     """
-    slow = _slow(services) if lane in {Lane.TICK, Lane.INITIAL} else ()
-    wanted = [
-        one.sync
-        for one in services.ledger.registry.all()
-        if feed in {None, one.sync.feed}
-        and (sync_ids is None or one.sync.id in sync_ids)
-        and one.sync.id not in slow
-    ]
-    busy = sorted(with_work(services, wanted))
-    pairs: list[Pair] = [(sync_id, CHAIN) for sync_id in busy]
+    waiting = services.ledger.manifests.to_put(sync_ids)
+    pairs: list[Pair] = [(sync_id, CHAIN) for sync_id in sorted(waiting)]
+    if not pairs:
+        return
     lease, _ = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
-        mine = {sync_id for sync_id, _ in lease.tokens}
-        # Read again under the lease: a sync may have moved, or begun a generation, until then.
-        known = services.ledger.registry.all() if mine else ()
-        ours = [one for one in known if one.sync.id in mine]
-        return continue_chains(services, held, window, ours)
+        known = services.ledger.registry.all() if lease.tokens else ()
+        put_held(
+            services, held, window, [one for one in known if (one.sync.id, CHAIN) in lease.tokens]
+        )
     finally:
         held.release()
-        attempt(lambda: sweep_spool(services))
 
 
-def _slow(services: Services) -> Collection[str]:
-    now = services.clock()
-    return {key for key, one in services.ledger.breakers.all().items() if one.slow(now)}
-
-
-def with_work(services: Services, syncs: Iterable[Sync]) -> set[str]:
-    """The ids of syncs that have something to list, or manifests that their bucket lacks.
-
-    While `manifest` is off, the ledger keeps manifests that wait to be put: they are no work yet.
-    """
-    by_id = {sync.id: sync for sync in syncs}
-    on = [sync_id for sync_id, sync in by_id.items() if sync.manifest]
-    manifests = services.ledger.manifests
-    return {*manifests.to_put(on), *manifests.to_list(list(by_id))}
-
-
-def continue_chains(
+def put_held(
     services: Services, held: HeldLease, window: Window, syncs: Sequence[RegisteredSync]
-) -> tuple[Written, ...]:
-    """The same as write_manifests, of syncs whose chains are held."""
-    listed, failed = store_rest(services, held, window, syncs)
-    told = {key: _failed(services, window, key, failure) for key, failure in failed.items()}
-    stored = [one for one in syncs if one.sync.id not in failed]
-    told |= _put_all(services, held, window, stored, listed)
-    return tuple(told[one.sync.id] for one in syncs)
+) -> dict[str, Put]:
+    """Put what lies in no bucket yet of chains that are held, in parallel; what came of each.
 
-
-def _put_all(
-    services: Services,
-    held: HeldLease,
-    window: Window,
-    syncs: Sequence[RegisteredSync],
-    listed: Mapping[str, int],
-) -> dict[str, Written]:
-    """Put what lies in no bucket yet, syncs in parallel, and tell their breakers."""
+    What fails is recorded, and the syncs' breakers are told.
+    """
     breakers, now = services.ledger.breakers.all(), services.clock()
     run = run_of(services, window)
     reasons = {
@@ -144,12 +88,9 @@ def _put_all(
     done |= _marked(services, chunk)
     for sync_id, its in done.items():
         if its.error is not None:
-            _record(services, window, sync_id, its.error)
+            record(services, window, sync_id, its.error)
     note(services, window, [_outcome(one.sync, done[one.sync.id]) for one in syncs])
-    return {
-        sync_id: Written(sync_id, its.last, listed.get(sync_id, 0), error=its.error)
-        for sync_id, its in done.items()
-    }
+    return done
 
 
 def _marked(services: Services, put: Mapping[str, Put]) -> dict[str, Put]:
@@ -166,11 +107,6 @@ def _outcome(sync: Sync, its: Put) -> Outcome:
     """What the breaker has to know; a manifest that stays in the ledger says nothing."""
     files = 1 if its.ordinals else 0
     return Outcome(sync.id, CHAIN, sync.workspace_id, None, files=files, error=its.error)
-
-
-def _failed(services: Services, window: Window, sync_id: str, failure: Failure) -> Written:
-    _record(services, window, sync_id, failure)
-    return Written(sync_id, None, 0, error=failure)
 
 
 def _put(services: Services, held: HeldLease, registered: RegisteredSync) -> Put:
@@ -221,7 +157,8 @@ def _is_of(body: bytes, sync: Sync) -> bool:
         return False
 
 
-def _record(services: Services, window: Window, sync_id: str, failure: Failure) -> None:
+def record(services: Services, window: Window, sync_id: str, failure: Failure) -> None:
+    """Keep that a sync's chain could not be continued in a window."""
     if failure.kind == LeaseLost.__name__:
         return  # Another run has taken over the chain: what comes of it is that run's to say.
     services.ledger.errors.record({(sync_id, CHAIN): failure}, window)

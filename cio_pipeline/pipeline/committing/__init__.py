@@ -1,0 +1,1 @@
+"""Committing what was delivered: each sync's next manifest, stored and put."""

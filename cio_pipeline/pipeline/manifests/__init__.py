@@ -1,1 +1,0 @@
-"""Listing what was committed in each sync's chain of manifests."""
