@@ -30,7 +30,8 @@ def run(data: Path, scale: float) -> Report:
     return Report(
         "changeset_history",
         f"A changeset of {counted(changes(scale))} rows on growing histories of metrics",
-        "the same bytes read and, within noise, the same time",
+        "the same bytes read, the same number of source files and, within noise, the same time",
+        f"{least['source_files']} and {most['source_files']} files, "
         f"{most['source_bytes'] / least['source_bytes']:.2f} times the bytes and "
         f"{most['cpu'] / least['cpu']:.2f} times the CPU on {sizes[-1] // sizes[0]} times the rows",
         ("history", "data files", "source files", "source MiB", "read() MiB", "CPU s", "peak MiB"),
