@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 import dagster as dg
 
 from cio_pipeline.contracts.feeds import FEEDS
+from cio_pipeline.defs.covered import settle_covered
 from cio_pipeline.defs.feeds import SHOWN
 from cio_pipeline.defs.jobs import JOBS
 from cio_pipeline.defs.resources import LANE, PipelineResource
@@ -56,6 +57,8 @@ def _asked(
     states = services.ledger.registry.states(list(FEEDS[feed]))
     if not states:
         return dg.SkipReason("No sync is registered; add one with `cio-pipeline sync apply`.")
+    for run_id in settle_covered(context.instance, feed, states):
+        context.log.info(f"Run {run_id} failed, and a later window sent what it would have sent.")
     requests = wanted_runs(states, _seen(services, states, running, feed), now, feed)
     for request in requests:
         for key in request.keys:

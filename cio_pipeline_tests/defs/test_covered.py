@@ -1,0 +1,49 @@
+"""D6: a window whose run never started is green once a later one has sent what it would have."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from cio_pipeline.definitions import build_defs
+from cio_pipeline.defs.covered import COVERED, settle_covered
+from cio_pipeline.defs.feeds import export_key
+from cio_pipeline.model.feeds import Feed
+from cio_pipeline_tests.defs.running import Dagster, Made, dagster_on
+from cio_pipeline_tests.pipeline.test_windows import person
+from cio_pipeline_tests.world import World, during, window
+
+
+@pytest.fixture
+def dagster(world: World) -> Iterator[Dagster]:
+    with dagster_on(world) as found:
+        yield found
+
+
+def test_d6_it_is_settled_with_a_note_and_not_before(world: World, dagster: Dagster) -> None:
+    world.sync(exports=["people"])
+    world.commit("people", person("ann"), at=during(0))
+    key, partition = export_key("people"), window(0).key
+    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    run = dagster.instance.create_run_for_job(job, tags={"dagster/partition": partition})
+    dagster.instance.report_run_failed(run, "User code server request timed out.")
+
+    def settled() -> list[str]:
+        states = world.ledger.registry.states(["people"])
+        return [*settle_covered(dagster.instance, Feed.DATA_OUT, states)]
+
+    assert settled() == []
+    assert not dagster.instance.get_materialized_partitions(key)
+
+    dagster.run(1, "people")
+
+    assert settled() == [run.run_id]
+    assert settled() == [], "once is enough"
+    assert partition in dagster.instance.get_materialized_partitions(key)
+    records = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition])
+    (one,) = dagster.instance.fetch_materializations(records, limit=2).records
+    assert one.asset_materialization is not None
+    assert "a later window" in str(one.asset_materialization.description)
+    again = dagster.instance.get_run_by_id(run.run_id)
+    assert again is not None
+    assert COVERED in again.tags
