@@ -23,7 +23,7 @@ from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.slices import Bucket, Part, Stretch
 from cio_pipeline.pipeline.delivering.shares import Share, share_out
 from cio_pipeline.pipeline.planning.cohorts import cohorts_of
-from cio_pipeline.pipeline.planning.slices import range_of, rest_of
+from cio_pipeline.pipeline.planning.slices import range_of, reads_changes, rest_of
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Source
 
@@ -67,7 +67,7 @@ def _tell(services: Services, at: datetime, found: Found) -> None:
 def _shares(services: Services, plans: Iterable[Plan]) -> Mapping[Range, list[Share]]:
     """What the slices of some plans read, of each range of changes."""
     found: dict[Range, list[Share]] = {}
-    for cohort in cohorts_of(plan for plan in plans if plan.lower is not None):
+    for cohort in cohorts_of(filter(reads_changes, plans)):
         table, lower, upper = range_of(cohort.model)
         for part in rest_of(services, cohort.model):
             if isinstance(part, Bucket | Stretch):

@@ -19,7 +19,7 @@ from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.fit import Shape, named_errors
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import CioError, SourceError
-from cio_pipeline.model.plans import Plan, PlanDraft
+from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.model.slices import Bucket, Part, Slice, Stretch
 from cio_pipeline.pipeline.planning.cohorts import INITIAL_WORKSPACES
 from cio_pipeline.pipeline.services import Services
@@ -31,9 +31,9 @@ def with_slices(services: Services, drafts: Sequence[PlanDraft]) -> list[PlanDra
 
     Raises the source's errors for initial ones.
     """
-    initial = [draft for draft in drafts if draft.lower is None]
+    initial = [draft for draft in drafts if not reads_changes(draft)]
     rows, number = _size(services, initial) if initial else (None, 1)
-    changes = sorted((draft for draft in drafts if draft.lower is not None), key=_lower)
+    changes = sorted(filter(reads_changes, drafts), key=_lower)
     return [
         *(replace(draft, slices=number, slice_rows=rows) for draft in initial),
         *(one for _, group in groupby(changes, _lower) for one in _cut(services, list(group))),
@@ -61,7 +61,7 @@ def rest_of(services: Services, plan: PlanDraft) -> Sequence[Slice | None]:
 
 def _slices(source: Source, plan: PlanDraft) -> Sequence[Slice]:
     export, rows = ALL_EXPORTS[plan.export], plan.slice_rows or 1
-    if plan.lower is None:
+    if not reads_changes(plan):
         table = SOURCE_TABLES[export.source]
         return source.slices(table, plan.upper.table(table.name), rows)
     if plan.slices == 1:
@@ -80,6 +80,11 @@ def _buckets(export: Export, number: int) -> list[Part]:
 
 def _stretches(blocks: pl.DataFrame, plan: PlanDraft, rows: int) -> Sequence[Part]:
     return stretches_of(blocks.filter(pl.col("workspace_id") == plan.workspace_id), rows)
+
+
+def reads_changes(plan: PlanDraft) -> bool:
+    """Whether a plan reads what changed, and not rows as they are at its upper cut."""
+    return plan.mode not in {Mode.INITIAL, Mode.RETRY} and plan.lower is not None
 
 
 def range_of(plan: PlanDraft) -> tuple[SourceTable, TableCut, TableCut]:
