@@ -30,8 +30,7 @@ def restore(
     done: list[use_case.Restored] = []
     while True:
         now = list(use_case.restore_manifests(found, sync_ids))
-        for window in [None] if windows is None else windows:
-            now += use_case.restore(found, sync_ids, window)
+        now += use_case.restore(found, sync_ids, windows)
         done += [one for one in now if not (wait and one.held)]
         if not wait or not any(one.held for one in now):
             break

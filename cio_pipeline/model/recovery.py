@@ -1,6 +1,6 @@
 """What was sent, as the ledger and the buckets tell it, to mend what was lost."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -80,3 +80,11 @@ class Recovered:
     sent: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict[str, tuple[str, ...]], hash=False
     )
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a restore works from: the objects of a sync's bucket by key, and its history."""
+
+    sizes: Mapping[str, int]
+    committed: Sequence[CommittedPlan]

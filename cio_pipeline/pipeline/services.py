@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.ledger.open import Ledger
+from cio_pipeline.model.recovery import Looked
 from cio_pipeline.model.times import Clock
 from cio_pipeline.ports import Destinations, Source
 
@@ -32,7 +33,7 @@ class Services:
     `notice` is told what in the source breaks its contract, counted and without values.
     `slice_rows` is how many rows a slice holds (None: what fills a file, or fits in memory),
     `threads` how many destinations are spoken to at a time. `announced` remembers which run a
-    sync's destination was last told of.
+    sync's destination was last told of, `looked` what a restoring run saw of a sync.
     """
 
     source: Source
@@ -46,6 +47,9 @@ class Services:
     slice_rows: int | None = None
     threads: int = THREADS
     announced: dict[str, str] = field(default_factory=dict[str, str], compare=False)
+    looked: dict[str, tuple[object, Looked]] = field(
+        default_factory=dict[str, tuple[object, Looked]], compare=False
+    )
 
     def owned_by(self, owner: str) -> "Services":
         """The same for another run."""

@@ -66,7 +66,7 @@ def test_d8_history_and_changes_arrive_are_verified_and_restored(
 
     server.admin.delete_object(Bucket=bucket, Key=f"customerio/prod/{files[1]}")
     assert not world.verify().ok
-    restore(world.services, window=window(0))
+    restore(world.services, windows=[window(0)])
     assert world.verify().ok
     assert keys(server, bucket) == found
 

@@ -114,9 +114,9 @@ def test_d8_its_files_are_restored_with_their_window(world: World) -> None:
     file = world.folder() / "people_v5_1_1.parquet"
     body = file.read_bytes()
     file.unlink()
-    assert not restore(world.services, window=window(0))
-    assert not restore(world.services, window=window(2))
-    (one,) = restore(world.services, window=window(1))
+    assert not restore(world.services, windows=[window(0)])
+    assert not restore(world.services, windows=[window(2)])
+    (one,) = restore(world.services, windows=[window(1)])
     assert (one.error, file.read_bytes()) == (None, body)
 
 

@@ -3,19 +3,26 @@
 import os
 import shutil
 import time
-from dataclasses import replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from deltalake import DeltaTable
 from sqlalchemy import update
 
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.ledger.recovery import Recovery
 from cio_pipeline.ledger.schema import files
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.recovery.damaged import Damage
 from cio_pipeline.pipeline.recovery.restore import restore, restore_export, restore_manifests
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.run_export import deliver_export
+from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Destination
 from cio_pipeline_tests.crashes import NotedSpool
 from cio_pipeline_tests.pipeline.test_failures import committed
 from cio_pipeline_tests.recovery.loss import each_row_once, go_on, without_ledger
@@ -75,7 +82,7 @@ def test_what_is_restored_can_be_narrowed_to_a_sync_and_a_window(world: World) -
     for sync_id in "ab":
         for path in world.folder(sync_id).glob("events*"):
             path.unlink()
-    found = restore(world.services, ["b"], window(1))
+    found = restore(world.services, ["b"], [window(1)])
     assert [(one.sync_id, one.key) for one in found] == [("b", "events_v5_1_2.parquet")]
 
 
@@ -198,3 +205,58 @@ def test_what_a_restore_that_died_has_left_is_swept_after_a_day(world: World) ->
     os.utime(left[0], (two_days_ago, two_days_ago))
     go_on(world, range(1))
     assert [folder.exists() for folder in left] == [False, True]
+
+
+@dataclass
+class Counted:
+    """Syncs' destinations and the history, and how often they are read whole."""
+
+    world: World
+    listed: Counter[str] = field(default_factory=Counter[str])
+    histories: int = 0
+
+    def services(self, patch: pytest.MonkeyPatch) -> Services:
+        def opened(sync: Sync) -> Destination:
+            destination = self.world.services.destinations(sync)
+            objects = destination.list
+
+            def counted(*given: Any) -> Any:
+                self.listed[sync.id] += 1
+                return objects(*given)
+
+            patch.setattr(destination, "list", counted)
+            return destination
+
+        committed = Recovery.committed
+
+        def read(*given: Any) -> Any:
+            self.histories += 1
+            return committed(*given)
+
+        patch.setattr(Recovery, "committed", read)
+        return replace(self.world.services, destinations=opened)
+
+
+@pytest.mark.parametrize("how", ["by export", "by window"])
+def test_each_bucket_and_history_is_read_once_a_sync(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Of a run of 15 exports, and of a command for many windows: 75 listings for 5 syncs once."""
+    syncs = "abc"
+    for sync_id in syncs:
+        world.sync(sync_id)
+    go_on(world, range(3))
+    for sync_id in syncs:
+        for name in world.names(sync_id)[:3]:
+            (world.folder(sync_id) / name).unlink()
+    counted = Counted(world)
+    services = counted.services(monkeypatch)
+    if how == "by export":
+        for export in EXPORTS:
+            for number in range(3):
+                deliver_export(services, restore_export(services, export, window(number), Scope()))
+    else:
+        restore(services, windows=[window(number) for number in range(3)])
+    assert counted.listed == dict.fromkeys(syncs, 1)
+    assert counted.histories == len(syncs)
+    assert all(world.verify(sync_id).ok for sync_id in syncs)

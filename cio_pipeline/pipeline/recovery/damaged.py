@@ -1,6 +1,6 @@
 """Which committed objects are no longer in the bucket as they were delivered."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -9,7 +9,7 @@ from cio_pipeline.files.keys import key_problem, shown
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.plans import SealedFile
-from cio_pipeline.model.recovery import CommittedPlan
+from cio_pipeline.model.recovery import CommittedPlan, Looked
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.services import Services
@@ -49,50 +49,68 @@ class DamagedManifest:
 def damaged_files(
     services: Services,
     sync: Sync,
-    window: Window | None,
+    windows: Collection[Window] | None,
     exports: Collection[str] | None = None,
+    seen: Looked | None = None,
 ) -> list[DamagedFile]:
-    """Files of a sync, of one window or of all, that are gone or have other bytes.
+    """Files of a sync, of some windows or of all, that are gone or have other bytes.
 
     Every file is read. Those that readers were to delete by now (`files_expire_after`) are left
-    out; of keys that no sync gives a notice is given. Raises the destination's errors.
+    out. Its bucket and its history are read, unless they are `seen`. Raises the destination's
+    errors.
     """
+    seen = seen or look(services, sync)
     destination = services.destinations(sync)
-    sizes = {found.key: found.size for found in destination.list()}
+    found: list[DamagedFile] = []
+    last = _last_of_keys(sync, seen.committed)
+    for committed in _wanted(services, sync, seen, windows, exports):
+        for file in committed.sealed.files:
+            if last.get(file.key, file.sequence) != file.sequence:
+                continue  # A later message replaced it (M4).
+            damage = _damage(destination, seen.sizes, file)
+            if damage is not None:
+                found.append(DamagedFile(committed, file, damage))
+    return found
+
+
+def look(services: Services, sync: Sync) -> Looked:
+    """List the bucket and read the history; of keys that no sync gives a notice is given."""
+    sizes = {found.key: found.size for found in services.destinations(sync).list()}
     for key in filter(key_problem, sizes):
         services.notice(
             f"{sync.id}: {shown(key)} is left alone: the key {key_problem(key)}, no sync put it."
         )
-    found: list[DamagedFile] = []
-    last = last_of_keys(services, sync)
-    for committed in _wanted(services, sync, window, exports):
-        for file in committed.sealed.files:
-            if last.get(file.key, file.sequence) != file.sequence:
-                continue  # A later message replaced it (M4).
-            damage = _damage(destination, sizes, file)
-            if damage is not None:
-                found.append(DamagedFile(committed, file, damage))
-    return found
+    return Looked(sizes, services.ledger.recovery.committed([sync.id]))
 
 
 def last_of_keys(services: Services, sync: Sync) -> Mapping[str, int]:
     """The number of the last message of each key; nothing for feeds that overwrite nothing."""
     if not sync.feed.facts.overwrites:
         return {}
+    return _last_of_keys(sync, services.ledger.recovery.committed([sync.id]))
+
+
+def _last_of_keys(sync: Sync, history: Sequence[CommittedPlan]) -> Mapping[str, int]:
+    if not sync.feed.facts.overwrites:
+        return {}
     found: dict[str, int] = {}
-    for committed in services.ledger.recovery.committed([sync.id]):
+    for committed in history:
         for file in committed.sealed.files:
             found[file.key] = max(file.sequence, found.get(file.key, 0))
     return found
 
 
 def _wanted(
-    services: Services, sync: Sync, window: Window | None, exports: Collection[str] | None
+    services: Services,
+    sync: Sync,
+    seen: Looked,
+    windows: Collection[Window] | None,
+    exports: Collection[str] | None,
 ) -> Iterator[CommittedPlan]:
     expired = services.clock() - timedelta(days=sync.expire_days) if sync.expire_days else None
-    for committed in services.ledger.recovery.committed([sync.id]):
+    for committed in seen.committed:
         plan = committed.sealed.plan
-        of_window = window is None or window.start < plan.upper.at <= window.end
+        of_window = windows is None or any(one.start < plan.upper.at <= one.end for one in windows)
         of_export = exports is None or plan.export in exports
         if of_window and of_export and (expired is None or committed.committed_at >= expired):
             yield committed

@@ -5,14 +5,16 @@ else encoded again from the source at the plan's cuts. An altered object is remo
 only once its replacement is at hand.
 """
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.model.errors import CioError, DigestMismatch, LedgerError
 from cio_pipeline.model.failures import Failure, Tried
 from cio_pipeline.model.manifests import CHAIN, manifest_key
+from cio_pipeline.model.recovery import Looked
 from cio_pipeline.model.registry import Lease, Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
@@ -28,6 +30,7 @@ from cio_pipeline.pipeline.recovery.damaged import (
     damaged_files,
     damaged_manifests,
     last_of_keys,
+    look,
 )
 from cio_pipeline.pipeline.recovery.encode_again import Group, encoded_again, spooled
 from cio_pipeline.pipeline.services import Services
@@ -68,32 +71,27 @@ def _restoring(
 def restore(
     services: Services,
     sync_ids: Collection[str] | None = None,
-    window: Window | None = None,
+    windows: Collection[Window] | None = None,
     exports: Collection[str] | None = None,
+    look: Callable[[Services, Sync], Looked] = look,
 ) -> tuple[Restored, ...]:
-    """Put back files of some syncs, of one window or of all; one that fails never stops the rest.
+    """Put back files of some syncs, of some windows or of all; one that fails never stops the rest.
 
-    Files that readers were to delete (`files_expire_after`) are no loss and stay away.
+    The bucket and the history of each sync are read once (`look`). Files that readers were to
+    delete (`files_expire_after`) are no loss and stay away.
     """
-    with _restoring(services, sync_ids) as (syncs, done):
-        return _restored(services, syncs, window, exports, done)
-
-
-def _restored(
-    services: Services,
-    syncs: Sequence[Sync],
-    window: Window | None,
-    exports: Collection[str] | None,
-    done: list[Restored],
-) -> tuple[Restored, ...]:
     damaged: list[DamagedFile] = []
-    for sync in syncs:
-        failure = attempt(
-            lambda one=sync: damaged.extend(damaged_files(services, one, window, exports))
-        )
-        if failure is not None:
-            done.append(Restored(sync.id, "", "", error=failure))
-    return (*done, *put_back(services, damaged))
+
+    def find(sync: Sync) -> None:
+        seen = look(services, sync)
+        damaged.extend(damaged_files(services, sync, windows, exports, seen))
+
+    with _restoring(services, sync_ids) as (syncs, done):
+        for sync in syncs:
+            failure = attempt(partial(find, sync))
+            if failure is not None:
+                done.append(Restored(sync.id, "", "", error=failure))
+        return (*done, *put_back(services, damaged))
 
 
 def restore_manifests(
@@ -110,10 +108,20 @@ def restore_manifests(
 
 def restore_export(services: Services, export: str, window: Window, scope: Scope) -> Batch:
     """Restore one export of a window, as a batch that has nothing left to be delivered."""
-    found = restore(services, scope.sync_ids, window, [export])
+    found = restore(services, scope.sync_ids, [window], [export], _once_a_run)
     known = tuple(_outcomes(services, export, found))
     nothing = Lease(services.owner, services.clock(), {})
     return Batch(export, window, decide_cut(services, window.end), nothing, (), known=known)
+
+
+def _once_a_run(services: Services, sync: Sync) -> Looked:
+    """What one of the run's exports saw, unless the sync was purged or moved since."""
+    known = services.ledger.registry.get(sync.id)
+    of = (services.owner, known.generation, known.first_manifest)
+    found = services.looked.get(sync.id)
+    if found is None or found[0] != of:
+        found = services.looked[sync.id] = (of, look(services, sync))
+    return found[1]
 
 
 def _outcomes(services: Services, export: str, found: Sequence[Restored]) -> Iterator[Outcome]:

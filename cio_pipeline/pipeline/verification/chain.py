@@ -1,7 +1,9 @@
 """Verification of a sync's manifests: all there, in one chain, of one sync (D10)."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from cio_pipeline.model.errors import CioError, ManifestBroken
 from cio_pipeline.model.manifests import Manifest, digest, manifest_key, manifest_ordinal, parse
@@ -13,6 +15,9 @@ from cio_pipeline.pipeline.verification.report import (
     said,
 )
 from cio_pipeline.ports import Destination
+
+AT_ONCE = 16
+"""Manifests that are fetched at a time: a year of windows has 35,000."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,9 @@ def read_links(
     """The manifests among `keys`, by ordinal, and what is wrong with each alone."""
     findings: list[Finding] = []
     ordinals = sorted(n for n in map(manifest_ordinal, keys) if n is not None)
-    links = tuple(_read(destination, ordinal, findings) for ordinal in ordinals)
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="manifests") as pool:
+        bodies = pool.map(partial(_body, destination), ordinals)
+        links = tuple(_read(*found, findings) for found in zip(ordinals, bodies, strict=True))
     return links, findings
 
 
@@ -64,11 +71,16 @@ def check_chain(links: tuple[Link, ...]) -> Iterator[Finding]:
     yield from _other_syncs([link for link in links if link.manifest])
 
 
-def _read(destination: Destination, ordinal: int, findings: list[Finding]) -> Link:
+def _body(destination: Destination, ordinal: int) -> bytes | CioError:
     try:
-        body = destination.get(manifest_key(ordinal))
+        return destination.get(manifest_key(ordinal))
     except CioError as error:
-        findings.append(_finding(Kind.UNREADABLE, ordinal, said(error)))
+        return error
+
+
+def _read(ordinal: int, body: bytes | CioError, findings: list[Finding]) -> Link:
+    if isinstance(body, CioError):
+        findings.append(_finding(Kind.UNREADABLE, ordinal, said(body)))
         return Link(ordinal, None, None)
     return _parsed(ordinal, body, findings)
 
