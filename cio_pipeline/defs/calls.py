@@ -1,23 +1,22 @@
 """The calls feed as six assets, one a type, which share the position of each sync (C1)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
 from cio_pipeline.contracts.exports.calls import CALL_TYPES, CALLS, type_export
+from cio_pipeline.defs.exports import planned
 from cio_pipeline.defs.feeds import SHOWN, call_key
-from cio_pipeline.defs.io_manager import describe
-from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
-from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource, telling
+from cio_pipeline.defs.io_manager import describe, require_served, sent
+from cio_pipeline.defs.partitions import WINDOWS_OF
+from cio_pipeline.defs.resources import PipelineResource, ScopeResource
 from cio_pipeline.defs.shown_tables import export_columns
 from cio_pipeline.defs.source_tables import source_key
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.pipeline.planning.plan_export import Batch
-from cio_pipeline.pipeline.recovery.restore import restore_export
-from cio_pipeline.pipeline.run_export import deliver_export, every_sync_failed, plan_export
 
 SENDS = SHOWN[Feed.CALLS]
 
@@ -44,19 +43,10 @@ def calls(
     scope: ScopeResource,
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Send a window's calls; fails only if every sync failed or the source is down."""
-    services = telling(pipeline.services(context.run.run_id), context.log)
-    notices: list[str] = []
-    services = replace(services, notice=notices.append)
-    window, chosen = window_of(context, Feed.CALLS), scope.scope(context.run.tags.get(LANE))
-    begin = restore_export if scope.restores else plan_export
-    batch = begin(services, CALLS.name, window, chosen)
-    outcomes = deliver_export(services, batch)
-    yield from _results(batch, outcomes, [*batch.notices, *notices])
-    if every_sync_failed(outcomes) and not batch.advanced:
-        raise dg.Failure(
-            f"calls: none of {len(outcomes)} syncs could be served. "
-            f"First: {outcomes[0].sync_id}: {outcomes[0].error}"
-        )
+    batch = planned(context, pipeline, scope, CALLS.name)
+    outcomes, notices = sent(pipeline.services(context.run.run_id), context.log, batch)
+    yield from _results(batch, outcomes, notices)
+    require_served(batch, outcomes)
 
 
 @dataclass(frozen=True)
@@ -81,9 +71,9 @@ def _results(
     batch: Batch, outcomes: Sequence[Outcome], notices: Sequence[str]
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Numbers by type; rows held back, which are of none, are told with the first."""
-    sent, shared = sent_by_type(outcomes), describe(batch, outcomes, notices)
+    by_type, shared = sent_by_type(outcomes), describe(batch, outcomes, notices)
     for kind in CALL_TYPES:
-        own = sent.get(kind, OfType())
+        own = by_type.get(kind, OfType())
         numbers = {"files": own.files, "rows": own.rows, "bytes": own.bytes}
         held_back = {} if kind == CALL_TYPES[0] else {"rows_quarantined": 0}
         yield dg.MaterializeResult(

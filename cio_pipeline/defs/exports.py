@@ -1,7 +1,7 @@
 """The exports as partitioned assets: each plans what is sent; the IO manager sends it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
@@ -52,12 +52,22 @@ def build_export(export: Export, words: Words) -> dg.AssetsDefinition:
         pipeline: dg.ResourceParam[PipelineResource],
         scope: ScopeResource,
     ) -> Batch:
-        services = telling(pipeline.services(context.run.run_id), context.log)
-        chosen = scope.scope(context.run.tags.get(LANE))
-        begin = restore_export if scope.restores else plan_export
-        return begin(services, export.name, window_of(context, feed), chosen)
+        return planned(context, pipeline, scope, export.name)
 
     return plan
+
+
+def planned(
+    context: dg.AssetExecutionContext, pipeline: PipelineResource, scope: ScopeResource, export: str
+) -> Batch:
+    """What a run's window sends of an export, with what was noticed meanwhile."""
+    notices: list[str] = []
+    services = telling(pipeline.services(context.run.run_id), context.log)
+    services = replace(services, notice=notices.append)
+    begin = restore_export if scope.restores else plan_export
+    chosen = scope.scope(context.run.tags.get(LANE))
+    batch = begin(services, export, window_of(context, feed_of(export)), chosen)
+    return replace(batch, notices=(*batch.notices, *notices))
 
 
 def _words(export: Export) -> Words:

@@ -10,6 +10,7 @@ from cio_pipeline.defs.shown_tables import table
 from cio_pipeline.model.registry import LeaseHolder, Outcome
 from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.run_export import deliver_export, every_sync_failed
+from cio_pipeline.pipeline.services import Services
 
 LARGEST = 20
 """Syncs shown in a materialisation's table, beside every failed one."""
@@ -22,24 +23,9 @@ class ExportIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Batch) -> None:
         """Seal, deliver and commit; fails only if every sync failed or the source is down."""
-        notices = [*obj.notices]
-        services = telling(self.pipeline.services(context.run_id), context.log)
-        services = replace(services, notice=notices.append)
-        outcomes = deliver_export(services, obj)
+        outcomes, notices = sent(self.pipeline.services(context.run_id), context.log, obj)
         context.add_output_metadata(describe(obj, outcomes, notices))
-        for notice in notices:
-            context.log.warning(notice)
-        for holder in obj.busy:
-            context.log.warning(
-                f"{holder.export} of sync {holder.sync_id} is left to {holder.owner}, which "
-                f"holds it until {holder.expires_at:%H:%M:%S} UTC."
-            )
-        # Syncs without changes were served: beside them a broken one does not make the step red.
-        if every_sync_failed(outcomes) and not obj.advanced:
-            raise dg.Failure(
-                f"{obj.export}: none of {len(outcomes)} syncs could be served. "
-                f"First: {outcomes[0].sync_id}: {outcomes[0].error}"
-            )
+        require_served(obj, outcomes)
 
     def load_input(self, context: dg.InputContext) -> None:
         """Files are for readers outside; assets downstream read the ledger."""
@@ -49,25 +35,51 @@ class ExportIOManager(dg.ConfigurableIOManager):
         )
 
 
+def sent(
+    services: Services, log: dg.DagsterLogManager, batch: Batch
+) -> tuple[Sequence[Outcome], Sequence[str]]:
+    """Seal, deliver and commit a batch: its outcomes and notices, which are logged, too."""
+    notices = [*batch.notices]
+    outcomes = deliver_export(replace(telling(services, log), notice=notices.append), batch)
+    for notice in notices:
+        log.warning(notice)
+    for holder in batch.busy:
+        log.warning(
+            f"{holder.export} of sync {holder.sync_id} is left to {holder.owner}, which "
+            f"holds it until {holder.expires_at:%H:%M:%S} UTC."
+        )
+    return outcomes, notices
+
+
+def require_served(batch: Batch, outcomes: Sequence[Outcome]) -> None:
+    """Fail the step if every sync failed."""
+    # Syncs without changes were served: beside them a broken one does not make the step red.
+    if every_sync_failed(outcomes) and not batch.advanced:
+        raise dg.Failure(
+            f"{batch.export}: none of {len(outcomes)} syncs could be served. "
+            f"First: {outcomes[0].sync_id}: {outcomes[0].error}"
+        )
+
+
 def describe(
     batch: Batch, outcomes: Sequence[Outcome], notices: Sequence[str]
 ) -> dict[str, dg.MetadataValue]:
     """A materialisation's metadata: totals, plotted by Dagster, a table of syncs, notices."""
     failed = [one for one in outcomes if one.error is not None]
-    sent = [one for one in outcomes if one.files]
+    served = [one for one in outcomes if one.files]
     overwritten = sum(one.overwritten for one in outcomes)
     totals = {
         "rows": sum(one.rows for one in outcomes),
         "files": sum(one.files for one in outcomes),
         "bytes": sum(one.bytes for one in outcomes),
-        "syncs_sent": len(sent),
-        "syncs_without_changes": batch.advanced + len(outcomes) - len(sent) - len(failed),
+        "syncs_sent": len(served),
+        "syncs_without_changes": batch.advanced + len(outcomes) - len(served) - len(failed),
         "syncs_failed": len(failed),
         "syncs_busy": len(batch.busy),
         **({"objects_overwritten": overwritten} if overwritten else {}),
         "rows_quarantined": sum(one.quarantined for one in outcomes),
     }
-    largest = sorted(sent, key=lambda one: one.rows, reverse=True)[:LARGEST]
+    largest = sorted(served, key=lambda one: one.rows, reverse=True)[:LARGEST]
     window = batch.window
     return {
         "window": dg.MetadataValue.text(f"{window.key}, up to {window.end:%H:%M} UTC"),

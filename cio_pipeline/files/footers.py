@@ -108,7 +108,7 @@ class _RowGroup(Protocol):
 
 
 class _Metadata(Protocol):
-    """The part of pyarrow's FileMetaData that is used here; pyarrow has no type stubs."""
+    """The part of pyarrow's FileMetaData that is used here; its stubs leave that unknown."""
 
     num_rows: int
     num_row_groups: int

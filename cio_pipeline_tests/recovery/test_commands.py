@@ -12,18 +12,22 @@ from typer.testing import CliRunner, Result
 
 from cio_pipeline.cli.app import app
 from cio_pipeline.definitions import build_defs
+from cio_pipeline.defs.jobs import JOBS
 from cio_pipeline.ledger.open import open_ledger
 from cio_pipeline.ledger.upkeep import backup, check
 from cio_pipeline.model.errors import InvalidConfig, LedgerError
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.windows import window_holding
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.defs.running import MANIFEST, QUIET, Made
+from cio_pipeline_tests.pipeline import feeds
 from cio_pipeline_tests.postgres import Cluster, postgres_cluster
 from cio_pipeline_tests.recovery.loss import EXPORTS, DieAfter, change, each_row_once, go_on
 from cio_pipeline_tests.recovery.test_operations import damage
-from cio_pipeline_tests.world import World, window
+from cio_pipeline_tests.world import World, during, window
 
 __all__ = ["postgres_cluster"]
 
@@ -171,3 +175,28 @@ def test_ledger_rebuild_and_catch_up_tell_what_they_did(world: World, run: Run) 
     (world.folder() / "_cio" / "1.manifest").write_bytes(b"{}")
     (one,) = answer(run("ledger", "catch-up", "--json"), 1)
     assert "do not tell all" in one["error"]
+
+
+@pytest.mark.parametrize("feed", list(Feed))
+def test_a_run_in_restore_mode_tells_what_it_leaves_alone(world: World, feed: Feed) -> None:
+    """Of every feed: its windows and its job are its own, what is noticed is told alike."""
+    world.sync(feed=feed)
+    feeds.commit(world, feed, 0)
+    feeds.run(world, feed, 0, world.services)
+    (world.folder() / "odd\x07name").write_bytes(b"x")
+
+    scope = {"resources": {"scope": {"config": {"sync_ids": ["a"], "mode": "restore"}}}}
+    job = build_defs(Made(world.services)).resolve_job_def(JOBS[feed].name)
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = job.execute_in_process(
+            instance=instance,
+            partition_key=window_holding(during(0, 5), feed).key,
+            run_config={**scope, **QUIET},
+        )
+    told = [
+        str(event.metadata["source_notices"].value)
+        for one in done.get_asset_materialization_events()
+        if "source_notices" in (event := one.step_materialization_data.materialization).metadata
+    ]
+    assert told
+    assert all("is left alone" in one for one in told)
