@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    and_,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from cio_pipeline.ledger.bulk import chunks, insert_missing, upsert
 from cio_pipeline.ledger.committed import committed_plans
@@ -112,7 +124,7 @@ def _take_in(connection: Connection, found: Recovered, now: datetime) -> None:
 def _forget(connection: Connection, found: Recovered, since: int, now: datetime) -> None:
     """Forget a sync's deliveries from a manifest on, and whatever is unfinished.
 
-    Initial exports under way are forgotten from their beginning: the chain tells all of them.
+    Plans under way are forgotten from their beginning: the chain tells all of them.
     """
     _require_unput(connection, found.sync_id, since)
     its, unlisted = files.c.sync_id == found.sync_id, files.c.manifest_ordinal.is_(None)
@@ -121,13 +133,18 @@ def _forget(connection: Connection, found: Recovered, since: int, now: datetime)
     of_sync = plans.c.sync_id == found.sync_id
     forgotten = connection.execute(select(plans).where(of_sync, or_(is_unfinished(), parted)))
     read_again(connection, [row["id"] for row in forgotten.mappings() if _is_ahead(row, found)])
-    going_on = select(plans.c.id).where(
-        of_sync,
-        plans.c.generation == found.generation,
-        plans.c.mode == Mode.INITIAL.value,
-        plans.c.export.in_([one.draft.export for one in found.under_way]),
+    going_on = [
+        and_(
+            plans.c.export == one.draft.export,
+            plans.c.mode == one.draft.mode.value,
+            plans.c.upper_at == one.draft.upper.at,
+        )
+        for one in found.under_way
+    ]
+    told = select(plans.c.id).where(
+        of_sync, plans.c.generation == found.generation, or_(false(), *going_on)
     )
-    of_going_on = files.c.plan_id.in_(going_on)
+    of_going_on = files.c.plan_id.in_(told)
     connection.execute(delete(files).where(its, or_(unlisted, later, of_going_on)))
     empty = ~exists().where(files.c.plan_id == plans.c.id)
     connection.execute(

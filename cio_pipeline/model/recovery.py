@@ -31,7 +31,7 @@ class ListedPlan:
 
 @dataclass(frozen=True)
 class UnderWay:
-    """An initial export, the first `done` slices of which manifests list.
+    """A plan in slices, the first `done` of which manifests list.
 
     `files` are those of all of them, each with the manifest that lists it.
     """
@@ -56,7 +56,7 @@ class Recovered:
 
     `since` is the first manifest that the ledger does not hold as the bucket does, None if it holds
     them all. From there on the bucket is right: `manifests` are (ordinal, body), `plans` those that
-    they list, but for initial exports `under_way`; `void` are numbers that they declare void, by
+    they list, but for those `under_way`; `void` are numbers that they declare void, by
     ordinal; `positions` are cuts by export, and `sent` identities by export that their files
     deliver, among the rows that the ledger has in quarantine. The sync was served from `created_at`
     on, and its chain begins with `first_manifest`.

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.plans import Mode
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.committing.commit_window import commit_window
@@ -140,3 +141,31 @@ def test_d6_an_initial_export_that_delivered_slices_cannot_be_abandoned(world: W
     with pytest.raises(InvalidConfig, match="sent twice"):
         abandon(world.services, "a", "people")
     finish(world)
+
+
+def test_d10_changes_in_slices_go_on_after_the_ledger_was_lost(world: World) -> None:
+    sync = history(in_slices(world))
+    world.run(0, *EXPORTS)
+    more = [{"event_id": f"m{number}"} for number in range(ROWS, 2 * ROWS)]
+    world.commit("metrics", *more, at=during(1))
+    world.now = window(1).end
+    old = None
+    while old is None or not old.sent.files:
+        dying = watched(world.services, DieAfter("plans.commit"), "dying")
+        with pytest.raises(Crash):
+            run_export(dying, "metrics", window(1), Scope())
+        world.now += TTL + timedelta(seconds=1)
+        (old,) = [state.open_plan for state in world.ledger.registry.states(["metrics"])]
+    commit_window(world.services, window(1))
+    assert (old.mode, old.slice < old.slices) == (Mode.CHANGES, True)
+    world = in_slices(without_ledger(world))
+
+    assert rebuild(world.services, [sync])[0].void == 0
+
+    (new,) = [state.open_plan for state in world.ledger.registry.states(["metrics"])]
+    assert new == replace(old, plan_id=new.plan_id if new else 0)
+    world.run(1, *EXPORTS)
+    metrics = listed(world, "metrics")["event_id"].to_list()
+    assert sorted(metrics) == sorted(f"m{number}" for number in range(2 * ROWS))
+    assert world.verify().ok
+    assert not world.verify().warnings

@@ -16,7 +16,7 @@ from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import CioError, LedgerError, ManifestBroken
 from cio_pipeline.model.failures import Tried
 from cio_pipeline.model.manifests import CHAIN, digest
-from cio_pipeline.model.plans import Mode, Series
+from cio_pipeline.model.plans import Series
 from cio_pipeline.model.recovery import Recovered
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.sync import Sync
@@ -34,7 +34,7 @@ from cio_pipeline.pipeline.recovery.bucket_chain import (
 )
 from cio_pipeline.pipeline.recovery.delivered_rows import delivered_identities
 from cio_pipeline.pipeline.recovery.gone_again import begun_told, first_of, remember_again
-from cio_pipeline.pipeline.recovery.listed_plans import initial_under_way, listed_plans
+from cio_pipeline.pipeline.recovery.listed_plans import listed_plans, under_way
 from cio_pipeline.pipeline.recovery.register_again import registration, served_since
 from cio_pipeline.pipeline.recovery.settle_cuts import settle_cuts
 from cio_pipeline.pipeline.services import Services
@@ -170,14 +170,17 @@ def _recovered(services: Services, chain: BucketChain, since: int | None) -> Rec
         going_on = {state.export for state in states if state.open_plan}
         return _numbered(services, chain, accounted=own, going_on=going_on)
     cuts = {at: _cut(services, at) for at in times_told(chain)}
-    under_way = initial_under_way(chain, cuts)
-    going_on = {one.draft.export for one in under_way}
+    listed = begun_told(services, chain, listed_plans(chain, chain.first, cuts))
+    going = under_way(chain, listed)
+    going_on = {one.draft.export for one in going}
+    begun = {(one.draft.export, one.draft.mode, one.draft.upper.at) for one in going}
     plans = [
         plan
-        for plan in begun_told(services, chain, listed_plans(chain, since, cuts))
-        if not (plan.draft.mode is Mode.INITIAL and plan.draft.export in going_on)
+        for plan in listed
+        if plan.ordinal >= since
+        and (plan.draft.export, plan.draft.mode, plan.draft.upper.at) not in begun
     ]
-    remember_again(services, [*first_of(chain, cuts, plans), *(one.draft for one in under_way)])
+    remember_again(services, [*first_of(chain, cuts, plans), *(one.draft for one in going)])
     new = [(manifest, body) for manifest, body in chain.manifests if manifest.ordinal >= since]
     used = {key: {number - 1} for key, number in _numbers(states)}
     return replace(
@@ -185,7 +188,7 @@ def _recovered(services: Services, chain: BucketChain, since: int | None) -> Rec
         since=since,
         manifests=tuple((manifest.ordinal, body) for manifest, body in new),
         plans=tuple(plans),
-        under_way=under_way,
+        under_way=going,
         void=tuple((manifest.ordinal, void) for manifest, _ in new for void in manifest.void),
         positions={s.export: cuts[s.position] for s in chain.statuses if s.position},
         sent=delivered_identities(services, chain.sync, plans),

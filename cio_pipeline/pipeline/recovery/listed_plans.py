@@ -1,16 +1,16 @@
 """Plans as a chain of manifests tells them: what was sent, and what was under way."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
 from cio_pipeline.changesets.decide import HISTORY_LIMIT
 from cio_pipeline.contracts.declare import History
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, fingerprint_of, stem_of
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, stem_of
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.manifests import (
-    InitialProgress,
+    ExportStatus,
     Manifest,
     ManifestFile,
 )
@@ -21,64 +21,47 @@ from cio_pipeline.pipeline.recovery.bucket_chain import BucketChain, accounted_n
 from cio_pipeline.pipeline.verification.files import name_of
 
 
-def initial_under_way(chain: BucketChain, cuts: Mapping[datetime, Cut]) -> tuple[UnderWay, ...]:
-    """Initial exports that the last manifest says have delivered some of their slices."""
+def under_way(chain: BucketChain, listed: Iterable[ListedPlan]) -> tuple[UnderWay, ...]:
+    """Plans of which the last manifest says that some of their slices were delivered.
+
+    They are told by what `listed` has of them; of one that has no file yet nothing is known.
+    """
+    plans = list(listed)
     found: list[UnderWay] = []
     for status in chain.statuses:
-        if status.initial is None:
+        its = [plan for plan in plans if _is_of(plan.draft, status, chain.generation)]
+        if status.initial is None or not its:
             continue
-        files = [
-            (manifest.ordinal, file)
-            for manifest, _ in chain.manifests
-            for file in manifest.files
-            if (file.export, file.generation, file.mode)
-            == (status.export, chain.generation, Mode.INITIAL)
-        ]
-        draft = _initial_draft(chain, status.export, status.initial, files, cuts)
-        listed = tuple((ordinal, _sealed(file)) for ordinal, file in files)
-        found.append(UnderWay(draft, status.initial.done, listed))
+        files = tuple((plan.ordinal, file) for plan in its for file in plan.files)
+        draft = replace(
+            its[-1].draft,
+            first=_first_numbers(chain, status.export, [file for _, file in files]),
+            slices=status.initial.slices,
+            slice_rows=status.initial.slice_rows,
+        )
+        found.append(UnderWay(draft, status.initial.done, files))
     return tuple(found)
 
 
-def _initial_draft(
-    chain: BucketChain,
-    name: str,
-    initial: InitialProgress,
-    files: list[tuple[int, ManifestFile]],
-    cuts: Mapping[datetime, Cut],
-) -> PlanDraft:
-    """The plan of an initial export under way, which goes on with the numbers that it began."""
-    sync, export = chain.sync, ALL_EXPORTS[name]
+def _is_of(draft: PlanDraft, status: ExportStatus, generation: int) -> bool:
+    """Whether a plan is the one that an export's slices are of."""
+    if status.initial is None or draft.mode is Mode.RETRY:
+        return False
+    begins = draft.lower.at if draft.lower else None
+    same = (draft.export, draft.generation, draft.upper.at)
+    return same == (status.export, generation, status.initial.at) and begins == status.position
+
+
+def _first_numbers(
+    chain: BucketChain, export: str, files: Sequence[SealedFile]
+) -> dict[Series, int]:
+    """The numbers that a plan under way began with: those of its files, else the next ones."""
     accounted = accounted_numbers(chain)
-    begun = {
-        series: [file.sequence for _, file in files if file.series is series] for series in Series
-    }
-    first = {
-        series: min(begun[series], default=max(accounted.get((name, series), {0})) + 1)
+    begun = {series: [f.sequence for f in files if f.series is series] for series in Series}
+    return {
+        series: min(begun[series], default=max(accounted.get((export, series), {0})) + 1)
         for series in Series
     }
-    limited = export.history is History.LAST_30_DAYS
-    # What it began with: the sync may have been upgraded since.
-    version = files[0][1].version if files else sync.version
-    return PlanDraft(
-        sync_id=sync.id,
-        workspace_id=sync.workspace_id,
-        export=name,
-        version=version,
-        timestamp_unit=sync.timestamp_unit,
-        stem=stem_of(sync, export),
-        generation=chain.generation,
-        mode=Mode.INITIAL,
-        lower=None,
-        upper=cuts[initial.at],
-        floor=initial.at - HISTORY_LIMIT if limited else None,
-        first=first,
-        rows_per_file=export.rows_per_file,
-        fingerprint=fingerprint_of(sync.model_copy(update={"version": version}), export),
-        slices=initial.slices,
-        slice_rows=initial.slice_rows,
-        layout=sync.layout,
-    )
 
 
 def listed_plans(chain: BucketChain, first: int, cuts: Mapping[datetime, Cut]) -> list[ListedPlan]:
