@@ -5,18 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from deltalake import CommitProperties, DeltaTable
 
+from cio_pipeline.changesets.netting import net
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import TableKind
 from cio_pipeline.contracts.feeds import changed_rows_at_once
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.plans import Mode, PlanDraft
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.pipeline.delivering import read_once
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.planning.cohorts import cohorts_of
 from cio_pipeline.pipeline.planning.preview import preview
+from cio_pipeline.sources import change_feed
 from cio_pipeline_tests.ledger import build
 from cio_pipeline_tests.pipeline.sliced import Broken, digests, fill, in_slices, parts, state
 from cio_pipeline_tests.pipeline.test_slices import row
@@ -174,3 +178,52 @@ def draft(workspace: int, rows: int) -> PlanDraft:
         fingerprint="f",
         slice_rows=rows,
     )
+
+
+class Feeding:
+    """A source that notes how many rows it holds at a time, and what is read as a whole."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.pieces: list[int] = []
+        self.whole = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def feed(self, *args: Any) -> Any:
+        for piece in self._inner.feed(*args):
+            self.pieces.append(piece.height)
+            yield piece
+
+    def changes(self, *args: Any) -> Any:
+        self.whole += 1
+        return self._inner.changes(*args)
+
+
+@pytest.mark.parametrize("rows", [1_000, 4_000])
+def test_d6_memory_does_not_grow_with_the_changes_and_each_is_read_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """Pieces of a commit are half a slice, a slice is netted for itself."""
+    most = 100
+    monkeypatch.setattr(change_feed, "changed_rows_at_once", lambda _: most)
+    netted: list[int] = []
+
+    def netting(feed: pl.LazyFrame, *args: Any) -> pl.LazyFrame:
+        netted.append(feed.select(pl.len()).collect().item())
+        return net(feed, *args)
+
+    monkeypatch.setattr(read_once, "net", netting)
+    world.sync()
+    world.run(0, "metrics")
+    for start in range(0, rows, rows // 2):
+        some = [{"event_id": f"e{n}"} for n in range(start, start + rows // 2)]
+        world.commit("metrics", *some, at=during(1))
+    source = Feeding(world.services.source)
+    (outcome,) = world.run(1, "metrics", services=in_slices(world, most, source=source))
+    assert (outcome.error, outcome.rows) == (None, rows)
+    assert (sum(source.pieces), source.whole) == (rows, 0)
+    assert max(source.pieces) <= most // 2
+    assert sum(netted) == rows
+    assert max(netted) < 1.4 * most, "so even does the hash share out"

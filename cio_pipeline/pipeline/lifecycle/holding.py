@@ -12,7 +12,7 @@ from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.model.windows import Window, last_closed_window
 from cio_pipeline.pipeline.committing.commit import commit
 from cio_pipeline.pipeline.heartbeat import HeldLease, all_claimed
-from cio_pipeline.pipeline.recovery.abandon import Abandoned, give_up
+from cio_pipeline.pipeline.recovery.abandon import Abandoned, give_up, would_double
 from cio_pipeline.pipeline.recovery.restore import RESTORE
 from cio_pipeline.pipeline.services import Services
 
@@ -36,7 +36,7 @@ def open_plans(services: Services, known: RegisteredSync) -> list[Plan]:
 
 
 def give_up_plans(services: Services, held: HeldLease, known: RegisteredSync) -> list[Abandoned]:
-    """Close all unfinished plans, also of initial exports that delivered some of their slices.
+    """Close all unfinished plans, also those that delivered some of their slices.
 
     For those who send all history again: elsewhere those slices would be sent twice. What was
     delivered is committed first.
@@ -46,12 +46,12 @@ def give_up_plans(services: Services, held: HeldLease, known: RegisteredSync) ->
 
 
 def require_no_slices(plans: list[Plan]) -> None:
-    """Raise InvalidConfig for an initial export that is under way."""
+    """Raise InvalidConfig for a plan that delivered some of its slices, which are not put again."""
     for plan in plans:
-        if plan.slice:
+        if would_double(plan):
             raise InvalidConfig(
-                f"{plan.slice} of {plan.slices} slices of the initial {plan.export} of sync "
-                f"'{plan.sync_id}' were delivered; planned anew, they would be sent twice.",
+                f"{plan.slice} of {plan.slices} slices of {plan.export} of sync '{plan.sync_id}' "
+                "were delivered; planned anew, they would be sent twice.",
                 f"Wait until it is finished, or start over: `cio-pipeline sync recreate "
                 f"{plan.sync_id}`.",
             )

@@ -53,13 +53,21 @@ def _unfinished(services: Services, pair: Pair) -> Plan:
             f"No plan of {export} of sync '{sync_id}' is unfinished.",
             f"`cio-pipeline sync show {sync_id}` lists the exports and their plans.",
         )
-    if plan.slice:
+    if would_double(plan):
         raise InvalidConfig(
-            f"{plan.slice} of {plan.slices} slices of the initial {export} of sync '{sync_id}' "
-            "were delivered; planned anew, they would be sent twice.",
+            f"{plan.slice} of {plan.slices} slices of {export} of sync '{sync_id}' were delivered; "
+            "planned anew, they would be sent twice.",
             "Let it be finished, or start over with a new sync.",
         )
     return plan
+
+
+def would_double(plan: Plan) -> bool:
+    """Whether rows that a plan has delivered would be sent again if it were planned anew.
+
+    Objects that may be replaced are put in place of themselves.
+    """
+    return plan.slice > 0 and not facts_of(plan.export).overwrites
 
 
 def give_up(services: Services, held: HeldLease, plan: Plan) -> Abandoned:
