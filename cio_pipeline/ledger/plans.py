@@ -66,8 +66,11 @@ class Plans:
         )
 
     def overwrites(self, plan: Plan) -> int:
-        """How many files of a plan have the key of an earlier file of the sync (M3)."""
-        return self.database.read(lambda connection: _overwrites(connection, plan.plan_id))
+        """How many files of a plan's slice have the key of an earlier file of the sync (M3).
+
+        The slice is not committed yet.
+        """
+        return self.database.read(lambda connection: _overwrites(connection, plan))
 
     def deliver(self, lease: Lease, plans: Sequence[Plan]) -> None:
         """Keep that all files of sealed plans lie in their buckets; raises as `commit` does."""
@@ -124,7 +127,7 @@ class Plans:
         self.database.write(lambda connection: abandon(connection, lease, plan, void=void, now=now))
 
 
-def _overwrites(connection: Connection, plan_id: int) -> int:
+def _overwrites(connection: Connection, plan: Plan) -> int:
     earlier, of = files.alias(), plans_table.alias()
     before = (
         select(earlier.c.plan_id)
@@ -136,8 +139,9 @@ def _overwrites(connection: Connection, plan_id: int) -> int:
             of.c.state != PlanState.ABANDONED.value,
         )
     )
-    query = select(func.count()).select_from(files)
-    return connection.scalar(query.where(files.c.plan_id == plan_id, before.exists())) or 0
+    its = files.c.plan_id == plan.plan_id, files.c.manifest_ordinal.is_(None)
+    query = select(func.count()).select_from(files).where(*its, before.exists())
+    return connection.scalar(query) or 0
 
 
 def _sealed(

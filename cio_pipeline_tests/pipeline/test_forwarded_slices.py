@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from cio_pipeline.model.errors import InvalidKey
 from cio_pipeline.model.plans import Series
 from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline.pipeline.recovery.abandon import abandon
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.calls import steps
@@ -102,7 +104,7 @@ def test_m4_equal_keys_are_put_in_their_order_over_slices(world: World) -> None:
     recorder, services = prepared(world)
     messages(world)
     (outcome,) = world.run(0, "messages", services=services)
-    assert (outcome.error, outcome.files) == (None, 12)
+    assert (outcome.error, outcome.files, outcome.overwritten) == (None, 12, 8)
     of_key = [json.loads(body)["data"]["n"] for key, body in recorder.bodies if "key1" in key]
     assert of_key == [1, 5, 9]
     numbers = [file.sequence for file in world.ledger.manifests.files("a")]
@@ -121,3 +123,37 @@ def test_d8_objects_of_slices_are_put_again(world: World) -> None:
         (world.folder() / key).unlink()
     assert {one.error for one in restore(replace(world.services, owner="restore"))} == {None}
     assert objects(world) == before
+
+
+def test_m4_messages_of_which_slices_were_delivered_can_be_given_up(world: World) -> None:
+    """They are put in place of themselves; all other rows would be sent twice."""
+    recorder, services = prepared(world)
+    messages(world)
+    refusing = Refusing(recorder, "key1")
+    refused = replace(services, destinations=lambda _: refusing)
+    (outcome,) = world.run(0, "messages", services=refused)
+    assert outcome.error
+    (state,) = world.ledger.registry.states(["messages"], ["a"])
+    assert state.open_plan
+    world.now += 2 * TTL
+    abandon(world.services, "a", "messages")
+    world.run(1, "messages", services=services)
+    of_key = [json.loads(body)["data"]["n"] for key, body in recorder.bodies if "key2" in key]
+    assert of_key[-3:] == [2, 6, 10]
+    assert len(objects(world)) == 4
+
+
+class Refusing:
+    """A bucket that cannot hold a key the second time that it comes."""
+
+    def __init__(self, inner: Any, key: str) -> None:
+        self._inner, self._key, self._seen = inner, key, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def overwrite(self, key: str, *rest: Any) -> None:
+        self._seen += self._key in key
+        if self._key in key and self._seen > 1:
+            raise InvalidKey("No such key.", "Another one.")
+        self._inner.overwrite(key, *rest)
