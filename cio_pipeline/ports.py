@@ -1,5 +1,7 @@
 """What the use cases need of tables and of stores: protocols, as each has several adapters."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path

@@ -18,6 +18,7 @@ from cio_pipeline import __version__
 from cio_pipeline.cli import words
 from cio_pipeline.cli.examples import told
 from cio_pipeline.cli.held import EVERY, HELD
+from cio_pipeline.cli.later import later
 from cio_pipeline.cli.output import console
 from cio_pipeline.model.errors import CioError, LeaseHeld
 
@@ -37,12 +38,18 @@ VERBS = {
 verbs below it, or a function."""
 
 
+LEDGER_ONLY = frozenset({"status", "quarantine"})
+"""Verbs that mostly ask the ledger alone, which needs no dataframes for that."""
+
+
 class Verbs(TyperGroup):
     """The verbs by name, each loaded when it is called."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = {name: TyperCommand(name, help=text) for name, text in VERBS.items()}
+        self.commands = {
+            name: TyperCommand(name, help=text, short_help=text) for name, text in VERBS.items()
+        }
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the library's signature
         """A verb, loaded; None if there is none of that name."""
@@ -55,12 +62,16 @@ class Verbs(TyperGroup):
             commands=[*self.commands.values()],
             params=self.params,
             help=self.help,
+            # Boxes and colours take a third of a second to import.
+            rich_markup_mode=None,
         )
         listed.format_help(ctx, formatter)
 
 
 def loaded(verb: str) -> TyperGroup | TyperCommand:
     """A verb as its module has it."""
+    if verb in LEDGER_ONLY:
+        later("polars")
     module = import_module(f"cio_pipeline.cli.{verb}")
     if hasattr(module, "app"):
         found: Any = get_group(module.app)

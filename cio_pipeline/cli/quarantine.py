@@ -13,8 +13,6 @@ from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.contracts.feeds import feed_of
 from cio_pipeline.model.plans import QuarantineBulk, QuarantineEntry
 from cio_pipeline.model.windows import window_ending
-from cio_pipeline.pipeline.committing.commit_window import commit_window
-from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 
 app = typer.Typer()
 
@@ -72,6 +70,10 @@ def _window(held: QuarantineEntry | QuarantineBulk) -> str:
 @app.command()
 def retry(sync: Syncs = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
     """Send quarantined rows that are mended by now; those still broken stay."""
+    # What delivers takes a second to import, and the list needs none of it.
+    from cio_pipeline.pipeline.committing.commit_window import commit_window  # noqa: PLC0415
+    from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine  # noqa: PLC0415
+
     found = services()
     scope = scope_of(found, sync or [])
     outcomes = retry_quarantine(found, scope.sync_ids)

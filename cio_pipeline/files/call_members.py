@@ -12,7 +12,7 @@ from itertools import chain
 import msgspec
 import polars as pl
 
-from cio_pipeline.files.failures import UNREADABLE
+from cio_pipeline.files.panics import UNREADABLE
 from cio_pipeline.model.json_text import fields
 
 SCHEMA = pl.Schema({"row": pl.UInt32, "name": pl.String, "raw": pl.String})

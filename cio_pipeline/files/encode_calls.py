@@ -18,9 +18,10 @@ from cio_pipeline.files.call_members import members_of
 from cio_pipeline.files.call_series import CHUNK_CHARACTERS, CallSeries
 from cio_pipeline.files.call_table import call_table
 from cio_pipeline.files.encode import Encoded, SpooledFile
-from cio_pipeline.files.failures import UNREADABLE, unread
+from cio_pipeline.files.failures import unread
 from cio_pipeline.files.fit import Shape, named_errors
 from cio_pipeline.files.footers import entries
+from cio_pipeline.files.panics import UNREADABLE
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.json_text import NotJson
 from cio_pipeline.model.plans import PRODUCER, QuarantinedRow

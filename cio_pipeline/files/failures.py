@@ -7,8 +7,6 @@ import errno
 import os
 import re
 
-from polars.exceptions import PanicException
-
 from cio_pipeline.model.errors import CioError, DiskFull, InvalidConfig
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -16,9 +14,6 @@ NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 """The operating system forbids it."""
-
-UNREADABLE = (Exception, PanicException)
-"""What reading a row may raise, whatever it holds: a panic of Rust is no `Exception` (D23)."""
 
 _IN_TEXT = re.compile(r"\(os error (\d+)\)|\bcode: (\d+)")
 

@@ -1,5 +1,7 @@
 """Who was gone when exports began: they stay anonymous (D4)."""
 
+from __future__ import annotations
+
 import json
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -4,6 +4,8 @@ Few rows of a plan are entries of their own. More than MOST_ENTRIES are kept in 
 file in a value (see `quarantine_bulk`): however many they are, a window costs few statements.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence

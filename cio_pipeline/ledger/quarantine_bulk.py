@@ -4,6 +4,8 @@ In the ledger, not in the spool (ADR 15): whatever host runs the next window fin
 with the seal or not at all, and it goes where the ledger goes.
 """
 
+from __future__ import annotations
+
 import io
 import json
 from collections.abc import Collection, Iterator, Mapping
@@ -25,19 +27,24 @@ SAMPLES = 3
 """Rows per reason that are named where the bulk is told of."""
 
 _C = quarantine_bulk.c
-_SCHEMA = {
-    "workspace_id": pl.Int64,
-    "identity": pl.String,
-    "reason": pl.String,
-    "count": pl.Int64,
-}
+
+
+def _schema() -> dict[str, type[pl.DataType]]:
+    return {
+        "workspace_id": pl.Int64,
+        "identity": pl.String,
+        "reason": pl.String,
+        "count": pl.Int64,
+    }
+
+
 _HELD = select(_C.sync_id, _C.body).where(of_pairs(quarantine_bulk)).order_by(_C.id)
 
 
 def keep_bulk(connection: Connection, sealed: SealedPlan) -> None:
     """Keep what a plan's slice holds back."""
     rows = [(r.workspace_id, r.identity, r.reason, r.count) for r in sealed.quarantined]
-    frame = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+    frame = pl.DataFrame(rows, schema=_schema(), orient="row")
     plan = sealed.plan
     _insert(connection, (plan.sync_id, plan.export), plan.plan_id, plan.upper.at, frame)
 
@@ -120,4 +127,4 @@ def _reasons(piece: pl.DataFrame) -> dict[str, tuple[int, int, list[str]]]:
 
 
 def _read(body: bytes) -> pl.DataFrame:
-    return pl.read_parquet(io.BytesIO(body), schema=_SCHEMA)
+    return pl.read_parquet(io.BytesIO(body), schema=_schema())

@@ -1,23 +1,44 @@
 """From the spelling of a source (`delta:<uri>`) to the source."""
 
 from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlparse
 
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.sources.delta import DeltaSource
+
+if TYPE_CHECKING:
+    from cio_pipeline.sources.delta import DeltaSource
 
 _PREFIX = "delta:"
 _FORMS = "Write delta:<folder>, delta:s3://<bucket>/<path> or delta:abfss://<container>@<account>.dfs.core.windows.net/<path>."
 _OPTIONS = {"s3": "AWS_", "s3a": "AWS_", "abfss": "AZURE_", "abfs": "AZURE_", "az": "AZURE_"}
 
 
-def open_source(spec: str, environment: Mapping[str, str] | None = None) -> DeltaSource:
+def open_source(spec: str, environment: Mapping[str, str] | None = None) -> "DeltaSource":
     """The source that `spec` names; `environment` holds the AWS_* and AZURE_* variables.
 
     Raises InvalidConfig for anything else than `delta:<uri>`.
     """
     uri = source_uri(spec)
-    return DeltaSource(uri, storage_options(uri, environment or {}))
+    options = storage_options(uri, environment or {})
+    return cast("DeltaSource", _WhenAsked(uri, options))
+
+
+class _WhenAsked:
+    """The source, opened when it is asked first: its libraries take half a second to import."""
+
+    def __init__(self, uri: str, options: Mapping[str, str]) -> None:
+        self._place = uri, options
+
+    @cached_property
+    def _source(self) -> "DeltaSource":
+        from cio_pipeline.sources.delta import DeltaSource  # noqa: PLC0415 - see above
+
+        return DeltaSource(*self._place)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
 
 
 def source_uri(spec: str) -> str:

@@ -33,6 +33,34 @@ def test_no_library_of_the_verbs_is_waited_for(arguments: tuple[str, ...]) -> No
     assert not imported_by(*arguments) & HEAVY
 
 
+@pytest.mark.parametrize("arguments", [("status",), ("quarantine", "list")])
+def test_verbs_that_ask_the_ledger_alone_wait_for_no_dataframes(
+    arguments: tuple[str, ...],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CIO_HOME", str(tmp_path_factory.mktemp("home")))
+    found = imported_by(*arguments)
+    assert not found & (HEAVY - {"polars", "sqlalchemy", "obstore"})
+    assert "_polars_runtime_32" not in found
+    assert "numpy" not in found
+
+
+def test_help_draws_no_boxes_for_which_one_would_wait() -> None:
+    assert not imported_by("--help") & {"markdown_it", "pygments"}
+
+
+def test_a_library_that_comes_later_is_whole_however_it_is_asked_for() -> None:
+    for use in ("import polars as pl; pl.DataFrame({'a': [1]})", "from polars.exceptions import X"):
+        code = (
+            "from cio_pipeline.cli.later import later; later('polars'); import sys; "
+            "import polars; assert 'polars.dataframe' not in sys.modules; "
+            + use.replace("X", "PanicException")
+            + "; assert 'polars.dataframe' in sys.modules; assert polars.DataFrame().is_empty()"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_listing_local_syncs_waits_for_no_store_client(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
