@@ -55,9 +55,6 @@ ALL_EXPORTS: Mapping[str, Export] = {
 }
 """The exports of all feeds by name."""
 
-BY_SOURCE: Mapping[str, Export] = {export.source: export for export in ALL_EXPORTS.values()}
-"""The exports of all feeds by the table that drives them."""
-
 _SLICES_OF_A_FILE = 4
 """Netting and sorting rows takes several times the memory that encoding them does."""
 
@@ -65,6 +62,12 @@ _SLICES_OF_A_FILE = 4
 def changed_rows_at_once(export: Export) -> int:
     """How many changes of an export are read, netted and sorted in memory."""
     return export.rows_per_file // _SLICES_OF_A_FILE
+
+
+def rows_read_at_once(table: str) -> int:
+    """How many changed rows of a table one scan reads: those of the exports that it drives."""
+    driven = [one for one in ALL_EXPORTS.values() if one.source == table] or ALL_EXPORTS.values()
+    return min(map(changed_rows_at_once, driven)) // 2
 
 
 def feed_of(export: str) -> Feed:

@@ -16,7 +16,7 @@ from polars.io.plugins import register_io_source
 from cio_pipeline.changesets.netting import CHANGE_TYPE, COMMIT_TIME, COMMIT_VERSION
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
-from cio_pipeline.contracts.feeds import BY_SOURCE, changed_rows_at_once
+from cio_pipeline.contracts.feeds import rows_read_at_once
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.sources.changed_files import Actions, Changed, Written, feed_setting, is_feed_on
 from cio_pipeline.sources.columns import casts, logical_schema
@@ -170,7 +170,7 @@ def _scans(
 ) -> Iterator[pl.LazyFrame]:
     schema = logical_schema(found, table)
     count = footer_count(found, table.name, storage_options)
-    most = changed_rows_at_once(BY_SOURCE[table.name]) // 2
+    most = rows_read_at_once(table.name)
     for some, part in _in_pieces(changed, most, count):
         own = some[0].change is None
         stored = {**schema, CHANGE_TYPE: pl.String()} if own else schema

@@ -207,7 +207,7 @@ def test_d6_memory_does_not_grow_with_the_changes_and_each_is_read_once(
 ) -> None:
     """Pieces of a commit are half a slice, a slice is netted for itself."""
     most = 100
-    monkeypatch.setattr(change_feed, "changed_rows_at_once", lambda _: most)
+    monkeypatch.setattr(change_feed, "rows_read_at_once", lambda _: most // 2)
     netted: list[int] = []
 
     def netting(feed: pl.LazyFrame, *args: Any) -> pl.LazyFrame:
