@@ -7,7 +7,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import calls, changeset_history, initial_export, messages, peak_memory, windows
+from benchmarks import (
+    calls,
+    changeset_history,
+    full_ledger,
+    initial_export,
+    messages,
+    peak_memory,
+    windows,
+)
 from benchmarks.report import Report, machine, save, show
 
 BENCHMARKS: Mapping[str, Callable[[Path, float], Report]] = {
@@ -18,6 +26,7 @@ BENCHMARKS: Mapping[str, Callable[[Path, float], Report]] = {
     "idle_window": windows.run_idle,
     "calls": calls.run,
     "messages": messages.run,
+    "full_ledger": full_ledger.run,
 }
 
 
