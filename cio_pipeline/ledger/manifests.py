@@ -26,10 +26,11 @@ from cio_pipeline.model.manifests import (
     manifest_key,
 )
 
-_UNPUT = (
-    select(manifests.c.sync_id, manifests.c.ordinal, manifests.c.body)
-    .join(syncs, syncs.c.id == manifests.c.sync_id)
-    .where(manifests.c.put_at.is_(None), manifests.c.ordinal >= syncs.c.first_manifest)
+_FIRST = select(syncs.c.first_manifest).where(syncs.c.id == manifests.c.sync_id)
+_UNPUT = select(manifests.c.sync_id, manifests.c.ordinal, manifests.c.body).where(
+    # No join: SQLite would walk each sync's chain instead of the few that wait.
+    manifests.c.put_at.is_(None),
+    manifests.c.ordinal >= _FIRST.correlate(manifests).scalar_subquery(),
 )
 _MARK_PUT = update(manifests).where(
     manifests.c.sync_id == bindparam("of_sync"), manifests.c.ordinal == bindparam("of_ordinal")

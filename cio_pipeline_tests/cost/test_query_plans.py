@@ -54,3 +54,34 @@ def test_no_statement_of_a_window_walks_through_history(tmp_path: Path) -> None:
     assert "syncs" in found, "all of them are read: the plans are understood"
     walked = {table: found[table] for table in GROW & found.keys()}
     assert not walked
+
+
+def test_manifests_that_wait_are_found_among_a_years(tmp_path: Path) -> None:
+    """O2: also where SQLite knows how long the chains are; it then prefers to walk them."""
+    world = small_world(tmp_path, 2, "people", 5, "people", "deliveries")
+    engine = world.ledger.database.engine
+    syncs = [one.sync.id for one in world.ledger.registry.all()]
+    asked: list[tuple[str, Any]] = []
+    event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+    with engine.begin() as connection:
+        for sync_id in syncs:
+            connection.exec_driver_sql(
+                "WITH RECURSIVE n (o) AS (SELECT 1000 UNION ALL SELECT o + 1 FROM n WHERE o < 3000)"
+                " INSERT INTO manifests (sync_id, ordinal, digest, body, put_at)"
+                " SELECT ?, o, 'd', x'00', '2026-01-01 00:00:00' FROM n",
+                (sync_id,),
+            )
+        connection.exec_driver_sql("ANALYZE")
+    asked.clear()
+
+    assert not world.ledger.manifests.to_put(syncs)
+    assert not world.ledger.manifests.unput(syncs)
+
+    looks = [(text, given) for text, given in asked if "FROM manifests" in text]
+    assert len(looks) == 2
+    with engine.connect() as connection:
+        for text, given in looks:
+            steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given).all()
+            on_manifests = [row[3] for row in steps if "manifests" in row[3]]
+            assert on_manifests
+            assert all("unput_manifests" in step for step in on_manifests), text
