@@ -33,6 +33,14 @@ def deliver(connection: Connection, lease: Lease, delivered: Sequence[Plan]) -> 
     _set(connection, rows, state=PlanState.DELIVERED.value)
 
 
+def withdraw(connection: Connection, lease: Lease, plan: Plan) -> None:
+    """Keep that a plan's files may not lie in their bucket any more; see Plans.withdraw."""
+    hold(connection, lease, [(plan.sync_id, plan.export)])
+    rows = lock_plans(connection, [plan.plan_id])
+    require_state(rows, [plan], [PlanState.DELIVERED])
+    _set(connection, rows, state=PlanState.SEALED.value)
+
+
 def commit(
     connection: Connection,
     lease: Lease,

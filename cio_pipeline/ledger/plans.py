@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, or_, select
 
 from cio_pipeline.ledger.bulk import chunks, name_pairs
-from cio_pipeline.ledger.committing import commit, deliver
+from cio_pipeline.ledger.committing import commit, deliver, withdraw
 from cio_pipeline.ledger.cuts import cuts_at
 from cio_pipeline.ledger.failures import RowConflict
 from cio_pipeline.ledger.opening import abandon, open_plans
@@ -75,6 +75,13 @@ class Plans:
     def deliver(self, lease: Lease, plans: Sequence[Plan]) -> None:
         """Keep that all files of sealed plans lie in their buckets; raises as `commit` does."""
         self.database.write(lambda connection: deliver(connection, lease, plans))
+
+    def withdraw(self, lease: Lease, plan: Plan) -> None:
+        """Make a delivered plan a sealed one, before any of its files is removed.
+
+        Raises LeaseLost, and PositionMoved if the plan is not delivered any more.
+        """
+        self.database.write(lambda connection: withdraw(connection, lease, plan))
 
     def delivered(self) -> Sequence[Plan]:
         """The plans whose files lie in their buckets, and that wait to be committed."""

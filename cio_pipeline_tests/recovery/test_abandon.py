@@ -2,7 +2,7 @@
 
 import pytest
 
-from cio_pipeline.model.errors import InvalidConfig, LeaseLost, UnknownSync
+from cio_pipeline.model.errors import InvalidConfig, LeaseLost, UnknownExport, UnknownSync
 from cio_pipeline.model.plans import Series
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.heartbeat import TTL
@@ -70,8 +70,11 @@ def test_d6_an_object_of_somebody_else_stays_and_is_named(world: World) -> None:
     each_row_once(world, 4)
 
 
-def test_d6_a_crash_while_it_is_abandoned_leaves_a_plan_to_resume(world: World) -> None:
-    die_after(world, "destination.put")
+@pytest.mark.parametrize("effect", ["destination.put", "plans.deliver"])
+def test_d6_a_crash_while_it_is_abandoned_leaves_a_plan_to_resume(
+    world: World, effect: str
+) -> None:
+    die_after(world, effect)
     with pytest.raises(Crash):
         abandon(watched(world.services, DieAfter("destination.delete"), "me"), "a", "people")
     world.now += 2 * TTL
@@ -91,7 +94,7 @@ def test_what_cannot_be_abandoned_is_told(world: World) -> None:
     world.sync()
     with pytest.raises(InvalidConfig, match="No plan of people"):
         abandon(world.services, "a", "people")
-    with pytest.raises(InvalidConfig, match="No plan of nothing"):
+    with pytest.raises(UnknownExport, match="There is no export 'nothing'"):
         abandon(world.services, "a", "nothing")
     with pytest.raises(UnknownSync):
         abandon(world.services, "b", "people")

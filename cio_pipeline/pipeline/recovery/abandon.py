@@ -75,6 +75,9 @@ def give_up(services: Services, held: HeldLease, plan: Plan) -> Abandoned:
     files = services.ledger.plans.sealed([plan]).get(plan.plan_id, ())
     removed: list[str] = []
     left: list[Pair] = []
+    if plan.is_delivered:
+        # Whoever finds it after a crash must not list what was removed.
+        services.ledger.plans.withdraw(held.lease, plan)
     for file in () if facts_of(plan.export).overwrites else files:
         held.check((plan.sync_id, plan.export))
         reason = _remove(services, plan, file)
