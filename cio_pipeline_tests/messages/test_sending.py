@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cio_pipeline.model.manifests import parse
-from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.pipeline import run_export
 from cio_pipeline.pipeline.recovery.abandon import abandon
 from cio_pipeline.pipeline.recovery.damaged import damaged_files
@@ -21,7 +21,7 @@ from cio_pipeline.pipeline.recovery.restore import put_back, restore
 from cio_pipeline.pipeline.verification.report import Kind
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.messages.sending import TIME, Recorder, commit_messages, objects, row
-from cio_pipeline_tests.world import World, during
+from cio_pipeline_tests.world import World, during, window
 
 
 @pytest.fixture
@@ -248,6 +248,20 @@ def test_a_restore_never_puts_an_earlier_message_over_a_later_one(world: World) 
     world.run(1, "messages")
     assert [one.error for one in put_back(world.services, seen)] == [None]
     assert objects(world) == {"x": b'{"data": {"k":"x","n":2}}'}
+
+
+def test_a_restore_leaves_a_message_that_waits_for_its_manifest(world: World) -> None:
+    """M4, D10: until the window's end no manifest lists it, and its key is that of an older one."""
+    world.sync(feed="messages", key_template="data.k")
+    commit_messages(world, row("m1", '{"k":"x","n":1}'), at=during(0))
+    world.run(0, "messages")
+    commit_messages(world, row("m2", '{"k":"x","n":2}'), at=during(1))
+    world.now = window(1).end
+    run_export.run_export(world.as_run("run 1"), "messages", window(1), Scope())
+    assert restore(world.as_run("restore")) == ()
+    world.run(1, "messages")
+    assert objects(world) == {"x": b'{"data": {"k":"x","n":2}}'}
+    assert world.verify().problems == ()
 
 
 @dataclass

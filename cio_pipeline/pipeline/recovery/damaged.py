@@ -62,7 +62,7 @@ def damaged_files(
     seen = seen or look(services, sync)
     destination = services.destinations(sync)
     found: list[DamagedFile] = []
-    last = _last_of_keys(sync, seen.committed)
+    last = _last_of_keys(services, sync, seen.committed)
     for committed in _wanted(services, sync, seen, windows, exports):
         for file in committed.sealed.files:
             if last.get(file.key, file.sequence) != file.sequence:
@@ -84,18 +84,25 @@ def look(services: Services, sync: Sync) -> Looked:
 
 
 def last_of_keys(services: Services, sync: Sync) -> Mapping[str, int]:
-    """The number of the last message of each key; nothing for feeds that overwrite nothing."""
+    """The number of the last message of each key; nothing for feeds that overwrite nothing.
+
+    Messages that lie in the bucket and wait for their manifest count, too.
+    """
     if not sync.feed.facts.overwrites:
         return {}
-    return _last_of_keys(sync, services.ledger.recovery.committed([sync.id]))
+    return _last_of_keys(services, sync, services.ledger.recovery.committed([sync.id]))
 
 
-def _last_of_keys(sync: Sync, history: Sequence[CommittedPlan]) -> Mapping[str, int]:
+def _last_of_keys(
+    services: Services, sync: Sync, history: Sequence[CommittedPlan]
+) -> Mapping[str, int]:
     if not sync.feed.facts.overwrites:
         return {}
+    waiting = [plan for plan in services.ledger.plans.delivered() if plan.sync_id == sync.id]
+    listed = [committed.sealed.files for committed in history]
     found: dict[str, int] = {}
-    for committed in history:
-        for file in committed.sealed.files:
+    for files in (*listed, *services.ledger.plans.sealed(waiting).values()):
+        for file in files:
             found[file.key] = max(file.sequence, found.get(file.key, 0))
     return found
 
