@@ -62,8 +62,16 @@ def one_character(delimiter: str) -> str:
     return found
 
 
-def replacing(table: SourceTable, wanted: bool) -> bool:  # noqa: FBT001 - of the command line
-    """Whether rows are removed; raises InvalidConfig for a table whose rows stay."""
+def replacing(table: SourceTable, wanted: bool, aside: Path | None) -> bool:  # noqa: FBT001 - of the command line
+    """Whether rows are removed; raises InvalidConfig for a table whose rows stay.
+
+    So it does where bad rows are set aside: they would be missing, and count as vanished.
+    """
+    if wanted and aside is not None:
+        raise InvalidConfig(
+            "With --replace the files must hold all rows: bad ones that are left out would vanish.",
+            "Correct the bad rows and leave --quarantine-bad out, or load without --replace.",
+        )
     if wanted and table.kind is TableKind.APPEND_ONLY:
         raise InvalidConfig(
             f"Rows of {table.name} stay once they are written: it is append-only.",

@@ -94,7 +94,9 @@ def load(  # noqa: PLR0917 - typer takes options as parameters
         files = files_in(files)
         owner = whose(declared, files, workspace)
         if owner is None:
-            how = How(time, aside, one_character(delimiter), replacing(declared, replace_all))
+            how = How(
+                time, aside, one_character(delimiter), replacing(declared, replace_all, aside)
+            )
             done = load_rows(declared, files, how, *_place())
         else:
             done = load_lines(declared, files, Into(owner, time or now(), *_place(), time))

@@ -83,6 +83,15 @@ def test_d1_what_vanished_is_told_here_and_to_readers(home: World) -> None:
     assert home.now > NOON
 
 
+def test_d1_bad_rows_that_are_set_aside_do_not_vanish(home: World) -> None:
+    (home.root / "p.csv").write_text(HEADER + row("ann") + row("bob"))
+    load("people", "p.csv")
+    (home.root / "p.csv").write_text(HEADER + row("ann") + row("bob").replace("bob,", "bob,x", 1))
+    with pytest.raises(InvalidConfig, match="would vanish"):
+        load("people", "p.csv", "--replace", "--quarantine-bad")
+    assert people(home) == ["ann", "bob"]
+
+
 def test_rows_of_an_append_only_table_are_not_replaced(home: World) -> None:
     (home.root / "e.csv").write_text("workspace_id\n")
     with pytest.raises(InvalidConfig, match="append-only"):

@@ -3,9 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from deltalake import CommitProperties, DeltaTable
 
 from cio_pipeline.model.breaches import Kind
+from cio_pipeline.pipeline.planning import cohorts
+from cio_pipeline_tests.pipeline.sliced import in_slices
 from cio_pipeline_tests.world import World, during, window
 
 
@@ -72,3 +75,44 @@ def test_o1_breaches_of_the_source_contract_are_counted_and_told(world: World) -
         ("subjects", Kind.WENT_BACK): 1,
     }
     assert {one.last_at for one in found.values()} == {window(1).end}
+
+
+def metrics(world: World, number: int, workspace: int, rows: int) -> None:
+    """Metrics of a workspace that came in a window."""
+    some = [{"event_id": f"{number}-{n}", "workspace_id": workspace} for n in range(rows)]
+    world.commit("metrics", *some, at=during(number))
+
+
+def test_d6_what_one_range_shared_out_outlasts_that_of_another(world: World) -> None:
+    """Versions are read in turn: a range comes again after those of other positions."""
+    world.sync("behind", 1, version=4)
+    world.sync("ahead", 2, version=4)
+    world.sync("behind5", 3)
+    world.run(0, "metrics")
+    for workspace in (1, 2, 3):
+        metrics(world, 1, workspace, 12)
+    world.run(1, "metrics", sync_ids=["ahead"])
+    for workspace, rows in ((1, 12), (2, 60), (3, 12)):
+        metrics(world, 2, workspace, rows)
+    outcomes = world.run(2, "metrics", services=in_slices(world, 4))
+    assert [one.error for one in outcomes] == [None] * 3
+    found = {one: world.read("metrics", one).height for one in ("behind", "ahead", "behind5")}
+    assert found == {"behind": 24, "ahead": 72, "behind5": 24}
+
+
+def test_d6_what_is_left_of_cohorts_may_be_read_together(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two syncs of a workspace that began apart are not sent at a time; small ones fill up."""
+    monkeypatch.setattr(cohorts, "changed_rows_at_once", lambda _: 50)
+    for sync_id, workspace in (("a", 1), ("b", 2), ("c", 3)):
+        world.sync(sync_id, workspace)
+    world.run(0, "metrics")
+    world.sync("late", 1)
+    world.run(1, "metrics")
+    for workspace, rows in ((1, 20), (2, 30), (3, 30)):
+        metrics(world, 2, workspace, rows)
+    outcomes = world.run(2, "metrics", services=in_slices(world, 50))
+    assert [one.error for one in outcomes] == [None] * 4
+    found = {one: world.read("metrics", one).height for one in ("a", "late", "b", "c")}
+    assert found == {"a": 20, "late": 20, "b": 30, "c": 30}

@@ -115,18 +115,24 @@ class _ReadOnce:
         if part is None or workspaces is None:
             return self._kept(table, of, None, lambda: self._source.changes(table, lower, upper))
         share = self._share(table, of, Share(part, frozenset(workspaces)))
+        if share is None:
+            return self._source.changes(table, lower, upper, part, workspaces)
         rows = self._kept(table, of, share, lambda: self._netted(table, of, share))
         return rows.filter(pl.col("workspace_id").is_in(sorted(workspaces)))
 
-    def _share(self, table: SourceTable, of: Range, wanted: Share) -> Share:
-        """What of the changes was shared out holds some of them; all of it is, the first time."""
+    def _share(self, table: SourceTable, of: Range, wanted: Share) -> Share | None:
+        """What of the changes was shared out holds some of them; all of it is, the first time.
+
+        None if they are of several shares: what is left of cohorts may be read together.
+        """
         if of not in self._unread:
             batches = self._source.feed(table, *of[1:])
-            folder = self._spool.folder(self._folder)
+            # Of its own for each range: what another one shared out may still be unread.
+            folder = self._spool.folder(f"{self._folder}/{len(self._unread)}")
             with _told():
                 self._unread[of] = share_out(batches, self.shared()[of], folder)
         fits = (one for one in self._unread[of] if one.part == wanted.part)
-        return next(one for one in fits if wanted.workspaces <= one.workspaces)
+        return next((one for one in fits if wanted.workspaces <= one.workspaces), None)
 
     def _netted(self, table: SourceTable, of: Range, share: Share) -> pl.LazyFrame:
         return net(pl.scan_ipc(self._unread[of][share]), table.identity, table.grows)
