@@ -146,9 +146,11 @@ class _ReadOnce:
     ) -> pl.LazyFrame:
         key = of, share
         if key not in self._read:
+            found = rows()
+            # Made late: whoever sleeps past its lease meanwhile finds its folder swept away.
             path = self._spool.folder(self._folder) / f"{len(self._read)}.parquet"
             with _told():
-                rows().sink_parquet(path, compression="lz4", engine="streaming")
+                found.sink_parquet(path, compression="lz4", engine="streaming")
             if share is not None:
                 for read in self._unread[of][share]:
                     read.unlink()
