@@ -12,7 +12,7 @@ from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.failing import Failing
 from cio_pipeline.model.manifests import CHAIN
-from cio_pipeline.model.plans import Mode, Series
+from cio_pipeline.model.plans import Mode, PlanState, Series
 from cio_pipeline.model.registry import ExportState, ExportSwitch, Pair, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
@@ -289,6 +289,19 @@ def test_d10_an_initial_run_of_another_sync_does_not_hold_manifests_up() -> None
     seen = Seen({}, {}, {(Lane.INITIAL, "b")}, uncommitted={"a", "b"})
     (request,) = wanted_runs([state()], seen, NOON + timedelta(minutes=1))
     assert request.sync_ids == ("a",)
+
+
+@pytest.mark.parametrize(("waited", "runs"), [(QUARTER, 1), (timedelta(0), 0)])
+def test_d10_a_long_initial_export_does_not_hold_up_what_was_delivered(
+    waited: timedelta, runs: int
+) -> None:
+    """Its run comes to its manifest once all of the sync's exports are through."""
+    plan = replace(open_plan("a", "people", Mode.INITIAL), state=PlanState.DELIVERED)
+    people = replace(state(position=None), open_plan=replace(plan, upper=Cut(NOON - waited, {})))
+    states = [people, state(export="metrics", position=None)]
+    seen = Seen({}, {}, {(Lane.INITIAL, "a")}, uncommitted={"a"})
+    requests = wanted_runs(states, seen, NOON + timedelta(minutes=1))
+    assert [request.lane for request in requests] == [Lane.MANIFEST] * runs
 
 
 def test_d10_a_manifest_that_failed_in_a_window_is_outstanding_in_the_next() -> None:

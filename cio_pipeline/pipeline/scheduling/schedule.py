@@ -43,7 +43,7 @@ def wanted_runs(
         *_ticks(served, seen, now, feed),
         *_runs_of_syncs(Lane.SLOW, slow, seen, now, feed),
     ]
-    return [*exports, *_manifest_runs(exports, seen, now, feed)]
+    return [*exports, *_manifest_runs(exports, states, seen, now, feed)]
 
 
 def _ticks(states: Sequence[ExportState], seen: Seen, now: datetime, feed: Feed) -> list[Request]:
@@ -162,18 +162,25 @@ def _batches(sync_ids: Sequence[str]) -> Iterable[Sequence[str]]:
 
 
 def _manifest_runs(
-    exports: Sequence[Request], seen: Seen, now: datetime, feed: Feed
+    exports: Sequence[Request],
+    states: Sequence[ExportState],
+    seen: Seen,
+    now: datetime,
+    feed: Feed,
 ) -> list[Request]:
     """One run for all syncs with something to commit or put that no export's run is about to.
 
-    That is so after a run that failed or died before its end, as where one table cannot be read. A
-    manifest that could not be put in a window is outstanding in the next, like an export.
+    That is so after a run that failed or died before its end, as where one table cannot be read,
+    and while a run of the sync's own takes long. A manifest that could not be put in a window is
+    outstanding in the next, like an export.
     """
     coming = [(one.lane, key) for one in exports for key in one.keys] + list(seen.running)
     if any(lane in {Lane.TICK, Lane.ALL} for lane, _ in coming):
         return []
     window = last_closed_window(now, feed.cadences[0], feed)
-    served = {key for _, key in coming}
+    held_up = {state.sync.id for state in states if _delivered_before(state, window)}
+    served = {key for one in exports for key in one.keys}
+    served |= {key for _, key in seen.running} - held_up
     waiting: dict[str, int] = {}
     closed = {sync_id for sync_id in seen.uncommitted if not seen.open(sync_id, now)}
     for sync_id in sorted(closed - served):
@@ -183,6 +190,12 @@ def _manifest_runs(
     if not waiting:
         return []
     return [Request(Lane.MANIFEST, window, tuple(waiting), next(iter(waiting.values())), feed)]
+
+
+def _delivered_before(state: ExportState, window: Window) -> bool:
+    """Whether all of a plan of an earlier window was delivered, and waits since then."""
+    plan = state.open_plan
+    return bool(plan and plan.is_delivered and plan.last_slice and plan.upper.at < window.end)
 
 
 def _failed(pair: Pair, window: Window, seen: Seen) -> bool:
