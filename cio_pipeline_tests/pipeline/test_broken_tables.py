@@ -194,7 +194,7 @@ def test_plan_and_list_tell_data_and_not_labels(world: World) -> None:
         told = {
             one.export: one for one in preview(world.services, window(number), Scope(), count=False)
         }
-        assert "2026-03-02 12:05 by its cio.committed_at" in told["events"].why
+        assert "2026-03-02 12:05 UTC by its cio.committed_at" in told["events"].why
         assert "since 2026-03-01 12:22" in told["events"].why
     peeked = peek_cut(world.services, window(2).end)
     assert peeked.waiting("events") is not None
