@@ -68,7 +68,8 @@ def _initial(plan: Plan | None) -> InitialProgress | None:
     """How far a plan has come that delivered some of its slices."""
     if plan is None or not plan.slice:
         return None
-    return InitialProgress(plan.upper.at, plan.slices, plan.slice_rows, plan.slice)
+    since = plan.lower.tables.get(ALL_EXPORTS[plan.export].source) if plan.lower else None
+    return InitialProgress(plan.upper.at, plan.slices, plan.slice_rows, plan.slice, since)
 
 
 def _behind(state: ExportState, window: Window | None) -> bool:

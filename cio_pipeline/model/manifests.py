@@ -79,15 +79,17 @@ class FirstNumber:
 
 @dataclass(frozen=True)
 class InitialProgress:
-    """An initial export under way: of `slices` of `slice_rows` source rows, `done` were delivered.
+    """A plan under way: of `slices` of `slice_rows` source rows, `done` were delivered.
 
-    `at` is the end of the window that it belongs to.
+    `at` is the end of the window that it belongs to. Changes begin at `since`, the driving table's
+    cut at the export's position; an initial export has none.
     """
 
     at: datetime
     slices: int
     slice_rows: int | None
     done: int
+    since: TableCut | None = None
 
 
 @dataclass(frozen=True)

@@ -169,3 +169,34 @@ def test_d10_changes_in_slices_go_on_after_the_ledger_was_lost(world: World) -> 
     assert sorted(metrics) == sorted(f"m{number}" for number in range(2 * ROWS))
     assert world.verify().ok
     assert not world.verify().warnings
+
+
+@pytest.mark.parametrize("committed", [1, 2])
+def test_d10_changes_in_slices_go_on_from_a_position_that_no_manifest_told(
+    world: World, committed: int
+) -> None:
+    """Nothing came in window 1. A commit that names a time in it, but came later, is a change."""
+    sync = history(in_slices(world))
+    world.run(0, *EXPORTS)
+    world.run(1, *EXPORTS)
+    more = [{"event_id": f"m{number}"} for number in range(ROWS, 2 * ROWS)]
+    world.commit("metrics", *more, at=during(committed))
+    world.now = window(2).end
+    old = None
+    while old is None or not old.sent.files:
+        dying = watched(world.services, DieAfter("plans.commit"), "dying")
+        with pytest.raises(Crash):
+            run_export(dying, "metrics", window(2), Scope())
+        world.now += TTL + timedelta(seconds=1)
+        (old,) = [state.open_plan for state in world.ledger.registry.states(["metrics"])]
+    commit_window(world.services, window(2))
+    world = in_slices(without_ledger(world))
+
+    rebuild(world.services, [sync])
+
+    (new,) = [state.open_plan for state in world.ledger.registry.states(["metrics"])]
+    world.run(2, *EXPORTS)
+    metrics = listed(world, "metrics")["event_id"].to_list()
+    assert sorted(metrics) == sorted(f"m{number}" for number in range(2 * ROWS))
+    assert new == replace(old, plan_id=new.plan_id if new else 0)
+    assert world.verify().ok

@@ -131,9 +131,11 @@ def tables_told(chains: Iterable[BucketChain]) -> dict[datetime, dict[str, Table
     found: dict[datetime, dict[str, TableCut]] = {}
     for chain in chains:
         for status in (s for manifest, _ in chain.manifests for s in manifest.exports):
-            at = status.initial.at if status.initial else status.position
-            if at is not None and status.source is not None:
-                found.setdefault(at, {})[ALL_EXPORTS[status.export].source] = status.source
+            told = [(status.initial.at if status.initial else status.position, status.source)]
+            told += [(status.position, status.initial.since)] if status.initial else []
+            for at, cut in told:
+                if at is not None and cut is not None:
+                    found.setdefault(at, {})[ALL_EXPORTS[status.export].source] = cut
     return found
 
 

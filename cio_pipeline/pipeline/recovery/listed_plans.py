@@ -102,9 +102,25 @@ def _plans(
         if one.mode not in {Mode.RETRY, Mode.INITIAL}:
             begin = begin_told(sync, one) if sync.feed.facts.forwards else None
             lower = reached.get((one.export, one.generation), begin)
+            # No manifest tells that a position moved where nothing was sent, but this one may.
+            lower = _stands(manifest, one) or lower
         draft = _draft(sync, files, cuts.get(lower) if lower else None, cuts[one.window_end])
         sealed = tuple(map(_sealed, files))
         yield ListedPlan(draft, sealed, manifest.ordinal, manifest.created_at)
+
+
+def _stands(manifest: Manifest, file: ManifestFile) -> datetime | None:
+    """The position that a plan under way goes on from, if the file is of one."""
+    return next(
+        (
+            status.position
+            for status in manifest.exports
+            if status.export == file.export
+            and status.initial is not None
+            and status.initial.at == file.window_end
+        ),
+        None,
+    )
 
 
 def _of_plan(file: ManifestFile) -> tuple[object, ...]:
