@@ -10,8 +10,8 @@ from sqlalchemy import Connection, text
 
 from benchmarks.report import Report
 from cio_pipeline.contracts.catalog import EXPORTS
-from cio_pipeline.ledger.columns import microseconds
 from cio_pipeline.ledger.open import Ledger, open_ledger
+from cio_pipeline.ledger.statements import microseconds
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.destinations import LocalDestination
 from cio_pipeline.model.registry import ExportSwitch

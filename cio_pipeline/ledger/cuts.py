@@ -8,10 +8,9 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import BindParameter, Connection, Select, bindparam, select, update
 
-from cio_pipeline.ledger.bulk import chunks, insert_missing, upsert
-from cio_pipeline.ledger.columns import UtcTime
+from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.schema import counters, cuts
-from cio_pipeline.ledger.transactions import Database, reading, writing
+from cio_pipeline.ledger.statements import UtcTime, chunks, insert_missing, upsert
 from cio_pipeline.model.cuts import Cut, Rest, TableCut, Waiting, completed
 from cio_pipeline.model.errors import LedgerError
 

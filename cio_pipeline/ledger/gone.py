@@ -11,11 +11,15 @@ from datetime import datetime
 import polars as pl
 from sqlalchemy import Connection, Row, bindparam, select
 
-from cio_pipeline.ledger.bulk import chunks, insert_missing
-from cio_pipeline.ledger.columns import microseconds
-from cio_pipeline.ledger.given import as_given, rows_given
+from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.schema import gone_people
-from cio_pipeline.ledger.transactions import Database, reading, writing
+from cio_pipeline.ledger.statements import (
+    as_given,
+    chunks,
+    insert_missing,
+    microseconds,
+    rows_given,
+)
 
 _C = gone_people.c
 _OF_ALL = ""

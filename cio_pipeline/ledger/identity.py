@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from cio_pipeline.ledger.bulk import insert_missing
+from cio_pipeline.ledger.database import Database
 from cio_pipeline.ledger.schema import counters
-from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.ledger.statements import insert_missing
 from cio_pipeline.model.errors import LedgerError
 
 IDENTITY, COMMITS = "identity", "commit"

@@ -7,10 +7,9 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 
-from cio_pipeline.ledger.bulk import chunks, insert_missing, name_pairs
-from cio_pipeline.ledger.given import as_given, of_pairs
+from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.schema import leases
-from cio_pipeline.ledger.transactions import Database, reading, writing
+from cio_pipeline.ledger.statements import as_given, chunks, insert_missing, name_pairs, of_pairs
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.registry import Lease, LeaseHolder, Pair
 

@@ -6,19 +6,18 @@ from datetime import datetime
 
 from sqlalchemy import (
     Connection,
-    Select,
     bindparam,
     func,
     select,
     update,
 )
 
-from cio_pipeline.ledger.bulk import chunks
 from cio_pipeline.ledger.chain import LISTED, lasts_of, manifest_file
-from cio_pipeline.ledger.errors import end_errors
+from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.plan_rows import is_committed
 from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
-from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.ledger.statements import chunks
+from cio_pipeline.ledger.troubles import end_errors
 from cio_pipeline.model.manifests import (
     CHAIN,
     KnownObject,
@@ -43,107 +42,107 @@ class Manifests:
 
     database: Database
 
-    def to_list(self, sync_ids: Collection[str]) -> Collection[str]:
+    @reading
+    def to_list(self, connection: Connection, sync_ids: Collection[str]) -> Collection[str]:
         """The syncs among some that have numbers which became void and that none lists yet."""
-        return self._of(sync_ids, select(voids.c.sync_id).where(voids.c.manifest_ordinal.is_(None)))
+        query = select(voids.c.sync_id).where(voids.c.manifest_ordinal.is_(None))
+        return set(sync_ids).intersection(connection.scalars(query.distinct()))
 
     def last(self, sync_id: str) -> tuple[int, str] | None:
         """Ordinal and digest of the last stored manifest."""
         return self.lasts([sync_id]).get(sync_id)
 
-    def lasts(self, sync_ids: Collection[str]) -> Mapping[str, tuple[int, str]]:
+    @reading
+    def lasts(
+        self, connection: Connection, sync_ids: Collection[str]
+    ) -> Mapping[str, tuple[int, str]]:
         """The same of each sync that has any."""
-        return self.database.read(lambda connection: lasts_of(connection, sync_ids))
+        return lasts_of(connection, sync_ids)
 
-    def to_put(self, sync_ids: Collection[str]) -> Collection[str]:
+    @reading
+    def to_put(self, connection: Connection, sync_ids: Collection[str]) -> Collection[str]:
         """The syncs among some that have a manifest that has not been put yet; see `unput`."""
-        return self._of(sync_ids, _UNPUT.with_only_columns(manifests.c.sync_id))
+        query = _UNPUT.with_only_columns(manifests.c.sync_id)
+        return set(sync_ids).intersection(connection.scalars(query.distinct()))
 
-    def _of(self, sync_ids: Collection[str], query: Select[tuple[str]]) -> Collection[str]:
-        """Those of some syncs that a query finds."""
-        found = self.database.read(lambda connection: set(connection.scalars(query.distinct())))
-        return set(sync_ids) & found
-
-    def unput(self, sync_ids: Collection[str]) -> Sequence[tuple[str, int, bytes]]:
+    @reading
+    def unput(
+        self, connection: Connection, sync_ids: Collection[str]
+    ) -> Sequence[tuple[str, int, bytes]]:
         """(sync id, ordinal, body) of stored manifests that have not been put yet, in order.
 
         Those before the chain's beginning in its present place never will be.
         """
-
-        def work(connection: Connection) -> Sequence[tuple[str, int, bytes]]:
-            found: list[tuple[str, int, bytes]] = []
-            for chunk in chunks(sorted(set(sync_ids))):
-                query = _UNPUT.where(manifests.c.sync_id.in_(chunk))
-                found += [
-                    (sync_id, ordinal, body) for sync_id, ordinal, body in connection.execute(query)
-                ]
-            return sorted(found)
-
-        return self.database.read(work)
+        found: list[tuple[str, int, bytes]] = []
+        for chunk in chunks(sorted(set(sync_ids))):
+            query = _UNPUT.where(manifests.c.sync_id.in_(chunk))
+            found += [(one, ordinal, body) for one, ordinal, body in connection.execute(query)]
+        return sorted(found)
 
     def mark_put(self, put: Collection[tuple[str, int]], now: datetime) -> None:
         """The manifests lie in the bucket; that ends the errors of their chains."""
+        if put:
+            self._mark_put(put, now)
+
+    @writing
+    def _mark_put(
+        self, connection: Connection, put: Collection[tuple[str, int]], now: datetime
+    ) -> None:
         rows = [{"of_sync": sync_id, "of_ordinal": ordinal} for sync_id, ordinal in sorted(put)]
-        chains = {(sync_id, CHAIN): now for sync_id, _ in put}
+        connection.execute(_MARK_PUT.values(put_at=now), rows)
+        end_errors(connection, {(sync_id, CHAIN): now for sync_id, _ in put})
 
-        def work(connection: Connection) -> None:
-            connection.execute(_MARK_PUT.values(put_at=now), rows)
-            end_errors(connection, chains)
-
-        if rows:
-            self.database.write(work)
-
-    def digests(self, sync_id: str) -> Mapping[int, str]:
+    @reading
+    def digests(self, connection: Connection, sync_id: str) -> Mapping[int, str]:
         """The digests of all stored manifests of a sync, by ordinal, in order."""
         query = (
             select(manifests.c.ordinal, manifests.c.digest)
             .where(manifests.c.sync_id == sync_id)
             .order_by(manifests.c.ordinal)
         )
-        rows = self.database.read(lambda connection: connection.execute(query).all())
-        return {row.ordinal: row.digest for row in rows}
+        return {row.ordinal: row.digest for row in connection.execute(query)}
 
-    def body(self, sync_id: str, ordinal: int) -> bytes:
+    @reading
+    def body(self, connection: Connection, sync_id: str, ordinal: int) -> bytes:
         """One stored manifest; empty if it was pruned."""
         query = select(manifests.c.body).where(
             manifests.c.sync_id == sync_id, manifests.c.ordinal == ordinal
         )
-        return self.database.read(lambda connection: connection.scalar(query)) or b""
+        return connection.scalar(query) or b""
 
-    def bodies(self, sync_id: str) -> Sequence[tuple[int, bytes]]:
+    @reading
+    def bodies(self, connection: Connection, sync_id: str) -> Sequence[tuple[int, bytes]]:
         """All stored manifests of a sync, in order; those that were pruned are empty."""
         query = (
             select(manifests.c.ordinal, manifests.c.body)
             .where(manifests.c.sync_id == sync_id)
             .order_by(manifests.c.ordinal)
         )
-        rows = self.database.read(lambda connection: connection.execute(query).all())
-        return [(ordinal, body) for ordinal, body in rows]
+        return [(ordinal, body) for ordinal, body in connection.execute(query)]
 
-    def objects(self, sync_id: str) -> Sequence[KnownObject]:
+    @reading
+    def objects(self, connection: Connection, sync_id: str) -> Sequence[KnownObject]:
         """Everything that may have been put for a sync, wherever its files went then."""
         c = files.c
         keys = select(c.key, c.bytes, c.sha256, is_committed())
         size = func.coalesce(manifests.c.bytes, func.length(manifests.c.body))
         chain = select(manifests.c.ordinal, size, manifests.c.digest)
+        put = connection.execute(keys.where(c.sync_id == sync_id).order_by(c.key)).all()
+        listed = connection.execute(
+            chain.where(manifests.c.sync_id == sync_id).order_by(manifests.c.ordinal)
+        ).all()
+        return [
+            *(KnownObject(key, size, sha256, done) for key, size, sha256, done in put),
+            *(KnownObject(manifest_key(n), size, sha256) for n, size, sha256 in listed),
+        ]
 
-        def work(connection: Connection) -> Sequence[KnownObject]:
-            put = connection.execute(keys.where(c.sync_id == sync_id).order_by(c.key)).all()
-            listed = connection.execute(
-                chain.where(manifests.c.sync_id == sync_id).order_by(manifests.c.ordinal)
-            ).all()
-            return [
-                *(KnownObject(key, size, sha256, done) for key, size, sha256, done in put),
-                *(KnownObject(manifest_key(n), size, sha256) for n, size, sha256 in listed),
-            ]
-
-        return self.database.read(work)
-
-    def files(self, sync_id: str, generation: int | None = None) -> Sequence[ManifestFile]:
+    @reading
+    def files(
+        self, connection: Connection, sync_id: str, generation: int | None = None
+    ) -> Sequence[ManifestFile]:
         """All files that the manifests of a sync list, of one generation or of all, in order."""
         query = LISTED.where(files.c.sync_id == sync_id, is_committed())
         if generation is not None:
             query = query.where(plans.c.generation == generation)
         query = query.order_by(files.c.manifest_ordinal, files.c.plan_id, files.c.number)
-        rows = self.database.read(lambda connection: connection.execute(query).mappings().all())
-        return [manifest_file(row) for row in rows]
+        return [manifest_file(row) for row in connection.execute(query).mappings()]

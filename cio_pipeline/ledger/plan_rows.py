@@ -1,15 +1,18 @@
 """Plans and files as rows, and back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping
+from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
 
-from cio_pipeline.ledger.schema import files
+from cio_pipeline.ledger.schema import files, plans
+from cio_pipeline.ledger.statements import ids_given, name_pairs, rows_given
 from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, Sent, Series
+from cio_pipeline.model.registry import Pair
 
 
 def plan_row(draft: PlanDraft, now: datetime) -> dict[str, Any]:
@@ -115,3 +118,61 @@ def file_of(row: RowMapping) -> SealedFile:
         max_time=row["max_time"],
         spool=row["spool"],
     )
+
+
+def of_plans() -> ColumnElement[bool]:
+    """Whether a plan is one of those whose ids are given as `ids`, see `ids_given`."""
+    return rows_given((plans.c.id,), "ids")
+
+
+_LOCKED = select(plans).where(of_plans()).order_by(plans.c.id).with_for_update()
+
+
+def lock_plans(connection: Connection, plan_ids: Collection[int]) -> dict[int, RowMapping]:
+    """The rows of plans by id, locked."""
+    rows = connection.execute(_LOCKED, {"ids": ids_given(plan_ids)}).mappings()
+    return {row["id"]: row for row in rows}
+
+
+def require_state(
+    rows: Mapping[int, RowMapping], wanted: Collection[Plan], states: Collection[str]
+) -> None:
+    """Raise PositionMoved unless each plan is in one of some states, at the slice it is given."""
+    wrong = [
+        (plan.sync_id, plan.export)
+        for plan in wanted
+        if plan.plan_id not in rows
+        or rows[plan.plan_id]["state"] not in states
+        or rows[plan.plan_id]["slice"] != plan.slice
+    ]
+    if wrong:
+        raise PositionMoved(
+            f"The plan is not {' or '.join(sorted(states))} any more, or is at another slice, for "
+            f"{name_pairs(wrong)}.",
+            "Read the state again: the next run does.",
+        )
+
+
+_INSERTED = insert(plans).returning(plans.c.id, plans.c.sync_id, plans.c.export)
+
+
+def insert_plans(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[Pair, int]:
+    """Store new plans; their numbers."""
+    if not rows:
+        return {}
+    result = connection.execute(_INSERTED, list(rows))
+    return {(sync_id, export): plan_id for plan_id, sync_id, export in result}
+
+
+_OF_PLANS = update(plans).where(of_plans())
+
+
+def set_plans(connection: Connection, plan_ids: Collection[int], **values: Any) -> None:
+    """Give columns of some plans other values."""
+    if plan_ids:
+        connection.execute(_OF_PLANS.values(**values), {"ids": ids_given(plan_ids)})
+
+
+def pair_of(row: RowMapping) -> Pair:
+    """Whose plan it is."""
+    return row["sync_id"], row["export"]

@@ -1,29 +1,50 @@
-"""Plan → seal → deliver → commit, each step one transaction.
+"""What is being sent: plan → seal → deliver → commit, each step one transaction (D6, D10)."""
 
-The steps themselves are in `opening`, `sealing`, `committing` and `positions`.
-"""
-
+import json
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
-from cio_pipeline.ledger.bulk import chunks, name_pairs
-from cio_pipeline.ledger.committing import commit, deliver, withdraw
-from cio_pipeline.ledger.cuts import cuts_at
+from cio_pipeline.ledger.chain import list_next
+from cio_pipeline.ledger.cuts import cuts_at, keep_cuts
+from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.failures import RowConflict
-from cio_pipeline.ledger.opening import abandon, open_plans
-from cio_pipeline.ledger.plan_rows import file_of, is_committed, plan_of
-from cio_pipeline.ledger.positions import advance, advance_unheld
-from cio_pipeline.ledger.schema import files, is_unfinished
+from cio_pipeline.ledger.leases import hold
+from cio_pipeline.ledger.plan_rows import (
+    file_of,
+    file_row,
+    insert_plans,
+    is_committed,
+    lock_plans,
+    opened,
+    pair_of,
+    plan_of,
+    plan_row,
+    require_state,
+    set_plans,
+)
+from cio_pipeline.ledger.positions import (
+    free_syncs,
+    move,
+    require_finished,
+    require_fresh,
+    require_lower,
+    step,
+)
+from cio_pipeline.ledger.quarantine import hold_back, read_again, resolve
+from cio_pipeline.ledger.schema import UNFINISHED, counters, files, is_unfinished
 from cio_pipeline.ledger.schema import plans as plans_table
-from cio_pipeline.ledger.sealing import seal
+from cio_pipeline.ledger.sealing import declare_void, require_own_keys, require_same, use_numbers
+from cio_pipeline.ledger.statements import chunks, name_pairs
 from cio_pipeline.ledger.states import sent_by
-from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.ledger.sync_rows import generations
+from cio_pipeline.ledger.troubles import end_errors
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
-from cio_pipeline.model.plans import Plan, PlanDraft, PlanState, SealedFile, SealedPlan
+from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, SealedPlan
 from cio_pipeline.model.registry import Lease, Pair
 from cio_pipeline.model.windows import Window
 
@@ -41,54 +62,141 @@ class Plans:
         sequences are no longer those of the draft.
         """
         try:
-            return self.database.write(
-                lambda connection: open_plans(connection, lease, drafts, now)
-            )
+            return self._open(lease, drafts, now)
         except RowConflict as error:
             pairs = name_pairs((draft.sync_id, draft.export) for draft in drafts)
             raise PositionMoved(
                 f"A pair has two plans at a time, one of {pairs}.", "Resume the open one."
             ) from error
 
-    def seal(self, lease: Lease, sealed: Sequence[SealedPlan], now: datetime) -> None:
+    @writing
+    def _open(
+        self, connection: Connection, lease: Lease, drafts: Sequence[PlanDraft], now: datetime
+    ) -> Sequence[Plan]:
+        pairs = [(draft.sync_id, draft.export) for draft in drafts]
+        hold(connection, lease, pairs)
+        require_fresh(connection, drafts, pairs)
+        keep_cuts(connection, [cut for d in drafts for cut in (d.lower, d.upper) if cut])
+        ids = insert_plans(connection, [plan_row(draft, now) for draft in drafts])
+        return [opened(draft, ids[draft.sync_id, draft.export]) for draft in drafts]
+
+    @writing
+    def seal(
+        self, connection: Connection, lease: Lease, sealed: Sequence[SealedPlan], now: datetime
+    ) -> None:
         """Record the files of plans before the first put, and their quarantined rows.
 
         Sealing a sealed plan again must bring the same keys and digests: DigestMismatch. Raises
         LeaseLost, PositionMoved if a plan is closed, LedgerError if a key is another plan's or a
         number is not the next one.
         """
-        self.database.write(lambda connection: seal(connection, lease, sealed, now))
+        wanted = [one.plan for one in sealed]
+        hold(connection, lease, [(plan.sync_id, plan.export) for plan in wanted])
+        rows = lock_plans(connection, [plan.plan_id for plan in wanted])
+        require_state(rows, wanted, [PlanState.OPEN, PlanState.SEALED])
+        is_new = {plan_id: row["state"] == PlanState.OPEN for plan_id, row in rows.items()}
+        fresh = [one for one in sealed if is_new[one.plan.plan_id]]
+        require_same(connection, [one for one in sealed if not is_new[one.plan.plan_id]])
+        require_own_keys(connection, fresh)
+        use_numbers(connection, fresh)
+        made = [
+            file_row(one.plan, number, file)
+            for one in fresh
+            for number, file in enumerate(one.files, start=sum(one.plan.sent.files.values()))
+        ]
+        for chunk in chunks(made):
+            connection.execute(insert(files), chunk)
+        hold_back(connection, fresh)
+        ids = [one.plan.plan_id for one in fresh]
+        set_plans(connection, ids, state=PlanState.SEALED.value, sealed_at=now)
+        resolving = [
+            {"of": one.plan.plan_id, "identities": json.dumps(one.resolved)}
+            for one in fresh
+            if one.resolved
+        ]
+        for chunk in chunks(resolving):
+            connection.execute(_RESOLVING, chunk)
 
-    def sealed(self, plans: Collection[Plan]) -> Mapping[int, tuple[SealedFile, ...]]:
+    @reading
+    def sealed(
+        self, connection: Connection, plans: Collection[Plan]
+    ) -> Mapping[int, tuple[SealedFile, ...]]:
         """The files of plans: of committed ones all, else those of the slice under way."""
-        return self.database.read(
-            lambda connection: _sealed(connection, [plan.plan_id for plan in plans])
-        )
+        found: dict[int, list[SealedFile]] = {}
+        is_done = plans_table.c.state == PlanState.COMMITTED.value
+        with_files = (PlanState.SEALED.value, PlanState.DELIVERED.value, PlanState.COMMITTED.value)
+        for chunk in chunks(sorted({plan.plan_id for plan in plans})):
+            known = select(plans_table.c.id).where(
+                plans_table.c.id.in_(chunk), plans_table.c.state.in_(with_files)
+            )
+            found.update({plan_id: [] for plan_id in connection.scalars(known)})
+            rows = (
+                select(files)
+                .join(plans_table, plans_table.c.id == files.c.plan_id)
+                .where(files.c.plan_id.in_(chunk), or_(is_done, ~is_committed()))
+                .order_by(files.c.number)
+            )
+            for row in connection.execute(rows).mappings():
+                if row["plan_id"] in found:
+                    found[row["plan_id"]].append(file_of(row))
+        return {plan_id: tuple(of_plan) for plan_id, of_plan in found.items()}
 
-    def overwrites(self, plan: Plan) -> int:
+    @reading
+    def overwrites(self, connection: Connection, plan: Plan) -> int:
         """How many files of a plan's slice have the key of an earlier file of the sync (M3).
 
         The slice is not committed yet.
         """
-        return self.database.read(lambda connection: _overwrites(connection, plan))
+        earlier, of = files.alias(), plans_table.alias()
+        before = (
+            select(earlier.c.plan_id)
+            .join(of, of.c.id == earlier.c.plan_id)
+            .where(
+                earlier.c.sync_id == files.c.sync_id,
+                earlier.c.key == files.c.key,
+                earlier.c.sequence < files.c.sequence,
+                of.c.state != PlanState.ABANDONED.value,
+            )
+        )
+        its = files.c.plan_id == plan.plan_id, ~is_committed()
+        query = select(func.count()).select_from(files).where(*its, before.exists())
+        return connection.scalar(query) or 0
 
-    def deliver(self, lease: Lease, plans: Sequence[Plan]) -> None:
+    @writing
+    def deliver(self, connection: Connection, lease: Lease, plans: Sequence[Plan]) -> None:
         """Keep that all files of sealed plans lie in their buckets; raises as `commit` does."""
-        self.database.write(lambda connection: deliver(connection, lease, plans))
+        hold(connection, lease, [(plan.sync_id, plan.export) for plan in plans])
+        rows = lock_plans(connection, [plan.plan_id for plan in plans])
+        require_state(rows, plans, [PlanState.SEALED, PlanState.DELIVERED])
+        set_plans(connection, rows, state=PlanState.DELIVERED.value)
 
-    def withdraw(self, lease: Lease, plan: Plan) -> None:
+    @writing
+    def withdraw(self, connection: Connection, lease: Lease, plan: Plan) -> None:
         """Make a delivered plan a sealed one, before any of its files is removed.
 
         Raises LeaseLost, and PositionMoved if the plan is not delivered any more.
         """
-        self.database.write(lambda connection: withdraw(connection, lease, plan))
+        hold(connection, lease, [(plan.sync_id, plan.export)])
+        rows = lock_plans(connection, [plan.plan_id])
+        require_state(rows, [plan], [PlanState.DELIVERED])
+        set_plans(connection, rows, state=PlanState.SEALED.value)
 
-    def delivered(self) -> Sequence[Plan]:
+    @reading
+    def delivered(self, connection: Connection) -> Sequence[Plan]:
         """The plans whose files lie in their buckets, and that wait to be committed."""
-        return self.database.read(_delivered)
+        state = plans_table.c.state == PlanState.DELIVERED.value
+        query = select(plans_table).where(is_unfinished(), state)
+        # Sorted here: for an order of its own, SQLite would walk through all plans there ever were.
+        rows = sorted(connection.execute(query).mappings(), key=lambda row: row["id"])
+        times = {row[name] for row in rows for name in ("lower_at", "upper_at")} - {None}
+        cuts = cuts_at(connection, times)
+        sent = sent_by(connection, [row["id"] for row in rows if row["slice"]])
+        return [plan_of(row, cuts, sent.get(row["id"])) for row in rows]
 
+    @writing
     def commit(
         self,
+        connection: Connection,
         lease: Lease,
         plans: Sequence[Plan],
         window: Window,
@@ -103,83 +211,98 @@ class Plans:
         such number gets no manifest; how many files the others' list is returned. One transaction:
         raises LeaseLost or PositionMoved, and then nothing of the call is stored.
         """
-        return self.database.write(
-            lambda connection: commit(connection, lease, plans, window, now, listing=listing)
-        )
+        if plans:
+            _commit(connection, lease, plans, now)
+        syncs = {*listing, *(plan.sync_id for plan in plans)}
+        return list_next(connection, syncs, [plan.plan_id for plan in plans], window, now)
 
-    def advance(self, lease: Lease, pairs: Collection[Pair], to: Cut, now: datetime) -> None:
+    @writing
+    def advance(
+        self, connection: Connection, lease: Lease, pairs: Collection[Pair], to: Cut, now: datetime
+    ) -> None:
         """Move positions where there is nothing to send; never backwards, in bulk.
 
         A pair without a position gets one. Raises LeaseLost, and PositionMoved if a pair has an
         unfinished plan.
         """
-        self.database.write(lambda connection: advance(connection, lease, pairs, to, now))
+        hold(connection, lease, pairs)
+        require_finished(connection, pairs)
+        keep_cuts(connection, [to])
+        ends = dict.fromkeys(pairs, to.at)
+        move(connection, ends, generations(connection, {sync_id for sync_id, _ in pairs}), now)
+        end_errors(connection, ends)
 
+    @writing
     def advance_unheld(
-        self, stands: Mapping[Pair, datetime], to: Cut, now: datetime
+        self, connection: Connection, stands: Mapping[Pair, datetime], to: Cut, now: datetime
     ) -> Collection[Pair]:
         """The same without a lease, for pairs that nobody holds; the pairs that were moved.
 
         A pair is left alone if it does not stand where it is said to, has an unfinished plan, or
         is held by a lease that has not expired.
         """
-        return self.database.write(lambda connection: advance_unheld(connection, stands, to, now))
+        # Locking the leases' rows keeps others from claiming the pairs meanwhile. A run that
+        # claimed a pair before, and let its lease expire, is stopped when it opens a plan: the
+        # position is not the plan's lower bound any more.
+        keep_cuts(connection, [to])
+        alike: dict[tuple[str, datetime], list[str]] = defaultdict(list)
+        for (sync_id, export), at in sorted(stands.items()):
+            if at < to.at:
+                alike[export, at].append(sync_id)
+        moved: list[Pair] = []
+        for (export, at), sync_ids in alike.items():
+            for chunk in chunks(sync_ids):
+                free = free_syncs(connection, export, chunk, now)
+                moving = step(export, free, at).values(at=to.at, moved_at=now)
+                moved += [(sync_id, export) for sync_id in connection.scalars(moving)]
+        end_errors(connection, dict.fromkeys(moved, to.at))
+        return moved
 
-    def abandon(self, lease: Lease, plan: Plan, *, void: bool, now: datetime) -> None:
+    @writing
+    def abandon(
+        self, connection: Connection, lease: Lease, plan: Plan, *, void: bool, now: datetime
+    ) -> None:
         """Close a plan without delivering it; `void` records its sealed numbers as void.
 
         A sealed plan's numbers are used, so it can only be abandoned with `void` (D5):
         LedgerError otherwise. Raises LeaseLost, and PositionMoved if the plan is closed already.
         """
-        self.database.write(lambda connection: abandon(connection, lease, plan, void=void, now=now))
+        hold(connection, lease, [(plan.sync_id, plan.export)])
+        rows = lock_plans(connection, [plan.plan_id])
+        require_state(rows, [plan], UNFINISHED)
+        if rows[plan.plan_id]["state"] != PlanState.OPEN:
+            declare_void(connection, plan, void=void)
+        if plan.mode is not Mode.RETRY:
+            read_again(connection, [plan.plan_id])
+        set_plans(connection, [plan.plan_id], state=PlanState.ABANDONED.value, closed_at=now)
 
 
-def _overwrites(connection: Connection, plan: Plan) -> int:
-    earlier, of = files.alias(), plans_table.alias()
-    before = (
-        select(earlier.c.plan_id)
-        .join(of, of.c.id == earlier.c.plan_id)
-        .where(
-            earlier.c.sync_id == files.c.sync_id,
-            earlier.c.key == files.c.key,
-            earlier.c.sequence < files.c.sequence,
-            of.c.state != PlanState.ABANDONED.value,
-        )
-    )
-    its = files.c.plan_id == plan.plan_id, files.c.manifest_ordinal.is_(None)
-    query = select(func.count()).select_from(files).where(*its, before.exists())
-    return connection.scalar(query) or 0
+_RESOLVING = (
+    update(plans_table)
+    .where(plans_table.c.id == bindparam("of"))
+    .values(resolved=bindparam("identities"))
+)
 
 
-def _sealed(
-    connection: Connection, plan_ids: Collection[int]
-) -> Mapping[int, tuple[SealedFile, ...]]:
-    found: dict[int, list[SealedFile]] = {}
-    is_done = plans_table.c.state == PlanState.COMMITTED.value
-    with_files = (PlanState.SEALED.value, PlanState.DELIVERED.value, PlanState.COMMITTED.value)
-    for chunk in chunks(sorted(set(plan_ids))):
-        known = select(plans_table.c.id).where(
-            plans_table.c.id.in_(chunk), plans_table.c.state.in_(with_files)
-        )
-        found.update({plan_id: [] for plan_id in connection.scalars(known)})
-        rows = (
-            select(files)
-            .join(plans_table, plans_table.c.id == files.c.plan_id)
-            .where(files.c.plan_id.in_(chunk), or_(is_done, ~is_committed()))
-            .order_by(files.c.number)
-        )
-        for row in connection.execute(rows).mappings():
-            if row["plan_id"] in found:
-                found[row["plan_id"]].append(file_of(row))
-    return {plan_id: tuple(of_plan) for plan_id, of_plan in found.items()}
-
-
-def _delivered(connection: Connection) -> list[Plan]:
-    state = plans_table.c.state == PlanState.DELIVERED.value
-    query = select(plans_table).where(is_unfinished(), state)
-    # Sorted here: for the order of ids, SQLite would walk through all plans there ever were.
-    rows = sorted(connection.execute(query).mappings(), key=lambda row: row["id"])
-    times = {row[name] for row in rows for name in ("lower_at", "upper_at")} - {None}
-    cuts = cuts_at(connection, times)
-    sent = sent_by(connection, [row["id"] for row in rows if row["slice"]])
-    return [plan_of(row, cuts, sent.get(row["id"])) for row in rows]
+def _commit(connection: Connection, lease: Lease, delivered: Sequence[Plan], now: datetime) -> None:
+    """Move positions and close plans; one that has more slices goes on to the next."""
+    hold(connection, lease, [(plan.sync_id, plan.export) for plan in delivered])
+    rows = lock_plans(connection, [plan.plan_id for plan in delivered])
+    require_state(rows, delivered, [PlanState.DELIVERED])
+    of = generations(connection, {plan.sync_id for plan in delivered})
+    require_lower(connection, rows.values(), of)
+    done = {plan_id: row for plan_id, row in rows.items() if row["slice"] + 1 >= row["slices"]}
+    ends = {pair_of(row): row["upper_at"] for row in done.values()}
+    move(connection, ends, of, now)
+    end_errors(connection, ends)
+    for row in rows.values():
+        if row["resolved"]:
+            state = "sent" if row["mode"] == Mode.RETRY else "superseded"
+            resolve(connection, row["id"], pair_of(row), json.loads(row["resolved"]), state)
+    # How far a ledger has come tells it from an older one.
+    counted = update(counters).where(counters.c.name == "commit")
+    connection.execute(counted.values(value=counters.c.value + 1))
+    more = rows.keys() - done
+    set_plans(connection, rows, slice=plans_table.c.slice + 1)
+    set_plans(connection, more, state=PlanState.OPEN.value, sealed_at=None, resolved=None)
+    set_plans(connection, done, state=PlanState.COMMITTED.value, closed_at=now)

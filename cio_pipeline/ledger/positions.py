@@ -1,22 +1,25 @@
 """Positions: the cut that each (sync, export) was last delivered, per generation."""
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Update, exists, or_, select, update
+from sqlalchemy import Connection, RowMapping, Update, exists, or_, select, update
 
-from cio_pipeline.ledger.bulk import chunks, name_pairs, upsert
-from cio_pipeline.ledger.cuts import keep_cuts
-from cio_pipeline.ledger.errors import end_errors
-from cio_pipeline.ledger.given import as_given, of_pairs
-from cio_pipeline.ledger.leases import hold
+from cio_pipeline.ledger.plan_rows import pair_of
 from cio_pipeline.ledger.schema import is_unfinished, leases, plans, positions, syncs
+from cio_pipeline.ledger.sealing import next_numbers
+from cio_pipeline.ledger.statements import (
+    as_given,
+    chunks,
+    name_pairs,
+    of_pairs,
+    upsert,
+)
 from cio_pipeline.ledger.states import current_positions
 from cio_pipeline.ledger.sync_rows import generations
-from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
-from cio_pipeline.model.registry import Lease, Pair
+from cio_pipeline.model.plans import Mode, PlanDraft
+from cio_pipeline.model.registry import Pair
 
 
 def locked_positions(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, datetime]:
@@ -45,54 +48,68 @@ def move(
         upsert(connection, positions, chunk, only_if_grows="at")
 
 
-def advance(
-    connection: Connection, lease: Lease, pairs: Collection[Pair], to: Cut, now: datetime
+def require_finished(connection: Connection, pairs: Collection[Pair]) -> None:
+    """Raise PositionMoved if any of the pairs has an unfinished plan."""
+    unfinished = connection.execute(_UNFINISHED, {"pairs": as_given(pairs)}).all()
+    if unfinished:
+        named = name_pairs((sync_id, export) for sync_id, export in unfinished)
+        raise PositionMoved(f"A plan is unfinished for {named}.", "The next run resumes it.")
+
+
+_UNFINISHED = select(plans.c.sync_id, plans.c.export).where(of_pairs(plans), is_unfinished())
+
+
+def require_fresh(
+    connection: Connection, drafts: Sequence[PlanDraft], pairs: Sequence[Pair]
 ) -> None:
-    """Move positions where there is nothing to send; those that are further stay.
-
-    Raises LeaseLost, and PositionMoved if a pair has an unfinished plan.
-    """
-    hold(connection, lease, pairs)
-    busy = unfinished_pairs(connection, pairs)
-    if busy:
-        raise PositionMoved(
-            f"A plan is unfinished for {name_pairs(busy)}.", "The next run resumes it."
+    """Raise PositionMoved unless the drafts were made from what the ledger holds now."""
+    require_finished(connection, pairs)
+    at = locked_positions(connection, pairs)
+    of = generations(connection, {sync_id for sync_id, _ in pairs})
+    numbers = next_numbers(connection, pairs)
+    stale = [
+        (draft.sync_id, draft.export)
+        for draft in drafts
+        if draft.generation != of[draft.sync_id]
+        or (draft.lower.at if draft.lower else None) != at.get((draft.sync_id, draft.export))
+        or not _continues(draft)
+        or any(
+            number != numbers[draft.sync_id, draft.export, series]
+            for series, number in draft.first.items()
         )
-    keep_cuts(connection, [to])
-    ends = dict.fromkeys(pairs, to.at)
-    move(connection, ends, generations(connection, {sync_id for sync_id, _ in pairs}), now)
-    end_errors(connection, ends)
+    ]
+    if stale:
+        raise PositionMoved(
+            f"The position is another now for {name_pairs(stale)}.",
+            "Read the state again: the next run does.",
+        )
 
 
-def advance_unheld(
-    connection: Connection, stands: Mapping[Pair, datetime], to: Cut, now: datetime
-) -> list[Pair]:
-    """Move positions of pairs that nobody holds; see Plans.advance_unheld.
-
-    Locking the leases' rows keeps others from claiming the pairs meanwhile. A run that claimed a
-    pair before, and let its lease expire, is stopped when it opens a plan: the position is not
-    the plan's lower bound any more.
-    """
-    keep_cuts(connection, [to])
-    alike: dict[tuple[str, datetime], list[str]] = defaultdict(list)
-    for (sync_id, export), at in sorted(stands.items()):
-        if at < to.at:
-            alike[export, at].append(sync_id)
-    moved: list[Pair] = []
-    for (export, at), sync_ids in alike.items():
-        for chunk in chunks(sync_ids):
-            free = _free(connection, export, chunk, now)
-            found = connection.scalars(
-                _step(export, free, at)
-                .values(at=to.at, moved_at=now)
-                .returning(positions.c.sync_id)
-            )
-            moved += [(sync_id, export) for sync_id in found]
-    end_errors(connection, dict.fromkeys(moved, to.at))
-    return moved
+def _continues(draft: PlanDraft) -> bool:
+    """Whether the plan goes forwards, or stays where it is for a retry."""
+    if draft.lower is None:
+        return draft.mode is not Mode.RETRY
+    if draft.mode is Mode.RETRY:
+        return draft.lower.at == draft.upper.at
+    return draft.lower.at <= draft.upper.at
 
 
-def _free(
+def require_lower(connection: Connection, rows: Collection[RowMapping], of: dict[str, int]) -> None:
+    """Raise PositionMoved unless positions are where plans begin; `of` has the generations."""
+    at = locked_positions(connection, [pair_of(row) for row in rows])
+    moved = [
+        pair_of(row)
+        for row in rows
+        if at.get(pair_of(row)) != row["lower_at"] or row["generation"] != of[row["sync_id"]]
+    ]
+    if moved:
+        raise PositionMoved(
+            f"The position is no longer where the plan began for {name_pairs(moved)}.",
+            "Another run delivered it; abandon the plan.",
+        )
+
+
+def free_syncs(
     connection: Connection, export: str, sync_ids: Collection[str], now: datetime
 ) -> list[str]:
     """The syncs among some whose lease on the export nobody has; its rows are locked."""
@@ -107,8 +124,8 @@ def _free(
     return list(connection.scalars(query))
 
 
-def _step(export: str, sync_ids: Collection[str], at: datetime) -> Update:
-    """Moves the positions that are at `at` and have no unfinished plan."""
+def step(export: str, sync_ids: Collection[str], at: datetime) -> Update:
+    """Moves the positions that are at `at` and have no unfinished plan; tells whose they are."""
     c = positions.c
     generation = select(syncs.c.generation).where(syncs.c.id == c.sync_id).scalar_subquery()
     unfinished = exists().where(
@@ -118,13 +135,5 @@ def _step(export: str, sync_ids: Collection[str], at: datetime) -> Update:
         update(positions)
         .where(c.export == export, c.sync_id.in_(sync_ids), c.at == at)
         .where(c.generation == generation, ~unfinished)
+        .returning(c.sync_id)
     )
-
-
-def unfinished_pairs(connection: Connection, pairs: Collection[Pair]) -> set[Pair]:
-    """The pairs that have an open or sealed plan."""
-    rows = connection.execute(_UNFINISHED, {"pairs": as_given(pairs)})
-    return {(sync_id, export) for sync_id, export in rows}
-
-
-_UNFINISHED = select(plans.c.sync_id, plans.c.export).where(of_pairs(plans), is_unfinished())

@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from cio_pipeline.ledger.database import Database
 from cio_pipeline.ledger.schema import (
     attempts,
     cuts,
@@ -34,7 +35,6 @@ from cio_pipeline.ledger.schema import (
     positions,
     quarantine,
 )
-from cio_pipeline.ledger.transactions import Database
 
 AT_A_TIME = 5_000
 """Rows per transaction: runs wait for each no longer than for one another."""

@@ -29,12 +29,11 @@ from sqlalchemy import (
 )
 
 from cio_pipeline.ledger import quarantine_bulk
-from cio_pipeline.ledger.bulk import chunks, insert_into
-from cio_pipeline.ledger.given import as_given, of_pairs, rows_given
+from cio_pipeline.ledger.database import Database, reading
 from cio_pipeline.ledger.quarantine_bulk import forget_bulk, keep_bulk, without
 from cio_pipeline.ledger.schema import quarantine
 from cio_pipeline.ledger.schema import quarantine_bulk as bulk
-from cio_pipeline.ledger.transactions import Database
+from cio_pipeline.ledger.statements import as_given, chunks, insert_into, of_pairs, rows_given
 from cio_pipeline.model.plans import QuarantineBulk, QuarantinedRow, QuarantineEntry, SealedPlan
 from cio_pipeline.model.registry import Pair
 
@@ -76,53 +75,56 @@ class Quarantine:
 
     database: Database
 
+    @reading
     def entries(
-        self, sync_ids: Collection[str] | None = None, state: str | None = "open"
+        self,
+        connection: Connection,
+        sync_ids: Collection[str] | None = None,
+        state: str | None = "open",
     ) -> Sequence[QuarantineEntry]:
         """Entries by sync, export and identity; of all syncs and states for None."""
         query, given = _of_syncs(select(quarantine), sync_ids)
         if state is not None:
             query = query.where(_IS_OPEN if state == "open" else quarantine.c.state == state)
-        rows = self.database.read(
-            lambda connection: connection.execute(query, given).mappings().all()
-        )
-        found = [_entry(row) for row in rows]
+        found = [_entry(row) for row in connection.execute(query, given).mappings()]
         return sorted(found, key=lambda e: (e.sync_id, e.export, e.identity, e.reason, e.entry_id))
 
-    def bulk(self, sync_ids: Collection[str] | None = None) -> Sequence[QuarantineBulk]:
+    @reading
+    def bulk(
+        self, connection: Connection, sync_ids: Collection[str] | None = None
+    ) -> Sequence[QuarantineBulk]:
         """What is kept in bulk, by sync, export and reason: numbers and samples."""
-        return self.database.read(lambda c: quarantine_bulk.told(c, sync_ids))
+        return quarantine_bulk.told(connection, sync_ids)
 
-    def numbers(self) -> Mapping[Pair, tuple[int, datetime]]:
+    @reading
+    def numbers(self, connection: Connection) -> Mapping[Pair, tuple[int, datetime]]:
         """How many rows are held back of each (sync, export), and the end of the latest window."""
-        rows = self.database.read(lambda connection: connection.execute(_COUNTED).all())
+        rows = connection.execute(_COUNTED)
         found = {(row[0], row[1]): (int(row[2]), row[3]) for row in rows}
-        for one in self.bulk():
+        for one in quarantine_bulk.told(connection, None):
             pair = one.sync_id, one.export
             count, last = found.get(pair, (0, one.window_end))
             found[pair] = count + one.count, max(last, one.window_end)
         return found
 
-    def pairs(self, sync_ids: Collection[str] | None = None) -> list[Pair]:
+    @reading
+    def pairs(self, connection: Connection, sync_ids: Collection[str] | None = None) -> list[Pair]:
         """The (sync, export) that have rows in quarantine, sorted."""
-        rows = self.database.read(lambda connection: connection.execute(_PAIRS).all())
         return sorted(
-            (sync_id, export) for sync_id, export in rows if sync_ids is None or sync_id in sync_ids
+            (sync_id, export)
+            for sync_id, export in connection.execute(_PAIRS)
+            if sync_ids is None or sync_id in sync_ids
         )
 
-    def held(self, sync_ids: Collection[str], export: str) -> pl.DataFrame:
+    @reading
+    def held(self, connection: Connection, sync_ids: Collection[str], export: str) -> pl.DataFrame:
         """The rows of an export that are in quarantine: sync_id, workspace_id and identity."""
         given = {"pairs": as_given([(sync_id, export) for sync_id in sorted(set(sync_ids))])}
         schema = {"sync_id": pl.String, "workspace_id": pl.Int64, "identity": pl.String}
-
-        def work(connection: Connection) -> list[pl.DataFrame]:
-            entries = [tuple(row) for row in connection.execute(_HELD, given)]
-            return [
-                pl.DataFrame(entries, schema=schema, orient="row"),
-                *quarantine_bulk.held(connection, given),
-            ]
-
-        return pl.concat(self.database.read(work)).unique(maintain_order=True)
+        entries = [tuple(row) for row in connection.execute(_HELD, given)]
+        rows = pl.DataFrame(entries, schema=schema, orient="row")
+        found = pl.concat([rows, *quarantine_bulk.held(connection, given)])
+        return found.unique(maintain_order=True)
 
 
 def _of_syncs(

@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, delete, func, insert, select
 
-from cio_pipeline.ledger.given import of_pairs
 from cio_pipeline.ledger.schema import quarantine_bulk
+from cio_pipeline.ledger.statements import of_pairs
 from cio_pipeline.model.plans import QuarantineBulk, SealedPlan
 from cio_pipeline.model.registry import Pair
 

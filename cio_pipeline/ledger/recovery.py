@@ -1,5 +1,6 @@
 """Bringing the ledger up to what the buckets tell, after it was lost or an old backup came back."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,11 +20,10 @@ from sqlalchemy import (
     update,
 )
 
-from cio_pipeline.ledger.bulk import chunks, insert_missing, upsert
-from cio_pipeline.ledger.committed import committed_plans
-from cio_pipeline.ledger.cuts import keep_cuts
+from cio_pipeline.ledger.cuts import cuts_at, keep_cuts
+from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.leases import hold
-from cio_pipeline.ledger.plan_rows import file_row, opened, plan_row
+from cio_pipeline.ledger.plan_rows import file_of, file_row, opened, plan_of, plan_row
 from cio_pipeline.ledger.positions import move
 from cio_pipeline.ledger.quarantine import read_again, resolve
 from cio_pipeline.ledger.schema import (
@@ -37,12 +37,12 @@ from cio_pipeline.ledger.schema import (
     syncs,
     voids,
 )
+from cio_pipeline.ledger.statements import chunks, insert_missing, upsert
 from cio_pipeline.ledger.sync_rows import register
-from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.manifests import VoidSequence, digest
-from cio_pipeline.model.plans import Mode, PlanDraft, PlanState, SealedFile
+from cio_pipeline.model.plans import Mode, PlanDraft, PlanState, SealedFile, SealedPlan
 from cio_pipeline.model.recovery import CommittedPlan, Recovered, Registration
 from cio_pipeline.model.registry import Lease
 
@@ -55,36 +55,46 @@ class Recovery:
 
     database: Database
 
-    def committed(self, sync_ids: Collection[str]) -> Sequence[CommittedPlan]:
-        """Plans with files that were committed for some syncs, in the order of their manifests."""
-        return self.database.read(lambda connection: committed_plans(connection, sync_ids))
+    @reading
+    def committed(
+        self, connection: Connection, sync_ids: Collection[str]
+    ) -> Sequence[CommittedPlan]:
+        """Plans with files that were committed for some syncs, in the order of their manifests.
 
+        Of a plan that is under way, the files of the slices that were committed. Files that were
+        purged or lie where the sync's files went before are left out.
+        """
+        found: list[CommittedPlan] = []
+        for chunk in chunks(sorted(set(sync_ids))):
+            found += _of_syncs(connection, chunk)
+        return found
+
+    @writing
     def rebuild(
-        self, syncs: Sequence[Registration], found: Sequence[Recovered], now: datetime
+        self,
+        connection: Connection,
+        syncs: Sequence[Registration],
+        found: Sequence[Recovered],
+        now: datetime,
     ) -> None:
         """Fill an empty ledger, in one transaction; LedgerError if it is not empty."""
+        _require_empty(connection)
+        for one in syncs:
+            register(connection, one.sync, one.switches, one.created_at)
+        for one in found:
+            _take_in(connection, one, now)
 
-        def work(connection: Connection) -> None:
-            _require_empty(connection)
-            for one in syncs:
-                register(connection, one.sync, one.switches, one.created_at)
-            for one in found:
-                _take_in(connection, one, now)
-
-        self.database.write(work)
-
-    def take_in(self, lease: Lease, found: Recovered, now: datetime) -> None:
+    @writing
+    def take_in(
+        self, connection: Connection, lease: Lease, found: Recovered, now: datetime
+    ) -> None:
         """Bring a registered sync up to its bucket, in one transaction.
 
         What the ledger holds of its deliveries since the chains part is forgotten. Raises
         LeaseLost; LedgerError if the bucket holds another manifest than this ledger put there.
         """
-
-        def work(connection: Connection) -> None:
-            hold(connection, lease, lease.tokens)
-            _take_in(connection, found, now)
-
-        self.database.write(work)
+        hold(connection, lease, lease.tokens)
+        _take_in(connection, found, now)
 
 
 def _require_empty(connection: Connection) -> None:
@@ -259,3 +269,37 @@ def _correct(connection: Connection, found: Recovered) -> None:
         connection.execute(update(syncs).where(this, column < value).values({column: value}))
     younger = this, c.generation == found.generation, c.created_at > found.created_at
     connection.execute(update(syncs).where(*younger).values(created_at=found.created_at))
+
+
+def _of_syncs(connection: Connection, sync_ids: Sequence[str]) -> list[CommittedPlan]:
+    of_plan = _files(connection, sync_ids)
+    query = select(plans).where(plans.c.sync_id.in_(sync_ids))
+    by_id = {row["id"]: row for row in connection.execute(query).mappings()}
+    rows = [by_id[plan_id] for plan_id in of_plan]
+    times = {row[name] for row in rows for name in ("lower_at", "upper_at")} - {None}
+    by_time = cuts_at(connection, times)
+    return [
+        CommittedPlan(
+            SealedPlan(
+                plan_of(row, by_time),
+                tuple(of_plan[row["id"]]),
+                resolved=tuple(json.loads(row["resolved"] or "[]")),
+            ),
+            row["closed_at"] or row["opened_at"],
+        )
+        for row in rows
+    ]
+
+
+def _files(connection: Connection, sync_ids: Sequence[str]) -> dict[int, list[SealedFile]]:
+    found: dict[int, list[SealedFile]] = {}
+    ordinal = files.c.manifest_ordinal
+    query = (
+        select(files)
+        .join(syncs, syncs.c.id == files.c.sync_id)
+        .where(files.c.sync_id.in_(sync_ids), ordinal >= syncs.c.first_manifest)
+        .order_by(ordinal, files.c.plan_id, files.c.number)
+    )
+    for row in connection.execute(query).mappings():
+        found.setdefault(row["plan_id"], []).append(file_of(row))
+    return found

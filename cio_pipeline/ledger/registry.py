@@ -7,11 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
-from cio_pipeline.ledger.bulk import name_pairs
 from cio_pipeline.ledger.chain import append
-from cio_pipeline.ledger.errors import forget_errors
+from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.leases import hold
-from cio_pipeline.ledger.positions import unfinished_pairs
+from cio_pipeline.ledger.positions import require_finished
 from cio_pipeline.ledger.quarantine import forget_held
 from cio_pipeline.ledger.schema import positions, sync_history, syncs
 from cio_pipeline.ledger.states import export_states
@@ -22,8 +21,7 @@ from cio_pipeline.ledger.sync_rows import (
     require_known,
     unknown,
 )
-from cio_pipeline.ledger.transactions import Database, reading, writing
-from cio_pipeline.model.errors import PositionMoved
+from cio_pipeline.ledger.troubles import forget_errors
 from cio_pipeline.model.history import Deed, Entry
 from cio_pipeline.model.manifests import Manifest
 from cio_pipeline.model.registry import ExportState, ExportSwitch, Lease, RegisteredSync
@@ -122,7 +120,9 @@ class Registry:
         """
         hold(connection, lease, lease.tokens)
         require_known(connection, known)
-        _require_finished(connection, known, to, forgotten)
+        anew = known.switches if known.generation != to.generation else forgotten
+        of_chain = known.switches if known.first_manifest != to.first_manifest else anew
+        require_finished(connection, [(to.sync.id, export) for export in of_chain])
         register(connection, to.sync, to.switches, to.created_at)
         connection.execute(
             update(syncs)
@@ -135,22 +135,11 @@ class Registry:
             )
         )
         _forget(connection, to, forgotten)
-        anew = known.switches if known.generation != to.generation else forgotten
         forget_errors(connection, to.sync.id, anew)
         forget_held(connection, to.sync.id, anew)
         if manifest is not None:
             append(connection, manifest)
         record(connection, deed, known, to, at)
-
-
-def _require_finished(
-    connection: Connection, known: RegisteredSync, to: RegisteredSync, forgotten: Collection[str]
-) -> None:
-    anew = known.generation != to.generation or known.first_manifest != to.first_manifest
-    exports = known.switches if anew else forgotten
-    busy = unfinished_pairs(connection, [(to.sync.id, export) for export in exports])
-    if busy:
-        raise PositionMoved(f"A plan is unfinished for {name_pairs(busy)}.", "Do it again.")
 
 
 def _forget(connection: Connection, to: RegisteredSync, exports: Collection[str]) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-from cio_pipeline.ledger.columns import UtcTime, index_where, number, sync_id, unique_while
+from cio_pipeline.ledger.statements import UtcTime, index_where, number, sync_id, unique_while
 
 metadata = MetaData()
 

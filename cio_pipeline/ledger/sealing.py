@@ -1,43 +1,36 @@
-"""Sealing: the files of plans go on record before the first of them is put."""
+"""Sealing: what must hold of the files of plans before the first of them is put (D5)."""
 
-import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from itertools import groupby
+from typing import TypeAlias
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, select
 
 from cio_pipeline.contracts.feeds import facts_of
-from cio_pipeline.ledger.bulk import chunks
-from cio_pipeline.ledger.given import as_given, ids_given, of_plans, rows_given
-from cio_pipeline.ledger.leases import hold
-from cio_pipeline.ledger.numbers import use_numbers
-from cio_pipeline.ledger.opening import lock_plans, require_state
-from cio_pipeline.ledger.plan_rows import file_row, is_committed
-from cio_pipeline.ledger.quarantine import hold_back
-from cio_pipeline.ledger.schema import files, plans
+from cio_pipeline.ledger.plan_rows import is_committed
+from cio_pipeline.ledger.schema import files, sequences, voids
+from cio_pipeline.ledger.statements import (
+    as_given,
+    chunks,
+    ids_given,
+    insert_missing,
+    of_pairs,
+    rows_given,
+    upsert,
+)
 from cio_pipeline.model.errors import DigestMismatch, LedgerError
-from cio_pipeline.model.plans import PlanState, SealedPlan
-from cio_pipeline.model.registry import Lease
+from cio_pipeline.model.plans import Plan, SealedFile, SealedPlan, Series
+from cio_pipeline.model.registry import Pair
+
+Counted: TypeAlias = tuple[str, str, Series]
+"""What is counted on its own: sync id, export, series."""
 
 
-def seal(connection: Connection, lease: Lease, sealed: Sequence[SealedPlan], now: datetime) -> None:
-    """Record the files of plans; see Plans.seal."""
-    wanted = [one.plan for one in sealed]
-    hold(connection, lease, [(plan.sync_id, plan.export) for plan in wanted])
-    rows = lock_plans(connection, [plan.plan_id for plan in wanted])
-    require_state(rows, wanted, [PlanState.OPEN, PlanState.SEALED])
-    fresh = [one for one in sealed if rows[one.plan.plan_id]["state"] == PlanState.OPEN]
-    again = [one for one in sealed if rows[one.plan.plan_id]["state"] == PlanState.SEALED]
-    _require_same(connection, again)
-    _require_own_keys(connection, fresh)
-    use_numbers(connection, fresh)
-    _insert_files(connection, fresh)
-    hold_back(connection, fresh)
-    _mark(connection, fresh, now)
+_NEXT = select(sequences).where(of_pairs(sequences))
 
 
-def _require_same(connection: Connection, sealed: Collection[SealedPlan]) -> None:
+def require_same(connection: Connection, sealed: Collection[SealedPlan]) -> None:
     """Raise DigestMismatch unless sealed plans bring the files that they were sealed with."""
     stored: dict[int, dict[tuple[str, int], str]] = {one.plan.plan_id: {} for one in sealed}
     if stored:
@@ -62,7 +55,8 @@ _DIGESTS = select(files.c.plan_id, files.c.key, files.c.sequence, files.c.sha256
 )
 
 
-def _require_own_keys(connection: Connection, sealed: Collection[SealedPlan]) -> None:
+def require_own_keys(connection: Connection, sealed: Collection[SealedPlan]) -> None:
+    """Raise LedgerError if a file has the key of another one of its sync."""
     keys = [
         (one.plan.sync_id, file.key)
         for one in sealed
@@ -85,32 +79,78 @@ _KNOWN_KEYS = select(files.c.sync_id, files.c.key).where(
 )
 
 
-def _insert_files(connection: Connection, sealed: Collection[SealedPlan]) -> None:
+def next_numbers(connection: Connection, pairs: Collection[Pair]) -> dict[Counted, int]:
+    """The lowest number never used, of both series of each pair."""
+    found = {(*pair, series): 1 for pair in pairs for series in Series}
+    for sync_id, export, series, number in connection.execute(_NEXT, {"pairs": as_given(pairs)}):
+        found[sync_id, export, Series(series)] = number
+    return found
+
+
+def use_numbers(connection: Connection, sealed: Sequence[SealedPlan]) -> None:
+    """Move the numbers past those of sealed files.
+
+    Raises LedgerError unless the files take the next numbers without a gap, since each number is
+    delivered or declared void. Parts go on within the number of the slices before.
+    """
+    used: dict[Counted, set[int]] = defaultdict(set)
+    for one in sealed:
+        _require_next_parts(one)
+        for file in one.files:
+            if not _goes_on(one.plan, file):
+                used[one.plan.sync_id, one.plan.export, file.series].add(file.sequence)
+    numbers = next_numbers(connection, {(sync_id, export) for sync_id, export, _ in used})
+    for (sync_id, export, series), taken in sorted(used.items()):
+        first = numbers[sync_id, export, series]
+        if taken != set(range(first, first + len(taken))):
+            raise LedgerError(
+                f"The files of '{export}' of sync '{sync_id}' ({series.value}) take numbers "
+                f"{min(taken)} to {max(taken)}, the next free one is {first}.",
+                "Report a bug: numbers are counted without gaps.",
+            )
     rows = [
-        file_row(one.plan, number, file)
-        for one in sealed
-        for number, file in enumerate(one.files, start=sum(one.plan.sent.files.values()))
+        {"sync_id": s, "export": e, "series": series.value, "next": max(taken) + 1}
+        for (s, e, series), taken in used.items()
     ]
     for chunk in chunks(rows):
-        connection.execute(insert(files), chunk)
+        upsert(connection, sequences, chunk, only_if_grows="next")
 
 
-_SEALED = update(plans).where(of_plans()).values(state=PlanState.SEALED.value)
+def _goes_on(plan: Plan, file: SealedFile) -> bool:
+    """Whether a file is a further part of the number that earlier slices began."""
+    begun = plan.sent.files.get(file.series, 0) > 0
+    return begun and file.part is not None and file.sequence == plan.first[file.series]
 
 
-def _mark(connection: Connection, sealed: Collection[SealedPlan], now: datetime) -> None:
-    if sealed:
-        ids = ids_given(one.plan.plan_id for one in sealed)
-        connection.execute(_SEALED.values(sealed_at=now), {"ids": ids})
-    resolving = [
-        {"of": one.plan.plan_id, "identities": json.dumps(one.resolved)}
-        for one in sealed
-        if one.resolved
-    ]
-    for chunk in chunks(resolving):
-        connection.execute(
-            update(plans)
-            .where(plans.c.id == bindparam("of"))
-            .values(resolved=bindparam("identities")),
-            chunk,
+def _require_next_parts(sealed: SealedPlan) -> None:
+    plan = sealed.plan
+    parts = sorted((file.series, file.part) for file in sealed.files if file.part is not None)
+    for series, group in groupby(parts, key=lambda part: part[0]):
+        found = [part for _, part in group]
+        first = plan.sent.files.get(series, 0) + 1
+        if found != list(range(first, first + len(found))):
+            raise LedgerError(
+                f"The files of '{plan.export}' of sync '{plan.sync_id}' have parts {found[0]} to "
+                f"{found[-1]}, the next one is {first}.",
+                "Report a bug: parts are counted without gaps.",
+            )
+
+
+def declare_void(connection: Connection, plan: Plan, *, void: bool) -> None:
+    """Declare the numbers of the slice under way void; those of committed slices are delivered.
+
+    A number that has parts in both was delivered: its last parts never existed for readers.
+    """
+    numbers = select(files.c.series, files.c.sequence).where(files.c.plan_id == plan.plan_id)
+    delivered = connection.execute(numbers.where(is_committed())).all()
+    sealed = connection.execute(numbers.where(~is_committed()).distinct()).all()
+    used = [number for number in sealed if number not in delivered]
+    if used and not void:
+        raise LedgerError(
+            f"The plan of '{plan.export}' of sync '{plan.sync_id}' is sealed: its numbers are "
+            "used.",
+            "Abandon it with its numbers declared void.",
         )
+    its = {"sync_id": plan.sync_id, "export": plan.export}
+    rows = [{**its, "series": series, "sequence": sequence} for series, sequence in used]
+    insert_missing(connection, voids, rows)

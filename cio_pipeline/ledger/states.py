@@ -18,7 +18,6 @@ from sqlalchemy import (
     select,
 )
 
-from cio_pipeline.ledger.bulk import CHUNK, chunks
 from cio_pipeline.ledger.cuts import cuts_at
 from cio_pipeline.ledger.plan_rows import is_committed, plan_of
 from cio_pipeline.ledger.schema import (
@@ -30,6 +29,7 @@ from cio_pipeline.ledger.schema import (
     sequences,
     syncs,
 )
+from cio_pipeline.ledger.statements import CHUNK, chunks
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.plans import PlanState, Sent, Series
 from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync

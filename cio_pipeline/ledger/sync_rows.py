@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, insert, select, update
 
-from cio_pipeline.ledger.bulk import CHUNK, insert_missing, upsert
 from cio_pipeline.ledger.schema import switches, sync_history, syncs
+from cio_pipeline.ledger.statements import CHUNK, insert_missing, upsert
 from cio_pipeline.model.errors import LeaseLost, UnknownSync
 from cio_pipeline.model.history import Deed, difference
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
+from cio_pipeline.ledger.database import Database
 from cio_pipeline.ledger.schema import metadata
-from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.model.errors import DiskFull, InvalidConfig, LedgerError
 
 _MOST_NAMED = 10

@@ -50,7 +50,7 @@ def came_back(
     """What a consumer makes of the row of a file."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"1.{file_format}"
-        file = CallFile(path, type_export(kind), file_format, unit, "fingerprint")
+        file = CallFile(path, type_export(kind), file_format, unit, {})
         file.write(table_of(payload, kind, file_format, unit, call_id))
         file.close()
         (found,) = BACK[file_format](path, kind)

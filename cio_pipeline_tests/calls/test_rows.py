@@ -25,7 +25,7 @@ def row(payload: str, kind: str, file_format: str = "parquet", unit: str = "us")
 
 def read_back(path: Path, payload: str, kind: str, file_format: str) -> dict[str, Any]:
     """The row as a consumer of the file finds it."""
-    file = CallFile(path, type_export(kind), file_format, "us", "fingerprint")
+    file = CallFile(path, type_export(kind), file_format, "us", {})
     file.write(table_of(payload, kind, file_format))
     file.close()
     (found,) = READERS[file_format](path)

@@ -72,7 +72,7 @@ def test_d2_every_column_has_its_converted_type(
 @pytest.mark.parametrize("kind", sorted(CALL_TYPES))
 def test_d2_so_it_is_in_files_of_calls(tmp_path: Path, kind: str, unit: str) -> None:
     path = tmp_path / "calls.parquet"
-    CallFile(path, type_export(kind), "parquet", unit, "fingerprint").close()
+    CallFile(path, type_export(kind), "parquet", unit, {}).close()
     assert in_footer(path) == wanted(type_export(kind).columns, unit)
 
 

@@ -7,14 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, insert, inspect, text
 
-from cio_pipeline.ledger.columns import microseconds
-from cio_pipeline.ledger.connect import describe, make_engine, parse_url
-from cio_pipeline.ledger.migrations import migrate
-from cio_pipeline.ledger.open import Ledger, open_ledger
+from cio_pipeline.ledger.database import Database, describe, make_engine, parse_url
+from cio_pipeline.ledger.open import Ledger, migrate, open_ledger
 from cio_pipeline.ledger.plan_rows import file_row, plan_row
 from cio_pipeline.ledger.schema import cuts, files, metadata, plans, positions, sequences, syncs
+from cio_pipeline.ledger.statements import microseconds
 from cio_pipeline.ledger.sync_rows import register as register_sync
-from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.ledger.versions import VERSION_1, VERSIONS
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.failing import Failing

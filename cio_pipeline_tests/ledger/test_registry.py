@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from sqlalchemy import event
 
-from cio_pipeline.ledger.columns import UtcTime
 from cio_pipeline.ledger.open import Ledger
+from cio_pipeline.ledger.statements import UtcTime
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import UnknownSync
 from cio_pipeline.model.plans import Series

@@ -19,10 +19,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Boolean, Connection, LargeBinary, text
 
-from cio_pipeline.ledger.connect import describe, make_engine, parse_url
-from cio_pipeline.ledger.migrations import migrate
+from cio_pipeline.ledger.database import Database, describe, make_engine, parse_url
+from cio_pipeline.ledger.open import migrate
 from cio_pipeline.ledger.schema import metadata
-from cio_pipeline.ledger.transactions import Database
 from cio_pipeline.ledger.versions import VERSIONS
 from cio_pipeline.model.manifests import Manifest, digest, parse
 from cio_pipeline.model.plans import PlanState

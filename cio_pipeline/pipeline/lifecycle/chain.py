@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from cio_pipeline.ledger.next_manifest import Listing, next_manifest
+from cio_pipeline.ledger.chain import Listing, next_manifest
 from cio_pipeline.model.manifests import FirstNumber, Manifest
 from cio_pipeline.model.registry import ExportState, RegisteredSync
 from cio_pipeline.pipeline.lifecycle.holding import window_at

@@ -1,12 +1,17 @@
-"""From a URL to an engine: which databases are taken, and how their connections are set up."""
+"""The ledger's database: from a URL to transactions, tried again when others were in the way."""
 
 import sqlite3
+import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from cio_pipeline.ledger.failures import busy, ledger_busy, translated
 from cio_pipeline.model.errors import InvalidConfig, LedgerError
 
 BUSY_SECONDS = 10.0
@@ -99,3 +104,87 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))
+
+
+TRIES = 4
+_PAUSE_SECONDS = 0.05
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
+_Part = TypeVar("_Part", bound="_OfLedger")
+
+
+class Database:
+    """The ledger's database. `name` is what messages call it, without secrets.
+
+    Both methods run `work` in one transaction, from the start again if it was locked out, lost
+    a deadlock or could not be serialised: `work` must have no other effects. They raise
+    LedgerBusy, LedgerError (RowConflict if a constraint is broken) or DiskFull.
+    """
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self.engine = engine
+        self.name = name
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._reader = engine
+        if not self.is_sqlite:
+            self._reader = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        # On SQLite it has the only write lock from the start: a lock asked for later, after a
+        # read, could not be waited for.
+        self._writer = engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+
+    def read(self, work: Callable[[Connection], _T]) -> _T:
+        """The result of reading everything at one moment."""
+        return self._run(self._reader, work)
+
+    def write(self, work: Callable[[Connection], _T]) -> _T:
+        """The result of a transaction that is committed if `work` returns."""
+        return self._run(self._writer, work)
+
+    def _run(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
+        for attempt in range(TRIES):
+            try:
+                with engine.begin() as connection:
+                    return work(connection)
+            except PoolTimeout as error:
+                raise ledger_busy(self.name) from error
+            except DBAPIError as error:
+                if not busy(error):
+                    raise translated(error, self.name) from error
+            time.sleep(_PAUSE_SECONDS * 2**attempt)
+        raise ledger_busy(self.name)
+
+
+class _OfLedger(Protocol):
+    """A part of the ledger."""
+
+    @property
+    def database(self) -> Database:
+        """Where it is kept."""
+        ...
+
+
+def reading(
+    verb: Callable[Concatenate[_Part, Connection, _P], _T],
+) -> Callable[Concatenate[_Part, _P], _T]:
+    """A verb of a part, run as `Database.read` runs its work: callers give no connection."""
+
+    @wraps(verb)
+    def read(part: _Part, *given: _P.args, **named: _P.kwargs) -> _T:
+        return part.database.read(lambda connection: verb(part, connection, *given, **named))
+
+    return read
+
+
+def writing(
+    verb: Callable[Concatenate[_Part, Connection, _P], _T],
+) -> Callable[Concatenate[_Part, _P], _T]:
+    """A verb of a part, run as `Database.write` runs its work: callers give no connection."""
+
+    @wraps(verb)
+    def write(part: _Part, *given: _P.args, **named: _P.kwargs) -> _T:
+        return part.database.write(lambda connection: verb(part, connection, *given, **named))
+
+    return write

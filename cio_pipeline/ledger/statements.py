@@ -1,0 +1,227 @@
+"""What statements are made of: types of columns, many rows at a time, lists as one parameter.
+
+A statement's variables are limited (32,766 on SQLite, 65,535 on PostgreSQL), so rows go in
+chunks. They are written in the order of their keys, so that two writers cannot lock each other out.
+Statements are made once: SQLAlchemy takes longer to make one than SQLite to answer it.
+
+Lists of values go to the database as JSON, which it reads as a table. Of tuples that are written
+into a statement, SQLite compares each with every row of the table; it looks them up in an index
+only if they come from a table. And the statement stays the same for lists of any length.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    TypeDecorator,
+    bindparam,
+    cast,
+    column,
+    literal_column,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from cio_pipeline.model.registry import Pair
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(at: datetime) -> int:
+    """A time as the ledger's number; ValueError for a naive one."""
+    if at.tzinfo is None:
+        raise ValueError("times in the ledger are aware, got a naive one")
+    return (at - _EPOCH) // _MICROSECOND
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime as whole microseconds since 1970, the same on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Microseconds; ValueError for a naive datetime."""
+        return None if value is None else microseconds(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """The aware UTC datetime."""
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+def sync_id(*, primary: bool = False) -> Column[str]:
+    """Whose row it is."""
+    return Column("sync_id", Text, ForeignKey("syncs.id"), primary_key=primary, nullable=False)
+
+
+def number() -> Column[int]:
+    """A row's own number, counted by the database."""
+    kind = BigInteger().with_variant(Integer, "sqlite")
+    return Column("id", kind, primary_key=True)
+
+
+def unique_while(condition: str, name: str, *columns: str) -> Index:
+    """An index that allows no two equal rows of which the condition holds."""
+    return _where(condition, name, *columns, unique=True)
+
+
+def index_where(condition: str, name: str, *columns: str) -> Index:
+    """An index of those rows only of which the condition holds."""
+    return _where(condition, name, *columns, unique=False)
+
+
+def _where(condition: str, name: str, *columns: str, unique: bool) -> Index:
+    where = text(condition)
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+CHUNK = 1000
+
+_T = TypeVar("_T")
+Record = Mapping[str, Any]
+
+
+def chunks(items: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
+    """The items in lists of at most `size`, none empty."""
+    everything = list(items)
+    for start in range(0, len(everything), size):
+        yield everything[start : start + size]
+
+
+def name_pairs(pairs: Iterable[Pair], most: int = 3) -> str:
+    """Pairs as text for a message: the first few, and how many more."""
+    ordered = sorted(set(pairs))
+    named = ", ".join(f"'{export}' of sync '{sync_id}'" for sync_id, export in ordered[:most])
+    return named if len(ordered) <= most else f"{named} and {len(ordered) - most} more"
+
+
+def insert_missing(connection: Connection, table: Table, rows: Sequence[Record]) -> None:
+    """Insert rows whose primary key is not there yet."""
+    if rows:
+        statement = _insert_missing(connection.dialect.name, table)
+        connection.execute(statement, _in_key_order(table, rows))
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Record],
+    *,
+    only_if_grows: str | None = None,
+) -> None:
+    """Insert rows, or replace the columns given of those whose primary key is there.
+
+    With `only_if_grows`, a row is replaced only if that column's value gets larger.
+    """
+    if rows:
+        statement = _upsert(connection.dialect.name, table, tuple(rows[0]), only_if_grows)
+        connection.execute(statement, _in_key_order(table, rows))
+
+
+def insert_into(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """The database's own INSERT, the one that knows ON CONFLICT."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+@lru_cache
+def _insert_missing(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    key = list(table.primary_key.columns)
+    return insert_into(dialect, table).on_conflict_do_nothing(index_elements=key)
+
+
+@lru_cache
+def _upsert(
+    dialect: str, table: Table, columns: tuple[str, ...], only_if_grows: str | None
+) -> postgresql.Insert | sqlite.Insert:
+    statement = insert_into(dialect, table)
+    given = {name: statement.excluded[name] for name in columns if name not in table.primary_key}
+    where = None
+    if only_if_grows:
+        where = table.c[only_if_grows] < statement.excluded[only_if_grows]
+    key = list(table.primary_key.columns)
+    return statement.on_conflict_do_update(index_elements=key, set_=given, where=where)
+
+
+def _in_key_order(table: Table, rows: Sequence[Record]) -> list[Record]:
+    names = [column.name for column in table.primary_key.columns]
+    return sorted(rows, key=lambda row: [row[name] for name in names])
+
+
+def rows_given(columns: Collection[Column[Any]], parameter: str) -> ColumnElement[bool]:
+    """Whether the values of some columns are a row of the list that is given as `parameter`."""
+    row = _Rows(bindparam(parameter, type_=Text)).table_valued(column("value", Text))
+    items = [_Item(row.c.value, literal_column(str(place))) for place in range(len(columns))]
+    given = [cast(item, one.type) for item, one in zip(items, columns, strict=True)]
+    return tuple_(*columns).in_(select(*given))
+
+
+def of_pairs(table: Table) -> ColumnElement[bool]:
+    """Whether a row is of one of the (sync, export) pairs that are given as `pairs`."""
+    return rows_given((table.c.sync_id, table.c.export), "pairs")
+
+
+def ids_given(ids: Iterable[int]) -> str:
+    """Ids as the value of such a parameter."""
+    return as_given([(one,) for one in ids])
+
+
+def as_given(rows: Collection[tuple[object, ...]]) -> str:
+    """Rows as the value of such a parameter."""
+    return json.dumps(list(rows))
+
+
+class _Rows(FunctionElement[Any]):
+    """The elements of a JSON array as a table of one column."""
+
+    inherit_cache = True
+    name = "rows_given"
+
+
+class _Item(FunctionElement[Any]):
+    """An element of a JSON array by its number, from 0."""
+
+    inherit_cache = True
+    name = "item_given"
+
+
+@compiles(_Rows, "sqlite")
+def _sqlite_rows(element: _Rows, compiler: SQLCompiler, **how: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **how)})"
+
+
+@compiles(_Rows, "postgresql")
+def _postgresql_rows(element: _Rows, compiler: SQLCompiler, **how: Any) -> str:
+    return f"json_array_elements(CAST({compiler.process(element.clauses, **how)} AS JSON))"
+
+
+@compiles(_Item, "sqlite")
+def _sqlite_item(element: _Item, compiler: SQLCompiler, **how: Any) -> str:
+    array, place = (compiler.process(one, **how) for one in element.clauses)
+    return f"json_extract({array}, '$[{place}]')"
+
+
+@compiles(_Item, "postgresql")
+def _postgresql_item(element: _Item, compiler: SQLCompiler, **how: Any) -> str:
+    array, place = (compiler.process(one, **how) for one in element.clauses)
+    return f"({array} ->> {place})"
