@@ -16,6 +16,7 @@ from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import Crash, watched
+from cio_pipeline_tests.messages.sending import commit_messages, row
 from cio_pipeline_tests.recovery.loss import DieAfter, backed_up, listed, restored, without_ledger
 from cio_pipeline_tests.world import World, during, window
 
@@ -199,4 +200,65 @@ def test_d10_changes_in_slices_go_on_from_a_position_that_no_manifest_told(
     metrics = listed(world, "metrics")["event_id"].to_list()
     assert sorted(metrics) == sorted(f"m{number}" for number in range(2 * ROWS))
     assert new == replace(old, plan_id=new.plan_id if new else 0)
+    assert world.verify().ok
+
+
+def test_d10_a_late_first_window_in_slices_goes_on_after_the_ledger_was_lost(world: World) -> None:
+    """M1: where messages began stands in no file, if several windows are sent as one."""
+    sync = in_slices(world).sync(feed="messages")
+    for number in range(3):
+        ids = [f"m{number}-{one}" for one in range(2)]
+        commit_messages(world, *(row(one) for one in ids), at=during(number))
+    world.now = window(2).end
+    dying = watched(world.services, DieAfter("plans.commit"), "dying")
+    with pytest.raises(Crash):
+        run_export(dying, "messages", window(2), Scope())
+    world.now += TTL + timedelta(seconds=1)
+    (old,) = [state.open_plan for state in world.ledger.registry.states(["messages"])]
+    assert old is not None
+    assert 0 < old.slice < old.slices
+    commit_window(world.services, window(2))
+    world = in_slices(without_ledger(world))
+
+    assert rebuild(world.services, [sync])[0].void == 0
+
+    (new,) = [state.open_plan for state in world.ledger.registry.states(["messages"])]
+    assert new is not None
+    assert (new.lower, new.slice, new.slices) == (old.lower, old.slice, old.slices)
+    world.run(2, "messages")
+    assert [file.sequence for file in world.ledger.manifests.files("a")] == list(range(1, 7))
+    assert world.verify().ok
+
+
+def test_d10_history_that_came_late_goes_on_after_the_ledger_was_lost(world: World) -> None:
+    """D4: its table was not there in the first window, so its export has a position."""
+    sync = in_slices(world).sync()
+    world.commit("people", {"internal_customer_id": "p0"}, at=during(0))
+    table, away = world.root / "source" / "metrics", world.root / "away"
+    table.rename(away)
+    world.run(0, *EXPORTS)
+    away.rename(table)
+    metrics = [f"m{number}" for number in range(ROWS)]
+    world.commit("metrics", *({"event_id": one} for one in metrics), at=during(1))
+    world.now = window(1).end
+    dying = watched(world.services, DieAfter("plans.commit"), "dying")
+    with pytest.raises(Crash):
+        run_export(dying, "metrics", window(1), Scope())
+    world.now += TTL + timedelta(seconds=1)
+    (old,) = [state.open_plan for state in world.ledger.registry.states(["metrics"])]
+    assert old is not None
+    assert (old.mode, old.lower is None, old.slice) == (Mode.INITIAL, False, 1)
+    commit_window(world.services, window(1))
+    world = in_slices(without_ledger(world))
+
+    assert rebuild(world.services, [sync])[0].void == 0
+
+    (new,) = [state.open_plan for state in world.ledger.registry.states(["metrics"])]
+    assert new is not None
+    assert new.lower is not None
+    # Here the table is older than it was said to be.
+    assert new == replace(old, plan_id=new.plan_id, lower=new.lower)
+    assert new.lower.at == window(0).end
+    world.run(1, *EXPORTS)
+    assert sorted(listed(world, "metrics")["event_id"]) == metrics
     assert world.verify().ok

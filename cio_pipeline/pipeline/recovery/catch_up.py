@@ -171,7 +171,7 @@ def _recovered(services: Services, chain: BucketChain, since: int | None) -> Rec
         return _numbered(services, chain, accounted=own, going_on=going_on)
     cuts = {at: _cut(services, at) for at in times_told(chain)}
     listed = begun_told(services, chain, listed_plans(chain, chain.first, cuts))
-    going = under_way(chain, listed)
+    going = under_way(chain, listed, cuts)
     going_on = {one.draft.export for one in going}
     begun = {(one.draft.export, one.draft.mode, one.draft.upper.at) for one in going}
     plans = [

@@ -21,10 +21,13 @@ from cio_pipeline.pipeline.recovery.bucket_chain import BucketChain, accounted_n
 from cio_pipeline.pipeline.verification.files import name_of
 
 
-def under_way(chain: BucketChain, listed: Iterable[ListedPlan]) -> tuple[UnderWay, ...]:
+def under_way(
+    chain: BucketChain, listed: Iterable[ListedPlan], cuts: Mapping[datetime, Cut]
+) -> tuple[UnderWay, ...]:
     """Plans of which the last manifest says that some of their slices were delivered.
 
-    They are told by what `listed` has of them; of one that has no file yet nothing is known.
+    They are told by what `listed` has of them; of one that has no file yet nothing is known. They
+    began where the export stands.
     """
     plans = list(listed)
     found: list[UnderWay] = []
@@ -32,9 +35,12 @@ def under_way(chain: BucketChain, listed: Iterable[ListedPlan]) -> tuple[UnderWa
         its = [plan for plan in plans if _is_of(plan.draft, status, chain.generation)]
         if status.initial is None or not its:
             continue
+        # Sent again from the start in the same window, an export has files of two plans.
+        its = [plan for plan in its if plan.draft.mode is its[-1].draft.mode]
         files = tuple((plan.ordinal, file) for plan in its for file in plan.files)
         draft = replace(
             its[-1].draft,
+            lower=cuts[status.position] if status.position else None,
             first=_first_numbers(chain, status.export, [file for _, file in files]),
             slices=status.initial.slices,
             slice_rows=status.initial.slice_rows,
@@ -47,9 +53,8 @@ def _is_of(draft: PlanDraft, status: ExportStatus, generation: int) -> bool:
     """Whether a plan is the one that an export's slices are of."""
     if status.initial is None or draft.mode is Mode.RETRY:
         return False
-    begins = draft.lower.at if draft.lower else None
     same = (draft.export, draft.generation, draft.upper.at)
-    return same == (status.export, generation, status.initial.at) and begins == status.position
+    return same == (status.export, generation, status.initial.at)
 
 
 def _first_numbers(
