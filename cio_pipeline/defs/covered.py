@@ -20,7 +20,7 @@ COVERED = "cio/covered"
 PARTITION = "dagster/partition"
 
 LOOKED_AT = 50
-"""Failed runs that are looked at each time, the latest first."""
+"""Failed runs that are read at a time, the latest first, until all of some are settled."""
 
 
 def settle_covered(
@@ -28,16 +28,25 @@ def settle_covered(
 ) -> Sequence[str]:
     """Settle the windows of failed runs once all syncs stand behind them; the ids of the runs."""
     settled: list[str] = []
-    failed = dg.RunsFilter(job_name=SHOWN[feed].job, statuses=[dg.DagsterRunStatus.FAILURE])
-    for run in instance.get_runs(failed, limit=LOOKED_AT):
-        if COVERED in run.tags or PARTITION not in run.tags:
-            continue
+    for run in _unsettled(instance, feed):
         window = window_holding(parse_time(run.tags[PARTITION]), feed)
         if all(_behind(state, window) for state in states):
             _settle(instance, feed, window)
             instance.add_run_tags(run.run_id, {COVERED: "by a later window"})
             settled.append(run.run_id)
     return settled
+
+
+def _unsettled(instance: dg.DagsterInstance, feed: Feed) -> Iterator[dg.DagsterRun]:
+    """The failed runs of windows, back to those that were settled before."""
+    failed = dg.RunsFilter(job_name=SHOWN[feed].job, statuses=[dg.DagsterRunStatus.FAILURE])
+    cursor: str | None = None
+    while runs := instance.get_runs(failed, cursor=cursor, limit=LOOKED_AT):
+        some = [run for run in runs if COVERED not in run.tags and PARTITION in run.tags]
+        if not some:
+            return
+        yield from some
+        cursor = runs[-1].run_id
 
 
 def _behind(state: ExportState, window: Window) -> bool:

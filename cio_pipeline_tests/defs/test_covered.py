@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from cio_pipeline.definitions import build_defs
+from cio_pipeline.defs import covered
 from cio_pipeline.defs.covered import COVERED, settle_covered
 from cio_pipeline.defs.feeds import export_key
 from cio_pipeline.model.feeds import Feed
@@ -47,3 +48,22 @@ def test_d6_it_is_settled_with_a_note_and_not_before(world: World, dagster: Dags
     again = dagster.instance.get_run_by_id(run.run_id)
     assert again is not None
     assert COVERED in again.tags
+
+
+def test_d6_after_a_long_outage_all_of_its_windows_are_settled(
+    world: World, dagster: Dagster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(covered, "LOOKED_AT", 1)
+    world.sync(exports=["people"])
+    world.commit("people", person("ann"), at=during(0))
+    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    failed: list[str] = []
+    for number in range(3):
+        tags = {"dagster/partition": window(number).key}
+        run = dagster.instance.create_run_for_job(job, tags=tags)
+        dagster.instance.report_run_failed(run, "User code server request timed out.")
+        failed.append(run.run_id)
+    dagster.run(3, "people")
+    states = world.ledger.registry.states(["people"])
+    settled = settle_covered(dagster.instance, Feed.DATA_OUT, states)
+    assert sorted(settled) == sorted(failed)
