@@ -1,7 +1,6 @@
-"""What another run works on: an exit code of its own, and waiting for it."""
+"""What another run works on: an exit code of its own."""
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import typer
 
@@ -19,16 +18,3 @@ def exit_unless_done(results: Iterable[Tried]) -> None:
     failed = [one for one in results if one.error is not None]
     if failed:
         raise typer.Exit(HELD if all(one.held for one in failed) else 1)
-
-
-def until_free(work: Callable[[], None], *, wait: bool) -> None:
-    """Do something that exits with HELD if it is held; again and again if it is to `wait`."""
-    while True:
-        try:
-            work()
-        except typer.Exit as done:
-            if not wait or done.exit_code != HELD:
-                raise
-            time.sleep(EVERY)
-        else:
-            return

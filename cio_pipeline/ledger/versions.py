@@ -329,7 +329,7 @@ VERSION_13 = ("ALTER TABLE plans ADD COLUMN producer TEXT NOT NULL DEFAULT 'cio-
 
 VERSION_14 = (
     # A file is committed exactly if a manifest lists it. What was committed before and is in no
-    # manifest yet is marked with 0: the next one lists it, see `left_unlisted`.
+    # manifest yet is marked with 0: the next one lists it, see `open.list_what_was_left`.
     """
     UPDATE files SET manifest_ordinal = 0
     WHERE manifest_ordinal IS NULL AND EXISTS (
