@@ -76,7 +76,10 @@ def backup(file: Annotated[Path, typer.Argument(help="The copy to make.")]) -> N
 @app.command()
 def prune(
     days: Annotated[
-        int | None, typer.Option(help="Keep what ended since; default CIO_KEEP_DAYS, or 30.", min=1)
+        int | None,
+        typer.Option(
+            help="Keep what ended since; default CIO_KEEP_DAYS, or 30.", min=1, max=36_500
+        ),
     ] = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
 ) -> None:

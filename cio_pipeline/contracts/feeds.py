@@ -58,10 +58,13 @@ ALL_EXPORTS: Mapping[str, Export] = {
 _SLICES_OF_A_FILE = 4
 """Netting and sorting rows takes several times the memory that encoding them does."""
 
+_ALWAYS_AT_ONCE = 10_000
+"""So few rows are never too many, however small files are."""
+
 
 def changed_rows_at_once(export: Export) -> int:
     """How many changes of an export are read, netted and sorted in memory."""
-    return export.rows_per_file // _SLICES_OF_A_FILE
+    return max(export.rows_per_file // _SLICES_OF_A_FILE, _ALWAYS_AT_ONCE)
 
 
 def rows_read_at_once(table: str) -> int:

@@ -77,7 +77,7 @@ def test_d8_a_refusal_stops_the_sync_until_it_is_resumed(
         world.run(number, "people", services=broken.services())
     assert len(broken.calls) == 1
     (message,) = world.ledger.errors.of_window(window(2).end).values()
-    assert "is stopped since 2026-03-01 12:15." in message
+    assert "is stopped since 2026-03-01 12:15 UTC." in message
     assert "`cio-pipeline sync resume a`" in message
     world.run(3, "people")
     assert world.names() == []
