@@ -95,14 +95,14 @@ class Processes:
         for program in list(self.running):
             self.stop(program)
 
-    def cli(self, *arguments: str) -> str:
-        """Run `cio-pipeline` and return what it prints."""
+    def cli(self, *arguments: str, check: bool = True) -> str:
+        """Run `cio-pipeline` and return what it prints; without `check` it may fail."""
         program = Path(sys.executable).with_name("cio-pipeline")
         return subprocess.run(
             [program, *arguments],
             cwd=REPOSITORY,
             env=self.environment,
-            check=True,
+            check=check,
             capture_output=True,
             text=True,
         ).stdout
