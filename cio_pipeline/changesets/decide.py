@@ -156,13 +156,12 @@ def _since_position(state: ExportState, cut: Cut, position: Cut) -> Changes | Ca
         return Changes(position, cut, f"Changes since {since}.")
     floor = _resumed_floor(state)
     if floor is None:
-        return CatchUp(position, cut, None, gap=False, why=f"Was off: changes since {since}.")
+        return CatchUp(position, cut, None, f"Was off: changes since {since}.")
     return CatchUp(
         position,
         cut,
         floor,
-        gap=True,
-        why=f"Was off for more than {HISTORY_LIMIT.days} days: changes since {since}, without "
+        f"Was off for more than {HISTORY_LIMIT.days} days: changes since {since}, without "
         f"what was processed before {utc(floor)}.",
     )
 

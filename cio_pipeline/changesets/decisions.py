@@ -82,15 +82,14 @@ class Changes:
 
 @dataclass(frozen=True)
 class CatchUp:
-    """Changes since the export was turned off, as Changes; `gap` if older rows are left out.
+    """Changes since the export was turned off, as Changes.
 
-    `floor` is the earliest processed_at that is sent, set if and only if there is a gap.
+    `floor` is the earliest processed_at that is sent; None if no older rows are left out.
     """
 
     lower: Cut
     upper: Cut
     floor: datetime | None
-    gap: bool
     why: str
 
 

@@ -229,9 +229,7 @@ def test_d7_events_off_for_more_than_30_days_leave_a_gap(
 
     decision = decided(state(export, old, resumed(off_for)))
 
-    assert decision == CatchUp(
-        old, cut(table=export), floor, gap=floor is not None, why=decision.why
-    )
+    assert decision == CatchUp(old, cut(table=export), floor, why=decision.why)
 
 
 def test_d7_other_exports_catch_up_without_a_gap() -> None:
@@ -241,7 +239,7 @@ def test_d7_other_exports_catch_up_without_a_gap() -> None:
 
     assert isinstance(decision, CatchUp)
     assert decision.lower == old
-    assert (decision.floor, decision.gap) == (None, False)
+    assert decision.floor is None
 
 
 @pytest.mark.parametrize(
