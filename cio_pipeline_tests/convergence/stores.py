@@ -62,6 +62,7 @@ class Folders:
         return self._path(sync_id, key).read_bytes()
 
     def write(self, sync_id: str, key: str, body: bytes) -> None:
+        self._path(sync_id, key).parent.mkdir(parents=True, exist_ok=True)
         self._path(sync_id, key).write_bytes(body)
 
     def delete(self, sync_id: str, key: str) -> None:

@@ -2,17 +2,16 @@
 
 `earlier/<commit>.json.gz` holds the rows of such a ledger as that build wrote them, and the names
 of the objects in its buckets: a sync for each stage, named by it. What lay in the buckets is made
-again here, and has the digests that the build recorded.
+again here, in folders or in a store, and has the digests that the build recorded.
 """
 
 import gzip
 import hashlib
 import json
-import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
-from dataclasses import replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +24,26 @@ from cio_pipeline.ledger.schema import metadata
 from cio_pipeline.ledger.versions import VERSIONS
 from cio_pipeline.model.manifests import Manifest, digest, parse
 from cio_pipeline.model.plans import PlanState
+from cio_pipeline_tests.azurite import azurite
+from cio_pipeline_tests.convergence.stores import Folders, OnAzure, OnS3, Store
+from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, moto_server
 from cio_pipeline_tests.postgres import Cluster, postgres_cluster
 from cio_pipeline_tests.recovery.loss import EXPORTS, each_row_once
 from cio_pipeline_tests.recovery.test_earlier_builds import earlier_build
 from cio_pipeline_tests.world import World, during, window
 
-__all__ = ["postgres_cluster"]
+__all__ = ["azurite", "postgres_cluster"]
 
 BUILDS = {"7195cd0": 6, "5ee23cc": 9}
 """The versions of their tables."""
 
 STAGES = ("open", "sealed", "put", "unlisted", "slices", "unput", "off")
+
+CASES = (
+    *((build, ledger, "local") for build in BUILDS for ledger in ("sqlite", "postgresql")),
+    *(("7195cd0", "sqlite", store) for store in ("s3", "azure")),
+)
+"""A build, where its ledger lay, and its buckets."""
 
 
 def kept(build: str) -> dict[str, Any]:
@@ -116,7 +124,7 @@ def fill_source(world: World) -> None:
         change(world, number)
 
 
-def fill_buckets(world: World, old: Mapping[str, Any]) -> None:
+def fill_buckets(world: World, store: Store, old: Mapping[str, Any]) -> None:
     """The objects that lay there, made again; their digests are those that the build recorded."""
     twin = World(world.root.with_name("twin"))
     fill_source(twin)
@@ -132,15 +140,26 @@ def fill_buckets(world: World, old: Mapping[str, Any]) -> None:
     digests = {(f["sync_id"], f["key"]): f["sha256"] for f in old["tables"]["files"]}
     for sync_id, keys in old["objects"].items():
         for key in keys:
-            place = world.folder(sync_id) / key
-            place.parent.mkdir(parents=True, exist_ok=True)
             if key.startswith("_cio/"):
-                place.write_text(bodies[sync_id, key]["body"])
+                store.write(sync_id, key, bodies[sync_id, key]["body"].encode())
                 continue
             of = "slices" if sync_id == "slices" else "whole"
-            shutil.copy(twin.folder(of) / key, place)
-            found = hashlib.sha256(place.read_bytes()).hexdigest()
-            assert found == digests[sync_id, key], (sync_id, key)
+            body = (twin.folder(of) / key).read_bytes()
+            assert hashlib.sha256(body).hexdigest() == digests[sync_id, key], (sync_id, key)
+            store.write(sync_id, key, body)
+
+
+def objects(store: Store) -> dict[tuple[str, str], bytes]:
+    """What lies in all buckets."""
+    return {(one, key): store.read(one, key) for one in STAGES for key in store.stamps(one)}
+
+
+def brought_home(world: World, store: Store) -> None:
+    """The buckets' objects where `World` looks for them."""
+    for (sync_id, key), body in objects(store).items():
+        place = world.folder(sync_id) / key
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(body)
 
 
 def sliced(world: World) -> World:
@@ -148,36 +167,70 @@ def sliced(world: World) -> World:
     return world
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest) -> str:
-    if request.param == "sqlite":
-        return ""
+def url(request: pytest.FixtureRequest, ledger: str, root: Path) -> str:
+    if ledger == "sqlite":
+        return f"sqlite:///{root / 'ledger.db'}"
     cluster: Cluster = request.getfixturevalue("postgres_cluster")
     return cluster.new_schema()
 
 
-@pytest.fixture(params=BUILDS)
-def taken_over(request: pytest.FixtureRequest, tmp_path: Path, url: str) -> Iterator[World]:
+@contextmanager
+def buckets(
+    request: pytest.FixtureRequest, kind: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Store]:
+    if kind == "s3":
+        monkeypatch.setenv("S3_KEY_ID", KEY_ID)
+        monkeypatch.setenv("S3_SECRET", SECRET)
+        with moto_server() as server:
+            yield OnS3(server)
+    elif kind == "azure":
+        yield OnAzure(request.getfixturevalue("azurite"), monkeypatch.setenv)
+    else:
+        yield Folders(root)
+
+
+def placed(old: Mapping[str, Any], store: Store) -> None:
+    """Let the ledger's syncs send to a store, by the words of their sync file."""
+    for row in old["tables"]["syncs"]:
+        config = json.loads(row["config"]) | {"destination": store.place(row["id"])}
+        row["config"] = json.dumps(config)
+
+
+@dataclass(frozen=True)
+class TakenOver:
+    """A world on a ledger of an earlier build, whose rows were `old`."""
+
+    world: World
+    store: Store
+    old: Mapping[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(params=CASES, ids="-".join)
+def taken_over(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TakenOver]:
+    build, ledger, kind = request.param
     root = tmp_path / "world"
     root.mkdir()
-    old = kept(request.param)
-    fill_ledger(url or f"sqlite:///{root / 'ledger.db'}", request.param, old["tables"])
-    world = sliced(World(root, url, now=window(2).end))
-    world.old = old  # type: ignore[attr-defined]
-    fill_source(world)
-    # That build gave files another form, see test_earlier_builds.
-    with earlier_build() if request.param == "7195cd0" else nullcontext():
-        fill_buckets(world, old)
-    yield world
-    world.ledger.close()
+    old, where = kept(build), url(request, ledger, root)
+    with buckets(request, kind, root, monkeypatch) as store:
+        placed(old, store)
+        fill_ledger(where, build, old["tables"])
+        world = sliced(World(root, where, now=window(2).end))
+        fill_source(world)
+        # That build gave files another form, see test_earlier_builds.
+        with earlier_build() if build == "7195cd0" else nullcontext():
+            fill_buckets(world, store, old)
+        yield TakenOver(world, store, old["tables"])
+        world.ledger.close()
 
 
 def chain(world: World, sync_id: str) -> list[Manifest]:
     return [parse(body) for _, body in world.ledger.manifests.bodies(sync_id)]
 
 
-def test_d6_d10_plans_at_every_stage_are_taken_over(taken_over: World) -> None:
-    world, old = taken_over, taken_over.old["tables"]  # type: ignore[attr-defined]
+def test_d6_d10_plans_at_every_stage_are_taken_over(taken_over: TakenOver) -> None:
+    world, old = taken_over.world, taken_over.old
     states = world.ledger.registry.states(EXPORTS)
     left = {(s.sync.id, s.export): s.open_plan.state for s in states if s.open_plan}
     assert left == {
@@ -197,7 +250,7 @@ def test_d6_d10_plans_at_every_stage_are_taken_over(taken_over: World) -> None:
         "unput": 3,
         "off": 2,
     }
-    before = {path: path.read_bytes() for path in (world.root / "bucket").rglob("*.parquet")}
+    before = objects(taken_over.store)
 
     for number in (2, 3):
         if number == 3:
@@ -206,7 +259,7 @@ def test_d6_d10_plans_at_every_stage_are_taken_over(taken_over: World) -> None:
         assert [one.error for one in outcomes if one.error] == []
 
     assert all(s.open_plan is None for s in world.ledger.registry.states(EXPORTS))
-    assert all(path.read_bytes() == body for path, body in before.items())
+    assert before.items() <= objects(taken_over.store).items()
     for sync_id in STAGES:
         bodies = dict(world.ledger.manifests.bodies(sync_id))
         for one in (one for one in old["manifests"] if one["sync_id"] == sync_id):
@@ -215,13 +268,12 @@ def test_d6_d10_plans_at_every_stage_are_taken_over(taken_over: World) -> None:
         assert len(files) == len(set(files))
         planned = {(f["key"], f["sha256"]) for f in old["files"] if f["sync_id"] == sync_id}
         assert planned <= set(files), "nothing is renumbered"
+    brought_home(world, taken_over.store)
+    assert world.manifests("off") == []
+    registered = world.ledger.registry.get("off").sync
+    world.ledger.registry.put(registered.model_copy(update={"manifest": True}), {}, window(4).start)
+    world.run(4, *EXPORTS)
+    brought_home(world, taken_over.store)
     for sync_id in STAGES:
-        if sync_id == "off":
-            assert world.manifests("off") == []
-            registered = world.ledger.registry.get("off").sync
-            world.ledger.registry.put(
-                registered.model_copy(update={"manifest": True}), {}, window(4).start
-            )
-            world.run(4, *EXPORTS)
         each_row_once(world, 4, sync_id)
         assert not world.verify(sync_id).warnings
