@@ -39,9 +39,9 @@ class Source(Protocol):
         """Netted changes in `(lower, upper]`, or a slice: one row per identity that differs.
 
         Columns: the table's declared ones (dtypes of the contract), then CHANGE, VERSION,
-        COMMITTED_AT, GREW. `new`/`changed` rows hold the state at `upper`, `deleted` ones that at
-        `lower`. Not sorted. A slice is netted for itself, and has the rows of the `workspaces`.
-        Raises ColumnMismatch, VersionGone.
+        COMMITTED_AT, GREW, AGAIN. `new`/`changed` rows hold the state at `upper`, `deleted` ones
+        that at `lower`. Not sorted. A slice is netted for itself, and has the rows of the
+        `workspaces`. Raises ColumnMismatch, VersionGone.
         """
         ...
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from cio_pipeline.model.changes import (
+    AGAIN,
     CHANGE,
     CHANGED,
     COMMITTED_AT,
@@ -38,12 +39,13 @@ _TIE = "_tie"
 
 
 def net(feed: pl.LazyFrame, identity: Sequence[str], grows: str | None = None) -> pl.LazyFrame:
-    """One row per identity that differs: its columns, CHANGE, VERSION, COMMITTED_AT, GREW (D6).
+    """One row per identity that differs: its columns and those of `model/changes.py` (D6).
 
     `new` and `changed` rows hold the state after the range, `deleted` ones that before it. A row
     that a commit both removed and put there is there. Equal states are no change. Rows that lack a
     part of their identity cannot be told apart: each one put there is `new`. GREW compares
-    `grows`, the column that must grow with every change; it is null without one.
+    `grows`, the column that must grow with every change; it is null without one. AGAIN tells what
+    the range itself shows: a row before it, which it does not touch, is not looked for.
     """
     identity = list(identity)
     # Sorted by identity and commit, an identity's first row tells the state before the range and
@@ -57,10 +59,12 @@ def net(feed: pl.LazyFrame, identity: Sequence[str], grows: str | None = None) -
         *identity, COMMIT_VERSION, _THERE, _TIE
     )
     ends = ordered.with_columns(
-        _differs(identity, 1).alias(_FIRST), _differs(identity, -1).alias(_LAST)
+        _differs(identity, 1).alias(_FIRST),
+        _differs(identity, -1).alias(_LAST),
+        (pl.col(_THERE) & pl.col(_THERE).shift(1)).alias(AGAIN),
     ).filter(pl.col(_FIRST) | pl.col(_LAST) | _anonymous(identity))
     outcome = ends.with_columns(
-        _change(columns, identity), _grew(grows).alias(GREW), *_of_last(identity)
+        _change(columns, identity), _grew(grows).alias(GREW), _again(identity), *_of_last(identity)
     )
     return _labelled(outcome, pl.col(CHANGE))
 
@@ -104,6 +108,12 @@ def _grew(grows: str | None) -> pl.Expr:
     return pl.when(both).then(pl.col(grows) > pl.col(grows).shift(1))
 
 
+def _again(identity: list[str]) -> pl.Expr:
+    """Of a row that the row before has the identity of: whether both are there."""
+    found = pl.col(AGAIN) & ~pl.col(_FIRST) & ~_anonymous(identity)
+    return found.fill_null(value=False)
+
+
 def _of_last(identity: list[str]) -> list[pl.Expr]:
     """Version and time of the identity's last commit, on both ends."""
     own = pl.col(_LAST) | _anonymous(identity)
@@ -115,12 +125,13 @@ def _of_last(identity: list[str]) -> list[pl.Expr]:
 
 def _labelled(rows: pl.LazyFrame, change: pl.Expr) -> pl.LazyFrame:
     names = rows.collect_schema().names()
-    internal = {*FEED, CHANGE, GREW, _THERE, _FIRST, _LAST, _TIE}
+    internal = {*FEED, CHANGE, GREW, AGAIN, _THERE, _FIRST, _LAST, _TIE}
     labelled = rows.select(
         *(name for name in names if name not in internal),
         change.alias(CHANGE),
         pl.col(COMMIT_VERSION).cast(pl.Int64).alias(VERSION),
         pl.col(COMMIT_TIME).alias(COMMITTED_AT),
         pl.when(change == CHANGED).then(pl.col(GREW)).alias(GREW),
+        pl.col(AGAIN),
     )
     return labelled.filter(pl.col(CHANGE).is_not_null())

@@ -13,6 +13,7 @@ class Kind(StrEnum):
     CHANGED = "changed"
     DELETED = "deleted"
     WENT_BACK = "went back"
+    REPEATED = "repeated"
     NOBODYS = "nobody's"
 
 
@@ -21,6 +22,7 @@ _WORDS = {
     Kind.DELETED: "rows were deleted; readers cannot be told of it",
     Kind.WENT_BACK: "rows changed but their time or number did not grow; they are sent, but "
     "readers may keep the older state",
+    Kind.REPEATED: "rows were put there though their identity was there; one of each is sent",
     Kind.NOBODYS: "rows have no workspace_id; they are nobody's",
 }
 

@@ -12,6 +12,9 @@ COMMITTED_AT = "_committed_at"
 GREW = "_grew"
 """Whether the column that must grow did, for `changed` rows; null for others (Boolean)."""
 
+AGAIN = "_again"
+"""Whether a row was put there though its identity was there already (Boolean)."""
+
 SERIES = "_series"
 """The series that a row is sent in: a value of model.plans.Series (String)."""
 

@@ -11,7 +11,7 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import ColumnType, SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, GREW, NEW, VERSION
+from cio_pipeline.model.changes import AGAIN, CHANGE, COMMITTED_AT, GREW, NEW, VERSION
 from cio_pipeline.model.plans import Mode
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -25,12 +25,13 @@ _FILLED: dict[ColumnType, Any] = {
     ColumnType.STRINGS: ["x"],
 }
 _CHOSEN = {"type": "event"}
-_CHANGE = {CHANGE: NEW, VERSION: 1, COMMITTED_AT: NOON, GREW: None}
+_CHANGE = {CHANGE: NEW, VERSION: 1, COMMITTED_AT: NOON, GREW: None, AGAIN: False}
 _CHANGE_SCHEMA = {
     CHANGE: pl.String(),
     VERSION: pl.Int64(),
     COMMITTED_AT: pl.Datetime("us", "UTC"),
     GREW: pl.Boolean(),
+    AGAIN: pl.Boolean(),
 }
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,16 @@ from cio_pipeline.changesets.netting import (
     COMMIT_VERSION,
     net,
 )
-from cio_pipeline.model.changes import CHANGE, CHANGED, COMMITTED_AT, DELETED, GREW, NEW, VERSION
+from cio_pipeline.model.changes import (
+    AGAIN,
+    CHANGE,
+    CHANGED,
+    COMMITTED_AT,
+    DELETED,
+    GREW,
+    NEW,
+    VERSION,
+)
 
 IDENTITY = ("workspace_id", "key")
 SCHEMA = {
@@ -153,6 +163,7 @@ def test_d6_netting_gives_the_difference_of_two_states(
     found = outcome(net(feed_of(table.rows), IDENTITY))
     assert len(found) == len(set(found))
     assert set(found) == expected(before, table)
+    assert not net(feed_of(table.rows), IDENTITY).collect()[AGAIN].any()
     streamed = outcome(net(feed_of(table.rows), IDENTITY), "streaming")
     assert sorted(map(str, streamed)) == sorted(map(str, found))
 
@@ -169,6 +180,31 @@ def test_d6_a_change_that_does_not_grow_its_column_is_told() -> None:
         ("b", CHANGED, False),
         ("new", NEW, None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "again"),
+    [
+        ("i", False),
+        ("ii", True),
+        ("iii", True),
+        ("i di", False),
+        ("i pq", False),
+        ("pqq", True),
+        ("ppqq", True),
+        ("di i", True),
+    ],
+)
+def test_o1_what_is_put_there_again_is_told(kinds: str, again: bool) -> None:  # noqa: FBT001 - a case
+    """A blank ends a commit."""
+    names = {"i": "insert", "d": "delete", "p": "update_preimage", "q": "update_postimage"}
+    rows = [
+        (1, "a", f"{version}{n}", None, names[kind], version, time_of(version))
+        for version, commit in enumerate(kinds.split(), 1)
+        for n, kind in enumerate(commit)
+    ]
+    found = net(pl.LazyFrame(rows, schema=SCHEMA, orient="row"), IDENTITY).collect()
+    assert found[AGAIN].to_list() == [again]
 
 
 def test_d6_rows_without_identity_are_kept_one_by_one() -> None:

@@ -2,12 +2,16 @@
 
 import json
 import sys
+from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 import pytest
+from deltalake import CommitProperties
 from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
+from cio_pipeline_tests.changesets.rows import snapshot
 from cio_pipeline_tests.cli.test_held import called, served
 from cio_pipeline_tests.defs.running import dagster_on
 from cio_pipeline_tests.world import World, during, window
@@ -15,6 +19,43 @@ from cio_pipeline_tests.world import World, during, window
 __all__ = ["served"]
 
 TOLD = "subjects: 1 rows changed but their time or number did not grow; they are sent"
+
+
+AGAIN = "1 rows were put there though their identity was there; one of each is sent"
+
+
+def put_twice(world: World, table: str, row: dict[str, Any]) -> None:
+    """A row that another's writer appends twice in window 3."""
+    found = snapshot(table, row).collect()
+    at = CommitProperties(custom_metadata={"cio.committed_at": during(3).isoformat()})
+    for _ in range(2):
+        found.write_delta(
+            f"{world.source_uri}/{table}",
+            mode="append",
+            delta_write_options={"commit_properties": at},
+        )
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "fields", "heard"),
+    [
+        ("events", {"event_id": "e", "processed_at": during(3)}, {}, 1),
+        ("people", {"internal_customer_id": "p"}, {}, 1),
+        ("calls", {"call_id": "c", "type": "track", "payload": "{}"}, {"feed": "calls"}, 1),
+        ("messages", {"message_id": "m", "payload": "{}"}, {"feed": "messages"}, 0),
+    ],
+)
+def test_o1_rows_that_another_wrote_twice_are_told(
+    world: World, table: str, row: dict[str, Any], fields: dict[str, Any], heard: int
+) -> None:
+    """A message may come again: it is put in place of itself."""
+    told: list[str] = []
+    world.sync("a", **fields)
+    world.run(1, table)
+    put_twice(world, table, row)
+    world.run(3, table, services=replace(world.services, notice=told.append))
+    assert told == [f"{table}: {AGAIN}."] * heard
+    assert [str(one.last) for one in world.ledger.breaches.all()] == told
 
 
 def set_back(world: World) -> None:

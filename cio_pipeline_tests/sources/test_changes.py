@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from cio_pipeline.contracts.arrow import source_arrow_schema
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.model.changes import CHANGE, CHANGED, COMMITTED_AT, DELETED, GREW, NEW, VERSION
+from cio_pipeline.model.changes import (
+    AGAIN,
+    CHANGE,
+    CHANGED,
+    COMMITTED_AT,
+    DELETED,
+    GREW,
+    NEW,
+    VERSION,
+)
 from cio_pipeline.model.errors import ColumnMismatch, SourceError, TableReplaced, VersionGone
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline.sources.delta_table import DeltaTables
@@ -120,6 +129,7 @@ def test_d6_changes_carry_version_and_commit_time_in_the_declared_dtypes(tmp_pat
         VERSION: pl.Int64(),
         COMMITTED_AT: pl.Datetime("us", "UTC"),
         GREW: pl.Boolean(),
+        AGAIN: pl.Boolean(),
     }
     assert changed.select("key", "value", CHANGE, VERSION, COMMITTED_AT).rows() == [
         ("a", "2", NEW, 2, minute(20)),

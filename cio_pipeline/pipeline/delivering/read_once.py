@@ -13,11 +13,11 @@ import polars as pl
 
 from cio_pipeline.changesets.netting import net
 from cio_pipeline.contracts.declare import SourceTable, TableKind
-from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, feed_of
 from cio_pipeline.files.failures import spool_error
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.breaches import Breach, Kind
-from cio_pipeline.model.changes import CHANGE, CHANGED, DELETED, GREW
+from cio_pipeline.model.changes import AGAIN, CHANGE, CHANGED, DELETED, GREW
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.slices import Bucket, Part, Stretch
@@ -28,6 +28,11 @@ from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Source
 
 _DELETIONS_ARE_SENT = frozenset(one.source for one in ALL_EXPORTS.values() if one.split)
+
+# A message may come again with another payload: it is put in place of itself.
+_MAY_COME_AGAIN = frozenset(
+    one.source for one in ALL_EXPORTS.values() if feed_of(one.name).facts.overwrites
+)
 
 Range: TypeAlias = tuple[str, TableCut, TableCut]
 Found: TypeAlias = Counter[tuple[str, Kind]]
@@ -174,15 +179,17 @@ def breaches(table: SourceTable, changes: pl.LazyFrame) -> Found:
         changed=(kind == CHANGED).sum(),
         deleted=(kind == DELETED).sum(),
         not_grown=(~pl.col(GREW)).sum(),
+        again=pl.col(AGAIN).sum(),
         nobodys=pl.col("workspace_id").is_null().sum(),
     ).collect()
-    changed, deleted, not_grown, nobodys = found.row(0)
+    changed, deleted, not_grown, again, nobodys = found.row(0)
     append_only = table.kind is TableKind.APPEND_ONLY
     return Counter(
         {
             (table.name, Kind.CHANGED): changed if append_only else 0,
             (table.name, Kind.DELETED): 0 if table.name in _DELETIONS_ARE_SENT else deleted,
             (table.name, Kind.WENT_BACK): not_grown,
+            (table.name, Kind.REPEATED): 0 if table.name in _MAY_COME_AGAIN else again,
             (table.name, Kind.NOBODYS): nobodys,
         }
     )
