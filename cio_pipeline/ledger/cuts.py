@@ -115,14 +115,19 @@ def _row(cut: Cut) -> dict[str, object]:
     more |= {"undecided": sorted(cut.undecided)} if cut.undecided else {}
     return {
         "at": cut.at,
-        "tables": json.dumps({n: [t.table_id, t.version] for n, t in sorted(cut.tables.items())}),
+        "tables": json.dumps({name: _table_row(one) for name, one in sorted(cut.tables.items())}),
         "more": json.dumps(more) if cut.rest or cut.undecided else None,
     }
 
 
+def _table_row(cut: TableCut) -> list[str | int]:
+    row: list[str | int] = [cut.table_id, cut.version]
+    return row if cut.snapshot is None else [*row, cut.snapshot]
+
+
 def _rest_row(rest: Rest) -> dict[str, object]:
     row: dict[str, object] = {
-        "upto": [rest.upto.table_id, rest.upto.version],
+        "upto": _table_row(rest.upto),
         "seen_at": rest.seen_at.isoformat(),
     }
     if rest.earlier:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from cio_pipeline.model.times import utc
 
@@ -10,12 +13,22 @@ LOOKS = 32
 """So many earlier looks at the rest of a table are kept: the oldest, which windows reach first."""
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 @dataclass(frozen=True)
 class TableCut:
-    """One table at one version. `table_id` changes when a table is dropped and made again."""
+    """One table at one version. `table_id` changes when a table is dropped and made again.
+
+    Versions of a table grow. Where a number alone does not tell what the table held, `snapshot`
+    does, in the source's own words.
+    """
 
     table_id: str
     version: int
+    # Not written where there is none: the bytes of manifests are hashed.
+    snapshot: Annotated[str | None, Field(exclude_if=_is_none)] = None
 
 
 @dataclass(frozen=True)

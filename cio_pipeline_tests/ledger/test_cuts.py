@@ -17,11 +17,12 @@ REST = {
 
 
 def test_a_cut_comes_back_with_all_that_was_seen_beside_it(ledger: Ledger):
-    found = replace(cut(1), rest=REST, undecided=frozenset({"metrics"}))
+    told = {**cut(1).tables, "events": TableCut("id-e", 8, "7:10:8,9")}
+    found = replace(cut(1), tables=told, rest=REST, undecided=frozenset({"metrics"}))
     assert ledger.cuts.decide(found, None, None) == found
     known = ledger.cuts.get(at(1))
     assert known is not None
-    assert (known.rest, known.undecided) == (REST, {"metrics"})
+    assert (known.tables, known.rest, known.undecided) == (told, REST, {"metrics"})
 
 
 def test_a_cut_is_decided_only_between_the_neighbours_it_was_made_for(ledger: Ledger):
