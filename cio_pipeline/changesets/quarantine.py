@@ -1,6 +1,7 @@
 """Rows that break the contract: why, and how they are named without their values (O1, D23)."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import TypeAlias
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
@@ -51,19 +52,34 @@ def identity_columns(export: Export) -> tuple[str, ...]:
     return tuple(name for name in identity if name != "workspace_id")
 
 
-def reason_expr(export: Export, version: int) -> pl.Expr:
-    """The first thing that is wrong with a row, in the columns' order; null if it is fine."""
-    found = [pl.when(wrong).then(told) for wrong, told in _checks(export, version)]
-    return pl.coalesce(*found) if found else pl.lit(None, dtype=pl.String)
+Check: TypeAlias = tuple[pl.Expr, pl.Expr]
+"""Whether something is wrong with a row, and how that is told."""
 
 
-def is_wrong(export: Export, version: int) -> pl.Expr:
+def checks_of(export: Export, version: int) -> Iterator[Check]:
+    """All that a row must hold, in the columns' order."""
+    columns = export.columns_of(version)
+    for column in columns:
+        yield from _of_column(column, needed=column.required or column.name in export.needs)
+    shown = {column.name for column in columns}
+    for name in export.needs:
+        if name not in shown:
+            yield pl.col(name).is_null(), pl.lit(f"{name} {_MISSING}")
+
+
+def reason_of(checks: Iterable[Check]) -> pl.Expr:
+    """The first thing that is wrong with a row, as REASON; null if it is fine."""
+    found = [pl.when(wrong).then(told) for wrong, told in checks]
+    return (pl.coalesce(*found) if found else pl.lit(None, dtype=pl.String)).alias(REASON)
+
+
+def is_wrong(checks: Iterable[Check]) -> pl.Expr:
     """Whether anything is wrong with a row: true where there is a reason, else false.
 
-    Apart from `reason_expr`, since most rows are fine and texts cost more than truth.
+    Apart from `reason_of`, since most rows are fine and texts cost more than truth.
     """
-    checks = [wrong.fill_null(value=False) for wrong, _ in _checks(export, version)]
-    return pl.any_horizontal(checks) if checks else pl.lit(value=False)
+    found = [wrong.fill_null(value=False) for wrong, _ in checks]
+    return pl.any_horizontal(found) if found else pl.lit(value=False)
 
 
 def rejected(frame: pl.LazyFrame, export: Export, timestamp_unit: str) -> pl.LazyFrame:
@@ -111,34 +127,17 @@ def _identified(rows: pl.DataFrame, identity: pl.Expr) -> pl.DataFrame:
     return rows.select("workspace_id", identity.alias("identity"), "reason")
 
 
-def _checks(export: Export, version: int) -> Iterator[tuple[pl.Expr, pl.Expr]]:
-    """(is it wrong, how it is told) of all that a row must hold."""
-    columns = export.columns_of(version)
-    for column in columns:
-        yield from _of_column(column, needed=column.required or column.name in export.needs)
-    shown = {column.name for column in columns}
-    for name in export.needs:
-        if name not in shown:
-            yield pl.col(name).is_null(), _told(name, _MISSING)
-
-
-def _of_column(column: Column, *, needed: bool) -> Iterator[tuple[pl.Expr, pl.Expr]]:
+def _of_column(column: Column, *, needed: bool) -> Iterator[Check]:
     name, value = column.name, pl.col(column.name)
     if needed:
         is_json = name in JSON_COLUMNS
-        why = pl.col(PROBLEM).fill_null(_MISSING) if is_json else _MISSING
-        yield value.is_null(), _told(name, why)
+        why = pl.col(PROBLEM).fill_null(_MISSING) if is_json else pl.lit(_MISSING)
+        yield value.is_null(), pl.format(f"{name} {{}}", why)
     if column.choices:
         allowed = ", ".join(column.choices)
-        yield ~value.is_in(column.choices), _told(name, f"is not one of {allowed}")
+        yield ~value.is_in(column.choices), pl.lit(f"{name} is not one of {allowed}")
     if column.type is ColumnType.TIMESTAMP:
-        yield ~value.is_between(EARLIEST, LATEST), _told(name, OUT_OF_RANGE)
-
-
-def _told(name: str, why: str | pl.Expr) -> pl.Expr:
-    if isinstance(why, str):
-        return pl.lit(f"{name} {why}")
-    return pl.format(f"{name} {{}}", why)
+        yield ~value.is_between(EARLIEST, LATEST), pl.lit(f"{name} {OUT_OF_RANGE}")
 
 
 def _as_text(name: str, kind: ColumnType, timestamp_unit: str) -> pl.Expr:

@@ -1,5 +1,7 @@
 """The vocabulary that contracts are declared in: columns, exports, source tables."""
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -165,3 +167,27 @@ class SourceTable:
     grows: str | None
     columns: tuple[SourceColumn, ...]
     description: str
+
+
+_LENGTH = 16
+
+
+def fingerprint(export: Export, version: int, timestamp_unit: str = "us") -> str:
+    """16 hex digits that change exactly when a file's schema or keys do (D2, D10).
+
+    Covers names, order, types, nullability, timestamp unit, row key and entity key; not titles,
+    descriptions, notes or references.
+    """
+    content = {
+        "export": export.name,
+        "version": version,
+        "timestamp_unit": timestamp_unit,
+        "columns": [
+            [column.name, column.type.value, column.required]
+            for column in export.columns_of(version)
+        ],
+        "row_key": list(export.row_key),
+        "entity_key": list(export.entity_key),
+    }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:_LENGTH]

@@ -9,10 +9,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from cio_pipeline.contracts import catalog
-from cio_pipeline.contracts.declare import Export
+from cio_pipeline.contracts.declare import Export, fingerprint
 from cio_pipeline.contracts.exports.calls import CALLS, calls_fingerprint
 from cio_pipeline.contracts.exports.forwarded import MESSAGES
-from cio_pipeline.contracts.fingerprint import fingerprint
 from cio_pipeline.contracts.message_envelope import DEFAULT_KEY_TEMPLATE
 from cio_pipeline.model.errors import UnknownExport
 from cio_pipeline.model.feeds import Facts, Feed

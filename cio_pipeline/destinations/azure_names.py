@@ -2,7 +2,7 @@
 
 import re
 
-from cio_pipeline.destinations.keys import check_key
+from cio_pipeline.files.names import check_key
 from cio_pipeline.model.errors import InvalidKey
 
 _SEGMENTS = 254

@@ -1,7 +1,5 @@
-"""Keys: the names of objects under a destination's path, refused unless they are clean."""
+"""Objects under a destination's path that are no files of a feed."""
 
-from cio_pipeline.files.keys import key_problem
-from cio_pipeline.model.errors import InvalidKey
 from cio_pipeline.model.manifests import FOLDER
 
 VALIDATE = "cio-validate"
@@ -9,14 +7,6 @@ VALIDATE = "cio-validate"
 
 JSON = "application/json"
 """The content type of objects that are written in place of others: messages."""
-
-
-def check_key(key: str) -> str:
-    """The key as it is; raises InvalidKey if a store could refuse, rewrite or misread it (D8)."""
-    problem = key_problem(key)
-    if problem:
-        raise InvalidKey(f"{key[:80]!r} is no valid key: it {problem}.", "Give it a plain path.")
-    return key
 
 
 def is_for_everybody(key: str) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import obstore
 
 from cio_pipeline.destinations.again import keep_trying
-from cio_pipeline.destinations.keys import JSON, VALIDATE, check_key, is_for_everybody
+from cio_pipeline.destinations.keys import JSON, VALIDATE, is_for_everybody
 from cio_pipeline.destinations.listing import folder, listed
 from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.destinations.s3_errors import Attempt, Taken, missing, named_errors
@@ -25,6 +25,7 @@ from cio_pipeline.destinations.s3_store import Opened, opened
 from cio_pipeline.destinations.s3_uploads import abort_leftovers, upload
 from cio_pipeline.destinations.secrets import resolve
 from cio_pipeline.destinations.spooled import AT_ONCE, copying, spooled, spooled_size
+from cio_pipeline.files.names import check_key
 from cio_pipeline.model.destinations import S3Destination
 from cio_pipeline.model.errors import (
     CioError,

@@ -1,7 +1,6 @@
 """Spooled files on their way to a store, held against what was sealed, and copies of objects."""
 
 import hashlib
-import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,21 +27,9 @@ def spooled(key: str, file: Path, sha256: str, chunk_size: int = 1024 * 1024) ->
                 digest.update(chunk)
                 yield chunk
     except OSError as error:
-        raise _unspooled(key, f"cannot be read ({reason(error)})") from error
+        raise unspooled(key, f"cannot be read ({reason(error)})") from error
     if digest.hexdigest() != sha256:
-        raise _not_sealed(key)
-
-
-def synced(key: str, file: Path, sha256: str) -> None:
-    """Make a spooled file durable; raises DestinationUnavailable unless it is the one sealed."""
-    try:
-        with file.open("rb") as body:
-            same = hashlib.file_digest(body, "sha256").hexdigest() == sha256
-            os.fsync(body.fileno())
-    except OSError as error:
-        raise _unspooled(key, f"cannot be read ({reason(error)})") from error
-    if not same:
-        raise _not_sealed(key)
+        raise not_sealed(key)
 
 
 def spooled_size(key: str, file: Path) -> int:
@@ -50,14 +37,16 @@ def spooled_size(key: str, file: Path) -> int:
     try:
         return file.stat().st_size
     except OSError as error:
-        raise _unspooled(key, f"cannot be read ({reason(error)})") from error
+        raise unspooled(key, f"cannot be read ({reason(error)})") from error
 
 
-def _not_sealed(key: str) -> DestinationUnavailable:
-    return _unspooled(key, "is not the one that was sealed")
+def not_sealed(key: str) -> DestinationUnavailable:
+    """The error for a spooled file that was altered."""
+    return unspooled(key, "is not the one that was sealed")
 
 
-def _unspooled(key: str, problem: str) -> DestinationUnavailable:
+def unspooled(key: str, problem: str) -> DestinationUnavailable:
+    """The error for a spooled file that has a problem."""
     return DestinationUnavailable(
         f"The spooled file for '{key}' {problem}.", "The next run encodes it again."
     )

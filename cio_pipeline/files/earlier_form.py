@@ -9,9 +9,13 @@ import mmap
 from collections.abc import Collection
 from dataclasses import replace
 
-from cio_pipeline.files.converted_types import without_converted_types
 from cio_pipeline.files.encode import SpooledFile
-from cio_pipeline.files.footer_bytes import ending, read_footer_bytes, write_footer_bytes
+from cio_pipeline.files.footers import (
+    ending,
+    read_footer_bytes,
+    without_converted_types,
+    write_footer_bytes,
+)
 from cio_pipeline.files.spool import Spool
 
 

@@ -17,9 +17,8 @@ from cio_pipeline.files.call_files import CallFile
 from cio_pipeline.files.call_members import members_of
 from cio_pipeline.files.call_series import CHUNK_CHARACTERS, CallSeries
 from cio_pipeline.files.call_table import call_table
-from cio_pipeline.files.encode import Encoded, SpooledFile
+from cio_pipeline.files.encode import Encoded, Shape, SpooledFile, named_errors
 from cio_pipeline.files.failures import unread
-from cio_pipeline.files.fit import Shape, named_errors
 from cio_pipeline.files.footers import entries
 from cio_pipeline.files.panics import UNREADABLE
 from cio_pipeline.files.spool import Spool

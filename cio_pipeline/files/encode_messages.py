@@ -11,9 +11,8 @@ from typing import Any
 import polars as pl
 
 from cio_pipeline.contracts.declare import Export
-from cio_pipeline.files.encode import Encoded, SpooledFile
+from cio_pipeline.files.encode import Encoded, Shape, SpooledFile, named_errors
 from cio_pipeline.files.failures import unread
-from cio_pipeline.files.fit import Shape, named_errors
 from cio_pipeline.files.message_keys import KeyTemplate
 from cio_pipeline.files.message_objects import MessageObject, NoObject, as_object, read_message
 from cio_pipeline.files.message_pack import BODIES, PackWriter

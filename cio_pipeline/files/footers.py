@@ -1,6 +1,12 @@
-"""Footers of export files: what a Parquet file says of itself, and how that is written (D2)."""
+"""Footers of export files: what a Parquet file says of itself, and how that is written (D2).
+
+Polars writes no ConvertedType for times, and readers that know nothing else see bare integers: so
+each file gets them once it is whole. A footer's offsets point to what lies before it: it can grow.
+"""
 
 import hashlib
+import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -154,3 +160,59 @@ def _time(ticks: int, unit: str) -> datetime | None:
         return _EPOCH + ticks * _TICKS[unit]
     except OverflowError:
         return None
+
+
+_UTC_TIME = rb"(\x8c\x11\x1c([\x1c\x2c])\x00{4})"
+"""TIMESTAMP, in UTC, of milliseconds or microseconds, as Thrift's compact protocol writes it."""
+
+_UNNAMED = re.compile(rb"\x6c" + _UTC_TIME)
+"""Such a logical type (field 10 of an element of the schema) right after the name (field 4)."""
+
+_NAMED = re.compile(rb"\x25[\x12\x14]\x4c" + _UTC_TIME)
+"""The same after a ConvertedType (field 6). No text or number of a footer has either in it."""
+
+_CONVERTED = {b"\x1c": b"\x12", b"\x2c": b"\x14"}
+"""TIMESTAMP_MILLIS and TIMESTAMP_MICROS by the unit's field."""
+
+
+def add_converted_types(path: Path) -> None:
+    """Give the times of a Parquet file their ConvertedType, in place; raises OSError.
+
+    A file that has them, or has no times, stays as it is.
+    """
+    place, footer = read_footer_bytes(path)
+    mended = _UNNAMED.sub(lambda m: b"\x25" + _CONVERTED[m[2]] + b"\x4c" + m[1], footer)
+    if mended != footer:
+        write_footer_bytes(path, place, mended)
+
+
+def without_converted_types(footer: bytes) -> bytes:
+    """A footer as it was before its times got their ConvertedType."""
+    return _NAMED.sub(rb"l\1", footer)
+
+
+_TAIL = 8
+"""Bytes behind a footer: its length and `PAR1`."""
+
+
+def read_footer_bytes(path: Path) -> tuple[int, bytes]:
+    """Where the footer of a whole file begins, and its bytes; raises OSError."""
+    with path.open("rb", buffering=0) as file:
+        end = os.fstat(file.fileno()).st_size - _TAIL
+        size = int.from_bytes(os.pread(file.fileno(), 4, end), "little")
+        return end - size, os.pread(file.fileno(), size, end - size)
+
+
+def write_footer_bytes(path: Path, place: int, footer: bytes) -> None:
+    """Put a footer, and what ends the file, in place of those that begin there; raises OSError."""
+    rest = memoryview(ending(footer))
+    with path.open("r+b", buffering=0) as file:
+        while rest:
+            written = os.pwrite(file.fileno(), rest, place)
+            rest, place = rest[written:], place + written
+        file.truncate(place)
+
+
+def ending(footer: bytes) -> bytes:
+    """A file's end: the footer, its length and `PAR1`."""
+    return footer + len(footer).to_bytes(4, "little") + b"PAR1"

@@ -12,7 +12,7 @@ from typing import Any
 import jmespath
 from jmespath import exceptions, functions, visitor
 
-from cio_pipeline.files.keys import key_problem
+from cio_pipeline.files.names import key_problem
 from cio_pipeline.files.template_syntax import syntax_problem
 from cio_pipeline.files.template_tree import ALL, Node, fan_out, paths
 from cio_pipeline.model.errors import InvalidConfig

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cio_pipeline.changesets.decide import decide
-from cio_pipeline.changesets.decisions import (
+from cio_pipeline.changesets.decide import (
     CatchUp,
     Changes,
     Covered,
@@ -19,6 +18,7 @@ from cio_pipeline.changesets.decisions import (
     Refused,
     Resume,
     Snapshot,
+    decide,
     mode_of,
 )
 from cio_pipeline.contracts.catalog import EXPORTS

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cio_pipeline.contracts.declare import V4, Column, ColumnType, Export, Presence
-from cio_pipeline.contracts.fingerprint import fingerprint
+from cio_pipeline.contracts.declare import V4, Column, ColumnType, Export, Presence, fingerprint
 from cio_pipeline_tests.contracts.cases import EVERY
 
 cases = st.sampled_from(EVERY)

@@ -15,8 +15,8 @@ import pytest
 
 from cio_pipeline.contracts.arrow import arrow_schema, source_arrow_schema
 from cio_pipeline.contracts.catalog import exports_of
+from cio_pipeline.contracts.declare import fingerprint
 from cio_pipeline.contracts.dtypes import polars_schema
-from cio_pipeline.contracts.fingerprint import fingerprint
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -7,8 +7,8 @@ from threading import Event
 
 import pytest
 
-from cio_pipeline.destinations import local_sync
-from cio_pipeline.destinations.local_sync import FolderSyncs
+from cio_pipeline.destinations import local_files
+from cio_pipeline.destinations.local_files import FolderSyncs
 
 FOLDER = Path("folder")
 PUTS = 8
@@ -38,7 +38,7 @@ def test_d6_who_waits_shares_the_next_sync_and_none_that_failed(
         elif len(begun) == 2 and fails:
             raise OSError("a broken disk")
 
-    monkeypatch.setattr(local_sync, "sync", sync)
+    monkeypatch.setattr(local_files, "sync", sync)
     syncs = FolderSyncs()
     with ThreadPoolExecutor(PUTS + 1) as pool:
         alone = pool.submit(syncs.sync, FOLDER)
@@ -58,7 +58,7 @@ def test_d6_who_waits_shares_the_next_sync_and_none_that_failed(
 
 def test_each_folder_is_synced_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Path] = []
-    monkeypatch.setattr(local_sync, "sync", seen.append)
+    monkeypatch.setattr(local_files, "sync", seen.append)
     syncs = FolderSyncs()
 
     for name in ("a", "b", "a"):

@@ -10,8 +10,7 @@ from polars.io.plugins import register_io_source
 
 from cio_pipeline.contracts.arrow import arrow_schema
 from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS, exports_of
-from cio_pipeline.contracts.declare import Export
-from cio_pipeline.contracts.fingerprint import fingerprint
+from cio_pipeline.contracts.declare import Export, fingerprint
 from cio_pipeline.files.encode import Encoded, encode
 from cio_pipeline.files.spool import Spool, sha256_of
 from cio_pipeline.model.changes import SERIES

@@ -9,9 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cio_pipeline.contracts.message_envelope import DEFAULT_KEY_TEMPLATE, SAMPLES
-from cio_pipeline.files.keys import key_problem
 from cio_pipeline.files.message_keys import LONGEST_TEXT, NoKey, compile_template
 from cio_pipeline.files.message_time import time_context
+from cio_pipeline.files.names import key_problem
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.json_text import decoded
 

@@ -10,8 +10,7 @@ from typing import Any
 import polars as pl
 
 from cio_pipeline.contracts.catalog import EXPORTS
-from cio_pipeline.contracts.declare import ColumnType, Export
-from cio_pipeline.contracts.fingerprint import fingerprint
+from cio_pipeline.contracts.declare import ColumnType, Export, fingerprint
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.files.encode import encode
 from cio_pipeline.files.names import FileName, render

@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 
 from cio_pipeline.files import encode
-from cio_pipeline.files.converted_types import ConvertedTypes
 from cio_pipeline.model.errors import Unreachable
 from cio_pipeline.model.plans import PRODUCER
 from cio_pipeline.pipeline.planning import plan_export
@@ -20,17 +19,11 @@ from cio_pipeline_tests.recovery.loss import change, go_on
 from cio_pipeline_tests.world import World, during
 
 
-class _None(ConvertedTypes):
-    """What builds before this one did to their files."""
-
-    def add(self, path: object) -> None:
-        del path
-
-
 @contextmanager
 def earlier_build() -> Iterator[None]:
+    """A build that left files as Polars writes them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encode, "ConvertedTypes", _None)
+        patch.setattr(encode, "add_converted_types", lambda _: None)
         yield
 
 

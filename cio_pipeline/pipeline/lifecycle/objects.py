@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from cio_pipeline.files.keys import key_problem
+from cio_pipeline.files.names import key_problem
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import CHAIN, FOLDER, KnownObject
 from cio_pipeline.model.registry import RegisteredSync

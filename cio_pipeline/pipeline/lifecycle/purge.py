@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cio_pipeline.contracts.feeds import exports_of_sync
-from cio_pipeline.files.keys import key_problem, shown
+from cio_pipeline.files.names import key_problem, shown
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync

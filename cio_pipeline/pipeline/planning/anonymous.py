@@ -9,11 +9,11 @@ from datetime import datetime
 
 import polars as pl
 
-from cio_pipeline.changesets.anonymise import about_people
-from cio_pipeline.changesets.people import PERSON, is_gone
+from cio_pipeline.changesets.build import about_people
+from cio_pipeline.changesets.rules import PERSON, is_gone
 from cio_pipeline.contracts.declare import Export, History
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.files.fit import Shape, named_errors
+from cio_pipeline.files.encode import Shape, named_errors
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.changes import CHANGE, DELETED
 from cio_pipeline.model.cuts import Cut

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from cio_pipeline.changesets.decide import decide
-from cio_pipeline.changesets.decisions import (
+from cio_pipeline.changesets.decide import (
     CatchUp,
     Changes,
     Covered,
@@ -19,6 +18,7 @@ from cio_pipeline.changesets.decisions import (
     Resume,
     Sending,
     Snapshot,
+    decide,
 )
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
 from cio_pipeline.model.cuts import Cut

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cio_pipeline.changesets.decisions import (
+from cio_pipeline.changesets.decide import (
     CatchUp,
     Changes,
     HeldBack,

@@ -6,8 +6,7 @@ from typing import TypeAlias
 
 import polars as pl
 
-from cio_pipeline.changesets.decide import decide
-from cio_pipeline.changesets.decisions import Resume
+from cio_pipeline.changesets.decide import Resume, decide
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, FEEDS, facts_of
 from cio_pipeline.model.changes import SERIES
 from cio_pipeline.model.cuts import Cut

@@ -16,7 +16,7 @@ from cio_pipeline.changesets.parts import stretches_of
 from cio_pipeline.contracts.declare import Export, SourceTable
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, changed_rows_at_once, facts_of
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.files.fit import Shape, named_errors
+from cio_pipeline.files.encode import Shape, named_errors
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import CioError, SourceError
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from cio_pipeline.files.keys import key_problem, shown
+from cio_pipeline.files.names import key_problem, shown
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.plans import SealedFile

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import polars as pl
 
-from cio_pipeline.changesets.anonymise import about_people
+from cio_pipeline.changesets.build import about_people
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
-from cio_pipeline.files.fit import Shape, named_errors
+from cio_pipeline.files.encode import Shape, named_errors
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import Permanent
 from cio_pipeline.model.plans import Mode, PlanDraft

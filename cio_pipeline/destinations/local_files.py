@@ -1,0 +1,223 @@
+"""Files of a local folder: created in one step and never over another, durable, and listed.
+
+A spooled file on the same disk gets a second name: a copy costs as much as the encoding of small
+files, and on some file systems a new file becomes dearer the more were removed shortly before.
+Other bytes go to `<name>#<n>` beside the name, which is synced and then linked to it: a reader sees
+the whole file or none. obstore's own create-only put would hold the whole body in memory, and does
+not sync.
+"""
+
+import errno
+import hashlib
+import itertools
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from cio_pipeline.destinations.spooled import not_sealed, spooled, unspooled
+from cio_pipeline.files.failures import reason
+
+UNFINISHED = re.compile(r"#[0-9]+$")
+"""The end of the names of unfinished files; obstore lists none of them."""
+
+
+def create(path: Path, chunks: Iterable[bytes]) -> bool:
+    """Create a file, durably; False if its name is taken.
+
+    Raises OSError, and whatever `chunks` raises; then nothing is left.
+    """
+    if os.path.lexists(path):
+        return False
+    descriptor, unfinished = _open_new(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(descriptor)
+        # FileNotFoundError: another writer of this name was first, and cleared up after itself.
+        os.link(unfinished, path)
+    except (FileExistsError, FileNotFoundError):
+        return False
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return True
+
+
+def replace(path: Path, body: bytes) -> None:
+    """Write a file in place of what lies there, durably and in one step; raises OSError."""
+    descriptor, unfinished = _open_new(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(descriptor)
+        unfinished.replace(path)
+    except FileNotFoundError:
+        # Another writer of this name, one that lost its lease, took it for a leftover.
+        replace(path, body)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove what killed writers of a file that is there have left.
+
+    Safe even if another writer is at it: the name is taken, so its link could only fail, and one
+    that replaces writes again.
+    """
+    for number in itertools.count(1):
+        try:
+            _unfinished(path, number).unlink()
+        except FileNotFoundError:
+            return
+
+
+def _open_new(path: Path) -> tuple[int, Path]:
+    for number in itertools.count(1):
+        unfinished = _unfinished(path, number)
+        try:
+            return _open(unfinished), unfinished
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return _open(unfinished), unfinished
+        except FileExistsError:
+            continue
+    raise AssertionError
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+
+
+def _unfinished(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}#{number}")
+
+
+_COPIED_THEN = frozenset(
+    {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.ENOENT}
+)
+"""What systems answer that have no links, none between two mounts, or too many already.
+
+ENOENT: the spooled file was swept just now, which the copy says in other words.
+"""
+
+
+def create_from_spool(path: Path, key: str, file: Path, sha256: str) -> bool:
+    """Create `path`, durably and never over another file; False if its name is taken.
+
+    Raises OSError, and DestinationUnavailable unless the spooled file is what was sealed; then
+    nothing is left.
+    """
+    if os.path.lexists(path):
+        return False
+    if _on_one_disk(path, file):
+        _synced(key, file, sha256)
+        try:
+            return _linked(path, file)
+        except OSError as error:
+            if error.errno not in _COPIED_THEN:
+                raise
+    return create(path, spooled(key, file, sha256))
+
+
+def _on_one_disk(path: Path, file: Path) -> bool:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return path.parent.stat().st_dev == file.stat().st_dev
+    except FileNotFoundError:
+        return False
+
+
+def _linked(path: Path, file: Path) -> bool:
+    try:
+        os.link(file, path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _synced(key: str, file: Path, sha256: str) -> None:
+    """Make a spooled file durable; raises DestinationUnavailable unless it is the one sealed."""
+    try:
+        with file.open("rb") as body:
+            same = hashlib.file_digest(body, "sha256").hexdigest() == sha256
+            os.fsync(body.fileno())
+    except OSError as error:
+        raise unspooled(key, f"cannot be read ({reason(error)})") from error
+    if not same:
+        raise not_sealed(key)
+
+
+class FolderSyncs:
+    """Syncs of folders that threads share: who comes while one is under way waits for the next.
+
+    A sync covers all names that were made before it began, so that many small objects cost a few.
+    One that fails counts for nobody.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._under_way: set[Path] = set()
+        self._begun: dict[Path, int] = {}
+        self._done: dict[Path, int] = {}
+
+    def sync(self, folder: Path) -> None:
+        """Make the names in a folder durable; raises OSError."""
+        with self._changed:
+            needed = self._begun.get(folder, 0) + 1
+            self._changed.wait_for(
+                lambda: self._done.get(folder, 0) >= needed or folder not in self._under_way
+            )
+            if self._done.get(folder, 0) >= needed:
+                return
+            number = self._begun.get(folder, 0) + 1
+            self._begun[folder] = number
+            self._under_way.add(folder)
+        try:
+            sync(folder)
+            self._done[folder] = number
+        finally:
+            with self._changed:
+                self._under_way.discard(folder)
+                self._changed.notify_all()
+
+
+def sync(path: Path) -> None:
+    """Make a file's bytes or a folder's names durable; raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some shares cannot sync a folder; they order such changes themselves.
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP} or path.is_file():
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def files_below(root: Path, prefix: str) -> Iterator[tuple[str, int]]:
+    """Key and size of each whole file; links are followed, but not around in a circle.
+
+    What of a name is no UTF-8 is escaped with a backslash. Raises OSError.
+    """
+    entered: set[tuple[int, int]] = set()
+    for folder, folders, names in os.walk(root / prefix, onerror=_raise, followlinks=True):
+        there = Path(folder).stat()
+        if (there.st_dev, there.st_ino) in entered:
+            folders.clear()
+            continue
+        entered.add((there.st_dev, there.st_ino))
+        for path in (Path(folder) / name for name in names if not UNFINISHED.search(name)):
+            if path.is_file():
+                yield _key_of(path.relative_to(root)), path.stat().st_size
+
+
+def _key_of(path: Path) -> str:
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def _raise(error: OSError) -> None:
+    raise error
