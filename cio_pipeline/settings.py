@@ -16,14 +16,15 @@ class Settings:
 
     `home` (CIO_HOME) holds ledger, spool, Dagster's own state and the demo's data. `source`
     (CIO_SOURCE) is `delta:<uri>`, `ledger` (CIO_LEDGER) an SQLAlchemy URL. The ledger keeps what
-    ended within `keep_days` (CIO_KEEP_DAYS). `storage_options` are the AWS_* and AZURE_* variables,
-    for a source in a cloud store.
+    ended within `keep_days` (CIO_KEEP_DAYS). Windows are served in so many `shards` (CIO_SHARDS).
+    `storage_options` are the AWS_* and AZURE_* variables, for a source in a cloud store.
     """
 
     home: Path
     source: str
     ledger: str = field(repr=False)
     keep_days: int = 30
+    shards: int = 1
     storage_options: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
 
     @property
@@ -45,7 +46,7 @@ class Settings:
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of an environment.
 
-    Raises InvalidConfig for a home that is no folder, and for days that are no number.
+    Raises InvalidConfig for a home that is no folder, and for numbers that are none.
     """
     home = Path(environment.get("CIO_HOME") or ".cio").absolute()
     if home.exists() and not home.is_dir():
@@ -54,7 +55,8 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         home=home,
         source=environment.get("CIO_SOURCE") or f"delta:{home / 'source'}",
         ledger=environment.get("CIO_LEDGER") or f"sqlite:///{quote(str(home / 'ledger.db'))}",
-        keep_days=_days(environment.get("CIO_KEEP_DAYS") or "30"),
+        keep_days=_whole("CIO_KEEP_DAYS", environment.get("CIO_KEEP_DAYS") or "30", 99_999),
+        shards=_whole("CIO_SHARDS", environment.get("CIO_SHARDS") or "1", 999),
         storage_options={
             name: value
             for name, value in environment.items()
@@ -63,7 +65,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def _days(text: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,4}", text):
-        raise InvalidConfig("CIO_KEEP_DAYS is no number of days.", "Use a whole one from 1 on.")
+def _whole(name: str, text: str, most: int) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,18}", text) or int(text) > most:
+        raise InvalidConfig(f"{name} is no number.", f"Use a whole one from 1 to {most:,}.")
     return int(text)

@@ -61,5 +61,6 @@ def open_services(settings: Settings) -> Opened:
         destinations=lambda sync: open_destination(sync, base),
         spool=Spool(settings.spool),
         clock=now,
+        shards=settings.shards,
     )
     return Opened(services, ledger, Witness(settings.ledger_seen))

@@ -9,8 +9,10 @@ from cio_pipeline.contracts.feeds import feed_of
 from cio_pipeline.defs.feeds import SHOWN
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import PipelineResource
+from cio_pipeline.defs.runs import others_under_way
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.shards import Shard
 from cio_pipeline.model.windows import Window
 from cio_pipeline.monitoring.delivery import (
     DeliveryReport,
@@ -37,8 +39,8 @@ def build_check(export: str, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         name="delivered_to_every_due_sync",
         partitions_def=WINDOWS_OF[feed],
         description="Red while a sync that was due in the window has not been served; the table "
-        "names the sync, its owner and the error. Yellow while rows of the source wait for a time "
-        "ahead, or broke its contract in the window.",
+        "names the sync, its owner and the error. Yellow while runs of other shards are under way, "
+        "rows of the source wait for a time ahead, or broke its contract in the window.",
     )
     def check(
         context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[PipelineResource]
@@ -49,15 +51,28 @@ def build_check(export: str, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
             export, window, ledger.registry.states([export]), ledger.errors.of_window(window.end)
         )
         troubles = tuple(_troubles(ledger, export, window))
+        others = others_under_way(context.instance, context.run, window)
         return dg.AssetCheckResult(
             passed=report.passed and not troubles,
-            # Every sync has what there was to send: only the source needs somebody.
-            severity=WARN if report.passed else ERROR,
-            description=" ".join([sentence(report), *troubles]),
+            # Only the source needs somebody, or the last of the window's runs will judge.
+            severity=WARN if _served_or_coming(report, others) else ERROR,
+            description=" ".join([sentence(report), *_coming(others), *troubles]),
             metadata={**describe(report), **_source(troubles)},
         )
 
     return check
+
+
+def _served_or_coming(report: DeliveryReport, others: Sequence[Shard]) -> bool:
+    """Whether every sync has what there was to send, or is served by a run that has not ended."""
+    return not report.failed and all(
+        any(shard.holds(sync_id) for shard in others) for sync_id, _ in report.late
+    )
+
+
+def _coming(others: Sequence[Shard]) -> list[str]:
+    names = ", ".join(map(str, sorted(others)))
+    return [f"Under way: shard {names}."] if others else []
 
 
 def _troubles(ledger: Ledger, export: str, window: Window) -> Iterator[str]:

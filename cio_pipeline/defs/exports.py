@@ -12,7 +12,7 @@ from cio_pipeline.contracts.exports.forwarded import MESSAGES
 from cio_pipeline.contracts.feeds import feed_of
 from cio_pipeline.defs.feeds import SHOWN, export_key
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
-from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource, telling
+from cio_pipeline.defs.resources import PipelineResource, ScopeResource, telling
 from cio_pipeline.defs.shown_tables import export_columns
 from cio_pipeline.defs.source_tables import source_key
 from cio_pipeline.pipeline.planning.plan_export import Batch
@@ -65,7 +65,7 @@ def planned(
     services = telling(pipeline.services(context.run.run_id), context.log)
     services = replace(services, notice=notices.append)
     begin = restore_export if scope.restores else plan_export
-    chosen = scope.scope(context.run.tags.get(LANE))
+    chosen = scope.scope(context.run.tags, services)
     batch = begin(services, export, window_of(context, feed_of(export)), chosen)
     return replace(batch, notices=(*batch.notices, *notices))
 

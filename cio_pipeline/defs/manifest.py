@@ -7,7 +7,7 @@ import dagster as dg
 
 from cio_pipeline.defs.feeds import SHOWN, file_keys
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
-from cio_pipeline.defs.resources import LANE, PipelineResource, ScopeResource
+from cio_pipeline.defs.resources import PipelineResource, ScopeResource
 from cio_pipeline.defs.shown_tables import table
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import manifest_key
@@ -42,8 +42,8 @@ def build_manifest(feed: Feed) -> dg.AssetsDefinition:
         pipeline: dg.ResourceParam[PipelineResource],
         scope: ScopeResource,
     ) -> dg.MaterializeResult[Any]:
-        chosen = scope.scope(context.run.tags.get(LANE))
         services = pipeline.services(context.run.run_id)
+        chosen = scope.scope(context.run.tags, services)
         window = window_of(context, feed)
         if scope.restores:
             for one in restore_manifests(services, chosen.sync_ids):

@@ -1,5 +1,6 @@
 """Resources: the adapters by the environment's settings, and the scope of a run."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 
@@ -7,12 +8,16 @@ import dagster as dg
 from pydantic import Field
 
 from cio_pipeline.model.scope import Lane, Scope
+from cio_pipeline.model.shards import parse_shard
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import Settings, settings
 from cio_pipeline.wiring import Opened, open_services
 
 LANE = "cio/lane"
 """Run tag that names the lane; runs without it do all kinds of work."""
+
+SHARD = "cio/shard"
+"""Run tag that names the shard (`2/4`) whose syncs are served; runs without it serve all."""
 
 
 def lease_owner(run_id: str) -> str:
@@ -71,6 +76,11 @@ class ScopeResource(dg.ConfigurableResource[Scope]):
         """Whether the run puts back what was lost, and sends nothing else."""
         return self.mode is Doing.restore
 
-    def scope(self, lane: str | None) -> Scope:
-        """The scope of a run in a lane (None: all kinds of work)."""
-        return Scope(tuple(self.sync_ids) or None, Lane(lane) if lane else Lane.ALL)
+    def scope(self, tags: Mapping[str, str], services: Services) -> Scope:
+        """The scope of a run with some tags: those chosen, else its shard's, else all."""
+        chosen = tuple(self.sync_ids) or None
+        if chosen is None and SHARD in tags:
+            shard = parse_shard(tags[SHARD])
+            ids = (one.sync.id for one in services.ledger.registry.all())
+            chosen = tuple(filter(shard.holds, ids))
+        return Scope(chosen, Lane(tags.get(LANE, Lane.ALL)))

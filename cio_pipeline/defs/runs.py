@@ -7,10 +7,11 @@ from typing import Any
 import dagster as dg
 
 from cio_pipeline.defs.jobs import JOBS
-from cio_pipeline.defs.resources import LANE, lease_owner
+from cio_pipeline.defs.resources import LANE, SHARD, lease_owner
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Lane
-from cio_pipeline.model.windows import parse_time, window_holding
+from cio_pipeline.model.shards import Shard, parse_shard
+from cio_pipeline.model.windows import Window, parse_time, window_holding
 from cio_pipeline.pipeline.scheduling.run_request import tick_key
 
 PARTITION = "dagster/partition"
@@ -49,7 +50,26 @@ def feed_of(run: dg.DagsterRun) -> Feed:
 def _key(run: dg.DagsterRun) -> str:
     """What the window of a run is counted by."""
     partition, feed = run.tags.get(PARTITION, ""), feed_of(run)
-    return tick_key(window_holding(parse_time(partition), feed), feed) if partition else ""
+    if not partition:
+        return ""
+    return tick_key(window_holding(parse_time(partition), feed), feed, shard_of(run))
+
+
+def shard_of(run: dg.DagsterRun) -> Shard | None:
+    """The shard that a run serves; None if it serves all syncs, or some that it names."""
+    return parse_shard(run.tags[SHARD]) if SHARD in run.tags else None
+
+
+def others_under_way(
+    instance: dg.DagsterInstance, of: dg.DagsterRun, window: Window
+) -> Sequence[Shard]:
+    """The other shards whose runs of a window have not ended; none for a run that serves all."""
+    own, feed = shard_of(of), feed_of(of)
+    if own is None:
+        return ()
+    runs = [run for run in unfinished_runs(instance) if feed_of(run) is feed]
+    found = {shard_of(run) for run in runs if run.tags.get(PARTITION) == window.key}
+    return [shard for shard in found if shard is not None and shard != own]
 
 
 def end_dead_runs(

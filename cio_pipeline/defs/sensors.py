@@ -8,15 +8,16 @@ from cio_pipeline.contracts.feeds import FEEDS
 from cio_pipeline.defs.covered import settle_covered
 from cio_pipeline.defs.feeds import SHOWN
 from cio_pipeline.defs.jobs import JOBS
-from cio_pipeline.defs.resources import LANE, PipelineResource
+from cio_pipeline.defs.resources import LANE, SHARD, PipelineResource
 from cio_pipeline.defs.runs import end_dead_runs, feed_of, unfinished_runs, work_of
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.shards import shards
 from cio_pipeline.pipeline.committing.commit_window import with_work
 from cio_pipeline.pipeline.planning.begin import is_fresh
-from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key
-from cio_pipeline.pipeline.scheduling.schedule import unsettled_windows, wanted_runs
+from cio_pipeline.pipeline.scheduling.run_request import Request, Seen
+from cio_pipeline.pipeline.scheduling.schedule import unsettled_keys, wanted_runs
 from cio_pipeline.pipeline.services import Services
 
 
@@ -59,7 +60,8 @@ def _asked(
         return dg.SkipReason("No sync is registered; add one with `cio-pipeline sync apply`.")
     for run_id in settle_covered(context.instance, feed, states):
         context.log.info(f"Run {run_id} failed, and a later window sent what it would have sent.")
-    requests = wanted_runs(states, _seen(services, states, running, feed), now, feed)
+    seen = _seen(services, states, running, feed)
+    requests = wanted_runs(states, seen, now, feed, shards(services.shards))
     for request in requests:
         for key in request.keys:
             services.ledger.attempts.next(request.lane, key, now)
@@ -79,9 +81,7 @@ def _seen(
     breakers = services.ledger.breakers.all()
     uncommitted = with_work(services, [state.sync for state in states])
     keys = {
-        Lane.TICK: [
-            tick_key(window, feed) for window in unsettled_windows(states, errors, now, feed)
-        ],
+        Lane.TICK: unsettled_keys(states, errors, now, feed, shards(services.shards)),
         Lane.INITIAL: sorted({state.sync.id for state in states if is_fresh(state)}),
         Lane.MANIFEST: sorted(uncommitted),
         Lane.SLOW: sorted(breakers),
@@ -100,7 +100,7 @@ def _run(request: Request) -> dg.RunRequest:
         partition_key=request.window.key,
         asset_selection=[SHOWN[request.feed].manifest] if request.lane is Lane.MANIFEST else None,
         run_config=scope_config(request.sync_ids),
-        tags={LANE: request.lane.value},
+        tags={LANE: request.lane.value, **({SHARD: str(request.shard)} if request.shard else {})},
     )
 
 

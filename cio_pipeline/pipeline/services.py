@@ -33,7 +33,8 @@ class Services:
     `notice` is told what in the source breaks its contract, counted and without values.
     `slice_rows` is how many rows a slice holds (None: what fills a file, or fits in memory),
     `threads` how many destinations are spoken to at a time. `announced` remembers which run a
-    sync's destination was last told of, `looked` what a restoring run saw of a sync.
+    sync's destination was last told of, `looked` what a restoring run saw of a sync. Windows are
+    served in so many `shards`.
     """
 
     source: Source
@@ -46,6 +47,7 @@ class Services:
     notice: Callable[[str], None] = unheard
     slice_rows: int | None = None
     threads: int = THREADS
+    shards: int = 1
     announced: dict[str, str] = field(default_factory=dict[str, str], compare=False)
     looked: dict[str, tuple[object, Looked]] = field(
         default_factory=dict[str, tuple[object, Looked]], compare=False

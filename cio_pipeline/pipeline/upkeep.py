@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from cio_pipeline.contracts.feeds import FEEDS
 from cio_pipeline.ledger.pruning import Pruned, prune
-from cio_pipeline.pipeline.scheduling.run_request import tick_key
-from cio_pipeline.pipeline.scheduling.schedule import unsettled_windows
+from cio_pipeline.model.shards import shards
+from cio_pipeline.pipeline.scheduling.schedule import unsettled_keys
 from cio_pipeline.pipeline.services import Services
 
 
@@ -13,11 +13,9 @@ def prune_ledger(services: Services, days: int) -> Pruned:
     """Remove from the ledger what ended so many days ago and nothing needs."""
     now = services.clock()
     errors = services.ledger.errors.all()
-    unsettled = {
-        tick_key(window, feed)
-        for feed, exports in FEEDS.items()
-        for window in unsettled_windows(
-            services.ledger.registry.states(list(exports)), errors, now, feed
-        )
-    }
+    among = shards(services.shards)
+    unsettled: set[str] = set()
+    for feed, exports in FEEDS.items():
+        states = services.ledger.registry.states(list(exports))
+        unsettled |= unsettled_keys(states, errors, now, feed, among)
     return prune(services.ledger.database, now - timedelta(days=days), unsettled)

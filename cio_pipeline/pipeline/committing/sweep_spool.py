@@ -14,10 +14,11 @@ _OF_PLAN = re.compile(r"([a-z_]+)-([0-9]+)")
 
 
 def sweep_spool(services: Services) -> None:
-    """Discard folders that neither an unfinished plan nor a restore needs.
+    """Discard folders that neither an unfinished plan, a run under way nor a restore needs.
 
     A run that dies between delivering and the clearing of its spool leaves them. Folders are
-    listed before plans are read: whatever another run is encoding has its plan in the ledger.
+    listed before plans are read: whatever another run is encoding has its plan in the ledger. All
+    that a run reads together lies in a folder of one plan, which may be delivered before others.
     """
     folders = services.spool.folders()
     for name in folders:
@@ -29,7 +30,11 @@ def sweep_spool(services: Services) -> None:
         return
     states = services.ledger.registry.states({export for export, _ in plans.values()})
     plans_of = [state.open_plan for state in states if state.open_plan]
-    unfinished = [plan for plan in plans_of if not plan.is_delivered]
+    holders = services.ledger.leases.holders(services.clock())
+    held = {(one.sync_id, one.export) for one in holders}
+    unfinished = [
+        plan for plan in plans_of if not plan.is_delivered or (plan.sync_id, plan.export) in held
+    ]
     needed = {(plan.export, plan.plan_id) for plan in unfinished}
     sealed = services.ledger.plans.sealed(unfinished)
     spooled = {file.spool.partition("/")[0] for files in sealed.values() for file in files}

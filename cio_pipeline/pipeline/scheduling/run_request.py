@@ -9,6 +9,7 @@ from cio_pipeline.model.failing import Failing
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.shards import Shard
 from cio_pipeline.model.windows import Window
 
 
@@ -18,6 +19,7 @@ class Request:
 
     `keys` are what the ledger counts attempts by: the window of a tick, the syncs of another
     run. A run key that any earlier run had is never launched again, hence the attempt in it.
+    `shard` is the part of all syncs that a tick serves (None: all).
     """
 
     lane: Lane
@@ -25,19 +27,21 @@ class Request:
     keys: tuple[str, ...]
     attempt: int
     feed: Feed = Feed.DATA_OUT
+    shard: Shard | None = None
 
     @property
     def sync_ids(self) -> tuple[str, ...]:
-        """The syncs that the run serves; empty means all."""
+        """The syncs that the run is limited to; empty means all, or all of its shard."""
         return () if self.lane is Lane.TICK else self.keys
 
     @property
     def run_key(self) -> str:
-        """`lane:window:attempt`, with the first sync unless the run serves all.
+        """`lane:window:attempt`, with the shard or the first sync unless the run serves all.
 
         Each feed has a sensor of its own, and run keys are a sensor's.
         """
-        parts = (self.lane, self.window.key, *self.sync_ids[:1], self.attempt)
+        shard = () if self.shard is None or self.sync_ids else (self.shard,)
+        parts = (self.lane, self.window.key, *shard, *self.sync_ids[:1], self.attempt)
         return ":".join(str(part) for part in parts)
 
 
@@ -68,6 +72,7 @@ class Seen:
         return breaker is not None and breaker.slow(now)
 
 
-def tick_key(window: Window, feed: Feed) -> str:
+def tick_key(window: Window, feed: Feed, shard: Shard | None = None) -> str:
     """What attempts of a window are counted by: windows of two feeds may start together."""
-    return f"{feed.facts.prefix}{window.key}"
+    whole = f"{feed.facts.prefix}{window.key}"
+    return f"{whole} {shard}" if shard else whole

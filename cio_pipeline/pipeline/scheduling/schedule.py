@@ -1,6 +1,7 @@
 """The sensor's decision, pure: which runs are wanted now, given the ledger and the clock."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cio_pipeline.model.failing import Failing
@@ -8,6 +9,7 @@ from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.registry import ExportState, Pair
 from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.shards import Shard
 from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows, last_closed_window
 from cio_pipeline.pipeline.planning.begin import is_fresh, stands_at
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key
@@ -23,9 +25,13 @@ LONGEST_WAIT = timedelta(minutes=30)
 
 
 def wanted_runs(
-    states: Sequence[ExportState], seen: Seen, now: datetime, feed: Feed = Feed.DATA_OUT
+    states: Sequence[ExportState],
+    seen: Seen,
+    now: datetime,
+    feed: Feed = Feed.DATA_OUT,
+    among: Sequence[Shard | None] = (None,),
 ) -> list[Request]:
-    """The runs to ask for, given the states of one feed.
+    """The runs to ask for, given the states of one feed, for each shard by itself.
 
     Initial ones come first, then unsettled windows, then manifests left behind.
     Initial runs are for new and resumed exports, unless the sync's breaker is open. A window is
@@ -33,6 +39,15 @@ def wanted_runs(
     outstanding then belongs to the next window. Oldest windows come first. Slow syncs get runs of
     their own for all that.
     """
+    return [one for shard in among for one in _of_shard(states, seen, now, feed, shard)]
+
+
+def _of_shard(
+    states: Sequence[ExportState], seen: Seen, now: datetime, feed: Feed, shard: Shard | None
+) -> list[Request]:
+    states = _in_shard(states, shard)
+    if shard is not None:
+        seen = replace(seen, uncommitted=frozenset(filter(shard.holds, seen.uncommitted)))
     on = [state for state in states if state.on]
     slow = [state for state in on if seen.slow(state.sync.id, now)]
     others = [state for state in on if not seen.slow(state.sync.id, now)]
@@ -40,21 +55,43 @@ def wanted_runs(
     served = [state for state in others if not is_fresh(state)]
     exports = [
         *_runs_of_syncs(Lane.INITIAL, fresh, seen, now, feed),
-        *_ticks(served, seen, now, feed),
+        *_ticks(served, seen, now, feed, shard),
         *_runs_of_syncs(Lane.SLOW, slow, seen, now, feed),
     ]
+    if _will_commit(exports, seen, shard):
+        return exports
     return [*exports, *_manifest_runs(exports, states, seen, now, feed)]
 
 
-def _ticks(states: Sequence[ExportState], seen: Seen, now: datetime, feed: Feed) -> list[Request]:
+def _ticks(
+    states: Sequence[ExportState], seen: Seen, now: datetime, feed: Feed, shard: Shard | None
+) -> list[Request]:
     requests: list[Request] = []
-    tried = {key for lane, key in seen.attempts if lane is Lane.TICK}
-    for window in sorted(_worth_running(states, seen.errors, tried, now, feed)):
-        key = tick_key(window, feed)
+    for window in sorted(_worth_running(states, seen, now, feed, shard)):
+        key = tick_key(window, feed, shard)
         attempt = _next_attempt(Lane.TICK, key, seen, now)
         if attempt is not None:
-            requests.append(Request(Lane.TICK, window, (key,), attempt, feed))
+            requests.append(Request(Lane.TICK, window, (key,), attempt, feed, shard))
     return requests[:MAX_TICKS]
+
+
+def _in_shard(states: Sequence[ExportState], shard: Shard | None) -> Sequence[ExportState]:
+    return states if shard is None else [one for one in states if shard.holds(one.sync.id)]
+
+
+def unsettled_keys(
+    states: Sequence[ExportState],
+    errors: Mapping[Pair, Failing],
+    now: datetime,
+    feed: Feed,
+    among: Sequence[Shard | None],
+) -> set[str]:
+    """What attempts of unsettled windows are counted by, shard by shard."""
+    return {
+        tick_key(window, feed, shard)
+        for shard in among
+        for window in unsettled_windows(_in_shard(states, shard), errors, now, feed)
+    }
 
 
 def unsettled_windows(
@@ -69,21 +106,22 @@ def unsettled_windows(
 
 def _worth_running(
     states: Iterable[ExportState],
-    errors: Mapping[Pair, Failing],
-    tried: Collection[str],
+    seen: Seen,
     now: datetime,
     feed: Feed,
+    shard: Shard | None,
 ) -> set[Window]:
     """Unsettled windows that were never tried, and the newest one for another try.
 
     A window that was tried in vain is carried by the next one that is due: a source that stays
     broken costs one run at a time, however long it lasts.
     """
+    tried = {key for lane, key in seen.attempts if lane is Lane.TICK}
     return {
         window
-        for group in _unsettled(states, errors, now, feed)
+        for group in _unsettled(states, seen.errors, now, feed)
         for window in group
-        if tick_key(window, feed) not in tried or window == group[-1]
+        if tick_key(window, feed, shard) not in tried or window == group[-1]
     }
 
 
@@ -161,6 +199,19 @@ def _batches(sync_ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (sync_ids[at : at + MAX_SYNCS] for at in range(0, len(sync_ids), MAX_SYNCS))
 
 
+def _will_commit(exports: Sequence[Request], seen: Seen, shard: Shard | None) -> bool:
+    """Whether a run of all syncs, or all of the shard's, is asked for or under way."""
+    if any(one.lane is Lane.TICK for one in exports):
+        return True
+    running = seen.running
+    return any(lane is Lane.ALL or (lane is Lane.TICK and _serves(k, shard)) for lane, k in running)
+
+
+def _serves(key: str, shard: Shard | None) -> bool:
+    """Whether the run of a window's key serves syncs of a shard."""
+    return shard is None or " " not in key or key.endswith(f" {shard}")
+
+
 def _manifest_runs(
     exports: Sequence[Request],
     states: Sequence[ExportState],
@@ -174,9 +225,6 @@ def _manifest_runs(
     and while a run of the sync's own takes long. A manifest that could not be put in a window is
     outstanding in the next, like an export.
     """
-    coming = [(one.lane, key) for one in exports for key in one.keys] + list(seen.running)
-    if any(lane in {Lane.TICK, Lane.ALL} for lane, _ in coming):
-        return []
     window = last_closed_window(now, feed.cadences[0], feed)
     held_up = {state.sync.id for state in states if _delivered_before(state, window)}
     served = {key for one in exports for key in one.keys}
