@@ -27,7 +27,7 @@ from cio_pipeline.contracts.declare import CURRENT_VERSION
 PERSON = ["workspace_id", "internal_customer_id"]
 """What tells people apart, in every source table that concerns them."""
 
-_EPOCH = pl.lit(datetime(1970, 1, 1, tzinfo=UTC), dtype=pl.Datetime("us", "UTC"))
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def is_gone() -> pl.Expr:
@@ -70,7 +70,8 @@ def _customer_id() -> pl.Expr:
 def _created_at(version: int) -> pl.Expr:
     """v5: when the person was added, the epoch for gone ones. v4: the last change of `id`."""
     if version >= CURRENT_VERSION:
-        return pl.when(is_gone() | hard_deleted()).then(_EPOCH).otherwise(pl.col("added_at"))
+        epoch = pl.lit(_EPOCH, dtype=pl.Datetime("us", "UTC"))
+        return pl.when(is_gone() | hard_deleted()).then(epoch).otherwise(pl.col("added_at"))
     of_id = pl.coalesce("id_changed_at", "updated_at")
     return pl.when(blank("id")).then(pl.col("updated_at")).otherwise(of_id)
 

@@ -1,11 +1,8 @@
 """C1: killed at any effect and run again, no call is lost, doubled or under another position."""
 
 import hashlib
-import json
 import shutil
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from cio_pipeline.pipeline.recovery.restore import restore, restore_manifests
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.calls.steps import call_row, calls_sync, commit, names, run, window
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
+from cio_pipeline_tests.faults.child import run_child
 from cio_pipeline_tests.pipeline.test_crash_points import KINDS, Steps
 from cio_pipeline_tests.recovery.loss import without_ledger
 from cio_pipeline_tests.world import NOON, World
@@ -106,16 +104,8 @@ def test_a_killed_process_loses_doubles_and_renumbers_nothing(
     expected = end_state(whole)
     whole.ledger.close()
     world = prepared.copy(tmp_path / "killed")
-    world.ledger.close()
-    observer = ["kill", {"name": name, "moment": moment, "nth": nth}]
-    order = {"root": str(world.root), "exports": ["calls"], "observer": observer}
-    done = subprocess.run(
-        [sys.executable, "-m", "cio_pipeline_tests.faults.child", json.dumps(order)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+    done = run_child(world, "calls", "kill", name=name, moment=moment, nth=nth)
+    assert done.returncode == -signal.SIGKILL, done.said
     heir = World(world.root, now=quarter(1).end + TTL + timedelta(seconds=2))
     _run_quarter(heir)
     assert end_state(heir) == expected

@@ -1,25 +1,26 @@
-"""A run in a process of its own, told what to do in JSON on its command line.
+"""A run of window 1 in a process of its own, which may die.
 
-`python -m cio_pipeline_tests.faults.child '{"root": …}'` runs window 1 of a prepared world.
+It is forked from a process that has imported all that it needs and done nothing else: importing
+takes several times as long as what most of them do.
 """
 
 import json
+import multiprocessing
 import os
 import resource
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import event
 
 from cio_pipeline.model.errors import CioError
-from cio_pipeline_tests.crashes import watched
+from cio_pipeline_tests.crashes import Observer, watched
 from cio_pipeline_tests.world import World, window
 
 
@@ -110,22 +111,49 @@ def _limited(size: int) -> Any:
 
 
 WORLD: list[World] = []
-OBSERVERS = {"kill": Kill, "encoding": KillWhileEncoding, "full": Full}
+OBSERVERS: dict[str, Callable[..., Observer]] = {
+    "kill": Kill,
+    "encoding": KillWhileEncoding,
+    "full": Full,
+}
 
 
-def main(order: dict[str, Any]) -> dict[str, Any]:
-    """Run window 1 and say what came of it."""
-    world = World(Path(order["root"]), now=window(1).end + timedelta(seconds=1), durable=True)
+class Done(NamedTuple):
+    """How a process ended (minus the signal that killed it), and all that it said."""
+
+    returncode: int
+    said: str
+
+
+def run_child(world: World, export: str, observer: str, **options: Any) -> Done:
+    """Run window 1 of a world, whose own ledger is closed for it, under one of `OBSERVERS`."""
+    world.ledger.close()
+    forking = multiprocessing.get_context("forkserver")
+    forking.set_forkserver_preload([__name__])
+    said = world.root.with_name("said")
+    process = forking.Process(target=_speak, args=(said, world.root, export, observer, options))
+    process.start()
+    process.join()
+    assert process.exitcode is not None
+    return Done(process.exitcode, said.read_text())
+
+
+def _speak(said: Path, root: Path, export: str, observer: str, options: dict[str, Any]) -> None:
+    with said.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    threads = Path(f"/proc/{os.getppid()}/task").glob("*/comm")
+    assert "polars-0\n" not in {one.read_text() for one in threads}, "its locks may hang us"
+    world = World(root, now=window(1).end + timedelta(seconds=1), durable=True)
     WORLD.append(world)
-    kind, options = order["observer"]
-    observer = OBSERVERS[kind](**options)
+    print(json.dumps(_run(world, export, OBSERVERS[observer](**options))), flush=True)  # noqa: T201 - the parent reads it
+
+
+def _run(world: World, export: str, observer: Observer) -> dict[str, Any]:
+    """Run window 1 and say what came of it."""
     try:
         services = replace(watched(world.services, observer, "child"), threads=1)
-        done = world.run(1, *order["exports"], services=services)
+        done = world.run(1, export, services=services)
     except CioError as error:
         return {"raised": type(error).__name__, "message": str(error)}
     return {"errors": [str(one.error) for one in done if one.error]}
-
-
-if __name__ == "__main__":
-    print(json.dumps(main(json.loads(sys.argv[1]))))  # noqa: T201 - the parent reads it

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 
 from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline_tests.faults.child import run_child
 from cio_pipeline_tests.faults.prepared import SYNCS, end_state, prepare, require_whole
 from cio_pipeline_tests.world import World, window
 
@@ -34,18 +33,10 @@ def expected(prepared: World) -> dict[str, Any]:
 
 def run_full(world: World, *names: str) -> str:
     """Run window 1 in a process whose disk is full during some effects; what it says of it."""
-    world.ledger.close()
-    observer = ("full", {"names": names})
-    order = {"root": str(world.root), "exports": ["people"], "observer": observer}
-    done = subprocess.run(
-        [sys.executable, "-m", "cio_pipeline_tests.faults.child", json.dumps(order)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert str(world.root / "bucket") not in done.stdout
-    return done.stdout
+    done = run_child(world, "people", "full", names=names)
+    assert done.returncode == 0, done.said
+    assert str(world.root / "bucket") not in done.said
+    return done.said
 
 
 def require_recovery(world: World, expected: dict[str, Any]) -> None:

@@ -1,12 +1,9 @@
 """A process is killed once at each kind of effect; the next run leaves every file once.
 
-Each kill is a process of its own; 80 s on a busy machine.
+Each kill is a process of its own.
 """
 
-import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 import pytest
 
 from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline_tests.faults.child import run_child
 from cio_pipeline_tests.faults.prepared import end_state, prepare, require_whole
 from cio_pipeline_tests.world import World, window
 
@@ -59,15 +57,8 @@ def expected(prepared: World) -> dict[str, Any]:
 
 def killed(world: World, kind: str, **options: Any) -> None:
     """Run window 1 in a process that dies."""
-    world.ledger.close()
-    order = {"root": str(world.root), "exports": ["people"], "observer": [kind, options]}
-    done = subprocess.run(
-        [sys.executable, "-m", "cio_pipeline_tests.faults.child", json.dumps(order)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+    done = run_child(world, "people", kind, **options)
+    assert done.returncode == -signal.SIGKILL, done.said
 
 
 def require_recovery(world: World, expected: dict[str, Any]) -> None:

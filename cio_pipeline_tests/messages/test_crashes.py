@@ -3,8 +3,6 @@
 import hashlib
 import json
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from cio_pipeline.model.manifests import parse
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
+from cio_pipeline_tests.faults.child import run_child
 from cio_pipeline_tests.messages.sending import commit_messages, objects, row
 from cio_pipeline_tests.world import World, during, window
 
@@ -69,19 +68,9 @@ def _check_chain(world: World) -> None:
 
 def test_a_killed_process_loses_and_doubles_no_message(prepared: World, tmp_path: Path) -> None:
     world = prepared.copy(tmp_path / "killed")
-    world.ledger.close()
-    order = {
-        "root": str(world.root),
-        "exports": ["messages"],
-        "observer": ["kill", {"name": "destination.overwrite", "moment": "after", "nth": 2}],
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "cio_pipeline_tests.faults.child", json.dumps(order)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+    effect = {"name": "destination.overwrite", "moment": "after", "nth": 2}
+    done = run_child(world, "messages", "kill", **effect)
+    assert done.returncode == -signal.SIGKILL, done.said
     heir = World(world.root, now=window(1).end + TTL + timedelta(seconds=2))
     heir.run(1, "messages", services=heir.as_run("heir"))
     assert {key: json.loads(body)["data"]["n"] for key, body in objects(heir).items()} == {
