@@ -2,10 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
@@ -14,7 +13,7 @@ from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
 from cio_pipeline.ledger.statements import chunks, ids_given, rows_given
 from cio_pipeline.ledger.states import export_states
 from cio_pipeline.ledger.sync_rows import registered_syncs
-from cio_pipeline.model.errors import LeaseLost
+from cio_pipeline.model.errors import LeaseLost, PositionMoved
 from cio_pipeline.model.manifests import (
     ExportStatus,
     InitialProgress,
@@ -23,6 +22,7 @@ from cio_pipeline.model.manifests import (
     VoidSequence,
     digest,
     render,
+    render_file,
 )
 from cio_pipeline.model.plans import Mode, Plan, Series
 from cio_pipeline.model.registry import ExportState, RegisteredSync
@@ -31,10 +31,36 @@ from cio_pipeline.model.windows import Window
 _UNMARKED = -1
 
 
+@dataclass(frozen=True)
+class Listed:
+    """Files of some plans of a sync, rendered as its next manifest lists them."""
+
+    plans: set[int] = field(default_factory=set[int])
+    exports: set[str] = field(default_factory=set[str])
+    files: list[bytes] = field(default_factory=list[bytes])
+
+
+def to_list(
+    connection: Connection, plan_ids: Collection[int], *, marked: int = _UNMARKED
+) -> Mapping[str, Listed]:
+    """What `list_next` lists of plans, by sync: files that no manifest lists, or `marked` so.
+
+    Rendered one by one, since a window may send very many messages.
+    """
+    found: dict[str, Listed] = {}
+    given = {"ids": ids_given(plan_ids), "marked": marked}
+    for row in connection.execute(_UNLISTED, given).mappings() if plan_ids else ():
+        its = found.setdefault(row["sync_id"], Listed())
+        its.plans.add(row["plan_id"])
+        its.exports.add(row["export"])
+        its.files.append(render_file(manifest_file(row)))
+    return found
+
+
 def list_next(
     connection: Connection,
     sync_ids: Collection[str],
-    plan_ids: Collection[int],
+    listed: Mapping[str, Listed],
     window: Window | None,
     at: datetime,
     *,
@@ -42,36 +68,36 @@ def list_next(
 ) -> dict[str, int]:
     """Store the next manifest of each sync that has something to list; how many files each lists.
 
-    These are the files of plans that no manifest lists (but those `marked` so), and numbers that
-    became void. Where exports stand is told as this transaction leaves it. Nobody else continues
-    these chains meanwhile.
+    These are the files `listed` (`to_list`), and numbers that became void. Where exports stand is
+    told as this transaction leaves it. Nobody else continues these chains meanwhile. Raises
+    PositionMoved if files were listed by another since.
     """
     _lock(connection, sync_ids)
-    sent = _files(connection, {"ids": ids_given(plan_ids), "marked": marked})
     void = _voids(connection, sync_ids)
-    found = registered_syncs(connection, {*sent, *void})
+    found = registered_syncs(connection, {*listed, *void})
     exports = {export for one in found.values() for export in one.switches}
     states = export_states(connection, found, exports, list(found))
     of_sync = {key: list(its) for key, its in groupby(states, key=lambda state: state.sync.id)}
     lasts = lasts_of(connection, found)
-    listings = [
-        Listing(
-            registered=one,
-            last=lasts.get(sync_id),
-            files=[manifest_file(row) for row in sent.get(sync_id, ())],
-            void=void.get(sync_id, ()),
-            states=of_sync.get(sync_id, ()),
+    made: list[tuple[Manifest, bytes]] = []
+    for sync_id, one in found.items():
+        its = listed.get(sync_id, Listed())
+        states = of_sync.get(sync_id, ())
+        listing = Listing(one, lasts.get(sync_id), its.exports, void.get(sync_id, ()), states)
+        manifest = next_manifest(listing, window, at)
+        made.append((manifest, render(manifest, its.files)))
+        _mark(connection, sync_id, its, manifest.ordinal, marked)
+    _insert(connection, made)
+    _list_voids(connection, [manifest for manifest, _ in made])
+    return {sync_id: len(listed[sync_id].files) if sync_id in listed else 0 for sync_id in found}
+
+
+def _mark(connection: Connection, sync_id: str, listed: Listed, ordinal: int, marked: int) -> None:
+    given = {"ids": ids_given(listed.plans), "marked": marked, "listed_by": ordinal}
+    if connection.execute(_LIST_FILES, given).rowcount != len(listed.files):
+        raise PositionMoved(
+            f"Files of sync '{sync_id}' were listed by another run meanwhile.", "Do it again."
         )
-        for sync_id, one in found.items()
-    ]
-    made = [next_manifest(listing, window, at) for listing in listings]
-    _insert(connection, [(one, render(one)) for one in made])
-    for one in made:
-        ids = ids_given({row["plan_id"] for row in sent.get(one.sync_id, ())})
-        given = {"ids": ids, "marked": marked, "listed_by": one.ordinal}
-        connection.execute(_LIST_FILES, given)
-    _list_voids(connection, made)
-    return {one.sync_id: len(one.files) for one in made}
 
 
 def append(connection: Connection, manifest: Manifest) -> None:
@@ -162,13 +188,6 @@ def _lock(connection: Connection, sync_ids: Collection[str]) -> None:
         connection.execute(locked.with_for_update(key_share=True)).all()
 
 
-def _files(connection: Connection, given: Mapping[str, Any]) -> Mapping[str, list[RowMapping]]:
-    found: dict[str, list[RowMapping]] = defaultdict(list)
-    for row in connection.execute(_UNLISTED, given).mappings():
-        found[row["sync_id"]].append(row)
-    return found
-
-
 def _voids(connection: Connection, sync_ids: Collection[str]) -> Mapping[str, list[VoidSequence]]:
     found: dict[str, list[VoidSequence]] = defaultdict(list)
     for chunk in chunks(sorted(set(sync_ids))):
@@ -206,19 +225,24 @@ def _list_voids(connection: Connection, made: Iterable[Manifest]) -> None:
 
 @dataclass(frozen=True)
 class Listing:
-    """What the next manifest of a sync lists; `last` are number and digest of the one before."""
+    """What the next manifest of a sync tells; `last` are number and digest of the one before.
+
+    `sent` are the exports of the files that it lists.
+    """
 
     registered: RegisteredSync
     last: tuple[int, str] | None
-    files: Sequence[ManifestFile]
+    sent: Collection[str]
     void: Sequence[VoidSequence]
     states: Sequence[ExportState]
 
 
 def next_manifest(listing: Listing, window: Window | None, at: datetime) -> Manifest:
-    """The manifest that goes on from the last one, as of a window's run (None: of none)."""
+    """The manifest that goes on from the last one, as of a window's run (None: of none).
+
+    Its files are rendered apart: `to_list`.
+    """
     sync, last = listing.registered.sync, listing.last
-    sent = {file.export for file in listing.files}
     return Manifest(
         sync_id=sync.id,
         workspace_id=sync.workspace_id,
@@ -228,9 +252,9 @@ def next_manifest(listing: Listing, window: Window | None, at: datetime) -> Mani
         ordinal=last[0] + 1 if last else 1,
         created_at=at,
         previous=last[1] if last else None,
-        files=tuple(listing.files),
+        files=(),
         void=tuple(listing.void),
-        exports=tuple(export_status(state, window, sent) for state in listing.states),
+        exports=tuple(export_status(state, window, listing.sent) for state in listing.states),
     )
 
 

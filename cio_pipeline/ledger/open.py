@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, delete, func, insert, inspect, select, text
 
-from cio_pipeline.ledger.chain import list_next
+from cio_pipeline.ledger.chain import list_next, to_list
 from cio_pipeline.ledger.cuts import Cuts
 from cio_pipeline.ledger.database import Database, describe, make_engine, parse_url
 from cio_pipeline.ledger.gone import Gone
@@ -156,4 +156,5 @@ def _list(connection: Connection) -> None:
     latest = select(func.max(func.coalesce(plans.c.closed_at, plans.c.opened_at)))
     at = connection.scalar(latest.where(plans.c.id.in_(select(files.c.plan_id).where(_MARKED))))
     if at is not None:
-        list_next(connection, {row.sync_id for row in rows}, ids, None, at, marked=0)
+        listed = to_list(connection, ids, marked=0)
+        list_next(connection, {row.sync_id for row in rows}, listed, None, at, marked=0)

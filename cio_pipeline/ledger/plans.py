@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
-from cio_pipeline.ledger.chain import list_next
+from cio_pipeline.ledger.chain import Listed, list_next, to_list
 from cio_pipeline.ledger.cuts import cuts_at, keep_cuts
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.failures import RowConflict
@@ -193,10 +193,8 @@ class Plans:
         sent = sent_by(connection, [row["id"] for row in rows if row["slice"]])
         return [plan_of(row, cuts, sent.get(row["id"])) for row in rows]
 
-    @writing
     def commit(
         self,
-        connection: Connection,
         lease: Lease,
         plans: Sequence[Plan],
         window: Window,
@@ -211,10 +209,27 @@ class Plans:
         such number gets no manifest; how many files the others' list is returned. One transaction:
         raises LeaseLost or PositionMoved, and then nothing of the call is stored.
         """
+        # Rendered before, so that nobody waits meanwhile: under the lease, these files stay.
+        ids = [plan.plan_id for plan in plans]
+        listed = self.database.read(lambda connection: to_list(connection, ids))
+        return self._commit(lease, plans, window, now, listed=listed, listing=listing)
+
+    @writing
+    def _commit(
+        self,
+        connection: Connection,
+        lease: Lease,
+        plans: Sequence[Plan],
+        window: Window,
+        now: datetime,
+        *,
+        listed: Mapping[str, Listed],
+        listing: Collection[str],
+    ) -> Mapping[str, int]:
         if plans:
             _commit(connection, lease, plans, now)
         syncs = {*listing, *(plan.sync_id for plan in plans)}
-        return list_next(connection, syncs, [plan.plan_id for plan in plans], window, now)
+        return list_next(connection, syncs, listed, window, now)
 
     @writing
     def advance(

@@ -1,11 +1,17 @@
-import pytest
+from typing import Any
 
+import pytest
+from sqlalchemy import event
+
+from cio_pipeline.ledger.chain import list_next, to_list
 from cio_pipeline.ledger.open import Ledger
+from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline.model.manifests import ManifestFile, VoidSequence, digest, render
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline_tests.ledger.build import (
     PEOPLE,
     T0,
+    WINDOW,
     at,
     claim,
     commit,
@@ -147,3 +153,35 @@ def test_files_can_be_asked_for_one_generation(ledger: Ledger):
     assert [f.generation for f in ledger.manifests.files("acme")] == [1, 2]
     assert [f.sequence for f in ledger.manifests.files("acme", 2)] == [2]
     assert ledger.manifests.files("beta") == []
+
+
+def test_files_are_rendered_before_anything_is_locked_d10(ledger: Ledger):
+    """A window may send very many: everybody who writes to the ledger would wait meanwhile."""
+    lease = claim(ledger)
+    plan = open_plan(ledger, lease, 1)
+    seal_and_deliver(ledger, lease, sealed(plan, 3))
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        asked.append(statement)
+
+    event.listen(ledger.database.engine, "before_cursor_execute", note)
+    commit(ledger, lease, plan)
+    event.remove(ledger.database.engine, "before_cursor_execute", note)
+    reads = [one for one in asked if "files.sha256" in one]
+    locks = [one for one in asked if one.startswith(("BEGIN IMMEDIATE", "UPDATE", "INSERT"))]
+    assert len(reads) == 1
+    assert asked.index(reads[0]) < asked.index(locks[0])
+
+
+def test_files_that_another_run_listed_are_not_listed_again_d10(ledger: Ledger):
+    lease = claim(ledger)
+    plan = open_plan(ledger, lease, 1)
+    seal_and_deliver(ledger, lease, sealed(plan))
+    listed = ledger.database.read(lambda connection: to_list(connection, [plan.plan_id]))
+    commit(ledger, lease, plan)
+    with pytest.raises(PositionMoved, match="by another run"):
+        ledger.database.write(
+            lambda connection: list_next(connection, ["acme"], listed, WINDOW, T0)
+        )
+    assert len(manifests(ledger)) == 1

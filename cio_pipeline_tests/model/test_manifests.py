@@ -1,22 +1,29 @@
 import json
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from cio_pipeline.model.errors import ManifestBroken
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import (
     Manifest,
+    ManifestFile,
     manifest_key,
     manifest_ordinal,
     parse,
     render,
+    render_file,
 )
+from cio_pipeline.model.plans import Mode, Series
 
 EARLIEST = datetime(2026, 1, 1)  # noqa: DTZ001 - Hypothesis adds the zone
 LATEST = datetime(2030, 1, 1)  # noqa: DTZ001 - the same
+EARLY = EARLIEST.replace(tzinfo=UTC)
 times = st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC))
 manifests = st.from_type(Manifest)
 
@@ -36,8 +43,26 @@ def test_d10_equal_manifests_have_equal_bytes(manifest: Manifest) -> None:
 @given(manifests, st.sampled_from(["a", "\ud83d", '\u00e9\U0001f600\\"']))
 def test_d10_its_bytes_are_those_of_json_with_an_indent(manifest: Manifest, sync_id: str) -> None:
     """The chains of earlier builds hold their digests."""
+    content = TypeAdapter(Manifest).dump_python(replace(manifest, sync_id=sync_id), mode="json")
     body = render(replace(manifest, sync_id=sync_id)).decode()
-    assert body == json.dumps(json.loads(body), sort_keys=True, indent=1) + "\n"
+    assert body == json.dumps({"format": 1, **content}, sort_keys=True, indent=1) + "\n"
+    nothing = replace(manifest, sync_id=sync_id, files=())
+    assert body == render(nothing, map(render_file, manifest.files)).decode()
+
+
+def test_d10_a_manifest_of_many_files_is_held_twice_at_most() -> None:
+    """As dicts and one text after another, it was held five times."""
+    file = ManifestFile(
+        "k" * 80, "messages", Series.PLAIN, 1, None, 1, 2000, "a" * 64, "f" * 16, 5, EARLY, 1,
+        Mode.CHANGES, EARLY, EARLY,
+    )  # fmt: skip
+    manifest = Manifest("a", 1, Feed.MESSAGES, 5, 1, 1, EARLY, None, (), (), ())
+    tracemalloc.start()
+    body = render(manifest, (render_file(replace(file, sequence=n)) for n in range(10_000)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(parse(body).files) == 10_000
+    assert peak < 2.3 * len(body)
 
 
 @given(st.integers(1, 2**63 - 1))
