@@ -11,14 +11,14 @@ from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.registry import Outcome, Pair
-from cio_pipeline.model.scope import Lane, Scope
+from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.breaker import note
 from cio_pipeline.pipeline.committing.commit import commit
 from cio_pipeline.pipeline.delivering.deliver import failed_with
 from cio_pipeline.pipeline.delivering.read_once import reading_once
 from cio_pipeline.pipeline.delivering.send import send
-from cio_pipeline.pipeline.delivering.slow_deliveries import PATIENCE
+from cio_pipeline.pipeline.delivering.turns import turn_in
 from cio_pipeline.pipeline.heartbeat import HeldLease, handed_on, taken_up
 from cio_pipeline.pipeline.planning.plan_export import (
     Batch,
@@ -52,8 +52,9 @@ def _resume(services: Services, batch: Batch, held: HeldLease, scope: Scope) -> 
     plans = open_plans(decided_again(services, batch, scope))
     if not plans:
         return ()
-    with reading_once(services, plans) as once:
-        resumed = send(once, held, plans, batch.window, patience_of(batch.lane))
+    turn = turn_in(batch.lane)
+    with reading_once(services, plans, turn.slices) as once:
+        resumed = send(once, held, plans, batch.window, turn)
     left = open_plans(decided_again(services, batch, scope))
     short = [one for one in left if one.is_delivered and one.upper.at < batch.cut.at]
     _, failed = commit(services, held.lease, batch.window, short)
@@ -73,18 +74,14 @@ def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:
     source's errors, and LedgerError.
     """
     plans = [plan for cohort in batch.cohorts for plan in cohort.plans]
+    turn = turn_in(batch.lane)
     with taken_up(services, batch.lease) as held:
-        with reading_once(services, plans) as once:
-            sent = send(once, held, plans, batch.window, patience_of(batch.lane))
+        with reading_once(services, plans, turn.slices) as once:
+            sent = send(once, held, plans, batch.window, turn)
         outcomes = (*batch.known, *sent)
         record_errors(services, held, batch.window, outcomes)
         note(services, batch.window, sent)
     return outcomes
-
-
-def patience_of(lane: Lane) -> float | None:
-    """How long a sync may hold up others: they share ticks and initial runs, others wait for it."""
-    return PATIENCE if lane in {Lane.TICK, Lane.INITIAL} else None
 
 
 def run_export(

@@ -9,11 +9,11 @@ from cio_pipeline.model.breakers import BreakerState, Trip
 from cio_pipeline.model.errors import Unreachable
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline import run_export
 from cio_pipeline.pipeline.breaker import (
     Delivered,
     after,
 )
+from cio_pipeline.pipeline.delivering import turns
 from cio_pipeline.ports import Destination
 from cio_pipeline_tests.pipeline.failing import breaker, people
 from cio_pipeline_tests.world import World, window
@@ -53,7 +53,7 @@ def test_o8_a_delivery_that_others_would_wait_for_is_left_and_goes_on_in_its_own
     asleep = Event()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(run_export, "PATIENCE", 0.2)
+            patch.setattr(turns, "PATIENCE", 0.2)
             slow = world.as_run("tick", destinations=_asleep(world, asleep))
             tick = {
                 one.sync_id: one for one in world.run(1, "people", lane=Lane.TICK, services=slow)

@@ -39,8 +39,12 @@ Found: TypeAlias = Counter[tuple[str, Kind]]
 
 
 @contextmanager
-def reading_once(services: Services, plans: Iterable[Plan]) -> Generator[Services]:
+def reading_once(
+    services: Services, plans: Iterable[Plan], slices: int | None = None
+) -> Generator[Services]:
     """The services with a source that reads and nets each changeset of the plans once.
+
+    Of a plan in slices, so many of them (None: all) are kept; what is read beyond is read again.
 
     They are kept in the spool, in a folder that is swept with the plans' own if the run dies.
     Breaches of the source contract are told to `services.notice` and kept in the ledger.
@@ -53,7 +57,7 @@ def reading_once(services: Services, plans: Iterable[Plan]) -> Generator[Service
     # Of its own for each run: a zombie must not clear away what its heir reads.
     folder = f"{ids[0][1]}-{ids[0][0]}-changes-{uuid4().hex[:8]}"
     source = _ReadOnce(services.source, services.spool, folder)
-    source.shared = lambda: _shares(replace(services, source=source), planned)
+    source.shared = lambda: _shares(replace(services, source=source), planned, slices)
     try:
         yield replace(services, source=source)
         _tell(services, max(plan.upper.at for plan in planned), source.found)
@@ -69,12 +73,14 @@ def _tell(services: Services, at: datetime, found: Found) -> None:
         services.ledger.breaches.record(at, told)
 
 
-def _shares(services: Services, plans: Iterable[Plan]) -> Mapping[Range, list[Share]]:
-    """What the slices of some plans read, of each range of changes."""
+def _shares(
+    services: Services, plans: Iterable[Plan], slices: int | None
+) -> Mapping[Range, list[Share]]:
+    """What the next slices of some plans read, of each range of changes."""
     found: dict[Range, list[Share]] = {}
     for cohort in cohorts_of(filter(reads_changes, plans)):
         table, lower, upper = range_of(cohort.model)
-        for part in rest_of(services, cohort.model):
+        for part in rest_of(services, cohort.model)[:slices]:
             if isinstance(part, Bucket | Stretch):
                 share = Share(part, cohort.workspaces)
                 found.setdefault((table.name, lower, upper), []).append(share)

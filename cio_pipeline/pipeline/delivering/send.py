@@ -20,6 +20,7 @@ from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.committing.commit import commit_slices
 from cio_pipeline.pipeline.delivering.deliver import deliver, failed_with, failure_of
 from cio_pipeline.pipeline.delivering.seal import already_made, seal_cohort
+from cio_pipeline.pipeline.delivering.turns import ALONE, Turn
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
 from cio_pipeline.pipeline.services import Services
@@ -30,12 +31,14 @@ def send(
     lease: HeldLease,
     plans: Iterable[Plan],
     window: Window,
-    patience: float | None = None,
+    turn: Turn = ALONE,
 ) -> tuple[Outcome, ...]:
-    """Send unfinished plans until they are delivered, those that read the same rows together.
+    """Send unfinished plans until they are delivered or their turn is over.
+
+    Those that read the same rows are sent together, those that need fewer slices first.
 
     All that is sent in one piece is delivered together, so that a destination that does not answer
-    is waited for once; what has slices goes cohort by cohort. `patience`: see `deliver`.
+    is waited for once; what has slices goes cohort by cohort.
 
     One outcome per plan, over all of its slices. A plan that fails, or whose source rows cannot be
     read, stays at its slice with its error as outcome, and the others go on (O8). Raises
@@ -43,13 +46,14 @@ def send(
     """
     outcomes: dict[int, Outcome] = {}
     waiting = list(plans)
+    first = {plan.plan_id: plan.slice for plan in waiting}
     while waiting:
         cohorts = _next(waiting)
         waiting = _others(waiting, cohorts)
         parts = [_sealed_or_failed(services, lease, cohort) for cohort in cohorts]
         sealed = [one for some, _ in parts for one in some]
         failed = [one for _, some in parts for one in some]
-        delivered = deliver(services, lease, sealed, patience)
+        delivered = deliver(services, lease, sealed, turn.patience)
         going_on = _going_on(sealed, delivered)
         stuck = commit_slices(services, lease.lease, window, [one.plan for one in going_on])
         news = [(plan, failure_of(plan, error)) for plan, error in failed]
@@ -58,12 +62,14 @@ def send(
             outcomes[plan.plan_id] = _total(outcomes.get(plan.plan_id), outcome)
         if sealed:
             _tell(services, cohorts[0].model)
-        for one in going_on:
-            if one.plan.sync_id not in stuck:
-                waiting.append(one.rest)
-                continue
-            outcome = outcomes[one.plan.plan_id]
-            outcomes[one.plan.plan_id] = failed_with(outcome, stuck[one.plan.sync_id])
+        for plan in (one.rest for one in going_on):
+            outcome = outcomes[plan.plan_id]
+            if plan.sync_id in stuck:
+                outcomes[plan.plan_id] = failed_with(outcome, stuck[plan.sync_id])
+            elif turn.goes_on(plan.slice - first[plan.plan_id]):
+                waiting.append(plan)
+            else:
+                outcomes[plan.plan_id] = replace(outcome, slow=turn.slow)
     return tuple(outcomes.values())
 
 
@@ -105,9 +111,13 @@ def _tell(services: Services, plan: Plan) -> None:
 
 
 def _next(waiting: Iterable[Plan]) -> list[Cohort[Plan]]:
-    """All cohorts that read little, else one; lower slices first, so that who lags catches up."""
+    """All cohorts that read little, else the one with the fewest slices.
+
+    Of these lower ones first, so that who lags catches up.
+    """
     cohorts = cohorts_of(waiting)
-    return [one for one in cohorts if one.model.slice_rows is None] or cohorts[:1]
+    little = [one for one in cohorts if one.model.slice_rows is None]
+    return little or [min(cohorts, key=lambda one: (one.model.slices, one.model.slice))]
 
 
 def _others(plans: Iterable[Plan], cohorts: Iterable[Cohort[Plan]]) -> list[Plan]:

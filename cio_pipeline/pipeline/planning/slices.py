@@ -6,9 +6,9 @@ until their files are full), and what is encoded again after a crash. A slice of
 many as are netted and sorted in memory; most windows are one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import accumulate, groupby
 
 import polars as pl
 
@@ -25,6 +25,9 @@ from cio_pipeline.pipeline.planning.cohorts import INITIAL_WORKSPACES
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Source
 
+MUCH = 10
+"""How many times the rows of a workspace the average one has, if it is served before the others."""
+
 
 def with_slices(services: Services, drafts: Sequence[PlanDraft]) -> list[PlanDraft]:
     """The drafts of one export and cut, in slices where they read much.
@@ -32,10 +35,9 @@ def with_slices(services: Services, drafts: Sequence[PlanDraft]) -> list[PlanDra
     Raises the source's errors for initial ones.
     """
     initial = [draft for draft in drafts if not reads_changes(draft)]
-    rows, number = _size(services, initial) if initial else (None, 1)
     changes = sorted(filter(reads_changes, drafts), key=_lower)
     return [
-        *(replace(draft, slices=number, slice_rows=rows) for draft in initial),
+        *_of_history(services, initial),
         *(one for _, group in groupby(changes, _lower) for one in _cut(services, list(group))),
     ]
 
@@ -124,22 +126,40 @@ def _of_rows(draft: PlanDraft, blocks: pl.DataFrame, count: int, rows: int) -> P
     return replace(draft, slices=number, slice_rows=rows)
 
 
-def _size(services: Services, drafts: Sequence[PlanDraft]) -> tuple[int | None, int]:
-    """(source rows of a slice, slices); None and 1 if one slice is enough."""
+def _of_history(services: Services, drafts: Sequence[PlanDraft]) -> list[PlanDraft]:
+    """Drafts that read all rows, in slices if these are many.
+
+    Workspaces of few rows beside much larger ones are served in one piece: they would wait for the
+    last slice of the largest.
+    """
+    if not drafts:
+        return []
     model = drafts[0]
     export = ALL_EXPORTS[model.export]
     table, wanted = SOURCE_TABLES[export.source], services.slice_rows or export.rows_per_file
     cut = model.upper.table(table.name)
     # Without reading any row: it is enough for small tables.
     if len(services.source.slices(table, cut, wanted)) == 1:
-        return None, 1
-    rows = services.source.snapshot(table, cut)
-    workspaces = sorted({draft.workspace_id for draft in drafts})
-    served = pl.col("workspace_id").is_in(workspaces)
-    counts = rows.select(pl.len(), served.sum().alias("served"))
-    with named_errors(counts, Shape(export, model.version, model.timestamp_unit, wanted)):
-        total, of_ours = counts.collect(engine="streaming").row(0)
-    of_cohort = of_ours * min(len(workspaces), INITIAL_WORKSPACES) // len(workspaces)
+        return list(drafts)
+    counted = services.source.snapshot(table, cut).group_by("workspace_id").agg(pl.len())
+    with named_errors(counted, Shape(export, model.version, model.timestamp_unit, wanted)):
+        counts = dict(counted.collect(engine="streaming").iter_rows())
+    ours = {draft.workspace_id: counts.get(draft.workspace_id, 0) for draft in drafts}
+    few = _few(ours, wanted)
+    many = [rows for workspace, rows in ours.items() if workspace not in few]
+    of_cohort = sum(many) * min(len(many), INITIAL_WORKSPACES) // max(1, len(many))
+    total = sum(counts.values())
     stretched = wanted * total // of_cohort if of_cohort else max(total, 1)
     number = len(services.source.slices(table, cut, stretched))
-    return (stretched, number) if number > 1 else (None, 1)
+    if number == 1:
+        return list(drafts)
+    sliced = {"slices": number, "slice_rows": stretched}
+    return [one if one.workspace_id in few else replace(one, **sliced) for one in drafts]
+
+
+def _few(rows: Mapping[int, int], most: int) -> frozenset[int]:
+    """Workspaces that have much fewer rows than most, the smallest; so many rows in all."""
+    average = sum(rows.values()) / len(rows)
+    small = sorted((count, key) for key, count in rows.items() if count * MUCH <= average)
+    sums = accumulate(count for count, _ in small)
+    return frozenset(key for (_, key), so_far in zip(small, sums, strict=True) if so_far <= most)

@@ -11,6 +11,7 @@ from cio_pipeline.model.registry import ExportState, Pair
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.shards import Shard
 from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows, last_closed_window
+from cio_pipeline.pipeline.delivering.turns import SLICES_A_TURN
 from cio_pipeline.pipeline.planning.begin import is_fresh, stands_at
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key
 
@@ -172,7 +173,7 @@ def _runs_of_syncs(
     waiting: dict[Window, dict[str, int]] = {}
     for state in states:
         window = last_closed_window(now, state.sync.cadence, feed)
-        attempt = _next_attempt(lane, state.sync.id, seen, now, window)
+        attempt = _next_attempt(lane, state.sync.id, seen, now, window, turns=_turns(state))
         if attempt is not None and window.end > _served_until(state):
             waiting.setdefault(window, {})[state.sync.id] = attempt
     return [
@@ -180,6 +181,11 @@ def _runs_of_syncs(
         for window, attempts in sorted(waiting.items())
         for batch in _batches(sorted(attempts))
     ]
+
+
+def _turns(state: ExportState) -> int:
+    """How many runs ended because others were to have their turn: these did not fail."""
+    return state.open_plan.slice // SLICES_A_TURN if state.open_plan else 0
 
 
 def _served_until(state: ExportState) -> datetime:
@@ -252,9 +258,17 @@ def _failed(pair: Pair, window: Window, seen: Seen) -> bool:
 
 
 def _next_attempt(
-    lane: Lane, key: str, seen: Seen, now: datetime, window: Window | None = None
+    lane: Lane,
+    key: str,
+    seen: Seen,
+    now: datetime,
+    window: Window | None = None,
+    *,
+    turns: int = 0,
 ) -> int | None:
     """The next attempt's number; None while one is running or it is too early.
+
+    So many of those before were no failures, but `turns` that came to their end.
 
     Runs of slow syncs do not wait for a `window` that has closed since the last one.
     """
@@ -262,10 +276,10 @@ def _next_attempt(
         return None
     count, last_at = seen.attempts.get((lane, key), (0, None))
     new = lane is Lane.SLOW and window is not None and last_at is not None and last_at < window.end
-    if last_at is not None and now < last_at + _wait(count) and not new:
+    if last_at is not None and now < last_at + _wait(count - turns) and not new:
         return None
     return count + 1
 
 
 def _wait(count: int) -> timedelta:
-    return min(FIRST_WAIT * 2 ** min(count - 1, 10), LONGEST_WAIT)
+    return min(FIRST_WAIT * 2 ** max(0, min(count - 1, 10)), LONGEST_WAIT)
