@@ -14,6 +14,7 @@ from benchmarks import (
     initial_export,
     messages,
     peak_memory,
+    starts,
     windows,
 )
 from benchmarks.report import Report, machine, save, show
@@ -27,6 +28,7 @@ BENCHMARKS: Mapping[str, Callable[[Path, float], Report]] = {
     "calls": calls.run,
     "messages": messages.run,
     "full_ledger": full_ledger.run,
+    "starts": starts.run,
 }
 
 

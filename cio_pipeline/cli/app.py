@@ -4,8 +4,10 @@ A verb's module is imported when the verb is called: `--help` need not wait for 
 and the clients of the stores.
 """
 
+import gc
 import sys
 import time
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -34,12 +36,44 @@ VERBS = {
     "demo": "Simulate a platform, export its history and some windows, verify, show the bucket.",
     "version": "Print the version.",
 }
-"""What `--help` says of each verb. The module of its name holds the verb itself: an `app` with
-verbs below it, or a function."""
+"""What `--help` says of each verb. The module of its name holds the verb itself: a function, or an
+`app`; or BELOW says where the verbs below it are."""
 
+BELOW: Mapping[str, Mapping[str, str]] = {
+    "source": {"pull": "pull", "init": "source", "load": "source_load", "status": "source"},
+    "sync": {
+        "apply": "apply",
+        "history": "sync_history",
+        "key-preview": "key_preview",
+        "list": "sync",
+        "show": "sync",
+        **dict.fromkeys(
+            ("pause", "resume", "disable", "enable", "upgrade", "purge", "recreate"), "lifecycle"
+        ),
+        "validate": "validation",
+        "policy": "validation",
+    },
+    "quarantine": {"list": "quarantine", "retry": "quarantine_retry"},
+    "ledger": {
+        **dict.fromkeys(("check", "backup", "prune"), "ledger"),
+        **dict.fromkeys(("rebuild", "catch-up"), "ledger_recovery"),
+    },
+}
+"""The modules that hold the verbs below a verb."""
 
-LEDGER_ONLY = frozenset({"status", "quarantine"})
-"""Verbs that mostly ask the ledger alone, which needs no dataframes for that."""
+LEDGER_ONLY = frozenset(
+    {
+        "status",
+        "quarantine list",
+        "sync list",
+        "sync show",
+        "sync history",
+        "sync policy",
+        "ledger backup",
+        "ledger prune",
+    }
+)
+"""Verbs that ask the ledger alone, which needs no dataframes for that."""
 
 
 class Verbs(TyperGroup):
@@ -47,9 +81,7 @@ class Verbs(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = {
-            name: TyperCommand(name, help=text, short_help=text) for name, text in VERBS.items()
-        }
+        self.commands = _named(VERBS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the library's signature
         """A verb, loaded; None if there is none of that name."""
@@ -68,21 +100,52 @@ class Verbs(TyperGroup):
         listed.format_help(ctx, formatter)
 
 
+class Below(TyperGroup):
+    """The verbs below a verb, each loaded when it is called or listed."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the library's signature
+        """A verb, loaded; None if there is none of that name."""
+        module = BELOW[self.name or ""].get(cmd_name)
+        return _imported(f"{self.name} {cmd_name}", module) if module else None
+
+
+def _named(verbs: Mapping[str, str]) -> dict[str, TyperCommand]:
+    """Names for a list and for slips, with nothing behind them."""
+    return {name: TyperCommand(name, help=text, short_help=text) for name, text in verbs.items()}
+
+
 def loaded(verb: str) -> TyperGroup | TyperCommand:
+    """A verb, with those below it."""
+    if verb not in BELOW:
+        return _imported(verb, verb)
+    found: Any = get_group(typer.Typer(cls=Below))
+    found.name, found.help, found.epilog = verb, VERBS[verb], told(verb)
+    found.commands = _named(BELOW[verb])
+    return found
+
+
+def _imported(verb: str, module: str) -> TyperGroup | TyperCommand:
     """A verb as its module has it."""
     if verb in LEDGER_ONLY:
         later("polars")
-    module = import_module(f"cio_pipeline.cli.{verb}")
-    if hasattr(module, "app"):
-        found: Any = get_group(module.app)
+    # Nothing of what is imported is ever let go; to look for what could be takes its time.
+    gc.disable()
+    there = import_module(f"cio_pipeline.cli.{module}")
+    gc.enable()
+    name = verb.rpartition(" ")[2]
+    if hasattr(there, "app"):
+        found: Any = get_group(there.app)
         found.help = VERBS[verb]
     else:
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        alone.command(verb)(getattr(module, verb))
+        alone.command(name)(getattr(there, _FUNCTIONS.get(name, name.replace("-", "_"))))
         found = get_command(alone)
-    found.name = verb
+    found.name = name
     _with_examples(found, verb)
     return found
+
+
+_FUNCTIONS = {"list": "list_"}
 
 
 def _with_examples(found: Any, verb: str) -> None:

@@ -107,14 +107,11 @@ def recreate(
     _do(verbs.RECREATE, sync_id, at, sure=yes, as_json=as_json)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the verbs to `cio-pipeline sync`, with the summaries that Dagster shows, too."""
-    commands = {one.__name__: one for one in COMMANDS}
-    for verb in verbs.VERBS:
-        app.command(verb.name, help=verb.summary)(commands[verb.name])
-
-
-COMMANDS = (pause, resume, disable, enable, upgrade, purge, recreate)
+for verb, command in zip(
+    verbs.VERBS, (pause, resume, disable, enable, upgrade, purge, recreate), strict=True
+):
+    # Dagster shows the same.
+    command.__doc__ = verb.summary
 
 
 def _do(

@@ -1,4 +1,4 @@
-"""`cio-pipeline quarantine`: rows that were held back because they break the contract."""
+"""`cio-pipeline quarantine list`: rows that were held back because they break the contract."""
 
 import json
 from dataclasses import asdict
@@ -6,20 +6,16 @@ from typing import Annotated
 
 import typer
 
-from cio_pipeline.cli.context import scope_of, services, window_at
-from cio_pipeline.cli.held import exit_unless_done
+from cio_pipeline.cli.context import scope_of, services
 from cio_pipeline.cli.output import print_json, print_table, told
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.contracts.feeds import feed_of
 from cio_pipeline.model.plans import QuarantineBulk, QuarantineEntry
 from cio_pipeline.model.windows import window_ending
 
-app = typer.Typer()
-
 Syncs = Annotated[list[str] | None, typer.Option("--sync", help="Only this sync; repeatable.")]
 
 
-@app.command("list")
 def list_(
     sync: Syncs = None,
     everything: Annotated[bool, typer.Option("--all", help="Also those sent since.")] = False,  # noqa: FBT002 - typer's way to declare a flag
@@ -65,23 +61,3 @@ def _key(identity: str) -> str:
 
 def _window(held: QuarantineEntry | QuarantineBulk) -> str:
     return window_ending(held.window_end, feed_of(held.export)).key
-
-
-@app.command()
-def retry(sync: Syncs = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
-    """Send quarantined rows that are mended by now; those still broken stay."""
-    # What delivers takes a second to import, and the list needs none of it.
-    from cio_pipeline.pipeline.committing.commit_window import commit_window  # noqa: PLC0415
-    from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine  # noqa: PLC0415
-
-    found = services()
-    scope = scope_of(found, sync or [])
-    outcomes = retry_quarantine(found, scope.sync_ids)
-    commit_window(found, window_at(None), scope.sync_ids)
-    if as_json:
-        print_json(outcomes)
-    else:
-        rows = [(o.sync_id, o.export, o.rows, o.files, o.error) for o in outcomes]
-        columns = ("sync", "export", "rows sent", "files", "error")
-        print_table("Retried", columns, rows, "nothing is in quarantine")
-    exit_unless_done(outcomes)

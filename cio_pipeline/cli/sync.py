@@ -3,16 +3,10 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-import typer
-
-from cio_pipeline.cli.apply import apply
 from cio_pipeline.cli.context import services
-from cio_pipeline.cli.key_preview import key_preview
-from cio_pipeline.cli.lifecycle import add_to
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson, SyncId
-from cio_pipeline.cli.sync_history import history, print_history
-from cio_pipeline.cli.validation import policy, validate
+from cio_pipeline.cli.sync_history import print_history
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.failing import Failing
@@ -23,19 +17,12 @@ from cio_pipeline.model.times import utc
 from cio_pipeline.pipeline.planning.begin import delivered_until
 from cio_pipeline.pipeline.services import Services
 
-app = typer.Typer()
-app.command()(apply)
-app.command()(history)
-app.command()(key_preview)
-
-
 _CLOSED = "closed"
 
 LATEST = 5
 """Lines of its history that `show` shows of a sync."""
 
 
-@app.command("list")
 def list_(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
     """List all syncs."""
     found = services()
@@ -94,7 +81,6 @@ def _behind(found: Services) -> dict[str, datetime]:
     return {sync_id: at for sync_id, at in positions.items() if sync_id not in missing}
 
 
-@app.command()
 def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
     """Show one sync: its configuration, and where each export stands."""
     found = services()
@@ -166,8 +152,3 @@ def _progress(plan: Plan) -> str:
     return (
         f"{plan.mode} {plan.slice}/{plan.slices} slices, {plan.sent.rows:,} rows, {files:,} files"
     )
-
-
-add_to(app)
-app.command()(validate)
-app.command()(policy)

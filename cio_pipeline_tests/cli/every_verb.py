@@ -18,8 +18,8 @@ def verbs() -> Iterator[tuple[str, Any]]:
 
 def _below(words: str, command: Any) -> Iterator[tuple[str, Any]]:
     yield words, command
-    for name, one in getattr(command, "commands", {}).items():
-        yield from _below(f"{words} {name}", one)
+    for name in getattr(command, "commands", {}):
+        yield from _below(f"{words} {name}", command.get_command(None, name))
 
 
 COMMANDS = dict(verbs())

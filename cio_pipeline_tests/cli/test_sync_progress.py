@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cio_pipeline.cli.sync import app
+from cio_pipeline.cli.app import app
 from cio_pipeline_tests.pipeline.sliced import Broken, fill, in_slices
 from cio_pipeline_tests.world import World
 
@@ -25,7 +25,7 @@ def halfway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_d6_a_running_initial_export_shows_slices_rows_and_files(halfway: World) -> None:
-    found = CliRunner().invoke(app, ["show", "a", "--json"])
+    found = CliRunner().invoke(app, ["sync", "show", "a", "--json"])
     assert found.exit_code == 0, found.output
     shown = {one["export"]: one for one in json.loads(found.stdout)["exports"]}
     assert shown["metrics"]["open_plan"] == "initial 2/3 slices, 8 rows, 2 files"
@@ -36,6 +36,6 @@ def test_d6_a_running_initial_export_shows_slices_rows_and_files(halfway: World)
 def test_a_plan_of_one_slice_shows_its_state(halfway: World) -> None:
     bucket = Broken(halfway.services.destinations(halfway.sync()), 0)
     halfway.run(0, "people", services=halfway.as_run("run 1", destinations=lambda _: bucket))
-    found = CliRunner().invoke(app, ["show", "a", "--json"])
+    found = CliRunner().invoke(app, ["sync", "show", "a", "--json"])
     shown = {one["export"]: one for one in json.loads(found.stdout)["exports"]}
     assert shown["people"]["open_plan"] == "initial (sealed)"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cio_pipeline.cli.source import app
+from cio_pipeline.cli.app import app
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline_tests.pipeline.test_broken_tables import break_log
@@ -31,14 +31,14 @@ def test_the_command_line_creates_loads_and_shows(
     status = {one["table"]: one for one in printed("status", "--json")}
     assert status["attributes"]["rows"] == 1
     assert status["attributes"]["last_change"] == "2026-01-02T00:00:00Z"
-    assert CliRunner().invoke(app, ["status"]).exit_code == 0
-    unknown = CliRunner().invoke(app, ["load", "attribute", str(file)])
+    assert CliRunner().invoke(app, ["source", "status"]).exit_code == 0
+    unknown = CliRunner().invoke(app, ["source", "load", "attribute", str(file)])
     assert isinstance(unknown.exception, InvalidConfig)
     assert "Did you mean attributes?" in str(unknown.exception)
 
 
 def printed(*arguments: str) -> Any:
-    outcome = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    outcome = CliRunner().invoke(app, ["source", *arguments], catch_exceptions=False)
     assert outcome.exit_code == 0
     return json.loads(outcome.stdout)
 
