@@ -37,7 +37,13 @@ from cio_pipeline.ledger.positions import (
 from cio_pipeline.ledger.quarantine import hold_back, read_again, resolve
 from cio_pipeline.ledger.schema import UNFINISHED, counters, files, is_unfinished
 from cio_pipeline.ledger.schema import plans as plans_table
-from cio_pipeline.ledger.sealing import declare_void, require_own_keys, require_same, use_numbers
+from cio_pipeline.ledger.sealing import (
+    declare_void,
+    free_numbers,
+    require_own_keys,
+    require_same,
+    use_numbers,
+)
 from cio_pipeline.ledger.statements import chunks, name_pairs
 from cio_pipeline.ledger.states import sent_by
 from cio_pipeline.ledger.sync_rows import generations
@@ -116,6 +122,23 @@ class Plans:
         ]
         for chunk in chunks(resolving):
             connection.execute(_RESOLVING, chunk)
+
+    @writing
+    def unseal(self, connection: Connection, lease: Lease, plan: Plan, anew: Plan) -> None:
+        """Open a sealed plan again as `anew`, another release's; its slice's numbers are free.
+
+        Only where nothing of the slice was put, since its files are forgotten. Raises LeaseLost,
+        and PositionMoved if the plan is not sealed any more.
+        """
+        hold(connection, lease, [(plan.sync_id, plan.export)])
+        rows = lock_plans(connection, [plan.plan_id])
+        require_state(rows, [plan], [PlanState.SEALED])
+        free_numbers(connection, plan)
+        if plan.slice == 0:
+            read_again(connection, [plan.plan_id])
+        of_release = {"producer": anew.producer, "fingerprint": anew.fingerprint}
+        opened = {"state": PlanState.OPEN.value, "sealed_at": None, "resolved": None}
+        set_plans(connection, [plan.plan_id], **opened, **of_release)
 
     @reading
     def sealed(

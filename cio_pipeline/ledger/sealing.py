@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import TypeAlias
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select, update
 
 from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.ledger.plan_rows import is_committed
@@ -134,6 +134,31 @@ def _require_next_parts(sealed: SealedPlan) -> None:
                 f"{found[-1]}, the next one is {first}.",
                 "Report a bug: parts are counted without gaps.",
             )
+
+
+def free_numbers(connection: Connection, plan: Plan) -> None:
+    """Forget the files of the slice under way; their numbers, the last ones, are the next again.
+
+    A number that earlier slices began stays used.
+    """
+    its = files.c.plan_id == plan.plan_id
+    delivered = select(files.c.series, files.c.sequence).where(its, is_committed())
+    begun = set(connection.execute(delivered).all())
+    used = select(files.c.series, files.c.sequence).where(its, ~is_committed()).distinct()
+    free: dict[str, int] = {}
+    for series, number in set(connection.execute(used).all()) - begun:
+        free[series] = min(number, free.get(series, number))
+    for series, number in free.items():
+        connection.execute(
+            update(sequences)
+            .where(
+                sequences.c.sync_id == plan.sync_id,
+                sequences.c.export == plan.export,
+                sequences.c.series == series,
+            )
+            .values(next=number)
+        )
+    connection.execute(delete(files).where(its, ~is_committed()))
 
 
 def declare_void(connection: Connection, plan: Plan, *, void: bool) -> None:

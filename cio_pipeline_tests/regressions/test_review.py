@@ -69,7 +69,7 @@ def test_o8_a_plan_that_cannot_be_encoded_alike_stops_nobody_else(world: World) 
     world.run(0, "events", services=broken)
     for folder in world.services.spool.folders():
         world.services.spool.discard(folder)
-    changed = replace(world.services, source=_Other(world.services.source))
+    changed = replace(world.services, source=Other(world.services.source))
     world.commit("events", event("g", 1, workspace_id=2), at=during(1))
 
     outcomes = {one.sync_id: one for one in world.run(1, "events", services=changed)}
@@ -104,7 +104,7 @@ class _DiesBeforeSealing:
         return effect()
 
 
-class _Other:
+class Other:
     """A source whose snapshots have come out otherwise than when they were sealed."""
 
     def __init__(self, inner: Any) -> None:

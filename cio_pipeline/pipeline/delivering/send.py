@@ -20,6 +20,7 @@ from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.committing.commit import commit_slices
 from cio_pipeline.pipeline.delivering.deliver import deliver, failed_with, failure_of
 from cio_pipeline.pipeline.delivering.seal import already_made, seal_cohort
+from cio_pipeline.pipeline.delivering.seal_anew import opened_anew
 from cio_pipeline.pipeline.delivering.turns import ALONE, Turn
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
@@ -83,13 +84,30 @@ def _sealed_or_failed(
         raise
     except (DigestMismatch, LeaseLost, PositionMoved) as error:
         if len(cohort.plans) == 1:
-            return [], [(cohort.model, error)]
+            return _anew_or_failed(services, lease, cohort, error)
         # These concern single plans: the others must not wait for them.
         alone = [replace(cohort, plans=(plan,)) for plan in cohort.plans]
         parts = [_sealed_or_failed(services, lease, one) for one in alone]
         return [s for part, _ in parts for s in part], [f for _, part in parts for f in part]
     except CioError as error:
         return [], [(plan, error) for plan in cohort.plans]
+
+
+def _anew_or_failed(
+    services: Services, lease: HeldLease, cohort: Cohort[Plan], error: CioError
+) -> tuple[list[SealedPlan], list[tuple[Plan, CioError]]]:
+    """The only plan of a cohort, sealed anew if another release sealed it and put nothing."""
+    try:
+        anew = None
+        if isinstance(error, DigestMismatch):
+            anew = opened_anew(services, lease.lease, cohort.model)
+    except (LedgerError, LedgerBusy):
+        raise
+    except CioError as found:
+        return [], [(cohort.model, found)]
+    if anew is None:
+        return [], [(cohort.model, error)]
+    return _sealed_or_failed(services, lease, replace(cohort, plans=(anew,)))
 
 
 def _sealed(services: Services, lease: HeldLease, cohort: Cohort[Plan]) -> list[SealedPlan]:
