@@ -12,9 +12,9 @@ from sqlalchemy import BindParameter, Connection, bindparam, func, insert, selec
 
 from cio_pipeline.ledger.schema import switches, sync_history, syncs
 from cio_pipeline.ledger.statements import CHUNK, insert_missing, upsert
-from cio_pipeline.model.errors import LeaseLost, UnknownSync
+from cio_pipeline.model.errors import UnknownSync
 from cio_pipeline.model.history import Deed, difference
-from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
+from cio_pipeline.model.registry import ExportSwitch, RegisteredSync, changed_meanwhile
 from cio_pipeline.model.sync import Sync
 
 _MOST_NAMED = 20
@@ -44,9 +44,7 @@ def require_known(connection: Connection, known: RegisteredSync) -> None:
     # Every change of a sync comes by here: whoever waited reads what the other has made of it.
     connection.execute(select(syncs.c.id).where(syncs.c.id == sync_id).with_for_update())
     if registered_syncs(connection, [sync_id]).get(sync_id) != known:
-        raise LeaseLost(
-            f"Sync '{sync_id}' was changed by somebody else just now.", "Look, then do it again."
-        )
+        raise changed_meanwhile(sync_id)
 
 
 def record(

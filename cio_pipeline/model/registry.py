@@ -7,12 +7,16 @@ from typing import TypeAlias
 
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.failures import Tried
 from cio_pipeline.model.plans import Mode, Plan, Series
 from cio_pipeline.model.sync import Sync
 
 Pair: TypeAlias = tuple[str, str]
 """(sync id, export name)."""
+
+WHOLE = "whole"
+"""Stands for the export where a sync is leased by whoever changes what it is."""
 
 
 @dataclass(frozen=True)
@@ -127,3 +131,10 @@ class Outcome(Tried):
     def trip(self) -> Trip | None:
         """What the destination's breaker has to know; None if it had no part in what is wrong."""
         return Trip.SLOW if self.slow else self.error.trip if self.error else None
+
+
+def changed_meanwhile(sync_id: str) -> LeaseLost:
+    """The error for what was made of a sync as it is no more."""
+    return LeaseLost(
+        f"Sync '{sync_id}' was changed by somebody else just now.", "Look, then do it again."
+    )

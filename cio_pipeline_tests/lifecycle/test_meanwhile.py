@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cio_pipeline.model.errors import LeaseLost
+from cio_pipeline.model.errors import LeaseHeld, LeaseLost
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.committing.commit_window import commit_window
 from cio_pipeline.pipeline.lifecycle.switches import pause
@@ -51,11 +51,34 @@ def test_d10_a_run_that_lists_what_it_sent_while_its_sync_moves_puts_it_in_the_n
 
 
 def test_d7_a_pause_does_not_undo_a_move_that_came_between(world: World) -> None:
+    """What a sync is read under a lease, so that the move has to wait, and is told for whom."""
+    world.sync()
+    go_on(world, range(1))
+    refused: list[LeaseHeld] = []
+
+    def move_between() -> None:
+        with pytest.raises(LeaseHeld, match="worked on by late") as told:
+            move(world, "elsewhere")
+        refused.append(told.value)
+
+    ledger: Any = Before(world.ledger, "", lambda: None)
+    ledger.registry = Before(world.ledger.registry, "put", move_between)
+    do(world, pause, "people", services=world.as_run("late", ledger=ledger))
+    assert refused
+    assert standing(world).sync.destination.path == "bucket/a"
+    assert not standing(world).switches["people"].enabled
+    move(world, "elsewhere")
+    assert standing(world).sync.destination.path == "elsewhere"
+    assert not standing(world).switches["people"].enabled
+
+
+def test_d7_a_move_read_before_a_pause_changes_nothing(world: World) -> None:
     world.sync()
     go_on(world, range(1))
     ledger: Any = Before(world.ledger, "", lambda: None)
-    ledger.registry = Before(world.ledger.registry, "put", lambda: move(world, "elsewhere"))
+    ledger.leases = Before(world.ledger.leases, "claim", lambda: do(world, pause, "people"))
     with pytest.raises(LeaseLost, match="changed by somebody else"):
-        do(world, pause, "people", services=world.as_run("late", ledger=ledger))
-    assert standing(world).sync.destination.path == "elsewhere"
-    assert standing(world).switches["people"].enabled
+        move(world, "elsewhere", world.as_run("late", ledger=ledger))
+    assert standing(world).sync.destination.path == "bucket/a"
+    assert not standing(world).switches["people"].enabled
+    assert not list((world.root / "elsewhere").rglob("*.*"))

@@ -1,14 +1,16 @@
 """Making the registry match a sync file."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from cio_pipeline.contracts.feeds import exports_of_sync
-from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.errors import InvalidConfig, UnknownSync
 from cio_pipeline.model.history import Deed
-from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
+from cio_pipeline.model.registry import ExportSwitch, RegisteredSync, changed_meanwhile
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.lifecycle.holding import changing
 from cio_pipeline.pipeline.lifecycle.reconfigure import redirect
 from cio_pipeline.pipeline.lifecycle.switches import resumable, switched, turned
 from cio_pipeline.pipeline.lifecycle.upgrade import require_no_downgrade, told_of_upgrade
@@ -101,8 +103,7 @@ class _Applying:
     def apply(self, known: RegisteredSync | None, sync: Sync) -> Applied:
         registry = self.services.ledger.registry
         if known is None:
-            on = {name: ExportSwitch(enabled=True) for name in exports_of_sync(sync)}
-            registry.put(sync, on, self.now, self.deed)
+            self._register(sync)
             return Applied(sync.id, "created")
         switches = _switches(known, sync, self.now)
         notes = [*resumable(registry, known, switches, self.now), *_by_hand(sync, switches)]
@@ -120,8 +121,18 @@ class _Applying:
                 deed=self.deed,
             )
         elif changes or known.sync != sync:
-            registry.put(sync, switches, self.now, self.deed, known=known)
+            with changing(self.services, sync.id):
+                registry.put(sync, switches, self.now, self.deed, known=known)
         return Applied(sync.id, "changed" if changes else "unchanged", changes, tuple(notes))
+
+    def _register(self, sync: Sync) -> None:
+        registry = self.services.ledger.registry
+        with changing(self.services, sync.id):
+            with suppress(UnknownSync):
+                registry.get(sync.id)
+                raise changed_meanwhile(sync.id)
+            on = {name: ExportSwitch(enabled=True) for name in exports_of_sync(sync)}
+            registry.put(sync, on, self.now, self.deed)
 
 
 def _changed(old: Sync, new: Sync) -> Iterator[str]:

@@ -1,14 +1,15 @@
 """Working on a sync as a whole: nobody else works on any of its exports meanwhile."""
 
+import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
-from cio_pipeline.model.errors import InvalidConfig, LeaseLost
+from cio_pipeline.model.errors import InvalidConfig, LeaseHeld, LeaseLost
 from cio_pipeline.model.feeds import Cadence
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan
-from cio_pipeline.model.registry import RegisteredSync
+from cio_pipeline.model.registry import WHOLE, RegisteredSync, changed_meanwhile
 from cio_pipeline.model.windows import Window, last_closed_window
 from cio_pipeline.pipeline.committing.commit import commit
 from cio_pipeline.pipeline.heartbeat import HeldLease, all_claimed
@@ -16,16 +17,40 @@ from cio_pipeline.pipeline.recovery.abandon import Abandoned, give_up, would_dou
 from cio_pipeline.pipeline.recovery.restore import RESTORE
 from cio_pipeline.pipeline.services import Services
 
+TRIES, PAUSE_SECONDS = 20, 0.05
+"""How long is waited for whoever changes a sync: that takes a moment, unless it removes files."""
+
+
+@contextmanager
+def changing(services: Services, sync_id: str) -> Generator[None]:
+    """Let nobody else change what a sync is, from before it is read until it is stored.
+
+    Raises LeaseHeld, naming who does so for longer than a moment.
+    """
+    with ExitStack() as held:
+        for tries_left in reversed(range(TRIES)):
+            try:
+                held.enter_context(all_claimed(services, [(sync_id, WHOLE)]))
+                break
+            except LeaseHeld:
+                if not tries_left:
+                    raise
+                time.sleep(PAUSE_SECONDS)
+        yield
+
 
 @contextmanager
 def holding(services: Services, known: RegisteredSync) -> Generator[HeldLease]:
-    """Hold all exports of a sync, its chain, and restoring it.
+    """Hold all exports of a sync, its chain, restoring it, and what it is.
 
-    Raises LeaseHeld, naming the run that has one.
+    Raises LeaseHeld, naming the run that has one; LeaseLost if the sync is not what is `known` any
+    more, so that nothing is removed or given up on account of what it was.
     """
     sync_id = known.sync.id
-    pairs = [(sync_id, export) for export in (*known.switches, CHAIN, RESTORE)]
+    pairs = [(sync_id, export) for export in (*known.switches, CHAIN, RESTORE, WHOLE)]
     with all_claimed(services, pairs) as held:
+        if services.ledger.registry.get(sync_id) != known:
+            raise changed_meanwhile(sync_id)
         yield held
 
 

@@ -14,6 +14,7 @@ from cio_pipeline.pipeline.committing.commit_window import continue_chains
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.lifecycle.chain import begun_anew
 from cio_pipeline.pipeline.lifecycle.holding import (
+    changing,
     commit_rest,
     holding,
     open_plans,
@@ -46,7 +47,8 @@ def redirect(
     require_fit(services, sync)
     to = replace(known, sync=sync, switches=switches)
     if located(known.sync) == located(sync):
-        _put(services, known, to, at=at, deed=deed)
+        with changing(services, sync.id):
+            _put(services, known, to, at=at, deed=deed)
         return ()
     with holding(services, known) as held:
         if _chain_is_there(services, known, sync):

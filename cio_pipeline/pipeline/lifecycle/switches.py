@@ -12,6 +12,7 @@ from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
 from cio_pipeline.model.times import utc
 from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.lifecycle.holding import changing
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.services import Services
 
@@ -19,36 +20,30 @@ from cio_pipeline.pipeline.services import Services
 def pause(services: Services, order: Order) -> Report:
     """Turn exports off, all of them if none is named; resuming sends what changed meanwhile.
 
-    Raises UnknownSync, UnknownExport.
+    Raises UnknownSync, UnknownExport; LeaseHeld, naming who changes the sync for longer.
     """
-    return switch_exports(
-        services.ledger.registry, order.sync_id, order.exports, order.at, on=False, who=order.who
-    )
+    return _switch(services, order, on=False)
 
 
 def resume(services: Services, order: Order) -> Report:
     """Turn exports on, all that were ever on if none is named; a breaker is closed.
 
     Without names, a sync with a breaker goes on with the exports that are on, if there are any.
-    Raises UnknownSync, UnknownExport; InvalidConfig for people off for more than seven days.
+    Raises as `pause` does, and InvalidConfig for people off for more than seven days: the breaker
+    stays as it is then.
     """
     switches = services.ledger.registry.get(order.sync_id).switches
-    breaker = close_breaker(services.ledger, order.sync_id)
-    if breaker is None:
-        return _turn_on(services, order)
-    closed = Report(
-        order.sync_id,
-        "resume",
-        ("breaker closed",),
-        ("The next window sends what is outstanding.",),
-    )
+    if order.sync_id not in services.ledger.breakers.all():
+        return _switch(services, order, on=True)
     if not order.exports and any(switch.enabled for switch in switches.values()):
-        return replace(closed, notes=(*closed.notes, *_still_off(order.sync_id, switches)))
-    report = _turn_on(services, order)
+        report = Report(order.sync_id, "resume", (), tuple(_still_off(order.sync_id, switches)))
+    else:
+        report = _switch(services, order, on=True)
+    close_breaker(services.ledger, order.sync_id)
     return replace(
         report,
-        changed=(*closed.changed, *report.changed),
-        notes=(*closed.notes, *report.notes),
+        changed=("breaker closed", *report.changed),
+        notes=("The next window sends what is outstanding.", *report.notes),
     )
 
 
@@ -59,10 +54,13 @@ def _still_off(sync_id: str, switches: Mapping[str, ExportSwitch]) -> Iterator[s
             yield f"{name} stays off; `{command}` turns it on."
 
 
-def _turn_on(services: Services, order: Order) -> Report:
-    return switch_exports(
-        services.ledger.registry, order.sync_id, order.exports, order.at, on=True, who=order.who
-    )
+def _switch(services: Services, order: Order, *, on: bool) -> Report:
+    registry = services.ledger.registry
+    registry.get(order.sync_id)
+    with changing(services, order.sync_id):
+        return switch_exports(
+            registry, order.sync_id, order.exports, order.at, on=on, who=order.who
+        )
 
 
 def switch_exports(

@@ -61,10 +61,11 @@ def _restoring(
     services: Services, sync_ids: Collection[str] | None
 ) -> Generator[tuple[list[Sync], list[Restored]]]:
     """The syncs, none of which anybody else restores or changes; and those that are held."""
-    syncs = _syncs(services, sync_ids)
-    pairs = [(sync.id, RESTORE) for sync in syncs]
+    pairs = [(sync.id, RESTORE) for sync in _syncs(services, sync_ids)]
     with claimed(services, pairs) as (held, busy):
         others = [Restored(one.sync_id, "", "", error=Failure.of(held_by(one))) for one in busy]
+        # Read again under the lease: a sync may have moved until then.
+        syncs = _syncs(services, sync_ids)
         yield [sync for sync in syncs if (sync.id, RESTORE) in held.lease.tokens], others
 
 
