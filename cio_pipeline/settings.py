@@ -33,6 +33,11 @@ class Settings:
         return self.home / "spool"
 
     @property
+    def proven(self) -> Path:
+        """Where `verify` keeps what it proved of each sync."""
+        return self.home / "proven"
+
+    @property
     def ledger_seen(self) -> Path:
         """The file that remembers which ledger was used, and how far it had come."""
         return self.home / "ledger.seen"

@@ -22,9 +22,11 @@ from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.pipeline import verify as verification
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.verification.proven import Proven
 from cio_pipeline.pipeline.verification.report import Kind, Problem, VerifyReport
 from cio_pipeline.pipeline.verify import Progress, Stored
 from cio_pipeline.ports import Destination
+from cio_pipeline.settings import settings
 from cio_pipeline.wiring import now
 
 SHOWN = 50
@@ -42,7 +44,8 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 class Target:
     """A destination to verify, under the name that the report gets.
 
-    `stored` gives the manifests of a sync that keeps them in the ledger only.
+    `stored` gives the manifests of a sync that keeps them in the ledger only, `proven` those whose
+    files were read earlier.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Target:
     expire_days: int | None = None
     stems: Mapping[str, str] = field(default_factory=dict[str, str])
     stored: Stored | None = None
+    proven: Proven | None = None
 
 
 def verify(
@@ -61,13 +65,23 @@ def verify(
     allow_empty: Annotated[  # noqa: FBT002 - the same
         bool, typer.Option("--allow-empty", help="Nothing delivered yet is no failure.")
     ] = False,
+    from_start: Annotated[  # noqa: FBT002 - the same
+        bool, typer.Option("--from-start", help="Read again what was proven here before.")
+    ] = False,
     as_json: AsJson = False,  # noqa: FBT002 - the same
 ) -> None:
     """Prove from bucket and manifests that nothing is missing, doubled or altered.
 
+    Goes on from the last manifest that it proved here: of files up to it, names and sizes are
+    looked at.
+
     Exit code 1 if anything is wrong, and if there is nothing to prove anything by.
     """
     targets = of_folders(path) if path else of_syncs(sync or [])
+    if from_start:
+        for target in targets:
+            if target.proven is not None:
+                target.proven.forget()
     reports = _verify_all(targets, quick=quick, show_progress=not as_json)
     if as_json:
         print_json([to_json(target.name, report) for target, report in reports])
@@ -117,7 +131,8 @@ def targets(found: Services, sync_ids: Sequence[str]) -> list[Target]:
 def _target(found: Services, registered: RegisteredSync) -> Target:
     sync = registered.sync
     stored = None if sync.manifest else partial(_stored, found, registered)
-    return Target(sync.id, found.destinations(sync), sync.expire_days, sync.stems, stored)
+    proven = Proven(settings().proven / f"{sync.id}.gz")
+    return Target(sync.id, found.destinations(sync), sync.expire_days, sync.stems, stored, proven)
 
 
 def _stored(found: Services, registered: RegisteredSync) -> Sequence[tuple[int, bytes]]:
@@ -145,6 +160,7 @@ def verify_target(
         now=at,
         stored=target.stored,
         stems=target.stems,
+        proven=target.proven,
     )
 
 
@@ -188,6 +204,8 @@ def _summary(report: VerifyReport) -> str:
     upto = f"complete up to manifest {report.complete_up_to}"
     if report.complete_up_to < report.manifests:
         upto += f" of {report.manifests}"
+    if report.proven_before:
+        upto += f", up to {report.proven_before} as proven before"
     whole = f"{report.files:,} files, {report.rows:,} rows, {_size(report.bytes)} whole"
     expired = f", {report.expired:,} files expired" if report.expired else ""
     return f"{upto}{source}; {whole}{expired}"

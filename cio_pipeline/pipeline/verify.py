@@ -1,13 +1,16 @@
 """Verification: what a sync's bucket and manifests alone prove of its completeness (D10).
 
-Nothing is written, and no ledger is read but for the manifests of a sync that keeps them there
-only. A broken bucket raises nothing: what is wrong is named.
+Nothing is written to it, and no ledger is read but for the manifests of a sync that keeps them
+there only. A broken bucket raises nothing: what is wrong is named.
 """
 
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from cio_pipeline.model.errors import CioError, ObjectArchived
@@ -22,6 +25,7 @@ from cio_pipeline.pipeline.verification.chain import (
     stored_links,
 )
 from cio_pipeline.pipeline.verification.files import last_of_keys, name_of
+from cio_pipeline.pipeline.verification.proven import Proven
 from cio_pipeline.pipeline.verification.report import (
     RESTORE,
     RESTORE_ALL,
@@ -41,6 +45,9 @@ Progress = Callable[[int, int], None]
 Stored = Callable[[], Sequence[tuple[int, bytes]]]
 """Gives a sync's manifests as its ledger holds them: ordinal and bytes, in order."""
 
+FILES_AT_ONCE = 4
+"""Files that are read at a time; each is copied into the temporary folder meanwhile."""
+
 _TWICE = "Two entries of the manifests list it."
 _MISSING = (
     f"It is listed, but not there. {RESTORE} "
@@ -57,7 +64,7 @@ class _Tally:
     rows: int = 0
     bytes: int = 0
     expired: int = 0
-    archived: list[str] = field(default_factory=list[str])
+    archived: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class _Check:
     sizes: Mapping[str, int]
     deep: bool
     expired_before: datetime | None
-    copy: Path
+    scratch: Path
 
 
 def verify(
@@ -81,20 +88,22 @@ def verify(
     scratch: Path | None = None,
     stored: Stored | None = None,
     stems: Mapping[str, str] | None = None,
+    proven: Proven | None = None,
 ) -> VerifyReport:
     """Prove what lies in a sync's destination, or name what is wrong. Never raises for a bucket.
 
     `deep` reads every file (digest, rows, contract, workspace); otherwise, and of archived files,
     only names and sizes are checked. With `expire_days` and `now`, files older than that count as
-    expired when absent. Files are copied into `scratch` one at a time, by default the system's
-    temporary folder. `stored` gives the manifests of a sync whose bucket has none, and its errors
+    expired when absent. Files are copied into `scratch`, some at a time, by default the system's
+    temporary folder. What was `proven` before is looked at as if not `deep`, and what is proven now
+    is kept there. `stored` gives the manifests of a sync whose bucket has none, and its errors
     are raised; `stems` are those of the sync that differ from the contract's, by export.
     """
     tally = _Tally()
     # Manifests first: what a manifest lists was put before it, so the list of objects has it.
     bodies = stored() if stored else None
     try:
-        links, broken = _links_in(destination) if bodies is None else stored_links(bodies)
+        links, broken = _links_in(destination, proven) if bodies is None else stored_links(bodies)
         sizes = {o.key: o.size for o in destination.list()}
     except CioError as error:
         text = f"The destination cannot be listed. {said(error)}"
@@ -106,18 +115,31 @@ def verify(
     tally.findings += [*broken, *check_chain(links), *check_sequences(manifests)]
     expired_before = now - timedelta(days=expire_days) if now and expire_days else None
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        check = _Check(destination, sizes, deep, expired_before, Path(folder) / "copy")
-        _check_files(check, manifests, tally, progress or _silent)
+        check = _Check(destination, sizes, deep, expired_before, Path(folder))
+        _check_files(check, links, tally, progress or _silent)
     bucket = Bucket(destination, sizes, manifests, stems or {}, deep)
     judge = MAKERS[manifests[-1].feed].unlisted if manifests else None
     unlisted = check_unlisted(bucket, judge)
     tally.findings += [Finding(problem, None) for problem in unlisted.problems]
-    warnings = (*_archived(tally.archived), *unlisted.warnings)
-    return _report(links, tally, warnings, from_ledger=bodies is not None)
+    warnings = (*_archived([key for _, key in tally.archived]), *unlisted.warnings)
+    report = _report(links, tally, warnings, from_ledger=bodies is not None)
+    if proven is not None and deep and bodies is None:
+        _keep(proven, links, min([report.complete_up_to, *(n - 1 for n, _ in tally.archived)]))
+    return report
 
 
-def _links_in(destination: Destination) -> tuple[tuple[Link, ...], list[Finding]]:
-    return read_links(destination, [o.key for o in destination.list(FOLDER)])
+def _links_in(
+    destination: Destination, proven: Proven | None
+) -> tuple[tuple[Link, ...], list[Finding]]:
+    keys = [found.key for found in destination.list(FOLDER)]
+    return read_links(destination, keys, proven.bodies() if proven is not None else {})
+
+
+def _keep(proven: Proven, links: Sequence[Link], up_to: int) -> None:
+    """Keep the manifests of whole files for the next verification."""
+    new = [(one.ordinal, one.body) for one in links if one.ordinal <= up_to and not one.proven]
+    anew = not any(one.proven for one in links)
+    proven.keep([(ordinal, body) for ordinal, body in new if body is not None], anew=anew)
 
 
 def _without(sizes: Mapping[str, int], earlier: Sequence[Link]) -> dict[str, int]:
@@ -130,24 +152,62 @@ def _silent(_done: int, _all: int) -> None:
     pass
 
 
-def _check_files(
-    check: _Check, manifests: list[Manifest], tally: _Tally, progress: Progress
-) -> None:
-    total = sum(len(m.files) for m in manifests)
-    last = last_of_keys(manifests)
+def _check_files(check: _Check, links: Sequence[Link], tally: _Tally, progress: Progress) -> None:
+    manifests = [(link, link.manifest) for link in links if link.manifest]
+    total = sum(len(manifest.files) for _, manifest in manifests)
+    last = last_of_keys(manifest for _, manifest in manifests)
     seen: set[str] = set()
     exports: dict[str, str] = {}
     done = 0
-    for manifest in manifests:
-        for file in manifest.files:
-            problems = list(_repeated(file, seen, exports)) if file.key not in last else []
-            if last.get(file.key, file) is file and not any(
-                p.kind is Kind.LISTED_TWICE for p in problems
-            ):
-                problems += _check_file(check, manifest, file, tally)
-            tally.findings += [Finding(p, manifest.ordinal) for p in problems]
-            done += 1
-            progress(done, total)
+    with ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="files") as pool:
+        for link, manifest in manifests:
+            of_link = replace(check, deep=check.deep and not link.proven)
+            repeated = [
+                list(_repeated(file, seen, exports)) if file.key not in last else []
+                for file in manifest.files
+            ]
+            work = partial(_checked, of_link, manifest, last)
+            for found in pool.map(work, manifest.files, repeated):
+                _add(tally, manifest.ordinal, found)
+                done += 1
+                progress(done, total)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """What is wrong with a listed file; whether it is whole, expired, or could not be read."""
+
+    file: ManifestFile
+    problems: list[Problem]
+    whole: bool = False
+    expired: bool = False
+    archived: bool = False
+
+
+def _add(tally: _Tally, ordinal: int, found: _Checked) -> None:
+    tally.findings += [Finding(problem, ordinal) for problem in found.problems]
+    tally.expired += found.expired
+    if found.archived:
+        tally.archived.append((ordinal, found.file.key))
+    if found.whole:
+        tally.files += 1
+        tally.rows += found.file.rows
+        tally.bytes += found.file.bytes
+
+
+def _checked(
+    check: _Check,
+    manifest: Manifest,
+    last: Mapping[str, ManifestFile],
+    file: ManifestFile,
+    repeated: list[Problem],
+) -> _Checked:
+    """One file, unless it is another entry's: listed twice, or replaced by a later one."""
+    twice = any(problem.kind is Kind.LISTED_TWICE for problem in repeated)
+    if last.get(file.key, file) is not file or twice:
+        return _Checked(file, repeated)
+    found = _check_file(check, manifest, file)
+    return replace(found, problems=[*repeated, *found.problems])
 
 
 def _repeated(file: ManifestFile, seen: set[str], exports: dict[str, str]) -> Iterator[Problem]:
@@ -162,35 +222,26 @@ def _repeated(file: ManifestFile, seen: set[str], exports: dict[str, str]) -> It
         yield Problem(Kind.MISNAMED, file.key, text)
 
 
-def _check_file(
-    check: _Check, manifest: Manifest, file: ManifestFile, tally: _Tally
-) -> list[Problem]:
-    """Check one file and count it if it is whole, or expired."""
+def _check_file(check: _Check, manifest: Manifest, file: ManifestFile) -> _Checked:
     maker = MAKERS[manifest.feed]
     problems = list(maker.check_name(file, manifest.workspace_id))
     size = check.sizes.get(file.key)
     if size is None:
         # By the manifest's time, since windows may lie far back: a file was put shortly before it.
         if check.expired_before and manifest.created_at < check.expired_before:
-            tally.expired += 1
-        else:
-            problems.append(Problem(Kind.MISSING, file.key, _MISSING))
-        return problems
+            return _Checked(file, problems, expired=True)
+        return _Checked(file, [*problems, Problem(Kind.MISSING, file.key, _MISSING)])
     if size != file.bytes:
         text = f"It has {size} bytes, {file.bytes} were delivered. {RESTORE}"
-        return [*problems, Problem(Kind.ALTERED, file.key, text)]
+        return _Checked(file, [*problems, Problem(Kind.ALTERED, file.key, text)])
+    archived = False
     if check.deep:
+        copy = check.scratch / str(threading.get_ident())
         try:
-            problems += maker.check_bytes(
-                check.destination, file, manifest.workspace_id, check.copy
-            )
+            problems += maker.check_bytes(check.destination, file, manifest.workspace_id, copy)
         except ObjectArchived:
-            tally.archived.append(file.key)
-    if not problems:
-        tally.files += 1
-        tally.rows += file.rows
-        tally.bytes += file.bytes
-    return problems
+            archived = True
+    return _Checked(file, problems, whole=not problems, archived=archived)
 
 
 def _archived(keys: Sequence[str]) -> Iterator[Problem]:
@@ -222,4 +273,5 @@ def _report(
         problems=tuple(f.problem for f in tally.findings),
         warnings=warnings,
         from_ledger=from_ledger,
+        proven_before=max((link.ordinal for link in links if link.proven), default=0),
     )

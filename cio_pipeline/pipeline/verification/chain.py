@@ -1,8 +1,8 @@
 """Verification of a sync's manifests: all there, in one chain, of one sync (D10)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from cio_pipeline.model.errors import CioError, ManifestBroken
@@ -22,23 +22,40 @@ AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Link:
-    """A manifest that is there. `manifest` is None if it cannot be parsed, `sha256` if not read."""
+    """A manifest that is there. `manifest` is None if it cannot be parsed, `body` if not read.
+
+    It is `proven` if its files were read and found whole earlier.
+    """
 
     ordinal: int
     manifest: Manifest | None
-    sha256: str | None
+    body: bytes | None
+    proven: bool = False
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest that the next manifest names."""
+        return None if self.body is None else digest(self.body)
 
 
 def read_links(
-    destination: Destination, keys: Iterable[str]
+    destination: Destination, keys: Iterable[str], proven: Mapping[int, bytes]
 ) -> tuple[tuple[Link, ...], list[Finding]]:
-    """The manifests among `keys`, by ordinal, and what is wrong with each alone."""
-    findings: list[Finding] = []
+    """The manifests among `keys`, by ordinal, and what is wrong with each alone.
+
+    Those that were `proven` are not fetched again but for the last, which tells whether they are of
+    the chain that lies here: if not, all are.
+    """
     ordinals = sorted(n for n in map(manifest_ordinal, keys) if n is not None)
+    last = max(proven, default=None)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="manifests") as pool:
-        bodies = pool.map(partial(_body, destination), ordinals)
-        links = tuple(_read(*found, findings) for found in zip(ordinals, bodies, strict=True))
-    return links, findings
+        if last is not None and _body(destination, last) != proven[last]:
+            proven = {}
+        wanted = [n for n in ordinals if n not in proven]
+        bodies = dict(zip(wanted, pool.map(partial(_body, destination), wanted), strict=True))
+    findings: list[Finding] = []
+    links = (_read(n, bodies.get(n, proven.get(n, b"")), findings) for n in ordinals)
+    return tuple(replace(link, proven=link.ordinal in proven) for link in links), findings
 
 
 def stored_links(bodies: Sequence[tuple[int, bytes]]) -> tuple[tuple[Link, ...], list[Finding]]:
@@ -90,11 +107,11 @@ def _parsed(ordinal: int, body: bytes, findings: list[Finding]) -> Link:
         manifest = parse(body)
     except ManifestBroken as error:
         findings.append(_finding(Kind.MANIFEST_BROKEN, ordinal, said(error)))
-        return Link(ordinal, None, digest(body))
+        return Link(ordinal, None, body)
     if manifest.ordinal != ordinal:
         text = f"It lies under number {ordinal} and says that it is number {manifest.ordinal}."
         findings.append(_finding(Kind.MANIFEST_BROKEN, ordinal, f"{text} {RESTORE_MANIFESTS}"))
-    return Link(ordinal, manifest, digest(body))
+    return Link(ordinal, manifest, body)
 
 
 def _between(before: Link, link: Link) -> Iterator[Finding]:

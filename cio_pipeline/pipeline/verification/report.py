@@ -66,7 +66,8 @@ class VerifyReport:
     delete. `warnings` are no proof of harm: files that a running window may be about to list, or
     whose names and sizes are right, but whose bytes cannot be read where they are archived.
     `from_ledger` says that the manifests were not read from the bucket. `first` is the ordinal
-    that the chain begins with here: what came before was purged or lies elsewhere.
+    that the chain begins with here: what came before was purged or lies elsewhere. Of the files up
+    to manifest `proven_before` only names and sizes were looked at: they were read earlier.
     """
 
     sync_id: str | None
@@ -81,6 +82,7 @@ class VerifyReport:
     warnings: tuple[Problem, ...]
     from_ledger: bool = False
     first: int = 1
+    proven_before: int = 0
 
     @property
     def ok(self) -> bool:
