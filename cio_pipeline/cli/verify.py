@@ -56,7 +56,7 @@ class Target:
     proven: Proven | None = None
 
 
-def verify(
+def verify(  # noqa: PLR0917 - typer takes options as parameters
     sync: Annotated[list[str] | None, typer.Argument(help="Ids of syncs; default: all.")] = None,
     path: Annotated[
         list[Path] | None, typer.Option(help="A bucket's folder, without ledger; repeatable.")
@@ -78,10 +78,7 @@ def verify(
     Exit code 1 if anything is wrong, and if there is nothing to prove anything by.
     """
     targets = of_folders(path) if path else of_syncs(sync or [])
-    if from_start:
-        for target in targets:
-            if target.proven is not None:
-                target.proven.forget()
+    _forget(targets if from_start else ())
     reports = _verify_all(targets, quick=quick, show_progress=not as_json)
     if as_json:
         print_json([to_json(target.name, report) for target, report in reports])
@@ -95,6 +92,12 @@ def verify(
     proven = targets and not any(report.empty for _, report in reports)
     if not all(report.ok for _, report in reports) or not (proven or allow_empty):
         raise typer.Exit(1)
+
+
+def _forget(targets: Iterable[Target]) -> None:
+    for target in targets:
+        if target.proven is not None:
+            target.proven.forget()
 
 
 def _looked_for(target: Target) -> str:
