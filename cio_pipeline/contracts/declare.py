@@ -18,6 +18,16 @@ class ColumnType(StrEnum):
     STRINGS = "LIST OF STRING"
 
 
+TYPES = {
+    "int": ColumnType.INTEGER,
+    "str": ColumnType.STRING,
+    "bool": ColumnType.BOOLEAN,
+    "time": ColumnType.TIMESTAMP,
+    "strs": ColumnType.STRINGS,
+}
+"""The types by the words that declarations name them with."""
+
+
 class Presence(StrEnum):
     """The seeds' words for nullability; Nullable and Optional are both OPTIONAL in Parquet."""
 

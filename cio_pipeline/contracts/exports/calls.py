@@ -4,35 +4,31 @@ import hashlib
 import json
 from dataclasses import replace
 
-from cio_pipeline.contracts.declare import Afterwards, Column, Export, History, Presence
-from cio_pipeline.contracts.exports.words import NULLABLE, REQUIRED, STRING, TIMESTAMP
-
-
-def _text(name: str, description: str, presence: Presence = NULLABLE) -> Column:
-    return Column(name, STRING, presence, description)
-
-
-def _time(name: str, description: str, presence: Presence = NULLABLE) -> Column:
-    return Column(name, TIMESTAMP, presence, description)
-
+from cio_pipeline.contracts.declare import Afterwards, Column, Export, History
+from cio_pipeline.contracts.exports.shared_columns import column
 
 _COMMON = (
-    _text("message_id", "The call's id; made for it where the SDK sent none.", REQUIRED),
-    _text("anonymous_id", "Who called, before they were identified."),
-    _text("user_id", "Who called; the email where an identify call has no other (C4)."),
-    _time("timestamp", "When it happened, by a corrected clock."),
-    _time("original_timestamp", "When it happened, by the device's clock."),
-    _time("sent_at", "When the device sent it."),
-    _time("received_at", "When the platform received it.", REQUIRED),
-    _text("context", "JSON: where it came from."),
-    _text("integrations", "JSON: which integrations it was meant for."),
-    _text("extra", "JSON object: all that has no column, and what a column could not hold."),
+    column("message_id: str", "The call's id; made for it where the SDK sent none."),
+    column("anonymous_id: str, nullable", "Who called, before they were identified."),
+    column(
+        "user_id: str, nullable", "Who called; the email where an identify call has no other (C4)."
+    ),
+    column("timestamp: time, nullable", "When it happened, by a corrected clock."),
+    column("original_timestamp: time, nullable", "When it happened, by the device's clock."),
+    column("sent_at: time, nullable", "When the device sent it."),
+    column("received_at: time", "When the platform received it."),
+    column("context: str, nullable", "JSON: where it came from."),
+    column("integrations: str, nullable", "JSON: which integrations it was meant for."),
+    column(
+        "extra: str, nullable",
+        "JSON object: all that has no column, and what a column could not hold.",
+    ),
 )
-_PROPERTIES = _text("properties", "JSON: the properties of the call.")
-_TRAITS = _text("traits", "JSON: what is known of whom or what the call is about.")
+_PROPERTIES = column("properties: str, nullable", "JSON: the properties of the call.")
+_TRAITS = column("traits: str, nullable", "JSON: what is known of whom or what the call is about.")
 _VIEWED = (
-    _text("name", "The name of what was viewed."),
-    _text("category", "Its category."),
+    column("name: str, nullable", "The name of what was viewed."),
+    column("category: str, nullable", "Its category."),
     _PROPERTIES,
 )
 
@@ -40,14 +36,14 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "identify": (*_COMMON, _TRAITS),
     "track": (
         *_COMMON,
-        _text("event", "Slug of the event's name."),
-        _text("event_text", "The event's name."),
+        column("event: str, nullable", "Slug of the event's name."),
+        column("event_text: str, nullable", "The event's name."),
         _PROPERTIES,
     ),
     "page": (*_COMMON, *_VIEWED),
     "screen": (*_COMMON, *_VIEWED),
-    "group": (*_COMMON, _text("group_id", "The group."), _TRAITS),
-    "alias": (*_COMMON, _text("previous_id", "The id that `user_id` replaces.")),
+    "group": (*_COMMON, column("group_id: str, nullable", "The group."), _TRAITS),
+    "alias": (*_COMMON, column("previous_id: str, nullable", "The id that `user_id` replaces.")),
 }
 """The columns of each type of call, in the order of the files."""
 

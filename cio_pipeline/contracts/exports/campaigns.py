@@ -1,14 +1,10 @@
 """Campaigns, their actions, and broadcasts: metadata, one row an update, v5 only."""
 
-from cio_pipeline.contracts.declare import Afterwards, Column, Export, History
-from cio_pipeline.contracts.exports.words import (
-    INTEGER,
+from cio_pipeline.contracts.declare import Afterwards, Export, History
+from cio_pipeline.contracts.exports.shared_columns import (
     MILLISECONDS,
-    OPTIONAL,
-    REQUIRED,
-    STRING,
-    TIMESTAMP,
     TOPIC_NAMES,
+    column,
     workspace,
 )
 
@@ -23,37 +19,16 @@ CAMPAIGNS = Export(
     "newsletters are in broadcasts. Shares the switch `campaign_metadata` with actions.",
     columns=(
         workspace("campaign"),
-        Column(
-            "campaign_id",
-            INTEGER,
-            REQUIRED,
+        column(
+            "campaign_id: int",
             "Which campaign or API-triggered broadcast; newsletters are in broadcasts and have "
             "a `broadcast_id` instead.",
         ),
-        Column(
-            "name",
-            STRING,
-            REQUIRED,
-            "Its name, as given by whoever made it.",
-        ),
-        Column(
-            "created_at",
-            TIMESTAMP,
-            REQUIRED,
-            "When it was made, activated or not.",
-            note=MILLISECONDS,
-        ),
-        Column(
-            "updated_at",
-            TIMESTAMP,
-            REQUIRED,
-            "When this update was made.",
-            note=MILLISECONDS,
-        ),
-        Column(
-            "version",
-            INTEGER,
-            REQUIRED,
+        column("name: str", "Its name, as given by whoever made it."),
+        column("created_at: time", "When it was made, activated or not.", note=MILLISECONDS),
+        column("updated_at: time", "When this update was made.", note=MILLISECONDS),
+        column(
+            "version: int",
             "Counts from 1 and grows with each change of name, trigger or goal; the largest is "
             "current. Messages and other steps have versions of their own, in actions.",
             note="Every update is a row, also one that leaves the version; the newest row is the "
@@ -82,39 +57,17 @@ ACTIONS = Export(
     "the switch `campaign_metadata` with campaigns.",
     columns=(
         workspace("workflow action"),
-        Column(
-            "campaign_id",
-            INTEGER,
-            REQUIRED,
-            "The campaign that it is a step of.",
-            references="campaigns",
-        ),
-        Column("action_id", INTEGER, REQUIRED, "Which step of the workflow."),
-        Column(
-            "name",
-            STRING,
-            OPTIONAL,
+        column("campaign_id: int", "The campaign that it is a step of.", references="campaigns"),
+        column("action_id: int", "Which step of the workflow."),
+        column(
+            "name: str, optional",
             "Name of the step, if somebody gave it one.",
             note="An unnamed action has null, not the empty string.",
         ),
-        Column(
-            "created_at",
-            TIMESTAMP,
-            REQUIRED,
-            "When the step was made.",
-            note=MILLISECONDS,
-        ),
-        Column(
-            "updated_at",
-            TIMESTAMP,
-            REQUIRED,
-            "When this update of the step was made.",
-            note=MILLISECONDS,
-        ),
-        Column(
-            "version",
-            INTEGER,
-            REQUIRED,
+        column("created_at: time", "When the step was made.", note=MILLISECONDS),
+        column("updated_at: time", "When this update of the step was made.", note=MILLISECONDS),
+        column(
+            "version: int",
             "Counts from 1 for each action and grows with every change of its name, content or "
             "settings; the largest is current.",
         ),
@@ -141,33 +94,14 @@ BROADCASTS = Export(
     "campaigns, so that the two may share an ID.",
     columns=(
         workspace("broadcast"),
-        Column(
-            "broadcast_id",
-            INTEGER,
-            REQUIRED,
+        column(
+            "broadcast_id: int",
             "Which newsletter; API-triggered broadcasts are in campaigns and have a "
             "`campaign_id` instead.",
         ),
-        Column(
-            "name",
-            STRING,
-            REQUIRED,
-            "Its name, as given by whoever made it.",
-        ),
-        Column(
-            "created_at",
-            TIMESTAMP,
-            REQUIRED,
-            "When it was made, activated or not.",
-            note=MILLISECONDS,
-        ),
-        Column(
-            "updated_at",
-            TIMESTAMP,
-            REQUIRED,
-            "When this update was made.",
-            note=MILLISECONDS,
-        ),
+        column("name: str", "Its name, as given by whoever made it."),
+        column("created_at: time", "When it was made, activated or not.", note=MILLISECONDS),
+        column("updated_at: time", "When this update was made.", note=MILLISECONDS),
         TOPIC_NAMES,
     ),
     row_key=("broadcast_id", "updated_at"),

@@ -1,7 +1,11 @@
 """Delivery content: what deliveries said."""
 
-from cio_pipeline.contracts.declare import V4, Afterwards, Column, Export, History
-from cio_pipeline.contracts.exports.words import INTEGER, NULLABLE, REQUIRED, STRING, workspace
+from cio_pipeline.contracts.declare import V4, Afterwards, Export, History
+from cio_pipeline.contracts.exports.shared_columns import (
+    REQUIRED,
+    column,
+    workspace,
+)
 
 DELIVERY_CONTENT = Export(
     name="delivery_content",
@@ -11,43 +15,21 @@ DELIVERY_CONTENT = Export(
     "and action IDs and null newsletter and content IDs; content of a newsletter the other way "
     "round. It may come a window later than its delivery, and may be very large.",
     columns=(
-        Column(
-            "delivery_id",
-            STRING,
-            REQUIRED,
-            "The delivery that had this content.",
-            references="deliveries",
-        ),
+        column("delivery_id: str", "The delivery that had this content.", references="deliveries"),
         workspace("delivery"),
-        Column(
-            "type",
-            STRING,
-            REQUIRED,
+        column(
+            "type: str",
             "Channel: email, in-app, push, sms or webhook.",
             note="The seeds leave out `slack`, a type of deliveries, which occurs here too.",
         ),
-        Column(
-            "campaign_id",
-            INTEGER,
-            NULLABLE,
-            "The campaign behind it; null for newsletters.",
-        ),
-        Column(
-            "action_id",
-            INTEGER,
-            NULLABLE,
+        column("campaign_id: int, nullable", "The campaign behind it; null for newsletters."),
+        column(
+            "action_id: int, nullable",
             "The campaign's workflow item behind it; null for newsletters.",
         ),
-        Column(
-            "newsletter_id",
-            INTEGER,
-            NULLABLE,
-            "The newsletter behind it; null for campaigns.",
-        ),
-        Column(
-            "content_id",
-            INTEGER,
-            NULLABLE,
+        column("newsletter_id: int, nullable", "The newsletter behind it; null for campaigns."),
+        column(
+            "content_id: int, nullable",
             "Which variant of the newsletter, by A/B test or language, counted from 0; 0 if it "
             "has only one.",
             note="An index of its own, not the `content_id` of deliveries; null for campaigns.",
@@ -56,59 +38,26 @@ DELIVERY_CONTENT = Export(
                 "if there was no test."
             ),
         ),
-        Column(
-            "from",
-            STRING,
-            NULLABLE,
-            "Sender's address of an email.",
-        ),
-        Column(
-            "reply_to",
-            STRING,
-            NULLABLE,
-            "Where answers to an email go.",
-            personal=True,
-        ),
-        Column(
-            "bcc",
-            STRING,
-            NULLABLE,
-            "Address that an email's blind copy goes to.",
-            personal=True,
-        ),
-        Column(
-            "recipient",
-            STRING,
-            REQUIRED,
+        column("from: str, nullable", "Sender's address of an email."),
+        column("reply_to: str, nullable", "Where answers to an email go.", personal=True),
+        column("bcc: str, nullable", "Address that an email's blind copy goes to.", personal=True),
+        column(
+            "recipient: str",
             "Whom it was sent to: an email address, a phone number for SMS, a device ID for push.",
             personal=True,
         ),
-        Column(
-            "subject",
-            STRING,
-            NULLABLE,
+        column(
+            "subject: str, nullable",
             "Subject line, if it has one; every email is meant to.",
             personal=True,
             note="Nullable for the file, emails included: nothing enforces a subject.",
         ),
-        Column(
-            "body",
-            STRING,
-            REQUIRED,
-            "The body, an email's with all its HTML.",
-            personal=True,
+        column("body: str", "The body, an email's with all its HTML.", personal=True),
+        column(
+            "body_amp: str, nullable", "HTML body of an email with its AMP scripts.", personal=True
         ),
-        Column(
-            "body_amp",
-            STRING,
-            NULLABLE,
-            "HTML body of an email with its AMP scripts.",
-            personal=True,
-        ),
-        Column(
-            "body_plain",
-            STRING,
-            NULLABLE,
+        column(
+            "body_plain: str, nullable",
             "Text of an email without HTML or AMP; mostly null, unless somebody wrote or "
             "changed the plain-text version.",
             personal=True,
@@ -119,30 +68,15 @@ DELIVERY_CONTENT = Export(
                 description="Text of the message; an email's without HTML or AMP.",
             ),
         ),
-        Column(
-            "preheader",
-            STRING,
-            NULLABLE,
+        column(
+            "preheader: str, nullable",
             "Preview text, which an inbox shows beside or below the subject.",
             personal=True,
         ),
-        Column(
-            "url",
-            STRING,
-            NULLABLE,
-            "Where an outgoing webhook was sent.",
-            personal=True,
-        ),
-        Column(
-            "method",
-            STRING,
-            NULLABLE,
-            "HTTP method of an outgoing webhook, such as POST.",
-        ),
-        Column(
-            "headers",
-            STRING,
-            NULLABLE,
+        column("url: str, nullable", "Where an outgoing webhook was sent.", personal=True),
+        column("method: str, nullable", "HTTP method of an outgoing webhook, such as POST."),
+        column(
+            "headers: str, nullable",
             "HTTP headers of an outgoing webhook.",
             personal=True,
             note="The seeds give no format: the text is sent as the source holds it.",

@@ -1,13 +1,9 @@
 """What people did, and the SMS that they sent, v5 only."""
 
-from cio_pipeline.contracts.declare import Afterwards, Column, Export, History
-from cio_pipeline.contracts.exports.words import (
-    BOOLEAN,
-    NULLABLE,
+from cio_pipeline.contracts.declare import Afterwards, Export, History
+from cio_pipeline.contracts.exports.shared_columns import (
     REQUIRED,
-    STRING,
-    STRINGS,
-    TIMESTAMP,
+    column,
     person,
     workspace,
 )
@@ -20,55 +16,38 @@ EVENTS = Export(
     "the events processed in the last 30 days, later ones those since the last sync.",
     columns=(
         workspace("person"),
-        Column(
-            "event_id",
-            STRING,
-            REQUIRED,
-            "Identifies the event; use it to drop duplicates.",
-        ),
+        column("event_id: str", "Identifies the event; use it to drop duplicates."),
         person(REQUIRED, "who did it"),
-        Column("name", STRING, REQUIRED, "What the event is called."),
-        Column(
-            "type",
-            STRING,
-            REQUIRED,
+        column("name: str", "What the event is called."),
+        column(
+            "type: str",
             "`page` or `screen` for a view of one, `event` for everything else.",
             choices=("event", "page", "screen"),
         ),
-        Column(
-            "data",
-            STRING,
-            REQUIRED,
+        column(
+            "data: str",
             "The event's `properties` as JSON text, without its name, times and ID.",
             personal=True,
             note="The JSON of the properties alone; `{}` if there are none.",
         ),
-        Column(
-            "timestamp",
-            TIMESTAMP,
-            REQUIRED,
+        column(
+            "timestamp: time",
             "When it happened by its sender's word; where the sender gave no time, when the "
             "platform received it.",
         ),
-        Column(
-            "processed_at",
-            TIMESTAMP,
-            REQUIRED,
+        column(
+            "processed_at: time",
             "When the platform processed it.",
             note="The 30 days of the first export count by this column.",
         ),
-        Column(
-            "sources",
-            STRINGS,
-            REQUIRED,
+        column(
+            "sources: strs",
             "What sent the event, such as the name of an SDK.",
             personal=True,
             note="An empty list if none is known.",
         ),
-        Column(
-            "source_uas",
-            STRINGS,
-            REQUIRED,
+        column(
+            "source_uas: strs",
             "User agents that sent the event, like `Mozilla/5.0 (X11; Linux x86_64)`.",
             personal=True,
             note="An empty list if none is known.",
@@ -94,77 +73,31 @@ INBOUND = Export(
     "processed in the last 30 days, later ones those since the last sync.",
     columns=(
         workspace("inbound message"),
-        Column(
-            "event_id",
-            STRING,
-            REQUIRED,
-            "Identifies the message; use it to drop duplicates.",
-        ),
+        column("event_id: str", "Identifies the message; use it to drop duplicates."),
         person(REQUIRED, "who wrote it"),
-        Column(
-            "timestamp",
-            TIMESTAMP,
-            REQUIRED,
-            "When the person sent it.",
-        ),
-        Column(
-            "processed_at",
-            TIMESTAMP,
-            REQUIRED,
+        column("timestamp: time", "When the person sent it."),
+        column(
+            "processed_at: time",
             "When the platform processed it.",
             note="The 30 days of the first export count by this column.",
         ),
-        Column("channel", STRING, REQUIRED, "Channel that it came by, such as `sms`."),
-        Column(
-            "from",
-            STRING,
-            REQUIRED,
-            "Phone number of the person.",
-            personal=True,
-        ),
-        Column(
-            "to",
-            STRING,
-            REQUIRED,
-            "Phone number that it was sent to.",
-            personal=True,
-        ),
-        Column(
-            "body",
-            STRING,
-            REQUIRED,
-            "What the person wrote.",
-            personal=True,
-        ),
-        Column(
-            "keyword",
-            STRING,
-            REQUIRED,
+        column("channel: str", "Channel that it came by, such as `sms`."),
+        column("from: str", "Phone number of the person.", personal=True),
+        column("to: str", "Phone number that it was sent to.", personal=True),
+        column("body: str", "What the person wrote.", personal=True),
+        column(
+            "keyword: str",
             "Keyword found in the text, if any.",
             note="The empty string where none was detected.",
         ),
-        Column(
-            "optout",
-            BOOLEAN,
-            REQUIRED,
-            "Whether it asks to opt out.",
-        ),
-        Column(
-            "messaging_service_sid",
-            STRING,
-            REQUIRED,
+        column("optout: bool", "Whether it asks to opt out."),
+        column(
+            "messaging_service_sid: str",
             "The messaging service, by the ID that the SMS provider gave it.",
         ),
-        Column(
-            "message_sid",
-            STRING,
-            REQUIRED,
-            "The message, by the ID that the SMS provider gave it.",
-        ),
-        Column(
-            "in_reply_to_delivery_id",
-            STRING,
-            NULLABLE,
+        column("message_sid: str", "The message, by the ID that the SMS provider gave it."),
+        column(
+            "in_reply_to_delivery_id: str, nullable",
             "The delivery that it answers, of the 72 hours before it; null if none is found.",
             references="deliveries",
             note="The seed says Required and null in one breath; the column is nullable. It is "

@@ -1,7 +1,7 @@
 """Messages: each row becomes one object, so only identity and source are declared (M1)."""
 
-from cio_pipeline.contracts.declare import Afterwards, Column, Export, History
-from cio_pipeline.contracts.exports.words import REQUIRED, STRING
+from cio_pipeline.contracts.declare import Afterwards, Export, History
+from cio_pipeline.contracts.exports.shared_columns import column
 
 MESSAGES = Export(
     name="messages",
@@ -9,8 +9,8 @@ MESSAGES = Export(
     title="Messages",
     description="One JSON object for each message.",
     columns=(
-        Column("message_id", STRING, REQUIRED, "The message's `event-id`."),
-        Column("data", STRING, REQUIRED, "The payload, unchanged."),
+        column("message_id: str", "The message's `event-id`."),
+        column("data: str", "The payload, unchanged."),
     ),
     row_key=("message_id",),
     entity_key=("message_id",),

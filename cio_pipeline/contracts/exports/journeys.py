@@ -1,15 +1,10 @@
 """Journeys of people through campaigns, and their steps."""
 
-from cio_pipeline.contracts.declare import Afterwards, Column, Export, History
-from cio_pipeline.contracts.exports.words import (
-    BOOLEAN,
-    INTEGER,
+from cio_pipeline.contracts.declare import Afterwards, Export, History
+from cio_pipeline.contracts.exports.shared_columns import (
     NULLABLE,
-    OPTIONAL,
-    REQUIRED,
     SEQ_NUM,
-    STRING,
-    TIMESTAMP,
+    column,
     person,
     workspace,
 )
@@ -22,90 +17,45 @@ OUTPUTS = Export(
     "later ones the rows that changed.",
     columns=(
         workspace("step"),
-        Column(
-            "output_id",
-            STRING,
-            REQUIRED,
+        column(
+            "output_id: str",
             "One step on one person's way through a campaign or API-triggered broadcast.",
         ),
-        Column(
-            "subject_name",
-            STRING,
-            REQUIRED,
-            "The journey that the step belongs to.",
-            references="subjects",
-        ),
-        Column(
-            "output_type",
-            STRING,
-            REQUIRED,
+        column("subject_name: str", "The journey that the step belongs to.", references="subjects"),
+        column(
+            "output_type: str",
             "Kind of step. A `delay` may be a time delay, a time window, a grace period, or "
             "the wait for a date that triggers the campaign.",
         ),
-        Column(
-            "action_id",
-            INTEGER,
-            REQUIRED,
-            "The workflow item that made the step.",
-        ),
-        Column(
-            "explanation",
-            STRING,
-            REQUIRED,
-            "What happened, in words.",
-            personal=True,
-        ),
-        Column(
-            "delivery_id",
-            STRING,
-            NULLABLE,
+        column("action_id: int", "The workflow item that made the step."),
+        column("explanation: str", "What happened, in words.", personal=True),
+        column(
+            "delivery_id: str, nullable",
             "The delivery that the step made, if it made one.",
             references="deliveries",
         ),
-        Column(
-            "draft",
-            BOOLEAN,
-            NULLABLE,
-            "Whether that delivery was made as a draft; null without one.",
+        column(
+            "draft: bool, nullable", "Whether that delivery was made as a draft; null without one."
         ),
-        Column(
-            "link_tracked",
-            BOOLEAN,
-            NULLABLE,
+        column(
+            "link_tracked: bool, nullable",
             "Whether links in that delivery are tracked; null without one.",
         ),
-        Column(
-            "split_test_index",
-            INTEGER,
-            NULLABLE,
-            "At a split test, the variant taken.",
-        ),
-        Column(
-            "delay_ends_at",
-            TIMESTAMP,
-            NULLABLE,
-            "At a delay, when it ends.",
-        ),
-        Column(
-            "branch_index",
-            INTEGER,
-            NULLABLE,
+        column("split_test_index: int, nullable", "At a split test, the variant taken."),
+        column("delay_ends_at: time, nullable", "At a delay, when it ends."),
+        column(
+            "branch_index: int, nullable",
             "At a T/F, multi-split or random cohort branch, the branch taken.",
         ),
-        Column(
-            "manual_segment_id",
-            INTEGER,
-            NULLABLE,
-            "At an update of a manual segment, which segment.",
+        column(
+            "manual_segment_id: int, nullable", "At an update of a manual segment, which segment."
         ),
-        Column(
-            "add_to_manual_segment",
-            BOOLEAN,
-            NULLABLE,
+        column(
+            "add_to_manual_segment: bool, nullable",
             "At an update of a manual segment, true if the person was put into it and false if "
             "taken out.",
         ),
-        Column("created_at", TIMESTAMP, REQUIRED, "When the step was made."),
+        column("created_at: time", "When the step was made."),
         SEQ_NUM,
     ),
     row_key=("output_id", "seq_num"),
@@ -127,45 +77,34 @@ SUBJECTS = Export(
     "files hold all history, later ones the rows that changed.",
     columns=(
         workspace("journey"),
-        Column(
-            "subject_name",
-            STRING,
-            REQUIRED,
+        column(
+            "subject_name: str",
             "One person's journey through a campaign or broadcast.",
             note="The same as the `subject_id` of deliveries.",
         ),
         person(NULLABLE),
-        Column(
-            "campaign_type",
-            STRING,
-            REQUIRED,
-            "Kind of campaign: `event`, `segment` or `triggered_broadcast`.",
+        column(
+            "campaign_type: str", "Kind of campaign: `event`, `segment` or `triggered_broadcast`."
         ),
-        Column("campaign_id", INTEGER, REQUIRED, "Which campaign or API-triggered broadcast."),
-        Column(
-            "event_id",
-            STRING,
-            NULLABLE,
+        column("campaign_id: int", "Which campaign or API-triggered broadcast."),
+        column(
+            "event_id: str, nullable",
             "The event that started the journey, if one did.",
             references="metrics",
             note="The seeds name metrics here, yet say of the same value in deliveries that it is "
             "not a key of metrics. It is the event that triggered the journey; nothing is "
             "enforced.",
         ),
-        Column(
-            "trigger_id",
-            INTEGER,
-            OPTIONAL,
+        column(
+            "trigger_id: int, optional",
             "For API-triggered broadcasts, the API call that set it off.",
         ),
-        Column(
-            "started_campaign_at",
-            TIMESTAMP,
-            REQUIRED,
+        column(
+            "started_campaign_at: time",
             "When the person first met the trigger: the time of the triggering event, or of "
             "entering the segment.",
         ),
-        Column("created_at", TIMESTAMP, REQUIRED, "When the journey was created."),
+        column("created_at: time", "When the journey was created."),
         SEQ_NUM,
     ),
     row_key=("subject_name", "seq_num"),

@@ -1,13 +1,10 @@
 """Deliveries: messages sent to people."""
 
-from cio_pipeline.contracts.declare import V4, Afterwards, Column, Export, History
-from cio_pipeline.contracts.exports.words import (
-    INTEGER,
+from cio_pipeline.contracts.declare import V4, Afterwards, Export, History
+from cio_pipeline.contracts.exports.shared_columns import (
     NULLABLE,
-    REQUIRED,
     SEQ_NUM,
-    STRING,
-    TIMESTAMP,
+    column,
     person,
     workspace,
 )
@@ -22,20 +19,16 @@ DELIVERIES = Export(
     "first files hold all history, later ones the rows that changed.",
     columns=(
         workspace("delivery"),
-        Column("delivery_id", STRING, REQUIRED, "The delivery, the same in all its rows."),
+        column("delivery_id: str", "The delivery, the same in all its rows."),
         person(NULLABLE),
-        Column(
-            "subject_id",
-            STRING,
-            NULLABLE,
+        column(
+            "subject_id: str, nullable",
             "For campaigns and API-triggered broadcasts, the journey: a `subject_name` of "
             "subjects.",
             references="subjects",
         ),
-        Column(
-            "event_id",
-            STRING,
-            NULLABLE,
+        column(
+            "event_id: str, nullable",
             f"{_TRIGGERING_EVENT}: the `event_id` of subjects, not of metrics.",
             references="subjects",
             note="The seeds contradict each other: v5 refers to the `event_id` of subjects, v4 to "
@@ -43,48 +36,22 @@ DELIVERIES = Export(
             "both versions; nothing is enforced.",
             v4=V4(references="metrics", description=f"{_TRIGGERING_EVENT}."),
         ),
-        Column(
-            "delivery_type",
-            STRING,
-            REQUIRED,
-            "Channel: email, sms, push, in-app, slack or webhook.",
-        ),
-        Column(
-            "campaign_id",
-            INTEGER,
-            NULLABLE,
-            "The campaign or API-triggered broadcast behind it.",
-        ),
-        Column(
-            "action_id",
-            INTEGER,
-            NULLABLE,
-            "The workflow item that made it.",
-        ),
-        Column(
-            "newsletter_id",
-            INTEGER,
-            NULLABLE,
-            "The newsletter that it carries.",
-        ),
-        Column(
-            "content_id",
-            INTEGER,
-            NULLABLE,
+        column("delivery_type: str", "Channel: email, sms, push, in-app, slack or webhook."),
+        column("campaign_id: int, nullable", "The campaign or API-triggered broadcast behind it."),
+        column("action_id: int, nullable", "The workflow item that made it."),
+        column("newsletter_id: int, nullable", "The newsletter that it carries."),
+        column(
+            "content_id: int, nullable",
             "The variant of a newsletter's split test.",
             note="Not the `content_id` of delivery_content, which is a 0-based index.",
         ),
-        Column(
-            "trigger_id",
-            INTEGER,
-            NULLABLE,
+        column(
+            "trigger_id: int, nullable",
             "For API-triggered broadcasts, the API call that set it off.",
         ),
-        Column("created_at", TIMESTAMP, REQUIRED, "When the delivery was created."),
-        Column(
-            "transactional_message_id",
-            INTEGER,
-            NULLABLE,
+        column("created_at: time", "When the delivery was created."),
+        column(
+            "transactional_message_id: int, nullable",
             "For transactional messages, the API call that asked for it.",
         ),
         SEQ_NUM,

@@ -1,14 +1,9 @@
 """Metrics: what happened to deliveries."""
 
-from cio_pipeline.contracts.declare import Afterwards, Column, Export, History
-from cio_pipeline.contracts.exports.words import (
-    BOOLEAN,
-    INTEGER,
-    NULLABLE,
-    REQUIRED,
+from cio_pipeline.contracts.declare import Afterwards, Export, History
+from cio_pipeline.contracts.exports.shared_columns import (
     SEQ_NUM,
-    STRING,
-    TIMESTAMP,
+    column,
     workspace,
 )
 
@@ -25,110 +20,69 @@ METRICS = Export(
     "hold all history and have two sequence numbers, later ones the rows that changed. A delivery "
     "may have several entries, also of one metric.",
     columns=(
-        Column(
-            "event_id",
-            STRING,
-            REQUIRED,
-            "Identifies what happened; use it to drop duplicates.",
-        ),
+        column("event_id: str", "Identifies what happened; use it to drop duplicates."),
         workspace("delivery"),
-        Column(
-            "delivery_id",
-            STRING,
-            REQUIRED,
-            "The delivery that it happened to.",
-            references="deliveries",
-        ),
-        Column(
-            "metric",
-            STRING,
-            REQUIRED,
-            "What happened: sent, delivered, opened, clicked and so on.",
-        ),
-        Column(
-            "reason",
-            STRING,
-            NULLABLE,
+        column("delivery_id: str", "The delivery that it happened to.", references="deliveries"),
+        column("metric: str", "What happened: sent, delivered, opened, clicked and so on."),
+        column(
+            "reason: str, nullable",
             "Why it happened, for some metrics such as attempted.",
             personal=True,
             note="Bounces quote the address that they are about, so it counts as personal.",
         ),
-        Column(
-            "link_id",
-            INTEGER,
-            NULLABLE,
-            "For clicks, which link.",
-        ),
-        Column(
-            "link_url",
-            STRING,
-            NULLABLE,
+        column("link_id: int, nullable", "For clicks, which link."),
+        column(
+            "link_url: str, nullable",
             "For clicks, the URL of the link, cut after 1000 bytes.",
             personal=True,
             note="At most 1000 bytes of valid UTF-8: a character is never cut in two.",
         ),
-        Column("created_at", TIMESTAMP, REQUIRED, "When it happened."),
+        column("created_at: time", "When it happened."),
         SEQ_NUM,
-        Column(
-            "proxied",
-            BOOLEAN,
-            REQUIRED,
+        column(
+            "proxied: bool",
             "Whether an email was opened by a proxy server.",
             since=5,
             note=_BARE_BOOLEAN,
         ),
-        Column(
-            "prefetched",
-            BOOLEAN,
-            REQUIRED,
+        column(
+            "prefetched: bool",
             "Whether an email was opened by prefetching, so perhaps by nobody.",
             since=5,
             note=_BARE_BOOLEAN,
         ),
-        Column(
-            "machine",
-            BOOLEAN,
-            REQUIRED,
+        column(
+            "machine: bool",
             "Whether a click on an email came from software, such as a security scanner.",
             since=5,
             note=_BARE_BOOLEAN,
         ),
-        Column(
-            "user_agent",
-            STRING,
-            NULLABLE,
+        column(
+            "user_agent: str, nullable",
             "User agent of the person or machine that acted; null if unknown.",
             personal=True,
             since=5,
         ),
-        Column(
-            "email_client",
-            STRING,
-            NULLABLE,
+        column(
+            "email_client: str, nullable",
             "Email client behind an open, a click and their like; null for other channels.",
             personal=True,
             since=5,
         ),
-        Column(
-            "inbox_domain",
-            STRING,
-            NULLABLE,
+        column(
+            "inbox_domain: str, nullable",
             f"Domain of the person's inbox; {_NOT_EMAIL}",
             personal=True,
             since=5,
         ),
-        Column(
-            "inbox_provider",
-            STRING,
-            NULLABLE,
+        column(
+            "inbox_provider: str, nullable",
             f"Provider of the person's inbox; {_NOT_EMAIL}",
             personal=True,
             since=5,
         ),
-        Column(
-            "mx_host",
-            STRING,
-            NULLABLE,
+        column(
+            "mx_host: str, nullable",
             f"MX host of the person's inbox, like `mx1.example.org`; {_NOT_EMAIL}",
             personal=True,
             since=5,

@@ -1,13 +1,8 @@
 """Objects such as accounts, their types and attributes, v5 only."""
 
-from cio_pipeline.contracts.declare import Afterwards, Column, Export, History
-from cio_pipeline.contracts.exports.words import (
-    BOOLEAN,
-    INTEGER,
-    NULLABLE,
-    REQUIRED,
-    STRING,
-    TIMESTAMP,
+from cio_pipeline.contracts.declare import Afterwards, Export, History
+from cio_pipeline.contracts.exports.shared_columns import (
+    column,
     workspace,
 )
 
@@ -28,38 +23,22 @@ OBJECTS = Export(
     "changed or deleted. Load both into one table. Shares the switch `objects` with object_types.",
     columns=(
         workspace("object"),
-        Column("object_type_id", INTEGER, REQUIRED, _TYPE, references="object_types"),
-        Column(
-            "object_id",
-            STRING,
-            REQUIRED,
-            "The object's own ID, as shown in the UI.",
-        ),
-        Column(
-            "internal_object_id",
-            STRING,
-            REQUIRED,
+        column("object_type_id: int", _TYPE, references="object_types"),
+        column("object_id: str", "The object's own ID, as shown in the UI."),
+        column(
+            "internal_object_id: str",
             "ID that never changes and that other exports use; this export translates it into "
             "an `object_id`.",
         ),
-        Column(
-            "deleted",
-            BOOLEAN,
-            NULLABLE,
+        column(
+            "deleted: bool, nullable",
             "Whether the object was deleted.",
             note="Nullable in the schema, but always written as true or false. The seed speaks of "
             "suppressed objects too; there is no such state.",
         ),
-        Column(
-            "created_at",
-            TIMESTAMP,
-            REQUIRED,
-            "When the object was added to the workspace.",
-        ),
-        Column(
-            "updated_at",
-            TIMESTAMP,
-            REQUIRED,
+        column("created_at: time", "When the object was added to the workspace."),
+        column(
+            "updated_at: time",
             "When the object last changed; of several rows of one `object_id`, the latest counts.",
             note="An `object_id` is unique within its type only; the newest row is found per "
             "`internal_object_id`.",
@@ -88,33 +67,18 @@ OBJECT_TYPES = Export(
     "structure, those that were changed or deleted. Shares the switch `objects` with objects.",
     columns=(
         workspace("object type"),
-        Column("object_type_id", INTEGER, REQUIRED, _TYPE),
-        Column(
-            "name",
-            STRING,
-            REQUIRED,
-            "What the type is called, like Accounts.",
-        ),
-        Column(
-            "slug",
-            STRING,
-            REQUIRED,
+        column("object_type_id: int", _TYPE),
+        column("name: str", "What the type is called, like Accounts."),
+        column(
+            "slug: str",
             "The type's name in Liquid; `{{objects.accounts}}` mostly stands for objects of "
             "the type Accounts.",
         ),
-        Column("deleted", BOOLEAN, REQUIRED, "Whether the type was deleted."),
-        Column(
-            "enabled",
-            BOOLEAN,
-            REQUIRED,
-            "Whether the type can be used in segments, messages and elsewhere.",
+        column("deleted: bool", "Whether the type was deleted."),
+        column(
+            "enabled: bool", "Whether the type can be used in segments, messages and elsewhere."
         ),
-        Column(
-            "updated_at",
-            TIMESTAMP,
-            REQUIRED,
-            "When the type last changed.",
-        ),
+        column("updated_at: time", "When the type last changed."),
     ),
     row_key=("object_type_id", "updated_at"),
     entity_key=("object_type_id",),
@@ -137,30 +101,20 @@ OBJECT_ATTRIBUTES = Export(
     "objects of the moment; later ones hold the last change of each attribute, one a row.",
     columns=(
         workspace("object"),
-        Column(
-            "object_type_id",
-            INTEGER,
-            REQUIRED,
-            _TYPE,
-            references="object_types",
-        ),
-        Column(
-            "internal_object_id",
-            STRING,
-            REQUIRED,
+        column("object_type_id: int", _TYPE, references="object_types"),
+        column(
+            "internal_object_id: str",
             "The object, by the ID that never changes; objects translates it into an `object_id`.",
             references="objects",
         ),
-        Column("attribute_name", STRING, REQUIRED, "Attribute that changed."),
-        Column(
-            "attribute_value",
-            STRING,
-            REQUIRED,
+        column("attribute_name: str", "Attribute that changed."),
+        column(
+            "attribute_value: str",
             "Its value after the change.",
             note="As in attributes: a string as it is, any other scalar in its JSON form with "
             "every digit, a nested value whole as JSON, the empty string once removed.",
         ),
-        Column("timestamp", TIMESTAMP, REQUIRED, "When it changed."),
+        column("timestamp: time", "When it changed."),
     ),
     row_key=("internal_object_id", "attribute_name", "timestamp"),
     entity_key=("internal_object_id", "attribute_name"),

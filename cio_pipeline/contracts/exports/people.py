@@ -1,14 +1,9 @@
 """People and their attributes."""
 
-from cio_pipeline.contracts.declare import V4, Afterwards, Column, Export, History
-from cio_pipeline.contracts.exports.words import (
-    BOOLEAN,
-    NULLABLE,
-    OPTIONAL,
+from cio_pipeline.contracts.declare import V4, Afterwards, Export, History
+from cio_pipeline.contracts.exports.shared_columns import (
     PERSON_KEY,
-    REQUIRED,
-    STRING,
-    TIMESTAMP,
+    column,
     workspace,
 )
 
@@ -26,34 +21,20 @@ PEOPLE = Export(
     "those who were changed, deleted or suppressed. Load both into one table.",
     columns=(
         workspace("person"),
-        Column(
-            "customer_id",
-            STRING,
-            REQUIRED,
+        column(
+            "customer_id: str",
             "The person's own ID, as shown in the UI.",
             personal=True,
             note="The person's `id`; the email address where there is no `id`; the empty string "
             "where there is neither.",
         ),
         PERSON_KEY,
-        Column(
-            "deleted",
-            BOOLEAN,
-            NULLABLE,
-            "Whether the person was deleted.",
-            note=_NEVER_NULL,
+        column("deleted: bool, nullable", "Whether the person was deleted.", note=_NEVER_NULL),
+        column(
+            "suppressed: bool, nullable", "Whether the person was suppressed.", note=_NEVER_NULL
         ),
-        Column(
-            "suppressed",
-            BOOLEAN,
-            NULLABLE,
-            "Whether the person was suppressed.",
-            note=_NEVER_NULL,
-        ),
-        Column(
-            "created_at",
-            TIMESTAMP,
-            REQUIRED,
+        column(
+            "created_at: time",
             "When the person was added, from `_created_in_customerio_at`; 0 once deleted or "
             "suppressed. Not the attribute `created_at`, which may differ, as after an import "
             "from elsewhere or a backdating.",
@@ -65,19 +46,15 @@ PEOPLE = Export(
                 "known by their email alone, last change of the profile."
             ),
         ),
-        Column(
-            "updated_at",
-            TIMESTAMP,
-            REQUIRED,
+        column(
+            "updated_at: time",
             "When the person last changed; of several rows of one `customer_id`, the latest "
             "counts.",
             note="A `customer_id` can change or be empty; the newest row is found per "
             "`internal_customer_id`.",
         ),
-        Column(
-            "email_addr",
-            STRING,
-            OPTIONAL,
+        column(
+            "email_addr: str, optional",
             "The person's email address; where email identifies people, it may equal the "
             "`customer_id`.",
             personal=True,
@@ -104,11 +81,9 @@ ATTRIBUTES = Export(
     columns=(
         workspace("person"),
         PERSON_KEY,
-        Column("attribute_name", STRING, REQUIRED, "Attribute that changed."),
-        Column(
-            "attribute_value",
-            STRING,
-            REQUIRED,
+        column("attribute_name: str", "Attribute that changed."),
+        column(
+            "attribute_value: str",
             "Its value after the change.",
             note="A string as it is, any other scalar in its JSON form with every digit, a nested "
             "value as JSON. For nested values the v5 seed speaks of the nested changes; here it "
@@ -116,7 +91,7 @@ ATTRIBUTES = Export(
             "string. Attributes of people who are gone before the first export are left out of "
             "it.",
         ),
-        Column("timestamp", TIMESTAMP, REQUIRED, "When it changed."),
+        column("timestamp: time", "When it changed."),
     ),
     row_key=("internal_customer_id", "attribute_name", "timestamp"),
     entity_key=("internal_customer_id", "attribute_name"),

@@ -1,7 +1,7 @@
 """Campaigns, their actions, and newsletters: a row an update."""
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
-from cio_pipeline.contracts.tables.words import columns
+from cio_pipeline.contracts.tables.shared_columns import columns
 
 _TOPICS = ("topic_names", "strs?", "Subscription topics; null or empty if there are none.")
 _EDITED = (

@@ -1,7 +1,7 @@
 """Events and inbound messages."""
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
-from cio_pipeline.contracts.tables.words import PERSON, columns
+from cio_pipeline.contracts.tables.shared_columns import PERSON, columns
 
 _RECEIVED = (
     ("timestamp", "time", "When it happened."),

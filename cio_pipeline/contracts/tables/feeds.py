@@ -1,7 +1,7 @@
 """What the feeds forward as it came: calls, and messages."""
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
-from cio_pipeline.contracts.tables.words import columns
+from cio_pipeline.contracts.tables.shared_columns import columns
 
 ARRIVAL = "arrival"
 """The column that keeps the order of lines, which neither Delta nor its change feed does."""

@@ -1,7 +1,7 @@
 """Journeys of people through campaigns, and their steps."""
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
-from cio_pipeline.contracts.tables.words import PERSON_OR_NONE, SEQ, columns
+from cio_pipeline.contracts.tables.shared_columns import PERSON_OR_NONE, SEQ, columns
 
 SUBJECTS = SourceTable(
     "subjects",

@@ -1,7 +1,7 @@
 """Messages: deliveries, their content, and what happened to them."""
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
-from cio_pipeline.contracts.tables.words import PERSON_OR_NONE, SEQ, columns
+from cio_pipeline.contracts.tables.shared_columns import PERSON_OR_NONE, SEQ, columns
 
 DELIVERIES = SourceTable(
     "deliveries",

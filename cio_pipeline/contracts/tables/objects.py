@@ -1,7 +1,7 @@
 """Objects, their types and attributes."""
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
-from cio_pipeline.contracts.tables.words import columns
+from cio_pipeline.contracts.tables.shared_columns import columns
 
 _OBJECT = (
     ("object_type_id", "int", "The object's type, numbered from 1 in each workspace."),

@@ -1,7 +1,7 @@
 """People and their attributes."""
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
-from cio_pipeline.contracts.tables.words import PERSON, columns
+from cio_pipeline.contracts.tables.shared_columns import PERSON, columns
 
 PEOPLE = SourceTable(
     "people",

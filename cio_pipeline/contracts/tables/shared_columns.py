@@ -4,15 +4,7 @@ A row that concerns a person carries that person's `internal_customer_id`, also 
 does not show it: anonymising (D4) then needs no other table than `people`.
 """
 
-from cio_pipeline.contracts.declare import ColumnType, SourceColumn
-
-_TYPES = {
-    "int": ColumnType.INTEGER,
-    "str": ColumnType.STRING,
-    "bool": ColumnType.BOOLEAN,
-    "time": ColumnType.TIMESTAMP,
-    "strs": ColumnType.STRINGS,
-}
+from cio_pipeline.contracts.declare import TYPES, SourceColumn
 
 PERSON = ("internal_customer_id", "str", "The person's `cio_id`; never changes.")
 PERSON_OR_NONE = (
@@ -30,7 +22,7 @@ def columns(*lines: tuple[str, str, str]) -> tuple[SourceColumn, ...]:
     """
     return tuple(
         SourceColumn(
-            name, _TYPES[kind.rstrip("?")], not kind.endswith("?"), text, kind.endswith("??")
+            name, TYPES[kind.rstrip("?")], not kind.endswith("?"), text, kind.endswith("??")
         )
         for name, kind, text in (
             ("workspace_id", "int", "The workspace that owns the row."),
