@@ -4,10 +4,12 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.windows import midnight, parse_time
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,9 @@ class Settings:
     `home` (CIO_HOME) holds ledger, spool, Dagster's own state and the demo's data. `source`
     (CIO_SOURCE) is `delta:<uri>`, `ledger` (CIO_LEDGER) an SQLAlchemy URL. The ledger keeps what
     ended within `keep_days` (CIO_KEEP_DAYS). Windows are served in so many `shards` (CIO_SHARDS).
-    `storage_options` are the AWS_* and AZURE_* variables, for a source in a cloud store.
+    Partitions begin with the day of the first sync, or with that of `first_window`
+    (CIO_FIRST_WINDOW). `storage_options` are the AWS_* and AZURE_* variables, for a
+    source in a cloud store.
     """
 
     home: Path
@@ -25,6 +29,7 @@ class Settings:
     ledger: str = field(repr=False)
     keep_days: int = 30
     shards: int = 1
+    first_window: datetime | None = None
     storage_options: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
 
     @property
@@ -62,12 +67,17 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ledger=environment.get("CIO_LEDGER") or f"sqlite:///{quote(str(home / 'ledger.db'))}",
         keep_days=_whole("CIO_KEEP_DAYS", environment.get("CIO_KEEP_DAYS") or "30", 99_999),
         shards=_whole("CIO_SHARDS", environment.get("CIO_SHARDS") or "1", 999),
+        first_window=_day(environment.get("CIO_FIRST_WINDOW")),
         storage_options={
             name: value
             for name, value in environment.items()
             if name.startswith(("AWS_", "AZURE_"))
         },
     )
+
+
+def _day(text: str | None) -> datetime | None:
+    return midnight(parse_time(text)) if text else None
 
 
 def _whole(name: str, text: str, most: int) -> int:

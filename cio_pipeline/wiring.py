@@ -1,5 +1,6 @@
 """Opening the adapters that the settings name; the only place that knows them all."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 from cio_pipeline.destinations.open import open_destination
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.ledger.identity import Witness, require_same
-from cio_pipeline.ledger.open import Ledger, open_ledger
+from cio_pipeline.ledger.open import Ledger, is_there, open_ledger
+from cio_pipeline.model.errors import CioError
+from cio_pipeline.model.windows import FIRST_WINDOW, midnight
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import Settings
 from cio_pipeline.sources.open import open_source
@@ -45,6 +48,22 @@ class Opened:
         """The services with the ledger as it is, from now on the one that is used here."""
         self.witness.remember(self.ledger.mark())
         return self.services
+
+
+def first_window(settings: Settings) -> datetime:
+    """The day that the partitions begin with: that of the first sync, today before there is any.
+
+    Where the ledger cannot be asked, the first of all: no window is left out.
+    """
+    if settings.first_window is not None:
+        return settings.first_window
+    if not is_there(settings.ledger):
+        return midnight(now())
+    try:
+        with closing(open_ledger(settings.ledger)) as ledger:
+            return ledger.first_window() or midnight(now())
+    except CioError:
+        return FIRST_WINDOW
 
 
 def open_services(settings: Settings) -> Opened:

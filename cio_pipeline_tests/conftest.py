@@ -15,6 +15,8 @@ from cio_pipeline_tests.world import World
 CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
 # As many threads as there would be without `one_core`.
 os.environ.setdefault("POLARS_MAX_THREADS", str(os.cpu_count()))
+# Tests run windows of any day.
+os.environ["CIO_FIRST_WINDOW"] = "2026-01-01"
 # What is read of the command line is as wide as in a log.
 os.environ.pop("COLUMNS", None)
 

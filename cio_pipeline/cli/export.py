@@ -149,6 +149,7 @@ def run_windows(
 
     from cio_pipeline.definitions import defs  # noqa: PLC0415
     from cio_pipeline.defs.jobs import JOBS  # noqa: PLC0415
+    from cio_pipeline.defs.partitions import FIRST  # noqa: PLC0415
     from cio_pipeline.defs.sensors import scope_config  # noqa: PLC0415
 
     job = defs.resolve_job_def(JOBS[feed].name)
@@ -168,7 +169,8 @@ def run_windows(
                 written = commit_window(services(), window, sync_ids or None, feed=feed)
             return _window_run(window, result, written)
 
-        for window in windows:
+        # Before the day of the first sync there is no partition, and no work.
+        for window in (one for one in windows if one.start >= FIRST):
             yield (run := run_once(window))
             while wait and run.held:
                 _wait_for(run)

@@ -1,4 +1,4 @@
-"""The windows of each feed as Dagster partitions, from one shared constant."""
+"""The windows of each feed as Dagster partitions, from the deployment's first day on."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -6,11 +6,17 @@ from datetime import timedelta
 import dagster as dg
 
 from cio_pipeline.model.feeds import Feed
-from cio_pipeline.model.windows import FIRST_WINDOW, Window, window_holding
+from cio_pipeline.model.windows import Window, window_holding
+from cio_pipeline.settings import settings
+from cio_pipeline.wiring import first_window
+
+FIRST = first_window(settings())
+"""As it was when this process began: a sync registered as of an earlier day needs a reload. Another
+day rebuilds Dagster's partition cache."""
 
 WINDOWS_OF: Mapping[Feed, dg.TimeWindowPartitionsDefinition] = {
     feed: dg.TimeWindowPartitionsDefinition(
-        start=FIRST_WINDOW,
+        start=FIRST,
         fmt="%Y-%m-%d-%H:%M",
         cron_schedule=f"*/{feed.length // timedelta(minutes=1)} * * * *",
         timezone="UTC",

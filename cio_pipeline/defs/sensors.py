@@ -8,6 +8,7 @@ from cio_pipeline.contracts.feeds import FEEDS
 from cio_pipeline.defs.covered import settle_covered
 from cio_pipeline.defs.feeds import SHOWN
 from cio_pipeline.defs.jobs import JOBS
+from cio_pipeline.defs.partitions import FIRST
 from cio_pipeline.defs.resources import LANE, SHARD, PipelineResource
 from cio_pipeline.defs.runs import end_dead_runs, feed_of, unfinished_runs, work_of
 from cio_pipeline.model.feeds import Feed
@@ -61,7 +62,9 @@ def _asked(
     for run_id in settle_covered(context.instance, feed, states):
         context.log.info(f"Run {run_id} failed, and a later window sent what it would have sent.")
     seen = _seen(services, states, running, feed)
-    requests = wanted_runs(states, seen, now, feed, shards(services.shards))
+    wanted = wanted_runs(states, seen, now, feed, shards(services.shards))
+    # What a later window sends, too, if this process began before such a sync was registered.
+    requests = [request for request in wanted if request.window.start >= FIRST]
     for request in requests:
         for key in request.keys:
             services.ledger.attempts.next(request.lane, key, now)

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import Connection, delete, func, insert, inspect, select, text
 
 from cio_pipeline.ledger.chain import list_next, to_list
 from cio_pipeline.ledger.cuts import Cuts
 from cio_pipeline.ledger.database import Database, describe, make_engine, parse_url
+from cio_pipeline.ledger.first_window import first_window
 from cio_pipeline.ledger.gone import Gone
 from cio_pipeline.ledger.identity import LedgerMark, mark_of
 from cio_pipeline.ledger.leases import Leases
@@ -44,6 +47,10 @@ class Ledger:
         """Which ledger this is, and how far it has come."""
         return mark_of(self.database)
 
+    def first_window(self) -> datetime | None:
+        """The day that the windows begin with; None before the first sync is registered."""
+        return self.database.read(first_window)
+
     def close(self) -> None:
         """Give back all connections; the ledger opens new ones if it is used again."""
         self.database.engine.dispose()
@@ -79,6 +86,12 @@ def open_ledger(url: str) -> Ledger:
         breakers=Breakers(database),
         recovery=Recovery(database),
     )
+
+
+def is_there(url: str) -> bool:
+    """Whether there may be a ledger at a URL: not where SQLite would make its file first."""
+    parsed = parse_url(url)
+    return parsed.get_backend_name() != "sqlite" or Path(str(parsed.database)).exists()
 
 
 _ADVISORY_LOCK = 0x63696F

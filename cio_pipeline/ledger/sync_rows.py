@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, insert, select, update
 
+from cio_pipeline.ledger.first_window import begin
 from cio_pipeline.ledger.schema import switches, sync_history, syncs
 from cio_pipeline.ledger.statements import CHUNK, insert_missing, upsert
 from cio_pipeline.model.errors import UnknownSync
@@ -30,6 +31,7 @@ def register(
         "feed": sync.feed.value,
     }
     new = {"id": sync.id, "generation": 1, "created_at": at}
+    begin(connection, at)
     insert_missing(connection, syncs, [{**new, **row}])
     connection.execute(update(syncs).where(syncs.c.id == sync.id).values(**row))
     upsert(connection, switches, [_switch_row(sync.id, *item) for item in exports.items()])

@@ -1,0 +1,52 @@
+"""Windows begin with the day of the first sync; who ran before keeps the day of all."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete
+
+from cio_pipeline.ledger.schema import counters
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.windows import FIRST_WINDOW, midnight
+from cio_pipeline.settings import Settings, settings
+from cio_pipeline.wiring import first_window, now
+from cio_pipeline_tests.world import NOON, World
+
+
+def of(world: World) -> Settings:
+    return settings({"CIO_HOME": str(world.root)})
+
+
+def test_the_first_sync_fixes_it_and_only_an_earlier_one_moves_it(world: World) -> None:
+    assert first_window(of(world)) == midnight(now())
+    world.sync("a")
+    assert first_window(of(world)) == datetime(2026, 3, 1, tzinfo=UTC)
+    world.sync("b", 2, at=NOON + timedelta(days=9))
+    assert world.ledger.first_window() == datetime(2026, 3, 1, tzinfo=UTC)
+    world.sync("c", 3, at=NOON - timedelta(days=1))
+    assert world.ledger.first_window() == datetime(2026, 2, 28, tzinfo=UTC)
+
+
+def test_a_deployment_that_ran_before_keeps_its_first_day(world: World) -> None:
+    world.sync("a")
+    of_it = delete(counters).where(counters.c.name == "first window")
+    world.ledger.database.write(lambda connection: connection.execute(of_it))
+    world.sync("b", 2)
+    assert first_window(of(world)) == FIRST_WINDOW
+
+
+def test_no_ledger_is_made_to_ask_it_and_one_that_does_not_answer_hides_no_window(
+    tmp_path: Path,
+) -> None:
+    assert first_window(settings({"CIO_HOME": str(tmp_path)})) == midnight(now())
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "ledger.db").write_text("no database")
+    assert first_window(settings({"CIO_HOME": str(tmp_path)})) == FIRST_WINDOW
+
+
+def test_a_setting_goes_before_it() -> None:
+    given = settings({"CIO_FIRST_WINDOW": "2026-02-03T04:05"})
+    assert first_window(given) == datetime(2026, 2, 3, tzinfo=UTC)
+    with pytest.raises(InvalidConfig):
+        settings({"CIO_FIRST_WINDOW": "soon"})
