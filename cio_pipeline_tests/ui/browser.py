@@ -45,6 +45,10 @@ class Browser:
     def go(self, path: str) -> None:
         self.driver.get(self.url + path)
 
+    def rests(self) -> None:
+        """Leave the UI, whose pages ask and draw without end while one waits for a run."""
+        self.driver.get("about:blank")
+
     def sees(self, *texts: str) -> None:
         """Wait until the page shows all texts."""
         until(f"page with {texts}", PATIENCE, lambda: all(t in self.text() for t in texts))

@@ -86,12 +86,10 @@ def register(home: Path, syncs: str, window: Window) -> None:
     ledger.close()
 
 
-def of_window(runs: list[dict[str, Any]], window: Window, status: str) -> list[dict[str, Any]]:
-    return [
-        run
-        for run in runs
-        if run["tags"].get("dagster/partition") == window.key and run["status"] == status
-    ]
+def of_window(runs: list[dict[str, Any]], window: Window, *status: str) -> list[dict[str, Any]]:
+    """The runs of a window, of any status or of one."""
+    found = [run for run in runs if run["tags"].get("dagster/partition") == window.key]
+    return [run for run in found if not status or run["status"] in status]
 
 
 @pytest.fixture
@@ -148,6 +146,8 @@ def launch(browser: Browser, selection: str, button: str) -> None:
 
 def launches_a_window(browser: Browser, processes: Processes, window: Window) -> None:
     launch(browser, window.key, "Launch 1 run")
+    until("the launch", PATIENCE, lambda: of_window(processes.runs(), window))
+    browser.rests()
     until("the launched run", PATIENCE, lambda: of_window(processes.runs(), window, "SUCCESS"))
     assert all((processes.home / "bucket" / one / PEOPLE).exists() for one in ("good", "other"))
 
@@ -187,16 +187,20 @@ def restoring(browser: Browser, processes: Processes, window: Window) -> Iterato
     browser.click("Launch ")
     until("the page of the restoring run", PATIENCE, lambda: "/runs/" in browser.driver.current_url)
     run_id = browser.driver.current_url.rpartition("/")[2]
+    browser.rests()
     yield
     until("the restore", PATIENCE, lambda: of_window(processes.runs(), window, "SUCCESS")[1:])
     assert lost.read_bytes() == body
     assert not other.exists(), "it is out of the run's scope"
     browser.go(f"/runs/{run_id}")
     browser.sees("Success", window.key)
+    browser.rests()
 
 
 def backfills(browser: Browser, processes: Processes, windows: list[Window]) -> None:
     launch(browser, f"[{windows[0].key}...{windows[-1].key}]", "Launch backfill")
+    until("the launch", PATIENCE, lambda: of_window(processes.runs(), windows[0]))
+    browser.rests()
     for window in windows:
         until(
             f"the backfill of {window.key}",
