@@ -42,8 +42,8 @@ dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with
 test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL, Chromium and Azurite if missing)
 	$(BIN)/pytest -n 3 --dist worksteal
 
-test-deep: $(VENV)/.installed servers ## Play many more histories against the reference model (some ten minutes)
-	CIO_CONVERGENCE_EXAMPLES=280 $(BIN)/pytest -n 3 --dist worksteal cio_pipeline_tests/convergence
+test-deep: $(VENV)/.installed servers ## Many more histories and crash points (some ten minutes)
+	CIO_CONVERGENCE_EXAMPLES=280 $(BIN)/pytest -n 3 --dist worksteal -m "deep or histories"
 
 servers: azurite
 	@[ -n "$$(ls $$(pg_config --bindir 2>/dev/null)/initdb /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] \

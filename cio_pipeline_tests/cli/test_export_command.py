@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
@@ -20,16 +19,12 @@ def export(number: int) -> tuple[int, Any]:
 
 
 def test_d10_a_manifest_that_cannot_be_written_is_told_and_the_exit_code_is_1(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    home: World,
 ) -> None:
-    (world.root / "dagster").mkdir()
-    monkeypatch.setenv("CIO_HOME", str(world.root))
-    monkeypatch.setenv("DAGSTER_HOME", str(world.root / "dagster"))
-    monkeypatch.chdir(world.root)  # paths of local destinations are relative to it
-    world.sync("a")
-    world.commit("people", person("ann"), at=during(0))
-    in_the_way = world.folder() / "_cio"
-    world.folder().mkdir(parents=True)
+    home.sync("a")
+    home.commit("people", person("ann"), at=during(0))
+    in_the_way = home.folder() / "_cio"
+    home.folder().mkdir(parents=True)
     in_the_way.write_text("a file")
 
     code, (run,) = export(0)
@@ -38,25 +33,21 @@ def test_d10_a_manifest_that_cannot_be_written_is_told_and_the_exit_code_is_1(
     assert run["success"], "no step failed: its check is red"
     assert [one["sync_id"] for one in run["unlisted"]] == ["a"]
     assert "_cio" in run["unlisted"][0]["error"]
-    assert world.names() == ["people_v5_1_1.parquet"]
+    assert home.names() == ["people_v5_1_1.parquet"]
 
     in_the_way.unlink()
-    close_breaker(world.ledger, "a")
+    close_breaker(home.ledger, "a")
     code, (run,) = export(1)
     assert (code, run["unlisted"]) == (0, [])
-    assert world.verify().ok
+    assert home.verify().ok
 
 
 def test_d6_a_table_that_cannot_be_read_is_told_in_our_words_and_stops_no_other_export(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    home: World,
 ) -> None:
-    (world.root / "dagster").mkdir()
-    monkeypatch.setenv("CIO_HOME", str(world.root))
-    monkeypatch.setenv("DAGSTER_HOME", str(world.root / "dagster"))
-    monkeypatch.chdir(world.root)
-    world.sync("a")
-    world.commit("people", person("ann"), at=during(0))
-    log = world.root / "source" / "object_types" / "_delta_log"
+    home.sync("a")
+    home.commit("people", person("ann"), at=during(0))
+    log = home.root / "source" / "object_types" / "_delta_log"
     max(log.glob("*.json")).write_text("{broken")
 
     code, (run,) = export(0)
@@ -67,4 +58,4 @@ def test_d6_a_table_that_cannot_be_read_is_told_in_our_words_and_stops_no_other_
     assert "Table object_types cannot be read" in error
     assert "Kernel" not in error
     assert "unknown" not in error
-    assert "people_v5_1_1.parquet" in world.names()
+    assert "people_v5_1_1.parquet" in home.names()

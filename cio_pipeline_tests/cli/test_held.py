@@ -26,18 +26,14 @@ PAIRS = [("a", "people"), ("a", "events"), ("a", CHAIN)]
 
 
 @pytest.fixture
-def served(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world whose first window went out, with the command line on it."""
-    (world.root / "dagster").mkdir()
-    monkeypatch.setenv("CIO_HOME", str(world.root))
-    monkeypatch.setenv("DAGSTER_HOME", str(world.root / "dagster"))
-    monkeypatch.chdir(world.root)
+def served(home: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world that sent people and events in its first window, with the command line on it."""
     monkeypatch.setattr(held, "EVERY", 0.1)
     monkeypatch.setattr(root, "EVERY", 0.1)
-    world.sync("a")
-    world.commit("people", person("ann"), at=during(0))
-    world.run(0)
-    return world
+    home.sync("a")
+    home.commit("people", person("ann"), at=during(0))
+    home.run(0, "people", "events")
+    return home
 
 
 def claimed(world: World, *pairs: tuple[str, str]) -> None:

@@ -1,6 +1,6 @@
 """D1-D6: whatever happens, every sync was sent what the reference model says, once.
 
-`CIO_CONVERGENCE_EXAMPLES` sets the number of histories (2 to 3 CPU-seconds each): 40 in `make
+`CIO_CONVERGENCE_EXAMPLES` sets the number of histories (2 to 3 CPU-seconds each): 24 in `make
 test`, 280 in `make test-deep`. A tenth as many are played on each of the stores. They are the same
 ones in every run; `CIO_CONVERGENCE_SEED=N` plays others. They come in parts of their own, so that
 several processes share them.
@@ -20,7 +20,9 @@ from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, moto_server
 
 __all__ = ["azurite"]
 
-EXAMPLES = int(os.environ.get("CIO_CONVERGENCE_EXAMPLES", "40"))
+pytestmark = pytest.mark.histories
+
+EXAMPLES = int(os.environ.get("CIO_CONVERGENCE_EXAMPLES", "24"))
 SEED = int(os.environ.get("CIO_CONVERGENCE_SEED", "1"))
 PARTS = 8
 ON_STORES = -(-EXAMPLES // 10)

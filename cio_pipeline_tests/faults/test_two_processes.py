@@ -20,10 +20,10 @@ SYNCS = {"a": 1, "b": 2}
 
 
 class Racer:
-    """A process that runs windows."""
+    """A process that runs windows of any world."""
 
-    def __init__(self, world: World, owner: str) -> None:
-        self.fixed = {"root": str(world.root), "ledger_url": world.ledger_url, "owner": owner}
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
         self.process = subprocess.Popen(
             [sys.executable, "-m", "cio_pipeline_tests.faults.racer"],
             stdin=subprocess.PIPE,
@@ -31,9 +31,11 @@ class Racer:
             text=True,
         )
 
-    def start(self, number: int, **order: Any) -> None:
+    def start(self, world: World, number: int, **order: Any) -> None:
         assert self.process.stdin
-        self.process.stdin.write(json.dumps({**self.fixed, "window": number, **order}) + "\n")
+        where = {"root": str(world.root), "ledger_url": world.ledger_url}
+        order = {**where, "owner": self.owner, "window": number, **order}
+        self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
 
     def result(self) -> dict[str, Any]:
@@ -49,23 +51,23 @@ class Racer:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def shared(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     url = ""
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_cluster").new_schema()
     world = World(tmp_path / "world", url)
     for sync_id, workspace in SYNCS.items():
         world.sync(sync_id, workspace)
-    return world
+    yield world
+    world.ledger.close()
 
 
-@pytest.fixture
-def racers(shared: World) -> Iterator[tuple[Racer, Racer]]:
-    pair = (Racer(shared, "run 1"), Racer(shared, "run 2"))
+@pytest.fixture(scope="module")
+def racers() -> Iterator[tuple[Racer, Racer]]:
+    pair = (Racer("run 1"), Racer("run 2"))
     yield pair
     for racer in pair:
         racer.stop()
-    shared.ledger.close()
 
 
 def commit(world: World, number: int) -> None:
@@ -82,18 +84,18 @@ def files(world: World) -> list[str]:
 
 @pytest.mark.slow
 def test_two_processes_deliver_each_window_once(shared: World, racers: tuple[Racer, Racer]) -> None:
-    owners = {racer.fixed["owner"] for racer in racers}
+    owners = {racer.owner for racer in racers}
     for number in range(ROUNDS):
         commit(shared, number)
         for racer in racers:
-            racer.start(number, seed=f"{number} {racer.fixed['owner']}")
+            racer.start(shared, number, seed=f"{number} {racer.owner}")
         results = [racer.result() for racer in racers]
         assert not [one for one in results if "raised" in one], results
         assert sorted(sync for one in results for sync in one["sent"]) == ["a", "b"], results
         assert not [error for one in results for error in one["errors"]], results
         for one, racer in zip(results, racers, strict=True):
             assert not set(one["sent"]) & {sync for sync, _ in one["busy"]}
-            assert {owner for _, owner in one["busy"]} <= owners - {racer.fixed["owner"]}
+            assert {owner for _, owner in one["busy"]} <= owners - {racer.owner}
             assert not [error for *_, error in one["written"] if error], results
 
     shared.now = window(ROUNDS).end
@@ -113,7 +115,7 @@ def test_the_second_process_says_who_holds_the_lease_and_leaves_nothing(
     first, second = racers
     commit(shared, 0)
     holding = shared.root / "holding"
-    first.start(0, wait=str(holding))
+    first.start(shared, 0, wait=str(holding))
     deadline = time.monotonic() + 60
     while not holding.exists():
         assert time.monotonic() < deadline
@@ -121,7 +123,7 @@ def test_the_second_process_says_who_holds_the_lease_and_leaves_nothing(
     before = files(shared)
     plans = [state.open_plan for state in shared.ledger.registry.states(["people"])]
 
-    second.start(0, seed="2")
+    second.start(shared, 0, seed="2")
     assert second.result() == {
         "busy": [["a", "run 1"], ["b", "run 1"]],
         "sent": [],

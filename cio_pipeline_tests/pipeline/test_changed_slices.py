@@ -201,7 +201,7 @@ class Feeding:
         return self._inner.changes(*args)
 
 
-@pytest.mark.parametrize("rows", [1_000, 4_000])
+@pytest.mark.parametrize("rows", [500, 2_000])
 def test_d6_memory_does_not_grow_with_the_changes_and_each_is_read_once(
     world: World, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
