@@ -15,7 +15,7 @@ from typing import TypeVar
 import obstore
 from obstore.store import AzureStore
 
-from cio_pipeline.destinations.again import keep_trying
+from cio_pipeline.destinations.answers import Taken, conflict
 from cio_pipeline.destinations.azure_control import (
     BlockUpload,
     Told,
@@ -24,14 +24,13 @@ from cio_pipeline.destinations.azure_control import (
     opened,
     told_of,
 )
-from cio_pipeline.destinations.azure_errors import Attempt, Taken, named_errors
-from cio_pipeline.destinations.azure_names import check_blob_key, metadata_name
+from cio_pipeline.destinations.azure_errors import BlobRequest, named_errors
 from cio_pipeline.destinations.azure_rights import Rights
 from cio_pipeline.destinations.azure_sas import Sas, parse_sas
-from cio_pipeline.destinations.azure_store import open_store
+from cio_pipeline.destinations.azure_store import check_blob_key, metadata_name, open_store
 from cio_pipeline.destinations.keys import JSON, is_for_everybody
 from cio_pipeline.destinations.listing import folder, listed
-from cio_pipeline.destinations.patience import Patience
+from cio_pipeline.destinations.patience import Patience, keep_trying
 from cio_pipeline.destinations.probe import tried
 from cio_pipeline.destinations.secrets import resolve
 from cio_pipeline.destinations.spooled import AT_ONCE, PART, copying, spooled, spooled_size
@@ -39,7 +38,6 @@ from cio_pipeline.model.destinations import AzureDestination
 from cio_pipeline.model.errors import (
     CioError,
     ObjectArchived,
-    ObjectConflict,
     ObjectMissing,
 )
 from cio_pipeline.model.objects import ObjectInfo, Permission
@@ -85,7 +83,7 @@ class AzureContainer:
 
     def get(self, key: str) -> bytes:
         """A small object's bytes; raises ObjectMissing."""
-        return self._asked(Attempt("read", "read", key), lambda: b"".join(self._chunks(key)))
+        return self._asked(BlobRequest("read", "read", key), lambda: b"".join(self._chunks(key)))
 
     def download(self, key: str, to: Path) -> None:
         """Copy an object into a local file, streamed; raises ObjectMissing."""
@@ -96,7 +94,7 @@ class AzureContainer:
                 for chunk in chunks:
                     file.write(chunk)
 
-        self._asked(Attempt("read", "read", key), work)
+        self._asked(BlobRequest("read", "read", key), work)
 
     def sha256(self, key: str) -> str:
         """The digest of an object's bytes, streamed; raises ObjectMissing."""
@@ -107,7 +105,7 @@ class AzureContainer:
                 digest.update(chunk)
             return digest.hexdigest()
 
-        return self._asked(Attempt("read", "read", key), work)
+        return self._asked(BlobRequest("read", "read", key), work)
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """All objects below a folder prefix, in key order."""
@@ -115,7 +113,7 @@ class AzureContainer:
             check_blob_key(prefix, self.options.path)
 
         return self._asked(
-            Attempt("list", "list", prefix or None),
+            BlobRequest("list", "list", prefix or None),
             lambda: listed(self._store, prefix, lambda: self._blobs(prefix)),
         )
 
@@ -127,7 +125,7 @@ class AzureContainer:
                 container.delete_blob(self._name(key), **once(self._patience))
 
         try:
-            self._asked(Attempt("delete", "delete", key), work)
+            self._asked(BlobRequest("delete", "delete", key), work)
         except ObjectMissing:
             return
 
@@ -140,7 +138,7 @@ class AzureContainer:
             obstore.put(self._store, key, body, attributes=attributes, use_multipart=False)
 
         try:
-            self._asked(Attempt("write", "write", key), work)
+            self._asked(BlobRequest("write", "write", key), work)
         except ObjectArchived:
             # It cannot be overwritten; but it may be this very message, put before a crash.
             same = Told(named, hashlib.md5(body, usedforsecurity=False).digest())
@@ -178,20 +176,20 @@ class AzureContainer:
         self._sas.check_time(self._now())
         return self._sas
 
-    def _asked(self, attempt: Attempt, work: Callable[[], T]) -> T:
+    def _asked(self, request: BlobRequest, work: Callable[[], T]) -> T:
         """What some work on a key gives, tried again while it may succeed, errors named."""
-        if attempt.key is not None:
-            check_blob_key(attempt.key, self.options.path)
+        if request.key is not None:
+            check_blob_key(request.key, self.options.path)
 
         def named() -> T:
-            with named_errors(attempt, self._usable(), self._now):
+            with named_errors(request, self._usable(), self._now):
                 return work()
 
         return keep_trying(self._patience, named)
 
     def _told_of(self, key: str) -> Told:
         return self._asked(
-            Attempt("read", "read", key),
+            BlobRequest("read", "read", key),
             lambda: told_of(self._sas, self._name(key), self._patience),
         )
 
@@ -219,7 +217,7 @@ class AzureContainer:
             )
 
         try:
-            self._asked(Attempt("write", "create", key), work)
+            self._asked(BlobRequest("write", "create", key), work)
         except (Taken, ObjectArchived):
             try:
                 self._compare(key, sha256)
@@ -230,7 +228,7 @@ class AzureContainer:
     def _create_in_blocks(self, key: str, chunks: Iterable[bytes], sha256: str) -> None:
         upload = BlockUpload(
             name=self._name(key),
-            attempt=Attempt("write", "write", key),
+            request=BlobRequest("write", "write", key),
             sha256=sha256,
             metadata={DIGEST: sha256},
             access_tier=self._tier(key),
@@ -244,18 +242,15 @@ class AzureContainer:
 
     def _compare(self, key: str, sha256: str) -> None:
         """Raise ObjectConflict unless the blob is ours by its metadata or its bytes."""
-        attempt = Attempt("read", "read", key)
+        request = BlobRequest("read", "read", key)
         try:
-            found = self._asked(attempt, lambda: obstore.get(self._store, key).attributes)
+            found = self._asked(request, lambda: obstore.get(self._store, key).attributes)
             same = found.get(DIGEST) == sha256 or self.sha256(key) == sha256
         except ObjectArchived:
             same = self._told_of(key).metadata.get(DIGEST) == sha256
         if not same:
-            raise ObjectConflict(
-                f"Something else lies under '{key}'; it was not overwritten.",
-                "Find out who else writes there, move it away, then run the window again.",
-            )
+            raise conflict(key)
 
     def _chunks(self, key: str) -> Iterator[bytes]:
-        with named_errors(Attempt("read", "read", key), self._usable(), self._now):
+        with named_errors(BlobRequest("read", "read", key), self._usable(), self._now):
             yield from obstore.get(self._store, key).stream()

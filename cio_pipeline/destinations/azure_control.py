@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from azure.core import MatchConditions
 from azure.storage.blob import BlobBlock, ContentSettings, StandardBlobTier
 
-from cio_pipeline.destinations.again import keep_trying
-from cio_pipeline.destinations.azure_errors import Attempt, named_errors
+from cio_pipeline.destinations.azure_errors import BlobRequest, named_errors
 from cio_pipeline.destinations.azure_sas import Sas
-from cio_pipeline.destinations.patience import Patience
+from cio_pipeline.destinations.patience import Patience, keep_trying
 from cio_pipeline.model.times import Clock
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ class BlockUpload:
     """
 
     name: str
-    attempt: Attempt
+    request: BlobRequest
     sha256: str
     metadata: Mapping[str, str]
     access_tier: str | None
@@ -114,7 +113,7 @@ class BlockUpload:
         name = block_name(self.sha256, number)
 
         def work() -> None:
-            with named_errors(self.attempt, sas, self.now):
+            with named_errors(self.request, sas, self.now):
                 blob.stage_block(name, chunk, len(chunk), **once(self.patience))
 
         keep_trying(self.patience, work)
@@ -124,7 +123,7 @@ class BlockUpload:
         tier = StandardBlobTier(self.access_tier) if self.access_tier else None
 
         def work() -> None:
-            with named_errors(self.attempt, sas, self.now):
+            with named_errors(self.request, sas, self.now):
                 blob.commit_block_list(
                     blocks,
                     metadata=dict(self.metadata),

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from azure.core import MatchConditions
 
+from cio_pipeline.destinations.answers import Taken
 from cio_pipeline.destinations.azure_control import once, opened
-from cio_pipeline.destinations.azure_errors import Attempt, Taken, named_errors
+from cio_pipeline.destinations.azure_errors import BlobRequest, named_errors
 from cio_pipeline.destinations.azure_sas import Sas, expired
 from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.destinations.probe import refused, tried
@@ -100,7 +101,7 @@ class Rights:
     def _first_below(self, container: "ContainerClient") -> bool:
         """Whether anything lies under the path."""
         folder = f"{self.path}/" if self.path else None
-        with named_errors(Attempt("list", "list"), self.sas, self.now):
+        with named_errors(BlobRequest("list", "list"), self.sas, self.now):
             found = container.list_blobs(
                 name_starts_with=folder, results_per_page=1, **once(self.patience)
             )
@@ -111,7 +112,7 @@ class Rights:
 
         def work() -> None:
             try:
-                with named_errors(Attempt(right, right, blob.blob_name), self.sas, self.now):
+                with named_errors(BlobRequest(right, right, blob.blob_name), self.sas, self.now):
                     trial.call(blob, once(self.patience))
             except (ObjectMissing, Taken):
                 return

@@ -16,6 +16,7 @@ import obstore
 from obstore.exceptions import BaseError, InvalidPathError
 from obstore.store import LocalStore
 
+from cio_pipeline.destinations.answers import conflict, missing
 from cio_pipeline.destinations.listing import listed
 from cio_pipeline.destinations.local_files import (
     UNFINISHED,
@@ -36,7 +37,6 @@ from cio_pipeline.model.errors import (
     DestinationUnavailable,
     DiskFull,
     InvalidKey,
-    ObjectConflict,
     ObjectMissing,
 )
 from cio_pipeline.model.objects import ObjectInfo, Permission
@@ -151,10 +151,7 @@ class LocalFolder:
         except ObjectMissing:
             same = False
         if not same:
-            raise ObjectConflict(
-                f"Something else lies under '{key}'; it was not overwritten.",
-                "Find out who else writes there, move it away, then run the window again.",
-            )
+            raise conflict(key)
 
     def _sync_folders(self, key: str) -> None:
         # Positions move only when files are durable (D6), their names included.
@@ -218,13 +215,6 @@ def named_errors(doing: str, key: str) -> Generator[None]:
         raise
     except (OSError, BaseError, ValueError) as error:
         raise _named(error, doing, key) from None
-
-
-def missing(key: str) -> ObjectMissing:
-    """The error for an object that is not there."""
-    return ObjectMissing(
-        f"There is no object '{key}'.", "`cio-pipeline verify` lists what is lost."
-    )
 
 
 def _named(error: Exception, doing: str, key: str) -> CioError:

@@ -1,8 +1,13 @@
-"""How long a store may take, and how often it is asked again."""
+"""How long a store may take, how often it is asked again, and asking where no client does so."""
 
+import random
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from cio_pipeline.model.errors import Transient
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -40,3 +45,28 @@ class Patience:
             "retry_timeout": self.altogether,
             "backoff": {"init_backoff": self.first_wait, "max_backoff": self.longest_wait},
         }
+
+
+T = TypeVar("T")
+
+
+def keep_trying(
+    patience: Patience, work: Callable[[], T], but: tuple[type[Transient], ...] = ()
+) -> T:
+    """Do some work, and again after a Transient error; the last of them is raised.
+
+    Errors of a kind in `but` are raised at once: the client has waited already.
+    """
+    end = time.monotonic() + patience.altogether.total_seconds()
+    wait = patience.first_wait.total_seconds()
+    for _ in range(patience.retries):
+        try:
+            return work()
+        except but:
+            raise
+        except Transient:
+            if time.monotonic() + wait > end:
+                raise
+        time.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - spreads the load
+        wait = min(wait * 2, patience.longest_wait.total_seconds())
+    return work()

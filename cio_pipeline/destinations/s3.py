@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING
 
 import obstore
 
-from cio_pipeline.destinations.again import keep_trying
+from cio_pipeline.destinations.answers import Request, Taken, conflict, missing
 from cio_pipeline.destinations.keys import JSON, VALIDATE, is_for_everybody
 from cio_pipeline.destinations.listing import folder, listed
-from cio_pipeline.destinations.patience import Patience
-from cio_pipeline.destinations.s3_errors import Attempt, Taken, missing, named_errors
-from cio_pipeline.destinations.s3_keys import Keys
-from cio_pipeline.destinations.s3_objects import metadata_of, objects_below
+from cio_pipeline.destinations.patience import Patience, keep_trying
+from cio_pipeline.destinations.s3_errors import named_errors
+from cio_pipeline.destinations.s3_objects import abort_leftovers, metadata_of, objects_below, upload
 from cio_pipeline.destinations.s3_permissions import permissions
-from cio_pipeline.destinations.s3_store import Opened, opened
-from cio_pipeline.destinations.s3_uploads import abort_leftovers, upload
+from cio_pipeline.destinations.s3_store import Keys, Opened, opened
 from cio_pipeline.destinations.secrets import resolve
 from cio_pipeline.destinations.spooled import AT_ONCE, copying, spooled, spooled_size
 from cio_pipeline.files.names import check_key
@@ -30,7 +28,6 @@ from cio_pipeline.model.destinations import S3Destination
 from cio_pipeline.model.errors import (
     CioError,
     ObjectArchived,
-    ObjectConflict,
     ObjectMissing,
     PermissionMissing,
     Throttled,
@@ -90,7 +87,7 @@ class S3Bucket:
         """All objects below a folder prefix, in key order."""
         if prefix:
             check_key(prefix)
-        with named_errors(Attempt("list", "s3:ListBucket")):
+        with named_errors(Request("list", "s3:ListBucket")):
             return listed(self.opened().store, prefix, lambda: self._objects(prefix))
 
     def delete(self, key: str) -> None:
@@ -98,7 +95,7 @@ class S3Bucket:
         check_key(key)
 
         def remove() -> None:
-            with named_errors(Attempt("delete", "s3:DeleteObject", key)):
+            with named_errors(Request("delete", "s3:DeleteObject", key)):
                 obstore.delete(self.opened().store, key)
 
         with suppress(ObjectMissing):
@@ -109,7 +106,7 @@ class S3Bucket:
         check_key(key)
 
         def write() -> None:
-            with named_errors(Attempt("write", "s3:PutObject", key)):
+            with named_errors(Request("write", "s3:PutObject", key)):
                 obstore.put(
                     self.opened().store,
                     key,
@@ -159,7 +156,7 @@ class S3Bucket:
             if not self.options.conditional_puts and self._is_there(key):
                 self._compare(key, sha256)
                 return
-            with named_errors(Attempt("write", "s3:PutObject", key)):
+            with named_errors(Request("write", "s3:PutObject", key)):
                 obstore.put(
                     self.opened().store,
                     key,
@@ -179,7 +176,7 @@ class S3Bucket:
             self._compare(key, sha256)
             return
         abort_leftovers(self.opened().client(), self.options.bucket, self.name(key))
-        with named_errors(Attempt("write", "s3:PutObject", key)):
+        with named_errors(Request("write", "s3:PutObject", key)):
             upload(
                 self.opened().store,
                 key,
@@ -205,7 +202,7 @@ class S3Bucket:
         Listed, not read: to whom only the sync's own folder may be listed, S3 answers a question
         for a missing object with "forbidden".
         """
-        with named_errors(Attempt("list", "s3:ListBucket")):
+        with named_errors(Request("list", "s3:ListBucket")):
             found = (
                 self.opened()
                 .client()
@@ -215,25 +212,22 @@ class S3Bucket:
 
     def _compare(self, key: str, sha256: str) -> None:
         """Raise ObjectConflict unless the object is ours by its metadata or its bytes."""
-        attempt = Attempt("read", "s3:GetObject", key)
+        request = Request("read", "s3:GetObject", key)
         try:
-            with named_errors(attempt):
+            with named_errors(request):
                 found = obstore.get(self.opened().store, key).attributes.get(DIGEST)
             same = (found or self.sha256(key)) == sha256
         except ObjectArchived:
             client, bucket = self.opened().client(), self.options.bucket
-            with named_errors(attempt):
+            with named_errors(request):
                 same = metadata_of(client, bucket, self.name(key)).get(DIGEST) == sha256
         if not same:
-            raise ObjectConflict(
-                f"Something else lies under '{key}'; it was not overwritten.",
-                "Find out who else writes there, move it away, then run the window again.",
-            )
+            raise conflict(key)
 
     def _chunks(self, key: str) -> Iterable[bytes]:
         check_key(key)
         try:
-            with named_errors(Attempt("read", "s3:GetObject", key)):
+            with named_errors(Request("read", "s3:GetObject", key)):
                 yield from obstore.get(self.opened().store, key).stream()
         except PermissionMissing as error:
             raise self._missing_or(error, key) from None

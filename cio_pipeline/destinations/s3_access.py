@@ -19,7 +19,7 @@ from botocore.session import get_session
 from dagster_aws.s3 import S3Resource
 
 from cio_pipeline.destinations.patience import Patience
-from cio_pipeline.destinations.s3_keys import DEFAULT_REGION, Keys
+from cio_pipeline.destinations.s3_store import DEFAULT_REGION, Keys
 from cio_pipeline.model.destinations import S3Destination
 
 

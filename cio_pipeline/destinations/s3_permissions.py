@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 import obstore
 
+from cio_pipeline.destinations.answers import Request, Taken
 from cio_pipeline.destinations.keys import VALIDATE
 from cio_pipeline.destinations.probe import refused, tried
-from cio_pipeline.destinations.s3_errors import Attempt, Taken, named_errors
+from cio_pipeline.destinations.s3_errors import named_errors
 from cio_pipeline.destinations.s3_store import Opened
 from cio_pipeline.model.destinations import S3Destination
 from cio_pipeline.model.errors import CioError, DestinationError, PermissionMissing
@@ -47,7 +48,7 @@ class Bucket(Protocol):
 def permissions(bucket: Bucket) -> Sequence[Permission]:
     """Each permission that a sync needs; one line if the credentials or the bucket are wrong."""
     try:
-        with named_errors(Attempt("use", "sts:AssumeRole")):
+        with named_errors(Request("use", "sts:AssumeRole")):
             bucket.opened().client()
     except CioError as error:
         name = "sts:AssumeRole" if isinstance(error, PermissionMissing) else "credentials"
@@ -106,7 +107,7 @@ def _read(bucket: Bucket) -> Permission:
 
 
 def _get(bucket: Bucket) -> object:
-    with named_errors(Attempt("read", "s3:GetObject", VALIDATE)):
+    with named_errors(Request("read", "s3:GetObject", VALIDATE)):
         return obstore.get(bucket.opened().store, VALIDATE).bytes()
 
 
@@ -117,7 +118,7 @@ def _listed(bucket: Bucket, action: str, needed_for: str, call: str, needed_by: 
     most = {"MaxUploads": 1} if "uploads" in call else {"MaxKeys": 1}
 
     def ask() -> None:
-        with named_errors(Attempt("list", action)):
+        with named_errors(Request("list", action)):
             client = bucket.opened().client()
             getattr(client, call)(Bucket=bucket.options.bucket, Prefix=prefix, **most)
 
@@ -128,9 +129,9 @@ def _aborted(bucket: Bucket) -> Callable[[], None]:
     def abort() -> None:
         client, name = bucket.opened().client(), bucket.name(VALIDATE)
         where = {"Bucket": bucket.options.bucket, "Key": name}
-        with named_errors(Attempt("begin an upload of", "s3:PutObject", VALIDATE)):
+        with named_errors(Request("begin an upload of", "s3:PutObject", VALIDATE)):
             upload = client.create_multipart_upload(**where)["UploadId"]
-        with named_errors(Attempt("abort an upload of", "s3:AbortMultipartUpload", VALIDATE)):
+        with named_errors(Request("abort an upload of", "s3:AbortMultipartUpload", VALIDATE)):
             client.abort_multipart_upload(**where, UploadId=upload)
 
     return abort
@@ -139,7 +140,7 @@ def _aborted(bucket: Bucket) -> Callable[[], None]:
 def _created(bucket: Bucket) -> Callable[[], None]:
     def create() -> None:
         try:
-            with named_errors(Attempt("create", "s3:PutObject", VALIDATE)):
+            with named_errors(Request("create", "s3:PutObject", VALIDATE)):
                 obstore.put(
                     bucket.opened().store, VALIDATE, b"", mode="create", use_multipart=False
                 )

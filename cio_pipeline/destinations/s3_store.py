@@ -10,7 +10,7 @@ and the keys behind the references stay the same.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,23 @@ from urllib.parse import urlsplit
 from obstore.store import S3Store
 
 from cio_pipeline.destinations.patience import Patience
-from cio_pipeline.destinations.s3_keys import DEFAULT_REGION, Keys
 from cio_pipeline.model.destinations import S3Destination
 
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3Credential
+
+
+DEFAULT_REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys as they are; all None is the ambient AWS chain. Never shown."""
+
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
 
 _ASK_AGAIN = timedelta(minutes=5)
 """After this a session is asked for its credentials again: less than it renews them ahead."""

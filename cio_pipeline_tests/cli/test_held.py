@@ -93,7 +93,6 @@ def test_d6_export_waits_for_it_if_told_to(served: World, monkeypatch: pytest.Mo
             waited.append(text)
             yield text
 
-    monkeypatch.setattr(verb, "EVERY", 0.1)
     monkeypatch.setattr(verb, "who_holds", told)
     served.commit("people", person("ben"), at=during(1))
     claimed(served)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cio_pipeline.destinations.azure_policy import az_commands, portal_steps
+from cio_pipeline.destinations.policy import az_commands, portal_steps
 from cio_pipeline.model.destinations import AzureDestination
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline_tests.destinations.test_azure_sas import ACME, POLICY, SIG

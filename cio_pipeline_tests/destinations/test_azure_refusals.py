@@ -8,7 +8,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 
 from cio_pipeline.destinations.azure import AzureContainer
-from cio_pipeline.destinations.azure_errors import Attempt, answer_of, meaning
+from cio_pipeline.destinations.azure_errors import BlobRequest, answer_of, is_taken, meaning
 from cio_pipeline.destinations.azure_sas import Sas, parse_sas
 from cio_pipeline.model.errors import (
     CioError,
@@ -222,7 +222,7 @@ def test_d8_every_answer_has_a_name(
     sas: Sas = parse_sas(f"{ACME}/data-out?{token}")
     # As obstore words it; the address may stand in it.
     said = OSError(f"Error performing PUT {ACME}/x?{token} - status code: {status} Oh: {text}")
-    found = meaning(answer_of(said), Attempt("write", "create", "a"), sas, NOW)
+    found = meaning(answer_of(said), BlobRequest("write", "create", "a"), sas, NOW)
     assert type(found) is error
     assert words in str(found)
     assert found.next_step
@@ -245,7 +245,7 @@ def test_d8_an_answer_of_the_sdk_is_read_likewise() -> None:
     ],
 )
 def test_d8_what_tells_that_a_key_is_taken(status: int, code: str) -> None:
-    assert answer_of(OSError(f"status code: {status} Oh: {body(code)}")).taken
+    assert is_taken(answer_of(OSError(f"status code: {status} Oh: {body(code)}")))
 
 
 def test_d8_no_log_has_the_signature(

@@ -9,7 +9,7 @@ import pytest
 
 from cio_pipeline.contracts.catalog import EXPORTS, exports_of
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.destinations.azure_policy import az_commands
+from cio_pipeline.destinations.policy import az_commands
 from cio_pipeline.model.destinations import AzureDestination
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.pipeline.breaker import close_breaker

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from cio_pipeline.destinations.azure_policy import az_commands
-from cio_pipeline.destinations.policy import policy
+from cio_pipeline.destinations.policy import az_commands, policy
 from cio_pipeline.model.destinations import AzureDestination
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.sync import Sync

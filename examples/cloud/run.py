@@ -12,7 +12,7 @@ from pathlib import Path
 
 from moto.server import ThreadedMotoServer
 
-from cio_pipeline.destinations.azure_policy import RIGHTS
+from cio_pipeline.destinations.policy import RIGHTS
 from cio_pipeline_tests.azurite import running_azurite
 from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, S3Server
 

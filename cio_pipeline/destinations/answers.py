@@ -1,0 +1,68 @@
+"""What a store is asked for and what it answers, whatever its protocol."""
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cio_pipeline.model.errors import ObjectConflict, ObjectMissing
+
+AGAIN = "It is tried again; if it stays, see docs/destinations.md for what to allow."
+
+_NETWORK = (
+    (r"refused", "the connection was refused"),
+    (r"dns|resolve|Name or service|NameResolution", "its name is unknown"),
+    (r"certificate|TLS|SSL", "its certificate was not accepted"),
+    (r"reset|aborted|closed|Interrupted|IncompleteMessage|broken pipe", "the connection was reset"),
+    (r"time[d_]? ?out|TimedOut|Timeout", "there was no answer in time"),
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for, and the right that it needs; key None: the whole bucket."""
+
+    doing: str
+    right: str
+    key: str | None = None
+
+    whole: ClassVar = "the bucket"
+    store: ClassVar = "S3 store"
+
+    def __str__(self) -> str:
+        place = self.whole if self.key is None else f"'{self.key}'"
+        return f"Cannot {self.doing} {place}"
+
+    def unreached(self, text: str) -> str:
+        """Why there was no answer, by a library's text, which may hold secrets itself."""
+        if re.search(r"metadata from headers|invalid list response", text, re.IGNORECASE):
+            return f"what answered is no {self.store}"
+        found = (words for pattern, words in _NETWORK if re.search(pattern, text, re.IGNORECASE))
+        return next(found, "the connection failed")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A store's answer: status (None: there was none), error code, and a text that stays here."""
+
+    status: int | None
+    code: str
+    text: str
+
+
+class Taken(Exception):
+    """Something lies under the key of a create-only write; never leaves the adapter."""
+
+
+def missing(key: str) -> ObjectMissing:
+    """The error for an object that is not there."""
+    return ObjectMissing(
+        f"There is no object '{key}'.", "`cio-pipeline verify` lists what is lost."
+    )
+
+
+def conflict(key: str) -> ObjectConflict:
+    """The error for a key under which other bytes lie than ours."""
+    return ObjectConflict(
+        f"Something else lies under '{key}'; it was not overwritten.",
+        "Find out who else writes there, move it away, then run the window again.",
+    )
