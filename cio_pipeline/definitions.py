@@ -14,7 +14,7 @@ from cio_pipeline.defs.manifest import MANIFESTS
 from cio_pipeline.defs.resources import PipelineResource, ScopeResource
 from cio_pipeline.defs.send_now import export_now
 from cio_pipeline.defs.sensors import SENSORS
-from cio_pipeline.defs.source_tables import SOURCE_SPECS
+from cio_pipeline.defs.source_tables import SOURCE_SPECS, look_at_sources
 from cio_pipeline.defs.upkeep import prune_job, prune_schedule
 
 
@@ -26,7 +26,7 @@ def build_defs(pipeline: PipelineResource) -> dg.Definitions:
         asset_checks=DELIVERY_CHECKS,
         jobs=[*LIFE_JOBS, export_now, *JOBS.values(), prune_job],
         schedules=[prune_schedule],
-        sensors=[*SENSORS.values()],
+        sensors=[*SENSORS.values(), look_at_sources],
         resources={
             "pipeline": opened,
             "scope": ScopeResource(),

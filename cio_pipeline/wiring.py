@@ -13,7 +13,7 @@ from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.windows import FIRST_WINDOW, midnight
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import Settings
-from cio_pipeline.sources.open import open_source
+from cio_pipeline.sources.open import open_source, source_uri, storage_options
 
 
 def now() -> datetime:
@@ -64,6 +64,12 @@ def first_window(settings: Settings) -> datetime:
             return ledger.first_window() or midnight(now())
     except CioError:
         return FIRST_WINDOW
+
+
+def source_place(settings: Settings) -> tuple[str, dict[str, str]]:
+    """URI and storage options of the source that CIO_SOURCE names; raises InvalidConfig."""
+    uri = source_uri(settings.source)
+    return uri, storage_options(uri, settings.storage_options)
 
 
 def open_services(settings: Settings) -> Opened:

@@ -15,7 +15,6 @@ from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import Window, last_closed_window, parse_time, window_holding
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import settings
-from cio_pipeline.sources.open import source_uri, storage_options
 from cio_pipeline.wiring import Opened, now, open_services
 
 OWNER = f"command line on {socket.gethostname()}, process {os.getpid()}-{uuid4().hex[:6]}"
@@ -35,13 +34,6 @@ def opened() -> Opened:
     """The same with whatever ledger there is, for the verbs that mend it."""
     found = open_services(settings())
     return replace(found, services=found.services.owned_by(OWNER))
-
-
-def source_place() -> tuple[str, dict[str, str]]:
-    """URI and storage options of the source that CIO_SOURCE names; raises InvalidConfig."""
-    found = settings()
-    uri = source_uri(found.source)
-    return uri, storage_options(uri, found.storage_options)
 
 
 def scope_of(found: Services, sync_ids: Collection[str]) -> Scope:

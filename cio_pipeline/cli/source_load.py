@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from cio_pipeline.cli.context import source_place
 from cio_pipeline.cli.load_rows import How, load_rows, one_character, replacing, told_of_vanished
 from cio_pipeline.cli.output import console, print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
@@ -22,7 +21,7 @@ from cio_pipeline.settings import settings
 from cio_pipeline.sources.bad_rows import set_aside
 from cio_pipeline.sources.csv_text import COMMA
 from cio_pipeline.sources.load import files_in
-from cio_pipeline.wiring import now
+from cio_pipeline.wiring import now, source_place
 
 
 def load(  # noqa: PLR0917 - typer takes options as parameters
@@ -61,6 +60,7 @@ def load(  # noqa: PLR0917 - typer takes options as parameters
     declared = _table(table)
     time = None if at is None else _past(at)
     aside = _bad_rows_of(table) if quarantine_bad else None
+    place = source_place(settings())
     with console(stderr=True).status(f"Loading {table} …"):
         files = files_in(files)
         owner = whose(declared, files, workspace)
@@ -68,9 +68,9 @@ def load(  # noqa: PLR0917 - typer takes options as parameters
             how = How(
                 time, aside, one_character(delimiter), replacing(declared, replace_all, aside)
             )
-            done = load_rows(declared, files, how, *source_place())
+            done = load_rows(declared, files, how, *place)
         else:
-            done = load_lines(declared, files, Into(owner, time or now(), *source_place(), time))
+            done = load_lines(declared, files, Into(owner, time or now(), *place, time))
             if aside is not None:
                 set_aside(files, done.bad, aside)
     kept = aside if done.bad else None

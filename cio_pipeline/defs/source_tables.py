@@ -1,10 +1,17 @@
 """The source tables as external assets, so that the graph starts where the data does."""
 
+import json
+
 import dagster as dg
 
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.defs.resources import PipelineResource
 from cio_pipeline.defs.shown_tables import source_columns
+from cio_pipeline.model.errors import CioError
+from cio_pipeline.settings import settings
+from cio_pipeline.sources.observed import Observed, observed
+from cio_pipeline.wiring import source_place
 
 GROUP = "source"
 
@@ -26,3 +33,45 @@ def source_spec(table: SourceTable) -> dg.AssetSpec:
 
 
 SOURCE_SPECS = [source_spec(table) for table in SOURCE_TABLES.values()]
+
+
+def metadata_of(one: Observed) -> dict[str, dg.MetadataValue]:
+    """What the UI shows of a table: rows, last commit, and what is wrong with it."""
+    status = one.status
+    troubles = [*status.problems, *one.breaches]
+    found = {
+        "dagster/row_count": None if status.rows is None else dg.MetadataValue.int(status.rows),
+        "version": None if status.version is None else dg.MetadataValue.int(status.version),
+        "last_commit": status.last_change
+        and dg.MetadataValue.timestamp(status.last_change.timestamp()),
+        "problems": dg.MetadataValue.md("\n".join(f"- {text}" for text in troubles) or "none"),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+@dg.sensor(
+    name="source_tables",
+    minimum_interval_seconds=900,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Looks at the source tables' logs, and shows rows, last commit and problems of "
+    "those that are not as they were.",
+)
+def look_at_sources(
+    context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[PipelineResource]
+) -> dg.SensorResult | dg.SkipReason:
+    """An observation for each table of which something else is told than the last time."""
+    uri, options = source_place(settings())
+    try:
+        tables = observed(pipeline.services("sensor"), uri, options, sampled=False)
+    except CioError as error:
+        return dg.SkipReason(f"{error.message} {error.next_step}")
+    before = json.loads(context.cursor or "{}")
+    now = {one.status.table: str(one) for one in tables}
+    return dg.SensorResult(
+        asset_events=[
+            dg.AssetObservation(source_key(one.status.table), metadata=metadata_of(one))
+            for one in tables
+            if before.get(one.status.table) != now[one.status.table]
+        ],
+        cursor=json.dumps(now),
+    )

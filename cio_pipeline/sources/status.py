@@ -46,18 +46,24 @@ def table_statuses(
     tables: Iterable[SourceTable],
     storage_options: Mapping[str, str] | None = None,
     needed: Mapping[str, TableCut] | None = None,
+    *,
+    sampled: bool = True,
 ) -> list[TableStatus]:
     """The status of each table, in the given order; what fails is a problem of its table alone.
 
     `needed` are the oldest positions that syncs go on from: what changed since is looked up in the
-    log, so that it shows here whether it can be read. Raises SourceGone.
+    log, so that it shows here whether it can be read. If `sampled`, rows are read as well. Raises
+    SourceGone.
     """
     folder = DeltaTables(uri, storage_options or {})
     folder.require_root()
-    return [_status(folder, table, (needed or {}).get(table.name)) for table in tables]
+    since = needed or {}
+    return [_status(folder, table, since.get(table.name), sampled=sampled) for table in tables]
 
 
-def _status(folder: DeltaTables, table: SourceTable, needed: TableCut | None) -> TableStatus:
+def _status(
+    folder: DeltaTables, table: SourceTable, needed: TableCut | None, *, sampled: bool
+) -> TableStatus:
     problems = _Problems(table.name)
     found = problems.met(lambda: folder.latest(table.name))
     if found is None:
@@ -83,7 +89,7 @@ def _status(folder: DeltaTables, table: SourceTable, needed: TableCut | None) ->
         problems.told.append("its change feed is off: set delta.enableChangeDataFeed=true")
     elif needed is not None:
         problems.met(lambda: changed_files(folder, found, table, needed))
-    if not problems.told:
+    if sampled and not problems.told:
         problems.told += problems.met(lambda: _repeated(found, table, folder)) or []
     return replace(status, problems=tuple(dict.fromkeys(problems.told)))
 
