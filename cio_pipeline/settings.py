@@ -11,6 +11,9 @@ from urllib.parse import quote
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.windows import midnight, parse_time
 
+LEAST_SPOOL = 2 * 1024**3
+"""Files are encoded while half of it is free, and those of a slice must fit in there."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -20,8 +23,9 @@ class Settings:
     (CIO_SOURCE) is `delta:<uri>`, `ledger` (CIO_LEDGER) an SQLAlchemy URL. The ledger keeps what
     ended within `keep_days` (CIO_KEEP_DAYS). Windows are served in so many `shards` (CIO_SHARDS).
     Partitions begin with the day of the first sync, or with that of `first_window`
-    (CIO_FIRST_WINDOW). `storage_options` are the AWS_* and AZURE_* variables, for a
-    source in a cloud store.
+    (CIO_FIRST_WINDOW). All runs of a machine spool at most `spool_bytes` (CIO_SPOOL_BYTES; None:
+    what the disk has). `storage_options` are the AWS_* and AZURE_* variables, for a source in a
+    cloud store.
     """
 
     home: Path
@@ -30,6 +34,7 @@ class Settings:
     keep_days: int = 30
     shards: int = 1
     first_window: datetime | None = None
+    spool_bytes: int | None = None
     storage_options: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
 
     @property
@@ -66,6 +71,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         source=environment.get("CIO_SOURCE") or f"delta:{home / 'source'}",
         ledger=environment.get("CIO_LEDGER") or f"sqlite:///{quote(str(home / 'ledger.db'))}",
         keep_days=_whole("CIO_KEEP_DAYS", environment.get("CIO_KEEP_DAYS") or "30", 99_999),
+        spool_bytes=_bytes(environment.get("CIO_SPOOL_BYTES")),
         shards=_whole("CIO_SHARDS", environment.get("CIO_SHARDS") or "1", 999),
         first_window=_day(environment.get("CIO_FIRST_WINDOW")),
         storage_options={
@@ -78,6 +84,18 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def _day(text: str | None) -> datetime | None:
     return midnight(parse_time(text)) if text else None
+
+
+def _bytes(text: str | None) -> int | None:
+    if not text:
+        return None
+    found = _whole("CIO_SPOOL_BYTES", text, 2**60)
+    if found < LEAST_SPOOL:
+        raise InvalidConfig(
+            "CIO_SPOOL_BYTES is less than the files of one slice may take.",
+            f"Give it {LEAST_SPOOL:,} bytes at least, or leave it out.",
+        )
+    return found
 
 
 def _whole(name: str, text: str, most: int) -> int:

@@ -84,7 +84,7 @@ def open_services(settings: Settings) -> Opened:
         source=open_source(settings.source, settings.storage_options),
         ledger=ledger,
         destinations=lambda sync: open_destination(sync, base),
-        spool=Spool(settings.spool),
+        spool=Spool(settings.spool, settings.spool_bytes),
         clock=now,
         shards=settings.shards,
     )

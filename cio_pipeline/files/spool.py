@@ -1,9 +1,13 @@
 """The spool: a folder of this machine where files lie from encoding until they are delivered."""
 
+import fcntl
 import hashlib
+import os
 import re
 import shutil
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,10 +26,35 @@ class Spool:
     Its files need no fsync: those that a power failure takes are encoded again and must give the
     sealed digests. A file is written once, in a folder of its run's own, and never altered: what
     was delivered to a folder on the same disk is another name for it.
+
+    All runs of a machine together take at most `limit` bytes (None: what the disk has), if they ask
+    for room before they write.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, limit: int | None = None) -> None:
+        self.root, self.limit = root, limit
+
+    def roomy(self, share: float) -> bool:
+        """Whether less than a share of the limit is taken."""
+        return self.limit is None or self.taken() < share * self.limit
+
+    def taken(self) -> int:
+        """The bytes of all files, those of other runs too."""
+        sizes = (
+            _size(f"{place}/{name}") for place, _, names in os.walk(self.root) for name in names
+        )
+        return sum(sizes)
+
+    @contextmanager
+    def one_writer(self) -> Generator[None]:
+        """Where there is a limit, one run of the machine at a time: what it takes is known then."""
+        if self.limit is None:
+            yield
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".writer").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def folder(self, name: str) -> Path:
         """A folder below the root, made if it is not there.
@@ -77,6 +106,13 @@ class Spool:
             return
         except OSError as error:
             raise spool_error(error) or _unusable(error) from error
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - of thousands, in no time
+    except FileNotFoundError:
+        return 0  # Removed since it was listed.
 
 
 def sha256_of(path: Path) -> str:

@@ -13,12 +13,13 @@ RESTORE_TAKES = timedelta(days=1)
 _OF_PLAN = re.compile(r"([a-z_]+)-([0-9]+)")
 
 
-def sweep_spool(services: Services) -> None:
+def sweep_spool(services: Services, *, idle: bool = False) -> None:
     """Discard folders that neither an unfinished plan, a run under way nor a restore needs.
 
     A run that dies between delivering and the clearing of its spool leaves them. Folders are
     listed before plans are read: whatever another run is encoding has its plan in the ledger. All
     that a run reads together lies in a folder of one plan, which may be delivered before others.
+    With `idle` plans that no run works on lose their files, too: these are encoded again.
     """
     folders = services.spool.folders()
     for name in folders:
@@ -33,7 +34,9 @@ def sweep_spool(services: Services) -> None:
     holders = services.ledger.leases.holders(services.clock())
     held = {(one.sync_id, one.export) for one in holders}
     unfinished = [
-        plan for plan in plans_of if not plan.is_delivered or (plan.sync_id, plan.export) in held
+        plan
+        for plan in plans_of
+        if (plan.sync_id, plan.export) in held or not (plan.is_delivered or idle)
     ]
     needed = {(plan.export, plan.plan_id) for plan in unfinished}
     sealed = services.ledger.plans.sealed(unfinished)

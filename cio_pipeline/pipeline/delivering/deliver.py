@@ -12,6 +12,7 @@ from cio_pipeline.model.plans import Plan, SealedPlan
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.attempt import UNEXPECTED, attempt
+from cio_pipeline.pipeline.delivering.room import OF_FILES
 from cio_pipeline.pipeline.delivering.slow_deliveries import patience_for, slow_plans
 from cio_pipeline.pipeline.feeds.in_flight import InFlight
 from cio_pipeline.pipeline.feeds.makers import maker_of
@@ -81,12 +82,13 @@ def _tell(
 def _clear_spool(
     services: Services, sealed: Sequence[SealedPlan], outcomes: Sequence[Outcome]
 ) -> None:
-    """Remove spooled files, but for folders that a failed plan still needs."""
+    """Remove spooled files, but for folders that a failed plan still needs while there is room."""
+    roomy = services.spool.roomy(OF_FILES)
     kept: set[str] = set()
     done: set[str] = set()
     for one, outcome in zip(sealed, outcomes, strict=True):
         folders = {file.spool.partition("/")[0] for file in one.files}
-        (done if outcome.error is None else kept).update(folders)
+        (kept if roomy and outcome.error is not None else done).update(folders)
     for folder in done - kept:
         services.spool.discard(folder)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import uuid4
@@ -21,6 +22,7 @@ from cio_pipeline.model.changes import AGAIN, CHANGE, CHANGED, DELETED, GREW
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.slices import Bucket, Part, Stretch
+from cio_pipeline.pipeline.delivering.room import OF_CHANGES
 from cio_pipeline.pipeline.delivering.shares import Share, share_out
 from cio_pipeline.pipeline.planning.cohorts import cohorts_of
 from cio_pipeline.pipeline.planning.slices import range_of, reads_changes, rest_of
@@ -97,6 +99,10 @@ class _ReadOnce:
         self._source, self._spool, self._folder = source, spool, folder
         self._read: dict[tuple[Range, Share | None], pl.LazyFrame] = {}
         self._unread: dict[Range, dict[Share, list[Path]]] = {}
+        self._left: dict[Range, list[Share]] = {}
+        self._paths: dict[tuple[Range, Share | None], Path] = {}
+        self._judged: set[tuple[Range, Share | None]] = set()
+        self._names = count()
         self._blocks: dict[tuple[Range, int], pl.DataFrame] = {}
         self.shared: Callable[[], Mapping[Range, list[Share]]] = dict
         self.found: Found = Counter()
@@ -132,18 +138,34 @@ class _ReadOnce:
         return rows.filter(pl.col("workspace_id").is_in(sorted(workspaces)))
 
     def _share(self, table: SourceTable, of: Range, wanted: Share) -> Share | None:
-        """What of the changes was shared out holds some of them; all of it is, the first time.
+        """What of the changes was shared out holds some of them.
 
-        None if they are of several shares: what is left of cohorts may be read together.
+        The first time all is, as far as there is room; what was left out when it is asked for. None
+        if they are of several shares: what is left of cohorts may be read together.
         """
-        if of not in self._unread:
+        if of not in self._left:
+            self._left[of], self._unread[of] = self.shared()[of], {}
+        if any(map(wanted.is_in, self._left[of])):
             batches = self._source.feed(table, *of[1:])
-            # Of its own for each range: what another one shared out may still be unread.
-            folder = self._spool.folder(f"{self._folder}/{len(self._unread)}")
+            # Of its own each time: what another one shared out may still be unread.
+            folder = self._spool.folder(f"{self._folder}/{next(self._names)}")
             with _told():
-                self._unread[of] = share_out(batches, self.shared()[of], folder)
-        fits = (one for one in self._unread[of] if one.part == wanted.part)
-        return next((one for one in fits if wanted.workspaces <= one.workspaces), None)
+                found = share_out(batches, self._left[of], folder, self._fits)
+            self._left[of] = [one for one in self._left[of] if one not in found]
+            self._unread[of] |= found
+        return next(filter(wanted.is_in, self._unread[of]), None)
+
+    def _fits(self) -> bool:
+        return self._spool.roomy(OF_CHANGES)
+
+    def _make_room(self) -> None:
+        """Forget what earlier slices read, if there is too much of it: nobody asks for it again."""
+        for of, share in [] if self._fits() else list(self._read):
+            if share is not None:
+                self._unread[of].pop(share)
+                self._left[of].append(share)
+                self._paths.pop((of, share)).unlink()
+                del self._read[of, share]
 
     def _netted(self, table: SourceTable, of: Range, share: Share) -> pl.LazyFrame:
         return net(pl.scan_ipc(self._unread[of][share]), table.identity, table.grows)
@@ -158,15 +180,18 @@ class _ReadOnce:
         key = of, share
         if key not in self._read:
             found = rows()
+            self._make_room()
             # Made late: whoever sleeps past its lease meanwhile finds its folder swept away.
-            path = self._spool.folder(self._folder) / f"{len(self._read)}.parquet"
+            path = self._spool.folder(self._folder) / f"{next(self._names)}.parquet"
             with _told():
                 found.sink_parquet(path, compression="lz4", engine="streaming")
             if share is not None:
                 for read in self._unread[of][share]:
                     read.unlink()
-            self._read[key] = pl.scan_parquet(path)
-            self.found.update(breaches(table, self._read[key]))
+            self._read[key], self._paths[key] = pl.scan_parquet(path), path
+            if key not in self._judged:
+                self._judged.add(key)
+                self.found.update(breaches(table, self._read[key]))
         return self._read[key]
 
 

@@ -5,6 +5,7 @@ Each slice is committed before the next one is encoded; what comes last waits fo
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from cio_pipeline.model.errors import (
     CioError,
@@ -19,12 +20,16 @@ from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.committing.commit import commit_slices
 from cio_pipeline.pipeline.delivering.deliver import deliver, failed_with, failure_of
+from cio_pipeline.pipeline.delivering.room import OF_FILES, wait_for_room
 from cio_pipeline.pipeline.delivering.seal import already_made, seal_cohort
 from cio_pipeline.pipeline.delivering.seal_anew import opened_anew
 from cio_pipeline.pipeline.delivering.turns import ALONE, Turn
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
 from cio_pipeline.pipeline.services import Services
+
+Parts: TypeAlias = tuple[list[SealedPlan], list[tuple[Plan, CioError]]]
+"""What of a cohort is sealed, and plans that cannot be, each with its reason."""
 
 
 def send(
@@ -49,9 +54,8 @@ def send(
     waiting = list(plans)
     first = {plan.plan_id: plan.slice for plan in waiting}
     while waiting:
-        cohorts = _next(waiting)
+        cohorts, parts = _sealed_while_room(services, lease, _next(waiting))
         waiting = _others(waiting, cohorts)
-        parts = [_sealed_or_failed(services, lease, cohort) for cohort in cohorts]
         sealed = [one for some, _ in parts for one in some]
         failed = [one for _, some in parts for one in some]
         delivered = deliver(services, lease, sealed, turn.patience)
@@ -74,9 +78,20 @@ def send(
     return tuple(outcomes.values())
 
 
-def _sealed_or_failed(
-    services: Services, lease: HeldLease, cohort: Cohort[Plan]
-) -> tuple[list[SealedPlan], list[tuple[Plan, CioError]]]:
+def _sealed_while_room(
+    services: Services, lease: HeldLease, cohorts: Sequence[Cohort[Plan]]
+) -> tuple[Sequence[Cohort[Plan]], list[Parts]]:
+    """The first cohorts, sealed: as many as the spool has room for, and one at least."""
+    parts: list[Parts] = []
+    for cohort in cohorts:
+        with services.spool.one_writer():
+            if parts and not services.spool.roomy(OF_FILES):
+                break
+            parts.append(_sealed_or_failed(services, lease, cohort))
+    return cohorts[: len(parts)], parts
+
+
+def _sealed_or_failed(services: Services, lease: HeldLease, cohort: Cohort[Plan]) -> Parts:
     """The cohort's slice, sealed, and the plans that cannot be, each with its reason."""
     try:
         return _sealed(services, lease, cohort), []
@@ -120,6 +135,7 @@ def _sealed(services: Services, lease: HeldLease, cohort: Cohort[Plan]) -> list[
     missing = tuple(plan for plan in cohort.plans if plan.plan_id not in found)
     if not missing:
         return made
+    wait_for_room(services)
     return [*made, *seal_cohort(services, lease.lease, replace(cohort, plans=missing))]
 
 

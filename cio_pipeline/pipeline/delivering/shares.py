@@ -3,7 +3,7 @@
 Without it each slice would read all changes again: a large window would cost its square.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,25 +22,44 @@ class Share:
     part: Part
     workspaces: frozenset[int]
 
+    def is_in(self, other: "Share") -> bool:
+        """Whether another one holds all of it."""
+        return self.part == other.part and self.workspaces <= other.workspaces
+
 
 def share_out(
-    batches: Iterable[pl.DataFrame], shares: Sequence[Share], folder: Path
+    batches: Iterable[pl.DataFrame],
+    shares: Sequence[Share],
+    folder: Path,
+    fits: Callable[[], bool] = lambda: True,
 ) -> dict[Share, list[Path]]:
     """Write what each share has of the batches of a feed, into files with the feed's columns.
 
-    Each has one at least. Raises what reading does, and what Polars does when it cannot write.
+    Each has one at least. Once it no longer `fits`, the last shares are left out. Raises what
+    reading does, and what Polars does when it cannot write.
     """
     found: dict[Share, list[Path]] = {share: [] for share in shares}
     for batch in batches:
         keyed = _keyed(batch, shares)
-        for place, (share, paths) in enumerate(found.items()):
+        for place, share in enumerate(shares):
             rows = keyed.filter(_is_of(share)).select(batch.columns)
-            if rows.height or not paths:
+            paths = found.get(share)
+            if paths is not None and (rows.height or not paths):
                 # Files of their own: as many could not be open at a time.
                 path = folder / f"share-{place}-{len(paths)}.arrow"
                 rows.write_ipc(path, compression="lz4")
                 paths.append(path)
+                _leave_out(found, fits)
+        if not found:
+            break
     return found
+
+
+def _leave_out(found: dict[Share, list[Path]], fits: Callable[[], bool]) -> None:
+    while found and not fits():
+        _, paths = found.popitem()
+        for path in paths:
+            path.unlink()
 
 
 def _keyed(batch: pl.DataFrame, shares: Iterable[Share]) -> pl.DataFrame:
