@@ -43,7 +43,7 @@ def messages(folder: Path, scale: float) -> float:
     from benchmarks.messages import NOON, _body, _prepared  # noqa: PLC0415 - of the build
     from cio_pipeline.model.scope import Scope  # noqa: PLC0415
     from cio_pipeline.model.windows import data_out_window  # noqa: PLC0415
-    from cio_pipeline.pipeline.committing.commit_window import commit_window  # noqa: PLC0415
+    from cio_pipeline.pipeline.committing.commit import commit_window  # noqa: PLC0415
     from cio_pipeline.pipeline.run_export import run_export  # noqa: PLC0415
 
     count = int(MESSAGES * scale)

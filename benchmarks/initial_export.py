@@ -15,7 +15,7 @@ from cio_pipeline.contracts.declare import CURRENT_VERSION
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.run_export import run_export
-from cio_pipeline.sources.delta_table import DeltaTables
+from cio_pipeline.sources.delta_log import DeltaTables
 
 ROUNDS = 2
 GOAL = 1.0

@@ -29,7 +29,7 @@ from benchmarks.rows import numbered, rows
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.committing.commit_window import commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
 from cio_pipeline.pipeline.services import Services
 

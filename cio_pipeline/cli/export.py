@@ -22,7 +22,7 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows
-from cio_pipeline.pipeline.committing.commit_window import Written, commit_window
+from cio_pipeline.pipeline.committing.commit import Written, commit_window
 
 if TYPE_CHECKING:
     import dagster as dg

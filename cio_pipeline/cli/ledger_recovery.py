@@ -12,7 +12,7 @@ from cio_pipeline.cli.held import exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.destinations.overlap import absolute, location
-from cio_pipeline.pipeline.committing.commit_window import commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.recovery import catch_up as recovery
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.syncs.sync_file import check_together, read_sync_file

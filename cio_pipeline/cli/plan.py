@@ -12,7 +12,7 @@ from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.committing.commit_window import commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.planning.preview import Preview, preview
 from cio_pipeline.pipeline.recovery import abandon as use_case
 

@@ -5,7 +5,7 @@ from cio_pipeline.cli.held import exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.quarantine import Syncs
-from cio_pipeline.pipeline.committing.commit_window import commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 
 

@@ -14,7 +14,6 @@ from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan, Series
 from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
 from cio_pipeline.model.times import utc
-from cio_pipeline.pipeline.planning.begin import delivered_until
 from cio_pipeline.pipeline.services import Services
 
 _CLOSED = "closed"
@@ -72,7 +71,7 @@ def _behind(found: Services) -> dict[str, datetime]:
     for state in found.ledger.registry.states(list(ALL_EXPORTS)):
         if not state.on:
             continue
-        until = delivered_until(state)
+        until = state.delivered_until(ALL_EXPORTS[state.export].source)
         if until is None:
             missing.add(state.sync.id)
         else:
@@ -123,7 +122,7 @@ def _row(state: ExportState, failing: Mapping[Pair, Failing]) -> dict[str, objec
     return {
         "export": state.export,
         "enabled": state.switch.enabled,
-        "position": delivered_until(state),
+        "position": state.delivered_until(ALL_EXPORTS[state.export].source),
         "next_sequence": ", ".join(
             f"{series} {number}"
             for series, number in sorted(state.next_sequence.items())

@@ -12,7 +12,6 @@ from cio_pipeline.defs.feeds import SHOWN, file_keys
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.windows import Window, parse_time, window_holding
-from cio_pipeline.pipeline.planning.begin import stands_at
 
 COVERED = "cio/covered"
 """Run tag of a failed run whose window is settled."""
@@ -52,7 +51,7 @@ def _unsettled(instance: dg.DagsterInstance, feed: Feed) -> Iterator[dg.DagsterR
 def _behind(state: ExportState, window: Window) -> bool:
     """Whether a window is no work for an export, any more or at all."""
     due = window.end > state.registered.created_at and window.due(state.sync.cadence)
-    stands = stands_at(state)
+    stands = state.stands_at
     return not state.on or not due or (stands is not None and stands >= window.end)
 
 

@@ -1,10 +1,12 @@
-"""The IO manager: encodes a planned batch, delivers it to each sync and commits it."""
+"""The IO manager: encodes a planned batch and delivers it to each sync."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import dagster as dg
+from pydantic import PrivateAttr
 
+from cio_pipeline.contracts.exports.calls import CALL_TYPES
 from cio_pipeline.defs.resources import PipelineResource, telling
 from cio_pipeline.defs.shown_tables import table
 from cio_pipeline.model.registry import LeaseHolder, Outcome
@@ -16,16 +18,40 @@ LARGEST = 20
 """Syncs shown in a materialisation's table, beside every failed one."""
 
 
+@dataclass(frozen=True)
+class OfType:
+    """A batch of calls as the asset of one type has it: all types are sent together (C1)."""
+
+    batch: Batch
+    kind: str
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A batch that was sent: what came of each sync, and what was noticed."""
+
+    batch: Batch
+    outcomes: Sequence[Outcome]
+    notices: Sequence[str]
+
+
 class ExportIOManager(dg.ConfigurableIOManager):
     """Turns a batch into files in the workspaces' buckets; nothing is read back from there."""
 
     pipeline: dg.ResourceDependency[PipelineResource]
+    _last: Sent | None = PrivateAttr(default=None)
 
-    def handle_output(self, context: dg.OutputContext, obj: Batch) -> None:
-        """Seal, deliver and commit; fails only if every sync failed or the source is down."""
-        outcomes, notices = sent(self.pipeline.services(context.run_id), context.log, obj)
-        context.add_output_metadata(describe(obj, outcomes, notices))
-        require_served(obj, outcomes)
+    def handle_output(self, context: dg.OutputContext, obj: Batch | OfType) -> None:
+        """Seal and deliver; fails only if every sync failed or the source is down.
+
+        What several assets share is sent with the first of them.
+        """
+        batch, kind = (obj.batch, obj.kind) if isinstance(obj, OfType) else (obj, None)
+        if self._last is None or self._last.batch is not batch:
+            self._last = sent(self.pipeline.services(context.run_id), context.log, batch)
+        own = {} if kind is None else of_type(self._last.outcomes, kind)
+        context.add_output_metadata({**describe(self._last), **own})
+        require_served(self._last)
 
     def load_input(self, context: dg.InputContext) -> None:
         """Files are for readers outside; assets downstream read the ledger."""
@@ -35,10 +61,8 @@ class ExportIOManager(dg.ConfigurableIOManager):
         )
 
 
-def sent(
-    services: Services, log: dg.DagsterLogManager, batch: Batch
-) -> tuple[Sequence[Outcome], Sequence[str]]:
-    """Seal, deliver and commit a batch: its outcomes and notices, which are logged, too."""
+def sent(services: Services, log: dg.DagsterLogManager, batch: Batch) -> Sent:
+    """Seal and deliver a batch; notices are logged, too."""
     notices = [*batch.notices]
     outcomes = deliver_export(replace(telling(services, log), notice=notices.append), batch)
     for notice in notices:
@@ -48,11 +72,12 @@ def sent(
             f"{holder.export} of sync {holder.sync_id} is left to {holder.owner}, which "
             f"holds it until {holder.expires_at:%H:%M:%S} UTC."
         )
-    return outcomes, notices
+    return Sent(batch, outcomes, notices)
 
 
-def require_served(batch: Batch, outcomes: Sequence[Outcome]) -> None:
+def require_served(sent: Sent) -> None:
     """Fail the step if every sync failed."""
+    outcomes, batch = sent.outcomes, sent.batch
     # Syncs without changes were served: beside them a broken one does not make the step red.
     if every_sync_failed(outcomes) and not batch.advanced:
         raise dg.Failure(
@@ -61,10 +86,19 @@ def require_served(batch: Batch, outcomes: Sequence[Outcome]) -> None:
         )
 
 
-def describe(
-    batch: Batch, outcomes: Sequence[Outcome], notices: Sequence[str]
-) -> dict[str, dg.MetadataValue]:
+def of_type(outcomes: Sequence[Outcome], kind: str) -> dict[str, dg.MetadataValue]:
+    """The numbers of one type of call; rows held back are of none, and told with the first."""
+    own = [file for one in outcomes for file in one.kinds if file[0] == kind]
+    rows = sum(rows for _, rows, _ in own)
+    numbers = {"files": len(own), "rows": rows, "bytes": sum(size for _, _, size in own)}
+    held_back = {} if kind == CALL_TYPES[0] else {"rows_quarantined": 0}
+    told = {**numbers, **held_back, "dagster/row_count": rows}
+    return {name: dg.MetadataValue.int(value) for name, value in told.items()}
+
+
+def describe(sent: Sent) -> dict[str, dg.MetadataValue]:
     """A materialisation's metadata: totals, plotted by Dagster, a table of syncs, notices."""
+    batch, outcomes, notices = sent.batch, sent.outcomes, sent.notices
     failed = [one for one in outcomes if one.error is not None]
     served = [one for one in outcomes if one.files]
     overwritten = sum(one.overwritten for one in outcomes)

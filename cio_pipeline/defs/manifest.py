@@ -12,7 +12,7 @@ from cio_pipeline.defs.shown_tables import table
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.committing.commit_window import Written, commit_window
+from cio_pipeline.pipeline.committing.commit import Written, commit_window
 from cio_pipeline.pipeline.recovery.restore import restore_manifests
 from cio_pipeline.pipeline.services import Services
 

@@ -15,8 +15,7 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.shards import shards
-from cio_pipeline.pipeline.committing.commit_window import with_work
-from cio_pipeline.pipeline.planning.begin import is_fresh
+from cio_pipeline.pipeline.committing.commit import with_work
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen
 from cio_pipeline.pipeline.scheduling.schedule import unsettled_keys, wanted_runs
 from cio_pipeline.pipeline.services import Services
@@ -85,7 +84,7 @@ def _seen(
     uncommitted = with_work(services, [state.sync for state in states])
     keys = {
         Lane.TICK: unsettled_keys(states, errors, now, feed, shards(services.shards)),
-        Lane.INITIAL: sorted({state.sync.id for state in states if is_fresh(state)}),
+        Lane.INITIAL: sorted({state.sync.id for state in states if state.is_fresh}),
         Lane.MANIFEST: sorted(uncommitted),
         Lane.SLOW: sorted(breakers),
     }

@@ -15,8 +15,7 @@ from cio_pipeline.demo.size import DemoSize
 from cio_pipeline.demo.state import DemoState, first_state, folder_of, read_state, store_state
 from cio_pipeline.demo.world import Span, World, workspaces_of, world_of
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY
-from cio_pipeline.sources.delta_table import DeltaTables
+from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY, DeltaTables
 from cio_pipeline.sources.tables import commit, create_tables
 
 Progress: TypeAlias = Callable[[str, int, int], None]

@@ -29,7 +29,7 @@ from cio_pipeline.model.errors import (
     SourceUnavailable,
     VersionGone,
 )
-from cio_pipeline.model.plans import PRODUCER, QuarantinedRow, Series
+from cio_pipeline.model.plans import PRODUCER, QuarantinedRow, SealedFile, Series
 
 _ZSTD_LEVEL = 3
 """Level 19 takes 100 times as long for little."""
@@ -53,6 +53,21 @@ class SpooledFile:
     min_time: datetime | None
     max_time: datetime | None
     kind: str = ""
+
+    def sealed(self, key: str, sequence: int, part: int | None = None) -> SealedFile:
+        """The file under its key and number."""
+        return SealedFile(
+            key=key,
+            series=self.series,
+            sequence=sequence,
+            part=part,
+            rows=self.rows,
+            bytes=self.bytes,
+            sha256=self.sha256,
+            min_time=self.min_time,
+            max_time=self.max_time,
+            spool=self.path,
+        )
 
 
 @dataclass(frozen=True)
@@ -160,12 +175,7 @@ def _sink(rows: pl.LazyFrame, shape: Shape, target: Path) -> dict[Path, _Written
             approximate_bytes_per_file=None,
         ),
         arrow_schema=arrow_schema(shape.export, shape.version, shape.timestamp_unit),
-        metadata=entries(
-            shape.export.name,
-            shape.version,
-            fingerprint(shape.export, shape.version, shape.timestamp_unit),
-            shape.producer,
-        ),
+        metadata=_about(shape),
         compression="zstd",
         compression_level=_ZSTD_LEVEL,
         statistics=True,
@@ -176,6 +186,11 @@ def _sink(rows: pl.LazyFrame, shape: Shape, target: Path) -> dict[Path, _Written
     for path in written:
         add_converted_types(path)
     return written
+
+
+def _about(shape: Shape) -> dict[str, str]:
+    of = fingerprint(shape.export, shape.version, shape.timestamp_unit)
+    return entries(shape.export.name, shape.version, of, shape.producer)
 
 
 def _described(path: Path, about: _Written, shape: Shape, folder: str) -> SpooledFile:

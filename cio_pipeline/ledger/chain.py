@@ -11,8 +11,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
 from cio_pipeline.ledger.statements import chunks, ids_given, rows_given
-from cio_pipeline.ledger.states import export_states
-from cio_pipeline.ledger.sync_rows import registered_syncs
+from cio_pipeline.ledger.states import export_states, registered_syncs
 from cio_pipeline.model.errors import LeaseLost, PositionMoved
 from cio_pipeline.model.manifests import (
     ExportStatus,

@@ -44,14 +44,20 @@ class Cuts:
         """
         # One at a time: whoever decides another window meanwhile waits, then looks again.
         connection.execute(_LOCK)
-        if _first(connection, _BEFORE, cut.at) != before:
+        lower, stored, upper = (_first(connection, query, cut.at) for query in _NEAR)
+        if (lower, upper) != (before, after):
             return None
-        if _first(connection, _AFTER, cut.at) != after:
-            return None
-        stored = _first(connection, _AT, cut.at)
         kept = cut if stored is None else completed(stored, cut)
         upsert(connection, cuts, [_row(kept)])
         return kept
+
+    @reading
+    def near(
+        self, connection: Connection, at: datetime
+    ) -> tuple[Cut | None, Cut | None, Cut | None]:
+        """The latest stored cut before `at`, the one at it, and the earliest one after it."""
+        before, stored, after = (_first(connection, query, at) for query in _NEAR)
+        return before, stored, after
 
     @reading
     def before(self, connection: Connection, at: datetime) -> Cut | None:
@@ -69,6 +75,7 @@ _TIME: BindParameter[datetime] = bindparam("time", type_=UtcTime)
 _AT = select(cuts).where(cuts.c.at == _TIME)
 _BEFORE = select(cuts).where(cuts.c.at < _TIME).order_by(cuts.c.at.desc()).limit(1)
 _AFTER = select(cuts).where(cuts.c.at > _TIME).order_by(cuts.c.at).limit(1)
+_NEAR = (_BEFORE, _AT, _AFTER)
 _SOME = select(cuts).where(cuts.c.at.in_(bindparam("times", expanding=True)))
 
 

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from functools import wraps
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -117,7 +118,7 @@ _Part = TypeVar("_Part", bound="_OfLedger")
 class Database:
     """The ledger's database. `name` is what messages call it, without secrets.
 
-    Both methods run `work` in one transaction, from the start again if it was locked out, lost
+    Its methods run `work` in one transaction, from the start again if it was locked out, lost
     a deadlock or could not be serialised: `work` must have no other effects. They raise
     LedgerBusy, LedgerError (RowConflict if a constraint is broken) or DiskFull.
     """
@@ -126,24 +127,25 @@ class Database:
         self.engine = engine
         self.name = name
         self.is_sqlite = engine.dialect.name == "sqlite"
-        self._reader = engine
+        self.reader = engine
         if not self.is_sqlite:
-            self._reader = engine.execution_options(
+            self.reader = engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
         # On SQLite it has the only write lock from the start: a lock asked for later, after a
         # read, could not be waited for.
-        self._writer = engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+        self.writer = engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
 
     def read(self, work: Callable[[Connection], _T]) -> _T:
         """The result of reading everything at one moment."""
-        return self._run(self._reader, work)
+        return self.run(self.reader, work)
 
     def write(self, work: Callable[[Connection], _T]) -> _T:
         """The result of a transaction that is committed if `work` returns."""
-        return self._run(self._writer, work)
+        return self.run(self.writer, work)
 
-    def _run(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
+    def run(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
+        """The same in the `reader` or the `writer`."""
         for attempt in range(TRIES):
             try:
                 with engine.begin() as connection:
@@ -170,21 +172,22 @@ def reading(
     verb: Callable[Concatenate[_Part, Connection, _P], _T],
 ) -> Callable[Concatenate[_Part, _P], _T]:
     """A verb of a part, run as `Database.read` runs its work: callers give no connection."""
-
-    @wraps(verb)
-    def read(part: _Part, *given: _P.args, **named: _P.kwargs) -> _T:
-        return part.database.read(lambda connection: verb(part, connection, *given, **named))
-
-    return read
+    return _in_transaction(verb, attrgetter("reader"))
 
 
 def writing(
     verb: Callable[Concatenate[_Part, Connection, _P], _T],
 ) -> Callable[Concatenate[_Part, _P], _T]:
     """A verb of a part, run as `Database.write` runs its work: callers give no connection."""
+    return _in_transaction(verb, attrgetter("writer"))
 
+
+def _in_transaction(
+    verb: Callable[Concatenate[_Part, Connection, _P], _T], engine: Callable[[Database], Engine]
+) -> Callable[Concatenate[_Part, _P], _T]:
     @wraps(verb)
-    def write(part: _Part, *given: _P.args, **named: _P.kwargs) -> _T:
-        return part.database.write(lambda connection: verb(part, connection, *given, **named))
+    def run(part: _Part, *given: _P.args, **named: _P.kwargs) -> _T:
+        of = part.database
+        return of.run(engine(of), lambda connection: verb(part, connection, *given, **named))
 
-    return write
+    return run

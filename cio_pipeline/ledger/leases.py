@@ -77,7 +77,8 @@ class Leases:
         self, connection: Connection, lease: Lease, pairs: Collection[Pair]
     ) -> Mapping[Pair, LeaseLost]:
         """Those of the pairs whose fencing token is no longer this lease's, each as an error."""
-        rows = _by_pair(connection.execute(_SOME, {"pairs": as_given(pairs)}))
+        found = connection.execute(_SOME, {"pairs": as_given(pairs)})
+        rows = {(row.sync_id, row.export): row for row in found}
         return {pair: _lost(lease, [pair]) for pair in _not_held(lease, pairs, rows)}
 
     @writing
@@ -127,10 +128,7 @@ def hold(connection: Connection, lease: Lease, pairs: Collection[Pair]) -> None:
 
 def locked(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Row[Any]]:
     """The leases of pairs, their rows locked in one order (on SQLite the whole file is)."""
-    return _by_pair(connection.execute(_LOCKED, {"pairs": as_given(pairs)})) if pairs else {}
-
-
-def _by_pair(rows: Iterable[Row[Any]]) -> dict[Pair, Row[Any]]:
+    rows = connection.execute(_LOCKED, {"pairs": as_given(pairs)}) if pairs else ()
     return {(row.sync_id, row.export): row for row in rows}
 
 

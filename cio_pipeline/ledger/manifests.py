@@ -14,8 +14,7 @@ from sqlalchemy import (
 
 from cio_pipeline.ledger.chain import LISTED, lasts_of, manifest_file
 from cio_pipeline.ledger.database import Database, reading, writing
-from cio_pipeline.ledger.plan_rows import is_committed
-from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
+from cio_pipeline.ledger.schema import IS_COMMITTED, files, manifests, plans, syncs, voids
 from cio_pipeline.ledger.statements import chunks
 from cio_pipeline.ledger.troubles import end_errors
 from cio_pipeline.model.manifests import (
@@ -124,7 +123,7 @@ class Manifests:
     def objects(self, connection: Connection, sync_id: str) -> Sequence[KnownObject]:
         """Everything that may have been put for a sync, wherever its files went then."""
         c = files.c
-        keys = select(c.key, c.bytes, c.sha256, is_committed())
+        keys = select(c.key, c.bytes, c.sha256, IS_COMMITTED)
         size = func.coalesce(manifests.c.bytes, func.length(manifests.c.body))
         chain = select(manifests.c.ordinal, size, manifests.c.digest)
         put = connection.execute(keys.where(c.sync_id == sync_id).order_by(c.key)).all()
@@ -141,7 +140,7 @@ class Manifests:
         self, connection: Connection, sync_id: str, generation: int | None = None
     ) -> Sequence[ManifestFile]:
         """All files that the manifests of a sync list, of one generation or of all, in order."""
-        query = LISTED.where(files.c.sync_id == sync_id, is_committed())
+        query = LISTED.where(files.c.sync_id == sync_id, IS_COMMITTED)
         if generation is not None:
             query = query.where(plans.c.generation == generation)
         query = query.order_by(files.c.manifest_ordinal, files.c.plan_id, files.c.number)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
 
-from cio_pipeline.ledger.schema import files, plans
+from cio_pipeline.ledger.schema import plans
 from cio_pipeline.ledger.statements import ids_given, name_pairs, rows_given
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
@@ -78,11 +78,6 @@ def plan_of(
         slice=row["slice"],
         sent=sent or Sent(),
     )
-
-
-def is_committed() -> ColumnElement[bool]:
-    """Whether a file was committed: a manifest lists it."""
-    return files.c.manifest_ordinal.is_not(None)
 
 
 def file_row(plan: Plan, number: int, file: SealedFile) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from cio_pipeline.ledger.chain import Listed, list_next, to_list
-from cio_pipeline.ledger.cuts import cuts_at, keep_cuts
+from cio_pipeline.ledger.cuts import keep_cuts
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.failures import RowConflict
 from cio_pipeline.ledger.leases import hold
@@ -17,36 +17,31 @@ from cio_pipeline.ledger.plan_rows import (
     file_of,
     file_row,
     insert_plans,
-    is_committed,
     lock_plans,
     opened,
     pair_of,
-    plan_of,
     plan_row,
     require_state,
     set_plans,
 )
 from cio_pipeline.ledger.positions import (
+    declare_void,
+    free_numbers,
     free_syncs,
     move,
     require_finished,
     require_fresh,
     require_lower,
-    step,
-)
-from cio_pipeline.ledger.quarantine import hold_back, read_again, resolve
-from cio_pipeline.ledger.schema import UNFINISHED, counters, files, is_unfinished
-from cio_pipeline.ledger.schema import plans as plans_table
-from cio_pipeline.ledger.sealing import (
-    declare_void,
-    free_numbers,
     require_own_keys,
     require_same,
+    step,
     use_numbers,
 )
+from cio_pipeline.ledger.quarantine import hold_back, read_again, resolve
+from cio_pipeline.ledger.schema import IS_COMMITTED, IS_UNFINISHED, UNFINISHED, counters, files
+from cio_pipeline.ledger.schema import plans as plans_table
 from cio_pipeline.ledger.statements import chunks, name_pairs
-from cio_pipeline.ledger.states import sent_by
-from cio_pipeline.ledger.sync_rows import generations
+from cio_pipeline.ledger.states import generations, plans_of
 from cio_pipeline.ledger.troubles import end_errors
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
@@ -156,7 +151,7 @@ class Plans:
             rows = (
                 select(files)
                 .join(plans_table, plans_table.c.id == files.c.plan_id)
-                .where(files.c.plan_id.in_(chunk), or_(is_done, ~is_committed()))
+                .where(files.c.plan_id.in_(chunk), or_(is_done, ~IS_COMMITTED))
                 .order_by(files.c.number)
             )
             for row in connection.execute(rows).mappings():
@@ -181,7 +176,7 @@ class Plans:
                 of.c.state != PlanState.ABANDONED.value,
             )
         )
-        its = files.c.plan_id == plan.plan_id, ~is_committed()
+        its = files.c.plan_id == plan.plan_id, ~IS_COMMITTED
         query = select(func.count()).select_from(files).where(*its, before.exists())
         return connection.scalar(query) or 0
 
@@ -208,13 +203,10 @@ class Plans:
     def delivered(self, connection: Connection) -> Sequence[Plan]:
         """The plans whose files lie in their buckets, and that wait to be committed."""
         state = plans_table.c.state == PlanState.DELIVERED.value
-        query = select(plans_table).where(is_unfinished(), state)
+        query = select(plans_table).where(IS_UNFINISHED, state)
         # Sorted here: for an order of its own, SQLite would walk through all plans there ever were.
         rows = sorted(connection.execute(query).mappings(), key=lambda row: row["id"])
-        times = {row[name] for row in rows for name in ("lower_at", "upper_at")} - {None}
-        cuts = cuts_at(connection, times)
-        sent = sent_by(connection, [row["id"] for row in rows if row["slice"]])
-        return [plan_of(row, cuts, sent.get(row["id"])) for row in rows]
+        return plans_of(connection, rows)[0]
 
     def commit(
         self,

@@ -24,12 +24,12 @@ from sqlalchemy import (
 
 from cio_pipeline.ledger.database import Database
 from cio_pipeline.ledger.schema import (
+    IS_INITIAL,
+    IS_UNFINISHED,
     attempts,
     cuts,
     files,
     gone_people,
-    is_initial,
-    is_unfinished,
     manifests,
     plans,
     positions,
@@ -98,7 +98,7 @@ def _empty_plans(before: datetime) -> Delete:
     c = plans.c
     old = (
         select(c.id)
-        .where(c.closed_at < before, ~is_unfinished(), ~is_initial())
+        .where(c.closed_at < before, ~IS_UNFINISHED, ~IS_INITIAL)
         .where(~exists().where(files.c.plan_id == c.id))
         .where(~exists().where(quarantine.c.plan_id == c.id))
         .limit(AT_A_TIME)
@@ -123,7 +123,7 @@ def _unasked_people() -> Delete:
     c = gone_people.c
     asked = union(
         select(plans.c.workspace_id, plans.c.begun_at).where(plans.c.begun_at.is_not(None)),
-        select(plans.c.workspace_id, plans.c.upper_at).where(is_initial()),
+        select(plans.c.workspace_id, plans.c.upper_at).where(IS_INITIAL),
     )
     return delete(gone_people).where(tuple_(c.workspace_id, c.at).not_in(asked))
 

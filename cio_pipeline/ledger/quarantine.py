@@ -123,8 +123,13 @@ class Quarantine:
         schema = {"sync_id": pl.String, "workspace_id": pl.Int64, "identity": pl.String}
         entries = [tuple(row) for row in connection.execute(_HELD, given)]
         rows = pl.DataFrame(entries, schema=schema, orient="row")
-        found = pl.concat([rows, *quarantine_bulk.held(connection, given)])
-        return found.unique(maintain_order=True)
+        many = [
+            quarantine_bulk.read(body).select(
+                pl.lit(sync_id).alias("sync_id"), "workspace_id", "identity"
+            )
+            for sync_id, body in connection.execute(quarantine_bulk.HELD, given)
+        ]
+        return pl.concat([rows, *many]).unique(maintain_order=True)
 
 
 def _of_syncs(

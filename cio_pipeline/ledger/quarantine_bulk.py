@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,8 @@ def _schema() -> dict[str, type[pl.DataType]]:
     }
 
 
-_HELD = select(_C.sync_id, _C.body).where(of_pairs(quarantine_bulk)).order_by(_C.id)
+HELD = select(_C.sync_id, _C.body).where(of_pairs(quarantine_bulk)).order_by(_C.id)
+"""What the given `pairs` keep in bulk: sync_id, and a value that `read` unpacks."""
 
 
 def keep_bulk(connection: Connection, sealed: SealedPlan) -> None:
@@ -61,7 +62,7 @@ def without(connection: Connection, pair: Pair, plan_id: int, identities: Collec
     if not of[0]:
         return
     bodies = connection.scalars(select(_C.body).where(earlier).order_by(_C.id))
-    kept = pl.concat([_read(body) for body in bodies])
+    kept = pl.concat([read(body) for body in bodies])
     gone = pl.DataFrame({"identity": list(identities)}, schema={"identity": pl.String})
     rest = kept.join(gone, on="identity", how="anti", maintain_order="left")
     if rest.height == kept.height:
@@ -75,12 +76,6 @@ def forget_bulk(connection: Connection, sync_id: str, exports: Collection[str]) 
     connection.execute(
         delete(quarantine_bulk).where(_C.sync_id == sync_id, _C.export.in_(sorted(exports)))
     )
-
-
-def held(connection: Connection, given: Mapping[str, str]) -> Iterator[pl.DataFrame]:
-    """sync_id, workspace_id and identity of what the given `pairs` keep in bulk."""
-    for sync_id, body in connection.execute(_HELD, given):
-        yield _read(body).select(pl.lit(sync_id).alias("sync_id"), "workspace_id", "identity")
 
 
 def told(connection: Connection, sync_ids: Collection[str] | None) -> list[QuarantineBulk]:
@@ -126,5 +121,6 @@ def _reasons(piece: pl.DataFrame) -> dict[str, tuple[int, int, list[str]]]:
     }
 
 
-def _read(body: bytes) -> pl.DataFrame:
+def read(body: bytes) -> pl.DataFrame:
+    """A value of the table: workspace_id, identity, reason, count."""
     return pl.read_parquet(io.BytesIO(body), schema=_schema())

@@ -26,10 +26,11 @@ from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.plan_rows import file_of, file_row, opened, plan_of, plan_row
 from cio_pipeline.ledger.positions import move
 from cio_pipeline.ledger.quarantine import read_again, resolve
+from cio_pipeline.ledger.registry import register
 from cio_pipeline.ledger.schema import (
+    IS_UNFINISHED,
     errors,
     files,
-    is_unfinished,
     manifests,
     plans,
     positions,
@@ -38,7 +39,6 @@ from cio_pipeline.ledger.schema import (
     voids,
 )
 from cio_pipeline.ledger.statements import chunks, insert_missing, upsert
-from cio_pipeline.ledger.sync_rows import register
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.manifests import VoidSequence, digest
@@ -141,7 +141,7 @@ def _forget(connection: Connection, found: Recovered, since: int, now: datetime)
     later = files.c.manifest_ordinal >= since
     parted = plans.c.id.in_(select(files.c.plan_id).where(its, later))
     of_sync = plans.c.sync_id == found.sync_id
-    forgotten = connection.execute(select(plans).where(of_sync, or_(is_unfinished(), parted)))
+    forgotten = connection.execute(select(plans).where(of_sync, or_(IS_UNFINISHED, parted)))
     read_again(connection, [row["id"] for row in forgotten.mappings() if _is_ahead(row, found)])
     going_on = [
         and_(
@@ -159,7 +159,7 @@ def _forget(connection: Connection, found: Recovered, since: int, now: datetime)
     empty = ~exists().where(files.c.plan_id == plans.c.id)
     connection.execute(
         update(plans)
-        .where(of_sync, or_(is_unfinished(), empty))
+        .where(of_sync, or_(IS_UNFINISHED, empty))
         .values(state=PlanState.ABANDONED.value, closed_at=now)
     )
     for column in (manifests.c.ordinal, voids.c.manifest_ordinal):

@@ -4,27 +4,29 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from cio_pipeline.ledger.chain import append
 from cio_pipeline.ledger.database import Database, reading, writing
+from cio_pipeline.ledger.first_window import begin
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.positions import require_finished
 from cio_pipeline.ledger.quarantine import forget_held
-from cio_pipeline.ledger.schema import positions, sync_history, syncs
-from cio_pipeline.ledger.states import export_states
-from cio_pipeline.ledger.sync_rows import (
-    record,
-    register,
-    registered_syncs,
-    require_known,
-    unknown,
-)
+from cio_pipeline.ledger.schema import positions, switches, sync_history, syncs
+from cio_pipeline.ledger.statements import insert_missing, upsert
+from cio_pipeline.ledger.states import export_states, registered_syncs, unknown
 from cio_pipeline.ledger.troubles import forget_errors
-from cio_pipeline.model.history import Deed, Entry
+from cio_pipeline.model.history import Deed, Entry, difference
 from cio_pipeline.model.manifests import Manifest
-from cio_pipeline.model.registry import ExportState, ExportSwitch, Lease, RegisteredSync
+from cio_pipeline.model.registry import (
+    ExportState,
+    ExportSwitch,
+    Lease,
+    RegisteredSync,
+    changed_meanwhile,
+)
 from cio_pipeline.model.sync import Sync
 
 
@@ -140,6 +142,65 @@ class Registry:
         if manifest is not None:
             append(connection, manifest)
         record(connection, deed, known, to, at)
+
+
+def register(
+    connection: Connection, sync: Sync, exports: Mapping[str, ExportSwitch], at: datetime
+) -> None:
+    """Insert or reconfigure a sync, see `Registry.put`."""
+    row: dict[str, Any] = {
+        "config": sync.model_dump_json(),
+        "workspace_id": sync.workspace_id,
+        "feed": sync.feed.value,
+    }
+    new = {"id": sync.id, "generation": 1, "created_at": at}
+    begin(connection, at)
+    insert_missing(connection, syncs, [{**new, **row}])
+    connection.execute(update(syncs).where(syncs.c.id == sync.id).values(**row))
+    upsert(connection, switches, [_switch_row(sync.id, *item) for item in exports.items()])
+
+
+def require_known(connection: Connection, known: RegisteredSync) -> None:
+    """Raise LeaseLost if a sync was changed meanwhile: what was made of it would undo that.
+
+    Nobody else changes it until this transaction ends.
+    """
+    sync_id = known.sync.id
+    # Every change of a sync comes by here: whoever waited reads what the other has made of it.
+    connection.execute(select(syncs.c.id).where(syncs.c.id == sync_id).with_for_update())
+    if registered_syncs(connection, [sync_id]).get(sync_id) != known:
+        raise changed_meanwhile(sync_id)
+
+
+def record(
+    connection: Connection,
+    deed: Deed,
+    before: RegisteredSync | None,
+    after: RegisteredSync,
+    at: datetime,
+) -> None:
+    """Add a line to a sync's history, in the transaction that does what it tells."""
+    old, new = difference(before, after)
+    connection.execute(
+        insert(sync_history).values(
+            sync_id=after.sync.id,
+            at=at,
+            who=deed.who,
+            what=deed.what,
+            before=json.dumps(old, sort_keys=True),
+            after=json.dumps(new, sort_keys=True),
+        )
+    )
+
+
+def _switch_row(sync_id: str, export: str, switch: ExportSwitch) -> dict[str, Any]:
+    return {
+        "sync_id": sync_id,
+        "export": export,
+        "enabled": switch.enabled,
+        "paused_at": switch.paused_at,
+        "resumed_at": switch.resumed_at,
+    }
 
 
 def _forget(connection: Connection, to: RegisteredSync, exports: Collection[str]) -> None:

@@ -7,7 +7,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -130,19 +129,15 @@ plans = Table(
 )
 
 
-def is_unfinished() -> ColumnElement[bool]:
-    """Whether a plan is unfinished.
+IS_UNFINISHED = plans.c.state.in_([literal_column(f"'{state}'") for state in UNFINISHED])
+"""Whether a plan is unfinished.
 
-    With the states in the statement's text: only then does SQLite see that the index of unfinished
-    plans will do, and does not walk through all plans there ever were.
-    """
-    return plans.c.state.in_([literal_column(f"'{state}'") for state in UNFINISHED])
+With the states in the statement's text: only then does SQLite see that the index of unfinished
+plans will do, and does not walk through all plans there ever were.
+"""
 
-
-def is_initial() -> ColumnElement[bool]:
-    """Whether a plan is of an initial export; in the statement's text, as above."""
-    return plans.c.mode == literal_column("'initial'")
-
+IS_INITIAL = plans.c.mode == literal_column("'initial'")
+"""Whether a plan is of an initial export; in the statement's text, as above."""
 
 files = Table(
     "files",
@@ -165,6 +160,9 @@ files = Table(
     # Equal keys are the messages feed's (M4); each has a number of its own.
     Index("one_number_per_key", "sync_id", "key", "sequence", unique=True),
 )
+
+IS_COMMITTED = files.c.manifest_ordinal.is_not(None)
+"""Whether a file was committed: a manifest lists it."""
 
 voids = Table(
     "voids",

@@ -1,15 +1,18 @@
 """What each (sync, export) sends next, put together from one query per table."""
 
+import difflib
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
+    RowMapping,
     Select,
     Table,
     and_,
@@ -19,20 +22,125 @@ from sqlalchemy import (
 )
 
 from cio_pipeline.ledger.cuts import cuts_at
-from cio_pipeline.ledger.plan_rows import is_committed, plan_of
+from cio_pipeline.ledger.plan_rows import plan_of
 from cio_pipeline.ledger.schema import (
+    IS_COMMITTED,
+    IS_INITIAL,
+    IS_UNFINISHED,
     files,
-    is_initial,
-    is_unfinished,
     plans,
     positions,
     sequences,
+    switches,
     syncs,
 )
 from cio_pipeline.ledger.statements import CHUNK, chunks
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.plans import PlanState, Sent, Series
-from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
+from cio_pipeline.model.errors import UnknownSync
+from cio_pipeline.model.plans import Plan, PlanState, Sent, Series
+from cio_pipeline.model.registry import ExportState, ExportSwitch, Pair, RegisteredSync
+from cio_pipeline.model.sync import Sync
+
+_MOST_NAMED = 20
+
+
+def generations(connection: Connection, sync_ids: Collection[str]) -> dict[str, int]:
+    """The current generation of some syncs; raises UnknownSync."""
+    some = {"sync_ids": list(sync_ids)} if len(sync_ids) <= CHUNK else None
+    query = _GENERATIONS if some is None else _GENERATIONS_OF
+    found = {row.id: row.generation for row in connection.execute(query, some)}
+    missing = sorted(set(sync_ids) - set(found))
+    return unknown(connection, missing) if missing else found
+
+
+def registered_syncs(
+    connection: Connection, sync_ids: Collection[str] | None
+) -> dict[str, RegisteredSync]:
+    """Syncs by id, in order of id; all for None. Unknown ids are left out."""
+    few = None if sync_ids is None or len(sync_ids) > CHUNK else list(sync_ids)
+    some = None if few is None else {"sync_ids": few}
+    of_sync = _switches(connection, some)
+    rows = connection.execute(_SYNCS if some is None else _SYNCS_OF, some).all()
+    return {
+        row.id: RegisteredSync(
+            _parse(row.config),
+            row.generation,
+            row.created_at,
+            of_sync.get(row.id, {}),
+            row.disabled_at,
+            row.first_manifest,
+        )
+        for row in sorted(rows, key=lambda row: row.id)
+        if sync_ids is None or row.id in sync_ids
+    }
+
+
+def _switches(
+    connection: Connection, some: Mapping[str, list[str]] | None
+) -> dict[str, dict[str, ExportSwitch]]:
+    on, others = (_PLAIN, _OTHERS) if some is None else (_PLAIN_OF, _OTHERS_OF)
+    found: dict[str, dict[str, ExportSwitch]] = defaultdict(dict)
+    for sync_id, exports in connection.execute(on, some):
+        found[sync_id] = dict(_all_on(exports))
+    for sync_id, export, *how in connection.execute(others, some):
+        found[sync_id][export] = ExportSwitch(*how)
+    return found
+
+
+_IS_PLAIN = switches.c.enabled & switches.c.paused_at.is_(None) & switches.c.resumed_at.is_(None)
+# Nearly all are on and were never paused: those of a sync come as one row, since a thousand
+# syncs have fifteen each.
+_PLAIN = (
+    select(switches.c.sync_id, func.aggregate_strings(switches.c.export, ","))
+    .where(_IS_PLAIN)
+    .group_by(switches.c.sync_id)
+)
+_OTHERS = select(
+    switches.c.sync_id,
+    switches.c.export,
+    switches.c.enabled,
+    switches.c.paused_at,
+    switches.c.resumed_at,
+).where(~_IS_PLAIN)
+_SYNCS = select(syncs)
+_GENERATIONS = select(syncs.c.id, syncs.c.generation)
+
+# The same of some syncs.
+_IDS: BindParameter[str] = bindparam("sync_ids", expanding=True)
+_PLAIN_OF = _PLAIN.where(switches.c.sync_id.in_(_IDS))
+_OTHERS_OF = _OTHERS.where(switches.c.sync_id.in_(_IDS))
+_SYNCS_OF = _SYNCS.where(syncs.c.id.in_(_IDS))
+_GENERATIONS_OF = _GENERATIONS.where(syncs.c.id.in_(_IDS))
+
+
+@lru_cache(maxsize=64)
+def _all_on(exports: str) -> Mapping[str, ExportSwitch]:
+    return dict.fromkeys(sorted(exports.split(",")), ExportSwitch(enabled=True))
+
+
+@lru_cache(maxsize=4096)
+def _parse(config: str) -> Sync:
+    # Cached, since every run and every look of the sensor reads the same few texts.
+    return Sync.model_validate_json(config)
+
+
+def unknown(connection: Connection, missing: Sequence[str]) -> NoReturn:
+    """Raise UnknownSync for the first of the ids that nobody registered, naming the known ones."""
+    known = sorted(connection.scalars(select(syncs.c.id)))
+    wrong = missing[0]
+    close = difflib.get_close_matches(wrong, known, n=1)
+    guess = f" Did you mean '{close[0]}'?" if close else ""
+    if not known:
+        raise UnknownSync(
+            f"No sync '{wrong}': none is registered.",
+            "Register some with `cio-pipeline sync apply FILE`.",
+        )
+    more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+    raise UnknownSync(
+        f"No sync '{wrong}' is registered.{guess}",
+        f"Known: {', '.join(known[:_MOST_NAMED])}{more}.",
+    )
+
 
 _Given: TypeAlias = dict[str, list[str]]
 
@@ -54,14 +162,8 @@ def export_states(
         given["sync_ids"] = sorted(sync_ids or ())
     positions_at = _by_pair(connection, asked.positions, given)
     rows = connection.execute(asked.plans, given).mappings().all()
-    # Of the times that were read, and last: within a longer transaction others store cuts, too.
-    bounds = {row[name] for row in rows for name in ("lower_at", "upper_at")} - {None}
-    cuts_by_time = cuts_at(connection, {*positions_at.values(), *bounds})
-    sent = sent_by(connection, [row["id"] for row in rows if row["slice"]])
-    unfinished = {
-        (row["sync_id"], row["export"]): plan_of(row, cuts_by_time, sent.get(row["id"]))
-        for row in rows
-    }
+    plans_found, cuts_by_time = plans_of(connection, rows, positions_at.values())
+    unfinished = {(plan.sync_id, plan.export): plan for plan in plans_found}
     used = _sequences(connection, asked.numbers, given)
     begun = _by_pair(connection, asked.first_files, given)
     return [
@@ -69,15 +171,27 @@ def export_states(
             registered=sync,
             export=export,
             switch=sync.switches[export],
-            position=_cut(cuts_by_time, positions_at.get((sync_id, export))),
+            position=at and cuts_by_time[at],
             open_plan=unfinished.get((sync_id, export)),
-            next_sequence=_next(used.get((sync_id, export))),
+            next_sequence={series: used[sync_id, export].get(series, 1) for series in Series},
             begun=begun.get((sync_id, export)),
         )
         for sync_id, sync in registered.items()
         for export in wanted
         if export in sync.switches
+        for at in [positions_at.get((sync_id, export))]
     ]
+
+
+def plans_of(
+    connection: Connection, rows: Sequence[RowMapping], times: Iterable[datetime] = ()
+) -> tuple[list[Plan], Mapping[datetime, Cut]]:
+    """Plans from their rows, and the cuts that they and some further `times` refer to."""
+    bounds = {row[name] for row in rows for name in ("lower_at", "upper_at")} - {None}
+    # Of the times that were read, and last: within a longer transaction others store cuts, too.
+    cuts = cuts_at(connection, {*times, *bounds})
+    sent = sent_by(connection, [row["id"] for row in rows if row["slice"]])
+    return [plan_of(row, cuts, sent.get(row["id"])) for row in rows], cuts
 
 
 def current_positions() -> Select[str, str, datetime]:
@@ -109,7 +223,7 @@ def sent_by(connection: Connection, plan_ids: Collection[int]) -> dict[int, Sent
                 func.sum(files.c.rows),
                 func.count(files.c.sequence.distinct()),
             )
-            .where(files.c.plan_id.in_(chunk), is_committed())
+            .where(files.c.plan_id.in_(chunk), IS_COMMITTED)
             .group_by(files.c.plan_id, files.c.series)
         )
         for plan_id, series, number, rows, taken in connection.execute(query):
@@ -127,14 +241,6 @@ def _sequences(
     for row in connection.execute(query, given):
         found[row.sync_id, row.export][Series(row.series)] = row.next
     return found
-
-
-def _next(used: Mapping[Series, int] | None) -> dict[Series, int]:
-    return {series: (used or {}).get(series, 1) for series in Series}
-
-
-def _cut(cuts_by_time: Mapping[datetime, Cut], at: datetime | None) -> Cut | None:
-    return None if at is None else cuts_by_time[at]
 
 
 @dataclass(frozen=True)
@@ -157,8 +263,8 @@ def _asked(*, few: bool) -> _Asked:
             wanted & table.c.sync_id.in_(bindparam("sync_ids", expanding=True)) if few else wanted
         )
 
-    is_open = of(plans) & is_unfinished()
-    first = is_initial() & (plans.c.state == PlanState.COMMITTED.value)
+    is_open = of(plans) & IS_UNFINISHED
+    first = IS_INITIAL & (plans.c.state == PlanState.COMMITTED.value)
     this = and_(syncs.c.id == plans.c.sync_id, syncs.c.generation == plans.c.generation)
     return _Asked(
         current_positions().where(of(positions)),

@@ -11,6 +11,7 @@ from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.failures import Tried
 from cio_pipeline.model.plans import Mode, Plan, Series
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import window_holding
 
 Pair: TypeAlias = tuple[str, str]
 """(sync id, export name)."""
@@ -73,6 +74,39 @@ class ExportState:
     def sync(self) -> Sync:
         """The sync's configuration."""
         return self.registered.sync
+
+    @property
+    def begin(self) -> datetime:
+        """The time that the first position of one that forwards is the cut of: it has no history.
+
+        Whatever was committed in the window that its sync was created in, or later, is sent,
+        however late the first run is and in whatever order windows run.
+        """
+        return window_holding(self.registered.created_at, self.sync.feed).start
+
+    @property
+    def stands_at(self) -> datetime | None:
+        """Up to when everything was sent, also before the first run; None if nothing was."""
+        if self.position is not None:
+            return self.position.at
+        return self.begin if self.sync.feed.facts.forwards else None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the export waits for its initial export, or for catching up after a pause."""
+        stands, resumed = self.stands_at, self.switch.resumed_at
+        return stands is None or (resumed is not None and stands < resumed)
+
+    def delivered_until(self, driving: str) -> datetime | None:
+        """Up to when all data was delivered: less than the position, while commits wait (D6).
+
+        `driving` is the export's source table.
+        """
+        if self.position is None:
+            return None
+        waiting = self.position.waiting(driving)
+        late = waiting.since if waiting else None
+        return min(self.position.at, late) if late else self.position.at
 
     @property
     def delivered(self) -> Cut | None:

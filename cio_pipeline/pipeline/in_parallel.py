@@ -1,4 +1,4 @@
-"""Doing the same for many at a time, without waiting for ever for the slowest.
+"""Doing the same for many at a time: no error stops the others, nor does the slowest (O8).
 
 The standard library's pool would be as good but for two things. It joins its threads when the
 process ends, so that a destination that never answers would keep a finished run alive; and it
@@ -12,6 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
+
+from cio_pipeline.model.breakers import trip_of
+from cio_pipeline.model.errors import CioError
+from cio_pipeline.model.failures import Failure
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -112,3 +116,18 @@ def _left(under_way: Mapping[int, float], patience: float | None) -> float:
     now = time.monotonic()
     # A copy: threads begin others meanwhile.
     return max(0.0, max(list(under_way.values()), default=now) + patience - now)
+
+
+UNEXPECTED = "Unexpected"
+
+
+def attempt(work: Callable[[], None]) -> Failure | None:
+    """Run some work for one sync and turn its error into a value."""
+    try:
+        work()
+    except CioError as error:
+        return Failure.of(error, trip_of(error))
+    except Exception as error:  # noqa: BLE001 - O8: no error of one sync may reach the others
+        # The text of an unforeseen error may carry a credential or a row: only its type is kept.
+        return Failure(UNEXPECTED, f"Unexpected {type(error).__name__}; see docs/operations.md.")
+    return None

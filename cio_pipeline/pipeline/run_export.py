@@ -10,6 +10,7 @@ from dataclasses import replace
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.failures import Failure
+from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.registry import Outcome, Pair
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window
@@ -20,10 +21,10 @@ from cio_pipeline.pipeline.delivering.read_once import reading_once
 from cio_pipeline.pipeline.delivering.send import send
 from cio_pipeline.pipeline.delivering.turns import turn_in
 from cio_pipeline.pipeline.heartbeat import HeldLease, handed_on, taken_up
+from cio_pipeline.pipeline.planning.cuts import decide_cut, tables_of
 from cio_pipeline.pipeline.planning.plan_export import (
     Batch,
     claim,
-    cut_of,
     decided_again,
     open_plans,
     plan_batch,
@@ -38,20 +39,24 @@ def plan_export(services: Services, export: str, window: Window, scope: Scope) -
     it up and gives it back. If nothing does, it expires. Raises the source's errors; nothing is
     left claimed then.
     """
-    cut = cut_of(services, window, export)
+    cut = decide_cut(services, window.end, tables_of(export))
     batch = claim(services, export, window, cut, scope)
     notices: list[str] = []
     with handed_on(services, batch.lease) as held:
-        resumed = _resume(replace(services, notice=notices.append), batch, held, scope)
-        planned = plan_batch(services, batch, decided_again(services, batch, scope))
+        items, resumed = decided_again(services, batch, scope), ()
+        left = open_plans(items)
+        if left:
+            telling = replace(services, notice=notices.append)
+            resumed = _resume(telling, batch, held, left, scope)
+            items = decided_again(services, batch, scope)
+        planned = plan_batch(services, batch, items)
     return replace(planned.with_known(resumed), notices=tuple(notices))
 
 
-def _resume(services: Services, batch: Batch, held: HeldLease, scope: Scope) -> tuple[Outcome, ...]:
+def _resume(
+    services: Services, batch: Batch, held: HeldLease, plans: Sequence[Plan], scope: Scope
+) -> tuple[Outcome, ...]:
     """Finish what an earlier run left; what does not reach this window's end is committed, too."""
-    plans = open_plans(decided_again(services, batch, scope))
-    if not plans:
-        return ()
     turn = turn_in(batch.lane)
     with reading_once(services, plans, turn.slices) as once:
         resumed = send(once, held, plans, batch.window, turn)

@@ -106,9 +106,7 @@ def verify(
         links, broken = _links_in(destination, proven) if bodies is None else stored_links(bodies)
         sizes = {o.key: o.size for o in destination.list()}
     except CioError as error:
-        text = f"The destination cannot be listed. {said(error)}"
-        unreadable = _Tally([Finding(Problem(Kind.UNREADABLE, "", text), 1)])
-        return _report((), unreadable, (), from_ledger=bodies is not None)
+        return _unreadable(error, from_ledger=bodies is not None)
     earlier, links = split_at_beginning(links)
     sizes = _without(sizes, earlier)
     manifests = [link.manifest for link in links if link.manifest]
@@ -117,15 +115,20 @@ def verify(
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         check = _Check(destination, sizes, deep, expired_before, Path(folder))
         _check_files(check, links, tally, progress or _silent)
-    bucket = Bucket(destination, sizes, manifests, stems or {}, deep)
     judge = MAKERS[manifests[-1].feed].unlisted if manifests else None
-    unlisted = check_unlisted(bucket, judge)
+    unlisted = check_unlisted(Bucket(destination, sizes, manifests, stems or {}, deep), judge)
     tally.findings += [Finding(problem, None) for problem in unlisted.problems]
     warnings = (*_archived([key for _, key in tally.archived]), *unlisted.warnings)
     report = _report(links, tally, warnings, from_ledger=bodies is not None)
     if proven is not None and deep and bodies is None:
         _keep(proven, links, min([report.complete_up_to, *(n - 1 for n, _ in tally.archived)]))
     return report
+
+
+def _unreadable(error: CioError, *, from_ledger: bool) -> VerifyReport:
+    text = f"The destination cannot be listed. {said(error)}"
+    finding = Finding(Problem(Kind.UNREADABLE, "", text), 1)
+    return _report((), _Tally([finding]), (), from_ledger=from_ledger)
 
 
 def _links_in(

@@ -33,10 +33,7 @@ def vectors_at(log: CommitLog, version: int) -> dict[str, Vector]:
     except ValueError as error:
         raise log_damaged(log.table, start) from error
     for entry in log.entries(start + 1, version) if start < version else ():
-        try:
-            _follow(entry.actions(), found)
-        except ValueError as error:
-            raise log_damaged(log.table, entry.version) from error
+        _follow(entry.actions(), found)
     return found
 
 

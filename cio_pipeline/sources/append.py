@@ -14,7 +14,7 @@ from cio_pipeline.contracts.arrow import arrow, source_arrow_schema
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.errors import SourceError, SourceGone
 from cio_pipeline.sources.commit_errors import already_read, not_committed
-from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables
+from cio_pipeline.sources.delta_log import NEW_SOURCE, DeltaTables
 from cio_pipeline.sources.tables import add_late_columns, commit_metadata
 
 _READER, _CURSOR, _PLACE = "cio.reader", "cio.cursor", "cio.cursor_place"

@@ -7,6 +7,7 @@ snapshots.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 
 import polars as pl
@@ -18,13 +19,19 @@ from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.feeds import rows_read_at_once
 from cio_pipeline.model.cuts import TableCut
-from cio_pipeline.sources.changed_files import Actions, Changed, Written, feed_setting, is_feed_on
+from cio_pipeline.sources.changed_files import Changed, Written, feed_setting, is_feed_on
 from cio_pipeline.sources.columns import casts, logical_schema
-from cio_pipeline.sources.deletion_vectors import reader
-from cio_pipeline.sources.delta_files import DataFile, FileRows, table_folder
-from cio_pipeline.sources.delta_log import Entry, log_damaged
-from cio_pipeline.sources.delta_scan import footer_count, require_there, scan_files, with_facts
-from cio_pipeline.sources.delta_table import DeltaTables
+from cio_pipeline.sources.deletion_vectors import read_bytes
+from cio_pipeline.sources.delta_log import DeltaTables
+from cio_pipeline.sources.delta_scan import (
+    DataFile,
+    FileRows,
+    footer_count,
+    require_there,
+    scan_files,
+    table_folder,
+    with_facts,
+)
 from cio_pipeline.sources.errors import no_change_feed, translate
 
 _ADDED: Mapping[str, pl.DataType] = {
@@ -47,43 +54,33 @@ def changed_files(
     Raises VersionGone for log entries that were removed, and SourceError for changes that were
     made while the table's change feed was off: they would cost as much as the files they are in.
     """
-    try:
-        return _changed_files(tables, found, table, lower)
-    except Exception as error:
-        raise (translate(error, table.name, found.version()) or error) from error
-
-
-def _changed_files(
-    tables: DeltaTables, found: DeltaTable, table: SourceTable, lower: TableCut
-) -> list[Changed]:
     schema = logical_schema(found, table)
     partitions = {n: schema[n] for n in found.metadata().partition_columns if n in schema}
-    folder = table_folder(found)
-    written = Written(table.name, folder, partitions, reader(folder, tables.storage_options))
+    folder, options = table_folder(found), tables.storage_options
+    written = Written(table.name, folder, partitions, partial(read_bytes, folder, options))
     on: bool | None = None
     changed: list[Changed] = []
-    unsure = False
-    for entry in tables.log(table.name).entries(lower.version + 1, found.version()):
-        actions = _actions(entry, table.name)
-        told = feed_setting(actions)
-        on = on if told is None else told
-        files = list(written.changed(entry, actions))
-        if files and on is False:
-            raise no_change_feed(table.name, entry.version)
-        unsure = unsure or bool(files and on is None)
-        changed += files
+    unsure, off_at = False, None
+    try:
+        for entry in tables.log(table.name).entries(lower.version + 1, found.version()):
+            actions = list(entry.actions())
+            told = feed_setting(actions)
+            on = on if told is None else told
+            files = list(written.changed(entry, actions))
+            if files and on is False:
+                off_at = entry.version
+                break
+            unsure = unsure or bool(files and on is None)
+            changed += files
+    except Exception as error:
+        raise (translate(error, table.name, found.version()) or error) from error
+    if off_at is not None:
+        raise no_change_feed(table.name, off_at)
     if unsure:
         before = found if on is None else tables.at(table.name, lower)
         if not is_feed_on(before.metadata().configuration):
             raise no_change_feed(table.name, lower.version + 1)
     return changed
-
-
-def _actions(entry: Entry, table: str) -> Actions:
-    try:
-        return list(entry.actions())
-    except ValueError as error:
-        raise log_damaged(table, entry.version) from error
 
 
 def feed(

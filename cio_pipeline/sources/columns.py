@@ -1,4 +1,6 @@
-"""Whether a table has the columns that a source table declares, and how they become ours.
+"""Whether a table can be read: its features, and its columns, and how these become ours.
+
+Features that are not known are refused by name, before the first file.
 
 Accepted as they are or cast without loss: integers of 8 to 64 bits for INTEGER; timestamps in
 milli- or microseconds for TIMESTAMP, of any zone, those without one (`timestamp_ntz`) read as UTC.
@@ -6,7 +8,8 @@ Anything else must be of the declared type. Further columns are ignored. Columns
 an earlier version do not have yet are null.
 """
 
-from typing import cast
+import json
+from typing import Any, cast
 
 import polars as pl
 from deltalake import DeltaTable, Schema
@@ -14,6 +17,7 @@ from deltalake import DeltaTable, Schema
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.model.errors import ColumnMismatch
+from cio_pipeline.sources.errors import unknown_feature
 
 _INTEGERS = (pl.Int8(), pl.Int16(), pl.Int32(), pl.Int64())
 
@@ -68,3 +72,44 @@ def _cast(name: str, found: pl.DataType | None, expected: pl.DataType) -> pl.Exp
     if isinstance(found, pl.Datetime) and found.time_zone is None:
         column = column.dt.replace_time_zone("UTC")
     return column.cast(expected)
+
+
+_WIDENING = ("typeWidening", "typeWidening-preview")
+_READ = {
+    "columnMapping",  # by name or id it is refused below, the feature alone changes nothing
+    "deletionVectors",
+    "timestampNtz",
+    "v2Checkpoint",
+    "vacuumProtocolCheck",
+    *_WIDENING,
+}
+_INTEGER_NAMES = {"byte", "short", "integer", "long"}
+
+
+def require_readable(found: DeltaTable, table: SourceTable) -> None:
+    """Raise SourceError, which names what a table needs of its readers and cannot be read."""
+    features = found.protocol().reader_features or []
+    unread = [name for name in features if name not in _READ]
+    mode = found.metadata().configuration.get("delta.columnMapping.mode", "none")
+    if mode != "none":
+        unread.append(f"columnMapping ({mode})")
+    widened = _widened(found, table)
+    if widened:
+        unread.append(f"typeWidening (of {', '.join(widened)})")
+    if unread:
+        raise unknown_feature(table.name, ", ".join(unread))
+
+
+def _widened(found: DeltaTable, table: SourceTable) -> list[str]:
+    """The declared columns that were of another type than an integer before they were widened."""
+    declared = {column.name for column in table.columns}
+    fields = json.loads(found.schema().to_json())["fields"]
+    return [
+        field["name"]
+        for field in cast("list[dict[str, Any]]", fields)
+        if field["name"] in declared
+        and any(
+            change.get("fromType") not in _INTEGER_NAMES
+            for change in field["metadata"].get("delta.typeChanges", [])
+        )
+    ]

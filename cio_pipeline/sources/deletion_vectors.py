@@ -27,18 +27,16 @@ Read = Callable[[str, int, int], bytes]
 """Bytes of a file: its name as the log has it, where they start, and how many."""
 
 
-def reader(folder: str, storage_options: Mapping[str, str]) -> Read:
-    """Reads files that the log of a table in a folder names; see `places.file_place`."""
-
-    def read(named: str, start: int, size: int) -> bytes:
-        place = file_place(folder, named) if is_elsewhere(named) else f"{folder}/{named}"
-        parent, _, name = place.rpartition("/")
-        store: Any = DeltaStorageHandler(for_deltalake(parent), dict(storage_options))
-        with store.open_input_file(name) as file:
-            file.seek(start)
-            return bytes(file.read(size))
-
-    return read
+def read_bytes(
+    folder: str, storage_options: Mapping[str, str], named: str, start: int, size: int
+) -> bytes:
+    """What a file holds that the log of a table in a folder names; see `places.file_place`."""
+    place = file_place(folder, named) if is_elsewhere(named) else f"{folder}/{named}"
+    parent, _, name = place.rpartition("/")
+    store: Any = DeltaStorageHandler(for_deltalake(parent), dict(storage_options))
+    with store.open_input_file(name) as file:
+        file.seek(start)
+        return bytes(file.read(size))
 
 
 def deleted_rows(vector: Vector | None, read: Read) -> BitMap64:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -18,12 +19,9 @@ from cio_pipeline.model.cuts import Cut, Look, Rest, TableCut, TableSlice, Waiti
 from cio_pipeline.model.slices import Part
 from cio_pipeline.sources.change_feed import changed_files, changed_rows, feed, pieces
 from cio_pipeline.sources.changed_files import Changed
-from cio_pipeline.sources.columns import casts
-from cio_pipeline.sources.delta_files import sliced
-from cio_pipeline.sources.delta_log import AT_ONCE, Entry, Reached
-from cio_pipeline.sources.delta_scan import row_counts, scan
-from cio_pipeline.sources.delta_table import DeltaTables, replaced
-from cio_pipeline.sources.features import require_readable
+from cio_pipeline.sources.columns import casts, require_readable
+from cio_pipeline.sources.delta_log import AT_ONCE, DeltaTables, Entry, Reached, replaced
+from cio_pipeline.sources.delta_scan import row_counts, scan, sliced
 
 
 @dataclass(frozen=True)
@@ -39,14 +37,10 @@ class DeltaSource:
         default_factory=dict[str, Any], init=False, repr=False, compare=False
     )
 
-    @property
-    def _options(self) -> Mapping[str, str]:
-        return self.storage_options or {}
-
-    @property
+    @cached_property
     def tables(self) -> DeltaTables:
         """Where the tables are."""
-        return DeltaTables(self.uri, self._options)
+        return DeltaTables(self.uri, self.storage_options or {})
 
     def look(self, table: SourceTable, at: datetime, after: Cut | None, now: datetime) -> Look:
         """What of a table was committed before `at`, not lower than `after` (D6).
@@ -96,7 +90,7 @@ class DeltaSource:
         if lower == upper:
             return _nothing(table)
         found, changed = self._changed(table, lower, upper)
-        rows = feed(found, table, changed, self._options)
+        rows = feed(found, table, changed, self.tables.storage_options)
         if part is not None:
             rows = rows.filter(belongs(part))
         if workspaces is not None:
@@ -108,7 +102,7 @@ class DeltaSource:
         found, changed = self._changed(table, lower, upper)
         # Who asks reads the changes next: the log need not be read twice.
         self._looked[table.name] = (lower, upper), (found, changed)
-        return changed_rows(found, table, changed, self._options)
+        return changed_rows(found, table, changed, self.tables.storage_options)
 
     def feed(
         self,
@@ -119,7 +113,7 @@ class DeltaSource:
     ) -> Iterator[pl.DataFrame]:
         """The changes in `(lower, upper]` before netting, piece by piece; see `ports.Source`."""
         found, changed = self._changed(table, lower, upper)
-        yield from pieces(found, table, changed, self._options, columns=columns)
+        yield from pieces(found, table, changed, self.tables.storage_options, columns=columns)
 
     def blocks(
         self, table: SourceTable, lower: TableCut, upper: TableCut, rows: int
@@ -145,7 +139,7 @@ class DeltaSource:
         """
         found = self._opened(table, cut)
         selected = casts(table, found)
-        return scan(found, table, self._options, part, workspaces).select(selected)
+        return scan(found, table, self.tables.storage_options, part, workspaces).select(selected)
 
     def slices(self, table: SourceTable, cut: TableCut, rows: int) -> Sequence[TableSlice]:
         """A snapshot's rows in equal slices; see `ports.Source`.
@@ -154,7 +148,7 @@ class DeltaSource:
         VersionGone, TableReplaced, SourceUnavailable, SourceError.
         """
         found = self._opened(table, cut)
-        counts = row_counts(found, table, self._options)
+        counts = row_counts(found, table, self.tables.storage_options)
         return sliced(sum(count for _, count in counts), rows)
 
     def _opened(self, table: SourceTable, cut: TableCut) -> DeltaTable:

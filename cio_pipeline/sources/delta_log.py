@@ -1,4 +1,4 @@
-"""The entries of a Delta table's log: what each commit says, and when it was.
+"""Delta tables at a version, and the entries of their logs: what each commit says, and when it was.
 
 `DeltaTable.history()` is not used: it numbers its entries by counting down from the version that
 was opened, which is wrong once somebody else commits meanwhile or a commit has no `commitInfo`.
@@ -13,15 +13,18 @@ from datetime import UTC, datetime
 from itertools import repeat
 from typing import Any, cast
 
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import (  # pyright: ignore[reportMissingTypeStubs]
     FileSelector,  # pyright: ignore[reportUnknownVariableType]
 )
 
-from cio_pipeline.model.errors import SourceError, VersionGone
+from cio_pipeline.model.cuts import TableCut
+from cio_pipeline.model.errors import SourceError, SourceGone, TableReplaced, VersionGone
 from cio_pipeline.model.times import iso_time
 from cio_pipeline.sources.errors import translate
-from cio_pipeline.sources.places import for_deltalake
+from cio_pipeline.sources.places import for_deltalake, local_path, require_usable
 
 COMMITTED_AT_KEY = "cio.committed_at"
 """Key in a commit's metadata: the commit's time, instead of the one that the log gives (ISO)."""
@@ -38,16 +41,20 @@ class Entry:
     `time` is its own, `deliberate` if our own key states it; else that of the log's file.
     """
 
+    table: str
     version: int
     time: datetime
     body: bytes
     deliberate: bool = False
 
     def actions(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(kind, fields) of its actions, in their order; raises ValueError if it is damaged."""
-        for line in self.body.splitlines():
-            if line.strip():
-                yield from actions_of(line)
+        """(kind, fields) of its actions, in their order; raises SourceError if it is damaged."""
+        try:
+            for line in self.body.splitlines():
+                if line.strip():
+                    yield from actions_of(line)
+        except ValueError as error:
+            raise log_damaged(self.table, self.version) from error
 
     def counted(self, seen: datetime) -> datetime:
         """The time that it counts as committed, first `seen` then: others' clocks may go wrong."""
@@ -151,7 +158,7 @@ class CommitLog:
                 "Write it like 2026-11-22T05:15:00Z.",
             ) from error
         known = time or self._modified(store, version) or _UNKNOWN
-        return Entry(version, known, body, COMMITTED_AT_KEY in info)
+        return Entry(self.table, version, known, body, COMMITTED_AT_KEY in info)
 
     def _modified(self, store: DeltaStorageHandler, version: int) -> datetime | None:
         """When the entry's file was written: the commit's time if the entry has none."""
@@ -205,3 +212,69 @@ def _stated_time(info: Mapping[str, Any]) -> datetime | None:
         return iso_time(str(ours))
     millis = info.get("inCommitTimestamp", info.get("timestamp"))
     return None if millis is None else datetime.fromtimestamp(int(millis) / 1000, UTC)
+
+
+NEW_SOURCE = "Create the tables with `cio-pipeline source init`, or correct CIO_SOURCE."
+
+
+@dataclass(frozen=True)
+class DeltaTables:
+    """A folder, local or in a store, that holds one Delta table per source table.
+
+    Raises InvalidConfig for a place that deltalake cannot use.
+    """
+
+    uri: str
+    storage_options: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        require_usable(self.uri)
+
+    def location(self, table: str) -> str:
+        """Where a table is, as deltalake takes it."""
+        return for_deltalake(f"{self.uri.rstrip('/')}/{table}")
+
+    def log(self, table: str) -> CommitLog:
+        """The log of a table."""
+        return CommitLog(table, f"{self.uri.rstrip('/')}/{table}", self.storage_options)
+
+    def latest(self, table: str) -> DeltaTable | None:
+        """A table at its latest version; None if there is none.
+
+        Raises SourceUnavailable, SourceError.
+        """
+        try:
+            return DeltaTable(self.location(table), storage_options=dict(self.storage_options))
+        except TableNotFoundError:
+            return None
+        except Exception as error:
+            raise (translate(error, table, None) or error) from error
+
+    def at(self, table: str, cut: TableCut) -> DeltaTable:
+        """A table at a cut. Raises VersionGone, TableReplaced, SourceUnavailable, SourceError."""
+        try:
+            found = DeltaTable(
+                self.location(table),
+                version=cut.version,
+                storage_options=dict(self.storage_options),
+            )
+        except Exception as error:
+            raise (translate(error, table, cut.version) or error) from error
+        if str(found.metadata().id) != cut.table_id:
+            raise replaced(table, cut, TableCut(str(found.metadata().id), found.version()))
+        return found
+
+    def require_root(self) -> None:
+        """Raise SourceGone if the folder is known not to exist."""
+        path = local_path(self.uri)
+        if path is not None and not path.is_dir():
+            raise SourceGone("The source's folder does not exist.", NEW_SOURCE)
+
+
+def replaced(table: str, then: TableCut, now: TableCut) -> TableReplaced:
+    """The error for a table that is not the one of an earlier cut."""
+    return TableReplaced(
+        f"Table {table} was replaced: it was {then.table_id} at version {then.version} and is now "
+        f"{now.table_id} at version {now.version}.",
+        "Put the old table back, or register the syncs that read it under new ids.",
+    )

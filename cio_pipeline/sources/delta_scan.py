@@ -5,10 +5,12 @@ stay. Equal rows must come in an equal order to give equal bytes, so a sorted li
 files are in one scan, since Polars keeps a file open for each scan that runs.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import accumulate, groupby
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import accumulate, groupby, pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 from deltalake import DeltaTable
@@ -17,18 +19,104 @@ from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.sources.active_vectors import vectors_at
 from cio_pipeline.sources.columns import logical_schema
-from cio_pipeline.sources.deletion_vectors import Read, Vector, deleted_rows, reader
-from cio_pipeline.sources.delta_files import (
-    DataFile,
-    FileRows,
-    counted,
-    data_files,
-    table_folder,
-    within,
-)
+from cio_pipeline.sources.deletion_vectors import Read, Vector, deleted_rows, read_bytes
 from cio_pipeline.sources.delta_log import CommitLog
 from cio_pipeline.sources.errors import clone_gone, translate, vector_damaged, version_gone
-from cio_pipeline.sources.places import store_options
+from cio_pipeline.sources.places import file_place, is_elsewhere, store_options
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """`rows` rows of a file from its row `start` on; all of them from there if `rows` is None."""
+
+    uri: str
+    start: int = 0
+    rows: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the whole file is meant."""
+        return self.start == 0 and self.rows is None
+
+
+def sliced(total: int, rows: int) -> list[TableSlice]:
+    """`total` rows as the fewest slices of at most `rows`, of equal size but for one row."""
+    number = max(1, -(-total // rows))
+    ends = [total * at // number for at in range(number + 1)]
+    return [TableSlice(*pair) for pair in pairwise(ends)]
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of a table, as the table's log describes it.
+
+    `place` is what Polars is given. `values` are those of the partition columns. `rows` counts the
+    stored rows, deleted ones too, if the log tells, as `bytes` does; `vector` is what it says of
+    deleted ones. Of the rows,
+    only the ones with the numbers in `chosen` are meant, if it is given, and none in `deleted`.
+    `elsewhere` is true for files of another table, of which this one is a shallow clone.
+    """
+
+    place: str
+    values: Mapping[str, object] = field(default_factory=dict[str, object])
+    rows: int | None = None
+    vector: Vector | None = None
+    deleted: pl.Series | None = None
+    chosen: pl.Series | None = None
+    elsewhere: bool = False
+    bytes: int | None = None
+
+
+def data_files(
+    found: DeltaTable, columns: Collection[str] = (), vectors: Mapping[str, Vector] | None = None
+) -> list[DataFile]:
+    """All files of a table at its version, by name; `values` for those of the columns alone."""
+    folder = table_folder(found)
+    actions = pl.DataFrame(cast("Any", found.get_add_actions()))
+    partitions = [name for name in found.metadata().partition_columns if name in columns]
+    values = [
+        dict(zip(partitions, some, strict=True)) for some in _of_partitions(actions, partitions)
+    ]
+    rows = actions["num_records"] if "num_records" in actions.columns else [None] * actions.height
+    files = [
+        DataFile(
+            file_place(folder, path),
+            of_file,
+            count,
+            (vectors or {}).get(path),
+            elsewhere=is_elsewhere(path),
+        )
+        for path, of_file, count in zip(actions["path"], values, rows, strict=True)
+    ]
+    return sorted(files, key=lambda file: file.place)
+
+
+def table_folder(found: DeltaTable) -> str:
+    """The folder of a table, as Polars is given it."""
+    return file_place("", found.table_uri).rstrip("/")
+
+
+def counted(files: Sequence[DataFile], count: Callable[[str], int]) -> list[tuple[str, int]]:
+    """(place, rows stored in it) of files; `count` is asked where the log does not tell."""
+    return [(file.place, count(file.place) if file.rows is None else file.rows) for file in files]
+
+
+def _of_partitions(actions: pl.DataFrame, partitions: list[str]) -> Iterable[tuple[object, ...]]:
+    if not partitions:
+        return [()] * actions.height
+    return actions.select(pl.col("partition").struct.field(partitions)).iter_rows()
+
+
+def within(files: Sequence[tuple[str, int]], part: TableSlice) -> Iterator[FileRows]:
+    """What a slice reads of counted files, in their order."""
+    ends = accumulate(rows for _, rows in files)
+    for (uri, rows), end in zip(files, ends, strict=True):
+        start = max(0, part.start - (end - rows))
+        stop = min(rows, part.stop - (end - rows))
+        if start >= stop:
+            continue
+        yield FileRows(uri) if (start, stop) == (0, rows) else FileRows(uri, start, stop - start)
+
 
 PLACE = "_place_of_file"
 """The column that names each row's file, as the reader is given it."""
@@ -69,7 +157,7 @@ def _scan(
     all_read = _read(list(files.values()), count, part)
     read = [one for one in all_read if _may_hold(files[one.uri], workspaces)]
     require_there([files[one.uri] for one in read], table.name, found.version())
-    of_vectors = reader(table_folder(found), storage_options)
+    of_vectors = partial(read_bytes, table_folder(found), storage_options)
     parts: list[pl.LazyFrame] = []
     for _, group in groupby(read, lambda one: None if one.whole else one.uri):
         some = list(group)

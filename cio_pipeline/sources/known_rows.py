@@ -7,10 +7,9 @@ import polars as pl
 
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.errors import SourceGone
-from cio_pipeline.sources.columns import casts
+from cio_pipeline.sources.columns import casts, require_readable
+from cio_pipeline.sources.delta_log import NEW_SOURCE, DeltaTables
 from cio_pipeline.sources.delta_scan import scan
-from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables
-from cio_pipeline.sources.features import require_readable
 
 _ALSO = {"messages": ("metadata", "payload")}
 """What tells rows of one identity apart: a message may come again changed."""

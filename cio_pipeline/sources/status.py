@@ -11,12 +11,10 @@ from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.sources.change_feed import changed_files
 from cio_pipeline.sources.changed_files import is_feed_on
-from cio_pipeline.sources.columns import column_problems, logical_schema
-from cio_pipeline.sources.delta_files import data_files
-from cio_pipeline.sources.delta_scan import scan, vectors_of
-from cio_pipeline.sources.delta_table import DeltaTables
+from cio_pipeline.sources.columns import column_problems, logical_schema, require_readable
+from cio_pipeline.sources.delta_log import DeltaTables
+from cio_pipeline.sources.delta_scan import data_files, scan, vectors_of
 from cio_pipeline.sources.errors import translate
-from cio_pipeline.sources.features import require_readable
 from cio_pipeline.sources.tables import BEFORE_ALL_ROWS
 
 _SAMPLE = 1_000_000

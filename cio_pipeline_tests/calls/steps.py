@@ -14,7 +14,7 @@ from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window, window_holding
-from cio_pipeline.pipeline.committing.commit_window import commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.world import NOON, World

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.pipeline.committing.commit_window import commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
 from cio_pipeline_tests.crashes import Observer, watched
 from cio_pipeline_tests.world import World, window

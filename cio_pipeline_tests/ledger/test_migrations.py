@@ -11,9 +11,9 @@ from cio_pipeline.ledger.database import Database, describe, make_engine, parse_
 from cio_pipeline.ledger.first_version import VERSION_1
 from cio_pipeline.ledger.open import Ledger, migrate, open_ledger
 from cio_pipeline.ledger.plan_rows import file_row, plan_row
+from cio_pipeline.ledger.registry import register as register_sync
 from cio_pipeline.ledger.schema import cuts, files, metadata, plans, positions, sequences, syncs
 from cio_pipeline.ledger.statements import microseconds
-from cio_pipeline.ledger.sync_rows import register as register_sync
 from cio_pipeline.ledger.versions import VERSIONS
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.failing import Failing

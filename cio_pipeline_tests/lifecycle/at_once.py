@@ -11,7 +11,7 @@ from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.committing.commit_window import commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.lifecycle.apply import apply_syncs
 from cio_pipeline.pipeline.lifecycle.order import Order
 from cio_pipeline.pipeline.lifecycle.verbs import VERBS

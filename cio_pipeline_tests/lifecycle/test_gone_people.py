@@ -13,7 +13,7 @@ from cio_pipeline.ledger.schema import gone_people
 from cio_pipeline.model.errors import VersionGone
 from cio_pipeline.pipeline.lifecycle.purge import recreate
 from cio_pipeline.pipeline.lifecycle.switches import pause, resume
-from cio_pipeline.pipeline.planning import anonymous
+from cio_pipeline.pipeline.planning import rows as anonymous
 from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine

@@ -7,7 +7,7 @@ import pytest
 
 from cio_pipeline.model.errors import LeaseHeld, LeaseLost
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.pipeline.committing.commit_window import commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.lifecycle.switches import pause
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.lifecycle.doing import do, move, standing

@@ -11,7 +11,7 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import SourceError, SourceUnavailable
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.pipeline.committing.commit_window import commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.planning.cuts import decide_cut, peek_cut, tables_of
 from cio_pipeline.pipeline.planning.preview import preview
 from cio_pipeline.pipeline.run_export import run_export

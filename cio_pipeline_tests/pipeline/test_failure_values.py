@@ -9,7 +9,7 @@ from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import LeaseHeld, Unreachable
 from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.registry import Outcome
-from cio_pipeline.pipeline.attempt import attempt
+from cio_pipeline.pipeline.in_parallel import attempt
 
 
 def fail(error: Exception) -> Failure | None:

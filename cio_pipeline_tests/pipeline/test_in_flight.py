@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from cio_pipeline.pipeline.feeds.in_flight import InFlight
+from cio_pipeline.pipeline.feeds.put_files import InFlight
 
 
 def test_no_more_bytes_than_the_limit_are_held_at_a_time() -> None:

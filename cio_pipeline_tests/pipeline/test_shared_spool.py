@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cio_pipeline.model.scope import Scope
-from cio_pipeline.pipeline.committing.sweep_spool import sweep_spool
+from cio_pipeline.pipeline.committing.commit import sweep_spool
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import watched
 from cio_pipeline_tests.world import World, during, window

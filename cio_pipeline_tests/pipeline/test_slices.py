@@ -9,7 +9,7 @@ import pytest
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.plans import Series
-from cio_pipeline.pipeline.committing.commit_window import commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline_tests.pipeline.sliced import (
     fill,
     in_slices,

@@ -13,7 +13,7 @@ from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.errors import DiskFull, InvalidConfig
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.breaker import close_breaker
-from cio_pipeline.pipeline.committing.commit_window import commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.delivering import room
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.services import Services

@@ -12,7 +12,7 @@ from cio_pipeline.cli.app import app
 from cio_pipeline.defs.resources import PipelineResource
 from cio_pipeline.ledger.open import open_ledger
 from cio_pipeline.model.errors import LedgerError
-from cio_pipeline.pipeline.committing.commit_window import commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline_tests.recovery.loss import each_row_once, go_on
 from cio_pipeline_tests.world import World, window
 

@@ -9,7 +9,7 @@ from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Mode
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.committing.commit_window import commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.recovery.abandon import abandon
 from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.errors import VersionGone
 from cio_pipeline.sources.delta import DeltaSource
-from cio_pipeline.sources.delta_files import FileRows, sliced, within
+from cio_pipeline.sources.delta_scan import FileRows, sliced, within
 from cio_pipeline.sources.fit import shaped
 from cio_pipeline_tests.sources.test_snapshots import FEED_ON, mark_deleted
 from cio_pipeline_tests.sources.things import NOTES, THINGS, at_version, latest, put, rows, source

@@ -1,15 +1,111 @@
 """Committing delivered plans, each sync's together: with its next manifest, or not at all."""
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 
-from cio_pipeline.model.failures import Failure
+from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.files.spool import RESTORE
+from cio_pipeline.model.failures import Failure, Tried
+from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan
-from cio_pipeline.model.registry import Lease
+from cio_pipeline.model.registry import Lease, RegisteredSync
+from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.attempt import attempt
-from cio_pipeline.pipeline.committing.put_manifests import put_manifests
+from cio_pipeline.pipeline.committing.put_manifests import Put, put_held, put_manifests, record
+from cio_pipeline.pipeline.heartbeat import HeldLease, claimed
+from cio_pipeline.pipeline.in_parallel import attempt
 from cio_pipeline.pipeline.services import Services
+
+
+@dataclass(frozen=True)
+class Written(Tried):
+    """What came of one sync's chain: how many files the new manifest lists, or the error."""
+
+    sync_id: str
+    ordinal: int | None
+    files: int
+
+
+def commit_window(
+    services: Services,
+    window: Window,
+    sync_ids: Collection[str] | None = None,
+    lane: Lane = Lane.ALL,
+    feed: Feed | None = None,
+) -> tuple[Written, ...]:
+    """Commit what was delivered, then put the manifests that lie in no bucket yet.
+
+    Serves the syncs of one feed, or all; of these some, or all. A sync to which nothing was
+    delivered gets no manifest. A sync that fails, or whose breaker is open, keeps its manifest in
+    the ledger and is recorded; the others go on. Slow ones are left to their lane.
+    """
+    slow = _slow(services) if lane in {Lane.TICK, Lane.INITIAL} else ()
+    wanted = [
+        one.sync
+        for one in services.ledger.registry.all()
+        if feed in {None, one.sync.feed}
+        and (sync_ids is None or one.sync.id in sync_ids)
+        and one.sync.id not in slow
+    ]
+    delivered = services.ledger.plans.delivered()
+    busy = with_work(services, wanted, delivered)
+    plans = [plan for plan in delivered if plan.sync_id in busy]
+    pairs = [(plan.sync_id, plan.export) for plan in plans] + [(one, CHAIN) for one in sorted(busy)]
+    try:
+        with claimed(services, pairs) as (held, _):
+            mine = {sync_id for sync_id, _ in held.lease.tokens}
+            # Read again under the lease: a sync may have moved, or begun a generation, until then.
+            known = services.ledger.registry.all() if mine else ()
+            return continue_chains(services, held, window, [o for o in known if o.sync.id in mine])
+    finally:
+        attempt(lambda: sweep_spool(services))
+
+
+def _slow(services: Services) -> Collection[str]:
+    now = services.clock()
+    return {key for key, one in services.ledger.breakers.all().items() if one.slow(now)}
+
+
+def with_work(
+    services: Services, syncs: Iterable[Sync], delivered: Sequence[Plan] | None = None
+) -> set[str]:
+    """The ids of syncs that have something to commit, or manifests that their bucket lacks.
+
+    `delivered` are the plans that wait to be committed, if these are known.
+    While `manifest` is off, the ledger keeps manifests that wait to be put: they are no work yet.
+    """
+    by_id = {sync.id: sync for sync in syncs}
+    on = [sync_id for sync_id, sync in by_id.items() if sync.manifest]
+    plans = services.ledger.plans.delivered() if delivered is None else delivered
+    waiting = {plan.sync_id for plan in plans if plan.sync_id in by_id}
+    manifests = services.ledger.manifests
+    return {*manifests.to_put(on), *manifests.to_list(list(by_id)), *waiting}
+
+
+def continue_chains(
+    services: Services, held: HeldLease, window: Window, syncs: Sequence[RegisteredSync]
+) -> tuple[Written, ...]:
+    """The same of syncs of which something is held: the plans that are, and the chains that are."""
+    ids = [one.sync.id for one in syncs]
+    tokens = held.lease.tokens
+    plans = [p for p in services.ledger.plans.delivered() if (p.sync_id, p.export) in tokens]
+    void = services.ledger.manifests.to_list(ids)
+    listed, failed = commit(services, held.lease, window, plans, listing=void)
+    for sync_id, failure in failed.items():
+        record(services, window, sync_id, failure)
+    ours = [one for one in syncs if one.sync.id not in failed and (one.sync.id, CHAIN) in tokens]
+    put = put_held(services, held, window, ours)
+    put |= {sync_id: Put(error=failure) for sync_id, failure in failed.items()}
+    return tuple(
+        Written(key, its.last, listed.get(key, 0), error=its.error)
+        for key, its in ((key, put.get(key, Put())) for key in ids)
+    )
+
 
 COMMIT_AT_ONCE = 100
 """Syncs per transaction."""
@@ -70,3 +166,42 @@ def commit_slices(
     listed, failed = commit(services, lease, window, plans)
     put_manifests(services, window, listed)
     return failed
+
+
+RESTORE_TAKES = timedelta(days=1)
+"""A restore that encodes nothing new for so long has died."""
+
+_OF_PLAN = re.compile(r"([a-z_]+)-([0-9]+)")
+
+
+def sweep_spool(services: Services, *, idle: bool = False) -> None:
+    """Discard folders that neither an unfinished plan, a run under way nor a restore needs.
+
+    A run that dies between delivering and the clearing of its spool leaves them. Folders are
+    listed before plans are read: whatever another run is encoding has its plan in the ledger. All
+    that a run reads together lies in a folder of one plan, which may be delivered before others.
+    With `idle` plans that no run works on lose their files, too: these are encoded again.
+    """
+    folders = services.spool.folders()
+    for name in folders:
+        if name.startswith(RESTORE) and services.spool.idle(name) > RESTORE_TAKES:
+            services.spool.discard(name)
+    found = {name: _OF_PLAN.match(name) for name in folders}
+    plans = {name: (m[1], int(m[2])) for name, m in found.items() if m and m[1] in ALL_EXPORTS}
+    if not plans:
+        return
+    states = services.ledger.registry.states({export for export, _ in plans.values()})
+    plans_of = [state.open_plan for state in states if state.open_plan]
+    holders = services.ledger.leases.holders(services.clock())
+    held = {(one.sync_id, one.export) for one in holders}
+    unfinished = [
+        plan
+        for plan in plans_of
+        if (plan.sync_id, plan.export) in held or not (plan.is_delivered or idle)
+    ]
+    needed = {(plan.export, plan.plan_id) for plan in unfinished}
+    sealed = services.ledger.plans.sealed(unfinished)
+    spooled = {file.spool.partition("/")[0] for files in sealed.values() for file in files}
+    swept = [name for name, plan in plans.items() if plan not in needed and name not in spooled]
+    for name in swept:
+        services.spool.discard(name)

@@ -15,10 +15,9 @@ from cio_pipeline.model.manifests import CHAIN, manifest_key, parse
 from cio_pipeline.model.registry import Outcome, Pair, RegisteredSync
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import note, run_of, why_held_back
-from cio_pipeline.pipeline.heartbeat import TTL, HeldLease
-from cio_pipeline.pipeline.in_parallel import in_parallel
+from cio_pipeline.pipeline.heartbeat import HeldLease, claimed
+from cio_pipeline.pipeline.in_parallel import attempt, in_parallel
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
 
@@ -50,15 +49,10 @@ def put_manifests(services: Services, window: Window, sync_ids: Collection[str])
     pairs: list[Pair] = [(sync_id, CHAIN) for sync_id in sorted(waiting)]
     if not pairs:
         return
-    lease, _ = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
-    held = HeldLease(services.ledger.leases, lease, services.clock)
-    try:
-        known = services.ledger.registry.all() if lease.tokens else ()
-        put_held(
-            services, held, window, [one for one in known if (one.sync.id, CHAIN) in lease.tokens]
-        )
-    finally:
-        held.release()
+    with claimed(services, pairs) as (held, _):
+        tokens = held.lease.tokens
+        known = services.ledger.registry.all() if tokens else ()
+        put_held(services, held, window, [o for o in known if (o.sync.id, CHAIN) in tokens])
 
 
 def put_held(

@@ -1,8 +1,8 @@
 """Delivering sealed plans to their buckets, so that one failing sync never stops the others."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from statistics import median
 
 from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.model.breakers import Trip
@@ -11,13 +11,11 @@ from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.plans import Plan, SealedPlan
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.attempt import UNEXPECTED, attempt
 from cio_pipeline.pipeline.delivering.room import OF_FILES
-from cio_pipeline.pipeline.delivering.slow_deliveries import patience_for, slow_plans
-from cio_pipeline.pipeline.feeds.in_flight import InFlight
-from cio_pipeline.pipeline.feeds.makers import maker_of
+from cio_pipeline.pipeline.feeds.makers import MAKER_OF
+from cio_pipeline.pipeline.feeds.put_files import InFlight
 from cio_pipeline.pipeline.heartbeat import HeldLease
-from cio_pipeline.pipeline.in_parallel import in_parallel
+from cio_pipeline.pipeline.in_parallel import UNEXPECTED, attempt, in_parallel
 from cio_pipeline.pipeline.services import Services
 
 BYTES_IN_FLIGHT = 256 * 1024 * 1024
@@ -39,7 +37,11 @@ def deliver(
     one that makes the others wait for longer than `patience` seconds (None: for ever).
     """
     syncs = _syncs(services, sealed)
-    put = partial(_try, services, lease, InFlight(BYTES_IN_FLIGHT), syncs)
+    in_flight = InFlight(BYTES_IN_FLIGHT)
+
+    def put(one: SealedPlan) -> Failure | None:
+        return _put(services, lease, in_flight, syncs, one)
+
     outcomes: dict[int, Outcome] = {}
     seconds: dict[int, float] = {}
     chunk: list[tuple[SealedPlan, Failure | None]] = []
@@ -56,17 +58,31 @@ def deliver(
     outcomes |= _kept(services, lease, chunk)
     _tell(services, sealed, outcomes)
     slow = slow_plans(sealed, {} if patience is None else seconds)
-    judged = [_judged(one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
-    found = [_with_overwritten(services, *pair) for pair in zip(sealed, judged, strict=True)]
+    found = [_judged(services, one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
     _clear_spool(services, sealed, found)
     return tuple(found)
 
 
-def _judged(sealed: SealedPlan, outcome: Outcome | None, slow: frozenset[int]) -> Outcome:
+def _judged(
+    services: Services, sealed: SealedPlan, outcome: Outcome | None, slow: frozenset[int]
+) -> Outcome:
+    """The outcome with whether others wait for it; how many objects it replaced is told, too."""
     if outcome is None:
         message = "the others were not made to wait for it; a run of its own goes on."
         return _outcome(sealed, Failure("Slow", message, trip=Trip.SLOW))
-    return replace(outcome, slow=True) if sealed.plan.plan_id in slow else outcome
+    plan = sealed.plan
+    if plan.plan_id in slow:
+        outcome = replace(outcome, slow=True)
+    if not facts_of(plan.export).overwrites or not outcome.files:
+        return outcome
+    count = services.ledger.plans.overwrites(plan)
+    if count:
+        services.notice(
+            f"{plan.export} of sync '{plan.sync_id}': {count} of {outcome.files} objects overwrote "
+            'an earlier one with the same key. Add metadata."event-id" to its key_template if they '
+            "are to be kept."
+        )
+    return replace(outcome, overwritten=count)
 
 
 def _tell(
@@ -100,80 +116,38 @@ def _syncs(services: Services, sealed: Sequence[SealedPlan]) -> Mapping[str, Syn
     return {one.sync.id: one.sync for one in known if one.sync.id in wanted}
 
 
-def _try(
+def _put(
     services: Services,
     lease: HeldLease,
     in_flight: InFlight,
     syncs: Mapping[str, Sync],
     sealed: SealedPlan,
 ) -> Failure | None:
-    failure = attempt(lambda: _put_all(services, lease, in_flight, syncs, sealed))
+    plan = sealed.plan
+    if not sealed.files or plan.is_delivered:
+        return None
+    put = MAKER_OF[plan.export].put
+    failure = attempt(lambda: put(services, lease, in_flight, syncs[plan.sync_id], sealed))
     if failure is not None and failure.kind == UNEXPECTED:
         return replace(failure, trip=Trip.FAILED)
     return failure
 
 
-def _put_all(
-    services: Services,
-    lease: HeldLease,
-    in_flight: InFlight,
-    syncs: Mapping[str, Sync],
-    sealed: SealedPlan,
-) -> None:
-    plan = sealed.plan
-    if not sealed.files or plan.is_delivered:
-        return
-    maker_of(plan.export).put(services, lease, in_flight, syncs[plan.sync_id], sealed)
-
-
 def _kept(
     services: Services,
     lease: HeldLease,
-    attempted: Iterable[tuple[SealedPlan, Failure | None]],
+    attempted: Sequence[tuple[SealedPlan, Failure | None]],
 ) -> dict[int, Outcome]:
-    pairs = list(attempted)
-    delivered = [sealed for sealed, failure in pairs if failure is None]
-    late = _keep_all(services, lease, delivered)
+    """Keep what was delivered: all together, or one by one if another run took over some of it."""
+    delivered = [sealed.plan for sealed, failure in attempted if failure is None]
+    late: dict[int, Failure | None] = {}
+    keep = services.ledger.plans.deliver
+    if delivered and attempt(lambda: keep(lease.lease, delivered)) is not None:
+        late = {plan.plan_id: attempt(lambda p=plan: keep(lease.lease, [p])) for plan in delivered}
     return {
         sealed.plan.plan_id: _outcome(sealed, failure or late.get(sealed.plan.plan_id))
-        for sealed, failure in pairs
+        for sealed, failure in attempted
     }
-
-
-def _keep_all(
-    services: Services, lease: HeldLease, delivered: Sequence[SealedPlan]
-) -> dict[int, Failure]:
-    """Keep all together, or one by one if another run took over some of them."""
-    if not delivered:
-        return {}
-    together = attempt(lambda: _keep(services, lease, delivered))
-    if together is None:
-        return {}
-    found: dict[int, Failure] = {}
-    for sealed in delivered:
-        failure = attempt(lambda one=sealed: _keep(services, lease, [one]))
-        if failure is not None:
-            found[sealed.plan.plan_id] = failure
-    return found
-
-
-def _keep(services: Services, lease: HeldLease, sealed: Sequence[SealedPlan]) -> None:
-    services.ledger.plans.deliver(lease.lease, [one.plan for one in sealed])
-
-
-def _with_overwritten(services: Services, sealed: SealedPlan, outcome: Outcome) -> Outcome:
-    """The outcome with how many objects replaced earlier ones, which is told if there are any."""
-    plan = sealed.plan
-    if not facts_of(plan.export).overwrites or not outcome.files:
-        return outcome
-    count = services.ledger.plans.overwrites(plan)
-    if count:
-        services.notice(
-            f"{plan.export} of sync '{plan.sync_id}': {count} of {outcome.files} objects overwrote "
-            'an earlier one with the same key. Add metadata."event-id" to its key_template if they '
-            "are to be kept."
-        )
-    return replace(outcome, overwritten=count)
 
 
 def failure_of(plan: Plan, error: CioError) -> Outcome:
@@ -199,6 +173,43 @@ def _outcome(sealed: SealedPlan, failure: Failure | None) -> Outcome:
         files=len(files),
         bytes=sum(file.bytes for file in files),
         quarantined=0 if failure else sum(row.count for row in sealed.quarantined),
-        kinds=maker_of(plan.export).kinds(files),
+        kinds=MAKER_OF[plan.export].kinds(files),
         error=failure,
+    )
+
+
+PATIENCE = 5.0
+"""Seconds from the beginning of a delivery that all others wait for it; then it is left to a run of
+its own."""
+
+SLOW_SECONDS = 2.0
+"""A delivery that takes no longer is not slow, however fast the others are."""
+
+BYTES_PER_SECOND = 4 * 1024 * 1024
+"""What large files may take on top of both."""
+
+SLOW_TIMES = 5
+"""How many times as long as half of the others a slow delivery takes."""
+
+
+def patience_for(sealed: Sequence[SealedPlan], patience: float | None) -> float | None:
+    """How long all others wait at most, with what the files take; None: for ever."""
+    if patience is None:
+        return None
+    return patience + max((_seconds_for_bytes(one) for one in sealed), default=0.0)
+
+
+def _seconds_for_bytes(sealed: SealedPlan) -> float:
+    return sum(file.bytes for file in sealed.files) / BYTES_PER_SECOND
+
+
+def slow_plans(sealed: Sequence[SealedPlan], seconds: Mapping[int, float]) -> frozenset[int]:
+    """Plans that took much longer than most: their syncs would hold up every export of a run."""
+    if not seconds:
+        return frozenset()
+    limit = max(SLOW_SECONDS, SLOW_TIMES * median(seconds.values()))
+    return frozenset(
+        one.plan.plan_id
+        for one in sealed
+        if seconds.get(one.plan.plan_id, 0.0) > limit + _seconds_for_bytes(one)
     )

@@ -1,9 +1,9 @@
 """Reading a changeset once: several cohorts may be served by it, and each scans it twice."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -13,6 +13,7 @@ from uuid import uuid4
 import polars as pl
 
 from cio_pipeline.changesets.netting import net
+from cio_pipeline.changesets.parts import belongs, key_of
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, feed_of
 from cio_pipeline.files.failures import spool_error
@@ -23,11 +24,72 @@ from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.slices import Bucket, Part, Stretch
 from cio_pipeline.pipeline.delivering.room import OF_CHANGES
-from cio_pipeline.pipeline.delivering.shares import Share, share_out
-from cio_pipeline.pipeline.planning.cohorts import cohorts_of
-from cio_pipeline.pipeline.planning.slices import range_of, reads_changes, rest_of
+from cio_pipeline.pipeline.planning.cohorts import cohorts_of, range_of, reads_changes, rest_of
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Source
+
+_KEY = "_key"
+
+
+@dataclass(frozen=True)
+class Share:
+    """The changes of some workspaces that one slice reads."""
+
+    part: Part
+    workspaces: frozenset[int]
+
+    def is_in(self, other: "Share") -> bool:
+        """Whether another one holds all of it."""
+        return self.part == other.part and self.workspaces <= other.workspaces
+
+
+def share_out(
+    batches: Iterable[pl.DataFrame],
+    shares: Sequence[Share],
+    folder: Path,
+    fits: Callable[[], bool] = lambda: True,
+) -> dict[Share, list[Path]]:
+    """Write what each share has of the batches of a feed, into files with the feed's columns.
+
+    Each has one at least. Once it no longer `fits`, the last shares are left out. Raises what
+    reading does, and what Polars does when it cannot write.
+    """
+    found: dict[Share, list[Path]] = {share: [] for share in shares}
+    for batch in batches:
+        keyed = _keyed(batch, shares)
+        for place, share in enumerate(shares):
+            rows = keyed.filter(_is_of(share)).select(batch.columns)
+            paths = found.get(share)
+            if paths is not None and (rows.height or not paths):
+                # Files of their own: as many could not be open at a time.
+                path = folder / f"share-{place}-{len(paths)}.arrow"
+                rows.write_ipc(path, compression="lz4")
+                paths.append(path)
+                _leave_out(found, fits)
+        if not found:
+            break
+    return found
+
+
+def _leave_out(found: dict[Share, list[Path]], fits: Callable[[], bool]) -> None:
+    while found and not fits():
+        _, paths = found.popitem()
+        for path in paths:
+            path.unlink()
+
+
+def _keyed(batch: pl.DataFrame, shares: Iterable[Share]) -> pl.DataFrame:
+    """The rows with the key that tells their bucket, made once for all shares."""
+    by = next((one.part.by for one in shares if isinstance(one.part, Bucket)), None)
+    return batch if by is None else batch.with_columns(key_of(by).alias(_KEY))
+
+
+def _is_of(share: Share) -> pl.Expr:
+    served = pl.col("workspace_id").is_in(sorted(share.workspaces))
+    if isinstance(share.part, Bucket):
+        return served & (pl.col(_KEY) % share.part.of == share.part.number)
+    return served & belongs(share.part)
+
 
 _DELETIONS_ARE_SENT = frozenset(one.source for one in ALL_EXPORTS.values() if one.split)
 

@@ -8,7 +8,7 @@ Nobody who waits holds files that could be delivered, so that somebody always go
 import time
 
 from cio_pipeline.model.errors import DiskFull
-from cio_pipeline.pipeline.committing.sweep_spool import sweep_spool
+from cio_pipeline.pipeline.committing.commit import sweep_spool
 from cio_pipeline.pipeline.services import Services
 
 OF_CHANGES = 0.25

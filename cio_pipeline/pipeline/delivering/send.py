@@ -3,10 +3,16 @@
 Each slice is committed before the next one is encoded; what comes last waits for the window's end.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+import polars as pl
+
+from cio_pipeline.changesets.quarantine import IDENTITY, identities_of
+from cio_pipeline.files.earlier_form import in_sealed_form
+from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.model.errors import (
     CioError,
     DigestMismatch,
@@ -15,17 +21,17 @@ from cio_pipeline.model.errors import (
     LedgerError,
     PositionMoved,
 )
-from cio_pipeline.model.plans import Plan, SealedPlan
-from cio_pipeline.model.registry import Outcome
+from cio_pipeline.model.plans import Plan, PlanState, QuarantinedRow, SealedPlan
+from cio_pipeline.model.registry import Lease, Outcome
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.committing.commit import commit_slices
 from cio_pipeline.pipeline.delivering.deliver import deliver, failed_with, failure_of
 from cio_pipeline.pipeline.delivering.room import OF_FILES, wait_for_room
-from cio_pipeline.pipeline.delivering.seal import already_made, seal_cohort
 from cio_pipeline.pipeline.delivering.seal_anew import opened_anew
 from cio_pipeline.pipeline.delivering.turns import ALONE, Turn
+from cio_pipeline.pipeline.feeds.makers import MAKER_OF
 from cio_pipeline.pipeline.heartbeat import HeldLease
-from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
+from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of, rest_of
 from cio_pipeline.pipeline.services import Services
 
 Parts: TypeAlias = tuple[list[SealedPlan], list[tuple[Plan, CioError]]]
@@ -51,19 +57,19 @@ def send(
     LedgerError and LedgerBusy; what was delivered until then stays delivered.
     """
     outcomes: dict[int, Outcome] = {}
-    waiting = list(plans)
+    waiting: list[Plan] = list(plans)
     first = {plan.plan_id: plan.slice for plan in waiting}
     while waiting:
         cohorts, parts = _sealed_while_room(services, lease, _next(waiting))
-        waiting = _others(waiting, cohorts)
+        taken = {plan.plan_id for cohort in cohorts for plan in cohort.plans}
+        waiting = [plan for plan in waiting if plan.plan_id not in taken]
         sealed = [one for some, _ in parts for one in some]
         failed = [one for _, some in parts for one in some]
-        delivered = deliver(services, lease, sealed, turn.patience)
-        going_on = _going_on(sealed, delivered)
+        pairs = list(zip(sealed, deliver(services, lease, sealed, turn.patience), strict=True))
+        going_on = [one for one, now in pairs if now.error is None and not one.plan.last_slice]
         stuck = commit_slices(services, lease.lease, window, [one.plan for one in going_on])
         news = [(plan, failure_of(plan, error)) for plan, error in failed]
-        news += [(one.plan, now) for one, now in zip(sealed, delivered, strict=True)]
-        for plan, outcome in news:
+        for plan, outcome in (*news, *((one.plan, now) for one, now in pairs)):
             outcomes[plan.plan_id] = _total(outcomes.get(plan.plan_id), outcome)
         if sealed:
             _tell(services, cohorts[0].model)
@@ -76,6 +82,11 @@ def send(
             else:
                 outcomes[plan.plan_id] = replace(outcome, slow=turn.slow)
     return tuple(outcomes.values())
+
+
+def _tell(services: Services, plan: Plan) -> None:
+    if plan.slices > 1:
+        services.progress(f"{plan.export}: slices", plan.slice + 1, plan.slices)
 
 
 def _sealed_while_room(
@@ -94,7 +105,7 @@ def _sealed_while_room(
 def _sealed_or_failed(services: Services, lease: HeldLease, cohort: Cohort[Plan]) -> Parts:
     """The cohort's slice, sealed, and the plans that cannot be, each with its reason."""
     try:
-        return _sealed(services, lease, cohort), []
+        return seal_cohort(services, lease.lease, cohort), []
     except (LedgerError, LedgerBusy):
         raise
     except (DigestMismatch, LeaseLost, PositionMoved) as error:
@@ -110,7 +121,7 @@ def _sealed_or_failed(services: Services, lease: HeldLease, cohort: Cohort[Plan]
 
 def _anew_or_failed(
     services: Services, lease: HeldLease, cohort: Cohort[Plan], error: CioError
-) -> tuple[list[SealedPlan], list[tuple[Plan, CioError]]]:
+) -> Parts:
     """The only plan of a cohort, sealed anew if another release sealed it and put nothing."""
     try:
         anew = None
@@ -125,25 +136,6 @@ def _anew_or_failed(
     return _sealed_or_failed(services, lease, replace(cohort, plans=(anew,)))
 
 
-def _sealed(services: Services, lease: HeldLease, cohort: Cohort[Plan]) -> list[SealedPlan]:
-    """The cohort's slice, sealed; what an earlier run made of it is not encoded again.
-
-    Raises what seal_cohort raises.
-    """
-    made = already_made(services, cohort.plans)
-    found = {one.plan.plan_id for one in made}
-    missing = tuple(plan for plan in cohort.plans if plan.plan_id not in found)
-    if not missing:
-        return made
-    wait_for_room(services)
-    return [*made, *seal_cohort(services, lease.lease, replace(cohort, plans=missing))]
-
-
-def _tell(services: Services, plan: Plan) -> None:
-    if plan.slices > 1:
-        services.progress(f"{plan.export}: slices", plan.slice + 1, plan.slices)
-
-
 def _next(waiting: Iterable[Plan]) -> list[Cohort[Plan]]:
     """All cohorts that read little, else the one with the fewest slices.
 
@@ -152,20 +144,6 @@ def _next(waiting: Iterable[Plan]) -> list[Cohort[Plan]]:
     cohorts = cohorts_of(waiting)
     little = [one for one in cohorts if one.model.slice_rows is None]
     return little or [min(cohorts, key=lambda one: (one.model.slices, one.model.slice))]
-
-
-def _others(plans: Iterable[Plan], cohorts: Iterable[Cohort[Plan]]) -> list[Plan]:
-    taken = {plan.plan_id for cohort in cohorts for plan in cohort.plans}
-    return [plan for plan in plans if plan.plan_id not in taken]
-
-
-def _going_on(sealed: Sequence[SealedPlan], delivered: Sequence[Outcome]) -> list[SealedPlan]:
-    """Those that were delivered, and have another slice to be sent."""
-    return [
-        one
-        for one, outcome in zip(sealed, delivered, strict=True)
-        if outcome.error is None and not one.plan.last_slice
-    ]
 
 
 def _total(before: Outcome | None, now: Outcome) -> Outcome:
@@ -180,3 +158,106 @@ def _total(before: Outcome | None, now: Outcome) -> Outcome:
         kinds=(*before.kinds, *now.kinds),
         overwritten=before.overwritten + now.overwritten,
     )
+
+
+def seal_cohort(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[SealedPlan]:
+    """A cohort's changeset, or its slice, as files: every one is on record before the first put.
+
+    What an earlier run made of it is not encoded again. A plan that was sealed before must come out
+    with the digests sealed then: DigestMismatch.
+    """
+    made = already_made(services, cohort.plans)
+    found = {one.plan.plan_id for one in made}
+    missing = tuple(plan for plan in cohort.plans if plan.plan_id not in found)
+    if missing:
+        wait_for_room(services)
+        sealed = _encoded(services, lease, replace(cohort, plans=missing))
+        services.ledger.plans.seal(lease, sealed, services.clock())
+        made += sealed
+    return made
+
+
+def _encoded(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[SealedPlan]:
+    """The cohort's slice in the spool, and which of it is each plan's."""
+    export, sync_ids = cohort.export.name, [plan.sync_id for plan in cohort.plans]
+    held_back = services.ledger.quarantine.held(sync_ids, export)
+    encoded = MAKER_OF[export].encode(
+        services,
+        cohort,
+        rest_of(services, cohort.model)[0],
+        _new_folder(services, lease, cohort),
+        retried=None,
+        asked=held_back.select(*IDENTITY),
+    )
+    resolved = _resolved(held_back, encoded)
+    parts = _by_workspace(_as_sealed(services, cohort, encoded))
+    sealed: list[SealedPlan] = []
+    for plan in cohort.plans:
+        its = parts.get(plan.workspace_id, Encoded((), ()))
+        files = MAKER_OF[export].name(services, plan, its.files)
+        sealed.append(SealedPlan(plan, files, its.rejected, resolved.get(plan.sync_id, ())))
+    return sealed
+
+
+def _as_sealed(services: Services, cohort: Cohort[Plan], encoded: Encoded) -> Encoded:
+    """The files, those of plans that an earlier build sealed in the form that it gave them."""
+    again = [plan for plan in cohort.plans if plan.state is PlanState.SEALED]
+    if not again:
+        return encoded
+    sealed = services.ledger.plans.sealed(again).values()
+    digests = {file.sha256 for files in sealed for file in files}
+    files = (in_sealed_form(services.spool, file, digests) for file in encoded.files)
+    return replace(encoded, files=tuple(files))
+
+
+def _new_folder(services: Services, lease: Lease, cohort: Cohort[Plan]) -> str:
+    """A folder of the spool that no other cohort, slice or run ever writes to.
+
+    What a run that died has left of the same is discarded, unless it was sealed: the files of
+    others may still wait there.
+    """
+    model = min(cohort.plans, key=lambda plan: plan.plan_id)
+    place = f"{model.export}-{model.plan_id}-{model.slice}-"
+    if model.state is PlanState.OPEN:
+        for name in services.spool.folders():
+            if name.startswith(place):
+                services.spool.discard(name)
+    return f"{place}{lease.tokens[model.sync_id, model.export]}"
+
+
+def already_made(services: Services, plans: Collection[Plan]) -> list[SealedPlan]:
+    """Plans whose files need not be made: they lie in the spool, unaltered, or are delivered."""
+    sealed = [plan for plan in plans if plan.state is not PlanState.OPEN]
+    if not sealed:
+        return []
+    files = services.ledger.plans.sealed(sealed)
+    found = [SealedPlan(plan, files.get(plan.plan_id, ())) for plan in sealed]
+    return [
+        one
+        for one in found
+        if one.plan.is_delivered or MAKER_OF[one.plan.export].are_whole(services.spool, one.files)
+    ]
+
+
+def _resolved(held_back: pl.DataFrame, encoded: Encoded) -> dict[str, tuple[str, ...]]:
+    """The identities that were held back earlier and are delivered now, sorted, by sync."""
+    if not encoded.delivered:
+        return {}
+    delivered = identities_of(encoded.delivered)
+    found = held_back.join(delivered, on=IDENTITY, how="semi").sort("identity")
+    groups = found.group_by("sync_id").agg(pl.col("identity").unique(maintain_order=True))
+    return {sync_id: tuple(identities) for sync_id, identities in groups.iter_rows()}
+
+
+def _by_workspace(encoded: Encoded) -> Mapping[int, Encoded]:
+    """The files and rejected rows of each workspace that has any."""
+    files: defaultdict[int, list[SpooledFile]] = defaultdict(list)
+    rejected: defaultdict[int, list[QuarantinedRow]] = defaultdict(list)
+    for file in encoded.files:
+        files[file.workspace_id].append(file)
+    for row in encoded.rejected:
+        rejected[row.workspace_id].append(row)
+    return {
+        workspace: Encoded(tuple(files[workspace]), tuple(rejected[workspace]))
+        for workspace in files.keys() | rejected.keys()
+    }

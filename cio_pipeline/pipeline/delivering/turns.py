@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cio_pipeline.model.scope import Lane
-from cio_pipeline.pipeline.delivering.slow_deliveries import PATIENCE
+from cio_pipeline.pipeline.delivering.deliver import PATIENCE
 
 SLICES_A_TURN = 20
 """Slices of an export's history per run: some minutes at most. Other initial exports that wait for

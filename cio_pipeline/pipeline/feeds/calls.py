@@ -13,8 +13,9 @@ from cio_pipeline.model.changes import VERSION
 from cio_pipeline.model.plans import Plan, SealedFile, Series
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.feeds.maker import Maker, Numbers, sealed_file
-from cio_pipeline.pipeline.planning.cohorts import Cohort, forwarded_rows
+from cio_pipeline.pipeline.feeds.maker import Maker, Numbers
+from cio_pipeline.pipeline.planning.cohorts import Cohort
+from cio_pipeline.pipeline.planning.rows import forwarded_rows
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.verification.of_calls import (
     call_name_of,
@@ -72,7 +73,7 @@ def name_calls(
         if file.rows or sync.write_empty:
             position = first + file.index
             name = CallFileName(integration, action, position, file.kind, sync.format or "json")
-            named.append(sealed_file(file, render(name), position))
+            named.append(file.sealed(render(name), position))
     return tuple(named)
 
 

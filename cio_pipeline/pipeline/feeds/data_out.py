@@ -15,9 +15,9 @@ from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Mode, Plan, SealedFile, Series
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.feeds.maker import Maker, Numbers, sealed_file
-from cio_pipeline.pipeline.planning.anonymous import remember_gone, remember_unknown
-from cio_pipeline.pipeline.planning.cohorts import Cohort, changeset_of
+from cio_pipeline.pipeline.feeds.maker import Maker, Numbers
+from cio_pipeline.pipeline.planning.cohorts import Cohort
+from cio_pipeline.pipeline.planning.rows import changeset_of, remember_gone, remember_unknown
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.verification.files import check_content, check_name, name_of
 from cio_pipeline.pipeline.verification.unlisted import unlisted_exports
@@ -92,7 +92,7 @@ def name_exports(
 
 def _named(plan: Plan, file: SpooledFile, sequence: int, part: int | None) -> SealedFile:
     name = FileName(plan.stem, plan.version, file.series, plan.workspace_id, sequence, part)
-    return sealed_file(file, render_key(name, plan.day), sequence, part)
+    return file.sealed(render_key(name, plan.day), sequence, part)
 
 
 def numbers_of_exports(sync: Sync, keys: Iterable[str]) -> Numbers:

@@ -16,8 +16,7 @@ from cio_pipeline.model.manifests import ManifestFile
 from cio_pipeline.model.plans import Plan, SealedFile, SealedPlan, Series
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.feeds.in_flight import InFlight
-from cio_pipeline.pipeline.feeds.put_files import are_whole, files_again, put_files
+from cio_pipeline.pipeline.feeds.put_files import InFlight, are_whole, files_again, put_files
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.services import Services
@@ -149,19 +148,3 @@ class Maker:
     again: Again = files_again
     check_bytes: CheckBytes = check_digest
     kinds: Callable[[Iterable[SealedFile]], tuple[tuple[str, int, int], ...]] = lambda _: ()
-
-
-def sealed_file(file: SpooledFile, key: str, sequence: int, part: int | None = None) -> SealedFile:
-    """A spooled file under its key and number."""
-    return SealedFile(
-        key=key,
-        series=file.series,
-        sequence=sequence,
-        part=part,
-        rows=file.rows,
-        bytes=file.bytes,
-        sha256=file.sha256,
-        min_time=file.min_time,
-        max_time=file.max_time,
-        spool=file.path,
-    )

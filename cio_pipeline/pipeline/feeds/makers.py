@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from cio_pipeline.contracts.feeds import feed_of
+from cio_pipeline.contracts.feeds import FEEDS
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.pipeline.feeds.calls import CALLS
 from cio_pipeline.pipeline.feeds.data_out import DATA_OUT
@@ -16,7 +16,5 @@ MAKERS: Mapping[Feed, Maker] = {
 }
 """How the rows of each feed become files, and how these are told again."""
 
-
-def maker_of(export: str) -> Maker:
-    """How an export's rows become files."""
-    return MAKERS[feed_of(export)]
+MAKER_OF: Mapping[str, Maker] = {name: MAKERS[feed] for feed in Feed for name in FEEDS[feed]}
+"""The same by the names of exports."""

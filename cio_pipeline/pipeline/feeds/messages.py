@@ -16,9 +16,10 @@ from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Plan, SealedFile, Series
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.feeds.maker import Maker, sealed_file
+from cio_pipeline.pipeline.feeds.maker import Maker
 from cio_pipeline.pipeline.feeds.put_messages import objects_again, put_messages
-from cio_pipeline.pipeline.planning.cohorts import Cohort, forwarded_rows
+from cio_pipeline.pipeline.planning.cohorts import Cohort
+from cio_pipeline.pipeline.planning.rows import forwarded_rows
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.verification.unlisted import unlisted_messages
 
@@ -57,7 +58,7 @@ def name_messages(
 ) -> tuple[SealedFile, ...]:
     """Keys and numbers: every message counts, in the order that equal keys are put in."""
     first = plan.first[Series.PLAIN] + plan.sent.files.get(Series.PLAIN, 0)
-    return tuple(sealed_file(file, file.kind, first + file.index) for file in files)
+    return tuple(file.sealed(file.kind, first + file.index) for file in files)
 
 
 def check_template_of(sync: Sync) -> tuple[str, ...]:

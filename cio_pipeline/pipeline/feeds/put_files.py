@@ -1,6 +1,11 @@
-"""Putting the files of a sealed plan, one after the other, never over another object."""
+"""Putting the files of a sealed plan, one after the other, never over another object.
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+Before the first, a destination may be told of the run (D8, `cio-validate`).
+"""
+
+import threading
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -9,11 +14,32 @@ from cio_pipeline.files.spool import Spool, sha256_of
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import SealedFile, SealedPlan
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.feeds.announce import announce
-from cio_pipeline.pipeline.feeds.in_flight import InFlight
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
+
+
+class InFlight:
+    """A budget of bytes that threads share; what is larger than all of it goes alone."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def holding(self, size: int) -> Generator[None]:
+        """Wait until `size` bytes fit in, and hold them."""
+        size = min(size, self._limit)
+        with self._changed:
+            self._changed.wait_for(lambda: self._held + size <= self._limit)
+            self._held += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held -= size
+                self._changed.notify_all()
 
 
 def put_files(
@@ -53,3 +79,14 @@ def files_again(
 def put_from(path: Path, file: SealedFile, destination: Destination) -> None:
     """Put a file that lies somewhere else than where it was sealed."""
     destination.put(file.key, path, file.sha256)
+
+
+def announce(services: Services, sync: Sync, destination: Destination) -> None:
+    """Announce a sync whose feed does so, once a run; raises what the destination raises.
+
+    Call it when there is a file to send: nothing to send, nothing written.
+    """
+    if not sync.feed.facts.announces or services.announced.get(sync.id) == services.owner:
+        return
+    destination.announce()
+    services.announced[sync.id] = services.owner

@@ -16,8 +16,7 @@ from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.errors import InvalidKey
 from cio_pipeline.model.plans import SealedFile, SealedPlan
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.feeds.in_flight import InFlight
-from cio_pipeline.pipeline.feeds.maker import sealed_file
+from cio_pipeline.pipeline.feeds.put_files import InFlight
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
@@ -116,7 +115,7 @@ def objects_again(
     Metadata is put as it was, but not compared.
     """
     sought = {(file.key, file.sha256): file for file in wanted}
-    files = [sealed_file(one, one.kind, one.index) for one in encoded]
+    files = [one.sealed(one.kind, one.index) for one in encoded]
     if not files:
         return
     with Pack.opened(spool, files) as pack:

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
-from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import close_breaker
-from cio_pipeline.pipeline.committing.commit_window import continue_chains
+from cio_pipeline.pipeline.committing.commit import continue_chains
+from cio_pipeline.pipeline.in_parallel import attempt
 from cio_pipeline.pipeline.lifecycle.chain import begun_anew
 from cio_pipeline.pipeline.lifecycle.holding import (
     commit_rest,

@@ -10,7 +10,7 @@ from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.breaker import close_breaker
-from cio_pipeline.pipeline.committing.commit_window import continue_chains
+from cio_pipeline.pipeline.committing.commit import continue_chains
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.lifecycle.chain import begun_anew
 from cio_pipeline.pipeline.lifecycle.holding import (

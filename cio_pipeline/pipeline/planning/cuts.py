@@ -28,10 +28,9 @@ def decide_cut(services: Services, at: datetime, needed: Collection[str] = ()) -
     """
     cuts = services.ledger.cuts
     while True:
-        stored = cuts.get(at)
+        before, stored, after = cuts.near(at)
         if stored is not None and stored.undecided.isdisjoint(needed):
             return stored
-        before, after = cuts.before(at), cuts.after(at)
         found = _new_cut(services, at, before, after, needed)
         done = cuts.decide(found, before, after)
         if done is not None and done.undecided.isdisjoint(needed):
@@ -40,11 +39,10 @@ def decide_cut(services: Services, at: datetime, needed: Collection[str] = ()) -
 
 def peek_cut(services: Services, at: datetime, needed: Collection[str] = ()) -> Cut:
     """The cut that decide_cut would give, without storing it."""
-    cuts = services.ledger.cuts
-    stored = cuts.get(at)
+    before, stored, after = services.ledger.cuts.near(at)
     if stored is not None and stored.undecided.isdisjoint(needed):
         return stored
-    return _new_cut(services, at, cuts.before(at), cuts.after(at), needed)
+    return _new_cut(services, at, before, after, needed)
 
 
 def _new_cut(

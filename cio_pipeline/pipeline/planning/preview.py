@@ -15,11 +15,10 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.plans import PlanDraft
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.planning.cohorts import Cohort, changeset_of, cohorts_of, forwarded_rows
+from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of, rest_of
 from cio_pipeline.pipeline.planning.cuts import peek_cut, tables_of
-from cio_pipeline.pipeline.planning.decided import Decided, decided
-from cio_pipeline.pipeline.planning.plan_export import drafts_of
-from cio_pipeline.pipeline.planning.slices import rest_of
+from cio_pipeline.pipeline.planning.plan_export import Decided, decided, drafts_of
+from cio_pipeline.pipeline.planning.rows import changeset_of, forwarded_rows
 from cio_pipeline.pipeline.services import Services
 
 Counts: TypeAlias = tuple[int, int, int]

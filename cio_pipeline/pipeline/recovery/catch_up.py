@@ -20,9 +20,9 @@ from cio_pipeline.model.plans import Series
 from cio_pipeline.model.recovery import Recovered
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
+from cio_pipeline.pipeline.in_parallel import attempt
 from cio_pipeline.pipeline.recovery.behind import stop_until_caught_up
 from cio_pipeline.pipeline.recovery.bucket_chain import (
     BucketChain,

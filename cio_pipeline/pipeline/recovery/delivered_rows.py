@@ -15,7 +15,7 @@ from cio_pipeline.model.errors import ObjectArchived, ObjectMissing, VersionGone
 from cio_pipeline.model.plans import Plan, PlanState
 from cio_pipeline.model.recovery import ListedPlan
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.feeds.makers import maker_of
+from cio_pipeline.pipeline.feeds.makers import MAKER_OF
 from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
@@ -85,7 +85,7 @@ def _encoded_again(services: Services, listed: ListedPlan, wanted: Sequence[str]
     asked = identities_of([(plan.workspace_id, row) for row in wanted])
     folder = f"delivered-{plan.sync_id}"
     try:
-        encoded = maker_of(plan.export).encode(
+        encoded = MAKER_OF[plan.export].encode(
             services, Cohort(export, (plan,)), None, folder, retried=asked, asked=asked
         )
     except VersionGone:

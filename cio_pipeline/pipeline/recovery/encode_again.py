@@ -15,10 +15,9 @@ from cio_pipeline.model.plans import Mode, Plan, PlanState, Sent
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.pipeline.delivering.read_once import reading_once
 from cio_pipeline.pipeline.feeds.maker import PutAgain
-from cio_pipeline.pipeline.feeds.makers import maker_of
+from cio_pipeline.pipeline.feeds.makers import MAKER_OF
 from cio_pipeline.pipeline.feeds.put_files import put_from
-from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
-from cio_pipeline.pipeline.planning.slices import rest_of
+from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of, rest_of
 from cio_pipeline.pipeline.recovery.damaged import DamagedFile
 from cio_pipeline.pipeline.services import Services
 
@@ -57,7 +56,7 @@ class Group:
             for plan in self.cohort.plans:
                 of_plan = {one.file: one for one in self.missing if one.plan_id == plan.plan_id}
                 here = encoded.get(plan.workspace_id, ())
-                for file, put in maker_of(plan.export).again(spool, here, of_plan):
+                for file, put in MAKER_OF[plan.export].again(spool, here, of_plan):
                     self.missing.remove(of_plan[file])
                     yield of_plan[file], put
         finally:
@@ -72,7 +71,7 @@ class Group:
             for one in self.missing
             for identity in one.committed.sealed.resolved
         }
-        encode = maker_of(model.export).encode
+        encode = MAKER_OF[model.export].encode
         rows, nothing = identities_of(retried), identities_of(())
         return encode(services, self.cohort, part, folder, retried=rows, asked=nothing).files
 

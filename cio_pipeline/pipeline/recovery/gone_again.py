@@ -14,8 +14,8 @@ from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import Permanent
 from cio_pipeline.model.plans import Mode, PlanDraft
 from cio_pipeline.model.recovery import ListedPlan
-from cio_pipeline.pipeline.planning.anonymous import remember_gone, remember_unknown
-from cio_pipeline.pipeline.planning.cohorts import Cohort, changeset_of, cohorts_of
+from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
+from cio_pipeline.pipeline.planning.rows import changeset_of, remember_gone, remember_unknown
 from cio_pipeline.pipeline.recovery.bucket_chain import BucketChain
 from cio_pipeline.pipeline.recovery.register_again import served_since
 from cio_pipeline.pipeline.services import Services

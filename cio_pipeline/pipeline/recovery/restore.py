@@ -19,9 +19,9 @@ from cio_pipeline.model.registry import Lease, Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.attempt import attempt
 from cio_pipeline.pipeline.feeds.maker import PutAgain
 from cio_pipeline.pipeline.heartbeat import all_claimed, claimed, held_by
+from cio_pipeline.pipeline.in_parallel import attempt
 from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.recovery.damaged import (

@@ -12,7 +12,6 @@ from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.shards import Shard
 from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows, last_closed_window
 from cio_pipeline.pipeline.delivering.turns import SLICES_A_TURN
-from cio_pipeline.pipeline.planning.begin import is_fresh, stands_at
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key
 
 MAX_TICKS = 8
@@ -52,8 +51,8 @@ def _of_shard(
     on = [state for state in states if state.on]
     slow = [state for state in on if seen.slow(state.sync.id, now)]
     others = [state for state in on if not seen.slow(state.sync.id, now)]
-    fresh = [one for one in others if is_fresh(one) and not seen.open(one.sync.id, now)]
-    served = [state for state in others if not is_fresh(state)]
+    fresh = [one for one in others if one.is_fresh and not seen.open(one.sync.id, now)]
+    served = [state for state in others if not state.is_fresh]
     exports = [
         *_runs_of_syncs(Lane.INITIAL, fresh, seen, now, feed),
         *_ticks(served, seen, now, feed, shard),
@@ -135,7 +134,7 @@ def _unsettled(
     """Unsettled windows, in order, of each group of pairs that are due in the same ones."""
     groups: dict[tuple[datetime, Cadence], set[tuple[datetime, datetime]]] = {}
     for state in states:
-        stands = stands_at(state)
+        stands = state.stands_at
         if stands is not None:
             group = groups.setdefault((stands, state.sync.cadence), set())
             group.update(_open_times(stands, errors.get((state.sync.id, state.export)), now))

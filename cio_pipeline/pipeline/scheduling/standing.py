@@ -15,7 +15,6 @@ from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.registry import ExportState, LeaseHolder, Pair
 from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import last_closed_window
-from cio_pipeline.pipeline.planning.begin import delivered_until
 from cio_pipeline.pipeline.services import Services
 
 GRACE = timedelta(minutes=15)
@@ -112,7 +111,7 @@ def _late(
     groups: defaultdict[tuple[str, datetime | None, datetime], list[str]] = defaultdict(list)
     for state in states:
         due = last_closed_window(now - GRACE, state.sync.cadence, state.sync.feed).end
-        until = delivered_until(state)
+        until = state.delivered_until(ALL_EXPORTS[state.export].source)
         resumed = state.switch.resumed_at or state.registered.created_at
         first_is_under_way = until is None and (state.sync.id, state.export) in held
         begins = max(resumed, state.registered.created_at)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.objects import Permission
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.attempt import attempt
+from cio_pipeline.pipeline.in_parallel import attempt
 from cio_pipeline.ports import Destinations
 
 _THREADS = 8

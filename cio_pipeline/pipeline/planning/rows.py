@@ -1,7 +1,8 @@
-"""Whom a plan may not name (D4): people gone when its export's first files were made, and still.
+"""The rows that a cohort sends, as lazy frames, and whom they may not name (D4).
 
-Who that was is remembered in the ledger, per workspace and cut, when the first files are made:
-the source need not keep that version, and later plans look only for the people of their own rows.
+People who were gone when an export's first files were made, and still are, stay anonymous. Who that
+was is remembered in the ledger then, per workspace and cut: the source need not keep that version,
+and later plans look only for the people of their own rows.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,19 +10,125 @@ from datetime import datetime
 
 import polars as pl
 
-from cio_pipeline.changesets.build import about_people
+from cio_pipeline.changesets.build import Changeset, about_people, build
+from cio_pipeline.changesets.quarantine import identity_expr
+from cio_pipeline.changesets.reading import Note
 from cio_pipeline.changesets.rules import PERSON, is_gone
 from cio_pipeline.contracts.declare import Export, History
+from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.encode import Shape, named_errors
 from cio_pipeline.ledger.open import Ledger
-from cio_pipeline.model.changes import CHANGE, DELETED
-from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.changes import CHANGE, DELETED, NEW, VERSION
+from cio_pipeline.model.cuts import Cut, TableSlice
 from cio_pipeline.model.plans import Mode, PlanDraft
+from cio_pipeline.model.slices import Slice
+from cio_pipeline.pipeline.planning.cohorts import Cohort, P
 from cio_pipeline.ports import Source
 
 PEOPLE = SOURCE_TABLES["people"]
 _WORKSPACE, _ID = PERSON
+
+
+def changeset_of(
+    source: Source,
+    ledger: Ledger,
+    cohort: Cohort[P],
+    part: Slice | None = None,
+    retried: pl.DataFrame | None = None,
+    *,
+    note: Note | None = None,
+) -> Changeset:
+    """The lazy frames of a cohort, or of a slice of it; nothing is read before they are collected.
+
+    A retry sends the rows that are in quarantine, or `retried` (columns IDENTITY). `note` is
+    told of the people whom first files find gone.
+    Raises the source's errors for tables that cannot be read at the cut.
+    """
+    plan, export = cohort.model, cohort.export
+    driving = _driving(source, cohort, part)
+    if plan.mode is Mode.RETRY:
+        wanted = _in_quarantine(ledger, cohort) if retried is None else retried
+        driving = _only(cohort, driving, wanted)
+    anonymous = stay_anonymous(source, ledger, export, cohort.plans, driving)
+    joins = {
+        name: _at(source, name, plan.upper, cohort.workspaces)
+        for name in export.joins
+        if name in plan.upper.tables
+    }
+    return build(
+        export,
+        plan.version,
+        plan.timestamp_unit,
+        plan.mode,
+        driving,
+        joins=joins,
+        workspaces=cohort.workspaces,
+        floor=plan.floor,
+        anonymous=anonymous,
+        note=note,
+    )
+
+
+def forwarded_rows(
+    source: Source,
+    ledger: Ledger,
+    cohort: Cohort[P],
+    part: Slice | None = None,
+    retried: pl.DataFrame | None = None,
+) -> pl.LazyFrame:
+    """The source rows that a cohort of a feed which forwards sends, or a slice of them.
+
+    Columns: the table's, `identity` as quarantine names it, and VERSION (0 if the rows are not
+    read as changes). Not sorted. A retry is told as in changeset_of.
+    """
+    plan, export = cohort.model, cohort.export
+    rows = _driving(source, cohort, part)
+    if plan.mode is Mode.RETRY:
+        wanted = _in_quarantine(ledger, cohort) if retried is None else retried
+        rows = _only(cohort, rows, wanted)
+    if plan.mode is Mode.INITIAL or plan.mode is Mode.RETRY or plan.lower is None:
+        rows = rows.with_columns(pl.lit(0, dtype=pl.Int64).alias(VERSION))
+    else:
+        rows = rows.filter(pl.col(CHANGE) == NEW)
+    ours = pl.col("workspace_id").is_in(sorted(cohort.workspaces))
+    return rows.filter(ours).with_columns(identity_expr(export).alias("identity"))
+
+
+def _driving(source: Source, cohort: Cohort[P], part: Slice | None) -> pl.LazyFrame:
+    plan, export = cohort.model, cohort.export
+    table = SOURCE_TABLES[export.source]
+    if isinstance(part, TableSlice):
+        at = plan.upper.table(table.name)
+        return source.snapshot(table, at, part, workspaces=cohort.workspaces)
+    if plan.mode in {Mode.INITIAL, Mode.RETRY} or plan.lower is None:
+        return _at(source, export.source, plan.upper, cohort.workspaces)
+    lower, upper = plan.lower.table(table.name), plan.upper.table(table.name)
+    if part is None:
+        return source.changes(table, lower, upper)
+    return source.changes(table, lower, upper, part, cohort.workspaces)
+
+
+def _at(source: Source, table: str, cut: Cut, workspaces: Collection[int]) -> pl.LazyFrame:
+    declared = SOURCE_TABLES[table]
+    at = cut.tables.get(table)
+    if at is None:
+        return pl.LazyFrame(schema=source_schema(declared))
+    return source.snapshot(declared, at, workspaces=workspaces)
+
+
+def _in_quarantine(ledger: Ledger, cohort: Cohort[P]) -> pl.DataFrame:
+    return ledger.quarantine.held([plan.sync_id for plan in cohort.plans], cohort.export.name)
+
+
+def _only(cohort: Cohort[P], rows: pl.LazyFrame, identities: pl.DataFrame) -> pl.LazyFrame:
+    wanted = identities.lazy().select("workspace_id", _identity="identity").unique()
+    unit = cohort.model.timestamp_unit
+    return (
+        rows.with_columns(identity_expr(cohort.export, unit).alias("_identity"))
+        .join(wanted, on=["workspace_id", "_identity"], how="semi")
+        .drop("_identity")
+    )
 
 
 def remember_gone(
