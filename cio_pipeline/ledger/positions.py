@@ -1,4 +1,8 @@
-"""Positions: the cut that each (sync, export) was last delivered, per generation."""
+"""Positions and numbers: what each (sync, export) has come to, and how that may go on (D5, D6).
+
+A position is the cut that was last delivered, per generation. What must hold of the files of plans
+is checked before the first of them is put.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What each (sync, export) sends next, put together from one query per table."""
+"""What is known of syncs, and what each (sync, export) sends next: from one query per table."""
 
 import difflib
 from collections import defaultdict

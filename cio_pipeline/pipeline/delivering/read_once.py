@@ -1,4 +1,8 @@
-"""Reading a changeset once: several cohorts may be served by it, and each scans it twice."""
+"""Reading a changeset once: several cohorts may be served by it, and each scans it twice.
+
+What slices read of it is shared out in one pass: to read all changes for each of them would cost
+the square of a large window.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
