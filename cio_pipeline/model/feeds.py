@@ -15,23 +15,21 @@ from typing import Any, Self
 class Cadence(StrEnum):
     """How often a sync is served (O5): it is due in windows that end on a multiple of this."""
 
-    TEN_MINUTES = "10m"
-    QUARTER_HOUR = "15m"
-    HOUR = "1h"
-    DAY = "1d"
+    _value_: str
+    length: timedelta
+    """The time from one due window to the next."""
 
-    @property
-    def length(self) -> timedelta:
-        """The time from one due window to the next."""
-        match self:
-            case Cadence.TEN_MINUTES:
-                return timedelta(minutes=10)
-            case Cadence.QUARTER_HOUR:
-                return timedelta(minutes=15)
-            case Cadence.HOUR:
-                return timedelta(hours=1)
-            case Cadence.DAY:
-                return timedelta(days=1)
+    def __new__(cls, name: str, length: timedelta) -> Self:
+        """A cadence by its name in sync files."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.length = length
+        return member
+
+    TEN_MINUTES = "10m", timedelta(minutes=10)
+    QUARTER_HOUR = "15m", timedelta(minutes=15)
+    HOUR = "1h", timedelta(hours=1)
+    DAY = "1d", timedelta(days=1)
 
 
 @dataclass(frozen=True)

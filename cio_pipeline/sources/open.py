@@ -38,7 +38,9 @@ class _WhenAsked:
         return DeltaSource(*self._place)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
+        found = getattr(self._source, name)
+        setattr(self, name, found)
+        return found
 
 
 def source_uri(spec: str) -> str:

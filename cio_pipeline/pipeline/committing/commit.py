@@ -1,7 +1,7 @@
 """The end of a window: what its exports delivered is committed, and the manifests are put (D10).
 
-Delivered plans of a sync are committed together: with its next manifest, or not at all. What crashed
-runs left in the spool is swept: folders of closed plans, and of old restores.
+Delivered plans of a sync are committed together: with its next manifest, or not at all. What
+crashed runs left in the spool is swept: folders of closed plans, and of old restores.
 """
 
 import re
