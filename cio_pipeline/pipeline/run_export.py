@@ -16,10 +16,9 @@ from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.breaker import note
 from cio_pipeline.pipeline.committing.commit import commit
-from cio_pipeline.pipeline.delivering.deliver import failed_with
+from cio_pipeline.pipeline.delivering.deliver import failed_with, turn_in
 from cio_pipeline.pipeline.delivering.read_once import reading_once
 from cio_pipeline.pipeline.delivering.send import send
-from cio_pipeline.pipeline.delivering.turns import turn_in
 from cio_pipeline.pipeline.heartbeat import HeldLease, handed_on, taken_up
 from cio_pipeline.pipeline.planning.cuts import decide_cut, tables_of
 from cio_pipeline.pipeline.planning.plan_export import (

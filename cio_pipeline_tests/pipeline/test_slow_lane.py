@@ -13,7 +13,7 @@ from cio_pipeline.pipeline.breaker import (
     Delivered,
     after,
 )
-from cio_pipeline.pipeline.delivering import turns
+from cio_pipeline.pipeline.delivering import deliver as turns
 from cio_pipeline.ports import Destination
 from cio_pipeline_tests.pipeline.failing import breaker, people
 from cio_pipeline_tests.world import World, window

@@ -1,7 +1,7 @@
 """Delivering sealed plans to their buckets, so that one failing sync never stops the others."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import median
 
 from cio_pipeline.contracts.feeds import facts_of
@@ -10,6 +10,7 @@ from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.plans import Plan, SealedPlan
 from cio_pipeline.model.registry import Outcome
+from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.delivering.room import OF_FILES
 from cio_pipeline.pipeline.feeds.makers import MAKER_OF
@@ -17,6 +18,44 @@ from cio_pipeline.pipeline.feeds.put_files import InFlight
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.in_parallel import UNEXPECTED, attempt, in_parallel
 from cio_pipeline.pipeline.services import Services
+
+SLICES_A_TURN = 20
+"""Slices of an export's history per run: some minutes at most. Other initial exports that wait for
+their lane come in between."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A sync's turn in a run: `patience` is how many seconds all others wait for its delivery.
+
+    `slices` of a plan are sent; the next run goes on with it. Whoever is `slow` after that gets
+    runs of its own. None is without end.
+    """
+
+    patience: float | None = None
+    slices: int | None = None
+    slow: bool = False
+
+    def goes_on(self, slices: int) -> bool:
+        """Whether another slice is sent after so many."""
+        return self.slices is None or slices < self.slices
+
+
+ALONE = Turn()
+"""Nobody else waits for this run."""
+
+
+def turn_in(lane: Lane) -> Turn:
+    """A sync's turn in a run of a lane: ticks and initial runs are shared."""
+    match lane:
+        case Lane.TICK:
+            # Of whom a window has more than fits in memory would hold up all others.
+            return Turn(PATIENCE, slices=1, slow=True)
+        case Lane.INITIAL:
+            return Turn(PATIENCE, slices=SLICES_A_TURN)
+        case _:
+            return ALONE
+
 
 BYTES_IN_FLIGHT = 256 * 1024 * 1024
 """Two full files: a create-only put to a store holds the whole body in memory."""

@@ -25,10 +25,9 @@ from cio_pipeline.model.plans import Plan, PlanState, QuarantinedRow, SealedPlan
 from cio_pipeline.model.registry import Lease, Outcome
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.committing.commit import commit_slices
-from cio_pipeline.pipeline.delivering.deliver import deliver, failed_with, failure_of
+from cio_pipeline.pipeline.delivering.deliver import ALONE, Turn, deliver, failed_with, failure_of
 from cio_pipeline.pipeline.delivering.room import OF_FILES, wait_for_room
 from cio_pipeline.pipeline.delivering.seal_anew import opened_anew
-from cio_pipeline.pipeline.delivering.turns import ALONE, Turn
 from cio_pipeline.pipeline.feeds.makers import MAKER_OF
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of, rest_of

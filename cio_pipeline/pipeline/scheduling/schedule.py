@@ -11,7 +11,7 @@ from cio_pipeline.model.registry import ExportState, Pair
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.shards import Shard
 from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows, last_closed_window
-from cio_pipeline.pipeline.delivering.turns import SLICES_A_TURN
+from cio_pipeline.pipeline.delivering.deliver import SLICES_A_TURN
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key
 
 MAX_TICKS = 8
