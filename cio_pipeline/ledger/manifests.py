@@ -78,15 +78,11 @@ class Manifests:
             found += [(one, ordinal, body) for one, ordinal, body in connection.execute(query)]
         return sorted(found)
 
-    def mark_put(self, put: Collection[tuple[str, int]], now: datetime) -> None:
-        """The manifests lie in the bucket; that ends the errors of their chains."""
-        if put:
-            self._mark_put(put, now)
-
     @writing
-    def _mark_put(
+    def mark_put(
         self, connection: Connection, put: Collection[tuple[str, int]], now: datetime
     ) -> None:
+        """Manifests (one at least) lie in the bucket; that ends the errors of their chains."""
         rows = [{"of_sync": sync_id, "of_ordinal": ordinal} for sync_id, ordinal in sorted(put)]
         connection.execute(_MARK_PUT.values(put_at=now), rows)
         end_errors(connection, {(sync_id, CHAIN): now for sync_id, _ in put})

@@ -90,6 +90,8 @@ def put_held(
 def _marked(services: Services, put: Mapping[str, Put]) -> dict[str, Put]:
     """Tell the ledger what lies in the buckets now; what it was not told is put again."""
     lying = [(sync_id, ordinal) for sync_id, its in put.items() for ordinal in its.ordinals]
+    if not lying:
+        return dict(put)
     failure = attempt(lambda: services.ledger.manifests.mark_put(lying, services.clock()))
     return {
         sync_id: Put(error=its.error or failure) if failure and its.ordinals else its
