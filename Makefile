@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cloud demo-sakila dev test test-deep servers azurite bench lint docs clean
+.PHONY: help demo demo-cloud demo-sakila dev test test-deep servers azurite redis bench lint docs clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -42,7 +42,7 @@ dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with
 test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL, Chromium and Azurite if missing)
 	$(BIN)/pytest -n 3 --dist worksteal
 
-test-deep: $(VENV)/.installed servers ## Many more histories and crash points (some ten minutes)
+test-deep: $(VENV)/.installed servers redis ## Many more histories and crash points, Celery (some ten minutes)
 	CIO_CONVERGENCE_EXAMPLES=280 $(BIN)/pytest -n 3 --dist worksteal -m "deep or histories"
 
 servers: azurite
@@ -50,6 +50,10 @@ servers: azurite
 	  || { echo 'Installing PostgreSQL for the ledger tests'; .ci/install-postgresql; }
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
 	  || { echo 'Installing Chromium for the test of the UI'; .ci/install-chromium; }
+
+redis:
+	@command -v redis-server >/dev/null \
+	  || { echo 'Installing Redis for the tests of Celery workers'; .ci/install-redis; }
 
 azurite:
 	@[ -x .servers/azurite/node_modules/.bin/azurite-blob ] \

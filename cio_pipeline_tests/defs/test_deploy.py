@@ -87,7 +87,7 @@ def test_the_file_of_one_machine_starts(tmp_path: Path) -> None:
 def test_what_the_production_file_names_comes_with_the_extra_and_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     modules = {name.replace("_", "-") for name in re.findall(r"module: (\w+)", DEPLOY)}
-    wanted = {*modules, "dagster-postgres"}
+    wanted = {*modules, "dagster-postgres", *re.findall(r"redis(?=://)", DEPLOY)}
     assert wanted == set(project["optional-dependencies"]["production"])
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {_canonical(pin.partition("==")[0]) for pin in pins}
