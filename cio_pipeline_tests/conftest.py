@@ -10,8 +10,10 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import settings
 
+from cio_pipeline_tests.compiling import compile_once
 from cio_pipeline_tests.world import World
 
+compile_once()
 CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
 # As many threads as there would be without `one_core`.
 os.environ.setdefault("POLARS_MAX_THREADS", str(os.cpu_count()))

@@ -3,6 +3,7 @@
 Every column of every file is searched for whatever tells who they are.
 """
 
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -40,9 +41,10 @@ from cio_pipeline_tests.recovery.loss import without_ledger
 from cio_pipeline_tests.world import World, during
 
 
-@pytest.fixture
-def begun(world: World) -> World:
+@pytest.fixture(scope="module")
+def first_files(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Some are gone, and both versions were sent their first files."""
+    world = World(tmp_path_factory.mktemp("first") / "world")
     people = [person(name, 0, **GONE.get(name, {})) for name in EVERYBODY]
     world.commit("people", *people, at=during(0))
     write(world, 0, "old")
@@ -50,6 +52,11 @@ def begun(world: World) -> World:
     world.sync("b", 1, version=4, timestamp_unit="ms")
     run(world, 0)
     return world
+
+
+@pytest.fixture
+def begun(first_files: World, tmp_path: Path) -> World:
+    return first_files.copy(tmp_path / "world")
 
 
 def test_d4_first_files_name_nobody_who_is_gone(begun: World) -> None:

@@ -53,13 +53,19 @@ def followed(world: World, script: str) -> World:
     return World(world.root, now=world.now)
 
 
-@pytest.fixture
-def served(world: World) -> World:
+@pytest.fixture(scope="module")
+def once_served(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A sync that was registered and served as the documents say, for two windows."""
+    world = World(tmp_path_factory.mktemp("served") / "world")
     (world.root / "syncs.yaml").write_text(SYNCS)
     world = followed(world, f"cio-pipeline sync apply syncs.yaml {AT_NOON}")
     go_on(world, range(2))
     return world
+
+
+@pytest.fixture
+def served(once_served: World, tmp_path: Path) -> World:
+    return once_served.copy(tmp_path / "world")
 
 
 @pytest.mark.slow

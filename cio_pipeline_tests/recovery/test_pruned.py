@@ -18,9 +18,9 @@ from cio_pipeline_tests.recovery.loss import change
 from cio_pipeline_tests.world import World, window
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
+@pytest.fixture(scope="module")
+def pruned(tmp_path_factory: pytest.TempPathFactory) -> World:
+    world = World(tmp_path_factory.mktemp("pruned") / "world")
     world.sync()
     for number in range(4):
         if number != 2:
@@ -31,6 +31,11 @@ def world(tmp_path: Path) -> World:
     assert (done.bodies, done.cuts) == (len(world.manifests()), 0)
     assert all(body == b"" for _, body in world.ledger.manifests.bodies("a"))
     return world
+
+
+@pytest.fixture
+def world(pruned: World, tmp_path: Path) -> World:
+    return pruned.copy(tmp_path / "world")
 
 
 def test_d10_files_are_restored_and_a_chain_is_proven_and_goes_on(world: World) -> None:
