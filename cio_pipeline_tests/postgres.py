@@ -57,6 +57,7 @@ def running_cluster() -> Iterator[Cluster]:
             *("--encoding=UTF8", "--locale=C", "--no-sync"),
         )
         options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+        options += " -c max_prepared_transactions=20"
         log = folder / "log"
         _run(account, "pg_ctl", "-D", data, "-l", log, "-w", "-o", options, "start")
         try:

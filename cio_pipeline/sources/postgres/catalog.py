@@ -1,0 +1,223 @@
+"""What a database says of itself and of the relations that are read, in few questions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.sql import SQL, Composable, Identifier
+
+from cio_pipeline.contracts.declare import SourceTable
+from cio_pipeline.model.errors import SourceError
+from cio_pipeline.sources.postgres.columns import Taken, taken_columns
+from cio_pipeline.sources.postgres.names import Names
+from cio_pipeline.sources.postgres.positions import Piece, Snapshot, snapshot_of
+
+SCHEMA = "cio"
+"""Our schema: what belongs to the tables that are read, and nothing else."""
+
+TRIGGERS = ("cio_stamp", "cio_keep", "cio_empty")
+CHANGE_XID = "change_xid"
+_ROWS_IN_A_BLOCK = 50
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database at a moment. `identity` is another one after a restore, or a failover."""
+
+    system: int
+    timeline: int
+    number: int
+    installed: bool
+    snapshot: Snapshot
+
+    def identity(self, names: Names) -> str:
+        """What tells it from all others."""
+        return f"{self.system:x}-{names.first_timeline(self.timeline)}-{self.number}"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What was installed for a table; `kept_since` is the first position that can be read."""
+
+    relation: int
+    id: UUID
+    system: int
+    database: int
+    kept_since: Snapshot
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table, partitioned table or view that stands for a source table.
+
+    `leaves` hold its rows: itself, or its partitions; none of a view. `wrong` are its columns that
+    do not fit, `triggers` those of ours that fire, `indexed` the leaves with a valid index.
+    """
+
+    table: SourceTable
+    oid: int
+    kind: str
+    schema: str
+    name: str
+    columns: Mapping[str, str] = field(hash=False)
+    taken: Sequence[Taken] = field(hash=False)
+    wrong: Sequence[str] = field(hash=False)
+    inherited: bool = False
+    triggers: frozenset[str] = frozenset()
+    leaves: tuple[Piece, ...] = ()
+    leaf_names: Mapping[int, tuple[str, str]] = field(default_factory=dict[int, Any], hash=False)
+    indexed: frozenset[int] = frozenset()
+    density: int = 1
+    has_earlier: bool = False
+    installation: Installation | None = None
+
+    @property
+    def place(self) -> Composable:
+        """The relation in SQL."""
+        return Identifier(self.schema, self.name)
+
+    @property
+    def earlier(self) -> Composable:
+        """The table of its earlier rows in SQL."""
+        return earlier_of(self.table)
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it is one: it has no blocks, no triggers and no earlier rows of its own."""
+        return self.kind not in {"r", "p"}
+
+    def leaf(self, oid: int) -> Composable | None:
+        """A partition in SQL; None if it is no more."""
+        found = self.leaf_names.get(oid)
+        return None if found is None else Identifier(*found)
+
+
+def earlier_of(table: SourceTable) -> Identifier:
+    """The table that keeps what rows of a table were."""
+    return Identifier(SCHEMA, f"earlier_{table.name}")
+
+
+def database(connection: psycopg.Connection[Any]) -> Database:
+    """The database as it is now. Raises SourceError for one that no position can be taken of."""
+    row = connection.execute(_DATABASE).fetchone()
+    assert row is not None  # noqa: S101 - a query without FROM gives a row
+    standby, system, wal, number, encoding, installed, snapshot = row
+    if standby:
+        raise SourceError(
+            "The source is a hot standby. Its snapshots do not tell which transactions still run, "
+            "so what these commit later would be lost.",
+            "Point CIO_SOURCE to the primary.",
+        )
+    if encoding == "SQL_ASCII":
+        raise SourceError(
+            "The source's database has the encoding SQL_ASCII: what its texts mean is not known.",
+            "Dump it, and restore it into a database with the encoding UTF8.",
+        )
+    return Database(system, int(wal[:8], 16), number, installed, snapshot_of(snapshot))
+
+
+_DATABASE = SQL("""
+SELECT pg_is_in_recovery(), (SELECT system_identifier FROM pg_control_system()),
+  CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_lsn()) END,
+  (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
+  current_setting('server_encoding'), to_regclass('cio.tables') IS NOT NULL,
+  pg_current_snapshot()::text
+""")
+
+
+def relations(
+    connection: psycopg.Connection[Any],
+    names: Names,
+    tables: Sequence[SourceTable],
+    *,
+    installed: bool,
+) -> dict[str, Relation]:
+    """The relations that stand for some tables, as far as they exist."""
+    places = [names.place(table) for table in tables]
+    asked = [[schema for schema, _ in places], [name for _, name in places]]
+    rows = connection.execute(_RELATIONS, asked).fetchall()
+    by_place = {(row[3], row[4]): row for row in rows}
+    installations = _installations(connection) if installed else {}
+    found: dict[str, Relation] = {}
+    for table, place in zip(tables, places, strict=True):
+        if place in by_place:
+            row = by_place[place]
+            found[table.name] = _relation(connection, names, table, row, installations)
+    return found
+
+
+def _relation(
+    connection: psycopg.Connection[Any],
+    names: Names,
+    table: SourceTable,
+    row: Sequence[Any],
+    installations: Mapping[str, Installation],
+) -> Relation:
+    oid, kind, inherited, schema, name, columns, triggers = row
+    taken, wrong = taken_columns(table, names, columns)
+    installation = installations.get(table.name)
+    leaves = connection.execute(_LEAVES, [oid, oid]).fetchall() if kind in {"r", "p"} else []
+    blocks = sum(leaf[4] for leaf in leaves)
+    rows = sum(max(leaf[5], 0) for leaf in leaves)
+    there = connection.execute(_IS_THERE, [earlier_of(table).as_string()]).fetchone()
+    return Relation(
+        table,
+        oid,
+        kind,
+        schema,
+        name,
+        columns,
+        taken,
+        wrong,
+        inherited=inherited and kind == "r",
+        triggers=frozenset(triggers),
+        leaves=tuple(Piece(leaf[0], leaf[3], 0, leaf[4]) for leaf in leaves),
+        leaf_names={leaf[0]: (leaf[1], leaf[2]) for leaf in leaves},
+        indexed=frozenset(leaf[0] for leaf in leaves if leaf[6]),
+        density=max(1, round(rows / blocks)) if rows and blocks else _ROWS_IN_A_BLOCK,
+        has_earlier=bool(there and there[0]),
+        installation=installation if installation and installation.relation == oid else None,
+    )
+
+
+def _installations(connection: psycopg.Connection[Any]) -> dict[str, Installation]:
+    rows = connection.execute(_INSTALLED).fetchall()
+    return {
+        name: Installation(relation, own, system, number, snapshot_of(since))
+        for name, relation, own, system, number, since in rows
+    }
+
+
+_RELATIONS = SQL("""
+SELECT c.oid::bigint, c.relkind::text, c.relhassubclass, n.nspname, c.relname,
+  (SELECT jsonb_object_agg(a.attname, CASE
+      WHEN e.typtype = 'e' THEN 'enum[]' WHEN e.oid IS NOT NULL THEN e.typname || '[]'
+      WHEN t.typtype = 'e' THEN 'enum' ELSE t.typname END)
+    FROM pg_attribute a
+    JOIN pg_type d ON d.oid = a.atttypid
+    JOIN pg_type t ON t.oid = CASE WHEN d.typtype = 'd' THEN d.typbasetype ELSE d.oid END
+    LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  ARRAY(SELECT g.tgname::text FROM pg_trigger g
+    WHERE g.tgrelid = c.oid AND g.tgname LIKE 'cio\\_%%' AND g.tgenabled IN ('O', 'A'))
+FROM unnest(%s::text[], %s::text[]) AS wanted (nspname, relname)
+JOIN pg_namespace n ON n.nspname = wanted.nspname
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.relname
+  AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+""")
+_LEAVES = SQL("""
+SELECT c.oid::bigint, n.nspname, c.relname, pg_relation_filenode(c.oid)::bigint,
+  pg_relation_size(c.oid) / current_setting('block_size')::int, c.reltuples::float8,
+  EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid
+    AND a.attnum = i.indkey[0] AND a.attname = 'change_xid'
+    WHERE i.indrelid = c.oid AND i.indisvalid)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND (c.oid = %s OR c.oid IN (SELECT relid FROM pg_partition_tree(%s)))
+ORDER BY c.oid
+""")
+_IS_THERE = SQL("SELECT to_regclass(%s) IS NOT NULL")
+_INSTALLED = SQL("""
+SELECT name, relation, id, system_identifier, database, kept_since::text FROM cio.tables
+""")

@@ -1,0 +1,147 @@
+"""Connections to the source's database: one driver for what is asked, one for rows."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, cast
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+from adbc_driver_postgresql import dbapi as untyped  # pyright: ignore[reportMissingTypeStubs]
+
+from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.sources.postgres.errors import translated
+
+_adbc: Any = untyped
+_SESSION = (
+    # Names are written in full; texts of values must not depend on who connects.
+    "SET search_path = pg_catalog",
+    "SET timezone = 'UTC'",
+    # Rows come in the order in which they lie.
+    "SET max_parallel_workers_per_gather = 0",
+    "SET default_transaction_read_only = on",
+)
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_FORM = "Write postgresql://user@host:5432/database, and the password into CIO_SOURCE_PASSWORD."
+
+
+@dataclass(frozen=True)
+class Server:
+    """A database by its URL. `password`, if given, tells the secret, at every connection anew."""
+
+    url: str = field(repr=False)
+    password: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    _idle: list[tuple[str, Any]] = field(
+        default_factory=list[tuple[str, Any]], init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.url)
+            _ = parts.port
+        except ValueError:
+            raise InvalidConfig("The source's URL cannot be read.", _FORM) from None
+        if "@" in (parts.hostname or "") or not parts.path.strip("/"):
+            raise InvalidConfig("The source's URL cannot be read.", _FORM)
+
+    def __str__(self) -> str:
+        """Where it is, without a secret."""
+        parts = urlsplit(self.url)
+        user = f"{parts.username}@" if parts.username else ""
+        port = f":{parts.port}" if parts.port else ""
+        return f"postgresql://{user}{parts.hostname or ''}{port}{parts.path}"
+
+    def _whole(self) -> str:
+        if self.password is None:
+            return self.url
+        parts = urlsplit(self.url)
+        host = parts.netloc.rpartition("@")[2]
+        user = parts.username or ""
+        login = f"{user}:{quote(self.password(), safe='')}@"
+        return urlunsplit(parts._replace(netloc=login + host))
+
+    @contextmanager
+    def asked(self) -> Generator[psycopg.Connection[Any]]:
+        """A connection for questions. Raises SourceUnavailable, SourceError if there is none."""
+        with self._lent("asked", self._ask) as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Generator["Rows"]:
+        """A connection for rows, all of them as of one moment; see `asked`."""
+        with self._lent("reading", self._read) as connection, connection.cursor() as cursor:
+            cursor.execute(_BEGIN)
+            yield Rows(cursor)
+            cursor.execute("ROLLBACK")
+
+    @contextmanager
+    def writing(self) -> Generator[psycopg.Connection[Any]]:
+        """A connection that may change the database, with the rights of the URL's user."""
+        with self._connected() as connection:
+            yield connection
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        try:
+            return psycopg.connect(self._whole(), autocommit=True, application_name="cio-pipeline")
+        except psycopg.Error as error:
+            raise translated(error, "cio.tables") from None
+
+    def _ask(self) -> psycopg.Connection[Any]:
+        connection = self._connected()
+        for statement in _SESSION:
+            connection.execute(statement)
+        return connection
+
+    def _read(self) -> Any:
+        try:
+            connection = _adbc.connect(self._whole(), autocommit=True)
+        except _adbc.Error as error:
+            raise translated(error, "cio.tables") from None
+        with connection.cursor() as cursor:
+            for statement in _SESSION:
+                cursor.execute(statement)
+        return connection
+
+    @contextmanager
+    def _lent(self, kind: str, connect: Callable[[], Any]) -> Generator[Any]:
+        """A connection that was left, if it still works, else a new one; kept if all goes well.
+
+        Connecting takes longer than most of what is asked.
+        """
+        connection = self._left(kind) or connect()
+        try:
+            yield connection
+        except BaseException:
+            # What is closed in the middle of a stream complains; nothing is lost by that.
+            with suppress(Exception):
+                connection.close()
+            raise
+        self._idle.append((kind, connection))
+
+    def _left(self, kind: str) -> Any:
+        for found in [one for one in self._idle if one[0] == kind]:
+            with suppress(ValueError, psycopg.Error, _adbc.Error, OSError):
+                self._idle.remove(found)  # ValueError: another thread was faster
+                with found[1].cursor() as cursor:
+                    cursor.execute("SELECT 1")
+                return found[1]
+        return None
+
+    def close(self) -> None:
+        """Give back all connections."""
+        while self._idle:
+            _, connection = self._idle.pop()
+            connection.close()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Streams of rows, one at a time: a second one ends the first."""
+
+    _cursor: Any
+
+    def of(self, statement: str) -> Generator[Any]:
+        """Arrow batches of a statement without parameters: with one, all came as one batch."""
+        self._cursor.execute(statement)
+        reader = self._cursor.fetch_record_batch()
+        yield from cast("Generator[Any]", reader)

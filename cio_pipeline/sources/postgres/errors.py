@@ -1,0 +1,121 @@
+"""What errors of PostgreSQL and its drivers mean to us.
+
+Their texts may hold values of rows, so they decide the type of our error and are never repeated.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import psycopg
+from adbc_driver_manager import Error as AdbcError
+
+from cio_pipeline.model.errors import (
+    CioError,
+    ColumnMismatch,
+    SourceError,
+    SourceGone,
+    SourceUnavailable,
+)
+
+_STATES = (
+    # (states that begin so, what the text holds where there is no state, the error)
+    (("57014",), "statement timeout", "timeout"),
+    (("42501",), "permission denied", "permission"),
+    (("28",), "authentication failed", "login"),
+    (("3D",), "does not exist", "database"),
+    (("42703",), "", "column"),
+    (("42P01", "3F000"), "", "table"),
+    (("53",), "too many clients", "full"),
+)
+_LOST = ("08", "57P", "40", "55P03", "58")
+
+
+@contextmanager
+def named(table: str) -> Generator[None]:
+    """Turns what the drivers raise into the product's errors, which name the table."""
+    try:
+        yield
+    except CioError:
+        raise
+    except (psycopg.Error, AdbcError, OSError) as error:
+        raise translated(error, table) from None
+
+
+def translated(error: Exception, table: str) -> CioError:
+    """The product's error for one of a driver."""
+    state: str = getattr(error, "sqlstate", None) or ""
+    text = str(error).lower()
+    for states, words, kind in _STATES:
+        if state.startswith(states) if state else words and words in text:
+            return _ERRORS[kind](table)
+    lost = state.startswith(_LOST) or isinstance(error, OSError | psycopg.OperationalError)
+    if lost or (not state and isinstance(error, AdbcError)):
+        return _lost(table)
+    return SourceError(
+        f"Reading table {table} failed (SQLSTATE {state or 'unknown'}).",
+        "The server's log has the statement and the reason.",
+    )
+
+
+def _lost(table: str) -> CioError:
+    return SourceUnavailable(
+        f"The connection to the database failed or was lost while table {table} was read.",
+        "Check that the server runs and can be reached; what was begun goes on where it stopped.",
+    )
+
+
+def _timeout(table: str) -> CioError:
+    return SourceError(
+        f"The database ended a query of table {table}: it took longer than statement_timeout.",
+        "Raise it for our role: `ALTER ROLE … SET statement_timeout = '1h'`.",
+    )
+
+
+def _permission(table: str) -> CioError:
+    return SourceError(
+        f"Our role may not read table {table}, or what belongs to it in schema cio.",
+        "`cio-pipeline source role NAME` prints the rights that it needs.",
+    )
+
+
+def _login(_: str) -> CioError:
+    return SourceError(
+        "The database refuses the login.",
+        "Check user and password in CIO_SOURCE and CIO_SOURCE_PASSWORD, and pg_hba.conf.",
+    )
+
+
+def _database(_: str) -> CioError:
+    return SourceGone("The database does not exist.", "Correct CIO_SOURCE.")
+
+
+def _column(table: str) -> CioError:
+    return ColumnMismatch(
+        f"Table {table} lacks a column that is read.",
+        "`cio-pipeline source status` names it; columns are mapped in CIO_SOURCE_NAMES.",
+    )
+
+
+def _table(table: str) -> CioError:
+    return SourceGone(
+        f"Table {table}, or what belongs to it in schema cio, is gone.",
+        "`cio-pipeline source status` tells what is missing.",
+    )
+
+
+def _full(table: str) -> CioError:
+    return SourceUnavailable(
+        f"The database is out of connections, memory or disk while table {table} is read.",
+        "It is tried again; give our role its own connections, or the server more room.",
+    )
+
+
+_ERRORS = {
+    "timeout": _timeout,
+    "permission": _permission,
+    "login": _login,
+    "database": _database,
+    "column": _column,
+    "table": _table,
+    "full": _full,
+}

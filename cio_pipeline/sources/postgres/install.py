@@ -1,0 +1,186 @@
+"""The DDL that makes a table a source, and that which takes it away again.
+
+Each step can be done twice, and holds no long lock: the column has no default, the index is built
+concurrently, and what needs a lock waits for it as long as `lock_timeout` says.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
+
+from cio_pipeline.sources.postgres.catalog import CHANGE_XID, SCHEMA, TRIGGERS, Database, Relation
+from cio_pipeline.sources.postgres.whole import missing
+
+LOCK_TIMEOUT = "3s"
+_COMMA = SQL(", ")
+
+
+@dataclass(frozen=True)
+class Step:
+    """Statements that are done together, in one transaction unless `alone`; and what for."""
+
+    why: str
+    statements: tuple[Composed, ...]
+    alone: bool = False
+
+    def __str__(self) -> str:
+        """The step as a script for psql."""
+        lines = [f"{one.as_string().strip()};" for one in self.statements]
+        if not self.alone:
+            lines = ["BEGIN;", f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';", *lines, "COMMIT;"]
+        return "\n".join((f"-- {self.why}", *lines))
+
+
+def installing(where: Database, found: Sequence[Relation]) -> Iterator[Step]:
+    """What some tables lack, in order; nothing if all is there."""
+    tables = [one for one in found if not one.is_view]
+    if not where.installed:
+        yield Step("what all tables share", tuple(SQL(one).format() for one in _SHARED))
+    for relation in tables:
+        wrong = missing(relation, where)
+        if not wrong:
+            continue
+        only_index = bool(relation.installation) and all("no index" in one for one in wrong)
+        if not only_index:
+            yield Step(f"{relation.table.name}: column and triggers", tuple(_table(relation)))
+        yield from _indexes(relation, anew=not only_index)
+
+
+def removing(where: Database, found: Sequence[Relation], *, last: bool) -> Iterator[Step]:
+    """What takes away all that was installed for some tables; `last` if no others are left."""
+    if not where.installed:
+        return
+    for relation in found:
+        if not relation.is_view:
+            yield Step(f"{relation.table.name}: all of ours", tuple(_without(relation)))
+    if last:
+        yield Step("what all tables shared", tuple(SQL(one).format() for one in _SHARED_REMOVED))
+
+
+_SHARED = (
+    "CREATE SCHEMA IF NOT EXISTS cio",
+    """CREATE TABLE IF NOT EXISTS cio.tables (
+  name text PRIMARY KEY, relation bigint NOT NULL, id uuid NOT NULL,
+  system_identifier bigint NOT NULL, database bigint NOT NULL, kept_since pg_snapshot NOT NULL)""",
+    """CREATE OR REPLACE FUNCTION cio.stamp() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.change_xid := pg_catalog.pg_current_xact_id();
+  RETURN NEW;
+END $$""",
+)
+_SHARED_REMOVED = (
+    "DROP FUNCTION IF EXISTS cio.stamp()",
+    "DROP TABLE IF EXISTS cio.tables",
+    "DROP SCHEMA IF EXISTS cio",
+)
+
+
+def _table(relation: Relation) -> Iterator[Composed]:
+    """The column, anew: what rows wrote into an earlier one means nothing now."""
+    place, earlier = relation.place, relation.earlier
+    yield from _without(relation)
+    yield SQL("ALTER TABLE {} ADD COLUMN {} xid8").format(place, Identifier(CHANGE_XID))
+    columns = _COMMA.join(SQL("{} {}").format(one.name, one.sql_type) for one in relation.taken)
+    yield SQL(
+        "CREATE TABLE {} ({}, change_xid xid8, until_xid xid8 NOT NULL, until_at timestamptz NOT "
+        "NULL, old_table oid NOT NULL, old_tid tid NOT NULL)"
+    ).format(earlier, columns)
+    yield SQL("CREATE INDEX ON {} (until_xid)").format(earlier)
+    yield from _functions(relation)
+    functions = *(_function(one, relation) for one in ("keep", "empty")), _STAMP
+    for statement in _TRIGGERS:
+        yield SQL(statement).format(place, *functions)
+    for trigger in TRIGGERS:
+        yield SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(place, Identifier(trigger))
+    yield SQL(
+        "INSERT INTO cio.tables SELECT {}, {}::regclass::oid::bigint, gen_random_uuid(), "
+        "(SELECT system_identifier FROM pg_control_system()), "
+        "(SELECT oid::bigint FROM pg_database WHERE datname = current_database()), "
+        "pg_current_snapshot()"
+    ).format(Literal(relation.table.name), Literal(place.as_string()))
+
+
+_STAMP = Identifier(SCHEMA, "stamp")
+_TRIGGERS = (
+    "CREATE TRIGGER cio_stamp BEFORE INSERT OR UPDATE ON {0} FOR EACH ROW EXECUTE FUNCTION {3}()",
+    "CREATE TRIGGER cio_keep AFTER UPDATE OR DELETE ON {0} FOR EACH ROW EXECUTE FUNCTION {1}()",
+    "CREATE TRIGGER cio_empty BEFORE TRUNCATE ON {0} FOR EACH STATEMENT EXECUTE FUNCTION {2}()",
+)
+
+
+def _functions(relation: Relation) -> Iterator[Composed]:
+    """What keeps rows that change or go; with our rights, so that writers need none."""
+    names = _COMMA.join(one.name for one in relation.taken)
+    kept = SQL("INSERT INTO {} ({}, change_xid, until_xid, until_at, old_table, old_tid) ").format(
+        relation.earlier, names
+    )
+    old = SQL("OLD")
+    row = _COMMA.join(one.kept(old) for one in relation.taken)
+    yield SQL(_KEEP).format(_function("keep", relation), kept, row)
+    every = _COMMA.join(one.kept() for one in relation.taken)
+    yield SQL(_EMPTY).format(_function("empty", relation), kept, every, relation.place)
+
+
+# What a transaction wrote itself, and wrote again, nobody else has seen.
+_KEEP = """CREATE FUNCTION {0}() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF OLD.change_xid IS DISTINCT FROM pg_current_xact_id() THEN
+    {1} VALUES ({2},
+      OLD.change_xid, pg_current_xact_id(), clock_timestamp(), TG_RELID, OLD.ctid);
+  END IF;
+  RETURN NULL;
+END $$"""
+_EMPTY = """CREATE FUNCTION {0}() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  {1} SELECT {2},
+    change_xid, pg_current_xact_id(), clock_timestamp(), tableoid, ctid FROM {3}
+    WHERE change_xid IS DISTINCT FROM pg_current_xact_id();
+  RETURN NULL;
+END $$"""
+
+
+def _without(relation: Relation) -> Iterator[Composed]:
+    for trigger in TRIGGERS:
+        yield SQL("DROP TRIGGER IF EXISTS {} ON {}").format(Identifier(trigger), relation.place)
+    for what in ("keep", "empty"):
+        yield SQL("DROP FUNCTION IF EXISTS {}()").format(_function(what, relation))
+    yield SQL("DROP TABLE IF EXISTS {}").format(relation.earlier)
+    column = SQL("ALTER TABLE {} DROP COLUMN IF EXISTS {}")
+    yield column.format(relation.place, Identifier(CHANGE_XID))
+    yield SQL("DELETE FROM cio.tables WHERE name = {}").format(Literal(relation.table.name))
+
+
+def _indexes(relation: Relation, *, anew: bool) -> Iterator[Step]:
+    """An index of the rows that changed since; small, as all others have no number."""
+    partitioned = relation.kind == "p"
+    called = f"cio_{relation.table.name}_xid"
+    whole = Identifier(relation.schema, called)
+    what = SQL("({}) WHERE {} IS NOT NULL").format(*[Identifier(CHANGE_XID)] * 2)
+    if partitioned:
+        statement = SQL("CREATE INDEX IF NOT EXISTS {} ON ONLY {} {}")
+        made = statement.format(Identifier(called), relation.place, what)
+        yield Step(f"{relation.table.name}: index of all partitions", (made,))
+    for oid, (schema, leaf) in sorted(relation.leaf_names.items()):
+        if oid in relation.indexed and not anew:
+            continue
+        short = f"{called}_{oid}" if partitioned else called
+        place: Composable = Identifier(schema, leaf)
+        index = Identifier(schema, short)
+        yield Step(
+            f"{relation.table.name}: index; an unfinished one is made again",
+            (
+                SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(index),
+                SQL("CREATE INDEX CONCURRENTLY {} ON {} {}").format(Identifier(short), place, what),
+            ),
+            alone=True,
+        )
+        if partitioned:
+            attach = SQL("ALTER INDEX {} ATTACH PARTITION {}").format(whole, index)
+            yield Step(f"{relation.table.name}: index of a partition", (attach,))
+
+
+def _function(what: str, relation: Relation) -> Identifier:
+    return Identifier(SCHEMA, f"{what}_{relation.table.name}")

@@ -1,0 +1,137 @@
+"""Positions: a snapshot of the database, and where a table's rows then lay.
+
+A snapshot is what `pg_current_snapshot()` tells: `xmin:xmax:running,…`. Snapshots of one database
+contain one another, so how many transactions have ended orders them, and tells them apart.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from psycopg.sql import SQL, Composable, Composed, Literal
+
+from cio_pipeline.model.cuts import TableCut, TableSlice
+from cio_pipeline.model.errors import SourceError
+
+_SNAPSHOT = re.compile(r"(\d+):(\d+):((?:\d+(?:,\d+)*)?)")
+_FILE = re.compile(r"(\d+)/(\d+)/(\d+)")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Which transactions had ended: all below `xmin`, none from `xmax` on, no `running` one."""
+
+    xmin: int
+    xmax: int
+    running: tuple[int, ...] = ()
+
+    @property
+    def ended(self) -> int:
+        """How many transactions had ended: grows from snapshot to snapshot, if one did."""
+        return self.xmax - len(self.running)
+
+    def __str__(self) -> str:
+        return f"{self.xmin}:{self.xmax}:{','.join(map(str, self.running))}"
+
+
+def snapshot_of(text: str) -> Snapshot:
+    """The inverse of str(snapshot); ValueError for anything else."""
+    found = _SNAPSHOT.fullmatch(text)
+    if found is None:
+        raise ValueError("this is no snapshot")
+    running = tuple(map(int, found[3].split(","))) if found[3] else ()
+    return Snapshot(int(found[1]), int(found[2]), running)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Blocks `[start, stop)` of a table or partition: `oid`, stored in `filenode`."""
+
+    oid: int
+    filenode: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Position:
+    """A snapshot, and the `files` of a table then, in a fixed order; none of a view.
+
+    `density` is how many rows a block holds, roughly.
+    """
+
+    snapshot: Snapshot
+    density: int = 1
+    files: tuple[Piece, ...] = ()
+
+    def __str__(self) -> str:
+        files = (f"{one.oid}/{one.filenode}/{one.stop}" for one in self.files)
+        return " ".join((str(self.snapshot), str(self.density), *files))
+
+    @cached_property
+    def blocks(self) -> int:
+        """How many blocks the table had."""
+        return sum(one.stop for one in self.files)
+
+    def slices(self, rows: int) -> list[TableSlice]:
+        """The blocks in the fewest equal slices of about `rows` rows at most, one at least."""
+        each = max(1, rows // self.density)
+        number = max(1, -(-self.blocks // each))
+        ends = [self.blocks * at // number for at in range(number + 1)]
+        return [TableSlice(ends[at], ends[at + 1]) for at in range(number)]
+
+    def pieces(self, part: TableSlice | None) -> list[Piece]:
+        """What a slice reads, or all."""
+        found: list[Piece] = []
+        before = 0
+        for one in self.files:
+            start, stop = (part.start, part.stop) if part else (0, self.blocks)
+            start, stop = max(start - before, 0), min(stop - before, one.stop)
+            if start < stop:
+                found.append(Piece(one.oid, one.filenode, start, stop))
+            before += one.stop
+        return found
+
+
+def position_of(table: str, cut: TableCut) -> Position:
+    """What a cut says of a table. Raises SourceError if it is none of this source."""
+    try:
+        snapshot, density, *files = (cut.snapshot or "").split(" ")
+        found = [_FILE.fullmatch(one) for one in files]
+        pieces = (Piece(int(one[1]), int(one[2]), 0, int(one[3])) for one in found if one)
+        return Position(snapshot_of(snapshot), int(density), tuple(pieces))
+    except ValueError:
+        raise SourceError(
+            f"The position of table {table} is none of a PostgreSQL database.",
+            "Set CIO_SOURCE back to the source that the syncs were served from, or register them "
+            "under new ids.",
+        ) from None
+
+
+def seen(xid: Composable, by: Snapshot) -> Composed:
+    """SQL: whether a snapshot sees what a transaction wrote; null stands for one of long ago."""
+    return SQL("({0} IS NULL OR {0} < {1} OR pg_visible_in_snapshot({0}, {2}))").format(
+        xid, _xid(by.xmin), _literal(by)
+    )
+
+
+def unseen(xid: Composable, by: Snapshot) -> Composed:
+    """SQL: whether it does not; the first part is what an index finds."""
+    return SQL("({0} >= {1} AND NOT pg_visible_in_snapshot({0}, {2}))").format(
+        xid, _xid(by.xmin), _literal(by)
+    )
+
+
+def between(xid: Composable, lower: Snapshot, upper: Snapshot) -> Composed:
+    """SQL: whether the upper snapshot sees it, and the lower does not; by an index."""
+    return SQL("({0} AND {1} < {2} AND pg_visible_in_snapshot({1}, {3}))").format(
+        unseen(xid, lower), xid, _xid(upper.xmax), _literal(upper)
+    )
+
+
+def _xid(number: int) -> Composed:
+    return SQL("{}::xid8").format(Literal(str(number)))
+
+
+def _literal(snapshot: Snapshot) -> Composed:
+    return SQL("{}::pg_snapshot").format(Literal(str(snapshot)))

@@ -1,0 +1,253 @@
+"""The source: PostgreSQL behind the protocol of `ports.Source`."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+import polars as pl
+import psycopg
+
+from cio_pipeline.changesets.netting import (
+    CHANGE_TYPE,
+    COMMIT_TIME,
+    COMMIT_VERSION,
+    net,
+)
+from cio_pipeline.changesets.parts import belongs, blocks_of
+from cio_pipeline.contracts.declare import SourceTable
+from cio_pipeline.contracts.dtypes import source_schema
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.contracts.tables.feeds import ARRIVAL
+from cio_pipeline.model.cuts import Cut, Look, TableCut, TableSlice
+from cio_pipeline.model.errors import SourceError, VersionGone
+from cio_pipeline.model.slices import Part
+from cio_pipeline.sources.postgres.catalog import Database, Relation, database, relations
+from cio_pipeline.sources.postgres.connect import Server
+from cio_pipeline.sources.postgres.errors import named
+from cio_pipeline.sources.postgres.names import Names
+from cio_pipeline.sources.postgres.positions import Position, Snapshot, position_of
+from cio_pipeline.sources.postgres.rows import frames, lazily, rows_at
+from cio_pipeline.sources.postgres.statements import changed_rows, is_changed, number_of_changes
+from cio_pipeline.sources.postgres.whole import lost, problems_of, replaced
+
+_ADDED: Mapping[str, pl.DataType] = {
+    CHANGE_TYPE: pl.String(),
+    COMMIT_VERSION: pl.Int64(),
+    COMMIT_TIME: pl.Datetime("us", "UTC"),
+}
+
+
+@dataclass(frozen=True)
+class PostgresSource:
+    """The tables of a database, as `names` tells where they are; see the package.
+
+    A window's cut is a snapshot, taken when it is decided: after an outage, one window has all that
+    was committed meanwhile, and the others have nothing.
+    """
+
+    server: Server
+    names: Names = field(default_factory=Names)
+    tables: Mapping[str, SourceTable] = field(default_factory=lambda: SOURCE_TABLES, hash=False)
+    _last: dict[str, Any] = field(
+        default_factory=dict[str, Any], init=False, repr=False, compare=False
+    )
+
+    def look(self, table: SourceTable, at: datetime, after: Cut | None, now: datetime) -> Look:
+        """What of a table is committed now; see `ports.Source`.
+
+        The tables of a cut are looked at together, so that they are of one moment. A table without
+        a change since `after` stays where it was. Raises SourceGone, SourceUnavailable,
+        SourceError.
+        """
+        key = at, now, after
+        if self._last.get("key") != key or table.name not in self._last["looks"]:
+            self._last.update(key=key, looks=self._looks(after))
+        found: Look | SourceError = self._last["looks"].pop(table.name)
+        if isinstance(found, SourceError):
+            raise found
+        return found
+
+    def _looks(self, after: Cut | None) -> dict[str, Look | SourceError]:
+        declared = list(self.tables.values())
+        with named("cio.tables"), self.server.asked() as connection:
+            where = database(connection)
+            found = relations(connection, self.names, declared, installed=where.installed)
+            return {
+                one.name: self._looked(connection, where, found.get(one.name), after)
+                for one in declared
+            }
+
+    def _looked(
+        self,
+        connection: psycopg.Connection[Any],
+        where: Database,
+        relation: Relation | None,
+        after: Cut | None,
+    ) -> Look | SourceError:
+        if relation is None:
+            return Look(None)
+        table = relation.table
+        wrong = problems_of(relation, where)
+        if wrong:
+            return SourceError(
+                f"Table {table.name} cannot be read: {'; '.join(wrong)}.",
+                "`cio-pipeline source status` shows all tables, `source install` mends them.",
+            )
+        position = Position(where.snapshot, relation.density, relation.leaves)
+        reached = TableCut(self._table_id(where, relation), where.snapshot.ended, str(position))
+        before = after.tables.get(table.name) if after else None
+        if before is None or before.table_id != reached.table_id:
+            return Look(reached)
+        try:
+            with named(table.name):
+                lower = position_of(table.name, before).snapshot
+                query = is_changed(relation, lower, where.snapshot)
+                changed = before.version > reached.version or _value(connection, query)
+        except SourceError as error:
+            return error
+        return Look(reached if changed else before)
+
+    def changes(
+        self,
+        table: SourceTable,
+        lower: TableCut,
+        upper: TableCut,
+        part: Part | None = None,
+        workspaces: Collection[int] | None = None,
+    ) -> pl.LazyFrame:
+        """Netted changes in `(lower, upper]`; see `ports.Source` and `netting.net`."""
+        rows = lazily(
+            {**source_schema(table), **_ADDED},
+            lambda columns: self.feed(table, lower, upper, columns),
+        )
+        if part is not None:
+            rows = rows.filter(belongs(part))
+        if workspaces is not None:
+            rows = rows.filter(pl.col("workspace_id").is_in(sorted(workspaces)))
+        return net(rows, table.identity, table.grows)
+
+    def changed_rows(self, table: SourceTable, lower: TableCut, upper: TableCut) -> int:
+        """How many changes there are before netting, at most; see `ports.Source`."""
+        with named(table.name), self.server.asked() as connection:
+            relation = self._opened(connection, table, upper, lower)
+            query = number_of_changes(relation, *_snapshots(table, lower, upper))
+            return cast("int", _value(connection, query))
+
+    def blocks(
+        self, table: SourceTable, lower: TableCut, upper: TableCut, rows: int
+    ) -> pl.DataFrame:
+        """How many changes each workspace has where; see `ports.Source`."""
+        asked = ["workspace_id", COMMIT_VERSION, ARRIVAL]
+        there = {*source_schema(table), COMMIT_VERSION}
+        columns = [name for name in asked if name in there]
+        batches = self.feed(table, lower, upper, columns)
+        return pl.concat(blocks_of(batch, rows) for batch in batches)
+
+    def feed(
+        self,
+        table: SourceTable,
+        lower: TableCut,
+        upper: TableCut,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[pl.DataFrame]:
+        """The changes in `(lower, upper]` before netting, piece by piece; see `ports.Source`."""
+        schema = {**source_schema(table), **_ADDED}
+        chosen = {name: schema[name] for name in columns or schema}
+        relation = self._found(table, upper, lower)
+        statement = changed_rows(relation, *_snapshots(table, lower, upper), list(chosen))
+        yield from frames(self.server, table.name, statement.as_string(), chosen)
+
+    def snapshot(
+        self,
+        table: SourceTable,
+        cut: TableCut,
+        part: TableSlice | None = None,
+        workspaces: Collection[int] | None = None,
+    ) -> pl.LazyFrame:
+        """All rows at a cut, or a slice, in the order in which they lay then; see `ports.Source`.
+
+        Raises ColumnMismatch, VersionGone, TableReplaced, SourceUnavailable, SourceError, some of
+        them when the frame is collected.
+        """
+        relation = self._found(table, cut)
+        at = position_of(table.name, cut)
+        if part is not None:
+            _require_in_place(relation, at)
+        schema = source_schema(table)
+
+        def pieces(columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+            asked = {name: schema[name] for name in columns}
+            return rows_at(self.server, relation, at, part, workspaces=workspaces, schema=asked)
+
+        return lazily(schema, pieces)
+
+    def slices(self, table: SourceTable, cut: TableCut, rows: int) -> Sequence[TableSlice]:
+        """A snapshot in slices of the blocks that the table then had; see `ports.Source`.
+
+        How many rows a block holds is what the database thought then.
+        """
+        return position_of(table.name, cut).slices(rows)
+
+    def _found(self, table: SourceTable, cut: TableCut, lower: TableCut | None = None) -> Relation:
+        with named(table.name), self.server.asked() as connection:
+            return self._opened(connection, table, cut, lower)
+
+    def _opened(
+        self,
+        connection: psycopg.Connection[Any],
+        table: SourceTable,
+        cut: TableCut,
+        lower: TableCut | None = None,
+    ) -> Relation:
+        """A table that still knows some cuts. Raises TableReplaced, VersionGone, SourceError."""
+        where = database(connection)
+        found = relations(connection, self.names, [table], installed=where.installed)
+        relation = found.get(table.name)
+        if relation is None:
+            raise lost(table.name)
+        wrong = problems_of(relation, where)
+        if wrong:
+            raise SourceError(
+                f"Table {table.name} cannot be read: {'; '.join(wrong)}.",
+                "`cio-pipeline source status` shows all tables, `source install` mends them.",
+            )
+        now = TableCut(self._table_id(where, relation), where.snapshot.ended)
+        for one in (cut, lower):
+            if one is not None and (one.table_id != now.table_id or one.version > now.version):
+                raise replaced(table.name, one, now)
+        oldest = lower or cut
+        kept = relation.installation
+        if kept is not None and oldest.version < kept.kept_since.ended:
+            raise VersionGone(
+                f"What table {table.name} held at the position is no longer kept.",
+                "Register the syncs that still need it under new ids; prune later from now on.",
+            )
+        return relation
+
+    def _table_id(self, where: Database, relation: Relation) -> str:
+        installed = relation.installation
+        own = installed.id.hex[:12] if installed else "view"
+        return f"{where.identity(self.names)}-{relation.oid}-{own}"
+
+
+def _snapshots(table: SourceTable, lower: TableCut, upper: TableCut) -> tuple[Snapshot, Snapshot]:
+    return position_of(table.name, lower).snapshot, position_of(table.name, upper).snapshot
+
+
+def _value(connection: psycopg.Connection[Any], query: Any) -> Any:
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def _require_in_place(relation: Relation, at: Position) -> None:
+    """Raise VersionGone if a table was written anew since its slices were told apart."""
+    now = {one.oid: one.filenode for one in relation.leaves}
+    for one in at.files:
+        if now.get(one.oid, one.filenode) != one.filenode:
+            raise VersionGone(
+                f"Table {relation.table.name} was written anew (VACUUM FULL, CLUSTER, TRUNCATE, a "
+                "changed type) while its history was being sent in slices.",
+                "`cio-pipeline plan abandon` gives that plan up, and the history is sent from its "
+                "beginning.",
+            )

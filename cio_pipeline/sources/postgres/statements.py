@@ -1,0 +1,195 @@
+"""SQL: a table's rows at a position, and the changes between two.
+
+Rows that still are what they were at the position come from the table itself, all others from the
+table of earlier rows: what was written before the position, and ended after it.
+"""
+
+from collections.abc import Collection, Sequence
+
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
+
+from cio_pipeline.changesets.netting import CHANGE_TYPE, COMMIT_TIME, COMMIT_VERSION, DELETE, INSERT
+from cio_pipeline.sources.postgres.catalog import CHANGE_XID, Relation
+from cio_pipeline.sources.postgres.columns import Taken
+from cio_pipeline.sources.postgres.positions import (
+    Piece,
+    Position,
+    Snapshot,
+    between,
+    seen,
+    unseen,
+)
+
+TID = "_tid"
+"""Where a row lay: block and place in it as one number (Int64)."""
+
+_CHANGE = Identifier(CHANGE_XID)
+_UNTIL = Identifier("until_xid")
+_AND = SQL(" AND ")
+_COMMA = SQL(", ")
+
+
+def current_rows(
+    relation: Relation,
+    piece: Piece,
+    at: Position,
+    columns: Sequence[str],
+    workspaces: Collection[int] | None,
+    *,
+    placed: bool,
+) -> Composed | None:
+    """The rows of a piece that are still what they were, in the order in which they lie.
+
+    `placed` adds TID. None for a partition that is no more.
+    """
+    leaf = relation.leaf(piece.oid)
+    if leaf is None:
+        return None
+    conditions = [
+        SQL("ctid >= {}::tid").format(_tid(piece.start)),
+        SQL("ctid < {}::tid").format(_tid(piece.stop)),
+        seen(_CHANGE, at.snapshot),
+        *_of_workspaces(relation, workspaces, native=True),
+    ]
+    names = [*_current(relation, columns), *([_placed(SQL("ctid"))] if placed else [])]
+    return _select(names, leaf, conditions)
+
+
+def earlier_rows(
+    relation: Relation,
+    piece: Piece,
+    at: Position,
+    columns: Sequence[str],
+    workspaces: Collection[int] | None,
+) -> Composed:
+    """The rows of a piece that are other ones by now, or none; with TID, in its order."""
+    conditions = [
+        unseen(_UNTIL, at.snapshot),
+        seen(_CHANGE, at.snapshot),
+        SQL("old_table = {}::oid").format(Literal(piece.oid)),
+        SQL("old_tid >= {}::tid").format(_tid(piece.start)),
+        SQL("old_tid < {}::tid").format(_tid(piece.stop)),
+        *_of_workspaces(relation, workspaces, native=False),
+    ]
+    names = [*_kept(relation, columns), _placed(SQL("old_tid"))]
+    found = _select(names, relation.earlier, conditions)
+    return SQL("{} ORDER BY old_tid").format(found)
+
+
+def rows_of_view(
+    relation: Relation, at: Position, columns: Sequence[str], workspaces: Collection[int] | None
+) -> Composed:
+    """The rows of a view, in the order of their identity."""
+    conditions = [seen(_CHANGE, at.snapshot), *_of_workspaces(relation, workspaces, native=True)]
+    found = _select(_current(relation, columns), relation.place, conditions)
+    by = [one.kept() for one in relation.taken if one.column.name in relation.table.identity]
+    return SQL("{} ORDER BY {}").format(found, _COMMA.join(by))
+
+
+def changed_rows(
+    relation: Relation, lower: Snapshot, upper: Snapshot, columns: Sequence[str]
+) -> Composed:
+    """The changes between two snapshots, before netting; columns of the table and of FEED.
+
+    What ended is a delete without a version, before what began: so an identity's states are in
+    their order. It tells when its identity changed last.
+    """
+    every = [column.name for column in relation.table.columns]
+    began = [
+        *_current(relation, every),
+        *_facts(INSERT, SQL("{}::text::bigint").format(_CHANGE), SQL("NULL::timestamptz")),
+    ]
+    parts = [_select(began, relation.place, [between(_CHANGE, lower, upper)])]
+    if not relation.is_view:
+        began[: len(every)] = _kept(relation, every)
+        ended_since = [unseen(_UNTIL, upper), between(_CHANGE, lower, upper)]
+        ended = [*_kept(relation, every), *_facts(DELETE, SQL("0::bigint"), SQL("last_until"))]
+        parts += [
+            _select(began, relation.earlier, ended_since),
+            _select(ended, _ended(relation, lower, upper), [seen(_CHANGE, lower)]),
+        ]
+    rows = SQL(" UNION ALL ").join(parts)
+    names = _COMMA.join(Identifier(name) for name in columns)
+    return SQL("SELECT {} FROM ({}) AS changes").format(names, rows)
+
+
+def _ended(relation: Relation, lower: Snapshot, upper: Snapshot) -> Composed:
+    identity = _COMMA.join(Identifier(name) for name in relation.table.identity)
+    return SQL(
+        "(SELECT *, max(until_at) OVER (PARTITION BY {}) AS last_until FROM {} WHERE {}) AS ended"
+    ).format(identity, relation.earlier, between(_UNTIL, lower, upper))
+
+
+def number_of_changes(relation: Relation, lower: Snapshot, upper: Snapshot) -> Composed:
+    """How many changes there are between two snapshots, at most."""
+    parts = [_counted(relation.place, [between(_CHANGE, lower, upper)])]
+    if not relation.is_view:
+        parts.append(_counted(relation.earlier, [unseen(_UNTIL, lower)]))
+    return SQL("SELECT {}").format(SQL(" + ").join(parts))
+
+
+def is_changed(relation: Relation, lower: Snapshot, upper: Snapshot) -> Composed:
+    """Whether there is any change between two snapshots; perhaps one of after the upper."""
+    parts = [_exists(relation.place, [between(_CHANGE, lower, upper)])]
+    if not relation.is_view:
+        parts.append(_exists(relation.earlier, [unseen(_UNTIL, lower)]))
+    return SQL("SELECT {}").format(SQL(" OR ").join(parts))
+
+
+def _counted(of: Composable, conditions: Sequence[Composable]) -> Composed:
+    return SQL("(SELECT count(*) FROM {} WHERE {})").format(of, _AND.join(conditions))
+
+
+def _exists(of: Composable, conditions: Sequence[Composable]) -> Composed:
+    return SQL("EXISTS (SELECT FROM {} WHERE {})").format(of, _AND.join(conditions))
+
+
+def _select(
+    names: Sequence[Composable], of: Composable, conditions: Sequence[Composable]
+) -> Composed:
+    return SQL("SELECT {} FROM {} WHERE {}").format(_COMMA.join(names), of, _AND.join(conditions))
+
+
+def _taken(relation: Relation, columns: Sequence[str]) -> list[Taken]:
+    by_name = {one.column.name: one for one in relation.taken}
+    return [by_name[name] for name in columns]
+
+
+def _current(relation: Relation, columns: Sequence[str]) -> list[Composable]:
+    return [_as(one.read(one.kept()), one.name) for one in _taken(relation, columns)]
+
+
+def _kept(relation: Relation, columns: Sequence[str]) -> list[Composable]:
+    return [_as(one.read(one.name), one.name) for one in _taken(relation, columns)]
+
+
+def _facts(change: str, version: Composable, at: Composable) -> list[Composable]:
+    return [
+        _as(SQL("{}::text").format(Literal(change)), Identifier(CHANGE_TYPE)),
+        _as(version, Identifier(COMMIT_VERSION)),
+        _as(at, Identifier(COMMIT_TIME)),
+    ]
+
+
+def _as(value: Composable, name: Composable) -> Composed:
+    return SQL("{} AS {}").format(value, name)
+
+
+def _placed(tid: SQL) -> Composed:
+    place = SQL("(({0}::text::point)[0] * 65536 + ({0}::text::point)[1])::bigint").format(tid)
+    return _as(place, Identifier(TID))
+
+
+def _tid(block: int) -> Literal:
+    return Literal(f"({block},0)")
+
+
+def _of_workspaces(
+    relation: Relation, workspaces: Collection[int] | None, *, native: bool
+) -> list[Composable]:
+    """A condition that an index on the workspace serves; none where all rows are wanted."""
+    owner = next(one for one in relation.taken if one.column.name == "workspace_id")
+    if workspaces is None or owner.native is None:
+        return []
+    column = Identifier(owner.native if native else "workspace_id")
+    return [SQL("{} = ANY ({}::bigint[])").format(column, Literal(sorted(workspaces)))]

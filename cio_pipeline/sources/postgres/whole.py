@@ -1,0 +1,66 @@
+"""Whether a table can be read as it is, and whether a position is one of it."""
+
+from cio_pipeline.contracts.declare import TableKind
+from cio_pipeline.model.cuts import TableCut
+from cio_pipeline.model.errors import SourceGone, TableReplaced
+from cio_pipeline.sources.postgres.catalog import CHANGE_XID, TRIGGERS, Database, Relation
+
+
+def problems_of(relation: Relation, where: Database) -> list[str]:
+    """What keeps a relation from being read, one phrase each."""
+    wrong = list(relation.wrong)
+    if relation.is_view:
+        if relation.table.kind is not TableKind.APPEND_ONLY:
+            wrong.append("it is a view, and its rows change: name the table itself")
+        if relation.columns.get(CHANGE_XID) != "xid8":
+            wrong.append(f"the view does not show {CHANGE_XID} of its table")
+        return wrong
+    return wrong + missing(relation, where)
+
+
+def missing(relation: Relation, where: Database) -> list[str]:
+    """What of our own a table lacks, or what keeps it from being complete."""
+    wrong: list[str] = []
+    if relation.inherited:
+        wrong.append("other tables inherit from it, whose rows no trigger of it sees")
+    installed = relation.installation
+    if installed is None or relation.columns.get(CHANGE_XID) is None:
+        return [*wrong, "nothing is installed for it"]
+    if (installed.system, installed.database) != (where.system, where.number):
+        return [*wrong, "what is installed for it came with a dump of another database"]
+    lacking = sorted(set(TRIGGERS) - relation.triggers)
+    if lacking:
+        wrong.append(f"these triggers are missing or off: {', '.join(lacking)}")
+    if not relation.has_earlier:
+        wrong.append("the table of its earlier rows is gone")
+    if not {one.oid for one in relation.leaves} <= relation.indexed:
+        wrong.append(f"there is no index on {CHANGE_XID}")
+    return wrong
+
+
+def lost(table: str) -> SourceGone:
+    """The error for a table that is no more."""
+    return SourceGone(
+        f"Table {table} does not exist.", "Restore it, or correct CIO_SOURCE or CIO_SOURCE_NAMES."
+    )
+
+
+def replaced(table: str, then: TableCut, now: TableCut) -> TableReplaced:
+    """The error for a position that the table does not know, and why."""
+    reasons = zip(_REASONS, then.table_id.split("-"), now.table_id.split("-"), strict=False)
+    why = next((why for why, old, new in reasons if old != new), _SET_BACK)
+    return TableReplaced(
+        f"The position of table {table} is not known to it: {why}.",
+        "Register the syncs that read it under new ids. If a failover lost nothing, name its "
+        "timeline in CIO_SOURCE_NAMES (docs/postgres.md).",
+    )
+
+
+_REASONS = (
+    "the database is another one, perhaps restored from a dump",
+    "the server was promoted or restored to another timeline, which may lack transactions",
+    "it lies in another database of the server",
+    "it was dropped and made again",
+    "what was installed for it was removed and installed again",
+)
+_SET_BACK = "the database was set back to an earlier state"

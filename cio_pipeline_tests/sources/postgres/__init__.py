@@ -1,0 +1,1 @@
+"""Tests of PostgreSQL as a source, on a real server."""

@@ -1,0 +1,132 @@
+"""Databases of their own with source tables in them, installed, for the tests of the source."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from cio_pipeline.contracts.declare import ColumnType, SourceTable
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.model.cuts import Cut, TableCut
+from cio_pipeline.sources.postgres.catalog import database, relations
+from cio_pipeline.sources.postgres.connect import Server
+from cio_pipeline.sources.postgres.install import installing
+from cio_pipeline.sources.postgres.names import Names
+from cio_pipeline.sources.postgres.source import PostgresSource
+from cio_pipeline_tests.postgres import Cluster
+from cio_pipeline_tests.sources.things import NOTES, THINGS, minute
+
+SQL_TYPES = {
+    ColumnType.INTEGER: "bigint",
+    ColumnType.STRING: "text",
+    ColumnType.BOOLEAN: "boolean",
+    ColumnType.TIMESTAMP: "timestamptz",
+    ColumnType.STRINGS: "text[]",
+}
+
+
+def new_database(cluster: Cluster) -> str:
+    """The URL of a fresh database."""
+    name = f"source_{next(cluster.names)}"
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    return cluster.url(name)
+
+
+@dataclass
+class Made:
+    """A database with source tables."""
+
+    url: str
+    tables: Mapping[str, SourceTable]
+    names: Names = field(default_factory=Names)
+
+    @cached_property
+    def source(self) -> PostgresSource:
+        return PostgresSource(Server(self.url), self.names, self.tables)
+
+    def connect(self, **options: Any) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.url, **{"autocommit": True, **options})
+
+    def do(self, *statements: str) -> None:
+        with self.connect() as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        with self.connect() as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def create(self, *tables: SourceTable) -> None:
+        for table in tables or self.tables.values():
+            columns = ", ".join(f'"{c.name}" {SQL_TYPES[c.type]}' for c in table.columns)
+            key = ", ".join(f'"{name}"' for name in table.identity)
+            self.do(f"CREATE TABLE {table.name} ({columns}, UNIQUE ({key}))")
+
+    def install(self) -> None:
+        """Do what is missing, as `source install --apply` does."""
+        with self.connect() as connection:
+            where = database(connection)
+            found = relations(
+                connection, self.names, list(self.tables.values()), installed=where.installed
+            )
+            for step in installing(where, list(found.values())):
+                if step.alone:
+                    for statement in step.statements:
+                        connection.execute(statement)
+                    continue
+                with connection.transaction():
+                    for statement in step.statements:
+                        connection.execute(statement)
+
+    def cut(self, after: Cut | None = None, at: float = 1) -> Cut:
+        """All tables as they are now."""
+        now = datetime.now(UTC)
+        looks = {
+            name: self.source.look(table, minute(at), after, now)
+            for name, table in self.tables.items()
+        }
+        return Cut(
+            minute(at),
+            {name: one.reached for name, one in looks.items() if one.reached is not None},
+        )
+
+    def things(self) -> TableCut:
+        return self.cut().table("things")
+
+    def put(self, table: str, rows: pl.DataFrame) -> None:
+        """Insert rows, all in one transaction."""
+        names = ", ".join(f'"{name}"' for name in rows.columns)
+        values = ", ".join(["%s"] * rows.width)
+        with self.connect() as connection, connection.transaction():
+            connection.cursor().executemany(
+                f"INSERT INTO {table} ({names}) VALUES ({values})".encode(),  # noqa: S608
+                rows.rows(),
+            )
+
+
+def made(cluster: Cluster, *tables: SourceTable, names: Names | None = None) -> Made:
+    """A database with some empty tables, installed."""
+    chosen = {table.name: table for table in tables or (THINGS, NOTES)}
+    found = Made(new_database(cluster), chosen, names or Names())
+    found.create()
+    found.install()
+    return found
+
+
+def product_tables() -> Sequence[SourceTable]:
+    return list(SOURCE_TABLES.values())
+
+
+def values(rows: Iterable[tuple[str, str | None]]) -> str:
+    """VALUES of things of workspace 1."""
+    return ", ".join(f"(1, '{key}', {_text(value)})" for key, value in rows)
+
+
+def _text(value: str | None) -> str:
+    return "NULL" if value is None else f"'{value}'"
