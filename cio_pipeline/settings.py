@@ -29,13 +29,15 @@ class Settings:
     """
 
     home: Path
-    source: str
+    source: str = field(repr=False)
     ledger: str = field(repr=False)
     keep_days: int = 30
     shards: int = 1
     first_window: datetime | None = None
     spool_bytes: int | None = None
     storage_options: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+    source_password: str | None = None
+    source_names: Path | None = None
 
     @property
     def spool(self) -> Path:
@@ -79,6 +81,8 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
             for name, value in environment.items()
             if name.startswith(("AWS_", "AZURE_"))
         },
+        source_password=_reference(environment.get("CIO_SOURCE_PASSWORD") or None),
+        source_names=Path(named) if (named := environment.get("CIO_SOURCE_NAMES")) else None,
     )
 
 
@@ -102,3 +106,12 @@ def _whole(name: str, text: str, most: int) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,18}", text) or int(text) > most:
         raise InvalidConfig(f"{name} is no number.", f"Use a whole one from 1 to {most:,}.")
     return int(text)
+
+
+def _reference(text: str | None) -> str | None:
+    if text is not None and not text.startswith(("env:", "file:/")):
+        raise InvalidConfig(
+            "CIO_SOURCE_PASSWORD is no reference.",
+            "Put the password into a variable or a file, and write env:NAME or file:/path.",
+        )
+    return text

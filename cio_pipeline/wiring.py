@@ -1,19 +1,34 @@
 """Opening the adapters that the settings name; the only place that knows them all."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.destinations.open import open_destination
+from cio_pipeline.destinations.secrets import resolve
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.ledger.identity import Witness, require_same
 from cio_pipeline.ledger.open import Ledger, is_there, open_ledger
-from cio_pipeline.model.errors import CioError
+from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.model.windows import FIRST_WINDOW, midnight
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Source
 from cio_pipeline.settings import Settings
-from cio_pipeline.sources.open import open_source, source_uri, storage_options
+from cio_pipeline.sources.open import (
+    WhenAsked,
+    is_postgres,
+    open_source,
+    source_uri,
+    storage_options,
+)
+
+if TYPE_CHECKING:
+    from cio_pipeline.sources.observed import Observed
+    from cio_pipeline.sources.postgres.source import PostgresSource
 
 
 def now() -> datetime:
@@ -72,6 +87,44 @@ def source_place(settings: Settings) -> tuple[str, dict[str, str]]:
     return uri, storage_options(uri, settings.storage_options)
 
 
+def open_postgres(settings: Settings) -> "PostgresSource":
+    """The source in PostgreSQL. Raises InvalidConfig if it is another one, or for wrong names."""
+    from cio_pipeline.sources.postgres.connect import Server  # noqa: PLC0415 - see WhenAsked
+    from cio_pipeline.sources.postgres.names import Names, read_names  # noqa: PLC0415 - the same
+    from cio_pipeline.sources.postgres.source import PostgresSource  # noqa: PLC0415 - the same
+
+    if not is_postgres(settings.source):
+        raise InvalidConfig(
+            "The source is no PostgreSQL database.",
+            "Set CIO_SOURCE=postgresql://user@host/database.",
+        )
+    file, reference = settings.source_names, settings.source_password
+    names = Names() if file is None else read_names(file, SOURCE_TABLES)
+    password = None if reference is None else lambda: resolve(reference)
+    return PostgresSource(Server(settings.source, password), names)
+
+
+def _source(settings: Settings) -> Source:
+    if is_postgres(settings.source):
+        return cast("Source", WhenAsked(lambda: open_postgres(settings)))
+    return open_source(settings.source, settings.storage_options)
+
+
+def look_at_source(
+    settings: Settings, services: Services, *, sampled: bool = True
+) -> tuple[str, "Sequence[Observed]"]:
+    """Where the source is, and its tables; see `sources.observed`."""
+    from cio_pipeline.sources.observed import known_of, observed  # noqa: PLC0415 - see WhenAsked
+
+    if is_postgres(settings.source):
+        from cio_pipeline.sources.postgres.status import table_statuses  # noqa: PLC0415 - the same
+
+        source = open_postgres(settings)
+        return str(source.server), known_of(services, table_statuses(source))
+    uri, options = source_place(settings)
+    return uri, observed(services, uri, options, sampled=sampled)
+
+
 def open_services(settings: Settings) -> Opened:
     """Source, ledger, destinations and spool of some settings.
 
@@ -81,7 +134,7 @@ def open_services(settings: Settings) -> Opened:
     base = Path.cwd()
     ledger = open_ledger(settings.ledger)
     services = Services(
-        source=open_source(settings.source, settings.storage_options),
+        source=_source(settings),
         ledger=ledger,
         destinations=lambda sync: open_destination(sync, base),
         spool=Spool(settings.spool, settings.spool_bytes),

@@ -75,6 +75,11 @@ def postgres_cluster() -> Iterator[Cluster]:
         yield cluster
 
 
+def program(name: str) -> Path:
+    """One of the server's programs."""
+    return _bin_folder() / name
+
+
 def _run(account: str | None, program: str, *arguments: str | Path) -> None:
     done = subprocess.run(
         [_bin_folder() / program, *arguments],

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from sqlalchemy import Engine, event
@@ -35,6 +35,9 @@ from cio_pipeline.pipeline.verify import VerifyReport, verify
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline.sources.tables import commit, create_tables
 from cio_pipeline_tests.changesets.rows import snapshot
+
+if TYPE_CHECKING:
+    from cio_pipeline_tests.sources.postgres.databases import Made
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
@@ -84,6 +87,8 @@ class World:
     ledger_url: str = ""
     now: datetime = NOON
     durable: bool = False
+    database: "Made | None" = None
+    """Where the source tables are, if they are none of Delta."""
     ledger: Ledger = field(init=False)
     services: Services = field(init=False)
 
@@ -96,10 +101,10 @@ class World:
         self.ledger = open_ledger(self.ledger_url or f"sqlite:///{file}")
         if not self.ledger_url and not self.durable:
             _hurry(self.ledger.database.engine)
-        if not (self.root / "source").exists():
+        if self.database is None and not (self.root / "source").exists():
             shutil.copytree(empty_source(), self.source_uri)
         self.services = Services(
-            source=DeltaSource(self.source_uri),
+            source=self.database.source if self.database else DeltaSource(self.source_uri),
             ledger=self.ledger,
             destinations=lambda sync: open_destination(sync, self.root),
             spool=Spool(self.root / "spool"),
@@ -111,7 +116,7 @@ class World:
         """The same world in another folder, as it is now."""
         self.ledger.close()
         shutil.copytree(self.root, root)
-        return World(root, now=self.now)
+        return World(root, now=self.now, database=self.database)
 
     @property
     def source_uri(self) -> str:
@@ -119,7 +124,10 @@ class World:
 
     def commit(self, table: str, *rows: Mapping[str, Any], at: datetime) -> int:
         """Commit rows to a source table; required columns that are not given are filled."""
-        return commit(self.source_uri, SOURCE_TABLES[table], snapshot(table, *rows).collect(), at)
+        whole = snapshot(table, *rows).collect()
+        if self.database is not None:
+            return self.database.put(SOURCE_TABLES[table], whole)
+        return commit(self.source_uri, SOURCE_TABLES[table], whole, at)
 
     def sync(
         self, sync_id: str = "a", workspace: int = 1, /, *, at: datetime = NOON, **fields: Any

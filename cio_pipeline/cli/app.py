@@ -40,7 +40,16 @@ VERBS = {
 `app`; or BELOW says where the verbs below it are."""
 
 BELOW: Mapping[str, Mapping[str, str]] = {
-    "source": {"pull": "pull", "init": "source", "load": "source_load", "status": "source"},
+    "source": {
+        "pull": "pull",
+        "init": "source",
+        "load": "source_load",
+        "status": "source",
+        "install": "postgres_source",
+        "uninstall": "postgres_source",
+        "role": "postgres_source",
+        "prune": "postgres_source",
+    },
     "sync": {
         "apply": "apply",
         "history": "sync_history",

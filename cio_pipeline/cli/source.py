@@ -7,9 +7,8 @@ from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.settings import settings
-from cio_pipeline.sources.observed import observed
 from cio_pipeline.sources.tables import create_tables, take_over
-from cio_pipeline.wiring import source_place
+from cio_pipeline.wiring import look_at_source, source_place
 
 
 def init(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
@@ -30,8 +29,7 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
 
     `needed from` is the version that the slowest sync goes on from: keep it and all later ones.
     """
-    uri, options = source_place(settings())
-    found = observed(services(), uri, options)
+    name, found = look_at_source(settings(), services())
     if as_json:
         print_json(
             [
@@ -67,4 +65,4 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
         )
         for one in found
     ]
-    print_table(f"Source {uri}", columns, rows)
+    print_table(f"Source {name}", columns, rows)

@@ -10,8 +10,8 @@ from cio_pipeline.defs.resources import PipelineResource
 from cio_pipeline.defs.shown_tables import source_columns
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.settings import settings
-from cio_pipeline.sources.observed import Observed, observed
-from cio_pipeline.wiring import source_place
+from cio_pipeline.sources.observed import Observed
+from cio_pipeline.wiring import look_at_source
 
 GROUP = "source"
 
@@ -60,9 +60,8 @@ def look_at_sources(
     context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[PipelineResource]
 ) -> dg.SensorResult | dg.SkipReason:
     """An observation for each table of which something else is told than the last time."""
-    uri, options = source_place(settings())
     try:
-        tables = observed(pipeline.services("sensor"), uri, options, sampled=False)
+        _, tables = look_at_source(settings(), pipeline.services("sensor"), sampled=False)
     except CioError as error:
         return dg.SkipReason(f"{error.message} {error.next_step}")
     before = json.loads(context.cursor or "{}")

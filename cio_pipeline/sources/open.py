@@ -1,6 +1,6 @@
-"""From the spelling of a source (`delta:<uri>`) to the source."""
+"""From the spelling of a source to the source: `delta:<uri>`, or `postgresql://…`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlparse
@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from cio_pipeline.sources.delta import DeltaSource
 
 _PREFIX = "delta:"
-_FORMS = "Write delta:<folder>, delta:s3://<bucket>/<path> or delta:abfss://<container>@<account>.dfs.core.windows.net/<path>."
+_POSTGRES = ("postgresql://", "postgres://")
+_FORMS = (
+    "Write delta:<folder>, delta:s3://<bucket>/<path>, "
+    "delta:abfss://<container>@<account>.dfs.core.windows.net/<path>, or "
+    "postgresql://<user>@<host>/<database>."
+)
 _OPTIONS = {"s3": "AWS_", "s3a": "AWS_", "abfss": "AZURE_", "abfs": "AZURE_", "az": "AZURE_"}
 
 
@@ -22,20 +27,24 @@ def open_source(spec: str, environment: Mapping[str, str] | None = None) -> "Del
     """
     uri = source_uri(spec)
     options = storage_options(uri, environment or {})
-    return cast("DeltaSource", _WhenAsked(uri, options))
+    return cast("DeltaSource", WhenAsked(lambda: _opened(uri, options)))
 
 
-class _WhenAsked:
-    """The source, opened when it is asked first: its libraries take half a second to import."""
+def _opened(uri: str, options: Mapping[str, str]) -> "DeltaSource":
+    from cio_pipeline.sources.delta import DeltaSource  # noqa: PLC0415 - see WhenAsked
 
-    def __init__(self, uri: str, options: Mapping[str, str]) -> None:
-        self._place = uri, options
+    return DeltaSource(uri, options)
+
+
+class WhenAsked:
+    """A source, opened when it is asked first: its libraries take half a second to import."""
+
+    def __init__(self, opened: Callable[[], object]) -> None:
+        self._open = opened
 
     @cached_property
-    def _source(self) -> "DeltaSource":
-        from cio_pipeline.sources.delta import DeltaSource  # noqa: PLC0415 - see above
-
-        return DeltaSource(*self._place)
+    def _source(self) -> object:
+        return self._open()
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._source, name)
@@ -43,9 +52,19 @@ class _WhenAsked:
         return found
 
 
+def is_postgres(spec: str) -> bool:
+    """Whether a source is a PostgreSQL database."""
+    return spec.startswith(_POSTGRES)
+
+
 def source_uri(spec: str) -> str:
     """The place in `delta:<uri>`; raises InvalidConfig for anything else."""
     uri = spec.removeprefix(_PREFIX).rstrip("/")
+    if is_postgres(spec):
+        raise InvalidConfig(
+            "The source is a PostgreSQL database: this is for Delta tables.",
+            "Write to its tables with SQL; `cio-pipeline source install` makes them a source.",
+        )
     if not spec.startswith(_PREFIX) or not uri:
         raise InvalidConfig("The source is not of the form delta:<uri>.", _FORMS)
     scheme = urlparse(uri).scheme if "://" in uri else ""

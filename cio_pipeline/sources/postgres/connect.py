@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import psycopg
 from adbc_driver_postgresql import dbapi as untyped  # pyright: ignore[reportMissingTypeStubs]
@@ -50,6 +50,11 @@ class Server:
         user = f"{parts.username}@" if parts.username else ""
         port = f":{parts.port}" if parts.port else ""
         return f"postgresql://{user}{parts.hostname or ''}{port}{parts.path}"
+
+    @property
+    def database(self) -> str:
+        """The name of the database."""
+        return unquote(urlsplit(self.url).path.strip("/"))
 
     def _whole(self) -> str:
         if self.password is None:
@@ -132,6 +137,10 @@ class Server:
         while self._idle:
             _, connection = self._idle.pop()
             connection.close()
+
+    def __del__(self) -> None:
+        """Nobody closes a source: it goes with the last who knows it."""
+        self.close()
 
 
 @dataclass(frozen=True)

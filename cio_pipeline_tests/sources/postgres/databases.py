@@ -1,6 +1,6 @@
 """Databases of their own with source tables in them, installed, for the tests of the source."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,7 +11,6 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from cio_pipeline.contracts.declare import ColumnType, SourceTable
-from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.sources.postgres.catalog import database, relations
 from cio_pipeline.sources.postgres.connect import Server
@@ -99,15 +98,19 @@ class Made:
     def things(self) -> TableCut:
         return self.cut().table("things")
 
-    def put(self, table: str, rows: pl.DataFrame) -> None:
-        """Insert rows, all in one transaction."""
+    def put(self, table: SourceTable, rows: pl.DataFrame) -> int:
+        """Insert rows, or update those of their identity, in one transaction; how many."""
         names = ", ".join(f'"{name}"' for name in rows.columns)
         values = ", ".join(["%s"] * rows.width)
+        key = ", ".join(f'"{name}"' for name in table.identity)
+        sets = ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in rows.columns)
+        query = (
+            f"INSERT INTO {table.name} ({names}) VALUES ({values}) "  # noqa: S608 - our own names
+            f"ON CONFLICT ({key}) DO UPDATE SET {sets}"
+        )
         with self.connect() as connection, connection.transaction():
-            connection.cursor().executemany(
-                f"INSERT INTO {table} ({names}) VALUES ({values})".encode(),  # noqa: S608
-                rows.rows(),
-            )
+            connection.cursor().executemany(query.encode(), rows.rows())
+        return rows.height
 
 
 def made(cluster: Cluster, *tables: SourceTable, names: Names | None = None) -> Made:
@@ -117,16 +120,3 @@ def made(cluster: Cluster, *tables: SourceTable, names: Names | None = None) -> 
     found.create()
     found.install()
     return found
-
-
-def product_tables() -> Sequence[SourceTable]:
-    return list(SOURCE_TABLES.values())
-
-
-def values(rows: Iterable[tuple[str, str | None]]) -> str:
-    """VALUES of things of workspace 1."""
-    return ", ".join(f"(1, '{key}', {_text(value)})" for key, value in rows)
-
-
-def _text(value: str | None) -> str:
-    return "NULL" if value is None else f"'{value}'"

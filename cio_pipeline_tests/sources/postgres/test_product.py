@@ -1,0 +1,56 @@
+"""D6, D10: the whole product on tables in PostgreSQL."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline_tests.crashes import Fuse
+from cio_pipeline_tests.faults.prepared import end_state, prepare, require_whole
+from cio_pipeline_tests.pipeline.test_crash_points import run, whole_run
+from cio_pipeline_tests.postgres import Cluster
+from cio_pipeline_tests.sources.postgres.databases import Made, made
+from cio_pipeline_tests.world import World
+
+
+@pytest.fixture
+def product(postgres_cluster: Cluster) -> Iterator[Made]:
+    """All tables of the product."""
+    found = made(postgres_cluster, *SOURCE_TABLES.values())
+    yield found
+    found.source.server.close()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_core")
+@pytest.mark.parametrize("export", ["people", "attributes", "deliveries"])
+def test_d6_a_crash_at_any_effect_loses_and_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, product: Made, export: str
+) -> None:
+    """And what is encoded again is what was sealed, though the tables have gone on since."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    prepared = prepare(World(tmp_path / "prepared", database=product), export)
+    undisturbed = prepared.copy(tmp_path / "undisturbed")
+    numbers = whole_run(undisturbed, export)
+    expected = end_state(undisturbed, export)
+    for at in numbers:
+        world = prepared.copy(tmp_path / str(at))
+        fuse = Fuse(at)
+        assert not run(world, export, fuse, "first")
+        world.now += TTL + timedelta(seconds=1)
+        shutil.rmtree(world.root / "spool", ignore_errors=True)
+
+        assert run(world, export, Fuse(), "second")
+
+        try:
+            assert end_state(world, export) == expected
+            require_whole(world)
+        except AssertionError as error:
+            raise AssertionError(f"died before effect {at}, {fuse.names[-1]}") from error
+        world.ledger.close()
+        shutil.rmtree(world.root)
