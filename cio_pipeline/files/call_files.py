@@ -11,6 +11,7 @@ import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 from cio_pipeline.contracts.arrow import arrow_schema
 from cio_pipeline.contracts.declare import CURRENT_VERSION, Export
 from cio_pipeline.contracts.dtypes import polars_schema
+from cio_pipeline.files.json_objects import bytes_of, objects_of
 
 _parquet: Any = pq
 
@@ -66,10 +67,8 @@ class _Json:
         self._file: BinaryIO = path.open("wb")
 
     def write(self, rows: pl.DataFrame) -> None:
-        members = [pl.format(f'"{name}":{{}}', pl.col(name)) for name in rows.columns]
-        inner = pl.concat_str(members, separator=",", ignore_nulls=True)
-        lines = pl.concat_str(pl.lit("{"), inner, pl.lit("}\n"))
-        self._file.write(rows.select(lines.str.join("")).item().encode())
+        there = {f'"{one.name}"': one for one in rows if one.null_count() < len(one)}
+        self._file.write(bytes_of(objects_of(there, end="\n")))
 
     def close(self) -> None:
         self._file.close()

@@ -1,116 +1,246 @@
 """Payloads of many calls taken apart: each member as the JSON text that it was (C3, D3).
 
-Nearly all are read by `msgspec`, whose members make up the whole payload again. What it refuses, or
-what is written in another way (a key that stands twice, spaces, escaped keys), is left to
-`model.json_text`, which says what is JSON.
+Nearly all payloads of a type have their members in one order, some of them left out. `msgspec`
+reads these, a column for each member, and what it finds must make up the whole payload again. All
+others are left to `model.json_text`, which says what is JSON.
 """
 
+import json
+import re
+from array import array
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from functools import lru_cache, reduce
+from itertools import accumulate
+from operator import attrgetter
+from typing import Any, Protocol
 
 import msgspec
 import polars as pl
+import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 
+from cio_pipeline.files.json_objects import bytes_of, objects_of
 from cio_pipeline.files.panics import UNREADABLE
-from cio_pipeline.model.json_text import fields
+from cio_pipeline.model.json_text import NotJson, fields
 
-SCHEMA = pl.Schema({"row": pl.UInt32, "name": pl.String, "raw": pl.String})
-"""A row for each member, in their order: the number of its call, its name, its text in one line."""
+_arrow: Any = pa
 
-_NEVER = "\x1e"
-"""A character that stands in no JSON text."""
+FEW = 100
+"""Payloads that are taken apart one by one: what is done for all at once takes a millisecond."""
 
-_RAW_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_SAMPLE = 32
+"""Payloads of which an order of members is learned."""
+
+_MOST_NAMES = 64
+"""Members of an order: each is looked for in all payloads."""
+
+_WORTH = 8
+"""An order is worth another look at the rest if every so many of them have it."""
+
+_PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
+_ABSENT = msgspec.Raw(b"")
+_REFUSED = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+
+class Members(Protocol):
+    """The members of some calls, whose numbers are `rows`."""
+
+    @property
+    def rows(self) -> pl.Series:
+        """Which calls these are, ascending."""
+        ...
+
+    def raw(self, name: str) -> pl.Series:
+        """The JSON text of each call's member of that name in one line, null where it has none."""
+        ...
+
+    def others(self, held: Mapping[str, pl.Series]) -> pl.Series:
+        """All other members as a JSON object, null where there are none.
+
+        `held` tells by name which calls' members need not be there.
+        """
+        ...
+
+    def part(self, start: int, end: int) -> "Members":
+        """Those of some of the calls."""
+        ...
 
 
 @dataclass(frozen=True)
-class Members:
-    """Members (SCHEMA) of payloads, and why some have none, by the number of their call."""
+class InOrder:
+    """Members of payloads that have them in one order, as columns."""
 
-    table: pl.DataFrame
-    failed: Mapping[int, BaseException]
+    rows: pl.Series
+    raws: Mapping[str, pl.Series]
 
+    def raw(self, name: str) -> pl.Series:
+        """See Members."""
+        return self.raws[name] if name in self.raws else _nothing(len(self.rows))
 
-def members_of(payloads: pl.Series) -> Members:
-    """What payloads are made of; numbers begin at 0."""
-    texts = payloads.to_list()
-    table, whole = _quickly(payloads, texts)
-    others = (~whole).arg_true().to_list()
-    if others:
-        found, failed = _one_by_one(texts, others)
-        quick = table.filter(whole.gather(table["row"]))
-        table = pl.concat([quick, found]).sort("row", maintain_order=True)
-    else:
-        failed: Mapping[int, BaseException] = {}
-    return Members(_on_one_line(table), failed)
+    def others(self, held: Mapping[str, pl.Series]) -> pl.Series:
+        """See Members."""
+        nothing = _nothing(len(self.rows))
+        loose = {
+            json.dumps(name): nothing.zip_with(held[name], raw) if name in held else raw
+            for name, raw in self.raws.items()
+        }
+        there = {key: raw for key, raw in loose.items() if raw.null_count() < len(raw)}
+        if not there:
+            return nothing
+        found = objects_of(there)
+        return nothing.zip_with(found == "{}", found)
 
-
-def _quickly(payloads: pl.Series, texts: Sequence[str]) -> tuple[pl.DataFrame, pl.Series]:
-    """Members, and of which payloads they are all."""
-    parsed = [_parsed(text) for text in texts]
-    counts = pl.Series([len(one) for one in parsed], dtype=pl.UInt32)
-    values = _NEVER.encode().join(chain.from_iterable(one.values() for one in parsed))
-    names = pl.Series(list(chain.from_iterable(parsed)), dtype=pl.String)
-    numbers = pl.int_range(len(texts), dtype=pl.UInt32, eager=True)
-    table = pl.DataFrame(
-        {
-            "row": pl.select(pl.lit(numbers).repeat_by(counts).explode().drop_nulls()).to_series(),
-            "name": names,
-            "raw": _split(values.decode()) if len(names) else [],
-        },
-        schema=SCHEMA,
-    )
-    return table, _are_whole(table, payloads)
+    def part(self, start: int, end: int) -> "InOrder":
+        """See Members."""
+        raws = {name: raw[start:end] for name, raw in self.raws.items()}
+        return InOrder(self.rows[start:end], raws)
 
 
-def _parsed(text: str) -> dict[str, msgspec.Raw]:
-    try:
-        return _RAW_MEMBERS.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return {}
+@dataclass(frozen=True)
+class OneByOne:
+    """Members of payloads that have little in common."""
+
+    rows: pl.Series
+    found: Sequence[Mapping[str, str]]
+
+    def raw(self, name: str) -> pl.Series:
+        """See Members."""
+        return pl.Series([one.get(name) for one in self.found], dtype=pl.String)
+
+    def others(self, held: Mapping[str, pl.Series]) -> pl.Series:
+        """See Members."""
+        flags = {name: its.to_list() for name, its in held.items()}
+        extras = [
+            ",".join(
+                f"{json.dumps(name)}:{raw}"
+                for name, raw in one.items()
+                if name not in flags or not flags[name][number]
+            )
+            for number, one in enumerate(self.found)
+        ]
+        return pl.Series([f"{{{pairs}}}" if pairs else None for pairs in extras], dtype=pl.String)
+
+    def part(self, start: int, end: int) -> "OneByOne":
+        """See Members."""
+        return OneByOne(self.rows[start:end], self.found[start:end])
 
 
-def _are_whole(table: pl.DataFrame, payloads: pl.Series) -> pl.Series:
-    """Whether members make up their payload, as Python and JavaScript write JSON."""
-    whole = payloads == "{}"
-    if table.is_empty():
-        return whole
-    spaced = payloads.str.contains(r'^\{"[^"\\]*": ').gather(table["row"])
-    first = pl.col("row").ne_missing(pl.col("row").shift())
-    before = pl.when(first).then(pl.lit(f'{_NEVER}{{"')).when(spaced).then(pl.lit(', "'))
-    pieces = pl.concat_str(
-        before.otherwise(pl.lit(',"')),
-        pl.col("name").str.replace_all(_NEVER, "?", literal=True),  # which is escaped in the text
-        pl.when(spaced).then(pl.lit('": ')).otherwise(pl.lit('":')),
-        "raw",
-    )
-    again = _split(table.select(pieces.str.join("")).item())[1:]
-    rows = table["row"].filter(table.select(first).to_series())
-    same = (again + "}") == payloads.gather(rows)
-    return whole.scatter(rows, same)
-
-
-def _split(text: str) -> pl.Series:
-    return pl.Series([text]).str.split(_NEVER).explode()
-
-
-def _one_by_one(
-    texts: Sequence[str], rows: Sequence[int]
-) -> tuple[pl.DataFrame, dict[int, BaseException]]:
-    found: list[tuple[int, str, str]] = []
+def taken_apart(
+    payloads: pl.Series, few: int = FEW
+) -> tuple[list[Members], dict[int, BaseException]]:
+    """What payloads are made of, and why some cannot be taken apart, by their numbers from 0."""
+    parts: list[Members] = []
+    rest = pl.int_range(len(payloads), dtype=pl.UInt32, eager=True)
+    worth = True
+    while worth and len(rest) >= few:
+        fitting = _in_one_order(payloads.gather(rest))
+        if fitting is None:
+            break
+        raws, fits = fitting
+        worth = fits.sum() * _WORTH >= len(rest)
+        if fits.any():
+            parts.append(InOrder(rest.filter(fits), raws))
+        rest = rest.filter(~fits)
+    found: dict[int, Mapping[str, str]] = {}
     failed: dict[int, BaseException] = {}
-    for row in rows:
+    for number, text in zip(rest, payloads.gather(rest), strict=True):
         try:
-            found += [(row, name, raw) for name, raw in fields(texts[row]).items()]
+            found[number] = {name: _on_one_line(raw) for name, raw in fields(text).items()}
         except UNREADABLE as error:
-            failed[row] = error
-    return pl.DataFrame(found, schema=SCHEMA, orient="row"), failed
+            failed[number] = error
+    if found:
+        parts.append(OneByOne(pl.Series([*found], dtype=pl.UInt32), [*found.values()]))
+    return parts, failed
 
 
-def _on_one_line(table: pl.DataFrame) -> pl.DataFrame:
+def _in_one_order(payloads: pl.Series) -> tuple[dict[str, pl.Series], pl.Series] | None:
+    """Members of those payloads that share an order, and which these are."""
+    names, spaced = _learned(payloads.gather_every(len(payloads) // _SAMPLE + 1).to_list())
+    if not names:
+        return None
+    parsed = _parsed(payloads, names)
+    columns = [list(map(attrgetter(f"m{number}"), parsed)) for number in range(len(names))]
+    texts = list(map(b"".join, columns))
+    raws = dict(zip(names, map(_column, columns, texts), strict=True))
+    comma, colon = (", ", ": ") if spaced else (",", ":")
+    fits = objects_of({f'"{name}"': raw for name, raw in raws.items()}, comma, colon) == payloads
+    if not fits.all():
+        raws = {name: raw.filter(fits) for name, raw in raws.items()}
+    if any(b"\n" in text or b"\r" in text for text in texts):
+        raws = {name: raw.str.replace_all("[\r\n]", " ") for name, raw in raws.items()}
+    return raws, fits
+
+
+def _learned(texts: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """An order of members that most of some payloads have, and whether spaces are between them."""
+    found: list[tuple[list[str], bool]] = []
+    for text in texts:
+        try:
+            names = list(fields(text))
+        except NotJson:
+            continue
+        if names and all(map(_PLAIN.fullmatch, names)):
+            found.append((names, text.startswith(f'{{"{names[0]}": ')))
+    order = reduce(_merged, (names for names, _ in found), [])
+    return tuple(order), bool(found) and found[0][1]
+
+
+def _merged(known: list[str], names: list[str]) -> list[str]:
+    """An order that holds both; the known one if they contradict each other, or are too many."""
+    merged: list[str] = []
+    rest = known
+    for name in names:
+        if name in rest:
+            at = rest.index(name) + 1
+            merged, rest = merged + rest[:at], rest[at:]
+        elif name in merged:
+            return known
+        else:
+            merged.append(name)
+    merged += rest
+    return merged if len(merged) <= _MOST_NAMES else known
+
+
+def _parsed(payloads: pl.Series, names: tuple[str, ...]) -> list[Any]:
+    """What `msgspec` finds, for each payload; whether it is right is seen by the texts."""
+    decoder = _decoder(names)
+    with suppress(*_REFUSED):
+        # They lie one after another in memory. Where one ends is seen by the texts, too.
+        found = decoder.decode_lines(bytes_of(payloads))
+        if len(found) == len(payloads):
+            return found
+    return [_parsed_or_nothing(decoder, text) for text in payloads]
+
+
+def _parsed_or_nothing(decoder: Any, text: str) -> Any:
+    try:
+        return decoder.decode(text)
+    except _REFUSED:
+        return decoder.decode("{}")
+
+
+@lru_cache(64)
+def _decoder(names: tuple[str, ...]) -> Any:
+    """It keeps the last of members with the same name, and leaves out those with others."""
+    given = [(f"m{number}", msgspec.Raw, _ABSENT) for number in range(len(names))]
+    rename = {f"m{number}": name for number, name in enumerate(names)}
+    return msgspec.json.Decoder(msgspec.defstruct("Payload", given, rename=rename, gc=False))
+
+
+def _column(raws: Sequence[Any], texts: bytes) -> pl.Series:
+    """JSON texts that lie one after another; null for empty ones."""
+    ends = _arrow.py_buffer(array("q", accumulate(map(len, raws), initial=0)))
+    buffers = (ends, _arrow.py_buffer(texts))
+    found = pl.Series(_arrow.LargeStringArray.from_buffers(len(raws), *buffers), dtype=pl.String)
+    absent = found == ""
+    return _nothing(len(found)).zip_with(absent, found) if absent.any() else found
+
+
+def _nothing(calls: int) -> pl.Series:
+    return pl.Series([None], dtype=pl.String).new_from_index(0, calls)
+
+
+def _on_one_line(raw: str) -> str:
     """JSON has line breaks between its parts only."""
-    broken = pl.col("raw").str.contains("[\r\n]")
-    if not table.select(broken.any()).item():
-        return table
-    return table.with_columns(pl.col("raw").str.replace_all("[\r\n]", " "))
+    return raw.replace("\n", " ").replace("\r", " ")

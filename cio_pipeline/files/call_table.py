@@ -7,14 +7,14 @@ written value by value, as `call_rows` says.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 import polars as pl
 
 from cio_pipeline.contracts.declare import Column, ColumnType
 from cio_pipeline.contracts.exports.calls import COLUMNS
 from cio_pipeline.files.call_made import clean, email_of, looks_made, made_id
+from cio_pipeline.files.call_members import Members
 from cio_pipeline.files.call_rows import (
     JSON_COLUMNS,
     MADE_COLUMNS,
@@ -31,121 +31,97 @@ TIME = pl.Datetime("us", "UTC")
 _PLAIN_TIME = r'^"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]\.[0-9]{3}Z"$'
 """What most SDKs send, and each format can give back as it was."""
 
+_LIKELY = r'"email"|\\'
+"""In traits that have an email, or could have one in an escaped key."""
+
 _MADE = r'^"[0-9a-f]{32}"$'
 
 
 @dataclass(frozen=True)
 class _Cells:
-    """What a column gets of each call, and whether that is all of what came in.
+    """What a column gets of each call's member, and whether that is all of what came in."""
 
-    `at` are the numbers of the members that it holds, null where a call has none.
-    """
-
-    at: pl.Series
     raw: pl.Series
     values: pl.Series
     whole: pl.Series
 
 
 def call_table(
-    calls: pl.DataFrame, members: pl.DataFrame, kind: str, file_format: str, unit: str
+    calls: pl.DataFrame, members: Members, kind: str, file_format: str, unit: str
 ) -> pl.DataFrame:
     """The columns of that type's files, in their order; null where a call has nothing for one.
 
-    Of each call its `call_id` and `received_at` (microseconds since 1970), and its members
-    (`call_members.SCHEMA`). For JSON files values are JSON text, for CSV text, for Parquet text and
-    times (us).
+    Of each call its `call_id` and `received_at` (microseconds since 1970), and its members. For
+    JSON files values are JSON text, for CSV text, for Parquet text and times (us).
     """
     columns = [column for column in COLUMNS[kind] if column.name not in MADE_COLUMNS]
-    cells = _cells(calls.height, members, columns, file_format, unit)
+    cells = {
+        column.name: _cells(column, members.raw(member_of(column.name)), file_format, unit)
+        for column in columns
+    }
     values = {name: found.values for name, found in cells.items()}
     whole = {name: found.whole for name, found in cells.items()}
     values["message_id"], made = _message_ids(calls["call_id"], cells["message_id"], file_format)
     whole["message_id"] &= ~made
     values["received_at"] = _received(calls["received_at"], cells["received_at"], file_format)
-    whole["received_at"] = pl.repeat(value=False, n=calls.height, dtype=pl.Boolean, eager=True)
+    whole["received_at"] = _never(calls["call_id"])
     if kind == "track":
         values["event"] = _events(cells["event_text"].raw, file_format)
     elif kind == "identify":
         values["user_id"], same = _users(cells, file_format)
         whole["user_id"] &= ~same
-    held = (members["name"] == "type") & (members["raw"] == f'"{kind}"')
-    for name, found in cells.items():
-        there = found.at.is_not_null()
-        held = held.scatter(found.at.filter(there), whole[name].filter(there))
-    values["extra"] = _extra(calls.height, members.filter(~held))
+    held = {member_of(name): its for name, its in whole.items()}
+    held["type"] = (members.raw("type") == f'"{kind}"').fill_null(value=False)
+    values["extra"] = members.others(held)
     return pl.DataFrame({column.name: values[column.name] for column in COLUMNS[kind]})
 
 
-def _cells(
-    calls: int, members: pl.DataFrame, columns: list[Column], file_format: str, unit: str
-) -> dict[str, _Cells]:
-    places = {column.name: _places(calls, members, member_of(column.name)) for column in columns}
-    raws = pl.DataFrame({name: members["raw"].gather(at) for name, at in places.items()})
-    found = raws.select(expr for column in columns for expr in _plainly(column, file_format))
-    return {
-        column.name: _with_others(
-            _Cells(
-                places[column.name],
-                raws[column.name],
-                found[f"{column.name} value"],
-                found[f"{column.name} whole"],
-            ),
-            found[f"{column.name} other"],
-            lambda raw, column=column: WRITERS[file_format](raw, column.type, unit),
-        )
-        for column in columns
-    }
+def _cells(column: Column, raw: pl.Series, file_format: str, unit: str) -> _Cells:
+    """What a column gets of the JSON texts of its members."""
+    if raw.null_count() == len(raw):
+        is_time = (file_format, column.type) == ("parquet", ColumnType.TIMESTAMP)
+        return _Cells(raw, raw.cast(TIME) if is_time else raw, _never(raw))
+    values, plain = _plainly(column, raw, file_format)
+    plain = plain.fill_null(value=False)
+    whole = plain & (raw != '""').fill_null(value=False) if file_format == "csv" else plain
+    cells = _Cells(raw, values, whole)
+    others = (raw.is_not_null() & ~plain).arg_true()
+    if others.is_empty():
+        return cells
+    return _with_others(cells, others, lambda raw: WRITERS[file_format](raw, column.type, unit))
 
 
-def _places(calls: int, members: pl.DataFrame, name: str) -> pl.Series:
-    """Where each call's member of that name stands, null where it has none."""
-    at = (members["name"] == name).arg_true()
-    nowhere = pl.repeat(None, calls, dtype=pl.UInt32, eager=True)
-    return nowhere.scatter(members["row"].gather(at), at) if len(at) else nowhere
+def _never(calls: pl.Series) -> pl.Series:
+    return pl.Series([False]).new_from_index(0, len(calls))
 
 
-def _plainly(column: Column, file_format: str) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """Of a column of JSON texts: values and whether they are whole, where that can be seen at once.
-
-    The third says where it cannot.
-    """
-    raw = pl.col(column.name)
-    there, value = raw.is_not_null(), raw
+def _plainly(column: Column, raw: pl.Series, file_format: str) -> tuple[pl.Series, pl.Series]:
+    """Of a column of JSON texts: values that can be seen at once, whole, and where that is so."""
     if column.name in JSON_COLUMNS or (file_format, column.type) == ("json", ColumnType.STRING):
-        plain = there
-    elif column.type is ColumnType.TIMESTAMP:
-        plain = _plain_times(raw).is_not_null()
-        value = _plain_times(raw) if file_format == "parquet" else raw
-    else:
-        plain = raw.str.starts_with('"') & ~raw.str.contains("\\", literal=True)
-    if file_format != "json" and column.name not in JSON_COLUMNS and value is raw:
-        value = raw.str.strip_prefix('"').str.strip_suffix('"')
-    whole = plain & (raw != '""') if file_format == "csv" else plain
-    return (
-        pl.when(plain).then(value).alias(f"{column.name} value"),
-        whole.fill_null(value=False).alias(f"{column.name} whole"),
-        (there & ~plain).alias(f"{column.name} other"),
-    )
+        return raw, raw.is_not_null()
+    values = raw if file_format == "json" else raw.str.strip_chars('"')
+    if column.type is not ColumnType.TIMESTAMP:
+        return values, raw.str.starts_with('"') & ~raw.str.contains("\\", literal=True)
+    times = _plain_times(raw)
+    return times if file_format == "parquet" else values, times.is_not_null()
 
 
-def _plain_times(raw: pl.Expr) -> pl.Expr:
+def _plain_times(raw: pl.Series) -> pl.Series:
     """The times that can be seen at once in JSON texts."""
-    shaped = pl.when(raw.str.contains(_PLAIN_TIME)).then(raw)
-    found = shaped.str.to_datetime('"%Y-%m-%dT%H:%M:%S%.3fZ"', time_unit="us", strict=False)
+    shaped = raw.str.contains(_PLAIN_TIME)
+    if not shaped.all():
+        raw = raw.set(~shaped, None)
+    found = raw.str.to_datetime('"%Y-%m-%dT%H:%M:%S.%3fZ"', time_unit="us", strict=False)
     return found.dt.replace_time_zone("UTC")
 
 
-def _with_others(cells: _Cells, other: pl.Series, write: Callable[[str], Value]) -> _Cells:
+def _with_others(cells: _Cells, at: pl.Series, write: Callable[[str], Value]) -> _Cells:
     """Together with what has to be written one by one."""
-    if not other.any():
-        return cells
-    at = other.arg_true()
     written = [write(text) for text in cells.raw.gather(at)]
     values = pl.Series([one.value for one in written], dtype=cells.values.dtype)
     whole = pl.Series([one.whole for one in written], dtype=pl.Boolean)
     return _Cells(
-        cells.at, cells.raw, cells.values.scatter(at, values), cells.whole.scatter(at, whole)
+        cells.raw, cells.values.clone().scatter(at, values), cells.whole.scatter(at, whole)
     )
 
 
@@ -162,7 +138,7 @@ def _message_ids(ids: pl.Series, sent: _Cells, file_format: str) -> tuple[pl.Ser
         return sent.values, made
     own = [made_id(one) for one in ids.gather(missing)]
     written = [json.dumps(one) for one in own] if file_format == "json" else own
-    return sent.values.scatter(missing, pl.Series(written, dtype=pl.String)), made
+    return sent.values.clone().scatter(missing, pl.Series(written, dtype=pl.String)), made
 
 
 def _received(received: pl.Series, sent: _Cells, file_format: str) -> pl.Series:
@@ -173,7 +149,7 @@ def _received(received: pl.Series, sent: _Cells, file_format: str) -> pl.Series:
         written = '"' + written + '"'
     if sent.raw.null_count() == len(at):
         return written
-    times = pl.select(_plain_times(pl.lit(sent.raw))).to_series()
+    times = _plain_times(sent.raw)
     others = (sent.raw.is_not_null() & times.is_null()).arg_true()
     if len(others):
         found = [time_of(decoded(raw)) for raw in sent.raw.gather(others)]
@@ -183,18 +159,19 @@ def _received(received: pl.Series, sent: _Cells, file_format: str) -> pl.Series:
 
 def _as_text(at: pl.Series) -> pl.Series:
     """As `call_times.text_of`."""
-    seconds = at.dt.to_string("%Y-%m-%dT%H:%M:%S")
-    digits = at.dt.to_string("%.6f")
-    none = pl.Series([""]).new_from_index(0, len(at))
-    return seconds + none.zip_with(at.dt.microsecond() == 0, digits) + "Z"
+    exact = at.dt.microsecond() == 0
+    seconds, micros = "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%.6fZ"
+    if exact.all():
+        return at.dt.to_string(seconds)
+    return at.dt.to_string(seconds).zip_with(exact, at.dt.to_string(micros))
 
 
 def _events(names: pl.Series, file_format: str) -> pl.Series:
-    found = [None if raw is None else _event(raw, file_format) for raw in names]
-    return pl.Series(found, dtype=pl.String)
+    known = names.drop_nulls().unique()
+    slugs = [_event(raw, file_format) for raw in known]
+    return names.replace_strict(known, slugs, return_dtype=pl.String) if len(known) else names
 
 
-@lru_cache(4096)
 def _event(raw: str, file_format: str) -> str | None:
     if not raw.startswith('"'):
         return None
@@ -208,29 +185,16 @@ def _users(cells: Mapping[str, _Cells], file_format: str) -> tuple[pl.Series, pl
     The ids, and where they are so, or could be taken to be so.
     """
     users = cells["user_id"]
-    emails = [None if raw is None else email_of(raw) for raw in cells["traits"].raw]
-    at = [number for number, email in enumerate(emails) if email is not None]
+    likely = cells["traits"].raw.str.contains(_LIKELY).fill_null(value=False).arg_true()
+    found = [email_of(raw) for raw in cells["traits"].raw.gather(likely)]
+    emails = {number: email for number, email in zip(likely, found, strict=True) if email}
     ids: dict[int, str] = {}
-    same = dict.fromkeys(at, False)
-    for number, raw in zip(at, users.raw.gather(at), strict=True):
-        email = cast("str", emails[number])
+    same = dict.fromkeys(emails, False)
+    for (number, email), raw in zip(emails.items(), users.raw.gather([*emails]), strict=True):
         if raw in {None, "null", '""'}:
             ids[number] = json.dumps(email) if file_format == "json" else clean(email)
             same[number] = True
         elif raw.startswith('"'):
             same[number] = clean(cast("str", decoded(raw))) == clean(email)
-    values = users.values.scatter([*ids], pl.Series([*ids.values()], dtype=pl.String))
-    nobody = pl.repeat(value=False, n=len(emails), dtype=pl.Boolean, eager=True)
-    return values, nobody.scatter([*same], pl.Series([*same.values()], dtype=pl.Boolean))
-
-
-def _extra(calls: int, members: pl.DataFrame) -> pl.Series:
-    """Members that no column holds, as a JSON object; null where there are none."""
-    nothing: Any = pl.repeat(None, calls, dtype=pl.String, eager=True)
-    if members.is_empty():
-        return nothing
-    names = members["name"].unique()
-    quoted = pl.col("name").replace_strict(names, [json.dumps(name) for name in names])
-    pairs = pl.concat_str(quoted, pl.lit(":"), "raw").str.join(",")
-    found = members.group_by("row", maintain_order=True).agg(pairs.alias("pairs"))
-    return nothing.scatter(found["row"], "{" + found["pairs"] + "}")
+    values = users.values.clone().scatter([*ids], pl.Series([*ids.values()], dtype=pl.String))
+    return values, _never(values).scatter([*same], pl.Series([*same.values()], dtype=pl.Boolean))

@@ -14,8 +14,8 @@ import polars as pl
 from cio_pipeline.contracts.declare import CURRENT_VERSION
 from cio_pipeline.contracts.exports.calls import CALL_TYPES, calls_fingerprint, type_export
 from cio_pipeline.files.call_files import CallFile
-from cio_pipeline.files.call_members import members_of
-from cio_pipeline.files.call_series import CHUNK_CHARACTERS, CallSeries
+from cio_pipeline.files.call_members import Members, taken_apart
+from cio_pipeline.files.call_series import CallSeries
 from cio_pipeline.files.call_table import call_table
 from cio_pipeline.files.encode import Encoded, Shape, SpooledFile, named_errors
 from cio_pipeline.files.failures import unread
@@ -27,7 +27,8 @@ from cio_pipeline.model.plans import PRODUCER, QuarantinedRow
 from cio_pipeline.model.times import EARLIEST, LATEST, OUT_OF_RANGE
 
 BATCH = 40_000
-"""Rows that are read at a time."""
+CHARACTERS = 32 * 2**20
+"""Rows that are read at a time, fewer if they are large."""
 
 COLUMNS = ("workspace_id", "call_id", "type", "received_at", "payload", "identity")
 """What is read of each row, `identity` as quarantine names it."""
@@ -81,32 +82,37 @@ class _Pass:
             self.rejected[row] += 1
         calls = judged.filter(pl.col("reason").is_null())
         calls = calls.with_columns(characters=pl.col("payload").str.len_chars().cast(pl.Int64))
-        members = members_of(calls["payload"])
-        for number, error in members.failed.items():
-            self._hold_back(calls[number], error)
-        calls = calls.with_row_index("row").drop("payload")
-        good = calls.filter(~pl.col("row").is_in([*members.failed]))
-        kinds = good.partition_by("kind", maintain_order=True)
-        self._share_out([one for some in kinds for one in self._tables(some, members.table)])
+        kinds = calls.partition_by("kind", maintain_order=True)
+        self._share_out([one for some in kinds for one in self._written(some)])
 
-    def _tables(self, calls: pl.DataFrame, members: pl.DataFrame) -> Iterator[_Written]:
+    def _written(self, calls: pl.DataFrame) -> list[_Written]:
         """The rows of calls of one type; those of which none can be made are held back."""
+        parts, failed = taken_apart(calls["payload"])
+        calls = calls.with_row_index("row").drop("payload")
+        for number, error in failed.items():
+            self._hold_back(calls[number], error)
         kind: str = calls["kind"][0]
-        own = calls.select("row", own=pl.int_range(pl.len(), dtype=pl.UInt32))
-        chosen = members.join(own, on="row", maintain_order="left").select(
-            row="own", name="name", raw="raw"
-        )
+        made = [one for members in parts for one in self._tables(calls, members, kind)]
+        if len(made) < 2:  # noqa: PLR2004 - nothing to be put in order
+            return made
+        own, table = (pl.concat(frames) for frames in zip(*(one[1:] for one in made), strict=True))
+        order = own["row"].arg_sort()
+        return [_Written(kind, own[order], table[order])]
+
+    def _tables(self, calls: pl.DataFrame, members: Members, kind: str) -> Iterator[_Written]:
+        """The rows of some calls; those of which none can be made are held back."""
+        own = calls[members.rows]
         try:
-            table = call_table(calls, chosen, kind, self.how.name, self.how.unit)
+            table = call_table(own, members, kind, self.how.name, self.how.unit)
         except UNREADABLE as error:
-            if calls.height == 1:
-                self._hold_back(calls, error)
+            if own.height == 1:
+                self._hold_back(own, error)
                 return
-            half = calls.height // 2
-            for some in (calls[:half], calls[half:]):
-                yield from self._tables(some, members)
+            half = own.height // 2
+            for part in (members.part(0, half), members.part(half, own.height)):
+                yield from self._tables(calls, part, kind)
         else:
-            yield _Written(kind, calls, table)
+            yield _Written(kind, own, table)
 
     def _share_out(self, written: list[_Written]) -> None:
         """Rows to the files of their workspaces, which end with the next one's first row."""
@@ -206,7 +212,7 @@ def _batches(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     chosen = rows.select(COLUMNS).with_columns(pl.col("received_at").to_physical())
     size = pl.col("payload").str.len_bytes().fill_null(0).cast(pl.Int64)
     for batch in chosen.collect_batches(chunk_size=BATCH, maintain_order=True, engine="streaming"):
-        parts = batch.select(size.cum_sum() // CHUNK_CHARACTERS).to_series()
+        parts = batch.select(size.cum_sum() // CHARACTERS).to_series()
         for _, start, end in _runs(parts):
             yield batch[start:end]
 

@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from cio_pipeline.files.call_members import members_of
+from cio_pipeline.files.call_members import taken_apart
 from cio_pipeline.files.call_table import call_table
 
 TEXTS = {
@@ -88,12 +88,12 @@ def table_of(
     payload: str, kind: str, file_format: str, unit: str = "us", call_id: str = "made"
 ) -> pl.DataFrame:
     """The row of one call that was received at noon; raises NotJson."""
-    found = members_of(pl.Series([payload]))
-    for error in found.failed.values():
+    parts, failed = taken_apart(pl.Series([payload]))
+    for error in failed.values():
         raise error
     noon = (datetime(2026, 3, 1, 12, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
     call = pl.DataFrame({"call_id": [call_id], "received_at": [int(noon) * 1_000_000]})
-    return call_table(call, found.table, kind, file_format, unit)
+    return call_table(call, parts[0], kind, file_format, unit)
 
 
 READERS = {"json": read_json, "csv": read_csv, "parquet": read_parquet}
