@@ -31,8 +31,8 @@ def apply(
         str | None,
         typer.Option(help="Register new syncs as of this time (UTC); earlier windows are no work."),
     ] = None,
-    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
-    no_validate: Annotated[  # noqa: FBT002 - the same
+    as_json: AsJson = False,
+    no_validate: Annotated[
         bool, typer.Option("--no-validate", help="Do not try out the permissions.")
     ] = False,
 ) -> None:
@@ -41,18 +41,13 @@ def apply(
     Then the permissions of new and changed syncs are tried out. A sync that lacks one stays
     registered: mend it, check with `sync validate`, and the next window sends what is outstanding.
     """
-    text = read_file(file)
     base = Path.cwd()
     found = services(older=True)
-    syncs = [absolute(sync, base) for sync in read_sync_file(text)]
+    syncs = [absolute(sync, base) for sync in read_sync_file(read_file(file))]
     if at is not None:
         _tell_of_older(found, syncs, time_at(at))
     applied = apply_syncs(
-        found,
-        syncs,
-        lambda sync: location(sync.destination, base),
-        time_at(at),
-        whoever(),
+        found, syncs, lambda sync: location(sync.destination, base), time_at(at), whoever()
     )
     found.ledger.breakers.close([one.sync_id for one in applied if one.action == "changed"])
     _warn_of_unknown_workspaces(found, syncs)

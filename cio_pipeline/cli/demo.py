@@ -74,12 +74,12 @@ class Place:
     syncs: Path
 
 
-def demo(  # noqa: PLR0917 - each option is given by its name
+def demo(
     size: Annotated[str, typer.Option(help="tiny, small, medium or large.")] = "small",
     seed: Annotated[int, typer.Option(help="Another seed, another story.")] = 1,
     windows: Annotated[int, typer.Option(min=1, max=90, help="Windows after the first.")] = 3,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Remove an earlier demo first.")] = False,  # noqa: FBT002 - typer's way to declare a flag
-    advance: Annotated[  # noqa: FBT002 - the same
+    fresh: Annotated[bool, typer.Option("--fresh", help="Remove an earlier demo first.")] = False,
+    advance: Annotated[
         bool, typer.Option("--advance", help="Only let the platform go on until now.")
     ] = False,
     syncs: Annotated[

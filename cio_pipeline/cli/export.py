@@ -1,19 +1,19 @@
 """`cio-pipeline export`: run windows by hand, through Dagster's own machinery."""
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cio_pipeline.cli.context import ended, scope_of, services, window_at
 from cio_pipeline.cli.dagster_home import use_dagster_home
-from cio_pipeline.cli.held import EVERY, HELD
+from cio_pipeline.cli.held import HELD, tries
 from cio_pipeline.cli.output import CONSOLE, print_json
-from cio_pipeline.cli.parameters import AsJson
+from cio_pipeline.cli.parameters import AsJson, Syncs
 from cio_pipeline.cli.progress import progress
-from cio_pipeline.cli.restore import restore
+from cio_pipeline.cli.restore import put_back
 from cio_pipeline.cli.send_now import run_now
 from cio_pipeline.cli.sent import Held, Sent, Unlisted, WindowRun, any_held, show, who_holds
 from cio_pipeline.model import errors as errors_of_ours
@@ -28,29 +28,35 @@ if TYPE_CHECKING:
     import dagster as dg
 
 
-def export(  # noqa: PLR0917 - typer takes options as parameters
-    window: Annotated[str | None, typer.Option(help="A time in the (first) window, UTC.")] = None,
-    until: Annotated[str | None, typer.Option(help="A time in the last window, UTC.")] = None,
-    sync: Annotated[list[str] | None, typer.Option(help="Only this sync; repeatable.")] = None,
-    feed: Annotated[
-        Feed | None, typer.Option(help="Which feed: data-out unless it is given; with --now all.")
-    ] = None,
-    at_once: Annotated[  # noqa: FBT002 - typer's way to declare a flag
-        bool,
-        typer.Option("--now", help="Send all that was committed up to now; no window is awaited."),
-    ] = False,
-    lost: Annotated[  # noqa: FBT002 - the same
-        bool,
-        typer.Option(
-            "--restore",
-            help="Put back what was delivered and is missing or altered, of all windows if none "
-            "is given.",
-        ),
-    ] = False,
-    wait: Annotated[  # noqa: FBT002 - the same
-        bool, typer.Option("--wait", help="Wait for other runs that work on the same.")
-    ] = False,
-    as_json: AsJson = False,  # noqa: FBT002 - the same
+First = Annotated[str | None, typer.Option(help="A time in the (first) window, UTC.")]
+Last = Annotated[str | None, typer.Option(help="A time in the last window, UTC.")]
+OfFeed = Annotated[
+    Feed | None, typer.Option(help="Which feed: data-out unless it is given; with --now all.")
+]
+AtOnce = Annotated[
+    bool,
+    typer.Option("--now", help="Send all that was committed up to now; no window is awaited."),
+]
+Lost = Annotated[
+    bool,
+    typer.Option(
+        "--restore",
+        help="Put back what was delivered and is missing or altered, of all windows if none is "
+        "given.",
+    ),
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for other runs that work on the same.")]
+
+
+def export(
+    window: First = None,
+    until: Last = None,
+    sync: Syncs = None,
+    feed: OfFeed = None,
+    at_once: AtOnce = False,
+    lost: Lost = False,
+    wait: Wait = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run one window, or all from one to another; the runs show up in the Dagster UI.
 
@@ -68,27 +74,33 @@ def export(  # noqa: PLR0917 - typer takes options as parameters
         with progress(enabled=not as_json) as bar:
             telling = replace(found, progress=bar)
             done = run_now(telling, scope, [feed] if feed else [], wait=wait)
-        _tell(done, as_json=as_json)
-        return
-    if lost:
+    elif lost:
         restored = windows_between(window, until, chosen) if window else None
-        restore(found, scope.sync_ids, restored, wait=wait, as_json=as_json)
+        put_back(found, scope.sync_ids, restored, wait=wait, as_json=as_json)
         return
-    if window is None:
+    elif window is None:
         raise InvalidConfig(
             "No window is given.",
             "Add --window with a time in it (UTC), or --now for all that there is.",
         )
-    windows = windows_between(window, until, chosen)
+    else:
+        windows = windows_between(window, until, chosen)
+        done = _run(windows, scope, chosen, wait=wait, as_json=as_json)
+    _tell(done, as_json=as_json)
+
+
+def _run(
+    windows: Sequence[Window], scope: Scope, feed: Feed, *, wait: bool, as_json: bool
+) -> list[WindowRun]:
+    done = list[WindowRun]()
     with progress(enabled=not as_json) as bar:
-        done = list[WindowRun]()
         bar("Windows", 0, len(windows))
-        for run in run_windows(windows, tuple(scope.sync_ids or ()), chosen, wait=wait):
+        for run in run_windows(windows, tuple(scope.sync_ids or ()), feed, wait=wait):
             done.append(run)
             bar("Windows", len({one.window for one in done}), len(windows))
     if not as_json:
-        _say_why_nothing(windows, scope, chosen)
-    _tell(done, as_json=as_json)
+        _say_why_nothing(windows, scope, feed)
+    return done
 
 
 def _tell(done: Sequence[WindowRun], *, as_json: bool) -> None:
@@ -139,10 +151,7 @@ def run_windows(
     *,
     wait: bool = False,
 ) -> Iterator[WindowRun]:
-    """Run windows one after another in this process, recorded in Dagster's instance.
-
-    If it is to `wait`, a window runs again until no other run holds what it is to send.
-    """
+    """Run windows one after another in this process, recorded in Dagster's instance."""
     use_dagster_home()
     # Dagster takes seconds to import, and only this verb needs it.
     from dagster import DagsterInstance  # noqa: PLC0415
@@ -171,16 +180,7 @@ def run_windows(
 
         # Before the day of the first sync there is no partition, and no work.
         for window in (one for one in windows if one.start >= FIRST):
-            yield (run := run_once(window))
-            while wait and run.held:
-                _wait_for(run)
-                yield (run := run_once(window))
-
-
-def _wait_for(run: WindowRun) -> None:
-    for text in who_holds(run):
-        typer.echo(text, err=True)
-    time.sleep(EVERY)
+            yield from tries(partial(run_once, window), who_holds, wait=wait)
 
 
 def _window_run(

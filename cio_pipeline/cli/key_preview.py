@@ -41,7 +41,7 @@ def key_preview(
     template: Annotated[
         str | None, typer.Option(help="Try this template instead of the sync's.")
     ] = None,
-    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+    as_json: AsJson = False,
 ) -> None:
     """Show the keys that messages would get, their objects' metadata, and the template's warnings.
 

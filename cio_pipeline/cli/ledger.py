@@ -20,7 +20,7 @@ from cio_pipeline.settings import settings
 from cio_pipeline.wiring import Opened
 
 
-def check(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+def check(as_json: AsJson = False) -> None:
     """Say whether the ledger is damaged, and the one that the buckets know; exit code 1 if not.
 
     It is read whole, and held against what was last seen of it and each sync's last manifest.
@@ -69,7 +69,7 @@ def prune(
             help="Keep what ended since; default CIO_KEEP_DAYS, or 30.", min=1, max=36_500
         ),
     ] = None,
-    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+    as_json: AsJson = False,
 ) -> None:
     """Remove what ended long ago and nothing needs; Dagster does so once a day."""
     found = services()

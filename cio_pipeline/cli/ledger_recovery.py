@@ -10,7 +10,7 @@ from cio_pipeline.cli.apply import read_file
 from cio_pipeline.cli.context import opened, scope_of, window_at
 from cio_pipeline.cli.held import exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
-from cio_pipeline.cli.parameters import AsJson
+from cio_pipeline.cli.parameters import AsJson, Syncs
 from cio_pipeline.destinations.overlap import absolute, location
 from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.recovery import catch_up as recovery
@@ -20,7 +20,7 @@ from cio_pipeline.pipeline.syncs.sync_file import check_together, read_sync_file
 
 def rebuild(
     syncs: Annotated[Path, typer.Option(help="The sync file that the syncs are registered from.")],
-    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+    as_json: AsJson = False,
 ) -> None:
     """Fill an empty ledger from the buckets' manifests, after it was lost.
 
@@ -35,8 +35,8 @@ def rebuild(
 
 
 def catch_up(
-    sync: Annotated[list[str] | None, typer.Option(help="Only this sync; repeatable.")] = None,
-    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+    sync: Syncs = None,
+    as_json: AsJson = False,
 ) -> None:
     """Bring a ledger restored from a backup up to what the buckets' manifests list.
 

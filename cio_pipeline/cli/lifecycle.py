@@ -38,7 +38,7 @@ def pause(
     sync_id: SyncId,
     exports: Exports = None,
     at: At = None,
-    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+    as_json: AsJson = False,
 ) -> None:
     """Turn exports off."""
     _do(verbs.PAUSE, sync_id, at, exports=exports or (), as_json=as_json)
@@ -48,7 +48,7 @@ def resume(
     sync_id: SyncId,
     exports: Exports = None,
     at: At = None,
-    as_json: AsJson = False,  # noqa: FBT002 - the same
+    as_json: AsJson = False,
 ) -> None:
     """Turn exports on."""
     _do(verbs.RESUME, sync_id, at, exports=exports or (), as_json=as_json)
@@ -57,7 +57,7 @@ def resume(
 def disable(
     sync_id: SyncId,
     at: At = None,
-    as_json: AsJson = False,  # noqa: FBT002 - the same
+    as_json: AsJson = False,
 ) -> None:
     """Quit sending."""
     _do(verbs.DISABLE, sync_id, at, as_json=as_json)
@@ -66,7 +66,7 @@ def disable(
 def enable(
     sync_id: SyncId,
     at: At = None,
-    as_json: AsJson = False,  # noqa: FBT002 - the same
+    as_json: AsJson = False,
 ) -> None:
     """Start anew."""
     _do(verbs.ENABLE, sync_id, at, as_json=as_json)
@@ -75,9 +75,9 @@ def enable(
 def upgrade(
     sync_id: SyncId,
     resend: Again = None,
-    from_v1: FromV1 = False,  # noqa: FBT002 - the same
+    from_v1: FromV1 = False,
     at: At = None,
-    as_json: AsJson = False,  # noqa: FBT002 - the same
+    as_json: AsJson = False,
 ) -> None:
     """Send v5."""
     if from_v1:
@@ -89,9 +89,9 @@ def upgrade(
 
 def purge(
     sync_id: SyncId,
-    yes: Sure = False,  # noqa: FBT002 - the same
+    yes: Sure = False,
     at: At = None,
-    as_json: AsJson = False,  # noqa: FBT002 - the same
+    as_json: AsJson = False,
 ) -> None:
     """Remove a disabled sync's files."""
     _do(verbs.PURGE, sync_id, at, sure=yes, as_json=as_json)
@@ -99,9 +99,9 @@ def purge(
 
 def recreate(
     sync_id: SyncId,
-    yes: Sure = False,  # noqa: FBT002 - the same
+    yes: Sure = False,
     at: At = None,
-    as_json: AsJson = False,  # noqa: FBT002 - the same
+    as_json: AsJson = False,
 ) -> None:
     """Purge and start anew."""
     _do(verbs.RECREATE, sync_id, at, sure=yes, as_json=as_json)

@@ -8,7 +8,7 @@ import typer
 
 from cio_pipeline.cli.context import ended, feed_of_sync, scope_of, services, window_at
 from cio_pipeline.cli.output import CONSOLE, print_json, print_table, words
-from cio_pipeline.cli.parameters import AsJson
+from cio_pipeline.cli.parameters import AsJson, Syncs
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.windows import Window
@@ -32,16 +32,16 @@ At = Annotated[
 
 
 @app.callback(invoke_without_command=True)
-def plan(  # noqa: PLR0917 - typer takes options as parameters
+def plan(
     context: typer.Context,
     window: At = None,
-    sync: Annotated[list[str] | None, typer.Option(help="Only this sync; repeatable.")] = None,
+    sync: Syncs = None,
     feed: Annotated[Feed, typer.Option(help="Which feed.")] = Feed.DATA_OUT,
-    everything: Annotated[  # noqa: FBT002 - typer's way to declare a flag
+    everything: Annotated[
         bool, typer.Option("--all", help="Also list exports that send nothing.")
     ] = False,
-    count: Annotated[bool, typer.Option(help="Read the changesets and count rows.")] = True,  # noqa: FBT002 - typer's way to declare a flag
-    as_json: AsJson = False,  # noqa: FBT002 - the same
+    count: Annotated[bool, typer.Option(help="Read the changesets and count rows.")] = True,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a window would send to each sync and why, without sending anything."""
     if context.invoked_subcommand is not None:
@@ -83,7 +83,7 @@ def _show(at: Window, previews: Sequence[Preview], *, everything: bool) -> None:
 def abandon(
     sync_id: Annotated[str, typer.Argument(help="Id of the sync.")],
     export: Annotated[str, typer.Argument(help="Name of the export.")],
-    as_json: AsJson = False,  # noqa: FBT002 - the same
+    as_json: AsJson = False,
 ) -> None:
     """Give up an unfinished plan: what it put is removed, and the next run plans anew.
 

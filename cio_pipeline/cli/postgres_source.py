@@ -30,7 +30,7 @@ Tables = Annotated[
 _KEPT = timedelta(days=1)
 
 
-def install(tables: Tables = None, apply: Apply = False) -> None:  # noqa: FBT002 - typer's way
+def install(tables: Tables = None, apply: Apply = False) -> None:
     """Print what makes tables of a PostgreSQL database a source, or do it; what is there is left.
 
     A column `change_xid`, its index, triggers, and a table of earlier rows in the schema `cio`.
@@ -41,7 +41,7 @@ def install(tables: Tables = None, apply: Apply = False) -> None:  # noqa: FBT00
     _told_or_done(source, list(installing(where, there)), apply=apply)
 
 
-def uninstall(tables: Tables = None, apply: Apply = False) -> None:  # noqa: FBT002 - typer's way
+def uninstall(tables: Tables = None, apply: Apply = False) -> None:
     """Print what removes all that `source install` made, or do it: positions end with it."""
     source = _source()
     chosen = _chosen(source, tables)
@@ -59,7 +59,7 @@ def role(name: Annotated[str, typer.Argument(help="Name of the role.")]) -> None
     typer.echo(f"-- Give it a password: \\password {name}")
 
 
-def prune(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+def prune(as_json: AsJson = False) -> None:
     """Delete earlier rows that no sync needs any more, as the user of CIO_SOURCE.
 
     Positions older than a day, and than the oldest one that a sync goes on from, cannot be read

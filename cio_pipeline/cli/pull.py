@@ -24,7 +24,7 @@ TOLD_EVERY = 10.0
 """Seconds between two lines of progress where standard error is no terminal."""
 
 
-def pull(  # noqa: PLR0917 - typer takes options as parameters
+def pull(
     table: Annotated[Literal["calls"], typer.Argument(help="What is pulled: `calls`.")],
     endpoint: Annotated[str, typer.Option(help="URL that gives pages of NDJSON.")],
     token: Annotated[
@@ -34,7 +34,7 @@ def pull(  # noqa: PLR0917 - typer takes options as parameters
     cursor: Annotated[
         str | None, typer.Option(help="Begin here, not where the last pull ended.")
     ] = None,
-    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+    as_json: AsJson = False,
 ) -> None:
     """Pull calls from an endpoint until there is no more; a later pull goes on from there.
 

@@ -8,18 +8,16 @@ import typer
 
 from cio_pipeline.cli.context import scope_of, services
 from cio_pipeline.cli.output import print_json, print_table, told
-from cio_pipeline.cli.parameters import AsJson
+from cio_pipeline.cli.parameters import AsJson, Syncs
 from cio_pipeline.contracts.feeds import feed_of
 from cio_pipeline.model.plans import QuarantineBulk, QuarantineEntry
 from cio_pipeline.model.windows import window_ending
 
-Syncs = Annotated[list[str] | None, typer.Option("--sync", help="Only this sync; repeatable.")]
-
 
 def list_(
     sync: Syncs = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also those sent since.")] = False,  # noqa: FBT002 - typer's way to declare a flag
-    as_json: AsJson = False,  # noqa: FBT002 - the same
+    everything: Annotated[bool, typer.Option("--all", help="Also those sent since.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List quarantined rows by their key, with the reason; values are never shown.
 

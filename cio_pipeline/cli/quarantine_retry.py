@@ -3,13 +3,12 @@
 from cio_pipeline.cli.context import scope_of, services, window_at
 from cio_pipeline.cli.held import exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
-from cio_pipeline.cli.parameters import AsJson
-from cio_pipeline.cli.quarantine import Syncs
+from cio_pipeline.cli.parameters import AsJson, Syncs
 from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 
 
-def retry(sync: Syncs = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+def retry(sync: Syncs = None, as_json: AsJson = False) -> None:
     """Send quarantined rows that are mended by now; those still broken stay."""
     found = services()
     scope = scope_of(found, sync or [])

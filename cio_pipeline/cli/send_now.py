@@ -1,11 +1,9 @@
 """`cio-pipeline export --now`: what was committed up to now, without waiting for a window's end."""
 
-import time
 from collections.abc import Collection
+from functools import partial
 
-import typer
-
-from cio_pipeline.cli.held import EVERY
+from cio_pipeline.cli.held import tries
 from cio_pipeline.cli.sent import Held, Sent, Unlisted, WindowRun, who_holds
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
@@ -18,15 +16,15 @@ def run_now(
     services: Services, scope: Scope, feeds: Collection[Feed], *, wait: bool
 ) -> list[WindowRun]:
     """Send what there is of some feeds, or of all that the syncs are of."""
-    done: list[WindowRun] = []
-    for feed in feeds or feeds_with_syncs(services, scope):
-        done.append(run := _described(send_now(services, feed, scope)))
-        while wait and run.held:
-            for text in who_holds(run):
-                typer.echo(text, err=True)
-            time.sleep(EVERY)
-            done.append(run := _described(send_now(services, feed, scope)))
-    return done
+
+    def once(feed: Feed) -> WindowRun:
+        return _described(send_now(services, feed, scope))
+
+    return [
+        run
+        for feed in feeds or feeds_with_syncs(services, scope)
+        for run in tries(partial(once, feed), who_holds, wait=wait)
+    ]
 
 
 def _described(found: SentNow) -> WindowRun:

@@ -11,7 +11,7 @@ from cio_pipeline.sources.tables import create_tables, take_over
 from cio_pipeline.wiring import look_at_source, source_place
 
 
-def init(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+def init(as_json: AsJson = False) -> None:
     """Create the source tables that do not exist yet, and add columns that came later to others."""
     uri, options = source_place(settings())
     added = take_over(uri, SOURCE_TABLES.values(), options)
@@ -24,7 +24,7 @@ def init(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to decl
         print_table("Added", ("column",), [(name,) for name in added])
 
 
-def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+def status(as_json: AsJson = False) -> None:
     """Show versions, rows, last change, change feed and problems of each table.
 
     `needed from` is the version that the slowest sync goes on from: keep it and all later ones.
@@ -39,16 +39,8 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to de
         )
         return
     columns = (
-        "table",
-        "kind",
-        "version",
-        "oldest",
-        "needed from",
-        "rows",
-        "last change",
-        "change feed",
-        "problems",
-        "broke its contract",
+        *("table", "kind", "version", "oldest", "needed from", "rows", "last change"),
+        *("change feed", "problems", "broke its contract"),
     )
     rows = [
         (

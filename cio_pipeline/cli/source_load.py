@@ -1,5 +1,6 @@
 """`cio-pipeline source load`: files of rows into a source table."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from difflib import get_close_matches
@@ -11,7 +12,7 @@ import typer
 from cio_pipeline.cli.load_rows import How, load_rows, one_character, replacing, told_of_vanished
 from cio_pipeline.cli.output import console, print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
-from cio_pipeline.cli.raw_lines import Into, load_lines, show_left_out, whose
+from cio_pipeline.cli.raw_lines import Into, Loaded, load_lines, show_left_out, whose
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import InvalidConfig
@@ -23,33 +24,40 @@ from cio_pipeline.sources.csv_text import COMMA
 from cio_pipeline.sources.load import files_in
 from cio_pipeline.wiring import now, source_place
 
+OfTable = Annotated[str, typer.Argument(help="Name of the source table.")]
+Files = Annotated[
+    list[Path], typer.Argument(help="CSV, NDJSON or Parquet files, or folders of them.")
+]
+Workspace = Annotated[
+    int | None, typer.Option(min=1, help="Whose messages or calls an NDJSON file holds.")
+]
+CommitTime = Annotated[
+    str | None, typer.Option(help="Time of the commit (UTC), for old data; default now.")
+]
+QuarantineBad = Annotated[
+    bool, typer.Option("--quarantine-bad", help="Load the good rows, keep bad ones in files.")
+]
+Delimiter = Annotated[
+    str, typer.Option(help="What stands between the cells of CSV files; `tab` for a tab.")
+]
+ReplaceAll = Annotated[
+    bool,
+    typer.Option(
+        "--replace",
+        help="The files hold all rows of their workspaces: what they lack is removed.",
+    ),
+]
 
-def load(  # noqa: PLR0917 - typer takes options as parameters
-    table: Annotated[str, typer.Argument(help="Name of the source table.")],
-    files: Annotated[
-        list[Path], typer.Argument(help="CSV, NDJSON or Parquet files, or folders of them.")
-    ],
-    workspace: Annotated[
-        int | None, typer.Option(min=1, help="Whose messages or calls an NDJSON file holds.")
-    ] = None,
-    at: Annotated[
-        str | None, typer.Option(help="Time of the commit (UTC), for old data; default now.")
-    ] = None,
-    quarantine_bad: Annotated[  # noqa: FBT002 - typer's way to declare a flag
-        bool,
-        typer.Option("--quarantine-bad", help="Load the good rows, keep bad ones in files."),
-    ] = False,
-    delimiter: Annotated[
-        str, typer.Option(help="What stands between the cells of CSV files; `tab` for a tab.")
-    ] = COMMA,
-    replace_all: Annotated[  # noqa: FBT002 - typer's way to declare a flag
-        bool,
-        typer.Option(
-            "--replace",
-            help="The files hold all rows of their workspaces: what they lack is removed.",
-        ),
-    ] = False,
-    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+
+def load(
+    table: OfTable,
+    files: Files,
+    workspace: Workspace = None,
+    at: CommitTime = None,
+    quarantine_bad: QuarantineBad = False,
+    delimiter: Delimiter = COMMA,
+    replace_all: ReplaceAll = False,
+    as_json: AsJson = False,
 ) -> None:
     """Load files into a table in one commit; mutable tables are updated by their identity.
 
@@ -60,28 +68,12 @@ def load(  # noqa: PLR0917 - typer takes options as parameters
     declared = _table(table)
     time = None if at is None else _past(at)
     aside = _bad_rows_of(table) if quarantine_bad else None
-    place = source_place(settings())
     with console(stderr=True).status(f"Loading {table} …"):
-        files = files_in(files)
-        owner = whose(declared, files, workspace)
-        if owner is None:
-            how = How(
-                time, aside, one_character(delimiter), replacing(declared, replace_all, aside)
-            )
-            done = load_rows(declared, files, how, *place)
-        else:
-            done = load_lines(declared, files, Into(owner, time or now(), *place, time))
-            if aside is not None:
-                set_aside(files, done.bad, aside)
-    kept = aside if done.bad else None
+        how = How(time, aside, one_character(delimiter), replacing(declared, replace_all, aside))
+        done = _loaded(declared, files_in(files), workspace, how)
     if as_json:
-        loaded = {"table": table, "rows": done.rows, "version": done.version, "at": time}
-        left_out = {"left_out": [asdict(one) for one in done.bad]}
-        known = {"known": done.known} if declared.kind is TableKind.APPEND_ONLY else {}
-        where = {"kept_in": None if kept is None else str(kept)} if quarantine_bad else {}
-        told = left_out if workspace is not None or quarantine_bad else {}
-        gone = {"vanished": done.vanished} if replace_all else {}
-        print_json(loaded | told | known | where | gone)
+        tells_bad = workspace is not None or quarantine_bad
+        print_json(_loaded_as_json(declared, done, how, tells_bad=tells_bad))
         return
     print_table("Loaded", ("table", "rows", "version"), [(table, done.rows, done.version)])
     if done.known:
@@ -89,8 +81,35 @@ def load(  # noqa: PLR0917 - typer takes options as parameters
     if replace_all:
         typer.echo(told_of_vanished(declared, done.vanished))
     show_left_out(done.bad)
-    if kept is not None:
-        typer.echo(f"What was left out is kept in {kept}; correct it there, and load it.")
+    if aside is not None and done.bad:
+        typer.echo(f"What was left out is kept in {aside}; correct it there, and load it.")
+
+
+def _loaded(table: SourceTable, files: Sequence[Path], workspace: int | None, how: How) -> Loaded:
+    owner = whose(table, files, workspace)
+    if owner is None:
+        return load_rows(table, files, how, *source_place(settings()))
+    done = load_lines(table, files, Into(owner, how.at or now(), *source_place(settings()), how.at))
+    if how.aside is not None:
+        set_aside(files, done.bad, how.aside)
+    return done
+
+
+def _loaded_as_json(
+    table: SourceTable, done: Loaded, how: How, *, tells_bad: bool
+) -> dict[str, object]:
+    """What a load came to; only of what can be is said how much it was."""
+    found: dict[str, object] = {"table": table.name, "rows": done.rows}
+    found |= {"version": done.version, "at": how.at}
+    if tells_bad:
+        found |= {"left_out": [asdict(one) for one in done.bad]}
+    if table.kind is TableKind.APPEND_ONLY:
+        found |= {"known": done.known}
+    if how.aside is not None:
+        found |= {"kept_in": str(how.aside) if done.bad else None}
+    if how.replaces:
+        found |= {"vanished": done.vanished}
+    return found
 
 
 def _bad_rows_of(table: str) -> Path:

@@ -24,7 +24,7 @@ NAMED = 2
 """Exports or syncs that are named one by one."""
 
 
-def status(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+def status(as_json: AsJson = False) -> None:
     """Show what is wrong and what runs now; exit code 1 if something is wrong.
 
     Late and failing syncs, breakers, rows held back and breaches of the source's contract in the

@@ -22,7 +22,7 @@ LATEST = 5
 """Lines of its history that `show` shows of a sync."""
 
 
-def list_(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+def list_(as_json: AsJson = False) -> None:
     """List all syncs."""
     found = services()
     positions, breakers, now = _behind(found), found.ledger.breakers.all(), found.clock()
@@ -80,7 +80,7 @@ def _behind(found: Services) -> dict[str, datetime]:
     return {sync_id: at for sync_id, at in positions.items() if sync_id not in missing}
 
 
-def show(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+def show(sync_id: SyncId, as_json: AsJson = False) -> None:
     """Show one sync: its configuration, and where each export stands."""
     found = services()
     registered = found.ledger.registry.get(sync_id)

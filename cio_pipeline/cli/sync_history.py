@@ -8,7 +8,7 @@ from cio_pipeline.cli.parameters import AsJson, SyncId
 from cio_pipeline.model.history import Entry
 
 
-def history(sync_id: SyncId, as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way to declare a flag
+def history(sync_id: SyncId, as_json: AsJson = False) -> None:
     """Show who did what to a sync, and when."""
     found = services()
     found.ledger.registry.get(sync_id)

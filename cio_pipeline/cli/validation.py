@@ -18,7 +18,7 @@ def validate(
     sync_ids: Annotated[
         list[str] | None, typer.Argument(help="Ids of the syncs; all if none is named.")
     ] = None,
-    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+    as_json: AsJson = False,
 ) -> None:
     """Try out each permission that a sync needs in its destination; exit code 1 if one is missing.
 
@@ -38,7 +38,7 @@ def validate(
 
 def policy(
     sync_id: Annotated[str, typer.Argument(help="Id of the sync.")],
-    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+    as_json: AsJson = False,
 ) -> None:
     """Print the least rights that a sync needs in its destination, ready to paste."""
     sections = policy_of(services().ledger.registry.get(sync_id).sync)

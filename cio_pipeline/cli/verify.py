@@ -56,19 +56,19 @@ class Target:
     proven: Proven | None = None
 
 
-def verify(  # noqa: PLR0917 - typer takes options as parameters
+def verify(
     sync: Annotated[list[str] | None, typer.Argument(help="Ids of syncs; default: all.")] = None,
     path: Annotated[
         list[Path] | None, typer.Option(help="A bucket's folder, without ledger; repeatable.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Do not read the files.")] = False,  # noqa: FBT002 - typer's way to declare a flag
-    allow_empty: Annotated[  # noqa: FBT002 - the same
+    quick: Annotated[bool, typer.Option("--quick", help="Do not read the files.")] = False,
+    allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Nothing delivered yet is no failure.")
     ] = False,
-    from_start: Annotated[  # noqa: FBT002 - the same
+    from_start: Annotated[
         bool, typer.Option("--from-start", help="Read again what was proven here before.")
     ] = False,
-    as_json: AsJson = False,  # noqa: FBT002 - the same
+    as_json: AsJson = False,
 ) -> None:
     """Prove from bucket and manifests that nothing is missing, doubled or altered.
 
