@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import psycopg
 import pytest
+from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
 
+from cio_pipeline.cli.app import app
 from cio_pipeline_tests.postgres import Cluster, postgres_cluster
 
 __all__ = ["postgres_cluster"]
@@ -82,16 +86,44 @@ EVENTS = """
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("options", ["CSV, HEADER", r"CSV, HEADER, NULL '\N'"])
-def test_d5_a_first_file_from_postgresql_word_for_word(
-    tmp_path: Path, postgres_cluster: Cluster, options: str
-) -> None:
-    with psycopg.connect(postgres_cluster.url("postgres")) as connection:
+OPTIONS = ("CSV, HEADER", r"CSV, HEADER, NULL '\N'")
+
+
+def copied(cluster: Cluster, folder: Path, options: str) -> None:
+    """The two files as PostgreSQL writes them."""
+    folder.mkdir(exist_ok=True)
+    with psycopg.connect(cluster.url("postgres")) as connection:
         for name, query in (("people", PEOPLE), ("events", EVENTS)):
             copy = f"COPY ({query}) TO STDOUT (FORMAT {options})"
             with connection.cursor().copy(copy) as rows:  # pyright: ignore[reportArgumentType, reportCallIssue]
-                (tmp_path / f"{name}.csv").write_bytes(b"".join(bytes(row) for row in rows))
-    assert ",t\n" in (tmp_path / "people.csv").read_text()
+                (folder / f"{name}.csv").write_bytes(b"".join(bytes(row) for row in rows))
+    assert ",t\n" in (folder / "people.csv").read_text()
+
+
+@pytest.mark.slow
+def test_d5_a_first_file_from_postgresql_word_for_word(
+    tmp_path: Path, postgres_cluster: Cluster
+) -> None:
+    copied(postgres_cluster, tmp_path, OPTIONS[1])
     follow(tmp_path)
     prove(tmp_path, ["web", 'mobile "app", {new}'])
+
+
+def test_d5_a_null_is_read_however_postgresql_writes_it(
+    tmp_path: Path, postgres_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_the_clock = ["added_at", "updated_at", "timestamp", "processed_at"]
+    loaded: list[list[pl.DataFrame]] = []
+    for number, options in enumerate(OPTIONS):
+        folder = tmp_path / str(number)
+        copied(postgres_cluster, folder, options)
+        monkeypatch.setenv("CIO_HOME", str(folder))
+        monkeypatch.chdir(folder)
+        for words in ("init", "load people people.csv", "load events events.csv"):
+            done = CliRunner().invoke(app, ["source", *words.split()], catch_exceptions=False)
+            assert done.exit_code == 0, done.output
+        tables = [pl.read_delta(str(folder / "source" / one)) for one in ("people", "events")]
+        loaded.append([one.drop(of_the_clock, strict=False) for one in tables])
+    for one, other in zip(*loaded, strict=True):
+        assert not one.is_empty()
+        assert_frame_equal(one, other)
