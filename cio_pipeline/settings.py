@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.model.windows import midnight, parse_time
+from cio_pipeline.model.windows import hour_of, parse_time
 
 LEAST_SPOOL = 2 * 1024**3
 """Files are encoded while half of it is free, and those of a slice must fit in there."""
@@ -22,7 +22,7 @@ class Settings:
     `home` (CIO_HOME) holds ledger, spool, Dagster's own state and the demo's data. `source`
     (CIO_SOURCE) is `delta:<uri>`, `ledger` (CIO_LEDGER) an SQLAlchemy URL. The ledger keeps what
     ended within `keep_days` (CIO_KEEP_DAYS). Windows are served in so many `shards` (CIO_SHARDS).
-    Partitions begin with the day of the first sync, or with that of `first_window`
+    Partitions begin with the hour of the first sync, or with that of `first_window`
     (CIO_FIRST_WINDOW). All runs of a machine spool at most `spool_bytes` (CIO_SPOOL_BYTES; None:
     what the disk has). `storage_options` are the AWS_* and AZURE_* variables, for a source in a
     cloud store.
@@ -75,7 +75,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         keep_days=_whole("CIO_KEEP_DAYS", environment.get("CIO_KEEP_DAYS") or "30", 99_999),
         spool_bytes=_bytes(environment.get("CIO_SPOOL_BYTES")),
         shards=_whole("CIO_SHARDS", environment.get("CIO_SHARDS") or "1", 999),
-        first_window=_day(environment.get("CIO_FIRST_WINDOW")),
+        first_window=_hour(environment.get("CIO_FIRST_WINDOW")),
         storage_options={
             name: value
             for name, value in environment.items()
@@ -86,8 +86,8 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def _day(text: str | None) -> datetime | None:
-    return midnight(parse_time(text)) if text else None
+def _hour(text: str | None) -> datetime | None:
+    return hour_of(parse_time(text)) if text else None
 
 
 def _bytes(text: str | None) -> int | None:

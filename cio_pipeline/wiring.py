@@ -14,7 +14,7 @@ from cio_pipeline.files.spool import Spool
 from cio_pipeline.ledger.identity import Witness, require_same
 from cio_pipeline.ledger.open import Ledger, is_there, open_ledger
 from cio_pipeline.model.errors import CioError, InvalidConfig
-from cio_pipeline.model.windows import FIRST_WINDOW, midnight
+from cio_pipeline.model.windows import FIRST_WINDOW, hour_of
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Source
 from cio_pipeline.settings import Settings
@@ -66,17 +66,17 @@ class Opened:
 
 
 def first_window(settings: Settings) -> datetime:
-    """The day that the partitions begin with: that of the first sync, today before there is any.
+    """The hour that the partitions begin with: that of the first sync, this one before any.
 
     Where the ledger cannot be asked, the first of all: no window is left out.
     """
     if settings.first_window is not None:
         return settings.first_window
     if not is_there(settings.ledger):
-        return midnight(now())
+        return hour_of(now())
     try:
         with closing(open_ledger(settings.ledger)) as ledger:
-            return ledger.first_window() or midnight(now())
+            return ledger.first_window() or hour_of(now())
     except CioError:
         return FIRST_WINDOW
 

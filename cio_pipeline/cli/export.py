@@ -178,7 +178,7 @@ def run_windows(
                 written = commit_window(services(), window, sync_ids or None, feed=feed)
             return _window_run(window, result, written)
 
-        # Before the day of the first sync there is no partition, and no work.
+        # Before the hour of the first sync there is no partition, and no work.
         for window in (one for one in windows if one.start >= FIRST):
             yield from tries(partial(run_once, window), who_holds, wait=wait)
 

@@ -1,4 +1,4 @@
-"""The windows of each feed as Dagster partitions, from the deployment's first day on."""
+"""The windows of each feed as Dagster partitions, from the deployment's first hour on."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,8 +11,8 @@ from cio_pipeline.settings import settings
 from cio_pipeline.wiring import first_window
 
 FIRST = first_window(settings())
-"""As it was when this process began: a sync registered as of an earlier day needs a reload. Another
-day rebuilds Dagster's partition cache."""
+"""As it was when this process began: a sync registered as of an earlier one needs a reload. Another
+one rebuilds Dagster's partition cache."""
 
 WINDOWS_OF: Mapping[Feed, dg.TimeWindowPartitionsDefinition] = {
     feed: dg.TimeWindowPartitionsDefinition(

@@ -66,11 +66,10 @@ def look_at_sources(
         return dg.SkipReason(f"{error.message} {error.next_step}")
     before = json.loads(context.cursor or "{}")
     now = {one.status.table: str(one) for one in tables}
-    return dg.SensorResult(
-        asset_events=[
-            dg.AssetObservation(source_key(one.status.table), metadata=metadata_of(one))
-            for one in tables
-            if before.get(one.status.table) != now[one.status.table]
-        ],
-        cursor=json.dumps(now),
-    )
+    news = [
+        dg.AssetObservation(source_key(one.status.table), metadata=metadata_of(one))
+        for one in tables
+        if before.get(one.status.table) != now[one.status.table]
+    ]
+    why = f"{len(news)} of {len(tables)} tables are not as they were; it starts no run."
+    return dg.SensorResult(asset_events=news, cursor=json.dumps(now), skip_reason=why)

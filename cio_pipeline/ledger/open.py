@@ -48,7 +48,7 @@ class Ledger:
         return mark_of(self.database)
 
     def first_window(self) -> datetime | None:
-        """The day that the windows begin with; None before the first sync is registered."""
+        """The hour that the windows begin with; None before the first sync is registered."""
         return self.database.read(first_window)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline.model.times import iso_time, utc
 
 FIRST_WINDOW = datetime(2026, 1, 1, tzinfo=UTC)
-"""No window begins before; those of a deployment begin with the day of its first sync."""
+"""No window begins before; those of a deployment begin with the hour of its first sync."""
 
 
 @dataclass(frozen=True, order=True)
@@ -39,18 +39,19 @@ class Window:
         """
         if self.early:
             return True
-        return (self.end - midnight(self.end)) % cadence.length == timedelta(0)
+        midnight = hour_of(self.end).replace(hour=0)
+        return (self.end - midnight) % cadence.length == timedelta(0)
 
 
-def midnight(at: datetime) -> datetime:
-    """The UTC midnight that `at` (aware) comes after."""
-    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+def hour_of(at: datetime) -> datetime:
+    """The beginning of the hour, UTC, that `at` (aware) falls into; windows are aligned to it."""
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def window_holding(at: datetime, feed: Feed) -> Window:
     """The window of a feed that `at` (aware) falls into; InvalidConfig after the last of all."""
     at = at.astimezone(UTC)
-    start = at - (at - midnight(at)) % feed.length
+    start = at - (at - hour_of(at)) % feed.length
     try:
         return Window(start, start + feed.length)
     except OverflowError:

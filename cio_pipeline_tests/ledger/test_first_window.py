@@ -1,4 +1,4 @@
-"""Windows begin with the day of the first sync; who ran before keeps the day of all."""
+"""Windows begin with the hour of the first sync; who ran before keeps that of all."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +8,7 @@ from sqlalchemy import delete
 
 from cio_pipeline.ledger.schema import counters
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.model.windows import FIRST_WINDOW, midnight
+from cio_pipeline.model.windows import FIRST_WINDOW, hour_of
 from cio_pipeline.settings import Settings, settings
 from cio_pipeline.wiring import first_window, now
 from cio_pipeline_tests.world import NOON, World
@@ -19,16 +19,16 @@ def of(world: World) -> Settings:
 
 
 def test_the_first_sync_fixes_it_and_only_an_earlier_one_moves_it(world: World) -> None:
-    assert first_window(of(world)) == midnight(now())
+    assert first_window(of(world)) == hour_of(now())
     world.sync("a")
-    assert first_window(of(world)) == datetime(2026, 3, 1, tzinfo=UTC)
+    assert first_window(of(world)) == NOON
     world.sync("b", 2, at=NOON + timedelta(days=9))
-    assert world.ledger.first_window() == datetime(2026, 3, 1, tzinfo=UTC)
-    world.sync("c", 3, at=NOON - timedelta(days=1))
-    assert world.ledger.first_window() == datetime(2026, 2, 28, tzinfo=UTC)
+    assert world.ledger.first_window() == NOON
+    world.sync("c", 3, at=NOON - timedelta(hours=23.5))
+    assert world.ledger.first_window() == NOON - timedelta(days=1)
 
 
-def test_a_deployment_that_ran_before_keeps_its_first_day(world: World) -> None:
+def test_a_deployment_that_ran_before_keeps_its_first_window(world: World) -> None:
     world.sync("a")
     of_it = delete(counters).where(counters.c.name == "first window")
     world.ledger.database.write(lambda connection: connection.execute(of_it))
@@ -39,7 +39,7 @@ def test_a_deployment_that_ran_before_keeps_its_first_day(world: World) -> None:
 def test_no_ledger_is_made_to_ask_it_and_one_that_does_not_answer_hides_no_window(
     tmp_path: Path,
 ) -> None:
-    assert first_window(settings({"CIO_HOME": str(tmp_path)})) == midnight(now())
+    assert first_window(settings({"CIO_HOME": str(tmp_path)})) == hour_of(now())
     assert not list(tmp_path.iterdir())
     (tmp_path / "ledger.db").write_text("no database")
     assert first_window(settings({"CIO_HOME": str(tmp_path)})) == FIRST_WINDOW
@@ -47,6 +47,6 @@ def test_no_ledger_is_made_to_ask_it_and_one_that_does_not_answer_hides_no_windo
 
 def test_a_setting_goes_before_it() -> None:
     given = settings({"CIO_FIRST_WINDOW": "2026-02-03T04:05"})
-    assert first_window(given) == datetime(2026, 2, 3, tzinfo=UTC)
+    assert first_window(given) == datetime(2026, 2, 3, 4, tzinfo=UTC)
     with pytest.raises(InvalidConfig):
         settings({"CIO_FIRST_WINDOW": "soon"})

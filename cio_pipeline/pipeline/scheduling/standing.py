@@ -132,7 +132,8 @@ def _late(
 def _quarantined(numbers: Mapping[Pair, tuple[int, datetime]], now: datetime) -> Iterator[Wrong]:
     for (sync_id, export), (rows, last) in sorted(numbers.items()):
         if last >= now - RECENT:
-            what = f"{rows:,} rows break the contract and are held back"
+            many = f"{rows:,} rows break the contract and are held back"
+            what = "1 row breaks the contract and is held back" if rows == 1 else many
             told = f"`cio-pipeline quarantine list --sync {sync_id}` tells which and why."
             yield Wrong("quarantine", sync_id, (export,), last, what, told)
 
