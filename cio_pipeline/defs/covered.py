@@ -25,8 +25,13 @@ LOOKED_AT = 50
 def settle_covered(
     instance: dg.DagsterInstance, feed: Feed, states: Sequence[ExportState]
 ) -> Sequence[str]:
-    """Settle the windows of failed runs once all syncs stand behind them; the ids of the runs."""
+    """Settle the windows of failed runs once all syncs stand behind them; the ids of the runs.
+
+    Without a sync nobody does.
+    """
     settled: list[str] = []
+    if not states:
+        return settled
     for run in _unsettled(instance, feed):
         window = window_holding(parse_time(run.tags[PARTITION]), feed)
         if all(_behind(state, window) for state in states):
@@ -68,7 +73,8 @@ def _settle(instance: dg.DagsterInstance, feed: Feed, window: Window) -> None:
             )
         )
     for check in _checks():
-        if check.asset_key in keys:
+        # The source is to blame for a warning: what a later window sent mends nothing of it.
+        if check.asset_key in keys and not _warned(instance, check.key, window):
             instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(
                     asset_key=check.asset_key,
@@ -78,6 +84,25 @@ def _settle(instance: dg.DagsterInstance, feed: Feed, window: Window) -> None:
                     partition=window.key,
                 )
             )
+
+
+def _warned(instance: dg.DagsterInstance, check: dg.AssetCheckKey, window: Window) -> bool:
+    """Whether the last that a check told of a window was a warning."""
+    found = next(evaluations(instance, check, window.key), None)
+    return found is not None and not found.passed and found.severity is dg.AssetCheckSeverity.WARN
+
+
+def evaluations(
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey, partition: str
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """What a check told of a partition lately, the last first."""
+    storage = instance.event_log_storage
+    for one in storage.get_asset_check_execution_history(check, limit=10 * LOOKED_AT):
+        event = one.event.dagster_event if one.event is not None else None
+        told = event.event_specific_data if event is not None else None
+        # A run that is planned, and then fails, has told nothing.
+        if one.partition == partition and isinstance(told, dg.AssetCheckEvaluation):
+            yield told
 
 
 def _checks() -> Iterator[dg.AssetCheckSpec]:

@@ -15,8 +15,8 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
-from cio_pipeline.contracts.declare import SourceTable
-from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.contracts.declare import SourceTable, TableKind
+from cio_pipeline.model.errors import ColumnMismatch, InvalidConfig
 from cio_pipeline.sources.csv_text import COMMA
 from cio_pipeline.sources.fit import fitted
 from cio_pipeline.sources.json_lines import BadLine
@@ -32,7 +32,10 @@ _READERS: dict[str, Callable[[Path, SourceTable], Rows]] = {
 
 @dataclass(frozen=True)
 class ReadRows:
-    """Rows in the table's dtypes, to be committed at once, and those that are no such rows."""
+    """Rows in the table's dtypes, to be committed at once, and those that are no such rows.
+
+    The rows of a mutable table have the columns that the files have: the others stay as they are.
+    """
 
     rows: pl.DataFrame
     bad: Sequence[BadLine]
@@ -82,7 +85,25 @@ def read_good_rows(files: Sequence[Path], table: SourceTable, delimiter: str = C
         for name, rows in read
         for number in sorted(rows.bad)
     ]
-    return ReadRows(fitted(pl.concat([rows.good() for _, rows in read]), table), bad)
+    good = fitted(pl.concat([rows.good() for _, rows in read]), table)
+    return ReadRows(good.select(_kept(read, table)), bad)
+
+
+def _kept(read: Sequence[tuple[str, Rows]], table: SourceTable) -> list[str]:
+    """The columns that a load writes; raises ColumnMismatch if its files are not agreed on that."""
+    every = [column.name for column in table.columns]
+    if table.kind is TableKind.APPEND_ONLY:
+        return every
+    (first, model), *others = read
+    for name, rows in others:
+        lacking = set(model.names) ^ set(rows.names)
+        if lacking:
+            raise ColumnMismatch(
+                f"{first} and {name} have different columns: only one has "
+                f"{', '.join(sorted(lacking))}.",
+                "Load them one after another: a column that a file lacks stays as it is.",
+            )
+    return [name for name in every if name in model.names]
 
 
 def _read(file: Path, table: SourceTable, delimiter: str) -> Rows:

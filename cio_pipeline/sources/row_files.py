@@ -4,8 +4,8 @@ A value that its column cannot take is null in the frame, and its row is told as
 decides what becomes of the others.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from cio_pipeline.contracts.declare import ColumnType, SourceColumn, SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.model.json_text import NotJson, decoded
 from cio_pipeline.sources.cells import FORMS, emptied, is_strings, parsed, times
-from cio_pipeline.sources.csv_text import COMMA, lines_of, read_csv_text
+from cio_pipeline.sources.csv_text import COMMA, lines_of, read_csv_text, short_rows
 from cio_pipeline.sources.fit import check_names, converted, shaped
 from cio_pipeline.sources.json_lines import numbered_lines
 
@@ -27,12 +27,13 @@ class Rows:
     """The rows of a file in the table's dtypes, and the reason for each that is bad.
 
     `numbers` are the lines that they begin with, from 1; of Parquet, their numbers. Rows of which
-    nothing can be read are in `bad` alone.
+    nothing can be read are in `bad` alone. `names` are the columns that the file has.
     """
 
     values: pl.DataFrame
     numbers: Sequence[int]
     bad: Mapping[int, str]
+    names: Collection[str] = ()
 
     def good(self) -> pl.DataFrame:
         """The rows that are not bad."""
@@ -49,12 +50,16 @@ def csv_rows(file: Path, table: SourceTable, delimiter: str = COMMA) -> Rows:
     bad: dict[int, str] = {}
     for column, found in zip(columns, values, strict=True):
         _mark(bad, column, emptied(text[column.name]).is_not_null() & found.is_null())
-    rows = _rows(shaped(pl.DataFrame(values), table), table, bad)
+    if text.width > 1 and text[text.columns[-1]].null_count():
+        # The library fills rows that end too early with nulls.
+        for number, cells in short_rows(file, text.height, text.width, delimiter).items():
+            bad[number] = f"has {cells} cells, the header has {text.width}"
+    rows = replace(_rows(shaped(pl.DataFrame(values), table), table, bad), names=text.columns)
     if not rows.bad:
         return rows
     lines = lines_of(file, text.height, delimiter)
     told = {lines[number - 1]: reason for number, reason in rows.bad.items()}
-    return Rows(rows.values, lines, told)
+    return Rows(rows.values, lines, told, rows.names)
 
 
 def parquet_rows(file: Path, table: SourceTable) -> Rows:
@@ -68,13 +73,14 @@ def parquet_rows(file: Path, table: SourceTable) -> Rows:
         if column.name in rows.columns:
             values.append(converted(rows[column.name], table))
             _mark(bad, column, rows[column.name].is_not_null() & values[-1].is_null())
-    return _rows(shaped(pl.DataFrame(values), table), table, bad)
+    found = _rows(shaped(pl.DataFrame(values), table), table, bad)
+    return replace(found, names=rows.columns)
 
 
 def ndjson_rows(file: Path, table: SourceTable) -> Rows:
     """Rows of an NDJSON file; raises OSError, ColumnMismatch."""
     cells: dict[str, list[Any]] = {column.name: [] for column in table.columns}
-    unknown: dict[str, None] = {}
+    names: dict[str, None] = {}
     bad: dict[int, str] = {}
     numbers: list[int] = []
     with file.open("rb") as lines:
@@ -85,14 +91,14 @@ def ndjson_rows(file: Path, table: SourceTable) -> Rows:
                 bad[number] = str(error)
                 continue
             numbers.append(number)
-            unknown |= dict.fromkeys(name for name in row if name not in cells)
+            names |= dict.fromkeys(row)
             for column in table.columns:
                 value = row.get(column.name)
                 wrong = _wrong(value, column)
                 if wrong is not None:
                     _add(bad, number, wrong)
                 cells[column.name].append(value if wrong is None else None)
-    check_names([*cells, *unknown], table)
+    check_names([*cells, *names], table)
     schema = source_schema(table)
     values: list[pl.Series] = []
     for column in table.columns:
@@ -102,7 +108,7 @@ def ndjson_rows(file: Path, table: SourceTable) -> Rows:
             _mark(bad, column, texts.is_not_null() & values[-1].is_null(), numbers)
         else:
             values.append(pl.Series(column.name, cells[column.name], schema[column.name]))
-    return _rows(pl.DataFrame(values), table, bad, numbers)
+    return replace(_rows(pl.DataFrame(values), table, bad, numbers), names=names)
 
 
 def _rows(

@@ -7,7 +7,7 @@ import pytest
 
 from cio_pipeline.definitions import build_defs
 from cio_pipeline.defs import covered
-from cio_pipeline.defs.covered import COVERED, settle_covered
+from cio_pipeline.defs.covered import COVERED, evaluations, settle_covered
 from cio_pipeline.defs.feeds import export_key
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline_tests.defs.running import Dagster, Made, dagster_on
@@ -48,6 +48,38 @@ def test_d6_it_is_settled_with_a_note_and_not_before(world: World, dagster: Dags
     again = dagster.instance.get_run_by_id(run.run_id)
     assert again is not None
     assert COVERED in again.tags
+
+
+def test_d6_what_the_source_is_blamed_for_stays_yellow(world: World, dagster: Dagster) -> None:
+    """The run of a window failed after its checks had warned; then a later window sent the rest."""
+    world.sync(exports=["subjects"])
+    world.commit("subjects", {"subject_name": "s", "seq_num": 5}, at=during(0))
+    dagster.run(0, "subjects")
+    world.commit("subjects", {"subject_name": "s", "campaign_id": 9, "seq_num": 5}, at=during(1))
+    dagster.run(1, "subjects")
+    partition = {"dagster/partition": window(1).key}
+    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    run = dagster.instance.create_run_for_job(job, tags=partition)
+    dagster.instance.report_run_failed(run, "User code server request timed out.")
+    dagster.run(2, "subjects")
+    states = world.ledger.registry.states(["subjects"])
+    assert settle_covered(dagster.instance, Feed.DATA_OUT, states)
+    assert checked(dagster, "subjects", window(1).key) == [False]
+    assert checked(dagster, "people", window(1).key) == [True]
+
+
+def test_d6_without_a_sync_nothing_is_covered(dagster: Dagster) -> None:
+    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    tags = {"dagster/partition": window(0).key}
+    run = dagster.instance.create_run_for_job(job, tags=tags)
+    dagster.instance.report_run_failed(run, "User code server request timed out.")
+    assert not settle_covered(dagster.instance, Feed.DATA_OUT, [])
+
+
+def checked(dagster: Dagster, export: str, partition: str) -> list[bool]:
+    """What the checks of an export told of a window, the last first."""
+    check = dg.AssetCheckKey(export_key(export), "delivered_to_every_due_sync")
+    return [one.passed for one in evaluations(dagster.instance, check, partition)]
 
 
 def test_d6_after_a_long_outage_all_of_its_windows_are_settled(

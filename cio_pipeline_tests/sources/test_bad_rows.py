@@ -12,9 +12,10 @@ from deltalake import DeltaTable
 from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
-from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.errors import ColumnMismatch, InvalidConfig
 from cio_pipeline.sources.load import read_files, read_good_rows
-from cio_pipeline_tests.sources.things import THINGS
+from cio_pipeline.sources.tables import commit
+from cio_pipeline_tests.sources.things import NOTES, THINGS, latest, put, source
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)
@@ -30,6 +31,48 @@ def times(unit: Any, zone: str | None, ticks: Sequence[int | None]) -> pl.DataFr
     at = pl.Series("at", ticks, pl.Int64).cast(pl.Datetime(unit, zone))
     keys = [f"k{n}" for n in range(len(ticks))]
     return pl.DataFrame({"workspace_id": [1] * len(ticks), "key": keys}).with_columns(at)
+
+
+SHORT = b"""workspace_id,key,value,flag
+1,whole,v,
+1,two
+1,"over
+lines",v
+1,last,v,true
+"""
+
+
+def test_d25_a_line_of_csv_with_too_few_cells_is_told_and_not_filled_up(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(SHORT)
+    told = "has 2 cells, the header has 4"
+    with pytest.raises(InvalidConfig, match=rf"Line 3 of t.csv {told}. 1 more row"):
+        read_files([file], THINGS)
+    found = read_good_rows([file], THINGS)
+    assert named(found.bad) == [("t.csv", 3, told), ("t.csv", 4, told.replace("2", "3", 1))]
+    assert found.rows["key"].to_list() == ["whole", "last"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ndjson", "parquet"])
+def test_a_column_that_a_file_lacks_stays_as_it_is(tmp_path: Path, suffix: str) -> None:
+    there = source(tmp_path)
+    put(there, {"a": "1", "b": "2"}, at=1)
+    file = tmp_path / f"t.{suffix}"
+    rows = pl.DataFrame({"workspace_id": [1, 1], "key": ["a", "new"], "flag": [True, None]})
+    writing = {"csv": rows.write_csv, "ndjson": rows.write_ndjson, "parquet": rows.write_parquet}
+    writing[suffix](file)
+    commit(there.uri, THINGS, read_good_rows([file], THINGS).rows)
+    found = there.snapshot(THINGS, latest(there)).sort("key").select("key", "value", "flag")
+    assert found.collect().rows() == [("a", "1", True), ("b", "2", None), ("new", None, None)]
+
+
+def test_files_of_one_load_agree_on_the_columns_that_they_write(tmp_path: Path) -> None:
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    files[0].write_text("workspace_id,key,value\n1,a,v\n")
+    files[1].write_text("workspace_id,key\n1,b\n")
+    with pytest.raises(ColumnMismatch, match=r"a.csv and b.csv have different columns: .* value"):
+        read_good_rows(files, THINGS)
+    assert read_good_rows(files, NOTES).rows["value"].to_list() == ["v", None]
 
 
 @pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])

@@ -100,7 +100,10 @@ def _failing(failing: Mapping[Pair, Failing], known: set[str]) -> Iterator[Wrong
             name = "manifests" if export == CHAIN else export
             groups[sync_id, one.since, one.message].append(name)
     for (sync_id, since, message), exports in groups.items():
-        told = f"`cio-pipeline sync show {sync_id}` tells more."
+        told = (
+            f"Once that is mended, the next window ends it; `cio-pipeline export --now --sync "
+            f"{sync_id}` tries it at once."
+        )
         yield Wrong("failing", sync_id, tuple(exports), since, message, told)
 
 
