@@ -19,7 +19,8 @@ __all__ = ["served"]
 
 @pytest.fixture
 def clocked(served: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The command line's clock is the world's."""
+    """The command line's clock is the world's; all exports were sent in its first window."""
+    served.run(0)
     monkeypatch.setattr(context, "services", lambda: served.services)
     monkeypatch.setattr(status, "services", lambda: served.services)
     return served
@@ -112,6 +113,7 @@ def test_a_full_disk_is_told(clocked: World, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_runs_now_is_told_until_when(served: World) -> None:
+    served.run(0)
     claimed(served)
     done = CliRunner().invoke(app, ["status"])
     assert "run 7" in done.output
