@@ -40,8 +40,8 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
-    """Make a cluster, start it, and remove it at the end."""
+def running_cluster(*, copied_from: Cluster | None = None) -> Iterator[Cluster]:
+    """Make a cluster, or a hot standby of another one, start it, and remove it at the end."""
     folder = Path(tempfile.mkdtemp(prefix="cio-pg-"))
     account = "postgres" if os.geteuid() == 0 else None
     if account:
@@ -50,12 +50,16 @@ def running_cluster() -> Iterator[Cluster]:
     secret.write_text(PASSWORD)
     secret.chmod(0o644)
     try:
-        _run(
-            account,
-            "initdb",
-            *("-D", data, "-U", USER, "--pwfile", secret, "--auth=scram-sha-256"),
-            *("--encoding=UTF8", "--locale=C", "--no-sync"),
-        )
+        if copied_from is not None:
+            of = ("-d", copied_from.url("postgres"), "-D", data)
+            _run(account, "pg_basebackup", *of, "-R", "-c", "fast", "--no-sync")
+        else:
+            _run(
+                account,
+                "initdb",
+                *("-D", data, "-U", USER, "--pwfile", secret, "--auth=scram-sha-256"),
+                *("--encoding=UTF8", "--locale=C", "--no-sync"),
+            )
         options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
         options += " -c max_prepared_transactions=20"
         log = folder / "log"

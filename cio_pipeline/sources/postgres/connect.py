@@ -41,7 +41,7 @@ class Server:
             _ = parts.port
         except ValueError:
             raise InvalidConfig("The source's URL cannot be read.", _FORM) from None
-        if "@" in (parts.hostname or "") or not parts.path.strip("/"):
+        if parts.netloc.count("@") > 1 or not parts.path.strip("/"):
             raise InvalidConfig("The source's URL cannot be read.", _FORM)
 
     def __str__(self) -> str:
@@ -125,10 +125,17 @@ class Server:
 
     def _left(self, kind: str) -> Any:
         for found in [one for one in self._idle if one[0] == kind]:
-            with suppress(ValueError, psycopg.Error, _adbc.Error, OSError):
-                self._idle.remove(found)  # ValueError: another thread was faster
+            try:
+                self._idle.remove(found)
+            except ValueError:  # another thread was faster
+                continue
+            try:
                 with found[1].cursor() as cursor:
                     cursor.execute("SELECT 1")
+            except (psycopg.Error, _adbc.Error, OSError):
+                with suppress(Exception):
+                    found[1].close()
+            else:
                 return found[1]
         return None
 

@@ -13,7 +13,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cio_pipeline.cli.app import app
+from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.model.cuts import Look
 from cio_pipeline.model.errors import SourceError, TableReplaced, VersionGone
 from cio_pipeline.sources.postgres import upkeep
 from cio_pipeline.sources.postgres.install import installing, removing
@@ -31,6 +33,12 @@ def dump(url: str) -> str:
         [program("pg_dump"), "--schema-only", url], capture_output=True, text=True, check=True
     )
     return re.sub(r"\\(un)?restrict \w+", "", shown.stdout)
+
+
+def look(base: Made, table: SourceTable = THINGS) -> Look:
+    """A table as it is now."""
+    now = datetime.now(UTC)
+    return base.source.look(table, now, None, now)
 
 
 def steps(base: Made) -> list[Any]:
@@ -78,7 +86,7 @@ def test_an_index_that_was_left_unfinished_is_made_again(base: Made) -> None:
         "WHERE indexrelid = 'public.cio_things_xid'::regclass"
     )
     with pytest.raises(SourceError, match="no index on change_xid"):
-        base.source.look(THINGS, *_when())
+        look(base)
     base.install()
     assert base.things()
 
@@ -122,10 +130,10 @@ def test_a_table_that_cannot_be_read_says_why(base: Made, broken: str, told: str
     at = base.things()
     base.do(broken)
     with pytest.raises(SourceError, match=told):
-        base.source.look(THINGS, *_when())
+        look(base)
     with pytest.raises(SourceError, match=told):
         base.source.snapshot(THINGS, at)
-    assert base.source.look(NOTES, *_when()).reached
+    assert look(base, NOTES).reached
 
 
 def test_d6_a_position_from_before_another_installation_is_not_taken(base: Made) -> None:
@@ -249,7 +257,7 @@ def test_a_view_of_rows_that_change_is_refused(postgres_cluster: Cluster) -> Non
     base = Made(new_database(postgres_cluster), {"things": THINGS}, names)
     base.do("CREATE VIEW shown AS SELECT 1 AS workspace_id")
     with pytest.raises(SourceError, match="it is a view, and its rows change"):
-        base.source.look(THINGS, *_when())
+        look(base)
     base.source.server.close()
 
 
@@ -312,7 +320,3 @@ def test_a_password_is_a_reference(postgres_cluster: Cluster, tmp_path: Any) -> 
     )
     assert refused.exit_code == 1
     assert "s3cret" not in refused.output
-
-
-def _when() -> tuple[Any, None, Any]:
-    return datetime.now(UTC), None, datetime.now(UTC)

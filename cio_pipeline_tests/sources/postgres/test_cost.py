@@ -1,0 +1,46 @@
+"""P: what changed is found by indexes; history is not touched."""
+
+from typing import Any
+
+from cio_pipeline.contracts.dtypes import source_schema
+from cio_pipeline.sources.postgres.catalog import Relation
+from cio_pipeline.sources.postgres.positions import position_of
+from cio_pipeline.sources.postgres.statements import changed_rows, is_changed, number_of_changes
+from cio_pipeline.sources.postgres.upkeep import found
+from cio_pipeline_tests.sources.postgres.databases import Made
+from cio_pipeline_tests.sources.things import THINGS
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(one for below in plan.get("Plans", ()) for one in nodes(below))]
+
+
+def test_p_the_changes_of_a_window_are_found_by_an_index(base: Made) -> None:
+    base.do(
+        "ALTER TABLE things DISABLE TRIGGER ALL",
+        "INSERT INTO things SELECT 1, g::text, 'x' FROM generate_series(1, 50000) g",
+        "ALTER TABLE things ENABLE ALWAYS TRIGGER cio_stamp",
+        "ALTER TABLE things ENABLE ALWAYS TRIGGER cio_keep",
+        "ALTER TABLE things ENABLE ALWAYS TRIGGER cio_empty",
+        "UPDATE things SET value = 'y' WHERE key::int <= 5000",
+        "VACUUM ANALYZE things",
+        "VACUUM ANALYZE cio.earlier_things",
+    )
+    lower = base.things()
+    base.do(
+        "UPDATE things SET value = 'z' WHERE key::int <= 50",
+        "DELETE FROM things WHERE key::int BETWEEN 30000 AND 30010",
+    )
+    upper = base.things()
+    relation: Relation = found(base.source.server, base.names, [THINGS])[1][0]
+    before, after = (position_of("things", one).snapshot for one in (lower, upper))
+    asked = changed_rows(relation, before, after, list(source_schema(THINGS)))
+    number, whether = (of(relation, before, after) for of in (number_of_changes, is_changed))
+    for query in (asked, number, whether):
+        statement = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query.as_string()}"
+        plan = base.ask(statement)[0][0][0]["Plan"]
+        kinds = {one["Node Type"] for one in nodes(plan)}
+        assert "Seq Scan" not in kinds
+        assert any("Index" in kind for kind in kinds)
+        assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 150
+    assert base.source.changed_rows(THINGS, lower, upper) < 200
