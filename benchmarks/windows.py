@@ -13,7 +13,9 @@ from cio_pipeline.contracts.catalog import EXPORTS
 
 SYNCS = 1000
 ROUNDS = 3
+ROUNDS_BUSY = 2
 GOAL_BUSY_CPU = 39
+GOAL_BARE = 1.7
 GOAL_BUSY_MIB = 2048
 GOAL_IDLE_CPU = 0.5
 
@@ -22,26 +24,26 @@ def run_busy(data: Path, scale: float) -> Report:
     """One window in which every export of every sync has something to send."""
     syncs = _syncs(scale)
     made = _made(data, syncs, changes=True)
-    found = _run(data, made, "window_run:run_window")
-    rate = found["files"] / found["cpu"]
+    rounds = [_run(data, made, "window_run:run_window", bare=True) for _ in range(ROUNDS_BUSY)]
+    found = min(rounds, key=lambda cost: cost["cpu"])
+    bare = min((one["bare"] for one in rounds), key=lambda cost: cost["cpu"])
+    ratio = found["cpu"] / bare["cpu"]
     return Report(
         "busy_window",
         f"One window: {syncs} syncs, {len(EXPORTS)} exports, changes in each",
+        f"{GOAL_BARE} of the CPU s of a bare sink_parquet(PartitionBy), "
         f"{GOAL_BUSY_CPU * syncs // SYNCS} CPU s, peak under {GOAL_BUSY_MIB:,} MiB",
-        f"{found['cpu']:.1f} CPU s, {found['peak']:,} MiB",
-        ("files", "CPU s", "of these the kernel's", "files per CPU s", "files per s", "peak MiB"),
-        [
-            (
-                f"{found['files']:,}",
-                f"{found['cpu']:.1f}",
-                f"{found['kernel']:.1f}",
-                f"{rate:,.0f}",
-                f"{found['files'] / found['wall']:,.0f}",
-                f"{found['peak']:,}",
-            )
-        ],
-        {"syncs": syncs, **found},
+        f"{ratio:.2f} of it, {found['cpu']:.1f} CPU s, {found['peak']:,} MiB",
+        ("", "files", "CPU s", "of these the kernel's", "files per CPU s", "files per s"),
+        [_busy_row("bare Polars sinks", bare), _busy_row("cio-pipeline", found)],
+        {"syncs": syncs, "rounds": rounds, "ratio": ratio, **found},
     )
+
+
+def _busy_row(name: str, cost: dict[str, Any]) -> tuple[str, ...]:
+    files, cpu = cost["files"], cost["cpu"]
+    rates = (f"{files / cpu:,.0f}", f"{files / cost['wall']:,.0f}")
+    return (name, f"{files:,}", f"{cpu:.1f}", f"{cost['kernel']:.1f}", *rates)
 
 
 def run_idle(data: Path, scale: float) -> Report:
@@ -90,16 +92,29 @@ def _made(data: Path, syncs: int, *, changes: bool) -> Path:
     return made
 
 
-def _run(data: Path, made: Path | None, job: str, source: Path | None = None) -> dict[str, Any]:
-    """A job in a fresh product: with the ledger that was `made`, or with an empty one."""
+def _run(
+    data: Path,
+    made: Path | None,
+    job: str,
+    source: Path | None = None,
+    *,
+    bare: bool = False,
+) -> dict[str, Any]:
+    """A job in a fresh product: with the ledger that was `made`, or with an empty one.
+
+    With `bare`, too, what its rows cost in bare sinks.
+    """
     with fresh(data / "product") as home:
         (home / "dagster").mkdir()
         (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
         if made is not None:
             _copy_ledger(made / "ledger.db", home / "ledger.db")
-        found = Product(home, (source or made or data) / "source").run(job)
-        files = sum(1 for path in home.glob("bucket/*/*.parquet"))
-        return {**found, "files": files}
+        product = Product(home, (source or made or data) / "source")
+        found = product.run(job)
+        found["files"] = sum(1 for path in home.glob("bucket/*/*.parquet"))
+        if bare:
+            found["bare"] = product.run("window_run:run_bare", bucket=str(home / "bucket"))
+        return found
 
 
 def _copy_ledger(source: Path, target: Path) -> None:

@@ -86,7 +86,7 @@ def program(name: str) -> Path:
 
 def _run(account: str | None, program: str, *arguments: str | Path) -> None:
     done = subprocess.run(
-        [_bin_folder() / program, *arguments],
+        [_program(program), *arguments],
         user=account,
         group=account,
         extra_groups=[] if account else None,
@@ -101,11 +101,15 @@ def _run(account: str | None, program: str, *arguments: str | Path) -> None:
         pytest.fail(f"{program} failed with {done.returncode}: {output}", pytrace=False)
 
 
-def _bin_folder() -> Path:
-    """Where the server's programs are; Debian keeps them out of PATH."""
-    for folder in _places():
-        if (folder / "initdb").exists():
-            return folder
+def bin_folder() -> Path | None:
+    """Where the server's programs are, if there are any; Debian keeps them out of PATH."""
+    return next((folder for folder in _places() if (folder / "initdb").exists()), None)
+
+
+def _program(name: str) -> Path:
+    folder = bin_folder()
+    if folder is not None:
+        return folder / name
     pytest.fail(
         "These tests need PostgreSQL's server programs (initdb, pg_ctl): "
         "install Debian's `postgresql`.",
