@@ -79,26 +79,21 @@ def postgres_cluster() -> Iterator[Cluster]:
         yield cluster
 
 
-def program(name: str) -> Path:
-    """One of the server's programs."""
-    return _bin_folder() / name
-
-
-def _run(account: str | None, program: str, *arguments: str | Path) -> None:
+def _run(account: str | None, name: str, *arguments: str | Path) -> None:
     done = subprocess.run(
-        [_program(program), *arguments],
+        [program(name), *arguments],
         user=account,
         group=account,
         extra_groups=[] if account else None,
         cwd="/",
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,
+        stdout=subprocess.PIPE if name != "pg_ctl" else subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
         check=False,
     )
     if done.returncode != 0:
         output = (done.stdout or b"").decode(errors="replace")
-        pytest.fail(f"{program} failed with {done.returncode}: {output}", pytrace=False)
+        pytest.fail(f"{name} failed with {done.returncode}: {output}", pytrace=False)
 
 
 def bin_folder() -> Path | None:
@@ -106,7 +101,8 @@ def bin_folder() -> Path | None:
     return next((folder for folder in _places() if (folder / "initdb").exists()), None)
 
 
-def _program(name: str) -> Path:
+def program(name: str) -> Path:
+    """One of the server's programs."""
     folder = bin_folder()
     if folder is not None:
         return folder / name
