@@ -7,6 +7,7 @@ a second, for which nobody else should wait.
 from pathlib import Path
 
 from cio_pipeline.destinations.local import LocalFolder
+from cio_pipeline.destinations.paced import pace_of, paced
 from cio_pipeline.model.destinations import AzureDestination, LocalDestination, S3Destination
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.ports import Destination
@@ -14,6 +15,12 @@ from cio_pipeline.ports import Destination
 
 def open_destination(sync: Sync, base: Path) -> Destination:
     """The destination of a sync; relative local paths start at `base`. Nothing is touched yet."""
+    per_second = sync.destination.puts_per_second
+    opened = _open(sync, base)
+    return opened if per_second is None else paced(opened, pace_of(sync.id, per_second))
+
+
+def _open(sync: Sync, base: Path) -> Destination:
     match sync.destination:
         case LocalDestination(path=path):
             return LocalFolder(base / path)

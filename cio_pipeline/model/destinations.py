@@ -71,11 +71,18 @@ def _endpoint(url: str) -> str:
     return url.rstrip("/")
 
 
+PutsPerSecond: TypeAlias = Annotated[
+    float | None,
+    Field(gt=0, le=10_000, description="At most so many objects are put a second; else no limit."),
+]
+
+
 class LocalDestination(Strict):
     """A folder on this machine; relative paths are relative to the working directory."""
 
     type: Literal["local"]
     path: Annotated[str, Field(min_length=1, description="Folder that receives the files.")]
+    puts_per_second: PutsPerSecond = None
 
     @model_validator(mode="after")
     def _clean(self) -> Self:
@@ -156,6 +163,7 @@ class S3Destination(Strict):
             "`If-None-Match`, whose keys are then looked for first."
         ),
     ] = True
+    puts_per_second: PutsPerSecond = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -184,6 +192,7 @@ class AzureDestination(Strict):
         Literal["Hot", "Cool", "Cold", "Archive"] | None,
         Field(description="Access tier of the files, not of manifests; else the account's."),
     ] = None
+    puts_per_second: PutsPerSecond = None
 
 
 Place: TypeAlias = LocalDestination | S3Destination | AzureDestination
