@@ -24,7 +24,7 @@ from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline.sources.message_lines import MessageLines
-from cio_pipeline.sources.tables import commit, create_tables
+from cio_pipeline.sources.tables import commit_rows, create_tables
 
 MESSAGES = 5000
 ROUNDS = 3
@@ -77,7 +77,7 @@ def _prepared(home: Path, bodies: list[bytes]) -> Services:
     lines = home / "messages.ndjson"
     lines.write_bytes(b"".join(_line(n, body) for n, body in enumerate(bodies)))
     read = MessageLines(1, NOON)
-    commit(source, table, pl.concat(read.read(lines)), NOON + timedelta(minutes=1))
+    commit_rows(source, table, pl.concat(read.read(lines)), NOON + timedelta(minutes=1))
     config: dict[str, Any] = {"id": "a", "workspace_id": 1, "feed": "messages"}
     place = {"type": "local", "path": str(home / "bucket")}
     sync = Sync.model_validate({**config, "destination": place})

@@ -20,7 +20,7 @@ from cio_pipeline.model.windows import Window, data_out_window
 from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import Settings
-from cio_pipeline.sources.tables import commit, create_tables
+from cio_pipeline.sources.tables import commit_rows, create_tables
 from cio_pipeline.wiring import open_services
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -115,7 +115,7 @@ def just_after() -> datetime:
 
 def fill(source: Path, table: SourceTable, rows: pl.DataFrame, window: Window) -> None:
     """Commit rows to a table in a window; what is there already is overwritten by identity."""
-    commit(str(source), table, rows, window.start + timedelta(minutes=5))
+    commit_rows(str(source), table, rows, window.start + timedelta(minutes=5))
 
 
 def empty_source(source: Path) -> None:

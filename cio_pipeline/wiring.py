@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.destinations.open import open_destination
-from cio_pipeline.destinations.secrets import resolve
+from cio_pipeline.destinations.secrets import secret_of
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.ledger.identity import Witness, require_same
 from cio_pipeline.ledger.open import Ledger, is_there, open_ledger
@@ -100,7 +100,7 @@ def open_postgres(settings: Settings) -> "PostgresSource":
         )
     file, reference = settings.source_names, settings.source_password
     names = Names() if file is None else read_names(file, SOURCE_TABLES)
-    password = None if reference is None else lambda: resolve(reference)
+    password = None if reference is None else lambda: secret_of(reference)
     return PostgresSource(Server(settings.source, password), names)
 
 

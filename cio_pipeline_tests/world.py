@@ -20,7 +20,7 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.destinations.open import open_destination
 from cio_pipeline.destinations.overlap import location
-from cio_pipeline.files.names import parse, render
+from cio_pipeline.files.names import parse_name, render_name
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.ledger.open import Ledger, open_ledger
 from cio_pipeline.model.registry import Outcome
@@ -33,7 +33,7 @@ from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.verify import VerifyReport, verify
 from cio_pipeline.sources.delta import DeltaSource
-from cio_pipeline.sources.tables import commit, create_tables
+from cio_pipeline.sources.tables import commit_rows, create_tables
 from cio_pipeline_tests.changesets.rows import snapshot
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class World:
         whole = snapshot(table, *rows).collect()
         if self.database is not None:
             return self.database.put(SOURCE_TABLES[table], whole)
-        return commit(self.source_uri, SOURCE_TABLES[table], whole, at)
+        return commit_rows(self.source_uri, SOURCE_TABLES[table], whole, at)
 
     def sync(
         self, sync_id: str = "a", workspace: int = 1, /, *, at: datetime = NOON, **fields: Any
@@ -195,13 +195,13 @@ class World:
     def read(self, export: str, sync_id: str = "a") -> pl.DataFrame:
         """All rows of an export that a sync was sent, in the order of the files' numbers."""
         stem = EXPORTS[export].stem
-        found = [parse(name) for name in self.names(sync_id)]
+        found = [parse_name(name) for name in self.names(sync_id)]
         ordered = sorted(
             (name for name in found if name.stem == stem),
             key=lambda name: (name.sequence, name.part or 0),
         )
         frames = [
-            pl.read_parquet(self.folder(sync_id) / render(name)).with_columns(
+            pl.read_parquet(self.folder(sync_id) / render_name(name)).with_columns(
                 pl.lit(name.series.value).alias("series")
             )
             for name in ordered

@@ -17,7 +17,7 @@ from cio_pipeline.changesets.rules import PERSON, RULES, is_gone
 from cio_pipeline.contracts.declare import Column, ColumnType, Export, History, TableKind
 from cio_pipeline.contracts.dtypes import polars_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, DELETED, NEW, SERIES, VERSION
+from cio_pipeline.model.changeset import CHANGE, COMMITTED_AT, DELETED, NEW, SERIES, VERSION
 from cio_pipeline.model.plans import Mode, Series
 
 _AMONG = "_among"

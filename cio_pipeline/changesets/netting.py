@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from cio_pipeline.model.changes import (
+from cio_pipeline.model.changeset import (
     AGAIN,
     CHANGE,
     CHANGED,
@@ -39,7 +39,7 @@ _TIE = "_tie"
 
 
 def net(feed: pl.LazyFrame, identity: Sequence[str], grows: str | None = None) -> pl.LazyFrame:
-    """One row per identity that differs: its columns and those of `model/changes.py` (D6).
+    """One row per identity that differs: its columns and those of `model/changeset.py` (D6).
 
     `new` and `changed` rows hold the state after the range, `deleted` ones that before it. A row
     that a commit both removed and put there is there. Equal states are no change. Rows that lack a

@@ -8,7 +8,7 @@ import polars as pl
 
 from cio_pipeline.changesets.netting import COMMIT_VERSION
 from cio_pipeline.contracts.tables.feeds import ARRIVAL
-from cio_pipeline.model.slices import Bucket, Part, Place, Stretch
+from cio_pipeline.model.slices import Arrival, HashBucket, Part, Stretch
 
 BLOCKS = 16
 """A slice is cut at a multiple of a sixteenth of its rows: so few places are counted."""
@@ -19,7 +19,7 @@ _SEPARATOR = "\x1f"
 
 def belongs(part: Part) -> pl.Expr:
     """Whether a row of a change feed belongs to a slice."""
-    if isinstance(part, Bucket):
+    if isinstance(part, HashBucket):
         return pl.lit(value=True) if part.of == 1 else key_of(part.by) % part.of == part.number
     after = pl.lit(value=True) if part.start is None else ~_before(part.start)
     return after if part.stop is None else after & _before(part.stop)
@@ -49,7 +49,7 @@ def stretches_of(blocks: pl.DataFrame, rows: int) -> list[Stretch]:
     return [Stretch(*ends_of) for ends_of in pairwise(ends)]
 
 
-def _starts(blocks: pl.DataFrame, rows: int) -> Iterator[Place]:
+def _starts(blocks: pl.DataFrame, rows: int) -> Iterator[Arrival]:
     """Where all stretches but the first begin."""
     held = 0
     for version, arrival, count in blocks.sort(COMMIT_VERSION, ARRIVAL).iter_rows():
@@ -59,7 +59,7 @@ def _starts(blocks: pl.DataFrame, rows: int) -> Iterator[Place]:
         held += count
 
 
-def _before(place: Place) -> pl.Expr:
+def _before(place: Arrival) -> pl.Expr:
     version, arrival = place
     same = pl.col(COMMIT_VERSION) == version
     return (pl.col(COMMIT_VERSION) < version) | (same & (_arrival() < arrival))

@@ -13,7 +13,7 @@ import polars as pl
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, DELETED, NEW, SERIES
+from cio_pipeline.model.changeset import CHANGE, COMMITTED_AT, DELETED, NEW, SERIES
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.model.times import LATEST
 

@@ -17,10 +17,10 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from cio_pipeline import __version__
-from cio_pipeline.cli import words
-from cio_pipeline.cli.examples import told
+from cio_pipeline.cli.examples import examples_of
 from cio_pipeline.cli.held import EVERY, HELD
 from cio_pipeline.cli.later import later
+from cio_pipeline.cli.misunderstood import WRONG, in_our_words, readable
 from cio_pipeline.cli.output import console
 from cio_pipeline.model.errors import CioError, LeaseHeld
 
@@ -128,7 +128,7 @@ def loaded(verb: str) -> TyperGroup | TyperCommand:
     if verb not in BELOW:
         return _imported(verb, verb)
     found: Any = get_group(typer.Typer(cls=Below))
-    found.name, found.help, found.epilog = verb, VERBS[verb], told(verb)
+    found.name, found.help, found.epilog = verb, VERBS[verb], examples_of(verb)
     found.commands = _named(BELOW[verb])
     return found
 
@@ -158,7 +158,7 @@ _FUNCTIONS = {"list": "list_"}
 
 
 def _with_examples(found: Any, verb: str) -> None:
-    found.epilog = told(verb)
+    found.epilog = examples_of(verb)
     for name, one in getattr(found, "commands", {}).items():
         _with_examples(one, f"{verb} {name}")
 
@@ -237,12 +237,12 @@ def _not_understood(error: typer.TyperException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(shown.get_help())
     else:
-        _say(*words.told(error))
-    return words.WRONG
+        _say(*in_our_words(error))
+    return WRONG
 
 
 def _say(message: str, next_step: str) -> None:
     terminal = console(stderr=True)
-    terminal.print(Text("Error: ", "bold red") + Text(words.readable(message)))
+    terminal.print(Text("Error: ", "bold red") + Text(readable(message)))
     if next_step:
-        terminal.print(Text(words.readable(next_step), "yellow"))
+        terminal.print(Text(readable(next_step), "yellow"))

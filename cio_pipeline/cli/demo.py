@@ -17,8 +17,8 @@ from cio_pipeline.cli.context import services
 from cio_pipeline.cli.export import run_windows
 from cio_pipeline.cli.output import CONSOLE, print_table
 from cio_pipeline.cli.progress import progress
-from cio_pipeline.cli.sent import WindowRun, show, show_side_by_side
-from cio_pipeline.cli.verify import Target, of_syncs, render
+from cio_pipeline.cli.sent import WindowRun, show_runs, show_side_by_side
+from cio_pipeline.cli.verify import Target, as_text, of_syncs
 from cio_pipeline.demo.size import named_size
 from cio_pipeline.demo.state import read_state
 from cio_pipeline.demo.write import write_commit, write_history
@@ -66,7 +66,7 @@ EARLY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class Place:
+class DemoFolders:
     """Where the demo keeps what it makes."""
 
     source: Path
@@ -108,17 +108,17 @@ def demo(
     _show()
 
 
-def _place(found: Settings) -> Place:
+def _place(found: Settings) -> DemoFolders:
     own = f"delta:{found.home / 'source'}"
     if found.source != own:
         raise InvalidConfig(
             "The demo writes its own source, but CIO_SOURCE points elsewhere.",
             "Unset CIO_SOURCE, or set CIO_HOME to a new folder.",
         )
-    return Place(found.home / "source", found.home / "bucket", found.home / "demo-syncs.yaml")
+    return DemoFolders(found.home / "source", found.home / "bucket", found.home / "demo-syncs.yaml")
 
 
-def _remove(found: Settings, place: Place) -> None:
+def _remove(found: Settings, place: DemoFolders) -> None:
     """Remove what an earlier demo made, and nothing that is not a demo's."""
     if place.source.exists() and not (place.source / "demo.json").exists():
         raise InvalidConfig(
@@ -143,7 +143,7 @@ def _last_windows(count: int) -> list[Window]:
     return found[::-1]
 
 
-def _simulate(place: Place, size: str, seed: int, chosen: list[Window]) -> None:
+def _simulate(place: DemoFolders, size: str, seed: int, chosen: list[Window]) -> None:
     with progress() as bar:
         uri = str(place.source)
         state = write_history(uri, named_size(size), seed, chosen[0].start + EARLY, bar)
@@ -152,7 +152,7 @@ def _simulate(place: Place, size: str, seed: int, chosen: list[Window]) -> None:
     CONSOLE.print(f"Simulated a platform until {state.until:%Y-%m-%d %H:%M} UTC.")
 
 
-def _apply(place: Place, first: Window, syncs: Path | None) -> None:
+def _apply(place: DemoFolders, first: Window, syncs: Path | None) -> None:
     text = syncs.read_text("utf-8") if syncs else own_syncs(place.bucket)
     place.syncs.write_text(text, encoding="utf-8")
     base = Path.cwd()
@@ -173,11 +173,11 @@ def own_syncs(bucket: Path) -> str:
 def _export(chosen: list[Window]) -> None:
     """Run the windows, and those that the other feeds have meanwhile, if a sync is of theirs."""
     done = _run(chosen, Feed.DATA_OUT)
-    (show_side_by_side if len(done) <= SIDE_BY_SIDE else show)(done)
+    (show_side_by_side if len(done) <= SIDE_BY_SIDE else show_runs)(done)
     feeds = {one.sync.feed for one in services().ledger.registry.all()}
     for feed in sorted(feeds - {Feed.DATA_OUT}):
         others = _run(closed_windows(chosen[0].start, chosen[-1].end, feed), feed)
-        show(others)
+        show_runs(others)
         done += others
     if not all(run.success for run in done):
         raise typer.Exit(1)
@@ -198,7 +198,7 @@ def _show() -> None:
     CONSOLE.print(_tree(targets))
     reports = [(target.name, verify(target.destination)) for target in targets]
     for name, report in reports:
-        CONSOLE.print(render(name, report))
+        CONSOLE.print(as_text(name, report))
     print_table(
         "Look further",
         ("what", "command"),

@@ -62,7 +62,7 @@ EXAMPLES = {
 """By the verb's words, calls without the program's name."""
 
 
-def told(verb: str) -> str:
+def examples_of(verb: str) -> str:
     """The examples of a verb as the last lines of its help."""
     lines = (f"    cio-pipeline {one}" for one in EXAMPLES[verb])
     return "\n\n".join(["Examples:", *lines])

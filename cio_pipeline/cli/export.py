@@ -15,7 +15,7 @@ from cio_pipeline.cli.parameters import AsJson, Syncs
 from cio_pipeline.cli.progress import progress
 from cio_pipeline.cli.restore import put_back
 from cio_pipeline.cli.send_now import run_now
-from cio_pipeline.cli.sent import Held, Sent, Unlisted, WindowRun, any_held, show, who_holds
+from cio_pipeline.cli.sent import Held, SentRow, Unlisted, WindowRun, any_held, show_runs, who_holds
 from cio_pipeline.model import errors as errors_of_ours
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.feeds import Feed
@@ -108,7 +108,7 @@ def _tell(done: Sequence[WindowRun], *, as_json: bool) -> None:
     if as_json:
         print_json(done)
     else:
-        show(done)
+        show_runs(done)
     if any(run.failed for run in done):
         raise typer.Exit(1)
     if any_held(done):
@@ -241,11 +241,11 @@ def _innermost(error: "dg.SerializableErrorInfo | None") -> str:
     return text.partition(": ")[2] or text
 
 
-def _sent(window: Window, found: "dg.AssetMaterialization") -> Sent | None:
+def _sent(window: Window, found: "dg.AssetMaterialization") -> SentRow | None:
     if "syncs_sent" not in found.metadata:
         return None
     numbers = {name: int(str(value.value)) for name, value in found.metadata.items() if name in _N}
-    return Sent(window.key, found.asset_key.to_user_string(), *(numbers[name] for name in _N))
+    return SentRow(window.key, found.asset_key.to_user_string(), *(numbers[name] for name in _N))
 
 
 _N = ("syncs_sent", "files", "rows", "bytes", "rows_quarantined", "syncs_failed", "syncs_busy")

@@ -11,8 +11,8 @@ from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.sources.bad_rows import set_aside
 from cio_pipeline.sources.known_rows import missing_rows, new_rows
-from cio_pipeline.sources.load import read_good_rows, refused
-from cio_pipeline.sources.tables import commit
+from cio_pipeline.sources.load import bad_rows_error, read_good_rows
+from cio_pipeline.sources.tables import commit_rows
 
 NAMED = 5
 """Rows that are named of those that vanished; `--json` has all."""
@@ -41,13 +41,13 @@ def load_rows(
     elif found.bad:
         if len(found.bad) > 1:
             show_left_out(found.bad, f"Bad rows for {table.name}")
-        raise refused(found.bad)
+        raise bad_rows_error(found.bad)
     rows, known = found.rows, 0
     if table.kind is TableKind.APPEND_ONLY:
         rows, known = new_rows(uri, table, rows, options)
     workspaces: list[int] = rows["workspace_id"].unique().to_list() if how.replaces else []
     gone = missing_rows(uri, table, rows, workspaces, options).rows() if workspaces else []
-    version = commit(uri, table, rows, how.at, options, all_of=workspaces)
+    version = commit_rows(uri, table, rows, how.at, options, all_of=workspaces)
     return Loaded(rows.height, version, found.bad, known, gone)
 
 

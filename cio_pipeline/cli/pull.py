@@ -11,13 +11,13 @@ from rich.console import Console
 from cio_pipeline.cli.output import console, print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.raw_lines import show_left_out
-from cio_pipeline.destinations.secrets import resolve
+from cio_pipeline.destinations.secrets import secret_of
 from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.settings import settings
 from cio_pipeline.sources.call_pages import Endpoint, Page
 from cio_pipeline.sources.call_pages import pull as pull_pages
 from cio_pipeline.sources.json_lines import BadLine
-from cio_pipeline.sources.page_fetch import Patience
+from cio_pipeline.sources.page_fetch import RetryRules
 from cio_pipeline.wiring import now, source_place
 
 TOLD_EVERY = 10.0
@@ -46,9 +46,9 @@ def pull(
             "The token is no reference.", "Put it into a variable or file: env:NAME, file:/path."
         )
     uri, options = source_place(settings())
-    place = Endpoint(endpoint, resolve(token))
+    place = Endpoint(endpoint, secret_of(token))
     terminal = console(stderr=True)
-    patience = Patience(say=lambda text: terminal.print(text, soft_wrap=True))
+    patience = RetryRules(say=lambda text: terminal.print(text, soft_wrap=True))
     pages = pull_pages(place, workspace, uri, now(), options, cursor=cursor, patience=patience)
     done = _followed(pages, terminal)
     if as_json:

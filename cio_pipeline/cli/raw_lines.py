@@ -12,7 +12,7 @@ from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.exports.calls import CALLS
 from cio_pipeline.contracts.exports.forwarded import MESSAGES
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.sources.append import append
+from cio_pipeline.sources.append import append_rows
 from cio_pipeline.sources.call_lines import CallLines
 from cio_pipeline.sources.json_lines import BadLine
 from cio_pipeline.sources.known_rows import known_rows
@@ -98,5 +98,5 @@ def _append(table: SourceTable, batches: Iterator[pl.DataFrame], into: Into) -> 
     """The version, and how many rows were there already."""
     known = known_rows(into.uri, table, into.options)
     some = known.without(batch for batch in batches if not batch.is_empty())
-    version = append(into.uri, table, some, into.at, storage_options=into.options)
+    version = append_rows(into.uri, table, some, into.at, storage_options=into.options)
     return version, known.met

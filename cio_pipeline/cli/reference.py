@@ -21,7 +21,9 @@ def pages(folder: Path) -> dict[Path, str]:
     """The text of each page; sync-file.md keeps what stands around its table."""
     schema = SyncFile.model_json_schema()
     prose = folder / "sync-file.md"
-    table = _MARKED.sub(lambda m: m[1] + fields(schema) + m[2], prose.read_text(encoding="utf-8"))
+    table = _MARKED.sub(
+        lambda m: m[1] + fields_table(schema) + m[2], prose.read_text(encoding="utf-8")
+    )
     return {
         folder / "sync-file.schema.json": json.dumps(schema, indent=2) + "\n",
         prose: table,
@@ -29,7 +31,7 @@ def pages(folder: Path) -> dict[Path, str]:
     }
 
 
-def fields(schema: dict[str, Any]) -> str:
+def fields_table(schema: dict[str, Any]) -> str:
     """The fields of a sync as a Markdown table, and those of each destination."""
     found = ["| field | values | default | meaning |", "|---|---|---|---|"]
     found += _rows(schema, schema["$defs"]["Sync"])

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from functools import partial
 
 from cio_pipeline.cli.held import tries
-from cio_pipeline.cli.sent import Held, Sent, Unlisted, WindowRun, who_holds
+from cio_pipeline.cli.sent import Held, SentRow, Unlisted, WindowRun, who_holds
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window
@@ -46,9 +46,9 @@ def _described(found: SentNow) -> WindowRun:
     )
 
 
-def _sent(window: Window, one: SentExport) -> Sent:
+def _sent(window: Window, one: SentExport) -> SentRow:
     outcomes = one.outcomes
-    return Sent(
+    return SentRow(
         window.key,
         one.export,
         syncs=sum(bool(outcome.files) for outcome in outcomes),

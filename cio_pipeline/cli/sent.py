@@ -10,7 +10,7 @@ NAMED = 3
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentRow:
     """What one export of one window sent, over all syncs."""
 
     window: str
@@ -52,7 +52,7 @@ class WindowRun:
     window: str
     run_id: str
     success: bool
-    sent: tuple[Sent, ...]
+    sent: tuple[SentRow, ...]
     errors: tuple[str, ...]
     unlisted: tuple[Unlisted, ...]
     held: tuple[Held, ...] = ()
@@ -69,7 +69,7 @@ def any_held(runs: Sequence[WindowRun]) -> bool:
     return any(run.held for run in {run.window: run for run in runs}.values())
 
 
-def show(runs: Sequence[WindowRun]) -> None:
+def show_runs(runs: Sequence[WindowRun]) -> None:
     """A table of what was sent, and every failure."""
     rows = [
         (s.window, s.export, s.files, s.rows, s.bytes, s.quarantined, s.failed)
@@ -95,7 +95,7 @@ def show_side_by_side(runs: Sequence[WindowRun]) -> None:
     show_failures(runs)
 
 
-def _rows_in_files(sent: Sent | None) -> str:
+def _rows_in_files(sent: SentRow | None) -> str:
     return f"{sent.rows:,} in {sent.files}" if sent else "-"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cio_pipeline.cli.context import services
 from cio_pipeline.cli.output import print_json, print_table, told
 from cio_pipeline.cli.parameters import AsJson, SyncId
-from cio_pipeline.model.history import Entry
+from cio_pipeline.model.history import HistoryLine
 
 
 def history(sync_id: SyncId, as_json: AsJson = False) -> None:
@@ -19,13 +19,13 @@ def history(sync_id: SyncId, as_json: AsJson = False) -> None:
     print_history(sync_id, entries)
 
 
-def print_history(sync_id: str, entries: Sequence[Entry]) -> None:
+def print_history(sync_id: str, entries: Sequence[HistoryLine]) -> None:
     """A line per change, oldest first."""
     rows = [(f"{e.at:%Y-%m-%d %H:%M:%S}", e.who, e.what, _from_to(e)) for e in entries]
     print_table(f"History of {sync_id}", ("at (UTC)", "who", "what", "from → to"), rows)
 
 
-def _from_to(entry: Entry) -> str:
+def _from_to(entry: HistoryLine) -> str:
     if not entry.before:
         return "registered"
     return "; ".join(

@@ -31,7 +31,7 @@ def validate(
     if as_json:
         print_json([as_rows(one) for one in results])
     else:
-        show(results)
+        show_permissions(results)
     if not all(one.ok for one in results):
         raise typer.Exit(1)
 
@@ -50,7 +50,7 @@ def policy(
         typer.echo(f"# {one.title}\n{body}\n")
 
 
-def show(results: Sequence[Validated]) -> None:
+def show_permissions(results: Sequence[Validated]) -> None:
     """Print what came of validating, a line for each permission."""
     rows = [
         (one.sync_id, p.name, _result(one, number), p.needed_for, f"{p.detail} {p.next_step}")

@@ -23,7 +23,7 @@ from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.pipeline import verify as verification
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.verification.proven import Proven
-from cio_pipeline.pipeline.verification.report import Kind, Problem, VerifyReport
+from cio_pipeline.pipeline.verification.report import Problem, ProblemKind, VerifyReport
 from cio_pipeline.pipeline.verify import Progress, Stored
 from cio_pipeline.ports import Destination
 from cio_pipeline.settings import settings
@@ -84,7 +84,7 @@ def verify(
         print_json([to_json(target.name, report) for target, report in reports])
     else:
         for target, report in reports:
-            CONSOLE.print(render(target.name, report))
+            CONSOLE.print(as_text(target.name, report))
     if not targets:
         typer.echo(NOTHING_REGISTERED, err=True)
     for target in (target for target, report in reports if report.empty):
@@ -167,7 +167,7 @@ def verify_target(
     )
 
 
-def render(name: str, report: VerifyReport) -> RenderableType:
+def as_text(name: str, report: VerifyReport) -> RenderableType:
     """A report for people: one line, then what is wrong."""
     mark = Text("✓ ", "bold green") if report.ok else Text("✗ ", "bold red")
     if report.empty:
@@ -216,7 +216,7 @@ def _summary(report: VerifyReport) -> str:
 
 def _without_manifests(report: VerifyReport) -> str:
     kinds = {problem.kind for problem in report.problems}
-    if Kind.NO_MANIFEST in kinds:
+    if ProblemKind.NO_MANIFEST in kinds:
         return "no manifest to prove anything by"
     return "nothing could be read" if kinds else "nothing delivered yet, so nothing proven"
 

@@ -42,14 +42,14 @@ def work_of(run: dg.DagsterRun) -> Iterable[tuple[Lane, str]]:
     return [(lane, sync_id) for sync_id in sync_ids]
 
 
-def feed_of(run: dg.DagsterRun) -> Feed:
+def feed_of_run(run: dg.DagsterRun) -> Feed:
     """The feed that a run serves; runs of assets chosen by hand count as data-out's."""
     return next((feed for feed, job in JOBS.items() if job.name == run.job_name), Feed.DATA_OUT)
 
 
 def _key(run: dg.DagsterRun) -> str:
     """What the window of a run is counted by."""
-    partition, feed = run.tags.get(PARTITION, ""), feed_of(run)
+    partition, feed = run.tags.get(PARTITION, ""), feed_of_run(run)
     if not partition:
         return ""
     return tick_key(window_holding(parse_time(partition), feed), feed, shard_of(run))
@@ -64,10 +64,10 @@ def others_under_way(
     instance: dg.DagsterInstance, of: dg.DagsterRun, window: Window
 ) -> Sequence[Shard]:
     """The other shards whose runs of a window have not ended; none for a run that serves all."""
-    own, feed = shard_of(of), feed_of(of)
+    own, feed = shard_of(of), feed_of_run(of)
     if own is None:
         return ()
-    runs = [run for run in unfinished_runs(instance) if feed_of(run) is feed]
+    runs = [run for run in unfinished_runs(instance) if feed_of_run(run) is feed]
     found = {shard_of(run) for run in runs if run.tags.get(PARTITION) == window.key}
     return [shard for shard in found if shard is not None and shard != own]
 

@@ -16,7 +16,7 @@ from cio_pipeline.demo.state import DemoState, first_state, folder_of, read_stat
 from cio_pipeline.demo.world import Span, World, workspaces_of, world_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY, DeltaTables
-from cio_pipeline.sources.tables import commit, create_tables
+from cio_pipeline.sources.tables import commit_rows, create_tables
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Title, steps done, steps in total."""
@@ -74,7 +74,7 @@ def write_commit(uri: str, state: DemoState, at: datetime, progress: Progress) -
     frames = changes(later.world, later.span, later.scene)
     store_state(uri, replace(state, writing=True))
     for done, (name, rows) in enumerate(frames.items(), 1):
-        commit(uri, SOURCE_TABLES[name], rows, later.until)
+        commit_rows(uri, SOURCE_TABLES[name], rows, later.until)
         progress("Committing to the source", done, len(frames))
     store_state(uri, later)
     return later

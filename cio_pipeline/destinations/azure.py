@@ -18,11 +18,11 @@ from obstore.store import AzureStore
 from cio_pipeline.destinations.answers import Taken, conflict
 from cio_pipeline.destinations.azure_control import (
     BlockUpload,
-    Told,
+    Properties,
     blobs_below,
+    container_client,
     once,
-    opened,
-    told_of,
+    properties_of,
 )
 from cio_pipeline.destinations.azure_errors import BlobRequest, named_errors
 from cio_pipeline.destinations.azure_rights import Rights
@@ -32,7 +32,7 @@ from cio_pipeline.destinations.keys import JSON, is_for_everybody
 from cio_pipeline.destinations.listing import folder, listed
 from cio_pipeline.destinations.patience import Patience, keep_trying
 from cio_pipeline.destinations.probe import tried
-from cio_pipeline.destinations.secrets import resolve
+from cio_pipeline.destinations.secrets import secret_of
 from cio_pipeline.destinations.spooled import AT_ONCE, PART, copying, spooled, spooled_size
 from cio_pipeline.model.destinations import AzureDestination
 from cio_pipeline.model.errors import (
@@ -59,7 +59,7 @@ class AzureContainer:
     def __init__(
         self,
         options: AzureDestination,
-        read_secret: Callable[[str], str] = resolve,
+        read_secret: Callable[[str], str] = secret_of,
         patience: Patience = Patience(),  # noqa: B008 - it is frozen
         now: Clock = _wall_clock,
     ) -> None:
@@ -121,7 +121,7 @@ class AzureContainer:
         """Remove an object; one that is not there counts as success."""
 
         def work() -> None:
-            with opened(self._sas) as container:
+            with container_client(self._sas) as container:
                 container.delete_blob(self._name(key), **once(self._patience))
 
         try:
@@ -141,7 +141,7 @@ class AzureContainer:
             self._asked(BlobRequest("write", "write", key), work)
         except ObjectArchived:
             # It cannot be overwritten; but it may be this very message, put before a crash.
-            same = Told(named, hashlib.md5(body, usedforsecurity=False).digest())
+            same = Properties(named, hashlib.md5(body, usedforsecurity=False).digest())
             if self._told_of(key) != same:
                 raise
 
@@ -187,10 +187,10 @@ class AzureContainer:
 
         return keep_trying(self._patience, named)
 
-    def _told_of(self, key: str) -> Told:
+    def _told_of(self, key: str) -> Properties:
         return self._asked(
             BlobRequest("read", "read", key),
-            lambda: told_of(self._sas, self._name(key), self._patience),
+            lambda: properties_of(self._sas, self._name(key), self._patience),
         )
 
     def _blobs(self, prefix: str) -> Iterable[tuple[str, int]]:

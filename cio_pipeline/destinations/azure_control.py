@@ -33,7 +33,7 @@ logging.getLogger("urllib3.connectionpool").addFilter(_NoSignatures())
 
 
 @contextmanager
-def opened(sas: Sas) -> "Generator[ContainerClient]":
+def container_client(sas: Sas) -> "Generator[ContainerClient]":
     """Azure's client for the container of a SAS."""
     from dagster_azure.blob import (  # noqa: PLC0415 - brings Dagster: two seconds
         AzureBlobStorageResource,
@@ -61,26 +61,26 @@ def blobs_below(sas: Sas, folder: str, cut: int, patience: Patience) -> Iterator
 
     Where an account has real folders, they are listed as blobs: left out. Raises the SDK's errors.
     """
-    with opened(sas) as container:
+    with container_client(sas) as container:
         for blob in container.list_blobs(folder or None, include=["metadata"], **once(patience)):
             if (blob.metadata or {}).get("hdi_isfolder") != "true":
                 yield blob.name[cut:], blob.size
 
 
 @dataclass(frozen=True)
-class Told:
+class Properties:
     """What can be read of a blob that is archived: metadata, and the MD5 of its bytes."""
 
     metadata: Mapping[str, str]
     md5: bytes | None
 
 
-def told_of(sas: Sas, name: str, patience: Patience) -> Told:
+def properties_of(sas: Sas, name: str, patience: Patience) -> Properties:
     """What a blob's properties tell; raises the SDK's errors."""
-    with opened(sas) as container:
+    with container_client(sas) as container:
         found = container.get_blob_client(name).get_blob_properties(**once(patience))
     md5 = found.content_settings.content_md5
-    return Told(found.metadata or {}, bytes(md5) if md5 else None)
+    return Properties(found.metadata or {}, bytes(md5) if md5 else None)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class BlockUpload:
 
         Raises whatever `chunks` raises; then nothing becomes visible.
         """
-        with opened(sas) as container:
+        with container_client(sas) as container:
             blob = container.get_blob_client(self.name)
             blocks = [self._stage(blob, sas, n, chunk) for n, chunk in enumerate(chunks)]
             self._commit(blob, sas, blocks)

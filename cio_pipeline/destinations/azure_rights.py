@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from azure.core import MatchConditions
 
 from cio_pipeline.destinations.answers import Taken
-from cio_pipeline.destinations.azure_control import once, opened
+from cio_pipeline.destinations.azure_control import container_client, once
 from cio_pipeline.destinations.azure_errors import BlobRequest, named_errors
 from cio_pipeline.destinations.azure_sas import Sas, expired
 from cio_pipeline.destinations.patience import Patience
-from cio_pipeline.destinations.probe import refused, tried
+from cio_pipeline.destinations.probe import lacking, tried
 from cio_pipeline.model.errors import CioError, ObjectMissing, PermissionMissing
 from cio_pipeline.model.objects import Permission
 from cio_pipeline.model.times import Clock
@@ -85,15 +85,15 @@ class Rights:
         One line if nothing can be told, since the container cannot be reached with this SAS.
         """
         name = "/".join(filter(None, (self.path, f"cio-validate-{uuid.uuid4().hex}")))
-        with opened(self.sas) as container:
+        with container_client(self.sas) as container:
             try:
                 there = self._first_below(container)
                 listed = Permission("list", granted=True, needed_for="verify, manifests")
             except PermissionMissing as error:
                 there = None
-                listed = refused("list", "verify, manifests", error)
+                listed = lacking("list", "verify, manifests", error)
             except CioError as error:
-                return (refused("reach the container", "everything", error, "all"),)
+                return (lacking("reach the container", "everything", error, "all"),)
             blob = container.get_blob_client(name)
             trials = [self._tried(blob, right) for right in _TRIALS]
         return (*trials[:-1], listed, trials[-1], self._expiry(self.now()), _folder(there))
@@ -147,7 +147,7 @@ class Rights:
                 next_step="Look at the policy in Azure: a SAS cannot read it.",
             )
         if now >= ends:
-            return refused(name, needed_for, expired(ends), "all")
+            return lacking(name, needed_for, expired(ends), "all")
         left = (ends - now).days
         renew = "Generate a new SAS URL in time, better on a stored access policy."
         return Permission(

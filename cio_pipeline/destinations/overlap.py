@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from cio_pipeline.destinations.azure_sas import parse_sas
-from cio_pipeline.destinations.secrets import resolve
-from cio_pipeline.model.destinations import LocalDestination, Place
+from cio_pipeline.destinations.secrets import secret_of
+from cio_pipeline.model.destinations import AnyDestination, LocalDestination
 from cio_pipeline.model.errors import DestinationError
 from cio_pipeline.model.sync import Sync
 
 
-def location(destination: Place, base: Path) -> tuple[str, ...]:
+def location(destination: AnyDestination, base: Path) -> tuple[str, ...]:
     """The store's kind, then the parts of the path; relative paths start at `base`.
 
     Of two destinations one encloses the other, or they are equal, if one location is a prefix of
@@ -44,7 +44,7 @@ def _container(reference: str) -> tuple[str, ...]:
     Two syncs may use two SAS URLs of one container.
     """
     try:
-        sas = parse_sas(resolve(reference))
+        sas = parse_sas(secret_of(reference))
     except DestinationError:
         return (reference,)
     return (sas.account_url.partition("://")[2].lower(), sas.container)

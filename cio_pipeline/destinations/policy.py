@@ -7,7 +7,7 @@ URL on it.
 from dataclasses import dataclass
 
 from cio_pipeline.destinations.azure_sas import Sas, parse_sas
-from cio_pipeline.destinations.secrets import resolve
+from cio_pipeline.destinations.secrets import secret_of
 from cio_pipeline.model.destinations import AzureDestination, LocalDestination, S3Destination
 from cio_pipeline.model.errors import DestinationError
 from cio_pipeline.model.feeds import Feed
@@ -65,7 +65,7 @@ def _policy_name(sync_id: str) -> str:
 def _place(options: AzureDestination) -> tuple[str, str, str, str]:
     """Account, container, address and what `az` must be told of it."""
     try:
-        sas: Sas = parse_sas(resolve(options.sas_url))
+        sas: Sas = parse_sas(secret_of(options.sas_url))
     except DestinationError:
         return "ACCOUNT", "CONTAINER", "https://ACCOUNT.blob.core.windows.net", ""
     usual = sas.account_url == f"https://{sas.account}.blob.core.windows.net"

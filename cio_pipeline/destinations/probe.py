@@ -17,11 +17,11 @@ def tried(
     try:
         what()
     except CioError as error:
-        return refused(name, needed_for, error, needed_by)
+        return lacking(name, needed_for, error, needed_by)
     return Permission(name, granted=True, needed_for=needed_for, needed_by=needed_by)
 
 
-def refused(
+def lacking(
     name: str,
     needed_for: str,
     error: CioError,

@@ -20,8 +20,8 @@ from cio_pipeline.destinations.patience import Patience, keep_trying
 from cio_pipeline.destinations.s3_errors import named_errors
 from cio_pipeline.destinations.s3_objects import abort_leftovers, metadata_of, objects_below, upload
 from cio_pipeline.destinations.s3_permissions import permissions
-from cio_pipeline.destinations.s3_store import Keys, Opened, opened
-from cio_pipeline.destinations.secrets import resolve
+from cio_pipeline.destinations.s3_store import Clients, Keys, clients
+from cio_pipeline.destinations.secrets import secret_of
 from cio_pipeline.destinations.spooled import AT_ONCE, copying, spooled, spooled_size
 from cio_pipeline.files.names import check_key
 from cio_pipeline.model.destinations import S3Destination
@@ -47,7 +47,7 @@ class S3Bucket:
     def __init__(
         self,
         options: S3Destination,
-        read_secret: Callable[[str], str] = resolve,
+        read_secret: Callable[[str], str] = secret_of,
         patience: Patience = Patience(),  # noqa: B008 - it is frozen
     ) -> None:
         self.options = options
@@ -131,7 +131,7 @@ class S3Bucket:
         at = f" at {self.options.endpoint_url}" if self.options.endpoint_url else ""
         return f"s3://{'/'.join(filter(None, (self.options.bucket, self.options.path)))}{at}"
 
-    def opened(self) -> Opened:
+    def opened(self) -> Clients:
         """The bucket's store and client; raises SecretMissing, and what boto3 raises."""
         references = (
             self.options.access_key_id,
@@ -139,7 +139,7 @@ class S3Bucket:
             self.options.session_token,
         )
         keys = Keys(*(self._read_secret(one) if one else None for one in references))
-        return opened(self.options, keys, self.patience)
+        return clients(self.options, keys, self.patience)
 
     def name(self, key: str) -> str:
         """A key as the bucket knows it."""

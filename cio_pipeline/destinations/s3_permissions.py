@@ -12,15 +12,15 @@ import obstore
 
 from cio_pipeline.destinations.answers import Request, Taken
 from cio_pipeline.destinations.keys import VALIDATE
-from cio_pipeline.destinations.probe import refused, tried
+from cio_pipeline.destinations.probe import lacking, tried
 from cio_pipeline.destinations.s3_errors import named_errors
-from cio_pipeline.destinations.s3_store import Opened
+from cio_pipeline.destinations.s3_store import Clients
 from cio_pipeline.model.destinations import S3Destination
 from cio_pipeline.model.errors import CioError, DestinationError, PermissionMissing
 from cio_pipeline.model.objects import Permission
 
 
-class Bucket(Protocol):
+class ProbedBucket(Protocol):
     """What is tried out, of a bucket as destination."""
 
     @property
@@ -28,7 +28,7 @@ class Bucket(Protocol):
         """The sync's options."""
         ...
 
-    def opened(self) -> Opened:
+    def opened(self) -> Clients:
         """Its store and client."""
         ...
 
@@ -45,14 +45,14 @@ class Bucket(Protocol):
         ...
 
 
-def permissions(bucket: Bucket) -> Sequence[Permission]:
+def permissions(bucket: ProbedBucket) -> Sequence[Permission]:
     """Each permission that a sync needs; one line if the credentials or the bucket are wrong."""
     try:
         with named_errors(Request("use", "sts:AssumeRole")):
             bucket.opened().client()
     except CioError as error:
         name = "sts:AssumeRole" if isinstance(error, PermissionMissing) else "credentials"
-        return (refused(name, "everything", error, "all"),)
+        return (lacking(name, "everything", error, "all"),)
     put = tried("s3:PutObject", "every file", bucket.announce, "all")
     if not put.granted and not put.detail.endswith(("s3:PutObject.", "kms:GenerateDataKey.")):
         # Nothing else can be told: a wrong key, no such bucket, no network.
@@ -60,7 +60,7 @@ def permissions(bucket: Bucket) -> Sequence[Permission]:
     return tuple(_all(bucket, put))
 
 
-def _all(bucket: Bucket, put: Permission) -> Iterator[Permission]:
+def _all(bucket: ProbedBucket, put: Permission) -> Iterator[Permission]:
     options = bucket.options
     yield from _written(put, kms=options.encryption == "SSE-KMS")
     yield _after(put, _read(bucket))
@@ -102,16 +102,18 @@ def _after(put: Permission, found: Permission) -> Permission:
     return replace(found, granted=None, detail="Told once s3:PutObject is there.", next_step="")
 
 
-def _read(bucket: Bucket) -> Permission:
+def _read(bucket: ProbedBucket) -> Permission:
     return tried("s3:GetObject", "verify, restore, runs after a crash", lambda: _get(bucket))
 
 
-def _get(bucket: Bucket) -> object:
+def _get(bucket: ProbedBucket) -> object:
     with named_errors(Request("read", "s3:GetObject", VALIDATE)):
         return obstore.get(bucket.opened().store, VALIDATE).bytes()
 
 
-def _listed(bucket: Bucket, action: str, needed_for: str, call: str, needed_by: Any) -> Permission:
+def _listed(
+    bucket: ProbedBucket, action: str, needed_for: str, call: str, needed_by: Any
+) -> Permission:
     """An action of listing, on the sync's folder only."""
     prefix = f"{bucket.options.path}/" if bucket.options.path else ""
     # One upload or version is enough to tell.
@@ -125,7 +127,7 @@ def _listed(bucket: Bucket, action: str, needed_for: str, call: str, needed_by: 
     return tried(action, needed_for, ask, needed_by)
 
 
-def _aborted(bucket: Bucket) -> Callable[[], None]:
+def _aborted(bucket: ProbedBucket) -> Callable[[], None]:
     def abort() -> None:
         client, name = bucket.opened().client(), bucket.name(VALIDATE)
         where = {"Bucket": bucket.options.bucket, "Key": name}
@@ -137,7 +139,7 @@ def _aborted(bucket: Bucket) -> Callable[[], None]:
     return abort
 
 
-def _created(bucket: Bucket) -> Callable[[], None]:
+def _created(bucket: ProbedBucket) -> Callable[[], None]:
     def create() -> None:
         try:
             with named_errors(Request("create", "s3:PutObject", VALIDATE)):

@@ -44,7 +44,7 @@ _KEPT = 256
 
 
 @dataclass(frozen=True)
-class Opened:
+class Clients:
     """A bucket's store, and the client for what obstore does not do, made when it is needed."""
 
     store: S3Store
@@ -52,7 +52,7 @@ class Opened:
     client: Callable[[], Any]
 
 
-def opened(options: S3Destination, keys: Keys, patience: Patience) -> Opened:
+def clients(options: S3Destination, keys: Keys, patience: Patience) -> Clients:
     """The store and client of a sync; raises what boto3 raises for credentials."""
     # Pydantic makes frozen models hashable, which pyright does not see.
     found = _opened(options, keys, patience, _chain())  # pyright: ignore[reportArgumentType]
@@ -72,15 +72,15 @@ def _chain() -> tuple[tuple[str, str], ...]:
 @lru_cache(maxsize=_KEPT)
 def _opened(
     options: S3Destination, keys: Keys, patience: Patience, _chain: tuple[tuple[str, str], ...]
-) -> Opened:
+) -> Clients:
     if keys.access_key_id and options.region and not options.role_arn:
         store = _store(options, options.region, _fixed(keys), patience)
-        return Opened(store, None, cache(lambda: _access(options, keys, patience).get_client()))
+        return Clients(store, None, cache(lambda: _access(options, keys, patience).get_client()))
     access = _access(options, keys, patience)
     session = access.session()
     region = options.region or session.region_name or DEFAULT_REGION
     store = _store(options, region, _renewed(session), patience)
-    return Opened(store, session, cache(lambda: access.client_of(session)))
+    return Clients(store, session, cache(lambda: access.client_of(session)))
 
 
 def _access(options: S3Destination, keys: Keys, patience: Patience) -> Any:

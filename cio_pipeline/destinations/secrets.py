@@ -8,7 +8,7 @@ from cio_pipeline.files.failures import reason
 from cio_pipeline.model.errors import SecretMissing
 
 
-def resolve(reference: str, environment: Mapping[str, str] = os.environ) -> str:
+def secret_of(reference: str, environment: Mapping[str, str] = os.environ) -> str:
     """The secret behind `env:NAME` or `file:/path`, without the newline that editors add.
 
     Read at every call, so that a changed key counts at once. Raises SecretMissing.

@@ -27,16 +27,16 @@ class CallFileName:
     format: str
 
 
-def render(name: CallFileName) -> str:
+def render_call_name(name: CallFileName) -> str:
     """The file's name, the inverse of parse; raises InvalidKey if it could not be parsed back."""
     numbers = f"{name.integration_id}.{name.action_id}.{name.position}"
     text = f"{numbers}.{name.type}.{name.format}"
-    if parse(text) != name:
+    if parse_call_name(text) != name:
         raise InvalidKey(f"'{text}' does not name what it should.", "Please report this bug.")
     return text
 
 
-def parse(text: str) -> CallFileName:
+def parse_call_name(text: str) -> CallFileName:
     """A name from its text; raises InvalidKey for anything but a file of calls."""
     match = _NAME.fullmatch(text)
     if match is None:

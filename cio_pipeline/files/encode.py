@@ -21,7 +21,7 @@ from cio_pipeline.contracts.dtypes import polars_schema
 from cio_pipeline.files.failures import reason, spool_error
 from cio_pipeline.files.footers import add_converted_types, entries, measure
 from cio_pipeline.files.spool import Spool
-from cio_pipeline.model.changes import SERIES
+from cio_pipeline.model.changeset import SERIES
 from cio_pipeline.model.errors import (
     CioError,
     ColumnMismatch,

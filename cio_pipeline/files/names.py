@@ -68,7 +68,7 @@ def check_stems(stems: Mapping[str, str]) -> None:
             )
 
 
-def render(name: FileName) -> str:
+def render_name(name: FileName) -> str:
     """The file's name, the inverse of parse; raises InvalidKey if it could not be parsed back."""
     chngs = name.series is Series.CHNGS
     series = "chngs_" if chngs else ""
@@ -90,7 +90,7 @@ def _is_stem(text: str) -> bool:
     return _STEM.fullmatch(text) is not None and _VERSION_WORD.search(text) is None
 
 
-def parse(text: str) -> FileName:
+def parse_name(text: str) -> FileName:
     """A name from its text, without folders; raises InvalidKey for anything but an export file."""
     match = _NAME.fullmatch(text)
     if match is None:
@@ -109,14 +109,14 @@ def parse(text: str) -> FileName:
 
 def render_key(name: FileName, day: date | None) -> str:
     """A file's key: flat, or in its stem's folder of the `day` that its window ended (D9)."""
-    text = render(name)
+    text = render_name(name)
     return text if day is None else f"{_folder(name, day)}/{text}"
 
 
 def parse_key(key: str) -> tuple[FileName, date | None]:
     """The name and the day of a key, the inverse of render_key; raises InvalidKey."""
     folder, slash, text = key.rpartition("/")
-    name = parse(text)
+    name = parse_name(text)
     day = _day(folder)
     if slash and (day is None or folder != _folder(name, day)):
         raise InvalidKey(f"'{folder}' is no folder for '{text}'.", _DATED)

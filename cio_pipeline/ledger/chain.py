@@ -20,8 +20,8 @@ from cio_pipeline.model.manifests import (
     ManifestFile,
     VoidSequence,
     digest,
-    render,
     render_file,
+    render_manifest,
 )
 from cio_pipeline.model.plans import Mode, Plan, Series
 from cio_pipeline.model.registry import ExportState, RegisteredSync
@@ -84,7 +84,7 @@ def list_next(
         states = of_sync.get(sync_id, ())
         listing = Listing(one, lasts.get(sync_id), its.exports, void.get(sync_id, ()), states)
         manifest = next_manifest(listing, window, at)
-        made.append((manifest, render(manifest, its.files)))
+        made.append((manifest, render_manifest(manifest, its.files)))
         _mark(connection, sync_id, its, manifest.ordinal, marked)
     _insert(connection, made)
     _list_voids(connection, [manifest for manifest, _ in made])
@@ -109,7 +109,7 @@ def append(connection: Connection, manifest: Manifest) -> None:
             "ledger holds: another run stored one.",
             "Do it again.",
         )
-    _insert(connection, [(manifest, render(manifest))])
+    _insert(connection, [(manifest, render_manifest(manifest))])
 
 
 def lasts_of(connection: Connection, sync_ids: Collection[str]) -> dict[str, tuple[int, str]]:

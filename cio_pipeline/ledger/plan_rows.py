@@ -11,7 +11,7 @@ from cio_pipeline.ledger.schema import plans
 from cio_pipeline.ledger.statements import ids_given, name_pairs, rows_given
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
-from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, Sent, Series
+from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, SentSoFar, Series
 from cio_pipeline.model.registry import Pair
 
 
@@ -48,7 +48,7 @@ def opened(draft: PlanDraft, plan_id: int) -> Plan:
 
 
 def plan_of(
-    row: RowMapping, cuts_by_time: Mapping[datetime, Cut], sent: Sent | None = None
+    row: RowMapping, cuts_by_time: Mapping[datetime, Cut], sent: SentSoFar | None = None
 ) -> Plan:
     """A plan from its row, the cuts it refers to, and what its committed slices sent."""
     lower: datetime | None = row["lower_at"]
@@ -76,7 +76,7 @@ def plan_of(
         begun=row["begun_at"],
         producer=row["producer"],
         slice=row["slice"],
-        sent=sent or Sent(),
+        sent=sent or SentSoFar(),
     )
 
 

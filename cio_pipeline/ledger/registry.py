@@ -18,7 +18,7 @@ from cio_pipeline.ledger.schema import positions, switches, sync_history, syncs
 from cio_pipeline.ledger.statements import insert_missing, upsert
 from cio_pipeline.ledger.states import export_states, registered_syncs, unknown
 from cio_pipeline.ledger.troubles import forget_errors
-from cio_pipeline.model.history import Deed, Entry, difference
+from cio_pipeline.model.history import Deed, HistoryLine, difference
 from cio_pipeline.model.manifests import Manifest
 from cio_pipeline.model.registry import (
     ExportState,
@@ -48,12 +48,12 @@ class Registry:
         return found[sync_id] if found else unknown(connection, [sync_id])
 
     @reading
-    def history(self, connection: Connection, sync_id: str) -> Sequence[Entry]:
+    def history(self, connection: Connection, sync_id: str) -> Sequence[HistoryLine]:
         """Who did what to a sync, oldest first."""
         c = sync_history.c
         query = select(c.at, c.who, c.what, c.before, c.after).where(c.sync_id == sync_id)
         return [
-            Entry(sync_id, at, who, what, json.loads(before), json.loads(after))
+            HistoryLine(sync_id, at, who, what, json.loads(before), json.loads(after))
             for at, who, what, before, after in connection.execute(query.order_by(c.id))
         ]
 

@@ -37,7 +37,7 @@ from cio_pipeline.ledger.schema import (
 from cio_pipeline.ledger.statements import CHUNK, chunks
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import UnknownSync
-from cio_pipeline.model.plans import Plan, PlanState, Sent, Series
+from cio_pipeline.model.plans import Plan, PlanState, SentSoFar, Series
 from cio_pipeline.model.registry import ExportState, ExportSwitch, Pair, RegisteredSync
 from cio_pipeline.model.sync import Sync
 
@@ -211,9 +211,9 @@ def _by_pair(
     return {(sync_id, export): at for sync_id, export, at in rows}
 
 
-def sent_by(connection: Connection, plan_ids: Collection[int]) -> dict[int, Sent]:
+def sent_by(connection: Connection, plan_ids: Collection[int]) -> dict[int, SentSoFar]:
     """What the committed slices of plans delivered; nothing for those that delivered no file."""
-    found: dict[int, Sent] = {}
+    found: dict[int, SentSoFar] = {}
     for chunk in chunks(sorted(plan_ids)):
         query = (
             select(
@@ -227,10 +227,10 @@ def sent_by(connection: Connection, plan_ids: Collection[int]) -> dict[int, Sent
             .group_by(files.c.plan_id, files.c.series)
         )
         for plan_id, series, number, rows, taken in connection.execute(query):
-            before = found.get(plan_id, Sent())
+            before = found.get(plan_id, SentSoFar())
             counted = {**before.files, Series(series): number}
             numbers = {**before.numbers, Series(series): taken}
-            found[plan_id] = Sent(counted, before.rows + int(rows), numbers)
+            found[plan_id] = SentSoFar(counted, before.rows + int(rows), numbers)
     return found
 
 

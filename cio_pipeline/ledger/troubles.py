@@ -20,7 +20,7 @@ from cio_pipeline.ledger.statements import (
     of_pairs,
     upsert,
 )
-from cio_pipeline.model.breaches import Breach, Breaches, Kind
+from cio_pipeline.model.breaches import Breach, Breaches, BreachKind
 from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.failing import Failing
 from cio_pipeline.model.failures import Failure
@@ -140,7 +140,7 @@ class SourceBreaches:
         query = select(breaches).order_by(breaches.c.source_table, breaches.c.kind)
         return [
             Breaches(
-                Breach(row.source_table, Kind(row.kind), row.last_rows),
+                Breach(row.source_table, BreachKind(row.kind), row.last_rows),
                 row.first_at,
                 row.last_at,
                 row.windows,

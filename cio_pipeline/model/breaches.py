@@ -7,7 +7,7 @@ from enum import StrEnum
 from cio_pipeline.model.times import utc
 
 
-class Kind(StrEnum):
+class BreachKind(StrEnum):
     """What the source did that it promised not to (docs/source-tables.md)."""
 
     CHANGED = "changed"
@@ -18,12 +18,12 @@ class Kind(StrEnum):
 
 
 _WORDS = {
-    Kind.CHANGED: "rows of an append-only table changed; they are not sent",
-    Kind.DELETED: "rows were deleted; readers cannot be told of it",
-    Kind.WENT_BACK: "rows changed but their time or number did not grow; they are sent, but "
+    BreachKind.CHANGED: "rows of an append-only table changed; they are not sent",
+    BreachKind.DELETED: "rows were deleted; readers cannot be told of it",
+    BreachKind.WENT_BACK: "rows changed but their time or number did not grow; they are sent, but "
     "readers may keep the older state",
-    Kind.REPEATED: "rows were put there though their identity was there; one of each is sent",
-    Kind.NOBODYS: "rows have no workspace_id; they are nobody's",
+    BreachKind.REPEATED: "rows were put there though their identity was there; one of each is sent",
+    BreachKind.NOBODYS: "rows have no workspace_id; they are nobody's",
 }
 
 
@@ -32,7 +32,7 @@ class Breach:
     """So many rows of a source table that broke its contract in a changeset."""
 
     table: str
-    kind: Kind
+    kind: BreachKind
     rows: int
 
     def __str__(self) -> str:

@@ -195,14 +195,14 @@ class AzureDestination(Strict):
     puts_per_second: PutsPerSecond = None
 
 
-Place: TypeAlias = LocalDestination | S3Destination | AzureDestination
+AnyDestination: TypeAlias = LocalDestination | S3Destination | AzureDestination
 """A destination of any kind; told apart by `type`."""
 
 
 _ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE", "Archive"})
 
 
-def archive_of(place: Place) -> str | None:
+def archive_of(place: AnyDestination) -> str | None:
     """The class or tier of files that must be restored before they can be read; None if none is."""
     match place:
         case S3Destination(storage_class=name) | AzureDestination(access_tier=str(name)):

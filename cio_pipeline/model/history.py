@@ -17,7 +17,7 @@ class Deed:
 
 
 @dataclass(frozen=True)
-class Entry:
+class HistoryLine:
     """One line of a sync's history; `before` and `after` hold only what differs, as JSON values."""
 
     sync_id: str

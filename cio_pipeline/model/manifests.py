@@ -148,7 +148,7 @@ def digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def render(manifest: Manifest, listed: Iterable[bytes] | None = None) -> bytes:
+def render_manifest(manifest: Manifest, listed: Iterable[bytes] | None = None) -> bytes:
     """The manifest's bytes: canonical JSON, one line feed at the end.
 
     `listed` are its files (`render_file`) if they were rendered before; it has none itself then.
@@ -195,7 +195,7 @@ def _formatted(manifest: Manifest) -> bytes:
     return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
 
 
-def parse(body: bytes) -> Manifest:
+def parse_manifest(body: bytes) -> Manifest:
     """A manifest from its bytes, the inverse of render.
 
     Raises ManifestBroken if it is no manifest of a format that this version reads.

@@ -88,7 +88,7 @@ class PlanDraft:
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentSoFar:
     """What the committed slices of a plan delivered: files of each series with any, and rows.
 
     `numbers` says how many sequences those files took, where several share one (C1).
@@ -112,7 +112,7 @@ class Plan(PlanDraft):
     plan_id: int
     state: PlanState
     slice: int = field(default=0, kw_only=True)
-    sent: Sent = field(default=Sent(), kw_only=True)
+    sent: SentSoFar = field(default=SentSoFar(), kw_only=True)
 
     @property
     def is_delivered(self) -> bool:
@@ -227,5 +227,5 @@ class SealedPlan:
         for series, _ in {(file.series, file.sequence) for file in self.files}:
             numbers[series] = numbers.get(series, 0) + 1
         rows = self.plan.sent.rows + sum(file.rows for file in self.files)
-        sent = Sent(counted, rows, numbers)
+        sent = SentSoFar(counted, rows, numbers)
         return replace(self.plan, state=PlanState.OPEN, slice=self.plan.slice + 1, sent=sent)

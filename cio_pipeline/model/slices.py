@@ -9,12 +9,12 @@ from typing import TypeAlias
 
 from cio_pipeline.model.cuts import TableSlice
 
-Place: TypeAlias = tuple[int, int]
+Arrival: TypeAlias = tuple[int, int]
 """A commit's version and an arrival in it: where a row stands in the order in which it came."""
 
 
 @dataclass(frozen=True)
-class Bucket:
+class HashBucket:
     """Changed rows whose `by`, hashed, leave `number` when divided by `of`.
 
     `by` are columns of the source table's identity: all changes of a row are in one bucket.
@@ -29,11 +29,11 @@ class Bucket:
 class Stretch:
     """Changed rows from the place `start` to before `stop`; None where it has no end."""
 
-    start: Place | None = None
-    stop: Place | None = None
+    start: Arrival | None = None
+    stop: Arrival | None = None
 
 
-Part: TypeAlias = Bucket | Stretch
+Part: TypeAlias = HashBucket | Stretch
 """A slice of what changed between two cuts."""
 
 Slice: TypeAlias = TableSlice | Part

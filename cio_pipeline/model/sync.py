@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
-from cio_pipeline.model.destinations import Place, Strict
+from cio_pipeline.model.destinations import AnyDestination, Strict
 from cio_pipeline.model.feeds import Cadence, Feed
 
 FileFormat = Literal["csv", "json", "parquet"]
@@ -80,7 +80,7 @@ class Sync(Strict):
         ),
     ] = None
     manifest: Annotated[bool, Field(description="Write the manifests into the bucket.")] = True
-    destination: Annotated[Place, Field(discriminator="type")]
+    destination: Annotated[AnyDestination, Field(discriminator="type")]
 
     @model_validator(mode="before")
     @classmethod

@@ -121,7 +121,7 @@ def _left(under_way: Mapping[int, float], patience: float | None) -> float:
 UNEXPECTED = "Unexpected"
 
 
-def attempt(work: Callable[[], None]) -> Failure | None:
+def caught(work: Callable[[], None]) -> Failure | None:
     """Run some work for one sync and turn its error into a value."""
     try:
         work()

@@ -16,7 +16,8 @@ from pathlib import Path
 from cio_pipeline.model.errors import CioError, ObjectArchived
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile
 from cio_pipeline.pipeline.feeds.makers import MAKERS
-from cio_pipeline.pipeline.verification.chain import (
+from cio_pipeline.pipeline.verification.files import last_of_keys, name_of
+from cio_pipeline.pipeline.verification.links import (
     Link,
     begins_anew,
     check_chain,
@@ -24,19 +25,18 @@ from cio_pipeline.pipeline.verification.chain import (
     split_at_beginning,
     stored_links,
 )
-from cio_pipeline.pipeline.verification.files import last_of_keys, name_of
 from cio_pipeline.pipeline.verification.proven import Proven
 from cio_pipeline.pipeline.verification.report import (
     RESTORE,
     RESTORE_ALL,
     Finding,
-    Kind,
     Problem,
+    ProblemKind,
     VerifyReport,
     said,
 )
 from cio_pipeline.pipeline.verification.sequences import check_sequences
-from cio_pipeline.pipeline.verification.unlisted import Bucket, check_unlisted
+from cio_pipeline.pipeline.verification.unlisted import BucketContents, check_unlisted
 from cio_pipeline.ports import Destination
 
 Progress = Callable[[int, int], None]
@@ -116,7 +116,9 @@ def verify(
         check = _Check(destination, sizes, deep, expired_before, Path(folder))
         _check_files(check, links, tally, progress or _silent)
     judge = MAKERS[manifests[-1].feed].unlisted if manifests else None
-    unlisted = check_unlisted(Bucket(destination, sizes, manifests, stems or {}, deep), judge)
+    unlisted = check_unlisted(
+        BucketContents(destination, sizes, manifests, stems or {}, deep), judge
+    )
     tally.findings += [Finding(problem, None) for problem in unlisted.problems]
     warnings = (*_archived([key for _, key in tally.archived]), *unlisted.warnings)
     report = _report(links, tally, warnings, from_ledger=bodies is not None)
@@ -127,7 +129,7 @@ def verify(
 
 def _unreadable(error: CioError, *, from_ledger: bool) -> VerifyReport:
     text = f"The destination cannot be listed. {said(error)}"
-    finding = Finding(Problem(Kind.UNREADABLE, "", text), 1)
+    finding = Finding(Problem(ProblemKind.UNREADABLE, "", text), 1)
     return _report((), _Tally([finding]), (), from_ledger=from_ledger)
 
 
@@ -206,7 +208,7 @@ def _checked(
     repeated: list[Problem],
 ) -> _Checked:
     """One file, unless it is another entry's: listed twice, or replaced by a later one."""
-    twice = any(problem.kind is Kind.LISTED_TWICE for problem in repeated)
+    twice = any(problem.kind is ProblemKind.LISTED_TWICE for problem in repeated)
     if last.get(file.key, file) is not file or twice:
         return _Checked(file, repeated)
     found = _check_file(check, manifest, file)
@@ -216,13 +218,13 @@ def _checked(
 def _repeated(file: ManifestFile, seen: set[str], exports: dict[str, str]) -> Iterator[Problem]:
     """Whether a key was listed before, or its stem belongs to another export."""
     if file.key in seen:
-        yield Problem(Kind.LISTED_TWICE, file.key, f"{_TWICE} {RESTORE_ALL}")
+        yield Problem(ProblemKind.LISTED_TWICE, file.key, f"{_TWICE} {RESTORE_ALL}")
     seen.add(file.key)
     name = name_of(file.key)
     if name and exports.setdefault(name.stem, file.export) != file.export:
         other = exports[name.stem]
         text = f"It is of {file.export}, but its stem is that of {other}. {RESTORE_ALL}"
-        yield Problem(Kind.MISNAMED, file.key, text)
+        yield Problem(ProblemKind.MISNAMED, file.key, text)
 
 
 def _check_file(check: _Check, manifest: Manifest, file: ManifestFile) -> _Checked:
@@ -233,10 +235,10 @@ def _check_file(check: _Check, manifest: Manifest, file: ManifestFile) -> _Check
         # By the manifest's time, since windows may lie far back: a file was put shortly before it.
         if check.expired_before and manifest.created_at < check.expired_before:
             return _Checked(file, problems, expired=True)
-        return _Checked(file, [*problems, Problem(Kind.MISSING, file.key, _MISSING)])
+        return _Checked(file, [*problems, Problem(ProblemKind.MISSING, file.key, _MISSING)])
     if size != file.bytes:
         text = f"It has {size} bytes, {file.bytes} were delivered. {RESTORE}"
-        return _Checked(file, [*problems, Problem(Kind.ALTERED, file.key, text)])
+        return _Checked(file, [*problems, Problem(ProblemKind.ALTERED, file.key, text)])
     archived = False
     if check.deep:
         copy = check.scratch / str(threading.get_ident())
@@ -254,7 +256,7 @@ def _archived(keys: Sequence[str]) -> Iterator[Problem]:
             "class: names and sizes are right, bytes were not read. Restore them in the bucket to "
             "have them read."
         )
-        yield Problem(Kind.ARCHIVED, keys[0], text)
+        yield Problem(ProblemKind.ARCHIVED, keys[0], text)
 
 
 def _report(

@@ -20,7 +20,7 @@ from cio_pipeline.sources.tables import add_late_columns, commit_metadata
 _READER, _CURSOR, _PLACE = "cio.reader", "cio.cursor", "cio.cursor_place"
 
 
-class Place(StrEnum):
+class CursorAt(StrEnum):
     """What is at a mark's cursor."""
 
     NEXT = "next"
@@ -42,14 +42,14 @@ class Mark:
     reader: str
     number: int
     cursor: str
-    place: Place = Place.NEXT
+    place: CursorAt = CursorAt.NEXT
 
     def told(self) -> dict[str, str]:
         """The mark as a commit's metadata."""
         return {_READER: self.reader, _CURSOR: self.cursor, _PLACE: self.place}
 
 
-def append(
+def append_rows(
     uri: str,
     table: SourceTable,
     batches: Iterable[pl.DataFrame],
@@ -129,7 +129,7 @@ def last_mark(
         return None
     for entry in found.history():
         if entry.get(_READER) == reader:
-            place = Place(entry.get(_PLACE, Place.NEXT))
+            place = CursorAt(entry.get(_PLACE, CursorAt.NEXT))
             return Mark(reader, number, str(entry[_CURSOR]), place)
     raise SourceError(
         f"The log of table {table.name} was cleaned up, and the reader's cursor with it.",

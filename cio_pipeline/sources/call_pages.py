@@ -18,11 +18,11 @@ import requests
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import InvalidConfig, SourceError
-from cio_pipeline.sources.append import Mark, Place, append, last_mark
+from cio_pipeline.sources.append import CursorAt, Mark, append_rows, last_mark
 from cio_pipeline.sources.call_lines import CallLines
 from cio_pipeline.sources.json_lines import BadLine
 from cio_pipeline.sources.known_rows import KnownRows, known_rows
-from cio_pipeline.sources.page_fetch import Patience, fetched
+from cio_pipeline.sources.page_fetch import RetryRules, fetched
 
 EMPTY_IN_A_ROW = 100
 """After so many pages without a line, each with a new cursor, a pull has nothing more for now."""
@@ -86,7 +86,7 @@ def pull(
     storage_options: dict[str, str] | None = None,
     *,
     cursor: str | None = None,
-    patience: Patience | None = None,
+    patience: RetryRules | None = None,
 ) -> Iterator[Page]:
     """Commit pages until there is nothing more, from where the last pull ended or from `cursor`.
 
@@ -102,13 +102,13 @@ def pull(
     with _session(endpoint) as session:
         while empty < EMPTY_IN_A_ROW:
             asked.add(at.cursor)
-            with fetched(session, endpoint.url, at.cursor, patience or Patience()) as found:
+            with fetched(session, endpoint.url, at.cursor, patience or RetryRules()) as found:
                 step = _step(at, found[0], asked)
                 page = pulling.store(at, step, found[1])
-            if page.lines or step.place is Place.NEXT:
+            if page.lines or step.place is CursorAt.NEXT:
                 yield page
             _require_way_on(step)
-            if step.place is Place.LAST:
+            if step.place is CursorAt.LAST:
                 return
             empty = 0 if page.lines else empty + 1
             at = step
@@ -117,14 +117,14 @@ def pull(
 def _step(at: Mark, following: str, asked: Collection[str]) -> Mark:
     """Where a pull is after the page at a mark, if the endpoint says that `following` follows."""
     if following in {"", at.cursor}:
-        return replace(at, number=at.number + 1, place=Place.LAST)
+        return replace(at, number=at.number + 1, place=CursorAt.LAST)
     if following in asked:
-        return replace(at, number=at.number + 1, place=Place.CIRCLE)
-    return replace(at, number=at.number + 1, cursor=following, place=Place.NEXT)
+        return replace(at, number=at.number + 1, place=CursorAt.CIRCLE)
+    return replace(at, number=at.number + 1, cursor=following, place=CursorAt.NEXT)
 
 
 def _require_way_on(at: Mark) -> None:
-    if at.place is Place.CIRCLE:
+    if at.place is CursorAt.CIRCLE:
         raise SourceError(
             "The endpoint's cursors go round in a circle: what follows was asked for before.",
             "Have the endpoint mended, then begin with --cursor behind what was pulled.",
@@ -145,12 +145,12 @@ class _Pulling:
         """Commit the calls of the page at a mark, together with the step behind it."""
         lines = CallLines(self.workspace_id, self.received)
         calls = _calls(lines, at, step, body)
-        known = self._known() if self.again or at.place is Place.LAST else None
+        known = self._known() if self.again or at.place is CursorAt.LAST else None
         new = calls if known is None else known.without(calls)
         first = next(new, None)
-        if first is not None or step.place is not Place.LAST:
+        if first is not None or step.place is not CursorAt.LAST:
             rows = chain(() if first is None else (first,), new)
-            append(self.uri, _TABLE, rows, storage_options=self.options, mark=step)
+            append_rows(self.uri, _TABLE, rows, storage_options=self.options, mark=step)
         met = 0 if known is None else known.met
         return Page(step.number, step.cursor, lines.rows - met, tuple(lines.bad), met)
 
@@ -164,7 +164,9 @@ def _calls(lines: CallLines, at: Mark, step: Mark, body: BinaryIO) -> Iterator[p
     cursor = at.cursor or None
     yield from lines.read_from(f"page {cursor or 'one'}", f"{at.reader}:{cursor}", body)
     if lines.bad and not lines.typed:
-        way_on = "" if step.place is Place.LAST else f" --cursor {step.cursor} goes on behind it."
+        way_on = (
+            "" if step.place is CursorAt.LAST else f" --cursor {step.cursor} goes on behind it."
+        )
         raise SourceError(
             f"None of the {len(lines.bad):,} line(s) of a page is a call; "
             f"the first {lines.bad[0].reason}.",

@@ -14,7 +14,7 @@ from cio_pipeline.changesets.parts import belongs, blocks_of
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.tables.feeds import ARRIVAL
-from cio_pipeline.model.changes import AGAIN, CHANGE, COMMITTED_AT, GREW, VERSION
+from cio_pipeline.model.changeset import AGAIN, CHANGE, COMMITTED_AT, GREW, VERSION
 from cio_pipeline.model.cuts import Cut, Look, Rest, TableCut, TableSlice, Waiting
 from cio_pipeline.model.slices import Part
 from cio_pipeline.sources.change_feed import changed_files, changed_rows, feed, pieces

@@ -60,11 +60,11 @@ def read_files(files: Sequence[Path], table: SourceTable, delimiter: str = COMMA
     """
     found = read_good_rows(files, table, delimiter)
     if found.bad:
-        raise refused(found.bad)
+        raise bad_rows_error(found.bad)
     return found.rows
 
 
-def refused(bad: Sequence[BadLine]) -> InvalidConfig:
+def bad_rows_error(bad: Sequence[BadLine]) -> InvalidConfig:
     """Why files with bad rows are not loaded."""
     first, more = bad[0], len(bad) - 1
     others = f" {more:,} more row(s) are bad, too." if more else ""

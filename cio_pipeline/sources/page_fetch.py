@@ -46,7 +46,7 @@ def _nobody(_: str) -> None:
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryRules:
     """How long an endpoint is waited for: so many `tries` for each kind of trouble with a page.
 
     `backoff` seconds before the second try, twice as many before each further one; what the
@@ -86,7 +86,7 @@ class _Again(Exception):
 
 @contextmanager
 def fetched(
-    session: requests.Session, url: str, cursor: str, patience: Patience
+    session: requests.Session, url: str, cursor: str, patience: RetryRules
 ) -> Generator[tuple[str, BinaryIO]]:
     """The cursor of what follows, empty if none is told, and the body of the page at a cursor.
 
@@ -100,7 +100,7 @@ def fetched(
 
 
 def _patiently(
-    session: requests.Session, url: str, cursor: str, body: BinaryIO, patience: Patience
+    session: requests.Session, url: str, cursor: str, body: BinaryIO, patience: RetryRules
 ) -> str:
     tried: Counter[str] = Counter()
     while True:

@@ -83,7 +83,7 @@ def _late(found: DeltaTable, table: SourceTable) -> list[str]:
     return [one.name for one in table.columns if one.may_lack and one.name not in there]
 
 
-def commit(
+def commit_rows(
     uri: str,
     table: SourceTable,
     rows: pl.DataFrame | LazyFrame,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cio_pipeline.contracts.exports.calls import CALLS
-from cio_pipeline.files.call_names import CallFileName, parse
+from cio_pipeline.files.call_names import CallFileName, parse_call_name
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
@@ -71,7 +71,7 @@ def names(world: World, sync_id: str = "a") -> list[str]:
 
 def paths(world: World, kind: str, sync_id: str = "a") -> list[Path]:
     """The files of a type in the order of their positions."""
-    found: list[CallFileName] = [parse(name) for name in names(world, sync_id)]
+    found: list[CallFileName] = [parse_call_name(name) for name in names(world, sync_id)]
     ordered = sorted((one for one in found if one.type == kind), key=lambda one: one.position)
     return [world.folder(sync_id) / _text(one) for one in ordered]
 

@@ -20,7 +20,7 @@ from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.sources import batches, call_pages
-from cio_pipeline.sources.append import append
+from cio_pipeline.sources.append import append_rows
 from cio_pipeline.sources.call_pages import Endpoint, pull
 from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY
 from cio_pipeline.sources.status import table_statuses
@@ -82,7 +82,7 @@ def test_c3_a_pull_keeps_the_order_of_pages_and_lines(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls_sync(world)
-    monkeypatch.setattr(call_pages, "append", partial(append, at=NOON))
+    monkeypatch.setattr(call_pages, "append_rows", partial(append_rows, at=NOON))
     with endpoint(Pages([ndjson(range(12)), ndjson(range(12, 13)), ndjson(range(13, 40))])) as at:
         list(pull(Endpoint(at.url, TOKEN), 1, world.source_uri, NOON))
     run(world, 0)

@@ -12,7 +12,7 @@ import pytest
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.json_text import DEEPEST
-from cio_pipeline.sources.append import append
+from cio_pipeline.sources.append import append_rows
 from cio_pipeline.sources.batches import BATCH_ROWS
 from cio_pipeline.sources.call_lines import CallLines
 from cio_pipeline_tests.calls.steps import calls_sync, paths, run
@@ -79,7 +79,7 @@ def test_odd_calls_go_to_every_format_to_the_last_character(odd: str, tmp_path: 
     world = World(tmp_path)
     for file_format in ("json", "csv", "parquet"):
         calls_sync(world, file_format, format=file_format)
-    append(world.source_uri, SOURCE_TABLES["calls"], [rows], NOON)
+    append_rows(world.source_uri, SOURCE_TABLES["calls"], [rows], NOON)
 
     outcomes = run(world, 0)
 

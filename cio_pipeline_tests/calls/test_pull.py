@@ -22,14 +22,14 @@ from cio_pipeline.model.errors import (
     WrongCredentials,
 )
 from cio_pipeline.sources import call_pages
-from cio_pipeline.sources.append import Mark, append, last_mark
+from cio_pipeline.sources.append import Mark, append_rows, last_mark
 from cio_pipeline.sources.call_pages import Endpoint, pull
-from cio_pipeline.sources.page_fetch import Patience
+from cio_pipeline.sources.page_fetch import RetryRules
 from cio_pipeline_tests.calls.pages import TOKEN, Pages, endpoint
 from cio_pipeline_tests.calls.test_lines import GOOD, read
 from cio_pipeline_tests.world import NOON, World
 
-HURRIED = Patience(backoff=0.001)
+HURRIED = RetryRules(backoff=0.001)
 
 
 def page(*events: str) -> bytes:
@@ -87,12 +87,12 @@ def test_a_pull_that_dies_at_a_page_neither_loses_nor_doubles_it(
         second = named["mark"].number == 2
         if second and dies == "before":
             raise Died
-        version = append(*args, **named)
+        version = append_rows(*args, **named)
         if second:
             raise Died
         return version
 
-    monkeypatch.setattr(call_pages, "append", dying)
+    monkeypatch.setattr(call_pages, "append_rows", dying)
     with pytest.raises(Died):
         pulled(world, pages)
     monkeypatch.undo()
@@ -125,18 +125,18 @@ def test_a_page_that_is_stored_while_another_pull_stores_it_is_stored_once(world
     rows = read(GOOD)[0]
 
     def overtaken() -> Iterator[pl.DataFrame]:
-        append(uri, table, [rows], mark=Mark("r", 1, "theirs"))
+        append_rows(uri, table, [rows], mark=Mark("r", 1, "theirs"))
         for _ in range(3):
-            append(uri, table, [read(GOOD, "another file")[0]])
+            append_rows(uri, table, [read(GOOD, "another file")[0]])
         yield rows
 
     with pytest.raises(SourceUnavailable, match="Another pull"):
-        append(uri, table, overtaken(), mark=Mark("r", 1, "ours"))
+        append_rows(uri, table, overtaken(), mark=Mark("r", 1, "ours"))
     assert last_mark(uri, table, "r") == Mark("r", 1, "theirs")
-    append(uri, table, [rows], mark=Mark("r", 2, "next"))
+    append_rows(uri, table, [rows], mark=Mark("r", 2, "next"))
     for used in (1, 2, 4):
         with pytest.raises(SourceUnavailable, match="Another pull"):
-            append(uri, table, [rows], mark=Mark("r", used, "again"))
+            append_rows(uri, table, [rows], mark=Mark("r", used, "again"))
     assert len(events(world)) == 5
 
 
@@ -199,7 +199,7 @@ def test_a_cursor_whose_log_is_gone_is_asked_for(
 ) -> None:
     table, uri = SOURCE_TABLES["calls"], world.source_uri
     rows = read(GOOD)[0]
-    append(uri, table, [rows], NOON, mark=Mark("reader", 1, "c1"))
+    append_rows(uri, table, [rows], NOON, mark=Mark("reader", 1, "c1"))
     assert last_mark(uri, table, "reader") == Mark("reader", 1, "c1")
     assert last_mark(uri, table, "other") is None
     monkeypatch.setattr(DeltaTable, "history", lambda *_: iter(()))

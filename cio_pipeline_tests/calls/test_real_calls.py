@@ -13,7 +13,7 @@ from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.manifests import FOLDER
 from cio_pipeline.ports import Destination
-from cio_pipeline.sources.append import append
+from cio_pipeline.sources.append import append_rows
 from cio_pipeline.sources.call_lines import CallLines
 from cio_pipeline_tests.azurite import Container, azurite, container
 from cio_pipeline_tests.calls.reading import READERS, exact, payload_of
@@ -45,7 +45,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sent]:
     lines = CallLines(1, NOON)
     payloads: dict[str, list[dict[str, Any]]] = {kind: [] for kind in CALL_TYPES}
     for file in FILES:
-        append(world.source_uri, SOURCE_TABLES["calls"], lines.read(file), NOON)
+        append_rows(world.source_uri, SOURCE_TABLES["calls"], lines.read(file), NOON)
         for text in file.read_text(encoding="utf-8").splitlines():
             found = exact(text)
             payloads[found["type"]].append(found)

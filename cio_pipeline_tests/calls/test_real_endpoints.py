@@ -15,7 +15,7 @@ from cio_pipeline.cli import pull as cli_pull
 from cio_pipeline.cli.app import app
 from cio_pipeline.model.errors import InvalidConfig, SourceError, SourceUnavailable
 from cio_pipeline.sources.call_pages import EMPTY_IN_A_ROW, Endpoint, Page, pull
-from cio_pipeline.sources.page_fetch import Patience
+from cio_pipeline.sources.page_fetch import RetryRules
 from cio_pipeline_tests.calls.answers import (
     Asked,
     answer,
@@ -39,9 +39,9 @@ def world(tmp_path: Path) -> World:
 
 
 def pages_of(
-    world: World, at: Asked, cursor: str | None = None, patience: Patience | None = None
+    world: World, at: Asked, cursor: str | None = None, patience: RetryRules | None = None
 ) -> list[Page]:
-    hurried = patience or Patience(backoff=0.001)
+    hurried = patience or RetryRules(backoff=0.001)
     place = Endpoint(at.url, TOKEN)
     return list(pull(place, 1, world.source_uri, NOON, cursor=cursor, patience=hurried))
 
@@ -246,7 +246,7 @@ def test_retry_after_is_kept_and_told(
     waited: list[float] = []
     said: list[str] = []
     answers = [answer(b"", status, Retry_After=header(asked)), answer(THREE), END]
-    patience = Patience(sleep=waited.append, say=said.append)
+    patience = RetryRules(sleep=waited.append, say=said.append)
     with answering(lambda _: answers.pop(0)) as at:
         assert sum(one.rows for one in pages_of(world, at, patience=patience)) == 3
     assert least <= waited[0] <= most
@@ -265,7 +265,7 @@ def test_a_retry_after_beyond_patience_ends_the_pull_with_a_word(
         answering(lambda _: answer(b"", 429, Retry_After=header(asked))) as at,
         pytest.raises(SourceUnavailable, match="left alone for 60 minutes"),
     ):
-        pages_of(world, at, patience=Patience(sleep=awake))
+        pages_of(world, at, patience=RetryRules(sleep=awake))
 
 
 @pytest.mark.parametrize("token", ["", "zoë", "a\nb", "a\x00", " "])
@@ -280,12 +280,12 @@ def command(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[Asked], 
     monkeypatch.setenv("CIO_HOME", str(world.root / "home"))
     monkeypatch.setenv("CIO_SOURCE", f"delta:{world.source_uri}")
     monkeypatch.setenv("CALLS_TOKEN", TOKEN)
-    monkeypatch.setattr(Patience, "wait", spoken)
+    monkeypatch.setattr(RetryRules, "wait", spoken)
     words = ["source", "pull", "calls", "--token", "env:CALLS_TOKEN", "--workspace", "1"]
     return lambda at: CliRunner().invoke(app, [*words, "--endpoint", at.url])
 
 
-def spoken(patience: Patience, _tried: int, _again: Any) -> None:
+def spoken(patience: RetryRules, _tried: int, _again: Any) -> None:
     patience.say("Waiting a while.")
 
 

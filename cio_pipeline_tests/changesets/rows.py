@@ -11,7 +11,7 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import ColumnType, SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.model.changes import AGAIN, CHANGE, COMMITTED_AT, GREW, NEW, VERSION
+from cio_pipeline.model.changeset import AGAIN, CHANGE, COMMITTED_AT, GREW, NEW, VERSION
 from cio_pipeline.model.plans import Mode
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -23,7 +23,7 @@ from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.encode import Encoded, encode
 from cio_pipeline.files.spool import Spool
-from cio_pipeline.model.changes import CHANGE, CHANGED, COMMITTED_AT, DELETED, NEW, VERSION
+from cio_pipeline.model.changeset import CHANGE, CHANGED, COMMITTED_AT, DELETED, NEW, VERSION
 from cio_pipeline.model.plans import Mode
 from cio_pipeline.model.times import EARLIEST, LATEST
 from cio_pipeline_tests.changesets.rows import NOON, Row, filled, held_back, sent

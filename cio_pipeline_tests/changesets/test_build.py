@@ -15,7 +15,7 @@ from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS, exports_of
 from cio_pipeline.contracts.declare import ColumnType, Export
 from cio_pipeline.contracts.dtypes import polars_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.model.changes import CHANGE, COMMITTED_AT, DELETED, NEW, SERIES, VERSION
+from cio_pipeline.model.changeset import CHANGE, COMMITTED_AT, DELETED, NEW, SERIES, VERSION
 from cio_pipeline.model.plans import Mode
 from cio_pipeline_tests.changesets.rows import (
     NOON,

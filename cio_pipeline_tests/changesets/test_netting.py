@@ -16,7 +16,7 @@ from cio_pipeline.changesets.netting import (
     COMMIT_VERSION,
     net,
 )
-from cio_pipeline.model.changes import (
+from cio_pipeline.model.changeset import (
     AGAIN,
     CHANGE,
     CHANGED,

@@ -10,7 +10,7 @@ from cio_pipeline.changesets.parts import belongs, blocks_of, key_of, stretches_
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.contracts.tables.feeds import ARRIVAL
-from cio_pipeline.model.slices import Bucket, Stretch
+from cio_pipeline.model.slices import HashBucket, Stretch
 
 
 def test_d6_the_bucket_of_a_row_is_the_same_in_every_release() -> None:
@@ -27,7 +27,7 @@ def test_d6_the_bucket_of_a_row_is_the_same_in_every_release() -> None:
 @pytest.mark.parametrize("number", [1, 2, 7])
 def test_d6_each_row_is_in_one_bucket(number: int) -> None:
     rows = pl.DataFrame({"id": [f"e{n}" for n in range(1000)]})
-    found = [rows.filter(belongs(Bucket(at, number, ("id",)))) for at in range(number)]
+    found = [rows.filter(belongs(HashBucket(at, number, ("id",)))) for at in range(number)]
     assert pl.concat(found).sort("id").equals(rows.sort("id"))
     assert min(one.height for one in found) > 600 // number
 

@@ -5,7 +5,7 @@ import pytest
 
 from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.model.changes import CHANGE, CHANGED, COMMITTED_AT, DELETED, NEW, SERIES
+from cio_pipeline.model.changeset import CHANGE, CHANGED, COMMITTED_AT, DELETED, NEW, SERIES
 from cio_pipeline.model.plans import Mode
 from cio_pipeline_tests.changesets.rows import NOON, Row, held_back, hours, sent, snapshot
 

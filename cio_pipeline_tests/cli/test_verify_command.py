@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app as cli
-from cio_pipeline.cli.verify import of_folders, render, verify
+from cio_pipeline.cli.verify import as_text, of_folders, verify
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.pipeline import verification
 from cio_pipeline.pipeline.verify import verify as verify_destination
@@ -34,7 +34,7 @@ def printed(report: RenderableType) -> str:
 
 
 def shown(bucket: Bucket) -> str:
-    return printed(render("acme", verify_destination(bucket.folder)))
+    return printed(as_text("acme", verify_destination(bucket.folder)))
 
 
 def test_d10_a_whole_bucket(bucket: Bucket) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import event
 from benchmarks.opened import Opened
 from benchmarks.rows import numbered, rows
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.sources.tables import commit
+from cio_pipeline.sources.tables import commit_rows
 from cio_pipeline_tests.crashes import Fuse, watched
 from cio_pipeline_tests.world import NOON, World, during
 
@@ -38,7 +38,7 @@ def fill(world: World, table: str, workspaces: int, numbers: range, *, window: i
     made = rows(
         declared, numbered(workspaces, numbers.start, len(numbers)), LONG_AGO, revision=window
     )
-    commit(world.source_uri, declared, made, during(window))
+    commit_rows(world.source_uri, declared, made, during(window))
 
 
 @dataclass

@@ -13,7 +13,7 @@ from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
 from cio_pipeline.pipeline.scheduling.schedule import FIRST_WAIT
-from cio_pipeline.pipeline.verification.report import Kind
+from cio_pipeline.pipeline.verification.report import ProblemKind
 from cio_pipeline_tests.defs.running import Dagster, dagster_on, materialized
 from cio_pipeline_tests.defs.test_job import break_sync, people
 from cio_pipeline_tests.world import World, during, window
@@ -148,7 +148,7 @@ def lose_a_manifest(world: World, dagster: Dagster) -> None:
     result = dagster.requested(request, "people", "broadcasts")
     assert not result.success
     assert "manifest" not in materialized(result)
-    assert [one.kind for one in world.verify().warnings] == [Kind.UNLISTED]
+    assert [one.kind for one in world.verify().warnings] == [ProblemKind.UNLISTED]
 
 
 def test_d10_files_of_a_failed_run_get_a_manifest_at_once(world: World, dagster: Dagster) -> None:

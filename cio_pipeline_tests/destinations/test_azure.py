@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cio_pipeline.destinations.azure import AzureContainer
-from cio_pipeline.destinations.azure_control import block_name, opened
+from cio_pipeline.destinations.azure_control import block_name, container_client
 from cio_pipeline.model.destinations import AzureDestination
 from cio_pipeline.ports import Destination
 from cio_pipeline_tests.azurite import KEY, Azurite, Container, azurite, container
@@ -71,11 +71,11 @@ class TestAzureContainer(CloudSuite):
 
     def put_foreign(self, destination: Destination, key: str, body: bytes) -> None:
         assert isinstance(destination, AzureContainer)
-        with opened(destination._sas) as client:
+        with container_client(destination._sas) as client:
             client.upload_blob(f"{PATH}/{key}", body)
 
     def leave_unfinished(self, destination: Destination, key: str) -> None:
         assert isinstance(destination, AzureContainer)
-        with opened(destination._sas) as client:
+        with container_client(destination._sas) as client:
             blob = client.get_blob_client(f"{PATH}/{key}")
             blob.stage_block(block_name(digest(b"killed"), 0), b"bo")

@@ -5,11 +5,11 @@ import pytest
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.destinations.open import open_destination
 from cio_pipeline.destinations.overlap import location
-from cio_pipeline.model.destinations import LocalDestination, Place, S3Destination
+from cio_pipeline.model.destinations import AnyDestination, LocalDestination, S3Destination
 from cio_pipeline.model.sync import Sync
 
 
-def overlaps(one: Place, other: Place, base: Path) -> bool:
+def overlaps(one: AnyDestination, other: AnyDestination, base: Path) -> bool:
     first, second = (location(destination, base) for destination in (one, other))
     shared = min(len(first), len(second))
     return first[:shared] == second[:shared]

@@ -2,14 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from cio_pipeline.destinations.secrets import resolve
+from cio_pipeline.destinations.secrets import secret_of
 from cio_pipeline.model.errors import SecretMissing
 
 
 def test_d8_a_reference_leads_to_a_variable_or_a_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("from a file\r\n")
-    assert resolve("env:ACME", {"ACME": "from a variable\n"}) == "from a variable"
-    assert resolve(f"file:{tmp_path / 'key'}", {}) == "from a file"
+    assert secret_of("env:ACME", {"ACME": "from a variable\n"}) == "from a variable"
+    assert secret_of(f"file:{tmp_path / 'key'}", {}) == "from a file"
 
 
 def test_d8_a_reference_that_leads_nowhere_is_named(tmp_path: Path) -> None:
@@ -24,5 +24,5 @@ def test_d8_a_reference_that_leads_nowhere_is_named(tmp_path: Path) -> None:
         (f"file:{tmp_path / 'binary'}", "UTF-8"),
     ):
         with pytest.raises(SecretMissing, match=named) as caught:
-            resolve(reference, {"EMPTY": ""})
+            secret_of(reference, {"EMPTY": ""})
         assert caught.value.next_step

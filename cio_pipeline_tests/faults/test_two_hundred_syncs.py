@@ -17,7 +17,7 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.lifecycle.apply import apply_syncs
 from cio_pipeline.ports import Destination
-from cio_pipeline.sources.tables import commit
+from cio_pipeline.sources.tables import commit_rows
 from cio_pipeline_tests.destinations.fault_proxy import Fault, proxy_before
 from cio_pipeline_tests.destinations.servers import S3Server, moto_server, s3
 from cio_pipeline_tests.faults.unreachable import blackhole
@@ -79,7 +79,7 @@ def prepared(root: Path, stores: Stores) -> World:
         for table in EXPORTS:
             declared = SOURCE_TABLES[table]
             some = numbered(SYNCS, 2 * number, 2)
-            commit(world.source_uri, declared, rows(declared, some, NOON), during(number))
+            commit_rows(world.source_uri, declared, rows(declared, some, NOON), during(number))
     world.run(0, *EXPORTS)
     return world
 

@@ -4,7 +4,7 @@ import polars as pl
 
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.dtypes import polars_schema
-from cio_pipeline.model.changes import SERIES
+from cio_pipeline.model.changeset import SERIES
 
 NO_REJECTS = pl.LazyFrame(
     schema={

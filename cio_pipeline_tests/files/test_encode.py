@@ -13,7 +13,7 @@ from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS, exports_of
 from cio_pipeline.contracts.declare import Export, fingerprint
 from cio_pipeline.files.encode import Encoded, encode
 from cio_pipeline.files.spool import Spool, sha256_of
-from cio_pipeline.model.changes import SERIES
+from cio_pipeline.model.changeset import SERIES
 from cio_pipeline.model.errors import ColumnMismatch, SourceError, SourceGone, VersionGone
 from cio_pipeline.model.plans import QuarantinedRow, Series
 from cio_pipeline_tests.files.rows import NO_REJECTS, rows_of

@@ -8,10 +8,10 @@ from cio_pipeline.files.names import (
     FileName,
     check_stem,
     check_stems,
-    parse,
     parse_key,
-    render,
+    parse_name,
     render_key,
+    render_name,
 )
 from cio_pipeline.model.errors import InvalidConfig, InvalidKey
 from cio_pipeline.model.plans import Series
@@ -46,14 +46,14 @@ def names(draw: st.DrawFn) -> FileName:
 
 @given(names())
 def test_d5_parse_is_the_inverse_of_render(name: FileName) -> None:
-    assert parse(render(name)) == name
+    assert parse_name(render_name(name)) == name
 
 
 @given(names(), st.none() | st.dates(date(1900, 1, 1)))
 def test_d9_keys_of_both_layouts_parse_back(name: FileName, day: date | None) -> None:
     key = render_key(name, day)
     assert parse_key(key) == (name, day)
-    assert key.endswith(render(name))
+    assert key.endswith(render_name(name))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_d9_anything_else_is_no_key(key: str) -> None:
 
 @given(names(), names())
 def test_d5_two_names_never_render_alike(one: FileName, other: FileName) -> None:
-    assert (render(one) == render(other)) == (one == other)
+    assert (render_name(one) == render_name(other)) == (one == other)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_d5_two_names_never_render_alike(one: FileName, other: FileName) -> None
     ],
 )
 def test_d5_forms(text: str, name: FileName) -> None:
-    assert parse(text) == name
-    assert render(name) == text
+    assert parse_name(text) == name
+    assert render_name(name) == text
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_d5_forms(text: str, name: FileName) -> None:
 )
 def test_d5_anything_else_is_no_name(text: str) -> None:
     with pytest.raises(InvalidKey):
-        parse(text)
+        parse_name(text)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_d5_anything_else_is_no_name(text: str) -> None:
 )
 def test_d5_what_would_not_parse_back_is_not_rendered(name: FileName) -> None:
     with pytest.raises(InvalidKey):
-        render(name)
+        render_name(name)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_d5_stems_that_are_refused(stem: str) -> None:
 def test_d5_stems_that_are_allowed(stem: str) -> None:
     name = FileName(stem, 5, Series.CHNGS, 3, 4)
     check_stem(stem)
-    assert parse(render(name)) == name
+    assert parse_name(render_name(name)) == name
 
 
 def test_d5_two_exports_cannot_share_a_stem() -> None:

@@ -9,7 +9,7 @@ from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.ledger.schema import syncs
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.destinations import LocalDestination
-from cio_pipeline.model.manifests import Manifest, digest, parse
+from cio_pipeline.model.manifests import Manifest, digest, parse_manifest
 from cio_pipeline.model.plans import (
     Mode,
     Plan,
@@ -142,7 +142,7 @@ def list_voids(ledger: Ledger, sync_id: str = "acme") -> None:
 
 
 def manifests(ledger: Ledger, sync_id: str = "acme") -> list[Manifest]:
-    return [parse(body) for _, body in ledger.manifests.bodies(sync_id)]
+    return [parse_manifest(body) for _, body in ledger.manifests.bodies(sync_id)]
 
 
 def new_generation(ledger: Ledger, sync_id: str = "acme") -> None:

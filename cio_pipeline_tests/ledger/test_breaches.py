@@ -1,13 +1,13 @@
 """What the source did against its contract is a state: one entry per table and kind (O1)."""
 
 from cio_pipeline.ledger.open import Ledger
-from cio_pipeline.model.breaches import Breach, Breaches, Kind
+from cio_pipeline.model.breaches import Breach, Breaches, BreachKind
 from cio_pipeline_tests.ledger.build import at
 from cio_pipeline_tests.ledger.test_races import together
 
 
 def back(rows: int, table: str = "people") -> Breach:
-    return Breach(table, Kind.WENT_BACK, rows)
+    return Breach(table, BreachKind.WENT_BACK, rows)
 
 
 def test_breaches_are_counted_over_windows_and_once_in_each(ledger: Ledger):

@@ -6,7 +6,7 @@ from sqlalchemy import event
 from cio_pipeline.ledger.chain import list_next, to_list
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.errors import PositionMoved
-from cio_pipeline.model.manifests import ManifestFile, VoidSequence, digest, render
+from cio_pipeline.model.manifests import ManifestFile, VoidSequence, digest, render_manifest
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline_tests.ledger.build import (
     PEOPLE,
@@ -89,12 +89,15 @@ def test_a_file_is_listed_once_and_ordinals_continue_d10(ledger: Ledger):
     assert ledger.manifests.last("acme") is None
     deliver(ledger, lease, 1)
     (first,) = manifests(ledger)
-    assert ledger.manifests.last("acme") == (1, digest(render(first)))
+    assert ledger.manifests.last("acme") == (1, digest(render_manifest(first)))
     deliver(ledger, lease, 2)
     _, second = manifests(ledger)
-    assert (second.ordinal, second.previous) == (2, digest(render(first)))
+    assert (second.ordinal, second.previous) == (2, digest(render_manifest(first)))
     assert [f.window_end for f in second.files] == [at(2)]
-    assert ledger.manifests.bodies("acme") == [(1, render(first)), (2, render(second))]
+    assert ledger.manifests.bodies("acme") == [
+        (1, render_manifest(first)),
+        (2, render_manifest(second)),
+    ]
     assert len(ledger.manifests.files("acme")) == 2
 
 
@@ -137,7 +140,7 @@ def test_manifests_are_unput_until_marked(ledger: Ledger):
     for sync_id, step in (("beta", 1), ("acme", 1), ("acme", 2)):
         deliver(ledger, lease, step, (sync_id, "people"))
         made = manifests(ledger, sync_id)[-1]
-        stored[sync_id, made.ordinal] = render(made)
+        stored[sync_id, made.ordinal] = render_manifest(made)
     expected = [(*of, stored[of]) for of in sorted(stored)]
     assert ledger.manifests.unput(["acme", "beta"]) == expected
     ledger.manifests.mark_put([("acme", 1)], T0)

@@ -13,7 +13,7 @@ from cio_pipeline.model.errors import (
     UnknownSync,
 )
 from cio_pipeline.model.manifests import VoidSequence
-from cio_pipeline.model.plans import Mode, Plan, PlanState, SealedPlan, Sent, Series
+from cio_pipeline.model.plans import Mode, Plan, PlanState, SealedPlan, SentSoFar, Series
 from cio_pipeline_tests.ledger.build import (
     PEOPLE,
     T0,
@@ -51,7 +51,7 @@ def test_a_plan_is_numbered_and_kept_as_it_was_drafted(ledger: Ledger):
     assert {name: value for name, value in vars(plan).items() if name in vars(wanted)} == vars(
         wanted
     )
-    assert (plan.slices, plan.slice, plan.sent) == (1, 0, Sent())
+    assert (plan.slices, plan.slice, plan.sent) == (1, 0, SentSoFar())
     assert state(ledger).open_plan == plan
 
 

@@ -15,7 +15,7 @@ from cio_pipeline.ledger.open import Ledger, open_ledger
 from cio_pipeline.ledger.schema import plans
 from cio_pipeline.model.errors import LeaseLost, LedgerBusy, PositionMoved
 from cio_pipeline.model.history import Deed
-from cio_pipeline.model.manifests import digest, render
+from cio_pipeline.model.manifests import digest, render_manifest
 from cio_pipeline.model.plans import PlanState
 from cio_pipeline.model.registry import ExportSwitch, Pair
 from cio_pipeline_tests.ledger.build import (
@@ -112,7 +112,7 @@ def test_exports_of_a_sync_that_commit_at_once_continue_one_chain(ledger: Ledger
     together(work, runners=4)
     chain = manifests(ledger, "a")
     assert [one.ordinal for one in chain] == list(range(1, 33))
-    digests = [digest(render(one)) for one in chain]
+    digests = [digest(render_manifest(one)) for one in chain]
     assert [one.previous for one in chain] == [None, *digests[:-1]]
     for before, after in pairwise(chain):
         (file,) = after.files

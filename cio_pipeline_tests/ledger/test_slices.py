@@ -13,7 +13,7 @@ from cio_pipeline.model.plans import (
     QuarantinedRow,
     SealedFile,
     SealedPlan,
-    Sent,
+    SentSoFar,
     Series,
 )
 from cio_pipeline.model.registry import Lease
@@ -79,7 +79,7 @@ def test_the_position_moves_with_the_last_slice_d6(ledger: Ledger):
         plan = send(ledger, lease, plan, next_files(plan, files))
     known = state(ledger)
     assert (known.position, known.open_plan) == (cut(1), None)
-    assert plan.sent == Sent({Series.PLAIN: 3}, 30)
+    assert plan.sent == SentSoFar({Series.PLAIN: 3}, 30)
     assert [f.sequence for f in ledger.manifests.files("acme")] == [1, 2, 3]
     assert deliver(ledger, lease, 2).files[0].sequence == 4
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cio_pipeline.model.manifests import parse
+from cio_pipeline.model.manifests import parse_manifest
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.faults.child import run_child
@@ -51,7 +51,9 @@ def test_a_crash_at_any_effect_loses_and_doubles_no_message(
 
 
 def _check_chain(world: World) -> None:
-    manifests = [parse((world.folder() / "_cio" / name).read_bytes()) for name in world.manifests()]
+    manifests = [
+        parse_manifest((world.folder() / "_cio" / name).read_bytes()) for name in world.manifests()
+    ]
     files = [file for manifest in manifests for file in manifest.files]
     assert [(file.key, file.sequence) for file in files] == [
         ("a", 1),

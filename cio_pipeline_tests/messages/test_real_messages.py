@@ -18,7 +18,7 @@ from cio_pipeline.files.message_objects import MessageObject, as_object, read_me
 from cio_pipeline.model.json_text import fields
 from cio_pipeline.ports import Destination
 from cio_pipeline.sources.message_lines import MessageLines
-from cio_pipeline.sources.tables import commit
+from cio_pipeline.sources.tables import commit_rows
 from cio_pipeline_tests.azurite import Container, azurite, container
 from cio_pipeline_tests.destinations.servers import S3Server, moto_server, s3
 from cio_pipeline_tests.destinations.test_azure import azure
@@ -56,7 +56,7 @@ def expected(lines: pl.DataFrame) -> Mapping[str, MessageObject]:
 def world(lines: pl.DataFrame, tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     made.sync(feed="messages")
-    commit(made.source_uri, SOURCE_TABLES["messages"], lines, during(0))
+    commit_rows(made.source_uri, SOURCE_TABLES["messages"], lines, during(0))
     yield made
     made.ledger.close()
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from cio_pipeline.model.manifests import parse
+from cio_pipeline.model.manifests import parse_manifest
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.pipeline import run_export
 from cio_pipeline.pipeline.recovery.abandon import abandon
 from cio_pipeline.pipeline.recovery.damaged import damaged_files
 from cio_pipeline.pipeline.recovery.restore import put_back, restore
-from cio_pipeline.pipeline.verification.report import Kind
+from cio_pipeline.pipeline.verification.report import ProblemKind
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.messages.sending import TIME, Recorder, commit_messages, objects, row
 from cio_pipeline_tests.world import World, during, window
@@ -47,7 +47,7 @@ def test_each_message_becomes_one_object_and_the_manifest_lists_it(world: World)
         f"{TIME}_m1.json": b'{"data": {"commitNumber":12041091891110123}}',
         f"{TIME}_m2.json": b'{"data": { "b":1.10,"a":"\\ud800" }}',
     }
-    manifest = parse((world.folder() / "_cio" / "1.manifest").read_bytes())
+    manifest = parse_manifest((world.folder() / "_cio" / "1.manifest").read_bytes())
     assert manifest.feed == "messages"
     assert [(f.key, f.sequence, f.rows, f.sha256) for f in manifest.files] == [
         (key, number, 1, hashlib.sha256(body).hexdigest())
@@ -221,7 +221,7 @@ def test_a_lost_or_altered_object_is_restored_with_its_metadata(world: World) ->
     before = objects(world)
     (world.folder() / "twice").write_bytes(b"altered")
     (world.folder() / "once").unlink()
-    assert {p.kind for p in world.verify().problems} == {Kind.ALTERED, Kind.MISSING}
+    assert {p.kind for p in world.verify().problems} == {ProblemKind.ALTERED, ProblemKind.MISSING}
     recorder = Recorder(world)
     services = replace(world.services, destinations=lambda _: recorder)
     done = restore(services)
@@ -298,4 +298,6 @@ def test_an_object_that_no_manifest_lists_is_told_of(world: World) -> None:
     (world.folder() / "stray.json").write_bytes(b"{}")
     report = world.verify()
     assert report.problems == ()
-    assert [(one.kind, one.key) for one in report.warnings] == [(Kind.UNLISTED, "stray.json")]
+    assert [(one.kind, one.key) for one in report.warnings] == [
+        (ProblemKind.UNLISTED, "stray.json")
+    ]

@@ -13,7 +13,7 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import ColumnType, Export, fingerprint
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.files.encode import encode
-from cio_pipeline.files.names import FileName, render
+from cio_pipeline.files.names import FileName, render_name
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import (
@@ -22,10 +22,10 @@ from cio_pipeline.model.manifests import (
     VoidSequence,
     digest,
     manifest_key,
+    render_manifest,
 )
-from cio_pipeline.model.manifests import render as render_manifest
 from cio_pipeline.model.plans import Mode, Series
-from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
+from cio_pipeline.pipeline.verification.report import ProblemKind, VerifyReport
 from cio_pipeline_tests.files.rows import NO_REJECTS, rows_of
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -69,7 +69,7 @@ class Bucket:
             spool=self.spool,
             folder="f",
         ).files
-        key = render(FileName(contract.stem, 5, series, WORKSPACE, sequence, part))
+        key = render_name(FileName(contract.stem, 5, series, WORKSPACE, sequence, part))
         self.folder.put(key, self.spool.path(encoded.path), encoded.sha256)
         return ManifestFile(
             key=key,
@@ -148,7 +148,7 @@ def whole_bucket(root: Path) -> Bucket:
     return bucket
 
 
-def named(report: VerifyReport) -> list[tuple[Kind, str]]:
+def named(report: VerifyReport) -> list[tuple[ProblemKind, str]]:
     """The kind and the key of each problem."""
     return [(problem.kind, problem.key) for problem in report.problems]
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from cio_pipeline.contracts.declare import SourceTable
-from cio_pipeline.files.names import parse
+from cio_pipeline.files.names import parse_name
 from cio_pipeline.model.cuts import TableCut, TableSlice
 from cio_pipeline.model.errors import DiskFull
 from cio_pipeline.model.registry import ExportState
@@ -66,7 +66,7 @@ def digests(world: World, sync_id: str) -> dict[str, str]:
 
 def parts(world: World, sync_id: str = "a") -> list[tuple[int, int | None]]:
     """(number, part) of all metrics files, in their order."""
-    found = [parse(name) for name in world.names(sync_id) if name.startswith("metrics")]
+    found = [parse_name(name) for name in world.names(sync_id) if name.startswith("metrics")]
     return sorted((name.sequence, name.part) for name in found)
 
 

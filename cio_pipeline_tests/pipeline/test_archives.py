@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
-from cio_pipeline.destinations.azure_control import opened
+from cio_pipeline.destinations.azure_control import container_client
 from cio_pipeline.model.errors import ObjectArchived, ObjectConflict
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.lifecycle.disable import disable
@@ -18,7 +18,7 @@ from cio_pipeline.pipeline.lifecycle.purge import purge
 from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline.pipeline.recovery.restore import restore, restore_manifests
 from cio_pipeline.pipeline.syncs.sync_file import told_of_archive
-from cio_pipeline.pipeline.verification.report import Kind
+from cio_pipeline.pipeline.verification.report import ProblemKind
 from cio_pipeline.pipeline.verify import verify
 from cio_pipeline.ports import Destination
 from cio_pipeline_tests.azurite import azurite, container
@@ -50,7 +50,7 @@ def archive(request: pytest.FixtureRequest) -> Iterator[Archive]:
     name = request.param
     if name == "Archive":
         place = azure(request.getfixturevalue("container").sas_url("racwdl"), access_tier=name)
-        with opened(place._sas) as client:
+        with container_client(place._sas) as client:
             yield Archive(
                 place,
                 lambda key: client.get_blob_client(f"{PATH}/{key}").get_blob_properties().blob_tier,
@@ -100,9 +100,9 @@ def test_m3_verify_proves_names_and_sizes_and_says_so(sent: World, archive: Arch
     report = verify(archive.destination)
     assert report.problems == ()
     assert (report.files, report.rows, report.complete_up_to) == (1, 2, 1)
-    assert [(one.kind, one.key) for one in report.warnings] == [(Kind.ARCHIVED, PEOPLE)]
+    assert [(one.kind, one.key) for one in report.warnings] == [(ProblemKind.ARCHIVED, PEOPLE)]
     archive.destination.delete(PEOPLE)
-    assert [one.kind for one in verify(archive.destination).problems] == [Kind.MISSING]
+    assert [one.kind for one in verify(archive.destination).problems] == [ProblemKind.MISSING]
 
 
 def test_m3_restore_puts_back_what_is_missing(sent: World, archive: Archive) -> None:

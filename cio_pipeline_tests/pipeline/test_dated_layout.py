@@ -10,7 +10,7 @@ from cio_pipeline.pipeline.recovery.abandon import abandon
 from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.run_export import run_export
-from cio_pipeline.pipeline.verification.report import Kind
+from cio_pipeline.pipeline.verification.report import ProblemKind
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.recovery.loss import (
     DieAfter,
@@ -66,7 +66,7 @@ def test_d9_a_file_in_the_folder_of_another_day_is_named(world: World) -> None:
 
     kinds = {(one.kind, one.key.rpartition("/")[0]) for one in world.verify().problems}
 
-    assert kinds == {(Kind.MISSING, "people/dt=2026-03-01"), (Kind.DOUBLED, "people")}
+    assert kinds == {(ProblemKind.MISSING, "people/dt=2026-03-01"), (ProblemKind.DOUBLED, "people")}
 
 
 def test_d9_d10_files_are_restored_into_their_folders(world: World) -> None:
@@ -102,7 +102,7 @@ def test_d9_a_plan_under_way_is_given_up_or_resumed_where_its_files_lie(
     with pytest.raises(Crash):
         run_export(dying, "people", window(2), Scope())
     world.now += 2 * TTL
-    assert [one.kind for one in world.verify().warnings] == [Kind.UNLISTED]
+    assert [one.kind for one in world.verify().warnings] == [ProblemKind.UNLISTED]
 
     if then == "given up":
         found = abandon(world.services, "a", "people")

@@ -9,14 +9,14 @@ from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import LeaseHeld, Unreachable
 from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.registry import Outcome
-from cio_pipeline.pipeline.in_parallel import attempt
+from cio_pipeline.pipeline.in_parallel import caught
 
 
 def fail(error: Exception) -> Failure | None:
     def work() -> None:
         raise error
 
-    return attempt(work)
+    return caught(work)
 
 
 def test_o8_kind_message_and_next_step_stay_apart_whatever_the_text_holds() -> None:

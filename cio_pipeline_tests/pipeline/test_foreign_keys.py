@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cio_pipeline.destinations.azure_control import opened
+from cio_pipeline.destinations.azure_control import container_client
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.lifecycle.disable import disable
@@ -15,7 +15,7 @@ from cio_pipeline.pipeline.lifecycle.order import Order
 from cio_pipeline.pipeline.lifecycle.purge import purge
 from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline.pipeline.recovery.restore import restore
-from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
+from cio_pipeline.pipeline.verification.report import ProblemKind, VerifyReport
 from cio_pipeline.pipeline.verify import verify
 from cio_pipeline.ports import Destination
 from cio_pipeline_tests.azurite import azurite, container
@@ -45,7 +45,7 @@ class Shared:
 def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
     if request.param == "azure":
         place = azure(request.getfixturevalue("container").sas_url("racwdl"))
-        with opened(place._sas) as client:
+        with container_client(place._sas) as client:
             yield Shared(
                 place,
                 lambda key, body: client.upload_blob(f"{PATH}/{key}", body),
@@ -87,7 +87,9 @@ def sync_of(tmp_path: Path, shared: Shared) -> tuple[World, Sync]:
     return world, sync
 
 
-def named(report: VerifyReport) -> tuple[list[tuple[Kind, str]], list[tuple[Kind, str]]]:
+def named(
+    report: VerifyReport,
+) -> tuple[list[tuple[ProblemKind, str]], list[tuple[ProblemKind, str]]]:
     return (
         [(one.kind, one.key) for one in report.problems],
         [(one.kind, one.key) for one in report.warnings],
@@ -97,13 +99,13 @@ def named(report: VerifyReport) -> tuple[list[tuple[Kind, str]], list[tuple[Kind
 def test_d10_verify_goes_on_and_names_them(sync_of: tuple[World, Sync], shared: Shared) -> None:
     shared.put(shared.odd, b"x")
     report = verify(shared.destination)
-    assert named(report) == ([], [(Kind.STRANGE, shared.shown)])
+    assert named(report) == ([], [(ProblemKind.STRANGE, shared.shown)])
     assert "no sync puts such" in report.warnings[0].message
     assert (report.files, report.rows) == (1, 2)
 
     shared.put(shared.odd_parquet, shared.destination.get(PEOPLE))
     problems, _ = named(verify(shared.destination))
-    assert [kind for kind, _ in problems] == [Kind.STRANGE]
+    assert [kind for kind, _ in problems] == [ProblemKind.STRANGE]
 
 
 def test_d7_restore_goes_on(sync_of: tuple[World, Sync], shared: Shared) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from deltalake import CommitProperties, DeltaTable
 
-from cio_pipeline.model.breaches import Kind
+from cio_pipeline.model.breaches import BreachKind
 from cio_pipeline.pipeline.planning import cohorts
 from cio_pipeline_tests.pipeline.sliced import in_slices
 from cio_pipeline_tests.world import World, during, window
@@ -69,10 +69,10 @@ def test_o1_breaches_of_the_source_contract_are_counted_and_told(world: World) -
     ]
     found = {(one.last.table, one.last.kind): one for one in world.ledger.breaches.all()}
     assert {key: one.rows for key, one in found.items()} == {
-        ("events", Kind.CHANGED): 1,
-        ("events", Kind.DELETED): 1,
-        ("outputs", Kind.DELETED): 1,
-        ("subjects", Kind.WENT_BACK): 1,
+        ("events", BreachKind.CHANGED): 1,
+        ("events", BreachKind.DELETED): 1,
+        ("outputs", BreachKind.DELETED): 1,
+        ("subjects", BreachKind.WENT_BACK): 1,
     }
     assert {one.last_at for one in found.values()} == {window(1).end}
 

@@ -1,7 +1,7 @@
 """Initial exports that stopped between slices: where a later run goes on, and what others see."""
 
 from cio_pipeline.model.cuts import TableSlice
-from cio_pipeline.model.plans import Sent, Series
+from cio_pipeline.model.plans import SentSoFar, Series
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.pipeline.planning.cuts import oldest_needed
 from cio_pipeline.pipeline.planning.preview import preview
@@ -25,7 +25,7 @@ def test_d6_a_later_run_goes_on_at_the_slice_and_reads_none_before(world: World)
     known = state(world).open_plan
     assert known
     assert (known.slice, known.slices, known.slice_rows) == (1, 3, 4)
-    assert known.sent == Sent({Series.PLAIN: 1}, 4)
+    assert known.sent == SentSoFar({Series.PLAIN: 1}, 4)
 
     watched = Watched(world.services.source)
     world.run(1, "metrics", services=in_slices(world, 4, source=watched))

@@ -17,7 +17,7 @@ from cio_pipeline.model.manifests import (
     VoidSequence,
 )
 from cio_pipeline.model.plans import Mode, Series
-from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
+from cio_pipeline.pipeline.verification.report import ProblemKind, VerifyReport
 from cio_pipeline.pipeline.verification.sequences import check_sequences
 from cio_pipeline.pipeline.verify import verify
 from cio_pipeline_tests.pipeline.buckets import (
@@ -63,7 +63,7 @@ def test_d10_foreign_objects_are_left_alone(bucket: Bucket) -> None:
 def test_d10_a_deleted_file_is_missing(bucket: Bucket, *, deep: bool) -> None:
     bucket.folder.delete(PEOPLE_2)
     report = verify(bucket.folder, deep=deep)
-    assert named(report) == [(Kind.MISSING, PEOPLE_2)]
+    assert named(report) == [(ProblemKind.MISSING, PEOPLE_2)]
     assert (report.complete_up_to, report.manifests, report.files) == (1, 3, 7)
 
 
@@ -72,7 +72,7 @@ def test_d10_every_deleted_file_is_named(bucket: Bucket) -> None:
     for key in files:
         bucket.folder.delete(key)
     report = verify(bucket.folder)
-    assert named(report) == [(Kind.MISSING, key) for key in files]
+    assert named(report) == [(ProblemKind.MISSING, key) for key in files]
     assert (report.complete_up_to, report.files, report.rows) == (0, 0, 0)
 
 
@@ -83,7 +83,7 @@ def test_d10_one_altered_byte_is_found(bucket: Bucket, at: int) -> None:
     body[at] ^= 1
     path.write_bytes(body)
     report = verify(bucket.folder)
-    assert named(report) == [(Kind.ALTERED, PEOPLE_2)]
+    assert named(report) == [(ProblemKind.ALTERED, PEOPLE_2)]
     assert report.complete_up_to == 1
     assert verify(bucket.folder, deep=False).ok
 
@@ -92,13 +92,13 @@ def test_d10_one_altered_byte_is_found(bucket: Bucket, at: int) -> None:
 def test_d10_another_size_is_found(bucket: Bucket, *, deep: bool) -> None:
     path = bucket.root / PEOPLE_2
     path.write_bytes(path.read_bytes()[:-1])
-    assert named(verify(bucket.folder, deep=deep)) == [(Kind.ALTERED, PEOPLE_2)]
+    assert named(verify(bucket.folder, deep=deep)) == [(ProblemKind.ALTERED, PEOPLE_2)]
 
 
 def test_d5_a_number_that_is_neither_delivered_nor_void_is_a_gap(bucket: Bucket) -> None:
     bucket.rewrite(2, void=())
     report = verify(bucket.folder)
-    assert named(report) == [(Kind.GAP, "people_v5_7_4.parquet")]
+    assert named(report) == [(ProblemKind.GAP, "people_v5_7_4.parquet")]
     text = "Number 3 of people (plain) is neither delivered nor void."
     assert report.problems[0].message.startswith(text)
     assert report.complete_up_to == 2
@@ -107,8 +107,8 @@ def test_d5_a_number_that_is_neither_delivered_nor_void_is_a_gap(bucket: Bucket)
 def test_d5_a_missing_part_is_a_gap(bucket: Bucket) -> None:
     bucket.rewrite(1, files=bucket.manifests[0].files[1:])
     report = verify(bucket.folder)
-    assert (Kind.GAP, "metrics_v5_7_1_2.parquet") in named(report)
-    assert (Kind.UNLISTED, "metrics_v5_7_1_1.parquet") in named(report)
+    assert (ProblemKind.GAP, "metrics_v5_7_1_2.parquet") in named(report)
+    assert (ProblemKind.UNLISTED, "metrics_v5_7_1_1.parquet") in named(report)
 
 
 def test_d10_files_of_a_running_window_are_only_a_warning(bucket: Bucket) -> None:
@@ -122,7 +122,9 @@ def test_d10_files_of_a_running_window_are_only_a_warning(bucket: Bucket) -> Non
         bucket.folder.put_bytes(key, b"x")
     report = verify(bucket.folder)
     assert (report.ok, report.complete_up_to) == (True, 3)
-    assert {(w.kind, w.key) for w in report.warnings} == {(Kind.UNLISTED, key) for key in keys}
+    assert {(w.kind, w.key) for w in report.warnings} == {
+        (ProblemKind.UNLISTED, key) for key in keys
+    }
 
 
 def test_d10_an_abandoned_file_is_only_a_warning(bucket: Bucket) -> None:
@@ -135,13 +137,13 @@ def test_d10_an_abandoned_file_is_only_a_warning(bucket: Bucket) -> None:
 @pytest.mark.parametrize(
     ("key", "kind"),
     [
-        ("people_v4_7_2.parquet", Kind.UNLISTED),
-        ("metrics_v5_7_1.parquet", Kind.UNLISTED),
-        ("sub/people_v5_7_2.parquet", Kind.UNLISTED),
-        ("people_v5_8_9.parquet", Kind.FOREIGN),
+        ("people_v4_7_2.parquet", ProblemKind.UNLISTED),
+        ("metrics_v5_7_1.parquet", ProblemKind.UNLISTED),
+        ("sub/people_v5_7_2.parquet", ProblemKind.UNLISTED),
+        ("people_v5_8_9.parquet", ProblemKind.FOREIGN),
     ],
 )
-def test_d10_strange_export_files_are_named(bucket: Bucket, key: str, kind: Kind) -> None:
+def test_d10_strange_export_files_are_named(bucket: Bucket, key: str, kind: ProblemKind) -> None:
     bucket.folder.put_bytes(key, b"x")
     report = verify(bucket.folder)
     assert named(report) == [(kind, key)]
@@ -154,7 +156,7 @@ def test_d10_old_files_that_readers_deleted_are_expired(bucket: Bucket) -> None:
     bucket.folder.delete(PEOPLE_2)
     after_first = bucket.manifests[0].created_at + timedelta(days=30, seconds=1)
     report = verify(bucket.folder, expire_days=30, now=after_first)
-    assert named(report) == [(Kind.MISSING, PEOPLE_2)]
+    assert named(report) == [(ProblemKind.MISSING, PEOPLE_2)]
     assert (report.expired, report.files, report.complete_up_to) == (3, 4, 1)
     later = verify(bucket.folder, expire_days=30, now=after_first + timedelta(days=1))
     assert (later.ok, later.expired, later.complete_up_to) == (True, 4, 3)
@@ -187,7 +189,7 @@ class Failing(LocalFolder):
 @pytest.mark.parametrize("what", ["list:_cio", "list:", "_cio/2.manifest", PEOPLE_2])
 def test_d10_a_store_that_does_not_answer_is_named(bucket: Bucket, what: str) -> None:
     report = verify(Failing(bucket.root, lambda asked: asked == what))
-    assert report.problems[0].kind is Kind.UNREADABLE
+    assert report.problems[0].kind is ProblemKind.UNREADABLE
     assert "does not answer" in report.problems[0].message
     assert report.complete_up_to == (1 if report.manifests else 0)
 
@@ -195,7 +197,7 @@ def test_d10_a_store_that_does_not_answer_is_named(bucket: Bucket, what: str) ->
 def test_d10_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     report = verify(LocalFolder(tmp_path / "file"))
-    assert named(report) == [(Kind.UNREADABLE, "")]
+    assert named(report) == [(ProblemKind.UNREADABLE, "")]
 
 
 NUMBERS = st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=12)
@@ -209,9 +211,9 @@ def test_d5_every_number_is_delivered_or_void_or_named(steps: list[tuple[int, bo
     for ordinal, (step, void) in enumerate(steps, start=1):
         last = highest + step
         if step == 0:
-            expected.append(Kind.REUSED)
+            expected.append(ProblemKind.REUSED)
         if step > 1:
-            expected.append(Kind.GAP)
+            expected.append(ProblemKind.GAP)
         highest = max(highest, last)
         manifests.append(numbered(ordinal, last, void=void))
     assert [f.problem.kind for f in check_sequences(manifests)] == expected

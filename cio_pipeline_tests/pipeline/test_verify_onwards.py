@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from cio_pipeline.cli.app import app
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.pipeline.verification.proven import Proven
-from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
+from cio_pipeline.pipeline.verification.report import ProblemKind, VerifyReport
 from cio_pipeline.pipeline.verify import verify
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, named
 
@@ -66,10 +66,13 @@ def _other_bytes(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "kind"),
-    [(Path.unlink, Kind.MISSING), (lambda path: path.write_bytes(b"x"), Kind.ALTERED)],
+    [
+        (Path.unlink, ProblemKind.MISSING),
+        (lambda path: path.write_bytes(b"x"), ProblemKind.ALTERED),
+    ],
 )
 def test_d10_names_and_sizes_of_what_was_proven_are_looked_at(
-    bucket: Bucket, proven: Proven, damage: Callable[[Path], object], kind: Kind
+    bucket: Bucket, proven: Proven, damage: Callable[[Path], object], kind: ProblemKind
 ) -> None:
     verified(bucket, proven)
     damage(bucket.root / PEOPLE_2)
@@ -91,7 +94,7 @@ def test_d10_another_chain_is_read_from_its_start(bucket: Bucket, proven: Proven
     verified(bucket, proven)
     bucket.rewrite(3, sync_id="beta")
     report, fetched = verified(bucket, proven)
-    assert (Kind.MANIFEST_BROKEN, manifest_key(3)) in named(report)
+    assert (ProblemKind.MANIFEST_BROKEN, manifest_key(3)) in named(report)
     assert (report.proven_before, fetched) == (0, {"get": 4, "download": 8})
 
 

@@ -11,7 +11,7 @@ from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.errors import DestinationUnavailable, ObjectMissing
 from cio_pipeline.model.manifests import VoidSequence, manifest_key
 from cio_pipeline.model.plans import Series
-from cio_pipeline.pipeline.verification.report import Kind
+from cio_pipeline.pipeline.verification.report import ProblemKind
 from cio_pipeline.pipeline.verify import verify
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, named
 
@@ -39,7 +39,7 @@ def copied(bucket: Bucket, to: str) -> None:
 def test_d10_a_copy_is_doubled_whatever_its_name(bucket: Bucket, name: str, *, deep: bool) -> None:
     copied(bucket, name)
     report = verify(bucket.folder, deep=deep)
-    assert named(report) == [(Kind.DOUBLED, name)]
+    assert named(report) == [(ProblemKind.DOUBLED, name)]
     assert (PEOPLE_2 if deep else "--quick") in report.problems[0].message
     assert report.complete_up_to == 3
 
@@ -50,7 +50,7 @@ def test_d10_a_copy_under_a_number_that_may_be_there_needs_its_bytes_read(
 ) -> None:
     """A running window may put a file that has the size of another by chance."""
     copied(bucket, name)
-    assert named(verify(bucket.folder)) == [(Kind.DOUBLED, name)]
+    assert named(verify(bucket.folder)) == [(ProblemKind.DOUBLED, name)]
     quick = verify(bucket.folder, deep=False)
     assert quick.ok
     assert [one.key for one in quick.warnings] == [name]
@@ -69,32 +69,32 @@ def test_d10_the_same_size_is_no_copy(bucket: Bucket) -> None:
 def test_d10_a_renamed_file_is_told_from_a_copy(bucket: Bucket) -> None:
     (bucket.root / PEOPLE_2).rename(bucket.root / "people.old")
     report = verify(bucket.folder)
-    assert named(report) == [(Kind.MISSING, PEOPLE_2), (Kind.DOUBLED, "people.old")]
+    assert named(report) == [(ProblemKind.MISSING, PEOPLE_2), (ProblemKind.DOUBLED, "people.old")]
     assert "under another name" in report.problems[1].message
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("copy_people_v5_7_5.parquet", Kind.STRANGE),
-        ("people_v5_7_5 (1).parquet", Kind.STRANGE),
-        ("people.parquet", Kind.STRANGE),
-        (".people_v5_7_5.PARQUET", Kind.STRANGE),
-        ("persons_v5_7_1.parquet", Kind.STRANGE),
-        ("people_v5_8_5.parquet", Kind.FOREIGN),
-        ("people_v5_7_99.parquet", Kind.UNLISTED),
-        ("people_v5_7_6.parquet", Kind.UNLISTED),
-        ("sub/x_v5_7_1.parquet", Kind.STRANGE),
-        ("people_v4_7_5.parquet", Kind.UNLISTED),
-        ("old/people_v5_7_5.parquet", Kind.UNLISTED),
-        ("events_v5_chngs_7_1.parquet", Kind.UNLISTED),
-        ("events_v5_7_1_1.parquet", Kind.UNLISTED),
-        ("metrics_v5_7_1_3.parquet", Kind.UNLISTED),
+        ("copy_people_v5_7_5.parquet", ProblemKind.STRANGE),
+        ("people_v5_7_5 (1).parquet", ProblemKind.STRANGE),
+        ("people.parquet", ProblemKind.STRANGE),
+        (".people_v5_7_5.PARQUET", ProblemKind.STRANGE),
+        ("persons_v5_7_1.parquet", ProblemKind.STRANGE),
+        ("people_v5_8_5.parquet", ProblemKind.FOREIGN),
+        ("people_v5_7_99.parquet", ProblemKind.UNLISTED),
+        ("people_v5_7_6.parquet", ProblemKind.UNLISTED),
+        ("sub/x_v5_7_1.parquet", ProblemKind.STRANGE),
+        ("people_v4_7_5.parquet", ProblemKind.UNLISTED),
+        ("old/people_v5_7_5.parquet", ProblemKind.UNLISTED),
+        ("events_v5_chngs_7_1.parquet", ProblemKind.UNLISTED),
+        ("events_v5_7_1_1.parquet", ProblemKind.UNLISTED),
+        ("metrics_v5_7_1_3.parquet", ProblemKind.UNLISTED),
     ],
 )
 @pytest.mark.parametrize("deep", [True, False])
 def test_d10_a_foreign_parquet_file_is_a_problem(
-    bucket: Bucket, name: str, kind: Kind, *, deep: bool
+    bucket: Bucket, name: str, kind: ProblemKind, *, deep: bool
 ) -> None:
     bucket.folder.put_bytes(name, b"x")
     report = verify(bucket.folder, deep=deep)
@@ -106,7 +106,7 @@ def test_d5_only_numbers_without_a_gap_can_be_in_flight(bucket: Bucket) -> None:
     for number in (5, 6, 7, 9):
         bucket.folder.put_bytes(f"people_v5_7_{number}.parquet", b"x")
     report = verify(bucket.folder)
-    assert named(report) == [(Kind.UNLISTED, "people_v5_7_9.parquet")]
+    assert named(report) == [(ProblemKind.UNLISTED, "people_v5_7_9.parquet")]
     assert [one.key for one in report.warnings] == [f"people_v5_7_{n}.parquet" for n in (5, 6, 7)]
 
 
@@ -126,7 +126,7 @@ def test_d5_further_parts_of_an_initial_export_can_be_in_flight(tmp_path: Path) 
     for part in (2, 3, 5):
         bucket.folder.put_bytes(f"metrics_v5_7_1_{part}.parquet", b"x")
     report = verify(bucket.folder)
-    assert named(report) == [(Kind.UNLISTED, "metrics_v5_7_1_5.parquet")]
+    assert named(report) == [(ProblemKind.UNLISTED, "metrics_v5_7_1_5.parquet")]
     assert len(report.warnings) == 2
 
 
@@ -164,7 +164,7 @@ class Unread(LocalFolder):
 def test_d10_what_cannot_be_read_may_be_a_copy(bucket: Bucket) -> None:
     copied(bucket, "people_v5_7_5.parquet")
     report = verify(Unread(bucket.root, DestinationUnavailable("The share does not answer.")))
-    assert named(report) == [(Kind.UNREADABLE, "people_v5_7_5.parquet")]
+    assert named(report) == [(ProblemKind.UNREADABLE, "people_v5_7_5.parquet")]
     assert verify(Unread(bucket.root, ObjectMissing("It is gone."))).ok
 
 

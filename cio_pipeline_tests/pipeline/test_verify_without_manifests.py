@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from cio_pipeline.cli.verify import render, targets, verify_target
+from cio_pipeline.cli.verify import as_text, targets, verify_target
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.pipeline.committing.commit import commit_window, with_work
-from cio_pipeline.pipeline.verification.report import Kind, VerifyReport
+from cio_pipeline.pipeline.verification.report import ProblemKind, VerifyReport
 from cio_pipeline.pipeline.verify import verify
 from cio_pipeline_tests.cli.test_verify_command import printed
 from cio_pipeline_tests.world import World, during, window
@@ -37,7 +37,7 @@ def waiting(world: World) -> list[int]:
 
 def test_d10_a_sync_without_manifests_is_proven_by_the_ledgers(world: World) -> None:
     world.sync(manifest=False)
-    assert "nothing delivered yet" in printed(render("a", verified(world)))
+    assert "nothing delivered yet" in printed(as_text("a", verified(world)))
     for number in range(2):
         send(world, number)
     assert world.manifests() == []
@@ -47,7 +47,7 @@ def test_d10_a_sync_without_manifests_is_proven_by_the_ledgers(world: World) -> 
     assert (report.ok, report.complete_up_to, report.from_ledger) == (True, 2, True)
     assert report.files == len(world.names()) > 0
     assert not report.warnings
-    assert "complete up to manifest 2 (manifests from the ledger);" in printed(render("a", report))
+    assert "complete up to manifest 2 (manifests from the ledger);" in printed(as_text("a", report))
 
 
 def test_d10_a_file_lost_from_a_bucket_without_manifests_is_named(world: World) -> None:
@@ -55,16 +55,18 @@ def test_d10_a_file_lost_from_a_bucket_without_manifests_is_named(world: World) 
     send(world, 0)
     lost = world.names()[0]
     (world.folder() / lost).unlink()
-    assert [(one.kind, one.key) for one in verified(world).problems] == [(Kind.MISSING, lost)]
+    assert [(one.kind, one.key) for one in verified(world).problems] == [
+        (ProblemKind.MISSING, lost)
+    ]
 
 
 def test_d10_a_bucket_without_manifests_proves_nothing_by_itself(world: World) -> None:
     world.sync(manifest=False)
     send(world, 0)
     report = world.verify()
-    assert [one.kind for one in report.problems] == [Kind.NO_MANIFEST]
+    assert [one.kind for one in report.problems] == [ProblemKind.NO_MANIFEST]
     assert "`manifest` is off, verify it by its id" in report.problems[0].message
-    assert "✗ a: no manifest to prove anything by" in printed(render("a", report))
+    assert "✗ a: no manifest to prove anything by" in printed(as_text("a", report))
 
 
 def test_d10_manifests_kept_while_off_are_put_once_on_again(world: World) -> None:

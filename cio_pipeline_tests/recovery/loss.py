@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from cio_pipeline.contracts.catalog import EXPORTS as ALL
-from cio_pipeline.model.manifests import parse
+from cio_pipeline.model.manifests import parse_manifest
 from cio_pipeline_tests.crashes import Crash
 from cio_pipeline_tests.world import World, during
 
@@ -97,7 +97,7 @@ def listed(world: World, export: str, sync_id: str = "a") -> pl.DataFrame:
     """The rows of an export in the files that manifests list, in their order."""
     folder = world.folder(sync_id)
     bodies = sorted((folder / "_cio").glob("*.manifest"), key=lambda path: int(path.stem))
-    files = [file for body in bodies for file in parse(body.read_bytes()).files]
+    files = [file for body in bodies for file in parse_manifest(body.read_bytes()).files]
     frames = [pl.read_parquet(folder / file.key) for file in files if file.export == export]
     return pl.concat(frames) if frames else pl.DataFrame()
 

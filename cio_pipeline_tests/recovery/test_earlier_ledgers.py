@@ -22,7 +22,7 @@ from cio_pipeline.ledger.database import Database, describe, make_engine, parse_
 from cio_pipeline.ledger.open import migrate
 from cio_pipeline.ledger.schema import metadata
 from cio_pipeline.ledger.versions import VERSIONS
-from cio_pipeline.model.manifests import Manifest, digest, parse
+from cio_pipeline.model.manifests import Manifest, digest, parse_manifest
 from cio_pipeline.model.plans import PlanState
 from cio_pipeline_tests.azurite import azurite
 from cio_pipeline_tests.convergence.stores import Folders, OnAzure, OnS3, Store
@@ -226,7 +226,7 @@ def taken_over(
 
 
 def chain(world: World, sync_id: str) -> list[Manifest]:
-    return [parse(body) for _, body in world.ledger.manifests.bodies(sync_id)]
+    return [parse_manifest(body) for _, body in world.ledger.manifests.bodies(sync_id)]
 
 
 def test_d6_d10_plans_at_every_stage_are_taken_over(taken_over: TakenOver) -> None:

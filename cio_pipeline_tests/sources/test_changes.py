@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cio_pipeline.contracts.arrow import source_arrow_schema
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.model.changes import (
+from cio_pipeline.model.changeset import (
     AGAIN,
     CHANGE,
     CHANGED,
@@ -28,7 +28,7 @@ from cio_pipeline.model.errors import ColumnMismatch, SourceError, TableReplaced
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline.sources.delta_log import DeltaTables
 from cio_pipeline.sources.fit import in_arrival, shaped
-from cio_pipeline.sources.tables import commit, create_tables
+from cio_pipeline.sources.tables import commit_rows, create_tables
 from cio_pipeline_tests.sources.things import (
     NOTES,
     THINGS,
@@ -170,7 +170,7 @@ def test_every_source_table_can_be_written_and_read(tmp_path: Path) -> None:
         row = row.with_columns(
             pl.lit(minute(0)).alias(n) for n in table.identity if n == "updated_at"
         )
-        assert commit(uri, table, row, minute(1)) == 1
+        assert commit_rows(uri, table, row, minute(1)) == 1
         upper = latest(found, table)
         assert found.changes(table, at_version(found, 0, table), upper).collect().height == 1
         assert (

@@ -20,9 +20,9 @@ from cio_pipeline.model.errors import (
 )
 from cio_pipeline.sources import append as appending
 from cio_pipeline.sources import tables
-from cio_pipeline.sources.append import append
+from cio_pipeline.sources.append import append_rows
 from cio_pipeline.sources.fit import fitted
-from cio_pipeline.sources.tables import commit
+from cio_pipeline.sources.tables import commit_rows
 from cio_pipeline_tests.sources.things import NOTES, THINGS, latest, minute, put, rows, source
 
 
@@ -47,9 +47,9 @@ def both_ways(uri: str) -> list[tuple[SourceTable, Callable[[], object]]]:
     """A merge, an append at once, and one batch by batch."""
     frame = rows({"a": "secret"})
     return [
-        (THINGS, lambda: commit(uri, THINGS, frame, minute(2))),
-        (NOTES, lambda: commit(uri, NOTES, frame, minute(2))),
-        (NOTES, lambda: append(uri, NOTES, [fitted(frame, NOTES)], minute(2))),
+        (THINGS, lambda: commit_rows(uri, THINGS, frame, minute(2))),
+        (NOTES, lambda: commit_rows(uri, NOTES, frame, minute(2))),
+        (NOTES, lambda: append_rows(uri, NOTES, [fitted(frame, NOTES)], minute(2))),
     ]
 
 
@@ -183,7 +183,7 @@ def test_what_giving_the_batches_raises_is_raised_wherever_it_comes(
         yield from [good] * after
         raise InvalidConfig("The file ended too early.", "Fetch it again.")
 
-    error = refusal(lambda: append(str(tmp_path), NOTES, breaking(), minute(1)))
+    error = refusal(lambda: append_rows(str(tmp_path), NOTES, breaking(), minute(1)))
     assert str(error) == "The file ended too early. Fetch it again."
     assert DeltaTable(tmp_path / "notes").version() == 0
 

@@ -15,7 +15,7 @@ from cio_pipeline.model.errors import ColumnMismatch, InvalidConfig, SourceGone
 from cio_pipeline.sources.cells import times
 from cio_pipeline.sources.fit import fitted, shaped
 from cio_pipeline.sources.load import read_files
-from cio_pipeline.sources.tables import commit, create_tables
+from cio_pipeline.sources.tables import commit_rows, create_tables
 from cio_pipeline_tests.sources.things import (
     NOTES,
     THINGS,
@@ -181,7 +181,7 @@ def test_several_files_are_one_commit(tmp_path: Path) -> None:
         tmp_path / "c.parquet",
     ]
     rows({"c": "3"}).with_columns(pl.col("workspace_id").cast(pl.UInt8)).write_parquet(files[2])
-    assert commit(found.uri, THINGS, read_files(files, THINGS), minute(1)) == 1
+    assert commit_rows(found.uri, THINGS, read_files(files, THINGS), minute(1)) == 1
     assert values_of(found.snapshot(THINGS, latest(found))) == {"a": "1", "b": "2", "c": "3"}
     with pytest.raises(InvalidConfig, match=r"2 row\(s\) for table things repeat the identity"):
         read_files([*files[:2], *files[:2]], THINGS)
@@ -198,7 +198,7 @@ def test_mutable_tables_are_updated_by_identity_and_append_only_ones_grow(tmp_pa
 
 def test_nothing_to_write_is_no_commit(tmp_path: Path) -> None:
     found = source(tmp_path)
-    assert commit(found.uri, THINGS, rows({}).lazy(), minute(1)) == 0
+    assert commit_rows(found.uri, THINGS, rows({}).lazy(), minute(1)) == 0
     assert latest(found).version == 0
 
 
@@ -207,7 +207,7 @@ def test_commits_need_a_table_and_an_aware_time(tmp_path: Path) -> None:
     with pytest.raises(SourceGone, match=r"Table notes does not exist.*source init"):
         put(found, {"a": "1"}, 1, NOTES)
     with pytest.raises(InvalidConfig, match="needs an offset"):
-        commit(found.uri, THINGS, rows({"a": "1"}), datetime(2026, 1, 1))  # noqa: DTZ001 - the point
+        commit_rows(found.uri, THINGS, rows({"a": "1"}), datetime(2026, 1, 1))  # noqa: DTZ001 - the point
     assert latest(found).version == 0
 
 
@@ -270,7 +270,7 @@ def test_an_upsert_leaves_columns_that_it_lacks_as_they_are(tmp_path: Path) -> N
         "deleted": False,
         "suppressed": False,
     }
-    commit(uri, people, pl.DataFrame([{**person, "email": "x@acme.example"}]), at)
-    commit(uri, people, pl.DataFrame([{**person, "id": "7"}]), at)
+    commit_rows(uri, people, pl.DataFrame([{**person, "email": "x@acme.example"}]), at)
+    commit_rows(uri, people, pl.DataFrame([{**person, "id": "7"}]), at)
     found = pl.read_delta(tmp_path / "people")
     assert found.select("id", "email").rows() == [("7", "x@acme.example")]

@@ -17,7 +17,7 @@ import pytest
 from deltalake import DeltaTable
 
 from cio_pipeline.contracts.dtypes import source_schema
-from cio_pipeline.model.changes import CHANGE, CHANGED, DELETED, NEW
+from cio_pipeline.model.changeset import CHANGE, CHANGED, DELETED, NEW
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline_tests.sources.crafted import (
     Action,

@@ -9,14 +9,14 @@ from typer.testing import CliRunner
 from cio_pipeline.cli.app import app
 from cio_pipeline.cli.dagster_home import use_dagster_home
 from cio_pipeline.cli.demo import own_syncs
-from cio_pipeline.model.changes import CHANGE, CHANGED, NEW
+from cio_pipeline.model.changeset import CHANGE, CHANGED, NEW
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.pipeline.syncs.sync_file import read_sync_file
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline.sources.open import open_source
 from cio_pipeline.sources.places import file_place, for_deltalake, local_path
 from cio_pipeline.sources.status import table_statuses
-from cio_pipeline.sources.tables import commit, create_tables
+from cio_pipeline.sources.tables import commit_rows, create_tables
 from cio_pipeline_tests.azurite import ACCOUNT, KEY, Azurite, azurite
 from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, S3Server
 from cio_pipeline_tests.sources.servers import s3_process
@@ -47,8 +47,8 @@ def goes_on(uri: str, options: Mapping[str, str]) -> None:
     """Make a source there, write to it, and read it in every way."""
     assert create_tables(uri, [THINGS], options) == ["things"]
     assert create_tables(uri, [THINGS], options) == []
-    commit(uri, THINGS, rows({"a": "1", "b": "1"}), minute(1), options)
-    commit(uri, THINGS, rows({"b": "2", "c": "2"}), minute(2), options)
+    commit_rows(uri, THINGS, rows({"a": "1", "b": "1"}), minute(1), options)
+    commit_rows(uri, THINGS, rows({"b": "2", "c": "2"}), minute(2), options)
     found = DeltaSource(uri, options)
     cut = latest(found)
     after = {"a": "1", "b": "2", "c": "2"}

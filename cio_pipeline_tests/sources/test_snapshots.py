@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, TableFeatures, write_deltalake
 
-from cio_pipeline.model.changes import CHANGE, DELETED
+from cio_pipeline.model.changeset import CHANGE, DELETED
 from cio_pipeline.model.cuts import TableCut, TableSlice
 from cio_pipeline.model.errors import SourceError, SourceGone, SourceUnavailable, VersionGone
 from cio_pipeline.sources.delta import DeltaSource

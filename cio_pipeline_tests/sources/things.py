@@ -11,7 +11,7 @@ from cio_pipeline.contracts.declare import ColumnType, SourceColumn, SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.sources.delta import DeltaSource
-from cio_pipeline.sources.tables import commit, create_tables
+from cio_pipeline.sources.tables import commit_rows, create_tables
 
 _COLUMNS = (
     SourceColumn("workspace_id", ColumnType.INTEGER, True, ""),  # noqa: FBT003 - `required`
@@ -55,7 +55,7 @@ def put(
     found: DeltaSource, values: Mapping[str, str | None], at: float, table: SourceTable = THINGS
 ) -> int:
     """One commit at a minute."""
-    return commit(found.uri, table, rows(values), minute(at))
+    return commit_rows(found.uri, table, rows(values), minute(at))
 
 
 def cut_at(

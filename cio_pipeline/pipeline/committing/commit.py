@@ -22,7 +22,7 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.committing.put_manifests import Put, put_held, put_manifests, record
 from cio_pipeline.pipeline.heartbeat import HeldLease, claimed
-from cio_pipeline.pipeline.in_parallel import attempt
+from cio_pipeline.pipeline.in_parallel import caught
 from cio_pipeline.pipeline.services import Services
 
 
@@ -67,7 +67,7 @@ def commit_window(
             known = services.ledger.registry.all() if mine else ()
             return continue_chains(services, held, window, [o for o in known if o.sync.id in mine])
     finally:
-        attempt(lambda: sweep_spool(services))
+        caught(lambda: sweep_spool(services))
 
 
 def _slow(services: Services) -> Collection[str]:
@@ -148,7 +148,7 @@ def _commit(
 ) -> dict[str, Failure]:
     """Commit syncs together, or one by one if any of them fails."""
     plans = [plan for its in of_sync.values() for plan in its]
-    failure = attempt(
+    failure = caught(
         lambda: listed.update(
             services.ledger.plans.commit(lease, plans, window, services.clock(), listing=of_sync)
         )

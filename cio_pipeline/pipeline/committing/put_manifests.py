@@ -11,13 +11,13 @@ from cio_pipeline.model.errors import (
     PermissionMissing,
 )
 from cio_pipeline.model.failures import Failure, Tried
-from cio_pipeline.model.manifests import CHAIN, manifest_key, parse
+from cio_pipeline.model.manifests import CHAIN, manifest_key, parse_manifest
 from cio_pipeline.model.registry import Outcome, Pair, RegisteredSync
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.breaker import note, run_of, why_held_back
 from cio_pipeline.pipeline.heartbeat import HeldLease, claimed
-from cio_pipeline.pipeline.in_parallel import attempt, in_parallel
+from cio_pipeline.pipeline.in_parallel import caught, in_parallel
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
 
@@ -92,7 +92,7 @@ def _marked(services: Services, put: Mapping[str, Put]) -> dict[str, Put]:
     lying = [(sync_id, ordinal) for sync_id, its in put.items() for ordinal in its.ordinals]
     if not lying:
         return dict(put)
-    failure = attempt(lambda: services.ledger.manifests.mark_put(lying, services.clock()))
+    failure = caught(lambda: services.ledger.manifests.mark_put(lying, services.clock()))
     return {
         sync_id: Put(error=its.error or failure) if failure and its.ordinals else its
         for sync_id, its in put.items()
@@ -120,7 +120,7 @@ def _put(services: Services, held: HeldLease, registered: RegisteredSync) -> Put
             _put_one(destination, sync, manifest_key(ordinal), body)
             ordinals.append(ordinal)
 
-    error = attempt(put_all)
+    error = caught(put_all)
     return Put(tuple(ordinals), error=error)
 
 
@@ -148,7 +148,7 @@ def _put_one(destination: Destination, sync: Sync, key: str, body: bytes) -> Non
 
 def _is_of(body: bytes, sync: Sync) -> bool:
     try:
-        return parse(body).sync_id == sync.id
+        return parse_manifest(body).sync_id == sync.id
     except ManifestBroken:
         return False
 

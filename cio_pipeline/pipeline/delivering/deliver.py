@@ -16,7 +16,7 @@ from cio_pipeline.pipeline.delivering.room import OF_FILES
 from cio_pipeline.pipeline.feeds.makers import MAKER_OF
 from cio_pipeline.pipeline.feeds.put_files import InFlight
 from cio_pipeline.pipeline.heartbeat import HeldLease
-from cio_pipeline.pipeline.in_parallel import UNEXPECTED, attempt, in_parallel
+from cio_pipeline.pipeline.in_parallel import UNEXPECTED, caught, in_parallel
 from cio_pipeline.pipeline.services import Services
 
 SLICES_A_TURN = 20
@@ -166,7 +166,7 @@ def _put(
     if not sealed.files or plan.is_delivered:
         return None
     put = MAKER_OF[plan.export].put
-    failure = attempt(lambda: put(services, lease, in_flight, syncs[plan.sync_id], sealed))
+    failure = caught(lambda: put(services, lease, in_flight, syncs[plan.sync_id], sealed))
     if failure is not None and failure.kind == UNEXPECTED:
         return replace(failure, trip=Trip.FAILED)
     return failure
@@ -181,8 +181,8 @@ def _kept(
     delivered = [sealed.plan for sealed, failure in attempted if failure is None]
     late: dict[int, Failure | None] = {}
     keep = services.ledger.plans.deliver
-    if delivered and attempt(lambda: keep(lease.lease, delivered)) is not None:
-        late = {plan.plan_id: attempt(lambda p=plan: keep(lease.lease, [p])) for plan in delivered}
+    if delivered and caught(lambda: keep(lease.lease, delivered)) is not None:
+        late = {plan.plan_id: caught(lambda p=plan: keep(lease.lease, [p])) for plan in delivered}
     return {
         sealed.plan.plan_id: _outcome(sealed, failure or late.get(sealed.plan.plan_id))
         for sealed, failure in attempted

@@ -22,11 +22,11 @@ from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, feed_of
 from cio_pipeline.files.failures import spool_error
 from cio_pipeline.files.spool import Spool
-from cio_pipeline.model.breaches import Breach, Kind
-from cio_pipeline.model.changes import AGAIN, CHANGE, CHANGED, DELETED, GREW
+from cio_pipeline.model.breaches import Breach, BreachKind
+from cio_pipeline.model.changeset import AGAIN, CHANGE, CHANGED, DELETED, GREW
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.plans import Plan
-from cio_pipeline.model.slices import Bucket, Part, Stretch
+from cio_pipeline.model.slices import HashBucket, Part, Stretch
 from cio_pipeline.pipeline.delivering.room import OF_CHANGES
 from cio_pipeline.pipeline.planning.cohorts import cohorts_of, range_of, reads_changes, rest_of
 from cio_pipeline.pipeline.services import Services
@@ -84,13 +84,13 @@ def _leave_out(found: dict[Share, list[Path]], fits: Callable[[], bool]) -> None
 
 def _keyed(batch: pl.DataFrame, shares: Iterable[Share]) -> pl.DataFrame:
     """The rows with the key that tells their bucket, made once for all shares."""
-    by = next((one.part.by for one in shares if isinstance(one.part, Bucket)), None)
+    by = next((one.part.by for one in shares if isinstance(one.part, HashBucket)), None)
     return batch if by is None else batch.with_columns(key_of(by).alias(_KEY))
 
 
 def _is_of(share: Share) -> pl.Expr:
     served = pl.col("workspace_id").is_in(sorted(share.workspaces))
-    if isinstance(share.part, Bucket):
+    if isinstance(share.part, HashBucket):
         return served & (pl.col(_KEY) % share.part.of == share.part.number)
     return served & belongs(share.part)
 
@@ -103,7 +103,7 @@ _MAY_COME_AGAIN = frozenset(
 )
 
 Range: TypeAlias = tuple[str, TableCut, TableCut]
-Found: TypeAlias = Counter[tuple[str, Kind]]
+Found: TypeAlias = Counter[tuple[str, BreachKind]]
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def _shares(
     for cohort in cohorts_of(filter(reads_changes, plans)):
         table, lower, upper = range_of(cohort.model)
         for part in rest_of(services, cohort.model)[:slices]:
-            if isinstance(part, Bucket | Stretch):
+            if isinstance(part, HashBucket | Stretch):
                 share = Share(part, cohort.workspaces)
                 found.setdefault((table.name, lower, upper), []).append(share)
     return {of: list(dict.fromkeys(shares)) for of, shares in found.items()}
@@ -283,10 +283,10 @@ def breaches(table: SourceTable, changes: pl.LazyFrame) -> Found:
     append_only = table.kind is TableKind.APPEND_ONLY
     return Counter(
         {
-            (table.name, Kind.CHANGED): changed if append_only else 0,
-            (table.name, Kind.DELETED): 0 if table.name in _DELETIONS_ARE_SENT else deleted,
-            (table.name, Kind.WENT_BACK): not_grown,
-            (table.name, Kind.REPEATED): 0 if table.name in _MAY_COME_AGAIN else again,
-            (table.name, Kind.NOBODYS): nobodys,
+            (table.name, BreachKind.CHANGED): changed if append_only else 0,
+            (table.name, BreachKind.DELETED): 0 if table.name in _DELETIONS_ARE_SENT else deleted,
+            (table.name, BreachKind.WENT_BACK): not_grown,
+            (table.name, BreachKind.REPEATED): 0 if table.name in _MAY_COME_AGAIN else again,
+            (table.name, BreachKind.NOBODYS): nobodys,
         }
     )

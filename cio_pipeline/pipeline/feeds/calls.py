@@ -6,10 +6,10 @@ import polars as pl
 
 from cio_pipeline.contracts.exports.calls import CALLS as EXPORT
 from cio_pipeline.contracts.tables.feeds import ARRIVAL
-from cio_pipeline.files.call_names import CallFileName, parse, render
+from cio_pipeline.files.call_names import CallFileName, parse_call_name, render_call_name
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.encode_calls import COLUMNS, CallFormat, encode_calls
-from cio_pipeline.model.changes import VERSION
+from cio_pipeline.model.changeset import VERSION
 from cio_pipeline.model.plans import Plan, SealedFile, Series
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
@@ -73,7 +73,7 @@ def name_calls(
         if file.rows or sync.write_empty:
             position = first + file.index
             name = CallFileName(integration, action, position, file.kind, sync.format or "json")
-            named.append(file.sealed(render(name), position))
+            named.append(file.sealed(render_call_name(name), position))
     return tuple(named)
 
 
@@ -86,7 +86,7 @@ def numbers_of_calls(sync: Sync, keys: Iterable[str]) -> Numbers:
 
 def kinds_of(files: Iterable[SealedFile]) -> tuple[tuple[str, int, int], ...]:
     """See `maker.Maker`."""
-    return tuple((parse(file.key).type, file.rows, file.bytes) for file in files)
+    return tuple((parse_call_name(file.key).type, file.rows, file.bytes) for file in files)
 
 
 CALLS = Maker(

@@ -22,7 +22,7 @@ from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.verification.files import check_digest
 from cio_pipeline.pipeline.verification.report import Problem
-from cio_pipeline.pipeline.verification.unlisted import Bucket, Judged
+from cio_pipeline.pipeline.verification.unlisted import BucketContents, Judged
 from cio_pipeline.ports import Destination
 
 
@@ -140,7 +140,7 @@ class Maker:
     encode: Encode
     name: Name
     check_name: CheckName
-    unlisted: Callable[[Bucket], Iterable[Judged]]
+    unlisted: Callable[[BucketContents], Iterable[Judged]]
     numbers: Callable[[Sync, Iterable[str]], Numbers]
     check_sync: Callable[[Sync], tuple[str, ...]]
     put: Put = put_files

@@ -11,7 +11,7 @@ from cio_pipeline.files.encode_messages import COLUMNS, encode_messages
 from cio_pipeline.files.message_keys import compile_template
 from cio_pipeline.files.message_pack import is_whole
 from cio_pipeline.files.template_check import check_template
-from cio_pipeline.model.changes import VERSION
+from cio_pipeline.model.changeset import VERSION
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Plan, SealedFile, Series
 from cio_pipeline.model.slices import Slice

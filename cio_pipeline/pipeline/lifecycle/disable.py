@@ -8,14 +8,14 @@ from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.committing.commit import continue_chains
-from cio_pipeline.pipeline.in_parallel import attempt
-from cio_pipeline.pipeline.lifecycle.chain import begun_anew
+from cio_pipeline.pipeline.in_parallel import caught
+from cio_pipeline.pipeline.lifecycle.begin_anew import begun_anew
 from cio_pipeline.pipeline.lifecycle.holding import (
     commit_rest,
     give_up_plans,
     holding,
-    told,
-    window_at,
+    told_of_given_up,
+    window_of,
 )
 from cio_pipeline.pipeline.lifecycle.objects import Remains, remains
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
@@ -37,8 +37,8 @@ def disable(services: Services, order: Order) -> Report:
             services.ledger.registry.change(held.lease, known, to, deed, at=order.at)
         given_up = give_up_plans(services, held, known)
         now = services.ledger.registry.get(order.sync_id)
-        written = continue_chains(services, held, window_at(services.clock()), [now])
-    notes = [*told(given_up), *(one.told for one in written if one.error)]
+        written = continue_chains(services, held, window_of(services.clock()), [now])
+    notes = [*told_of_given_up(given_up), *(one.told for one in written if one.error)]
     notes.append(
         f"Once it is enabled again, {starting(known)} To stop for a while only, pause exports."
     )
@@ -66,8 +66,8 @@ def enable(services: Services, order: Order) -> Report:
         deed = Deed(order.who, "enable")
         services.ledger.registry.change(held.lease, known, to, deed, at=order.at, manifest=manifest)
         close_breaker(services.ledger, order.sync_id)
-        written = continue_chains(services, held, window_at(services.clock()), [to])
-    notes += [*told(given_up), *(one.told for one in written if one.error)]
+        written = continue_chains(services, held, window_of(services.clock()), [to])
+    notes += [*told_of_given_up(given_up), *(one.told for one in written if one.error)]
     paused = [name for name, switch in to.switches.items() if not switch.enabled]
     if known.sync.feed.facts.forwards:
         notes.append(f"From now on, {starting(known)}")
@@ -106,7 +106,7 @@ def _is_purged(services: Services, known: RegisteredSync) -> bool:
 def _looked_at(services: Services, known: RegisteredSync) -> tuple[Remains | None, list[str]]:
     """What lies in the bucket of earlier generations, None if that cannot be told; and notes."""
     found: list[Remains] = []
-    failure = attempt(lambda: found.append(remains(services, known)))
+    failure = caught(lambda: found.append(remains(services, known)))
     if failure is not None:
         return None, [f"The bucket could not be looked at for old files: {failure.text}"]
     return found[0], list(_warned(known, found[0]))

@@ -89,13 +89,13 @@ def commit_rest(services: Services, held: HeldLease, known: RegisteredSync) -> N
     """
     delivered = [plan for plan in open_plans(services, known) if plan.is_delivered]
     void = services.ledger.manifests.to_list([known.sync.id])
-    window = window_at(services.clock())
+    window = window_of(services.clock())
     _, failed = commit(services, held.lease, window, delivered, listing=void)
     for failure in failed.values():
         raise LeaseLost(f"What was delivered could not be committed: {failure.text}", "Try again.")
 
 
-def told(given_up: list[Abandoned]) -> Iterator[str]:
+def told_of_given_up(given_up: list[Abandoned]) -> Iterator[str]:
     """Notes on plans that were given up."""
     for one in given_up:
         void = f"; its {len(one.void)} numbers are void" if one.void else ""
@@ -104,6 +104,6 @@ def told(given_up: list[Abandoned]) -> Iterator[str]:
             yield f"{key} was left in the bucket: {why}"
 
 
-def window_at(at: datetime) -> Window:
+def window_of(at: datetime) -> Window:
     """The window that a manifest written at a time belongs to."""
     return last_closed_window(at, Cadence.QUARTER_HOUR)

@@ -9,14 +9,14 @@ from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.committing.commit import continue_chains
-from cio_pipeline.pipeline.lifecycle.chain import begun_anew
+from cio_pipeline.pipeline.lifecycle.begin_anew import begun_anew
 from cio_pipeline.pipeline.lifecycle.disable import anew, starting
 from cio_pipeline.pipeline.lifecycle.holding import (
     commit_rest,
     give_up_plans,
     holding,
-    told,
-    window_at,
+    told_of_given_up,
+    window_of,
 )
 from cio_pipeline.pipeline.lifecycle.objects import Remains, remains, remove
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
@@ -48,7 +48,7 @@ def purge(services: Services, order: Order) -> Report:
         to = replace(known, first_manifest=last[0] + 1 if last else 1)
         deed = Deed(order.who, f"purge {len(found.keys)} objects")
         services.ledger.registry.change(held.lease, known, to, deed, at=order.at)
-    return _removed(order, "purge", found, (*told(given_up), *_left(found)))
+    return _removed(order, "purge", found, (*told_of_given_up(given_up), *_left(found)))
 
 
 def recreate(services: Services, order: Order) -> Report:
@@ -70,8 +70,8 @@ def recreate(services: Services, order: Order) -> Report:
         deed = Deed(order.who, "recreate")
         services.ledger.registry.change(held.lease, known, to, deed, at=order.at, manifest=manifest)
         close_breaker(services.ledger, order.sync_id)
-        written = continue_chains(services, held, window_at(services.clock()), [to])
-    notes = [*told(given_up), *_left(found), *(w.told for w in written if w.error)]
+        written = continue_chains(services, held, window_of(services.clock()), [to])
+    notes = [*told_of_given_up(given_up), *_left(found), *(w.told for w in written if w.error)]
     notes.append(f"Empty the tables that were loaded from it: {starting(known)}")
     report = _removed(order, "recreate", found, tuple(notes))
     return replace(report, changed=(*report.changed, f"generation {to.generation}"))

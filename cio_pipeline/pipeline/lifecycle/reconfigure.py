@@ -12,15 +12,15 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.committing.commit import continue_chains
 from cio_pipeline.pipeline.heartbeat import HeldLease
-from cio_pipeline.pipeline.lifecycle.chain import begun_anew
+from cio_pipeline.pipeline.lifecycle.begin_anew import begun_anew
 from cio_pipeline.pipeline.lifecycle.holding import (
     changing,
     commit_rest,
     holding,
     open_plans,
     require_no_slices,
-    told,
-    window_at,
+    told_of_given_up,
+    window_of,
 )
 from cio_pipeline.pipeline.recovery.abandon import give_up
 from cio_pipeline.pipeline.services import Services
@@ -112,7 +112,7 @@ def _move(
     plans = open_plans(services, known)
     require_no_slices(plans)
     given_up = [give_up(services, held, plan) for plan in plans]
-    window = window_at(services.clock())
+    window = window_of(services.clock())
     # The old place gets what was delivered to it, if it still answers.
     ended = continue_chains(services, held, window, [known])
     commit_rest(services, held, known)
@@ -120,7 +120,7 @@ def _move(
     services.ledger.registry.change(held.lease, known, to, deed, at=at, manifest=manifest)
     close_breaker(services.ledger, to.sync.id)
     begun = continue_chains(services, held, window, [to])
-    notes = [*told(given_up), *(one.told for one in (*ended, *begun) if one.error)]
+    notes = [*told_of_given_up(given_up), *(one.told for one in (*ended, *begun) if one.error)]
     if manifest is not None:
         notes.append(
             f"Positions and numbers go on. Files sent so far stay where they are, listed up to "

@@ -13,7 +13,7 @@ from cio_pipeline.pipeline.lifecycle.holding import (
     holding,
     open_plans,
     require_no_slices,
-    told,
+    told_of_given_up,
 )
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.lifecycle.switches import resumable, switched, turned
@@ -53,7 +53,7 @@ def upgrade(services: Services, order: Order) -> Report:
         commit_rest(services, held, known)
         plans = [plan for plan in open_plans(services, known) if plan.export in again]
         require_no_slices(plans)
-        notes += told([give_up(services, held, plan) for plan in plans])
+        notes += told_of_given_up([give_up(services, held, plan) for plan in plans])
         verb = " ".join(["upgrade", *(f"--resend {name}" for name in sorted(again))])
         to = replace(known, sync=sync, switches=switches)
         deed = Deed(order.who, verb)

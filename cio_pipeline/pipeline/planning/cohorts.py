@@ -22,7 +22,7 @@ from cio_pipeline.files.encode import Shape, named_errors
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import CioError, SourceError
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
-from cio_pipeline.model.slices import Bucket, Part, Slice, Stretch
+from cio_pipeline.model.slices import HashBucket, Part, Slice, Stretch
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Source
 
@@ -184,7 +184,7 @@ def _buckets(export: Export, number: int) -> list[Part]:
     """By entity, as far as it tells rows apart: the rows of one stay together, oldest first."""
     identity = SOURCE_TABLES[export.source].identity
     by = tuple(name for name in identity if name in export.entity_key)
-    return [Bucket(at, number, by) for at in range(number)]
+    return [HashBucket(at, number, by) for at in range(number)]
 
 
 def _stretches(blocks: pl.DataFrame, plan: PlanDraft, rows: int) -> Sequence[Part]:

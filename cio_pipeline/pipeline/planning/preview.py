@@ -8,7 +8,7 @@ import polars as pl
 
 from cio_pipeline.changesets.decide import Resume, decide
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, FEEDS, facts_of
-from cio_pipeline.model.changes import SERIES
+from cio_pipeline.model.changeset import SERIES
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import CioError, SourceError, SourceUnavailable
 from cio_pipeline.model.feeds import Feed

@@ -19,7 +19,7 @@ from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.encode import Shape, named_errors
 from cio_pipeline.ledger.open import Ledger
-from cio_pipeline.model.changes import CHANGE, DELETED, NEW, VERSION
+from cio_pipeline.model.changeset import CHANGE, DELETED, NEW, VERSION
 from cio_pipeline.model.cuts import Cut, TableSlice
 from cio_pipeline.model.plans import Mode, PlanDraft
 from cio_pipeline.model.slices import Slice

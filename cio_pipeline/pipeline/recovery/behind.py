@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.errors import CioError, LedgerBehind, ManifestBroken
-from cio_pipeline.model.manifests import FOLDER, manifest_key, manifest_ordinal, parse
+from cio_pipeline.model.manifests import FOLDER, manifest_key, manifest_ordinal, parse_manifest
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
@@ -50,7 +50,7 @@ def _compared(services: Services, sync: Sync, known: int) -> Compared:
 def _is_of(destination: Destination, ordinal: int, sync: Sync) -> bool:
     """Whether a manifest is of that very sync; a broken one may be."""
     try:
-        return parse(destination.get(manifest_key(ordinal))).sync_id == sync.id
+        return parse_manifest(destination.get(manifest_key(ordinal))).sync_id == sync.id
     except ManifestBroken:
         return True
 

@@ -17,12 +17,12 @@ from cio_pipeline.model.manifests import (
     ManifestFile,
     VoidSequence,
     manifest_key,
-    parse,
+    parse_manifest,
 )
 from cio_pipeline.model.plans import Series
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.makers import MAKERS
-from cio_pipeline.pipeline.verification.report import Kind, Problem
+from cio_pipeline.pipeline.verification.report import Problem, ProblemKind
 from cio_pipeline.pipeline.verify import verify
 from cio_pipeline.ports import Destination
 
@@ -31,13 +31,13 @@ FAR = 10_000
 
 _LOST_FILES = frozenset(
     {
-        Kind.MISSING,
-        Kind.ALTERED,
-        Kind.UNLISTED,
-        Kind.DOUBLED,
-        Kind.STRANGE,
-        Kind.FOREIGN,
-        Kind.CONTRACT,
+        ProblemKind.MISSING,
+        ProblemKind.ALTERED,
+        ProblemKind.UNLISTED,
+        ProblemKind.DOUBLED,
+        ProblemKind.STRANGE,
+        ProblemKind.FOREIGN,
+        ProblemKind.CONTRACT,
     }
 )
 
@@ -83,14 +83,14 @@ def read_chain(destination: Destination, sync: Sync) -> BucketChain:
     ordinals = range(report.first, report.manifests + 1)
     bodies = [destination.get(manifest_key(ordinal)) for ordinal in ordinals]
     keys = tuple(found.key for found in destination.list())
-    chain = BucketChain(sync, tuple((parse(body), body) for body in bodies), keys)
+    chain = BucketChain(sync, tuple((parse_manifest(body), body) for body in bodies), keys)
     _require_own(chain)
     return chain
 
 
 def _is_lost_file(problem: Problem) -> bool:
     own = problem.key and not problem.key.startswith(FOLDER)
-    return problem.kind in _LOST_FILES or bool(problem.kind is Kind.UNREADABLE and own)
+    return problem.kind in _LOST_FILES or bool(problem.kind is ProblemKind.UNREADABLE and own)
 
 
 def _require_own(chain: BucketChain) -> None:

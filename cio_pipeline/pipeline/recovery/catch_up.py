@@ -22,7 +22,7 @@ from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
-from cio_pipeline.pipeline.in_parallel import attempt
+from cio_pipeline.pipeline.in_parallel import caught
 from cio_pipeline.pipeline.recovery.behind import stop_until_caught_up
 from cio_pipeline.pipeline.recovery.bucket_chain import (
     BucketChain,
@@ -97,7 +97,7 @@ def catch_up(services: Services, sync_ids: Collection[str] | None = None) -> lis
     done: list[CaughtUp] = []
     for sync in syncs:
         results: list[CaughtUp] = []
-        failure = attempt(lambda one=sync, to=results: to.append(_catch_up(services, one)))
+        failure = caught(lambda one=sync, to=results: to.append(_catch_up(services, one)))
         if failure is not None:
             results = [CaughtUp(sync.id, error=failure)]
             if not failure.held:

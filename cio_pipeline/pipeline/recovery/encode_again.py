@@ -11,7 +11,7 @@ from cio_pipeline.files.earlier_form import in_sealed_form
 from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.spool import RESTORE, sha256_of
 from cio_pipeline.model.errors import CioError
-from cio_pipeline.model.plans import Mode, Plan, PlanState, Sent
+from cio_pipeline.model.plans import Mode, Plan, PlanState, SentSoFar
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.pipeline.delivering.read_once import reading_once
 from cio_pipeline.pipeline.feeds.maker import PutAgain
@@ -99,7 +99,7 @@ def _alone(plan: Plan) -> bool:
 
 def _from_start(plan: Plan) -> Plan:
     """The plan before any of its slices was sent."""
-    return replace(plan, state=PlanState.OPEN, slice=0, sent=Sent())
+    return replace(plan, state=PlanState.OPEN, slice=0, sent=SentSoFar())
 
 
 def spooled(services: Services, one: DamagedFile) -> PutAgain | None:

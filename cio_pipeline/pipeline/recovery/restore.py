@@ -21,7 +21,7 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.feeds.maker import PutAgain
 from cio_pipeline.pipeline.heartbeat import all_claimed, claimed, held_by
-from cio_pipeline.pipeline.in_parallel import attempt
+from cio_pipeline.pipeline.in_parallel import caught
 from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.recovery.damaged import (
@@ -89,7 +89,7 @@ def restore(
 
     with _restoring(services, sync_ids) as (syncs, done):
         for sync in syncs:
-            failure = attempt(partial(find, sync))
+            failure = caught(partial(find, sync))
             if failure is not None:
                 done.append(Restored(sync.id, "", "", error=failure))
         return (*done, *put_back(services, damaged))
@@ -101,7 +101,7 @@ def restore_manifests(
     """Put back manifests of some syncs, with the bytes that the ledger holds."""
     with _restoring(services, sync_ids) as (syncs, done):
         for sync in syncs:
-            failure = attempt(lambda one=sync: done.extend(_manifests_of(services, one)))
+            failure = caught(lambda one=sync: done.extend(_manifests_of(services, one)))
             if failure is not None:
                 done.append(Restored(sync.id, CHAIN, "", error=failure))
         return tuple(done)
@@ -236,7 +236,7 @@ def _put(services: Services, one: DamagedFile, again: PutAgain) -> Restored:
             _make_room(destination, one.file.key, one.damage)
         again(destination)
 
-    return replace(_described(one), error=attempt(put))
+    return replace(_described(one), error=caught(put))
 
 
 def _make_room(destination: Destination, key: str, damage: Damage) -> None:

@@ -57,7 +57,7 @@ _FIELDS = [
 ]
 
 
-def told(error: ValidationError, content: object, document: yaml.Node | None) -> str:
+def in_lines(error: ValidationError, content: object, document: yaml.Node | None) -> str:
     """All mistakes, a line each, in the order of the file's lines."""
     found = error.errors(include_input=False, include_url=False)
     # The library counts only the syncs without mistakes: "at least 1" is then no mistake.

@@ -12,7 +12,7 @@ from cio_pipeline.model.destinations import archive_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.makers import MAKERS
-from cio_pipeline.pipeline.syncs.mistakes import told
+from cio_pipeline.pipeline.syncs.mistakes import in_lines
 
 Location: TypeAlias = tuple[str, ...]
 """A destination as parts: equal or enclosing destinations have one as a prefix of the other."""
@@ -63,7 +63,7 @@ def read_sync_file(text: str) -> tuple[Sync, ...]:
         syncs = SyncFile.model_validate(content).syncs
     except ValidationError as error:
         raise InvalidConfig(
-            told(error, content, _UniqueKeys(text).get_single_node()), "See docs/sync-file.md."
+            in_lines(error, content, _UniqueKeys(text).get_single_node()), "See docs/sync-file.md."
         ) from None
     for sync in syncs:
         check_sync(sync)

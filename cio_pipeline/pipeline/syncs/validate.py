@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.objects import Permission
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.in_parallel import attempt
+from cio_pipeline.pipeline.in_parallel import caught
 from cio_pipeline.ports import Destinations
 
 _THREADS = 8
@@ -36,7 +36,7 @@ def validate(destinations: Destinations, syncs: Sequence[Sync]) -> list[Validate
 
     def tried(sync: Sync) -> Validated:
         found: list[Permission] = []
-        failure = attempt(lambda: found.extend(destinations(sync).permissions()))
+        failure = caught(lambda: found.extend(destinations(sync).permissions()))
         if failure is not None:
             found = [
                 Permission(

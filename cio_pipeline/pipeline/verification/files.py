@@ -5,11 +5,17 @@ from datetime import date
 from pathlib import Path
 
 from cio_pipeline.files.footers import read_footer
-from cio_pipeline.files.names import FileName, parse, parse_key
+from cio_pipeline.files.names import FileName, parse_key, parse_name
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.model.errors import CioError, InvalidKey, ObjectArchived
 from cio_pipeline.model.manifests import Manifest, ManifestFile
-from cio_pipeline.pipeline.verification.report import RESTORE, RESTORE_ALL, Kind, Problem, said
+from cio_pipeline.pipeline.verification.report import (
+    RESTORE,
+    RESTORE_ALL,
+    Problem,
+    ProblemKind,
+    said,
+)
 from cio_pipeline.ports import Destination
 
 _ALTERED = "Its bytes are not those that were delivered."
@@ -19,7 +25,7 @@ _NO_COPY = "The copy to check it failed. Make room in the temporary folder, then
 def name_of(key: str) -> FileName | None:
     """The name in a key's last part; None if it is not that of an export file."""
     try:
-        return parse(key.rpartition("/")[2])
+        return parse_name(key.rpartition("/")[2])
     except InvalidKey:
         return None
 
@@ -28,18 +34,20 @@ def check_name(file: ManifestFile, workspace_id: int) -> Iterator[Problem]:
     """Whether the key says what the manifest says: version, series, workspace, numbers, day."""
     name = name_of(file.key)
     if name is None:
-        yield Problem(Kind.MISNAMED, file.key, f"No export file has such a key. {RESTORE_ALL}")
+        yield Problem(
+            ProblemKind.MISNAMED, file.key, f"No export file has such a key. {RESTORE_ALL}"
+        )
         return
     if name.workspace_id != workspace_id:
         text = f"It is named as a file of workspace {name.workspace_id}. {RESTORE_ALL}"
-        yield Problem(Kind.FOREIGN, file.key, text)
+        yield Problem(ProblemKind.FOREIGN, file.key, text)
     told = (name.version, name.series, name.sequence, name.part)
     if told != (file.version, file.series, file.sequence, file.part):
         text = f"Its version, series or number differs from its manifest's. {RESTORE_ALL}"
-        yield Problem(Kind.MISNAMED, file.key, text)
+        yield Problem(ProblemKind.MISNAMED, file.key, text)
     if not is_in_place(file.key, file.window_end.date()):
         text = f"No window that ended on {file.window_end:%Y-%m-%d} puts it there. {RESTORE_ALL}"
-        yield Problem(Kind.MISNAMED, file.key, text)
+        yield Problem(ProblemKind.MISNAMED, file.key, text)
 
 
 def is_in_place(key: str, day: date | None = None) -> bool:
@@ -72,10 +80,10 @@ def check_digest(
     except ObjectArchived:
         raise
     except CioError as error:
-        yield Problem(Kind.UNREADABLE, file.key, said(error))
+        yield Problem(ProblemKind.UNREADABLE, file.key, said(error))
         return
     if not same:
-        yield Problem(Kind.ALTERED, file.key, f"{_ALTERED} {RESTORE}")
+        yield Problem(ProblemKind.ALTERED, file.key, f"{_ALTERED} {RESTORE}")
 
 
 def check_content(
@@ -92,10 +100,10 @@ def check_content(
         raise
     except (CioError, OSError) as error:
         text = said(error) if isinstance(error, CioError) else _NO_COPY
-        yield Problem(Kind.UNREADABLE, file.key, text)
+        yield Problem(ProblemKind.UNREADABLE, file.key, text)
         return
     if found != file.sha256:
-        yield Problem(Kind.ALTERED, file.key, f"{_ALTERED} {RESTORE}")
+        yield Problem(ProblemKind.ALTERED, file.key, f"{_ALTERED} {RESTORE}")
         return
     yield from _check_footer(file, workspace_id, copy)
 
@@ -104,16 +112,16 @@ def _check_footer(file: ManifestFile, workspace_id: int, copy: Path) -> Iterator
     try:
         footer = read_footer(copy)
     except (OSError, ValueError, RuntimeError):
-        yield Problem(Kind.CONTRACT, file.key, f"It is not a Parquet file. {RESTORE_ALL}")
+        yield Problem(ProblemKind.CONTRACT, file.key, f"It is not a Parquet file. {RESTORE_ALL}")
         return
     if footer.rows != file.rows:
         text = f"It holds {footer.rows} rows, its manifest says {file.rows}. {RESTORE_ALL}"
-        yield Problem(Kind.CONTRACT, file.key, text)
+        yield Problem(ProblemKind.CONTRACT, file.key, text)
     contract = (file.export, str(file.version), file.fingerprint)
     if (footer.export, footer.version, footer.fingerprint) != contract:
         of = f"{file.export} v{file.version}"
         text = f"Its footer names another contract than {of}. {RESTORE_ALL}"
-        yield Problem(Kind.CONTRACT, file.key, text)
+        yield Problem(ProblemKind.CONTRACT, file.key, text)
     if footer.workspaces != (workspace_id, workspace_id):
         text = f"Not every row is proven to be of workspace {workspace_id}. {RESTORE_ALL}"
-        yield Problem(Kind.FOREIGN, file.key, text)
+        yield Problem(ProblemKind.FOREIGN, file.key, text)

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-from cio_pipeline.files.call_names import CallFileName, parse
+from cio_pipeline.files.call_names import CallFileName, parse_call_name
 from cio_pipeline.model.errors import InvalidKey
 from cio_pipeline.model.manifests import ManifestFile
-from cio_pipeline.pipeline.verification.report import RESTORE_ALL, Kind, Problem
-from cio_pipeline.pipeline.verification.unlisted import Bucket, Judged
+from cio_pipeline.pipeline.verification.report import RESTORE_ALL, Problem, ProblemKind
+from cio_pipeline.pipeline.verification.unlisted import BucketContents, Judged
 
 _REMOVE = "Find out who put it, and remove it."
 _IN_FLIGHT = (
@@ -18,7 +18,7 @@ _VOID = "Its position was declared void; its calls were sent under another one. 
 def call_name_of(key: str) -> CallFileName | None:
     """The name in a key; None if it is not that of a file of calls."""
     try:
-        return parse(key)
+        return parse_call_name(key)
     except InvalidKey:
         return None
 
@@ -30,13 +30,15 @@ def check_call_name(
     """Whether the key says what the manifest says."""
     name = call_name_of(file.key)
     if name is None:
-        yield Problem(Kind.MISNAMED, file.key, f"No file of calls has such a key. {RESTORE_ALL}")
+        yield Problem(
+            ProblemKind.MISNAMED, file.key, f"No file of calls has such a key. {RESTORE_ALL}"
+        )
     elif name.position != file.sequence:
         text = f"Its position differs from its manifest's. {RESTORE_ALL}"
-        yield Problem(Kind.MISNAMED, file.key, text)
+        yield Problem(ProblemKind.MISNAMED, file.key, text)
 
 
-def unlisted_calls(bucket: Bucket) -> Iterator[Judged]:
+def unlisted_calls(bucket: BucketContents) -> Iterator[Judged]:
     """What unlisted objects are that readers could take for files of calls."""
     manifests = bucket.manifests
     void = {one.sequence for manifest in manifests for one in manifest.void}
@@ -50,14 +52,14 @@ def unlisted_calls(bucket: Bucket) -> Iterator[Judged]:
             continue
         if ours and (name.integration_id, name.action_id) not in ours:
             text = f"It is named as a file of another sync. {_REMOVE}"
-            yield Problem(Kind.FOREIGN, key, text), True
+            yield Problem(ProblemKind.FOREIGN, key, text), True
         elif name.position in void:
-            yield Problem(Kind.UNLISTED, key, _VOID), False
+            yield Problem(ProblemKind.UNLISTED, key, _VOID), False
         elif name.position > last:
-            yield Problem(Kind.UNLISTED, key, _IN_FLIGHT), False
+            yield Problem(ProblemKind.UNLISTED, key, _IN_FLIGHT), False
         else:
             text = f"No manifest lists it, and its position is one of the past. {_REMOVE}"
-            yield Problem(Kind.UNLISTED, key, text), True
+            yield Problem(ProblemKind.UNLISTED, key, text), True
 
 
 def _ids(files: Iterable[ManifestFile]) -> Collection[tuple[int, int]]:

@@ -15,7 +15,7 @@ RESTORE_ALL = (
 )
 
 
-class Kind(StrEnum):
+class ProblemKind(StrEnum):
     """What can be wrong with a sync's objects."""
 
     NO_MANIFEST = "no manifest"
@@ -44,7 +44,7 @@ class Problem:
     `message` tells people what is wrong and what to do next.
     """
 
-    kind: Kind
+    kind: ProblemKind
     key: str
     message: str
 

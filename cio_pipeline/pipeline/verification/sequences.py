@@ -7,7 +7,7 @@ from itertools import chain
 
 from cio_pipeline.model.manifests import Manifest, manifest_key
 from cio_pipeline.model.plans import Series
-from cio_pipeline.pipeline.verification.report import RESTORE_ALL, Finding, Kind, Problem
+from cio_pipeline.pipeline.verification.report import RESTORE_ALL, Finding, Problem, ProblemKind
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,12 @@ def _walk(name: str, numbers: list[_Number], last: int) -> Iterator[Finding]:
         expected = (last, (last_part or 0) + 1) if same else (last + 1, 1)
         found = (number.sequence, number.part or 1)
         if found < expected:
-            yield _finding(Kind.REUSED, number, f"{_text(number)} of {name} was used before.")
+            yield _finding(
+                ProblemKind.REUSED, number, f"{_text(number)} of {name} was used before."
+            )
             continue
         if found > expected:
-            yield _finding(Kind.GAP, number, _missing(name, expected, number))
+            yield _finding(ProblemKind.GAP, number, _missing(name, expected, number))
         last, last_part = number.sequence, number.part
 
 
@@ -101,5 +103,5 @@ def _missing(name: str, expected: tuple[int, int], number: _Number) -> str:
     return f"{numbers} of {name} {verb} neither delivered nor void."
 
 
-def _finding(kind: Kind, number: _Number, message: str) -> Finding:
+def _finding(kind: ProblemKind, number: _Number, message: str) -> Finding:
     return Finding(Problem(kind, number.where, f"{message} {RESTORE_ALL}"), number.ordinal)

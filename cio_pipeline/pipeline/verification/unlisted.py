@@ -14,7 +14,7 @@ from cio_pipeline.model.errors import CioError, ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile, manifest_ordinal
 from cio_pipeline.pipeline.verification.files import name_of
 from cio_pipeline.pipeline.verification.in_flight import Expected, expected_keys, exports_by_stem
-from cio_pipeline.pipeline.verification.report import Kind, Problem, said
+from cio_pipeline.pipeline.verification.report import Problem, ProblemKind, said
 from cio_pipeline.ports import Destination
 
 SUFFIX = ".parquet"
@@ -40,7 +40,7 @@ Judged = tuple[Problem, bool]
 
 
 @dataclass(frozen=True)
-class Bucket:
+class BucketContents:
     """What a sync's destination holds, its manifests, and what unlisted objects are judged by.
 
     `stems` are those of the sync that differ from the contract's, by export. With `deep`, bytes are
@@ -64,14 +64,16 @@ class Bucket:
 class _Known:
     """What unlisted objects are held against. `stems` says which export a stem is of."""
 
-    bucket: Bucket
+    bucket: BucketContents
     workspace_id: int
     stems: Mapping[str, str]
     by_size: Mapping[int, Sequence[ManifestFile]]
     expected: Expected
 
 
-def check_unlisted(bucket: Bucket, judge: Callable[[Bucket], Iterable[Judged]] | None) -> Unlisted:
+def check_unlisted(
+    bucket: BucketContents, judge: Callable[[BucketContents], Iterable[Judged]] | None
+) -> Unlisted:
     """Name the unlisted objects that readers could take for files of the feed.
 
     `judge` is the feed's, None if no manifest tells it. Keys that no sync gives are named, and
@@ -92,17 +94,17 @@ def check_unlisted(bucket: Bucket, judge: Callable[[Bucket], Iterable[Judged]] |
 
 def _odd(key: str) -> Problem:
     text = f"The key {key_problem(key)}: no sync puts such an object, and some programs stop at it."
-    return Problem(Kind.STRANGE, shown(key), f"{text} {_REMOVE}")
+    return Problem(ProblemKind.STRANGE, shown(key), f"{text} {_REMOVE}")
 
 
 def _looks_like_a_file(key: str) -> bool:
     return key.lower().endswith(SUFFIX)
 
 
-def unlisted_messages(bucket: Bucket) -> Iterator[Judged]:
+def unlisted_messages(bucket: BucketContents) -> Iterator[Judged]:
     """A key of a message says nothing of whom it is from."""
     for key in bucket.unlisted:
-        yield Problem(Kind.UNLISTED, key, _IN_FLIGHT), False
+        yield Problem(ProblemKind.UNLISTED, key, _IN_FLIGHT), False
 
 
 def _no_manifest(count: int) -> Iterator[Judged]:
@@ -113,10 +115,10 @@ def _no_manifest(count: int) -> Iterator[Judged]:
         f"file{'' if count == 1 else 's'}. If the sync's `manifest` is off, verify it by its id: "
         "its manifests are in the ledger. If its first window is running, verify again after it."
     )
-    yield Problem(Kind.NO_MANIFEST, FOLDER, text), True
+    yield Problem(ProblemKind.NO_MANIFEST, FOLDER, text), True
 
 
-def unlisted_exports(bucket: Bucket) -> Iterator[Judged]:
+def unlisted_exports(bucket: BucketContents) -> Iterator[Judged]:
     """What unlisted objects are that readers could take for files of data-out.
 
     A copy of a listed file is one by its digest; without `deep`, by its size, but for files that
@@ -143,17 +145,17 @@ def _judge(known: _Known, key: str) -> Iterator[Judged]:
         yield from _judge_name(known, key)
         return
     except CioError as error:
-        yield Problem(Kind.UNREADABLE, key, said(error)), True
+        yield Problem(ProblemKind.UNREADABLE, key, said(error)), True
         return
     expected = key in known.expected.void or key in known.expected.in_flight
     if twin is not None and (known.bucket.deep or not expected):
-        yield Problem(Kind.DOUBLED, key, _doubled(known, twin, expected=expected)), True
+        yield Problem(ProblemKind.DOUBLED, key, _doubled(known, twin, expected=expected)), True
     elif twin is not None:
         text = (
             f"No manifest lists it, and it has the size of {twin.key}. "
             "Verify without --quick to tell whether it is a copy."
         )
-        yield Problem(Kind.UNLISTED, key, text), False
+        yield Problem(ProblemKind.UNLISTED, key, text), False
     else:
         yield from _judge_name(known, key)
 
@@ -188,21 +190,21 @@ def _judge_name(known: _Known, key: str) -> Iterator[Judged]:
         yield from _judge_foreign(known, key)
     elif name.workspace_id != known.workspace_id:
         text = f"It is named as a file of workspace {name.workspace_id}, and in no manifest."
-        yield Problem(Kind.FOREIGN, key, f"{text} {_REMOVE}"), True
+        yield Problem(ProblemKind.FOREIGN, key, f"{text} {_REMOVE}"), True
     elif name.stem not in known.stems:
         text = f"No export of this sync has the stem '{name.stem}'."
-        yield Problem(Kind.STRANGE, key, f"{text} {_REMOVE}"), True
+        yield Problem(ProblemKind.STRANGE, key, f"{text} {_REMOVE}"), True
     elif key in known.expected.void:
         text = "Its number was declared void; its rows were sent under another one. Remove it."
-        yield Problem(Kind.UNLISTED, key, text), False
+        yield Problem(ProblemKind.UNLISTED, key, text), False
     elif key in known.expected.in_flight:
-        yield Problem(Kind.UNLISTED, key, _IN_FLIGHT), False
+        yield Problem(ProblemKind.UNLISTED, key, _IN_FLIGHT), False
     else:
         text = (
             "No manifest lists it, and no window puts such a file next. "
             f"{_MANIFESTS_FIRST} {_REMOVE}"
         )
-        yield Problem(Kind.UNLISTED, key, text), True
+        yield Problem(ProblemKind.UNLISTED, key, text), True
 
 
 def _judge_foreign(known: _Known, key: str) -> Iterator[Judged]:
@@ -210,7 +212,7 @@ def _judge_foreign(known: _Known, key: str) -> Iterator[Judged]:
     last = key.rpartition("/")[2].lower()
     if last.endswith(SUFFIX):
         text = f"It is a {SUFFIX} file, but not named like one of the feed."
-        yield Problem(Kind.STRANGE, key, f"{text} {_REMOVE}"), True
+        yield Problem(ProblemKind.STRANGE, key, f"{text} {_REMOVE}"), True
     elif any(re.search(rf"{re.escape(stem)}_v[0-9]", last) for stem in known.stems):
         text = "Readers that match names loosely may take it for a file of the feed."
-        yield Problem(Kind.STRANGE, key, f"{text} {_REMOVE}"), False
+        yield Problem(ProblemKind.STRANGE, key, f"{text} {_REMOVE}"), False

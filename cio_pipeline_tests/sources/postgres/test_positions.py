@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from cio_pipeline.model.changes import CHANGE
+from cio_pipeline.model.changeset import CHANGE
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline_tests.sources.postgres.databases import Made
 from cio_pipeline_tests.sources.things import THINGS, values_of

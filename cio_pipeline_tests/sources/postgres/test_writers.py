@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.errors import LockNotAvailable, UniqueViolation
 
-from cio_pipeline.model.changes import CHANGE, NEW
+from cio_pipeline.model.changeset import CHANGE, NEW
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline_tests.sources.postgres.databases import Made
 from cio_pipeline_tests.sources.postgres.test_positions import changed, state

@@ -6,12 +6,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cio_pipeline.model.errors import CioError, ManifestBroken
-from cio_pipeline.model.manifests import Manifest, digest, manifest_key, manifest_ordinal, parse
+from cio_pipeline.model.manifests import (
+    Manifest,
+    digest,
+    manifest_key,
+    manifest_ordinal,
+    parse_manifest,
+)
 from cio_pipeline.pipeline.verification.report import (
     RESTORE_MANIFESTS,
     Finding,
-    Kind,
     Problem,
+    ProblemKind,
     said,
 )
 from cio_pipeline.ports import Destination
@@ -97,20 +103,22 @@ def _body(destination: Destination, ordinal: int) -> bytes | CioError:
 
 def _read(ordinal: int, body: bytes | CioError, findings: list[Finding]) -> Link:
     if isinstance(body, CioError):
-        findings.append(_finding(Kind.UNREADABLE, ordinal, said(body)))
+        findings.append(_finding(ProblemKind.UNREADABLE, ordinal, said(body)))
         return Link(ordinal, None, None)
     return _parsed(ordinal, body, findings)
 
 
 def _parsed(ordinal: int, body: bytes, findings: list[Finding]) -> Link:
     try:
-        manifest = parse(body)
+        manifest = parse_manifest(body)
     except ManifestBroken as error:
-        findings.append(_finding(Kind.MANIFEST_BROKEN, ordinal, said(error)))
+        findings.append(_finding(ProblemKind.MANIFEST_BROKEN, ordinal, said(error)))
         return Link(ordinal, None, body)
     if manifest.ordinal != ordinal:
         text = f"It lies under number {ordinal} and says that it is number {manifest.ordinal}."
-        findings.append(_finding(Kind.MANIFEST_BROKEN, ordinal, f"{text} {RESTORE_MANIFESTS}"))
+        findings.append(
+            _finding(ProblemKind.MANIFEST_BROKEN, ordinal, f"{text} {RESTORE_MANIFESTS}")
+        )
     return Link(ordinal, manifest, body)
 
 
@@ -118,7 +126,7 @@ def _between(before: Link, link: Link) -> Iterator[Finding]:
     first, last = before.ordinal + 1, link.ordinal - 1
     if first <= last:
         which = f"Manifest {first} is" if first == last else f"Manifests {first} to {last} are"
-        yield _finding(Kind.MANIFEST_MISSING, first, f"{which} missing. {RESTORE_MANIFESTS}")
+        yield _finding(ProblemKind.MANIFEST_MISSING, first, f"{which} missing. {RESTORE_MANIFESTS}")
     elif link.manifest and link.ordinal == 1 and link.manifest.previous is not None:
         yield _broken(1, "Manifest 1 continues another one; it must be the first.")
     elif link.manifest and before.sha256 and link.manifest.previous != before.sha256:
@@ -130,10 +138,10 @@ def _between(before: Link, link: Link) -> Iterator[Finding]:
 
 
 def _broken(ordinal: int, message: str) -> Finding:
-    return _finding(Kind.CHAIN_BROKEN, ordinal, f"{message} {RESTORE_MANIFESTS}")
+    return _finding(ProblemKind.CHAIN_BROKEN, ordinal, f"{message} {RESTORE_MANIFESTS}")
 
 
-def _finding(kind: Kind, ordinal: int, message: str) -> Finding:
+def _finding(kind: ProblemKind, ordinal: int, message: str) -> Finding:
     return Finding(Problem(kind, manifest_key(ordinal), message), ordinal)
 
 
@@ -149,4 +157,4 @@ def _other_syncs(links: list[Link]) -> Iterator[Finding]:
                 f"the first is of sync {owner[0]} and workspace {owner[1]}. "
                 "Give each sync a path of its own, and move the other's objects there."
             )
-            yield _finding(Kind.MANIFEST_BROKEN, link.ordinal, message)
+            yield _finding(ProblemKind.MANIFEST_BROKEN, link.ordinal, message)

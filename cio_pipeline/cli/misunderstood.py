@@ -25,7 +25,7 @@ _OURS = (
 )
 
 
-def told(error: typer.TyperException) -> tuple[str, str]:
+def in_our_words(error: typer.TyperException) -> tuple[str, str]:
     """What is wrong with a call, and where its verb is described."""
     message: str = getattr(error, "format_message", lambda: str(error))()
     for pattern, words in _OURS:

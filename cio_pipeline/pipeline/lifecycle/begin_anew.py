@@ -7,7 +7,7 @@ from datetime import datetime
 from cio_pipeline.ledger.chain import Listing, next_manifest
 from cio_pipeline.model.manifests import FirstNumber, Manifest
 from cio_pipeline.model.registry import ExportState, RegisteredSync
-from cio_pipeline.pipeline.lifecycle.holding import window_at
+from cio_pipeline.pipeline.lifecycle.holding import window_of
 from cio_pipeline.pipeline.services import Services
 
 
@@ -25,7 +25,7 @@ def begun_anew(
     states = services.ledger.registry.states(list(known.switches), [known.sync.id])
     to = replace(to, first_manifest=last[0] + 1)
     stand = [_as(state, to) for state in states]
-    manifest = next_manifest(Listing(to, last, (), (), stand), window_at(at), at)
+    manifest = next_manifest(Listing(to, last, (), (), stand), window_of(at), at)
     return to, replace(manifest, begins=_next_numbers(states))
 
 
