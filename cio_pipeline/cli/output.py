@@ -25,6 +25,9 @@ LOG_WIDTH = 160
 SHORT = 24
 """Text up to this length is not wrapped: names and times stay whole."""
 
+WHOLE = 40
+"""Words up to this length, such as paths and ids, are not broken."""
+
 _BORDERS = 3
 """What each column costs besides its text."""
 
@@ -93,7 +96,9 @@ class _Column:
         self.numeric = all(type(value) is int for value in given)
         longest = max(len(line) for cell in self.cells for line in (cell.splitlines() or [""]))
         self.short = longest <= SHORT
-        self.least = max(min(longest, SHORT), *map(len, self.name.split()))
+        word = max((len(word) for cell in self.cells for word in cell.split()), default=0)
+        heads = max(map(len, self.name.split()))
+        self.least = max(min(longest, SHORT), min(word, WHOLE), heads)
         self.head = "\n".join(wrap(self.name, max(longest, self.least)))
 
 

@@ -81,7 +81,7 @@ def _lines(terminal: Console) -> Generator[Report]:
 
     def report(title: str, done: int, total: int) -> None:
         nonlocal latest
-        latest = f"{title}: {done:,} of {total:,}"
+        latest = f"{title}: {done:,} of {total:,}" if total else latest
         if not told:
             tell()
 

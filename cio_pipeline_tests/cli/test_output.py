@@ -77,6 +77,22 @@ def test_no_name_and_no_time_is_cut_off_on_a_narrow_terminal(
     assert out.count("a") >= 70
 
 
+def test_a_path_is_not_broken_where_there_is_room_for_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output.CONSOLE, "_width", 80)
+    path = "/srv/exports/bucket/acme-messages"
+    row = ("acme-messages", "somebody", "local folder " + path, "a sentence of many words " * 3)
+    print_table("t", ("sync", "owner", "destination", "why"), [row])
+    assert path in capsys.readouterr().out
+
+
+def test_progress_of_nothing_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress() as bar:
+        bar("files", 0, 0)
+    assert not capsys.readouterr().err
+
+
 def test_a_window_has_one_name_and_its_times_are_utc(served: World) -> None:
     """O7: `plan`, `export`, `quarantine list` and Dagster name a window by its start."""
     bad = {"event_id": "e", "properties": "{", "processed_at": during(1)}

@@ -133,12 +133,14 @@ def _late(
 
 
 def _quarantined(numbers: Mapping[Pair, tuple[int, datetime]], now: datetime) -> Iterator[Wrong]:
-    for (sync_id, export), (rows, last) in sorted(numbers.items()):
-        if last >= now - RECENT:
-            many = f"{rows:,} rows break the contract and are held back"
-            what = "1 row breaks the contract and is held back" if rows == 1 else many
-            told = f"`cio-pipeline quarantine list --sync {sync_id}` tells which and why."
-            yield Wrong("quarantine", sync_id, (export,), last, what, told)
+    recent = {pair: one for pair, one in sorted(numbers.items()) if one[1] >= now - RECENT}
+    for sync_id in dict.fromkeys(sync_id for sync_id, _ in recent):
+        its = {export: one for (owner, export), one in recent.items() if owner == sync_id}
+        rows, last = sum(one for one, _ in its.values()), max(at for _, at in its.values())
+        many = f"{rows:,} rows break the contract and are held back"
+        what = "1 row breaks the contract and is held back" if rows == 1 else many
+        told = f"`cio-pipeline quarantine list --sync {sync_id}` tells which and why."
+        yield Wrong("quarantine", sync_id, tuple(its), last, what, told)
 
 
 def _source(services: Services, now: datetime) -> Iterator[Wrong]:
