@@ -36,7 +36,7 @@ from cio_pipeline.pipeline.verification.report import (
     said,
 )
 from cio_pipeline.pipeline.verification.sequences import check_sequences
-from cio_pipeline.pipeline.verification.unlisted import BucketContents, check_unlisted
+from cio_pipeline.pipeline.verification.unlisted import BucketContents, Unlisted, check_unlisted
 from cio_pipeline.ports import Destination
 
 Progress = Callable[[int, int], None]
@@ -100,25 +100,18 @@ def verify(
     are raised; `stems` are those of the sync that differ from the contract's, by export.
     """
     tally = _Tally()
-    # Manifests first: what a manifest lists was put before it, so the list of objects has it.
     bodies = stored() if stored else None
     try:
-        links, broken = _links_in(destination, proven) if bodies is None else stored_links(bodies)
-        sizes = {o.key: o.size for o in destination.list()}
+        links, broken, sizes = _laid(destination, bodies, proven)
     except CioError as error:
         return _unreadable(error, from_ledger=bodies is not None)
-    earlier, links = split_at_beginning(links)
-    sizes = _without(sizes, earlier)
     manifests = [link.manifest for link in links if link.manifest]
     tally.findings += [*broken, *check_chain(links), *check_sequences(manifests)]
     expired_before = now - timedelta(days=expire_days) if now and expire_days else None
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         check = _Check(destination, sizes, deep, expired_before, Path(folder))
         _check_files(check, links, tally, progress or _silent)
-    judge = MAKERS[manifests[-1].feed].unlisted if manifests else None
-    unlisted = check_unlisted(
-        BucketContents(destination, sizes, manifests, stems or {}, deep), judge
-    )
+    unlisted = _unlisted(BucketContents(destination, sizes, manifests, stems or {}, deep))
     tally.findings += [Finding(problem, None) for problem in unlisted.problems]
     warnings = (*_archived([key for _, key in tally.archived]), *unlisted.warnings)
     report = _report(links, tally, warnings, from_ledger=bodies is not None)
@@ -133,11 +126,25 @@ def _unreadable(error: CioError, *, from_ledger: bool) -> VerifyReport:
     return _report((), _Tally([finding]), (), from_ledger=from_ledger)
 
 
-def _links_in(
-    destination: Destination, proven: Proven | None
-) -> tuple[tuple[Link, ...], list[Finding]]:
-    keys = [found.key for found in destination.list(FOLDER)]
-    return read_links(destination, keys, proven.bodies() if proven is not None else {})
+def _laid(
+    destination: Destination, bodies: Sequence[tuple[int, bytes]] | None, proven: Proven | None
+) -> tuple[tuple[Link, ...], list[Finding], Mapping[str, int]]:
+    """The chain as it goes on where it lies now, what is broken of it, and the sizes of objects."""
+    # Manifests first: what a manifest lists was put before it, so the list of objects has it.
+    if bodies is None:
+        keys = [found.key for found in destination.list(FOLDER)]
+        known: Mapping[int, bytes] = proven.bodies() if proven is not None else {}
+        links, broken = read_links(destination, keys, known)
+    else:
+        links, broken = stored_links(bodies)
+    sizes = {found.key: found.size for found in destination.list()}
+    earlier, links = split_at_beginning(links)
+    return links, broken, _without(sizes, earlier)
+
+
+def _unlisted(bucket: BucketContents) -> Unlisted:
+    judge = MAKERS[bucket.manifests[-1].feed].unlisted if bucket.manifests else None
+    return check_unlisted(bucket, judge)
 
 
 def _keep(proven: Proven, links: Sequence[Link], up_to: int) -> None:

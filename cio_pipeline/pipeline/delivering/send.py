@@ -46,10 +46,9 @@ def send(
 ) -> tuple[Outcome, ...]:
     """Send unfinished plans until they are delivered or their turn is over.
 
-    Those that read the same rows are sent together, those that need fewer slices first.
-
-    All that is sent in one piece is delivered together, so that a destination that does not answer
-    is waited for once; what has slices goes cohort by cohort.
+    Those that read the same rows are sent together, those that need fewer slices first. All that is
+    sent in one piece is delivered together, so that a destination that does not answer is waited
+    for once; what has slices goes cohort by cohort.
 
     One outcome per plan, over all of its slices. A plan that fails, or whose source rows cannot be
     read, stays at its slice with its error as outcome, and the others go on (O8). Raises
@@ -59,18 +58,15 @@ def send(
     waiting: list[Plan] = list(plans)
     first = {plan.plan_id: plan.slice for plan in waiting}
     while waiting:
-        cohorts, parts = _sealed_while_room(services, lease, _next(waiting))
+        cohorts, failed, pairs = _delivered(services, lease, _next(waiting), turn)
         taken = {plan.plan_id for cohort in cohorts for plan in cohort.plans}
         waiting = [plan for plan in waiting if plan.plan_id not in taken]
-        sealed = [one for some, _ in parts for one in some]
-        failed = [one for _, some in parts for one in some]
-        pairs = list(zip(sealed, deliver(services, lease, sealed, turn.patience), strict=True))
         going_on = [one for one, now in pairs if now.error is None and not one.plan.last_slice]
         stuck = commit_slices(services, lease.lease, window, [one.plan for one in going_on])
         news = [(plan, failure_of(plan, error)) for plan, error in failed]
         for plan, outcome in (*news, *((one.plan, now) for one, now in pairs)):
             outcomes[plan.plan_id] = _total(outcomes.get(plan.plan_id), outcome)
-        if sealed:
+        if pairs:
             _tell(services, cohorts[0].model)
         for plan in (one.rest for one in going_on):
             outcome = outcomes[plan.plan_id]
@@ -86,6 +82,17 @@ def send(
 def _tell(services: Services, plan: Plan) -> None:
     if plan.slices > 1:
         services.progress(f"{plan.export}: slices", plan.slice + 1, plan.slices)
+
+
+def _delivered(
+    services: Services, lease: HeldLease, cohorts: Sequence[Cohort[Plan]], turn: Turn
+) -> tuple[Sequence[Cohort[Plan]], list[tuple[Plan, CioError]], list[tuple[SealedPlan, Outcome]]]:
+    """The first cohorts: plans that could not be sealed, and what came of the others."""
+    cohorts, parts = _sealed_while_room(services, lease, cohorts)
+    sealed = [one for some, _ in parts for one in some]
+    failed = [one for _, some in parts for one in some]
+    delivered = deliver(services, lease, sealed, turn.patience)
+    return cohorts, failed, list(zip(sealed, delivered, strict=True))
 
 
 def _sealed_while_room(
