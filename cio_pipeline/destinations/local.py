@@ -132,7 +132,10 @@ class LocalFolder:
                 f"'{key}' is no valid key: unfinished files have such names.",
                 "Give it a name that does not end in '#' and a number.",
             )
-        self._make_root()
+        if not self._exists():
+            with named_errors("make", "."):
+                self.root.mkdir(parents=True, exist_ok=True)
+                sync(self.root.parent)
         return self.root / key
 
     def _create(self, key: str, sha256: str, make: Callable[[Path], bool]) -> None:
@@ -170,13 +173,6 @@ class LocalFolder:
             if self.root.exists() and not self.root.is_dir():
                 raise _no_folder(self.root)
             return self.root.exists()
-
-    def _make_root(self) -> None:
-        if self._exists():
-            return
-        with named_errors("make", "."):
-            self.root.mkdir(parents=True, exist_ok=True)
-            sync(self.root.parent)
 
 
 def _no_folder(root: Path) -> DestinationError:

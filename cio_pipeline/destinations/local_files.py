@@ -22,6 +22,8 @@ from cio_pipeline.files.failures import reason
 UNFINISHED = re.compile(r"#[0-9]+$")
 """The end of the names of unfinished files; obstore lists none of them."""
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+
 
 def create(path: Path, chunks: Iterable[bytes]) -> bool:
     """Create a file, durably; False if its name is taken.
@@ -79,17 +81,13 @@ def _open_new(path: Path) -> tuple[int, Path]:
     for number in itertools.count(1):
         unfinished = _unfinished(path, number)
         try:
-            return _open(unfinished), unfinished
+            return os.open(unfinished, _NEW, 0o666), unfinished
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return _open(unfinished), unfinished
+            return os.open(unfinished, _NEW, 0o666), unfinished
         except FileExistsError:
             continue
     raise AssertionError
-
-
-def _open(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
 
 
 def _unfinished(path: Path, number: int) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 
 import polars as pl
@@ -131,7 +132,8 @@ def encode(
     except BaseException:
         spool.discard(folder)
         raise
-    return Encoded(tuple(sorted(files, key=_place)), held_back)
+    in_order = sorted(files, key=attrgetter("workspace_id", "series", "index"))
+    return Encoded(tuple(in_order), held_back)
 
 
 @dataclass(frozen=True)
@@ -142,10 +144,6 @@ class _Written:
     series: Series
     index: int
     rows: int
-
-
-def _place(file: SpooledFile) -> tuple[int, Series, int]:
-    return file.workspace_id, file.series, file.index
 
 
 def _sink(rows: pl.LazyFrame, shape: Shape, target: Path) -> dict[Path, _Written]:

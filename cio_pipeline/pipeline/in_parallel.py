@@ -96,17 +96,12 @@ class _Servers(Generic[T, R]):
     def _serve(self) -> None:
         for number, item in iter(self._next, None):
             begun = self.under_way[number] = time.monotonic()
-            result = _result(self._work, item)
+            result: Future[R] = Future()
+            try:
+                result.set_result(self._work(item))
+            except BaseException as error:  # noqa: BLE001 - raised by result(), in the caller's thread
+                result.set_exception(error)
             self.ended.put((number, result, time.monotonic() - begun))
-
-
-def _result(work: Callable[[T], R], item: T) -> Future[R]:
-    result: Future[R] = Future()
-    try:
-        result.set_result(work(item))
-    except BaseException as error:  # noqa: BLE001 - raised by result(), in the caller's thread
-        result.set_exception(error)
-    return result
 
 
 def _left(under_way: Mapping[int, float], patience: float | None) -> float:
