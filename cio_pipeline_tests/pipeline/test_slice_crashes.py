@@ -29,7 +29,8 @@ SLICE = {Mode.INITIAL: 8, Mode.CHANGES: 4}
 """Rows: of both workspaces in an initial export, else of one; three slices of either."""
 
 WINDOW = {Mode.INITIAL: 0, Mode.CHANGES: 1}
-LANE = {Mode.INITIAL: Lane.INITIAL, Mode.CHANGES: Lane.TICK}
+LANE = {Mode.INITIAL: Lane.INITIAL, Mode.CHANGES: Lane.ALL}
+"""A tick sends one slice of changes and leaves the others to a run of its own, as this one is."""
 
 
 def run(world: World, export: str, mode: Mode, fuse: Fuse, owner: str) -> sliced.Watched | None:
