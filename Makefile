@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cloud demo-sakila dev test test-deep servers azurite redis bench lint docs clean
+.PHONY: help demo demo-cloud demo-sakila demo-postgres dev test test-deep servers postgresql azurite redis bench lint docs clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +36,9 @@ demo-cloud: $(VENV)/.installed azurite ## The same on S3 and Azure, with moto an
 demo-sakila: $(VENV)/.installed ## Real data: SAKILA=sakila-mv-data.sql mapped, sent in 21 windows, merged
 	$(BIN)/python examples/sakila/run.py "$(SAKILA)"
 
+demo-postgres: $(VENV)/.installed postgresql ## The same data in a PostgreSQL server, sent while writers go on
+	PYTHONPATH=. $(BIN)/python examples/postgres/demo.py "$(SAKILA)"
+
 dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with the daemon on http://127.0.0.1:3000
 	$(BIN)/dg dev
 
@@ -45,11 +48,13 @@ test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL, Chromium
 test-deep: $(VENV)/.installed servers redis ## Many more histories and crash points, Celery (some ten minutes)
 	CIO_CONVERGENCE_EXAMPLES=280 $(BIN)/pytest -n 3 --dist worksteal -m "deep or histories"
 
-servers: azurite
-	@[ -n "$$(ls $$(pg_config --bindir 2>/dev/null)/initdb /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] \
-	  || { echo 'Installing PostgreSQL for the ledger tests'; .ci/install-postgresql; }
+servers: azurite postgresql
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
 	  || { echo 'Installing Chromium for the test of the UI'; .ci/install-chromium; }
+
+postgresql:
+	@[ -n "$$(ls $$(pg_config --bindir 2>/dev/null)/initdb /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] \
+	  || { echo 'Installing PostgreSQL for the ledger tests'; .ci/install-postgresql; }
 
 redis:
 	@command -v redis-server >/dev/null \
