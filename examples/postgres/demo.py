@@ -27,6 +27,8 @@ import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
 from cio_pipeline_tests.postgres import running_cluster
+from examples.sakila.map_sakila import NULLS, rows
+from examples.sakila.run import DATA, cio, tell
 
 HERE = Path("examples/postgres")
 HOME = Path(".cio/postgres")
@@ -35,15 +37,13 @@ WINDOWS = 5
 """How many are sent after the first one, while writers go on."""
 TABLES = ("customer", "rental", "payment")
 
-sys.path.append(str(HERE.with_name("sakila")))
-from map_sakila import NULLS, rows  # noqa: E402 - the other example's
-from run import cio, tell  # noqa: E402
-
 Row = Mapping[str, Any]
 
 
 def main(sakila: Path | None) -> None:
     """Do all steps, telling each."""
+    if sakila and not sakila.exists():
+        sys.exit(f"{sakila} is not there. The data is public:\n  curl --remote-name {DATA}")
     shutil.rmtree(HOME, ignore_errors=True)
     with running_cluster() as server:
         url = server.url("sakila")
@@ -85,7 +85,7 @@ def fill(url: str, tables: Mapping[str, Iterable[Row]]) -> None:
                     copy.write_row(list(row.values()))
 
 
-def tables_of(sakila: Path) -> dict[str, Iterator[Row]]:
+def tables_of(sakila: Path) -> dict[str, Iterable[Row]]:
     """Sakila's rows, as its dump or its CSV files have them."""
     return {
         table: (
@@ -96,16 +96,18 @@ def tables_of(sakila: Path) -> dict[str, Iterator[Row]]:
     }
 
 
-def made_up() -> dict[str, list[Row]]:
+def made_up() -> dict[str, Iterable[Row]]:
     """A shop with 100 customers who paid three times each."""
     day = "2006-02-14 22:04:36"
-    people = [
+    people: list[Row] = [
         {"customer_id": n, "first_name": f"Person {n}", "email": f"{n}@sakila.example"}
         | {"active": int(n % 40 > 0), "create_date": day, "last_update": day}
         for n in range(1, 101)
     ]
-    rented = [{"rental_id": n, "rental_date": day, "customer_id": n % 100 + 1} for n in range(300)]
-    paid = [
+    rented: list[Row] = [
+        {"rental_id": n, "rental_date": day, "customer_id": n % 100 + 1} for n in range(300)
+    ]
+    paid: list[Row] = [
         {"payment_id": one["rental_id"], "rental_id": one["rental_id"], "amount": "4.99"}
         | {"customer_id": one["customer_id"], "payment_date": day}
         for one in rented
