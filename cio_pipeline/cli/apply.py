@@ -11,6 +11,7 @@ from cio_pipeline.cli.context import services, time_at, whoever
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.destinations.overlap import absolute, location
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.lifecycle.apply import Applied, apply_syncs
@@ -23,6 +24,7 @@ from cio_pipeline.pipeline.syncs.sync_file import (
     told_of_archive,
 )
 from cio_pipeline.pipeline.syncs.validate import validate
+from cio_pipeline.ports import Destinations
 
 
 def apply(
@@ -45,7 +47,7 @@ def apply(
     found = services(older=True)
     syncs = [absolute(sync, base) for sync in read_sync_file(read_file(file))]
     if at is not None:
-        _tell_of_older(found, syncs, time_at(at))
+        _tell_of_older(found.ledger.registry, syncs, time_at(at))
     applied = apply_syncs(
         found, syncs, lambda sync: location(sync.destination, base), time_at(at), whoever()
     )
@@ -63,15 +65,15 @@ def apply(
     else:
         _print_applied(applied)
     if not no_validate:
-        _validate(found, syncs, applied)
+        _validate(found.destinations, syncs, applied)
 
 
-def _tell_of_older(found: Services, syncs: Sequence[Sync], at: datetime) -> None:
+def _tell_of_older(registry: Registry, syncs: Sequence[Sync], at: datetime) -> None:
     """Name syncs that keep the time that they were registered at; raises InvalidConfig if all do.
 
     What was sent rests on that time.
     """
-    since = {one.sync.id: one.created_at for one in found.ledger.registry.all()}
+    since = {one.sync.id: one.created_at for one in registry.all()}
     older = {sync.id: since[sync.id] for sync in syncs if since.get(sync.id, at) != at}
     told = ", ".join(f"{name} since {time:%Y-%m-%d %H:%M}" for name, time in older.items())
     if not older:
@@ -92,10 +94,12 @@ def _print_applied(applied: Sequence[Applied]) -> None:
             typer.echo(f"{one.sync_id}: {note}", err=True)
 
 
-def _validate(found: Services, syncs: Sequence[Sync], applied: Sequence[Applied]) -> None:
+def _validate(
+    destinations: Destinations, syncs: Sequence[Sync], applied: Sequence[Applied]
+) -> None:
     """Try out new and changed syncs; what fails is shown, with exit code 1."""
     news = {one.sync_id for one in applied if one.action != "unchanged"}
-    results = validate(found.destinations, [sync for sync in syncs if sync.id in news])
+    results = validate(destinations, [sync for sync in syncs if sync.id in news])
     failed = [one for one in results if not one.ok]
     for one in failed:
         for permission in one.permissions:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
@@ -36,10 +37,10 @@ def opened() -> Opened:
     return replace(found, services=found.services.owned_by(OWNER))
 
 
-def scope_of(found: Services, sync_ids: Collection[str]) -> Scope:
+def scope_of(registry: Registry, sync_ids: Collection[str]) -> Scope:
     """A scope of named syncs, or of all; raises UnknownSync."""
     for sync_id in sync_ids:
-        found.ledger.registry.get(sync_id)
+        registry.get(sync_id)
     return Scope(tuple(sync_ids) or None)
 
 
@@ -60,9 +61,9 @@ def ended(window: Window) -> Window:
     return window
 
 
-def feed_of_sync(found: Services, sync_id: str) -> Feed:
+def feed_of_sync(registry: Registry, sync_id: str) -> Feed:
     """The feed of a registered sync; raises UnknownSync."""
-    return found.ledger.registry.get(sync_id).sync.feed
+    return registry.get(sync_id).sync.feed
 
 
 def whoever() -> str:

@@ -63,7 +63,7 @@ def export(
     With --now, the window that is open sends the rest when it ends.
     """
     found = services()
-    scope = scope_of(found, sync or [])
+    scope = scope_of(found.ledger.registry, sync or [])
     chosen = feed or Feed.DATA_OUT
     if at_once:
         if window or until or lost:

@@ -11,10 +11,10 @@ from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.ledger import upkeep
 from cio_pipeline.ledger.open import open_ledger
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.recovery import behind
-from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.upkeep import prune_ledger
 from cio_pipeline.settings import settings
 from cio_pipeline.wiring import Opened
@@ -29,7 +29,7 @@ def check(as_json: AsJson = False) -> None:
     with closing(found.ledger) as ledger:
         problems = upkeep.check(ledger.database)
         problems += [] if problems else _not_the_one(found)
-        compared = [] if problems else behind.compare(found.services, _syncs(found.services))
+        compared = [] if problems else behind.compare(found.services, _syncs(ledger.registry))
     problems += [one.behind for one in compared if one.behind]
     unread = [f"{one.sync_id}: not compared: {one.unread}" for one in compared if one.unread]
     if as_json:
@@ -51,8 +51,8 @@ def _not_the_one(found: Opened) -> list[str]:
     return []
 
 
-def _syncs(found: Services) -> list[Sync]:
-    return [one.sync for one in found.ledger.registry.all() if one.disabled_at is None]
+def _syncs(registry: Registry) -> list[Sync]:
+    return [one.sync for one in registry.all() if one.disabled_at is None]
 
 
 def backup(file: Annotated[Path, typer.Argument(help="The copy to make.")]) -> None:

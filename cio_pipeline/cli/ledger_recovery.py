@@ -44,7 +44,7 @@ def catch_up(
     what the ledger holds beyond it is forgotten, unfinished plans too.
     """
     found = opened()
-    scope = scope_of(found.services, sync or [])
+    scope = scope_of(found.services.ledger.registry, sync or [])
     done = recovery.catch_up(found.services, scope.sync_ids)
     # Who could not catch up was stopped; who is held by a run was not even looked at.
     if scope.sync_ids is None and not any(one.held for one in done):

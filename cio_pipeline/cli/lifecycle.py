@@ -9,12 +9,12 @@ import typer
 from cio_pipeline.cli.context import services, time_at, whoever
 from cio_pipeline.cli.output import CONSOLE, print_json
 from cio_pipeline.cli.parameters import AsJson, SyncId
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.times import utc
 from cio_pipeline.pipeline.lifecycle import verbs
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.lifecycle.upgrade import FROM_V1, NEWEST
-from cio_pipeline.pipeline.services import Services
 
 SHOWN = 50
 """Objects that are named one by one; `--json` has all."""
@@ -124,7 +124,9 @@ def _do(
     as_json: bool,
 ) -> None:
     found = services()
-    order = Order(sync_id, _after_all(found, sync_id, at), whoever(), tuple(exports), sure)
+    order = Order(
+        sync_id, _after_all(found.ledger.registry, sync_id, at), whoever(), tuple(exports), sure
+    )
     report = verb.do(found, order)
     if as_json:
         print_json(report)
@@ -132,10 +134,10 @@ def _do(
         _show(report)
 
 
-def _after_all(found: Services, sync_id: str, at: str | None) -> datetime:
+def _after_all(registry: Registry, sync_id: str, at: str | None) -> datetime:
     """The time of an order; raises InvalidConfig if more was done to the sync since."""
     time = time_at(at)
-    past = found.ledger.registry.history(sync_id)
+    past = registry.history(sync_id)
     if at is not None and past and time < past[-1].at:
         raise InvalidConfig(
             f"Sync '{sync_id}' was last changed at {utc(past[-1].at)} ({past[-1].what}), after "

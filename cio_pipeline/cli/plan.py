@@ -47,7 +47,9 @@ def plan(
     if context.invoked_subcommand is not None:
         return
     found, at = services(), ended(window_at(window, feed))
-    previews = preview(found, at, scope_of(found, sync or []), count=count, feed=feed)
+    previews = preview(
+        found, at, scope_of(found.ledger.registry, sync or []), count=count, feed=feed
+    )
     if as_json:
         print_json(previews)
         return
@@ -91,7 +93,7 @@ def abandon(
     """
     found = services()
     done = use_case.abandon(found, sync_id, export)
-    commit_window(found, window_at(None, feed_of_sync(found, sync_id)), [sync_id])
+    commit_window(found, window_at(None, feed_of_sync(found.ledger.registry, sync_id)), [sync_id])
     if as_json:
         print_json(done)
         return

@@ -24,7 +24,7 @@ def list_(
     Very many rows of one window are told by reason, with how many they are and a few of them.
     """
     found = services()
-    scope = scope_of(found, sync or [])
+    scope = scope_of(found.ledger.registry, sync or [])
     quarantine = found.ledger.quarantine
     entries = quarantine.entries(scope.sync_ids, None if everything else "open")
     bulk = quarantine.bulk(scope.sync_ids)

@@ -11,7 +11,7 @@ from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 def retry(sync: Syncs = None, as_json: AsJson = False) -> None:
     """Send quarantined rows that are mended by now; those still broken stay."""
     found = services()
-    scope = scope_of(found, sync or [])
+    scope = scope_of(found.ledger.registry, sync or [])
     outcomes = retry_quarantine(found, scope.sync_ids)
     commit_window(found, window_at(None), scope.sync_ids)
     if as_json:

@@ -22,7 +22,7 @@ def run_now(
 
     return [
         run
-        for feed in feeds or feeds_with_syncs(services, scope)
+        for feed in feeds or feeds_with_syncs(services.ledger.registry, scope)
         for run in tries(partial(once, feed), who_holds, wait=wait)
     ]
 

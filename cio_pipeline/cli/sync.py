@@ -8,13 +8,13 @@ from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson, SyncId
 from cio_pipeline.cli.sync_history import print_history
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.failing import Failing
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan, Series
 from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
 from cio_pipeline.model.times import utc
-from cio_pipeline.pipeline.services import Services
 
 _CLOSED = "closed"
 
@@ -25,7 +25,7 @@ LATEST = 5
 def list_(as_json: AsJson = False) -> None:
     """List all syncs."""
     found = services()
-    positions, breakers, now = _behind(found), found.ledger.breakers.all(), found.clock()
+    positions, breakers = _behind(found.ledger.registry), found.ledger.breakers.all()
     rows = [
         {
             "sync": one.sync.id,
@@ -35,7 +35,7 @@ def list_(as_json: AsJson = False) -> None:
             "cadence": one.sync.cadence,
             "exports": "disabled" if one.disabled_at else _on(one),
             "delivered up to": positions.get(one.sync.id),
-            "breaker": _breaker(breakers.get(one.sync.id), now),
+            "breaker": _breaker(breakers.get(one.sync.id), found.clock()),
             "owner": one.sync.owner,
             "destination": found.destinations(one.sync).describe(),
         }
@@ -64,11 +64,11 @@ def _on(registered: RegisteredSync) -> int:
     return sum(switch.enabled for switch in registered.switches.values())
 
 
-def _behind(found: Services) -> dict[str, datetime]:
+def _behind(registry: Registry) -> dict[str, datetime]:
     """Up to when each sync was delivered everything, of those whose exports all have begun."""
     positions: dict[str, datetime] = {}
     missing: set[str] = set()
-    for state in found.ledger.registry.states(list(ALL_EXPORTS)):
+    for state in registry.states(list(ALL_EXPORTS)):
         if not state.on:
             continue
         until = state.delivered_until(ALL_EXPORTS[state.export].source)

@@ -9,12 +9,12 @@ from cio_pipeline.defs.feeds import SHOWN, file_keys
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import PipelineResource, ScopeResource
 from cio_pipeline.defs.shown_tables import table
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.committing.commit import Written, commit_window
 from cio_pipeline.pipeline.recovery.restore import restore_manifests
-from cio_pipeline.pipeline.services import Services
 
 FAILED_SYNCS = "cio/failed_syncs"
 """Run tag that names the syncs that something failed for."""
@@ -49,7 +49,7 @@ def build_manifest(feed: Feed) -> dg.AssetsDefinition:
             for one in restore_manifests(services, chosen.sync_ids):
                 context.log.info(f"{one.key} of sync {one.sync_id}: {one.error or 'put back'}")
         written = commit_window(services, window, chosen.sync_ids, chosen.lane, feed)
-        failed = failed_syncs(services, window, feed, chosen.sync_ids)
+        failed = failed_syncs(services.ledger, window, feed, chosen.sync_ids)
         if failed:
             # The run stays green: whoever looks at the list of runs sees it by this tag.
             context.instance.add_run_tags(context.run.run_id, {FAILED_SYNCS: _named(failed)})
@@ -62,12 +62,12 @@ def build_manifest(feed: Feed) -> dg.AssetsDefinition:
 
 
 def failed_syncs(
-    services: Services, window: Window, feed: Feed, sync_ids: Collection[str] | None
+    ledger: Ledger, window: Window, feed: Feed, sync_ids: Collection[str] | None
 ) -> list[str]:
     """The syncs of a feed, or some of them, that something failed for in a window."""
-    known = {one.sync.id for one in services.ledger.registry.all() if one.sync.feed is feed}
+    known = {one.sync.id for one in ledger.registry.all() if one.sync.feed is feed}
     wanted = known if sync_ids is None else known & set(sync_ids)
-    failed = services.ledger.errors.of_window(window.end)
+    failed = ledger.errors.of_window(window.end)
     return sorted({sync_id for sync_id, _ in failed} & wanted)
 
 

@@ -24,7 +24,10 @@ def _send(
     scope = Scope(tuple(config.sync_ids) or None)
     for sync_id in config.sync_ids:
         services.ledger.registry.get(sync_id)
-    found = [send_now(services, feed, scope) for feed in feeds_with_syncs(services, scope)]
+    found = [
+        send_now(services, feed, scope)
+        for feed in feeds_with_syncs(services.ledger.registry, scope)
+    ]
     context.add_output_metadata(_told(found))
     errors = [error for one in found for error in one.errors]
     outcomes = [outcome for one in found for export in one.exports for outcome in export.outcomes]

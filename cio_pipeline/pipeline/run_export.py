@@ -7,6 +7,7 @@ anywhere and run again: every sealed file is there once, and no row is lost or d
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from cio_pipeline.ledger.troubles import Errors
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.failures import Failure
@@ -65,7 +66,7 @@ def _resume(
     resumed = tuple(
         failed_with(one, failed[one.sync_id]) if one.sync_id in failed else one for one in resumed
     )
-    record_errors(services, held, batch.window, resumed)
+    record_errors(services.ledger.errors, held, batch.window, resumed)
     note(services, batch.window, resumed)
     return resumed
 
@@ -83,7 +84,7 @@ def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:
         with reading_once(services, plans, turn.slices) as once:
             sent = send(once, held, plans, batch.window, turn)
         outcomes = (*batch.known, *sent)
-        record_errors(services, held, batch.window, outcomes)
+        record_errors(services.ledger.errors, held, batch.window, outcomes)
         note(services, batch.window, sent)
     return outcomes
 
@@ -96,7 +97,7 @@ def run_export(
 
 
 def record_errors(
-    services: Services, lease: HeldLease, window: Window, outcomes: Iterable[Outcome]
+    errors: Errors, lease: HeldLease, window: Window, outcomes: Iterable[Outcome]
 ) -> None:
     """Keep what went wrong for single syncs, so that the window counts as settled for them.
 
@@ -110,7 +111,7 @@ def record_errors(
         if error is not None and error.trip is not Trip.SLOW and _still_held(lease, pair):
             failed[pair] = error
     if failed:
-        services.ledger.errors.record(failed, window)
+        errors.record(failed, window)
 
 
 def _still_held(lease: HeldLease, pair: Pair) -> bool:

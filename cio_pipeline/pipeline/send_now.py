@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cio_pipeline.contracts.feeds import FEEDS
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import SourceError, SourceUnavailable
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Outcome
@@ -44,12 +45,12 @@ class SentNow:
         return (f"{one.export}: {one.error}" for one in self.exports if one.error)
 
 
-def feeds_with_syncs(services: Services, scope: Scope) -> list[Feed]:
+def feeds_with_syncs(registry: Registry, scope: Scope) -> list[Feed]:
     """The feeds of the scope's syncs."""
     return sorted(
         {
             one.sync.feed
-            for one in services.ledger.registry.all()
+            for one in registry.all()
             if scope.sync_ids is None or one.sync.id in scope.sync_ids
         }
     )

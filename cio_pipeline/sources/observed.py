@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.times import utc
@@ -30,19 +31,19 @@ def observed(
     What cannot be read is a problem of its table alone. Raises SourceGone.
     """
     last = services.ledger.cuts.before(services.clock())
-    since = _needed(services)
+    since = _needed(services.ledger)
     tables = SOURCE_TABLES.values()
     found = table_statuses(uri, tables, storage_options, since, sampled=sampled)
     return known_of(services, [_with_rest(services, one, last) for one in found])
 
 
-def _needed(services: Services) -> dict[str, TableCut]:
-    return {table: cut.table(table) for table, cut in oldest_needed(services.ledger).items()}
+def _needed(ledger: Ledger) -> dict[str, TableCut]:
+    return {table: cut.table(table) for table, cut in oldest_needed(ledger).items()}
 
 
 def known_of(services: Services, found: Sequence[TableStatus]) -> Sequence[Observed]:
     """Tables as they were found, and what the ledger knows of each."""
-    since = _needed(services)
+    since = _needed(services.ledger)
     breaches: defaultdict[str, list[str]] = defaultdict(list)
     for one in services.ledger.breaches.all():
         breaches[one.last.table].append(str(one))

@@ -101,7 +101,7 @@ def test_d6_a_sync_is_no_younger_than_what_it_is_sent(world: World) -> None:
 def test_c1_m1_feeds_that_forward(world: World, feed: Feed, fields: dict[str, Any]) -> None:
     """Empty files stand for whole windows alone."""
     world.sync(feed=feed.value, **fields)
-    assert feeds_with_syncs(world.services, Scope()) == [feed]
+    assert feeds_with_syncs(world.services.ledger.registry, Scope()) == [feed]
     sent = now(world, during(0, 2), feed)
     assert not any(outcome.files for one in sent.exports for outcome in one.outcomes)
     assert not world.folder().exists()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cio_pipeline.contracts.feeds import exports_of_sync
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import InvalidConfig, UnknownSync
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync, changed_meanwhile
@@ -62,12 +63,12 @@ def apply_syncs(
     check_together([*syncs, *others], located)
     for sync in syncs:
         if sync.id in known:
-            _check_change(services, known[sync.id], sync, now)
+            _check_change(services.ledger.registry, known[sync.id], sync, now)
     applying = _Applying(services, located, now, Deed(who, "apply"))
     return [applying.apply(known.get(sync.id), sync) for sync in syncs]
 
 
-def _check_change(services: Services, known: RegisteredSync, new: Sync, now: datetime) -> None:
+def _check_change(registry: Registry, known: RegisteredSync, new: Sync, now: datetime) -> None:
     old = known.sync
     changed = [name for name in FIXED if getattr(old, name) != getattr(new, name)]
     if changed:
@@ -77,7 +78,7 @@ def _check_change(services: Services, known: RegisteredSync, new: Sync, now: dat
             "Register a new sync under another id.",
         )
     require_no_downgrade(old, new)
-    list(resumable(services.ledger.registry, known, _switches(known, new, now), now))
+    list(resumable(registry, known, _switches(known, new, now), now))
 
 
 def _switches(known: RegisteredSync, new: Sync, now: datetime) -> dict[str, ExportSwitch]:

@@ -5,24 +5,24 @@ from dataclasses import replace
 from datetime import datetime
 
 from cio_pipeline.ledger.chain import Listing, next_manifest
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.manifests import FirstNumber, Manifest
 from cio_pipeline.model.registry import ExportState, RegisteredSync
 from cio_pipeline.pipeline.lifecycle.holding import window_of
-from cio_pipeline.pipeline.services import Services
 
 
 def begun_anew(
-    services: Services, known: RegisteredSync, to: RegisteredSync, at: datetime
+    ledger: Ledger, known: RegisteredSync, to: RegisteredSync, at: datetime
 ) -> tuple[RegisteredSync, Manifest | None]:
     """What a sync becomes `to`, with the manifest that its chain begins with in its new place.
 
     It lists no file, and tells where exports stand and numbers go on. A sync that has no manifest
     yet needs none: its chain begins with number 1 wherever it goes.
     """
-    last = services.ledger.manifests.last(known.sync.id)
+    last = ledger.manifests.last(known.sync.id)
     if last is None:
         return to, None
-    states = services.ledger.registry.states(list(known.switches), [known.sync.id])
+    states = ledger.registry.states(list(known.switches), [known.sync.id])
     to = replace(to, first_manifest=last[0] + 1)
     stand = [_as(state, to) for state in states]
     manifest = next_manifest(Listing(to, last, (), (), stand), window_of(at), at)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from cio_pipeline.ledger.manifests import Manifests
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync
 from cio_pipeline.pipeline.breaker import close_breaker
@@ -56,13 +57,13 @@ def enable(services: Services, order: Order) -> Report:
     if known.disabled_at is None:
         return Report(order.sync_id, "enable", (), ("It is enabled already.",))
     with holding(services, known) as held:
-        purged = _is_purged(services, known)
+        purged = _is_purged(services.ledger.manifests, known)
         found, notes = _looked_at(services, known)
         given_up = give_up_plans(services, held, known)
         commit_rest(services, held, known)
         to, manifest = anew(known, order.at), None
         if purged or (found is not None and not found.files):
-            to, manifest = begun_anew(services, known, to, order.at)
+            to, manifest = begun_anew(services.ledger, known, to, order.at)
         deed = Deed(order.who, "enable")
         services.ledger.registry.change(held.lease, known, to, deed, at=order.at, manifest=manifest)
         close_breaker(services.ledger, order.sync_id)
@@ -97,9 +98,9 @@ def anew(known: RegisteredSync, at: datetime) -> RegisteredSync:
     )
 
 
-def _is_purged(services: Services, known: RegisteredSync) -> bool:
+def _is_purged(manifests: Manifests, known: RegisteredSync) -> bool:
     """Whether nothing of the chain is where the sync's files go: it has to begin anew there."""
-    last = services.ledger.manifests.last(known.sync.id)
+    last = manifests.last(known.sync.id)
     return last is not None and known.first_manifest > last[0]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import InvalidConfig, LeaseHeld, LeaseLost
 from cio_pipeline.model.feeds import Cadence
 from cio_pipeline.model.manifests import CHAIN
@@ -54,9 +55,9 @@ def holding(services: Services, known: RegisteredSync) -> Generator[HeldLease]:
         yield held
 
 
-def open_plans(services: Services, known: RegisteredSync) -> list[Plan]:
+def open_plans(registry: Registry, known: RegisteredSync) -> list[Plan]:
     """The unfinished plans of a sync."""
-    states = services.ledger.registry.states(list(known.switches), [known.sync.id])
+    states = registry.states(list(known.switches), [known.sync.id])
     return [state.open_plan for state in states if state.open_plan is not None]
 
 
@@ -67,7 +68,7 @@ def give_up_plans(services: Services, held: HeldLease, known: RegisteredSync) ->
     delivered is committed first.
     """
     commit_rest(services, held, known)
-    return [give_up(services, held, plan) for plan in open_plans(services, known)]
+    return [give_up(services, held, plan) for plan in open_plans(services.ledger.registry, known)]
 
 
 def require_no_slices(plans: list[Plan]) -> None:
@@ -87,7 +88,7 @@ def commit_rest(services: Services, held: HeldLease, known: RegisteredSync) -> N
 
     Raises LeaseLost if it cannot be.
     """
-    delivered = [plan for plan in open_plans(services, known) if plan.is_delivered]
+    delivered = [plan for plan in open_plans(services.ledger.registry, known) if plan.is_delivered]
     void = services.ledger.manifests.to_list([known.sync.id])
     window = window_of(services.clock())
     _, failed = commit(services, held.lease, window, delivered, listing=void)

@@ -10,7 +10,7 @@ from cio_pipeline.model.manifests import CHAIN, FOLDER, KnownObject
 from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.ports import Destination
+from cio_pipeline.ports import Destination, Destinations
 
 VALIDATE = "cio-validate"
 """The empty object that a run on S3 begins with (D8)."""
@@ -68,12 +68,14 @@ def _is_ours(destination: Destination, sizes: Mapping[str, int], one: KnownObjec
         return False
 
 
-def remove(services: Services, held: HeldLease, known: RegisteredSync, found: Remains) -> None:
+def remove(
+    destinations: Destinations, held: HeldLease, known: RegisteredSync, found: Remains
+) -> None:
     """Remove a sync's objects, manifests last; raises the destination's errors.
 
     A crash in between leaves the rest, to be removed by doing it again.
     """
-    destination = services.destinations(known.sync)
+    destination = destinations(known.sync)
     for keys in _in_turn(found):
         held.check((known.sync.id, CHAIN))
         with ThreadPoolExecutor(THREADS, thread_name_prefix="purge") as pool:

@@ -40,7 +40,7 @@ def purge(services: Services, order: Order) -> Report:
         return _would(order, "purge", remains(services, known))
     with holding(services, known) as held:
         found = remains(services, known)
-        remove(services, held, known, found)
+        remove(services.destinations, held, known, found)
         given_up = give_up_plans(services, held, known)
         commit_rest(services, held, known)
         last = services.ledger.manifests.last(order.sync_id)
@@ -63,10 +63,10 @@ def recreate(services: Services, order: Order) -> Report:
     with holding(services, known) as held:
         # Not before: a run could deliver in between what would then be left.
         found = remains(services, known)
-        remove(services, held, known, found)
+        remove(services.destinations, held, known, found)
         given_up = give_up_plans(services, held, known)
         commit_rest(services, held, known)
-        to, manifest = begun_anew(services, known, _as_in_the_file(known, order), order.at)
+        to, manifest = begun_anew(services.ledger, known, _as_in_the_file(known, order), order.at)
         deed = Deed(order.who, "recreate")
         services.ledger.registry.change(held.lease, known, to, deed, at=order.at, manifest=manifest)
         close_breaker(services.ledger, order.sync_id)

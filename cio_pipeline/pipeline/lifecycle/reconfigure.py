@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.errors import ObjectMissing, PermissionMissing
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.manifests import manifest_key
@@ -25,6 +26,7 @@ from cio_pipeline.pipeline.lifecycle.holding import (
 from cio_pipeline.pipeline.recovery.abandon import give_up
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.syncs.sync_file import Location
+from cio_pipeline.ports import Destinations
 
 Switches = Mapping[str, ExportSwitch]
 
@@ -44,29 +46,29 @@ def redirect(
     Raises PermissionMissing if files could not be put there, LeaseLost if a run works on a sync
     that moves, InvalidConfig if one of its initial exports is under way, the destination's errors.
     """
-    require_fit(services, sync)
+    require_fit(services.destinations, sync)
     to = replace(known, sync=sync, switches=switches)
     if located(known.sync) == located(sync):
         with changing(services, sync.id):
-            _put(services, known, to, at=at, deed=deed)
+            _put(services.ledger, known, to, at=at, deed=deed)
         return ()
     with holding(services, known) as held:
         if _chain_is_there(services, known, sync):
-            _put(services, known, to, at=at, deed=deed)
+            _put(services.ledger, known, to, at=at, deed=deed)
             return ()
         return _move(services, held, known, to, at=at, deed=deed)
 
 
 def _put(
-    services: Services, known: RegisteredSync, to: RegisteredSync, *, at: datetime, deed: Deed
+    ledger: Ledger, known: RegisteredSync, to: RegisteredSync, *, at: datetime, deed: Deed
 ) -> None:
-    services.ledger.registry.put(to.sync, to.switches, at, deed, known=known)
-    close_breaker(services.ledger, to.sync.id)
+    ledger.registry.put(to.sync, to.switches, at, deed, known=known)
+    close_breaker(ledger, to.sync.id)
 
 
-def require_fit(services: Services, sync: Sync) -> None:
+def require_fit(destinations: Destinations, sync: Sync) -> None:
     """Try a destination's permissions; PermissionMissing names those that a run lacks."""
-    tried = services.destinations(sync).permissions()
+    tried = destinations(sync).permissions()
     lacking = [
         one for one in tried if one.granted is False and one.needed_by in sync.feed.facts.needs
     ]
@@ -87,7 +89,7 @@ def _chain_is_there(services: Services, known: RegisteredSync, sync: Sync) -> bo
     if not sync.manifest:
         return False
     last = services.ledger.manifests.last(known.sync.id)
-    delivered = [plan for plan in open_plans(services, known) if plan.is_delivered]
+    delivered = [plan for plan in open_plans(services.ledger.registry, known) if plan.is_delivered]
     since = services.ledger.plans.sealed(delivered)
     told = {file.key: file.sha256 for files in since.values() for file in files}
     if last is not None:
@@ -109,14 +111,14 @@ def _move(
     deed: Deed,
 ) -> tuple[str, ...]:
     commit_rest(services, held, known)
-    plans = open_plans(services, known)
+    plans = open_plans(services.ledger.registry, known)
     require_no_slices(plans)
     given_up = [give_up(services, held, plan) for plan in plans]
     window = window_of(services.clock())
     # The old place gets what was delivered to it, if it still answers.
     ended = continue_chains(services, held, window, [known])
     commit_rest(services, held, known)
-    to, manifest = begun_anew(services, known, to, at)
+    to, manifest = begun_anew(services.ledger, known, to, at)
     services.ledger.registry.change(held.lease, known, to, deed, at=at, manifest=manifest)
     close_breaker(services.ledger, to.sync.id)
     begun = continue_chains(services, held, window, [to])

@@ -51,7 +51,9 @@ def upgrade(services: Services, order: Order) -> Report:
     notes = [*resumable(services.ledger.registry, known, switches, order.at)]
     with holding(services, known) as held:
         commit_rest(services, held, known)
-        plans = [plan for plan in open_plans(services, known) if plan.export in again]
+        plans = [
+            plan for plan in open_plans(services.ledger.registry, known) if plan.export in again
+        ]
         require_no_slices(plans)
         notes += told_of_given_up([give_up(services, held, plan) for plan in plans])
         verb = " ".join(["upgrade", *(f"--resend {name}" for name in sorted(again))])

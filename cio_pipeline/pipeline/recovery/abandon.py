@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cio_pipeline.contracts.feeds import exports_named, facts_of
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import CioError, InvalidConfig, ObjectMissing
 from cio_pipeline.model.plans import Plan, PlanState, SealedFile, Series
 from cio_pipeline.model.registry import Pair
@@ -38,15 +39,15 @@ def abandon(services: Services, sync_id: str, export: str) -> Abandoned:
     pair = (sync_id, export)
     exports_named(services.ledger.registry.get(sync_id).sync, [export])
     with all_claimed(services, [pair]) as held:
-        abandoned = give_up(services, held, _unfinished(services, pair))
+        abandoned = give_up(services, held, _unfinished(services.ledger.registry, pair))
         # Who abandons a plan has seen to what stopped the sync.
         close_breaker(services.ledger, sync_id)
         return abandoned
 
 
-def _unfinished(services: Services, pair: Pair) -> Plan:
+def _unfinished(registry: Registry, pair: Pair) -> Plan:
     sync_id, export = pair
-    states = services.ledger.registry.states([export], [sync_id])
+    states = registry.states([export], [sync_id])
     plan = states[0].open_plan if states else None
     if plan is None:
         raise InvalidConfig(

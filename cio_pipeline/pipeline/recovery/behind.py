@@ -9,7 +9,7 @@ from cio_pipeline.model.errors import CioError, LedgerBehind, ManifestBroken
 from cio_pipeline.model.manifests import FOLDER, manifest_key, manifest_ordinal, parse_manifest
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.ports import Destination
+from cio_pipeline.ports import Destination, Destinations
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,17 @@ def compare(services: Services, syncs: Iterable[Sync]) -> list[Compared]:
     """Hold the ledger's last manifest of each sync against its bucket's; raises for no bucket."""
     syncs = list(syncs)
     last = services.ledger.manifests.lasts([sync.id for sync in syncs])
-    return [_compared(services, sync, last[sync.id][0] if sync.id in last else 0) for sync in syncs]
+    return [
+        _compared(services.destinations, sync, last[sync.id][0] if sync.id in last else 0)
+        for sync in syncs
+    ]
 
 
-def _compared(services: Services, sync: Sync, known: int) -> Compared:
+def _compared(destinations: Destinations, sync: Sync, known: int) -> Compared:
     if not sync.manifest:
         return Compared(sync.id)
     try:
-        destination = services.destinations(sync)
+        destination = destinations(sync)
         ordinals = [manifest_ordinal(found.key) or 0 for found in destination.list(FOLDER)]
         newest = max(ordinals, default=0)
         if newest <= known or not _is_of(destination, newest, sync):

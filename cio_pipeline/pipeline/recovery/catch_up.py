@@ -12,6 +12,10 @@ from datetime import datetime
 from typing import TypeAlias
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.ledger.cuts import Cuts
+from cio_pipeline.ledger.manifests import Manifests
+from cio_pipeline.ledger.open import Ledger
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import CioError, LedgerError, ManifestBroken
 from cio_pipeline.model.failures import Tried
@@ -20,6 +24,7 @@ from cio_pipeline.model.plans import Series
 from cio_pipeline.model.recovery import Recovered
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.times import Clock
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.in_parallel import caught
@@ -39,6 +44,7 @@ from cio_pipeline.pipeline.recovery.register_again import registration, served_s
 from cio_pipeline.pipeline.recovery.settle_cuts import settle_cuts
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.verification.sequences import first_numbers
+from cio_pipeline.ports import Destinations
 
 Numbers: TypeAlias = Mapping[tuple[str, Series], set[int]]
 """Numbers of files, by export and series."""
@@ -70,10 +76,12 @@ def rebuild(services: Services, syncs: Sequence[Sync]) -> list[CaughtUp]:
             "If it is an old backup, run `cio-pipeline ledger catch-up`. To rebuild it from "
             "nothing, move its file away first.",
         )
-    chains = _read_all(services, syncs)
+    chains = _read_all(services.destinations, syncs)
     settle_cuts(services, chains)
     now = services.clock()
-    found = [_recovered(services, chain, _since(services, chain)) for chain in chains]
+    found = [
+        _recovered(services, chain, _since(services.ledger.manifests, chain)) for chain in chains
+    ]
     services.ledger.recovery.rebuild([registration(c, now) for c in chains], found, now)
     return [_told(chain, one) for chain, one in zip(chains, found, strict=True)]
 
@@ -115,8 +123,8 @@ def _catch_up(services: Services, sync: Sync) -> CaughtUp:
         if busy:
             raise held_by(busy[0])
         chain = read_chain(services.destinations(sync), sync)
-        _require_place(services, chain)
-        since = _since(services, chain)
+        _require_place(services.ledger, chain)
+        since = _since(services.ledger.manifests, chain)
         if since is not None:
             settle_cuts(services, [chain])
         found = _recovered(services, chain, since)
@@ -128,16 +136,16 @@ def _catch_up(services: Services, sync: Sync) -> CaughtUp:
     return _told(chain, found)
 
 
-def _require_place(services: Services, chain: BucketChain) -> None:
+def _require_place(ledger: Ledger, chain: BucketChain) -> None:
     """Raise ManifestBroken for a bucket without any manifest, if the ledger itself put some there.
 
     Where only the last ones are missing, `export --restore` puts them back.
     """
-    sync, manifests = chain.sync, services.ledger.manifests
+    sync, manifests = chain.sync, ledger.manifests
     last = manifests.last(sync.id)
     waiting = [ordinal for _, ordinal, _ in manifests.unput([sync.id])]
     put = min(waiting) - 1 if waiting else last[0] if last else 0
-    begins = services.ledger.registry.get(sync.id).first_manifest
+    begins = ledger.registry.get(sync.id).first_manifest
     if sync.manifest and put >= begins and not chain.manifests:
         raise ManifestBroken(
             f"The bucket of sync '{sync.id}' holds no manifest, and manifest {put} was put there.",
@@ -145,12 +153,12 @@ def _require_place(services: Services, chain: BucketChain) -> None:
         )
 
 
-def _read_all(services: Services, syncs: Iterable[Sync]) -> list[BucketChain]:
+def _read_all(destinations: Destinations, syncs: Iterable[Sync]) -> list[BucketChain]:
     chains: list[BucketChain] = []
     broken: list[str] = []
     for sync in syncs:
         try:
-            chains.append(read_chain(services.destinations(sync), sync))
+            chains.append(read_chain(destinations(sync), sync))
         except CioError as error:
             broken.append(str(error))
     if broken:
@@ -163,13 +171,13 @@ def _read_all(services: Services, syncs: Iterable[Sync]) -> list[BucketChain]:
 
 def _recovered(services: Services, chain: BucketChain, since: int | None) -> Recovered:
     """What a chain tells beyond what the ledger holds of the sync; its cuts are settled."""
-    states = _states(services, chain.sync.id)
+    states = _states(services.ledger.registry, chain.sync.id)
     if since is None:
         # All that the bucket lists is known: unfinished plans go on with their own numbers.
         own = {key: set(range(1, number)) for key, number in _numbers(states)}
         going_on = {state.export for state in states if state.open_plan}
-        return _numbered(services, chain, accounted=own, going_on=going_on)
-    cuts = {at: _cut(services, at) for at in times_told(chain)}
+        return _numbered(services.clock, chain, accounted=own, going_on=going_on)
+    cuts = {at: _cut(services.ledger.cuts, at) for at in times_told(chain)}
     listed = begun_told(services, chain, listed_plans(chain, chain.first, cuts))
     going = under_way(chain, listed, cuts)
     going_on = {one.draft.export for one in going}
@@ -184,7 +192,7 @@ def _recovered(services: Services, chain: BucketChain, since: int | None) -> Rec
     new = [(manifest, body) for manifest, body in chain.manifests if manifest.ordinal >= since]
     used = {key: {number - 1} for key, number in _numbers(states)}
     return replace(
-        _numbered(services, chain, used=used, going_on=going_on),
+        _numbered(services.clock, chain, used=used, going_on=going_on),
         since=since,
         manifests=tuple((manifest.ordinal, body) for manifest, body in new),
         plans=tuple(plans),
@@ -196,7 +204,7 @@ def _recovered(services: Services, chain: BucketChain, since: int | None) -> Rec
 
 
 def _numbered(
-    services: Services,
+    clock: Clock,
     chain: BucketChain,
     *,
     used: Numbers | None = None,
@@ -220,7 +228,7 @@ def _numbered(
     taken += [((void.export, void.series), void.sequence) for void in lost]
     return Recovered(
         sync_id=chain.sync.id,
-        created_at=served_since(chain, services.clock()),
+        created_at=served_since(chain, clock()),
         generation=chain.generation,
         first_manifest=chain.first,
         next=_next(taken),
@@ -228,11 +236,11 @@ def _numbered(
     )
 
 
-def _states(services: Services, sync_id: str) -> Sequence[ExportState]:
+def _states(registry: Registry, sync_id: str) -> Sequence[ExportState]:
     """Where the exports of a sync stand; none if it is not registered."""
-    if all(one.sync.id != sync_id for one in services.ledger.registry.all()):
+    if all(one.sync.id != sync_id for one in registry.all()):
         return ()
-    return services.ledger.registry.states(list(ALL_EXPORTS), [sync_id])
+    return registry.states(list(ALL_EXPORTS), [sync_id])
 
 
 def _numbers(states: Iterable[ExportState]) -> Iterator[tuple[tuple[str, Series], int]]:
@@ -242,15 +250,15 @@ def _numbers(states: Iterable[ExportState]) -> Iterator[tuple[tuple[str, Series]
             yield (state.export, series), number
 
 
-def _since(services: Services, chain: BucketChain) -> int | None:
+def _since(manifests: Manifests, chain: BucketChain) -> int | None:
     """The first manifest of a chain that the ledger does not hold with the same bytes, if any."""
-    stored = services.ledger.manifests.digests(chain.sync.id)
+    stored = manifests.digests(chain.sync.id)
     differ = (m.ordinal for m, body in chain.manifests if stored.get(m.ordinal) != digest(body))
     return next(differ, None)
 
 
-def _cut(services: Services, at: datetime) -> Cut:
-    cut = services.ledger.cuts.get(at)
+def _cut(cuts: Cuts, at: datetime) -> Cut:
+    cut = cuts.get(at)
     assert cut is not None  # noqa: S101 - settled before
     return cut
 

@@ -6,11 +6,13 @@ from datetime import timedelta
 from enum import StrEnum
 
 from cio_pipeline.files.names import key_problem, shown
+from cio_pipeline.ledger.plans import Plans
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.plans import SealedFile
 from cio_pipeline.model.recovery import CommittedPlan, Looked
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.times import Clock
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
@@ -62,8 +64,8 @@ def damaged_files(
     seen = seen or look(services, sync)
     destination = services.destinations(sync)
     found: list[DamagedFile] = []
-    last = _last_of_keys(services, sync, seen.committed)
-    for committed in _wanted(services, sync, seen, windows, exports):
+    last = _last_of_keys(services.ledger.plans, sync, seen.committed)
+    for committed in _wanted(services.clock, sync, seen, windows, exports):
         for file in committed.sealed.files:
             if last.get(file.key, file.sequence) != file.sequence:
                 continue  # A later message replaced it (M4).
@@ -90,31 +92,29 @@ def last_of_keys(services: Services, sync: Sync) -> Mapping[str, int]:
     """
     if not sync.feed.facts.overwrites:
         return {}
-    return _last_of_keys(services, sync, services.ledger.recovery.committed([sync.id]))
+    return _last_of_keys(services.ledger.plans, sync, services.ledger.recovery.committed([sync.id]))
 
 
-def _last_of_keys(
-    services: Services, sync: Sync, history: Sequence[CommittedPlan]
-) -> Mapping[str, int]:
+def _last_of_keys(plans: Plans, sync: Sync, history: Sequence[CommittedPlan]) -> Mapping[str, int]:
     if not sync.feed.facts.overwrites:
         return {}
-    waiting = [plan for plan in services.ledger.plans.delivered() if plan.sync_id == sync.id]
+    waiting = [plan for plan in plans.delivered() if plan.sync_id == sync.id]
     listed = [committed.sealed.files for committed in history]
     found: dict[str, int] = {}
-    for files in (*listed, *services.ledger.plans.sealed(waiting).values()):
+    for files in (*listed, *plans.sealed(waiting).values()):
         for file in files:
             found[file.key] = max(file.sequence, found.get(file.key, 0))
     return found
 
 
 def _wanted(
-    services: Services,
+    clock: Clock,
     sync: Sync,
     seen: Looked,
     windows: Collection[Window] | None,
     exports: Collection[str] | None,
 ) -> Iterator[CommittedPlan]:
-    expired = services.clock() - timedelta(days=sync.expire_days) if sync.expire_days else None
+    expired = clock() - timedelta(days=sync.expire_days) if sync.expire_days else None
     for committed in seen.committed:
         plan = committed.sealed.plan
         of_window = windows is None or any(one.start < plan.upper.at <= one.end for one in windows)

@@ -11,6 +11,7 @@ import polars as pl
 
 from cio_pipeline.changesets.quarantine import identities_of, identity_expr
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
+from cio_pipeline.files.spool import Spool
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing, VersionGone
 from cio_pipeline.model.plans import Plan, PlanState
 from cio_pipeline.model.recovery import ListedPlan
@@ -44,14 +45,14 @@ def delivered_identities(
             here = (
                 _encoded_again(services, plan, rows)
                 if facts_of(export).forwards
-                else _in_files(services, sync, destination, plan, rows)
+                else _in_files(services.spool, sync, destination, plan, rows)
             )
             found.setdefault(export, set()).update(here)
     return {export: tuple(sorted(identities)) for export, identities in found.items()}
 
 
 def _in_files(
-    services: Services,
+    spool: Spool,
     sync: Sync,
     destination: Destination,
     plan: ListedPlan,
@@ -60,7 +61,7 @@ def _in_files(
     folder = f"delivered-{sync.id}"
     found: set[str] = set()
     try:
-        copy = services.spool.folder(folder) / "copy.parquet"
+        copy = spool.folder(folder) / "copy.parquet"
         for file in plan.files:
             try:
                 destination.download(file.key, copy)
@@ -68,7 +69,7 @@ def _in_files(
                 return set(wanted)
             found |= _identities(copy, plan, wanted)
     finally:
-        services.spool.discard(folder)
+        spool.discard(folder)
     return found
 
 

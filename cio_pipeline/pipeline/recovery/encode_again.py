@@ -9,7 +9,7 @@ from cio_pipeline.changesets.quarantine import identities_of
 from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.files.earlier_form import in_sealed_form
 from cio_pipeline.files.encode import SpooledFile
-from cio_pipeline.files.spool import RESTORE, sha256_of
+from cio_pipeline.files.spool import RESTORE, Spool, sha256_of
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import Mode, Plan, PlanState, SentSoFar
 from cio_pipeline.model.slices import Slice
@@ -102,12 +102,12 @@ def _from_start(plan: Plan) -> Plan:
     return replace(plan, state=PlanState.OPEN, slice=0, sent=SentSoFar())
 
 
-def spooled(services: Services, one: DamagedFile) -> PutAgain | None:
+def spooled(spool: Spool, one: DamagedFile) -> PutAgain | None:
     """Ready to be put, if it still lies in the spool, unaltered; None if it does not."""
     if facts_of(one.committed.sealed.plan.export).overwrites:
         return None  # Of a pack, metadata and bodies belong together.
     try:
-        path = services.spool.path(one.file.spool)
+        path = spool.path(one.file.spool)
         return partial(put_from, path, one.file) if sha256_of(path) == one.file.sha256 else None
     except (CioError, OSError):
         return None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cio_pipeline.contracts.feeds import facts_of
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import CioError, DigestMismatch, LedgerError
 from cio_pipeline.model.failures import Failure, Tried
 from cio_pipeline.model.manifests import CHAIN, manifest_key
@@ -61,11 +62,11 @@ def _restoring(
     services: Services, sync_ids: Collection[str] | None
 ) -> Generator[tuple[list[Sync], list[Restored]]]:
     """The syncs, none of which anybody else restores or changes; and those that are held."""
-    pairs = [(sync.id, RESTORE) for sync in _syncs(services, sync_ids)]
+    pairs = [(sync.id, RESTORE) for sync in _syncs(services.ledger.registry, sync_ids)]
     with claimed(services, pairs) as (held, busy):
         others = [Restored(one.sync_id, "", "", error=Failure.of(held_by(one))) for one in busy]
         # Read again under the lease: a sync may have moved until then.
-        syncs = _syncs(services, sync_ids)
+        syncs = _syncs(services.ledger.registry, sync_ids)
         yield [sync for sync in syncs if (sync.id, RESTORE) in held.lease.tokens], others
 
 
@@ -110,7 +111,7 @@ def restore_manifests(
 def restore_export(services: Services, export: str, window: Window, scope: Scope) -> Batch:
     """Restore one export of a window, as a batch that has nothing left to be delivered."""
     found = restore(services, scope.sync_ids, [window], [export], _once_a_run)
-    known = tuple(_outcomes(services, export, found))
+    known = tuple(_outcomes(services.ledger.registry, export, found))
     nothing = Lease(services.owner, services.clock(), {})
     return Batch(export, window, decide_cut(services, window.end), nothing, (), known=known)
 
@@ -125,8 +126,8 @@ def _once_a_run(services: Services, sync: Sync) -> Looked:
     return found[1]
 
 
-def _outcomes(services: Services, export: str, found: Sequence[Restored]) -> Iterator[Outcome]:
-    workspaces = {one.sync.id: one.sync.workspace_id for one in services.ledger.registry.all()}
+def _outcomes(registry: Registry, export: str, found: Sequence[Restored]) -> Iterator[Outcome]:
+    workspaces = {one.sync.id: one.sync.workspace_id for one in registry.all()}
     for sync_id in sorted({one.sync_id for one in found}):
         of_sync = [one for one in found if one.sync_id == sync_id]
         whole = [one for one in of_sync if one.error is None]
@@ -142,8 +143,8 @@ def _outcomes(services: Services, export: str, found: Sequence[Restored]) -> Ite
         )
 
 
-def _syncs(services: Services, sync_ids: Collection[str] | None) -> list[Sync]:
-    known = [one.sync for one in services.ledger.registry.all()]
+def _syncs(registry: Registry, sync_ids: Collection[str] | None) -> list[Sync]:
+    known = [one.sync for one in registry.all()]
     return [sync for sync in known if sync_ids is None or sync.id in sync_ids]
 
 
@@ -171,7 +172,7 @@ def put_back(services: Services, damaged: Iterable[DamagedFile]) -> list[Restore
     done: list[Restored] = []
     rest: list[DamagedFile] = []
     for one in damaged:
-        put = spooled(services, one)
+        put = spooled(services.spool, one)
         if put is None:
             rest.append(one)
         else:

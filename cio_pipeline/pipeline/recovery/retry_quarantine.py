@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.feeds import Cadence
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
@@ -26,14 +27,14 @@ def retry_quarantine(
     errors.
     """
     window = last_closed_window(services.clock(), Cadence.QUARTER_HOUR)
-    pairs = services.ledger.quarantine.pairs(sync_ids)
+    registry, pairs = services.ledger.registry, services.ledger.quarantine.pairs(sync_ids)
     lease, busy = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
-        done = _sent(services, held, _open(services, lease), window)
-        drafts = [draft for state in _states(services, lease) for draft in _draft(state)]
+        done = _sent(services, held, _open(registry, lease), window)
+        drafts = [draft for state in _states(registry, lease) for draft in _draft(state)]
         plans = services.ledger.plans.open(lease, drafts, services.clock())
-        return (*done, *_sent(services, held, plans, window), *_held(services, busy))
+        return (*done, *_sent(services, held, plans, window), *_held(registry, busy))
     finally:
         held.release()
 
@@ -43,29 +44,30 @@ def _sent(
 ) -> tuple[Outcome, ...]:
     """Send plans and commit them."""
     outcomes = send(services, held, plans, window)
-    delivered = [one.open_plan for one in _states(services, held.lease) if one.open_plan]
-    _, failed = commit(services, held.lease, window, [one for one in delivered if one.is_delivered])
+    open_plans = _open(services.ledger.registry, held.lease)
+    delivered = [plan for plan in open_plans if plan.is_delivered]
+    _, failed = commit(services, held.lease, window, delivered)
     return tuple(
         failed_with(one, failed[one.sync_id]) if one.sync_id in failed else one for one in outcomes
     )
 
 
-def _held(services: Services, busy: Sequence[LeaseHolder]) -> Iterator[Outcome]:
-    workspaces = {one.sync.id: one.sync.workspace_id for one in services.ledger.registry.all()}
+def _held(registry: Registry, busy: Sequence[LeaseHolder]) -> Iterator[Outcome]:
+    workspaces = {one.sync.id: one.sync.workspace_id for one in registry.all()}
     for holder in busy:
         workspace, error = workspaces[holder.sync_id], Failure.of(held_by(holder))
         yield Outcome(holder.sync_id, holder.export, workspace, Mode.RETRY, error=error)
 
 
-def _states(services: Services, lease: Lease) -> Sequence[ExportState]:
+def _states(registry: Registry, lease: Lease) -> Sequence[ExportState]:
     exports = sorted({export for _, export in lease.tokens})
     ids = sorted({sync_id for sync_id, _ in lease.tokens})
-    states = services.ledger.registry.states(exports, ids)
+    states = registry.states(exports, ids)
     return [state for state in states if (state.sync.id, state.export) in lease.tokens]
 
 
-def _open(services: Services, lease: Lease) -> list[Plan]:
-    return [state.open_plan for state in _states(services, lease) if state.open_plan is not None]
+def _open(registry: Registry, lease: Lease) -> list[Plan]:
+    return [state.open_plan for state in _states(registry, lease) if state.open_plan is not None]
 
 
 def _draft(state: ExportState) -> list[PlanDraft]:

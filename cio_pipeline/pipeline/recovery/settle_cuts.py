@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.ledger.cuts import Cuts
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.model.errors import LedgerError, SourceError, VersionGone
 from cio_pipeline.model.times import utc
@@ -42,7 +43,7 @@ def settle_cuts(services: Services, chains: Sequence[BucketChain]) -> None:
                 "Restore the tables' logs, or start the syncs over under new ids.",
             )
         cuts.store(Cut(at, {**later.tables, **known.get(at, {})}))
-    _require_told(services, known)
+    _require_told(services.ledger.cuts, known)
 
 
 def _overlaid(cut: Cut, told: Mapping[str, TableCut]) -> Cut:
@@ -50,10 +51,10 @@ def _overlaid(cut: Cut, told: Mapping[str, TableCut]) -> Cut:
     return replace(cut, tables=tables, undecided=undecided) if told else cut
 
 
-def _require_told(services: Services, known: Mapping[datetime, Mapping[str, TableCut]]) -> None:
+def _require_told(cuts: Cuts, known: Mapping[datetime, Mapping[str, TableCut]]) -> None:
     """Raise LedgerError if the ledger remembers a cut otherwise than the manifests."""
     for at, tables in known.items():
-        stored = services.ledger.cuts.get(at)
+        stored = cuts.get(at)
         if stored is not None and any(stored.tables.get(t) != cut for t, cut in tables.items()):
             raise LedgerError(
                 f"The ledger's cut of {utc(at)} is not the one that was delivered.",

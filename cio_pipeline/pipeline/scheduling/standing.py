@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.failing import Failing
 from cio_pipeline.model.manifests import CHAIN
@@ -72,7 +73,7 @@ def standing(services: Services) -> Standing:
         *_failing(failing, known),
         *_late([one for one in states if not _told(one, breakers, failing)], holders, now),
         *_quarantined(held_back, now),
-        *_source(services, now),
+        *_source(services.ledger, now),
     ]
     rows = sum(count for count, _ in held_back.values())
     return Standing(len(known), tuple(wrong), tuple(_running(holders)), rows)
@@ -143,17 +144,17 @@ def _quarantined(numbers: Mapping[Pair, tuple[int, datetime]], now: datetime) ->
         yield Wrong("quarantine", sync_id, tuple(its), last, what, told)
 
 
-def _source(services: Services, now: datetime) -> Iterator[Wrong]:
+def _source(ledger: Ledger, now: datetime) -> Iterator[Wrong]:
     """What the last cut could not read or left waiting, and what broke its contract lately."""
     told = "`cio-pipeline source status` tells more."
-    cut = services.ledger.cuts.before(now)
+    cut = ledger.cuts.before(now)
     for table in sorted(cut.undecided) if cut else ():
         yield Wrong("source", None, (table,), None, "could not be read at the last cut", told)
     for table in sorted(cut.rest) if cut else ():
         waiting = cut.waiting(table) if cut else None
         if waiting is not None:
             yield Wrong("source", None, (table,), waiting.since, str(waiting), told)
-    for one in services.ledger.breaches.all():
+    for one in ledger.breaches.all():
         if one.last_at >= now - RECENT:
             yield Wrong("source", None, (one.last.table,), one.first_at, str(one), told)
 

@@ -9,6 +9,7 @@ from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import CioError, SourceError, SourceUnavailable
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Source
 
 
 def unknown_workspaces(services: Services, workspaces: Collection[int]) -> set[int]:
@@ -23,7 +24,7 @@ def unknown_workspaces(services: Services, workspaces: Collection[int]) -> set[i
         if not missing:
             break
         try:
-            missing -= _found_in(services, table, missing, now)
+            missing -= _found_in(services.source, table, missing, now)
         except (SourceError, SourceUnavailable) as error:
             failures.append(error)
             if isinstance(error, SourceUnavailable):
@@ -34,12 +35,12 @@ def unknown_workspaces(services: Services, workspaces: Collection[int]) -> set[i
 
 
 def _found_in(
-    services: Services, table: SourceTable, wanted: Collection[int], now: datetime
+    source: Source, table: SourceTable, wanted: Collection[int], now: datetime
 ) -> set[int]:
-    at = services.source.look(table, now, None, now).reached
+    at = source.look(table, now, None, now).reached
     if at is None:
         return set()
     owner = pl.col("workspace_id")
-    rows = services.source.snapshot(table, at).select(owner)
+    rows = source.snapshot(table, at).select(owner)
     found = rows.filter(owner.is_in(sorted(wanted))).unique().collect(engine="streaming")
     return set(found["workspace_id"])

@@ -65,9 +65,3 @@ def unlisted_calls(bucket: BucketContents) -> Iterator[Judged]:
 def _ids(files: Iterable[ManifestFile]) -> Collection[tuple[int, int]]:
     named = filter(None, (call_name_of(file.key) for file in files))
     return {(name.integration_id, name.action_id) for name in named}
-
-
-def positions_of(keys: Iterable[str], ids: tuple[int, int]) -> set[int]:
-    """The positions of all objects that are named like a sync's files of calls."""
-    named = filter(None, map(call_name_of, keys))
-    return {one.position for one in named if (one.integration_id, one.action_id) == ids}
