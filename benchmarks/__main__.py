@@ -16,6 +16,7 @@ from benchmarks import (
     peak_memory,
     starts,
     windows,
+    workers,
 )
 from benchmarks.report import Report, machine, save, show
 
@@ -25,6 +26,7 @@ BENCHMARKS: Mapping[str, Callable[[Path, float], Report]] = {
     "peak_memory": peak_memory.run,
     "busy_window": windows.run_busy,
     "idle_window": windows.run_idle,
+    "two_workers": workers.run,
     "calls": calls.run,
     "messages": messages.run,
     "full_ledger": full_ledger.run,

@@ -22,8 +22,8 @@ GOAL_IDLE_CPU = 0.5
 
 def run_busy(data: Path, scale: float) -> Report:
     """One window in which every export of every sync has something to send."""
-    syncs = _syncs(scale)
-    made = _made(data, syncs, changes=True)
+    syncs = syncs_at(scale)
+    made = made_window(data, syncs, changes=True)
     rounds = [_run(data, made, "window_run:run_window", bare=True) for _ in range(ROUNDS_BUSY)]
     found = min(rounds, key=lambda cost: cost["cpu"])
     bare = min((one["bare"] for one in rounds), key=lambda cost: cost["cpu"])
@@ -48,8 +48,8 @@ def _busy_row(name: str, cost: dict[str, Any]) -> tuple[str, ...]:
 
 def run_idle(data: Path, scale: float) -> Report:
     """A window in which nothing changed, against the same job without any sync."""
-    syncs = _syncs(scale)
-    made = _made(data, syncs, changes=False)
+    syncs = syncs_at(scale)
+    made = made_window(data, syncs, changes=False)
     kinds = {
         "a job of one asset that does nothing": (None, "window_run:run_nothing"),
         "the window's job without any sync": (None, "window_run:run_window"),
@@ -77,11 +77,12 @@ def run_idle(data: Path, scale: float) -> Report:
     )
 
 
-def _syncs(scale: float) -> int:
+def syncs_at(scale: float) -> int:
+    """How many syncs a window has."""
     return max(10, int(SYNCS * scale))
 
 
-def _made(data: Path, syncs: int, *, changes: bool) -> Path:
+def made_window(data: Path, syncs: int, *, changes: bool) -> Path:
     """The prepared product, made if missing; it is only copied from."""
     made = data / f"windows-{syncs}-{'busy' if changes else 'idle'}"
     if not made.exists():
@@ -108,7 +109,7 @@ def _run(
         (home / "dagster").mkdir()
         (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
         if made is not None:
-            _copy_ledger(made / "ledger.db", home / "ledger.db")
+            copy_ledger(made / "ledger.db", home / "ledger.db")
         product = Product(home, (source or made or data) / "source")
         found = product.run(job)
         found["files"] = sum(1 for path in home.glob("bucket/*/*.parquet"))
@@ -117,7 +118,7 @@ def _run(
         return found
 
 
-def _copy_ledger(source: Path, target: Path) -> None:
+def copy_ledger(source: Path, target: Path) -> None:
     """With what still stands in its write-ahead log."""
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)

@@ -70,12 +70,13 @@ def production_file(ticks: int) -> str:
 
 @dataclass
 class Machines:
-    """Programs that are started by name; state and logs of each lie in `root/NAME`."""
+    """Programs that are started by name in `folder`; state and logs of each lie in `root/NAME`."""
 
     root: Path
     cluster: Cluster
     shared: Mapping[str, str]
     ticks: int
+    folder: Path = REPOSITORY
     running: dict[str, subprocess.Popen[bytes]] = field(
         default_factory=dict[str, subprocess.Popen[bytes]]
     )
@@ -105,7 +106,7 @@ class Machines:
         with (self.root / name / "log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 [Path(sys.executable).with_name(program), *arguments],
-                cwd=REPOSITORY,
+                cwd=self.folder,
                 env=environment,
                 stdout=log,
                 stderr=log,
