@@ -35,6 +35,8 @@ HOME = Path(".cio/postgres")
 """Where syncs.yaml looks, too."""
 WINDOWS = 5
 """How many are sent after the first one, while writers go on."""
+SECRET = re.compile("(//[^:@]*):[^@]*@")
+"""User and password in a URL."""
 TABLES = ("customer", "rental", "payment")
 
 Row = Mapping[str, Any]
@@ -68,7 +70,8 @@ def export(**variables: str) -> None:
     os.environ |= variables
     for name, value in variables.items():
         if "PASSWORD" not in name or value.startswith("env:"):
-            tell(f"export {name}={re.sub(':[^:@]+@', '@', value)}")
+            shown = SECRET.sub(r"\1@", value)
+            tell(f"export {name}={shown}")
 
 
 def fill(url: str, tables: Mapping[str, Iterable[Row]]) -> None:

@@ -30,4 +30,5 @@ def test_d6_what_is_written_meanwhile_arrives_once(tmp_path: Path) -> None:
     assert done.stdout.count("$ cio-pipeline export --now") == 7
     assert "✓ rentals: complete up to manifest " in done.stdout
     assert "the files hold what PostgreSQL holds, each once" in done.stdout
+    assert "$ export CIO_SOURCE=postgresql://cio_reader@/sakila" in done.stdout
     assert "s3cret" not in done.stdout + done.stderr
