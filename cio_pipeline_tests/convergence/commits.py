@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from deltalake import DeltaTable
 
@@ -25,8 +26,10 @@ class Commits:
     uri: str
     timeline: Timeline
     clock: Clock = field(default_factory=lambda: Clock(NOON))
-    opened: dict[str, DeltaTable] = field(default_factory=dict[str, DeltaTable])
+    opened: dict[str, Any] = field(default_factory=dict[str, Any])
     """Each table at its last version: opening one again reads all of its log."""
+    writes: Any = writes
+    """How tables are written to."""
 
     def create(self, table: str) -> None:
         """An empty table, copied since making one is slow."""
@@ -48,7 +51,7 @@ class Commits:
         chance = Random(seed)  # noqa: S311 - no secret
         made = [make(table, chance, self.clock, at) for _ in range(number)]
         rows = {key_of(table, row): row for row in made}
-        write = writes.merge if rows.keys() & self.rows(table).keys() else writes.append
+        write = self.writes.merge if rows.keys() & self.rows(table).keys() else self.writes.append
         write(self.opened[table], table, list(rows.values()), at)
         self._committed(table, self.rows(table) | rows, at)
 
@@ -73,14 +76,14 @@ class Commits:
     def touch(self, table: str, at: datetime) -> None:
         """An edit that changes nothing."""
         if self.rows(table):
-            writes.merge(self.opened[table], table, list(self.rows(table).values()), at)
+            self.writes.merge(self.opened[table], table, list(self.rows(table).values()), at)
             self._committed(table, self.rows(table), at)
 
     def mend(self, table: str, at: datetime) -> None:
         """Rows that break the contract are put right in place."""
         rows = {key: mended(table, row) for key, row in self.rows(table).items()}
         if rows != self.rows(table):
-            writes.merge(self.opened[table], table, list(rows.values()), at)
+            self.writes.merge(self.opened[table], table, list(rows.values()), at)
             self._committed(table, rows, at)
 
     def delete(self, table: str, seed: int, at: datetime) -> None:
@@ -88,7 +91,7 @@ class Commits:
         keys = sorted(self.rows(table))
         if keys and table not in APPENDED:
             key = keys[seed % len(keys)]
-            writes.delete(self.opened[table], table, [key], at)
+            self.writes.delete(self.opened[table], table, [key], at)
             self._committed(table, {k: r for k, r in self.rows(table).items() if k != key}, at)
 
     def overwrite(self, table: str, seed: int, at: datetime) -> None:
@@ -100,11 +103,11 @@ class Commits:
         if chance.random() < 0.7:
             made = make(table, chance, self.clock, at)
             rows[key_of(table, made)] = made
-        writes.overwrite(self.opened[table], table, list(rows.values()), at)
+        self.writes.overwrite(self.opened[table], table, list(rows.values()), at)
         self._committed(table, rows, at)
 
     def compact(self, table: str, at: datetime) -> None:
-        if writes.compact(self.opened[table], at):
+        if self.writes.compact(self.opened[table], at):
             self._committed(table, self.rows(table), at)
 
     def undo(self, table: str) -> None:
@@ -113,5 +116,5 @@ class Commits:
         at = commits[-1].at
         decided = max((cut.get(table, 0) for cut in self.timeline.cuts.values()), default=0)
         if len(commits) > max(decided, 1):
-            writes.undo(self.opened[table], at)
+            self.writes.undo(self.opened[table], at)
             self._committed(table, commits[-2].rows, at)

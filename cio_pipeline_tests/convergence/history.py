@@ -29,11 +29,13 @@ from cio_pipeline.ports import Destination
 from cio_pipeline_tests.convergence.buckets import Bucket
 from cio_pipeline_tests.convergence.commits import Commits
 from cio_pipeline_tests.convergence.meaning import NEEDS
+from cio_pipeline_tests.convergence.postgres import PostgresCommits, PostgresTimeline
 from cio_pipeline_tests.convergence.proofs import Proofs, unfinished
 from cio_pipeline_tests.convergence.reference import Feed, Run
 from cio_pipeline_tests.convergence.sending import Reader, Switch, exports_of
 from cio_pipeline_tests.convergence.stores import Store
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
+from cio_pipeline_tests.sources.postgres.databases import Made
 from cio_pipeline_tests.world import NOON, QUARTER, World, window
 
 TOGETHER = ({"campaigns", "actions"}, {"objects", "object_types"})
@@ -43,16 +45,21 @@ REFUSED = "people was off for more than 7 days"
 
 class History:
     """See the module. `exports` are those that it is about, `root` a temporary folder,
-    `store` where the buckets are.
+    `store` where the buckets are, `database` where the tables are if they are none of Delta.
     """
 
-    def __init__(self, root: Path, exports: Collection[str], store: Store) -> None:
+    def __init__(
+        self, root: Path, exports: Collection[str], store: Store, database: Made | None = None
+    ) -> None:
         self.store = store
         self.exports = sorted({one for export in exports for one in _together(export)})
         (root / "source").mkdir()
-        self.world = World(root)
+        self.world = World(root, database=database)
         self.feed = Feed()
         self.source = Commits(self.world.source_uri, self.feed.source)
+        if database is not None:
+            self.feed = Feed(PostgresTimeline())
+            self.source = PostgresCommits(str(database), self.feed.source, made=database)
         self.proofs = Proofs(self.world, self.feed)
         self.unlisted: set[str] = set()
         """Syncs that a crash may have left without a manifest of what was committed."""

@@ -79,13 +79,17 @@ class Convergence(RuleBasedStateMachine):
         """Where the buckets lie."""
         return Folders(self.root)
 
+    def history_of(self, scope: Sequence[str]) -> History:
+        """What is done to, and compared."""
+        return History(self.root, scope, self.store())
+
     @initialize(scope=SCOPES, late=st.integers(0, 7), writes=WRITES, sync=SYNCS)
     def begin(
         self, scope: Sequence[str], late: int, writes: Writes, sync: tuple[int, int, str, int]
     ) -> None:
         """Some tables, one of them perhaps `late`, and a sync."""
         self.root = Path(tempfile.mkdtemp(prefix="convergence-", dir=MEMORY))
-        self.history = History(self.root, scope, self.store())
+        self.history = self.history_of(scope)
         tables = self.history.tables
         for number, table in enumerate(tables):
             if number != late or number == 0:

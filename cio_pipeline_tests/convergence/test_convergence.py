@@ -1,9 +1,9 @@
 """D1-D6: whatever happens, every sync was sent what the reference model says, once.
 
 `CIO_CONVERGENCE_EXAMPLES` sets the number of histories (2 to 3 CPU-seconds each): 24 in `make
-test`, 280 in `make test-deep`. A tenth as many are played on each of the stores. They are the same
-ones in every run; `CIO_CONVERGENCE_SEED=N` plays others. They come in parts of their own, so that
-several processes share them.
+test`, 280 in `make test-deep`. A tenth as many are played on each of the stores, and on
+PostgreSQL. They are the same ones in every run; `CIO_CONVERGENCE_SEED=N` plays others. They come in
+parts of their own, so that several processes share them.
 """
 
 import os
@@ -15,10 +15,12 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from cio_pipeline_tests.azurite import Azurite, azurite
 from cio_pipeline_tests.convergence.machine import Convergence
+from cio_pipeline_tests.convergence.postgres_machine import OnPostgres
 from cio_pipeline_tests.convergence.stores import OnAzure, OnS3, Store
 from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, moto_server
+from cio_pipeline_tests.postgres import Cluster, postgres_cluster
 
-__all__ = ["azurite"]
+__all__ = ["azurite", "postgres_cluster"]
 
 pytestmark = pytest.mark.histories
 
@@ -75,3 +77,12 @@ def test_d6_d8_histories_converge_on_s3_and_azure(store: Store) -> None:
             return store
 
     play(OnStore, SEED, examples=ON_STORES, steps=10)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_d6_histories_converge_on_tables_in_postgresql(postgres_cluster: Cluster) -> None:
+    class OnCluster(OnPostgres):
+        cluster = postgres_cluster
+
+    play(OnCluster, SEED, examples=ON_STORES, steps=20)

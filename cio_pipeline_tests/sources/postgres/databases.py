@@ -37,6 +37,13 @@ def new_database(cluster: Cluster) -> str:
     return cluster.url(name)
 
 
+def drop(cluster: Cluster, url: str) -> None:
+    """Remove a database."""
+    name = url.split("@/")[1].split("?", maxsplit=1)[0]
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
 @dataclass
 class Made:
     """A database with source tables."""
@@ -65,7 +72,7 @@ class Made:
         for table in tables or self.tables.values():
             columns = ", ".join(f'"{c.name}" {SQL_TYPES[c.type]}' for c in table.columns)
             key = ", ".join(f'"{name}"' for name in table.identity)
-            self.do(f"CREATE TABLE {table.name} ({columns}, UNIQUE ({key}))")
+            self.do(f"CREATE TABLE public.{table.name} ({columns}, UNIQUE ({key}))")
 
     def install(self) -> None:
         """Do what is missing, as `source install --apply` does."""
@@ -98,8 +105,25 @@ class Made:
     def things(self) -> TableCut:
         return self.cut().table("things")
 
-    def put(self, table: SourceTable, rows: pl.DataFrame) -> int:
-        """Insert rows, or update those of their identity, in one transaction; how many."""
+    def put(
+        self, table: SourceTable, rows: pl.DataFrame, *before: str, at: datetime | None = None
+    ) -> int:
+        """Insert rows, or update those of their identity, in one transaction; how many.
+
+        `before` are statements to begin with; `at` is when it says that earlier rows ended.
+        """
+        with self.connect() as connection, connection.transaction():
+            for statement in before:
+                connection.execute(statement.encode())
+            self.write(connection, table, rows)
+            if at is not None:
+                self.date_earlier(connection, table.name, at)
+        return rows.height
+
+    def write(
+        self, connection: psycopg.Connection[Any], table: SourceTable, rows: pl.DataFrame
+    ) -> None:
+        """Insert rows, or update those of their identity."""
         names = ", ".join(f'"{name}"' for name in rows.columns)
         values = ", ".join(["%s"] * rows.width)
         key = ", ".join(f'"{name}"' for name in table.identity)
@@ -108,9 +132,15 @@ class Made:
             f"INSERT INTO {table.name} ({names}) VALUES ({values}) "  # noqa: S608 - our own names
             f"ON CONFLICT ({key}) DO UPDATE SET {sets}"
         )
-        with self.connect() as connection, connection.transaction():
-            connection.cursor().executemany(query.encode(), rows.rows())
-        return rows.height
+        connection.cursor().executemany(query.encode(), rows.rows())
+
+    def date_earlier(self, connection: psycopg.Connection[Any], table: str, at: datetime) -> None:
+        """Let earlier rows that this transaction ended have ended at a time."""
+        connection.execute(
+            f"UPDATE cio.earlier_{table} SET until_at = %s "  # noqa: S608 - our own names
+            "WHERE until_xid = pg_current_xact_id()".encode(),
+            [at],
+        )
 
 
 def made(cluster: Cluster, *tables: SourceTable, names: Names | None = None) -> Made:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline_tests.crashes import Fuse
 from cio_pipeline_tests.faults.prepared import end_state, prepare, require_whole
 from cio_pipeline_tests.pipeline.test_crash_points import run, whole_run
@@ -54,3 +56,33 @@ def test_d6_a_crash_at_any_effect_loses_and_doubles_nothing(
             raise AssertionError(f"died before effect {at}, {fuse.names[-1]}") from error
         world.ledger.close()
         shutil.rmtree(world.root)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("export", ["people", "deliveries", "events"])
+def test_d10_what_was_sealed_comes_out_again_though_the_table_went_on(
+    tmp_path: Path, product: Made, export: str
+) -> None:
+    """A run dies before its first put, the spool is lost, all rows change; and a restore later."""
+    prepared = prepare(World(tmp_path / "prepared", database=product), export)
+    whole, table = Fuse(), EXPORTS[export].source
+    assert run(prepared.copy(tmp_path / "whole"), export, whole, "whole")
+    world = prepared.copy(tmp_path / "died")
+    fuse = Fuse(whole.names.index("destination.put") + 1)
+    assert not run(world, export, fuse, "first")
+    world.now += TTL + timedelta(seconds=1)
+    product.do(
+        f"UPDATE {table} SET internal_customer_id = internal_customer_id || '-other'",  # noqa: S608
+        f"DELETE FROM {table} WHERE workspace_id = 2",  # noqa: S608 - our own names
+        f"VACUUM FULL {table}",
+    )
+    shutil.rmtree(world.root / "spool", ignore_errors=True)
+
+    assert run(world, export, Fuse(), "second")
+
+    require_whole(world)
+    before = end_state(world, export)["a"]
+    for path in world.folder().glob("*.parquet"):
+        path.unlink()
+    assert not [one.error for one in restore(world.services, None) if one.error]
+    assert end_state(world, export)["a"] == before
