@@ -15,6 +15,7 @@ import pytest
 from cio_pipeline.model.manifests import parse_manifest
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.pipeline import run_export
+from cio_pipeline.pipeline.delivering import deliver
 from cio_pipeline.pipeline.recovery.abandon import abandon
 from cio_pipeline.pipeline.recovery.damaged import damaged_files
 from cio_pipeline.pipeline.recovery.restore import put_back, restore
@@ -137,7 +138,7 @@ def test_a_put_that_straggles_keeps_its_sync_to_itself_until_it_has_ended(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M4: given up or not, an earlier message never lands after a later one with its key."""
-    monkeypatch.setattr(run_export, "PATIENCE", 0.2)
+    monkeypatch.setattr(deliver, "PATIENCE", 0.2)
     world.sync(feed="messages", key_template="data.k")
     rows = [row(f"m{n:02}", f'{{"k":"k{n % 20}","n":{n}}}', n) for n in range(40)]
     commit_messages(world, *rows, at=during(0))
