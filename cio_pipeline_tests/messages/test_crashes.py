@@ -13,6 +13,7 @@ from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.faults.child import run_child
 from cio_pipeline_tests.messages.sending import commit_messages, objects, row
+from cio_pipeline_tests.pipeline.test_crash_points import Steps
 from cio_pipeline_tests.world import World, during, window
 
 
@@ -32,19 +33,20 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> World:
 def test_a_crash_at_any_effect_loses_and_doubles_no_message(
     prepared: World, tmp_path: Path
 ) -> None:
-    fuse = Fuse()
+    """Effects that find everything on disk as the one before are left out, see Steps."""
     whole = prepared.copy(tmp_path / "whole")
-    whole.run(1, "messages", services=watched(whole.services, fuse, "whole"))
+    steps = Steps(root=whole.root)
+    whole.run(1, "messages", services=watched(whole.services, steps, "whole"))
     expected = objects(whole)
     whole.ledger.close()
-    assert fuse.names.count("destination.overwrite") == 4
-    for at in range(1, len(fuse.names) + 1):
+    assert steps.names.count("destination.overwrite") == 4
+    for at in steps.changed:
         world = prepared.copy(tmp_path / f"crash{at}")
         with pytest.raises(Crash):
             world.run(1, "messages", services=watched(world.services, Fuse(at), "dead"))
         world.now += timedelta(minutes=10)
         world.run(1, "messages", services=world.as_run("heir"))
-        assert objects(world) == expected, fuse.names[at - 1]
+        assert objects(world) == expected, steps.names[at - 1]
         _check_chain(world)
         assert [one.identity for one in world.ledger.quarantine.entries(["a"])] == ['["bad"]']
         world.ledger.close()
