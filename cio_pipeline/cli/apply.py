@@ -17,13 +17,12 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.lifecycle.apply import Applied, apply_syncs
 from cio_pipeline.pipeline.recovery.behind import stop_those_behind
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.syncs.known_workspaces import unknown_workspaces
 from cio_pipeline.pipeline.syncs.sync_file import (
     check_sync,
     read_sync_file,
     told_of_archive,
 )
-from cio_pipeline.pipeline.syncs.validate import validate
+from cio_pipeline.pipeline.syncs.validate import unknown_workspaces, validate
 from cio_pipeline.ports import Destinations
 
 

@@ -19,8 +19,8 @@ from cio_pipeline.cli.output import CONSOLE, print_table
 from cio_pipeline.cli.progress import progress
 from cio_pipeline.cli.sent import WindowRun, show_runs, show_side_by_side
 from cio_pipeline.cli.verify import Target, as_text, of_syncs
-from cio_pipeline.demo.size import named_size
 from cio_pipeline.demo.state import read_state
+from cio_pipeline.demo.world import named_size
 from cio_pipeline.demo.write import write_commit, write_history
 from cio_pipeline.destinations.overlap import location
 from cio_pipeline.model.errors import InvalidConfig

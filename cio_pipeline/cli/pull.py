@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from cio_pipeline.cli.loading import show_left_out
 from cio_pipeline.cli.output import console, print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
-from cio_pipeline.cli.raw_lines import show_left_out
 from cio_pipeline.destinations.secrets import secret_of
 from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.settings import settings

@@ -9,10 +9,20 @@ from typing import Annotated
 
 import typer
 
-from cio_pipeline.cli.load_rows import How, load_rows, one_character, replacing, told_of_vanished
+from cio_pipeline.cli.loading import (
+    How,
+    Into,
+    Loaded,
+    load_lines,
+    load_rows,
+    one_character,
+    replacing,
+    show_left_out,
+    told_of_vanished,
+    whose,
+)
 from cio_pipeline.cli.output import console, print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
-from cio_pipeline.cli.raw_lines import Into, Loaded, load_lines, show_left_out, whose
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import InvalidConfig

@@ -10,7 +10,7 @@ from cio_pipeline.cli.sync_history import print_history
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.breakers import Breaker
-from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.failures import Failing
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan, Series
 from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync

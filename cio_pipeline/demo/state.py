@@ -8,9 +8,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from cio_pipeline.demo.cast import Scene
-from cio_pipeline.demo.size import DemoSize
-from cio_pipeline.demo.world import HOUR, Span, World, micros, moment
+from cio_pipeline.demo.script import Scene
+from cio_pipeline.demo.world import HOUR, DemoSize, Span, World, micros, moment
 from cio_pipeline.model.errors import InvalidConfig, SourceError, SourceGone
 from cio_pipeline.sources.places import local_path
 

@@ -9,11 +9,10 @@ import polars as pl
 from deltalake import CommitProperties, write_deltalake
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.demo.cast import Scene, cast_rows
+from cio_pipeline.demo.script import Scene, cast_rows
 from cio_pipeline.demo.simulate import Frames, changed_rows, history_rows, pieces
-from cio_pipeline.demo.size import DemoSize
 from cio_pipeline.demo.state import DemoState, first_state, folder_of, read_state, store_state
-from cio_pipeline.demo.world import Span, World, workspaces_of, world_of
+from cio_pipeline.demo.world import DemoSize, Span, World, workspaces_of, world_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY, DeltaTables
 from cio_pipeline.sources.tables import commit_rows, create_tables

@@ -22,8 +22,7 @@ from cio_pipeline.ledger.statements import (
 )
 from cio_pipeline.model.breaches import Breach, Breaches, BreachKind
 from cio_pipeline.model.breakers import Breaker, BreakerState
-from cio_pipeline.model.failing import Failing
-from cio_pipeline.model.failures import Failure
+from cio_pipeline.model.failures import Failing, Failure
 from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.windows import Window
 

@@ -1,6 +1,7 @@
-"""What went wrong for one sync, as a value: its error must not stop the others (O8)."""
+"""What went wrong for one sync, as a value and as a state: it must not stop the others (O8)."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import CioError, LeaseHeld
@@ -53,3 +54,22 @@ class Tried:
     def held(self) -> bool:
         """Whether it was not done since another run was at it."""
         return self.error is not None and self.error.held
+
+
+@dataclass(frozen=True)
+class Failing:
+    """What went wrong in the windows that end in `(since, until]`, scrubbed.
+
+    `windows` is in how many it was seen; `kind` and `message` are of the latest of them. A
+    delivery beyond `until` ends the state.
+    """
+
+    since: datetime
+    until: datetime
+    windows: int
+    kind: str
+    message: str
+
+    def covers(self, window_end: datetime) -> bool:
+        """Whether a window counts as failed."""
+        return self.since < window_end <= self.until

@@ -11,7 +11,7 @@ import pytest
 from cio_pipeline.defs.feeds import export_key
 from cio_pipeline.defs.io_manager import ExportIOManager
 from cio_pipeline.defs.manifest import FAILED_SYNCS
-from cio_pipeline.demo.size import TINY
+from cio_pipeline.demo.world import TINY
 from cio_pipeline.demo.write import write_history
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.breaker import close_breaker

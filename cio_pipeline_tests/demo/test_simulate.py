@@ -12,9 +12,19 @@ from cio_pipeline.contracts.declare import TableKind
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.demo.simulate import Frames, changed_rows, history_rows, pieces
-from cio_pipeline.demo.size import SIZES, TINY, DemoSize
 from cio_pipeline.demo.state import first_state
-from cio_pipeline.demo.world import DAY, HOUR, MINUTE, Span, World, workspaces_of, world_of
+from cio_pipeline.demo.world import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SIZES,
+    TINY,
+    DemoSize,
+    Span,
+    World,
+    workspaces_of,
+    world_of,
+)
 from cio_pipeline.demo.write import changes, history
 
 UNTIL = datetime(2026, 3, 1, 11, 50, tzinfo=UTC)

@@ -8,9 +8,8 @@ import pytest
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.demo.simulate import Frames
-from cio_pipeline.demo.size import SMALL
 from cio_pipeline.demo.state import first_state
-from cio_pipeline.demo.world import world_of
+from cio_pipeline.demo.world import SMALL, world_of
 from cio_pipeline.demo.write import changes, history
 
 UNTIL = datetime(2026, 3, 1, 11, 50, tzinfo=UTC)

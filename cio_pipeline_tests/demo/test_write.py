@@ -12,8 +12,8 @@ from deltalake import DeltaTable
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.demo.size import TINY, named_size
 from cio_pipeline.demo.state import DemoState, read_state
+from cio_pipeline.demo.world import TINY, named_size
 from cio_pipeline.demo.write import write_commit, write_history
 from cio_pipeline.model.errors import InvalidConfig, SourceError, SourceGone
 

@@ -16,7 +16,7 @@ from cio_pipeline.ledger.schema import cuts, files, metadata, plans, positions, 
 from cio_pipeline.ledger.statements import microseconds
 from cio_pipeline.ledger.versions import VERSIONS
 from cio_pipeline.model.errors import LedgerError
-from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.failures import Failing
 from cio_pipeline.model.plans import Plan, PlanDraft, PlanState, SealedPlan, Series
 from cio_pipeline.model.registry import ExportState, ExportSwitch, RegisteredSync
 from cio_pipeline_tests.ledger.build import (

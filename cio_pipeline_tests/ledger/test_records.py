@@ -10,8 +10,7 @@ from sqlalchemy import update
 
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.ledger.schema import gone_people
-from cio_pipeline.model.failing import Failing
-from cio_pipeline.model.failures import Failure
+from cio_pipeline.model.failures import Failing, Failure
 from cio_pipeline.model.plans import Mode, Plan, QuarantinedRow, QuarantineEntry
 from cio_pipeline.model.registry import Pair
 from cio_pipeline_tests.ledger.build import (

@@ -1,4 +1,4 @@
-from cio_pipeline.pipeline.syncs.known_workspaces import unknown_workspaces
+from cio_pipeline.pipeline.syncs.validate import unknown_workspaces
 from cio_pipeline_tests.world import World, during, window
 
 

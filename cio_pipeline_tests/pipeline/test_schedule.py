@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.failures import Failing
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.model.registry import ExportState, ExportSwitch, Pair, RegisteredSync
 from cio_pipeline.model.scope import Lane

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cio_pipeline.contracts.feeds import exports_of_sync
-from cio_pipeline.demo.size import TINY
+from cio_pipeline.demo.world import TINY
 from cio_pipeline.demo.write import write_commit, write_history
 from cio_pipeline.ledger.open import open_ledger
 from cio_pipeline.model.feeds import Cadence

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cio_pipeline.model.breakers import Breaker
-from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.failures import Failing
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.scope import Lane

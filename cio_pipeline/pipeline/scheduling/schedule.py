@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.failures import Failing
 from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.registry import ExportState, Pair

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.breakers import Breaker, BreakerState
-from cio_pipeline.model.failing import Failing
+from cio_pipeline.model.failures import Failing
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.registry import ExportState, LeaseHolder, Pair
 from cio_pipeline.model.times import utc
