@@ -18,9 +18,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-$(DAGSTER_HOME)/dagster.yaml: deploy/dagster.dev.yaml
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
 	mkdir -p $(DAGSTER_HOME)
-	cp deploy/dagster.dev.yaml $@
+	cp dagster.yaml $@
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,7 +30,7 @@ demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Simulate a platform, ex
 
 demo-cloud: export CIO_HOME := $(CIO_HOME)/cloud
 demo-cloud: $(VENV)/.installed azurite ## The same on S3 and Azure, with moto and Azurite in their place
-	@mkdir -p $(DAGSTER_HOME) && cp deploy/dagster.dev.yaml $(DAGSTER_HOME)/dagster.yaml
+	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
 	PYTHONPATH=. $(BIN)/python examples/cloud/run.py
 
 demo-sakila: $(VENV)/.installed ## Real data: SAKILA=sakila-mv-data.sql mapped, sent in 21 windows, merged

@@ -15,7 +15,7 @@ _MISTAKEN = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 def use_dagster_home() -> Path:
     """Set DAGSTER_HOME to a folder below CIO_HOME unless it is set, make it, and return it.
 
-    A new folder of ours gets `deploy/dagster.dev.yaml`, if the working directory has it. Raises
+    A new folder of ours gets `dagster.yaml`, if the working directory has it. Raises
     InvalidConfig for a folder that Dagster's storage takes for another one.
     """
     given = os.environ.get("DAGSTER_HOME")
@@ -30,7 +30,7 @@ def use_dagster_home() -> Path:
         return home
     config = home / "dagster.yaml"
     if not config.exists():
-        own = Path("deploy/dagster.dev.yaml")
+        own = Path("dagster.yaml")
         if own.is_file():
             shutil.copyfile(own, config)
         else:

@@ -79,7 +79,7 @@ def test_the_production_file_starts_with_each_launcher(
 
 
 def test_the_file_of_one_machine_starts(tmp_path: Path) -> None:
-    text = (ROOT / "deploy/dagster.dev.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
     with loaded(tmp_path, text) as instance:
         assert instance.get_runs_count() == 0
         assert instance.run_monitoring_enabled

@@ -55,7 +55,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """What the command printed; the working directory stays the one that it ran in."""
     folder = tmp_path_factory.mktemp("sakila")
     (folder / "examples").symlink_to(ROOT / "examples")
-    config = (ROOT / "deploy/dagster.dev.yaml").read_text(encoding="utf-8")
+    config = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
     config += ONE_EVENT_LOG.format(folder=folder / "events")
     (folder / "dagster.yaml").write_text(config, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:

@@ -48,7 +48,7 @@ class Processes:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         (self.home / "dagster").mkdir(parents=True)
-        shutil.copy(REPOSITORY / "deploy/dagster.dev.yaml", self.home / "dagster/dagster.yaml")
+        shutil.copy(REPOSITORY / "dagster.yaml", self.home / "dagster/dagster.yaml")
 
     @property
     def environment(self) -> Mapping[str, str]:
