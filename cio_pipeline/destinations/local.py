@@ -29,8 +29,8 @@ from cio_pipeline.destinations.local_files import (
     sync,
 )
 from cio_pipeline.destinations.probe import tried
-from cio_pipeline.files.failures import NO_PERMISSION, NO_SPACE, error_number, reason
 from cio_pipeline.files.names import check_key
+from cio_pipeline.files.system_errors import NO_PERMISSION, NO_SPACE, error_number, reason
 from cio_pipeline.model.errors import (
     CioError,
     DestinationError,

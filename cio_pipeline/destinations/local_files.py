@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cio_pipeline.destinations.spooled import not_sealed, spooled, unspooled
-from cio_pipeline.files.failures import reason
+from cio_pipeline.files.system_errors import reason
 
 UNFINISHED = re.compile(r"#[0-9]+$")
 """The end of the names of unfinished files; obstore lists none of them."""

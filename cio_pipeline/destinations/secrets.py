@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from cio_pipeline.files.failures import reason
+from cio_pipeline.files.system_errors import reason
 from cio_pipeline.model.errors import SecretMissing
 
 

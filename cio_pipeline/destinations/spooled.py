@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cio_pipeline.files.failures import reason, spool_error
+from cio_pipeline.files.system_errors import reason, spool_error
 from cio_pipeline.model.errors import DestinationUnavailable
 
 AT_ONCE = 16 * 1024 * 1024

@@ -19,9 +19,9 @@ from polars.io.partition import FileProviderArgs, SinkedPathsCallbackArgs
 from cio_pipeline.contracts.arrow import arrow_schema
 from cio_pipeline.contracts.declare import Export, fingerprint
 from cio_pipeline.contracts.dtypes import polars_schema
-from cio_pipeline.files.failures import reason, spool_error
 from cio_pipeline.files.footers import add_converted_types, entries, measure
 from cio_pipeline.files.spool import Spool
+from cio_pipeline.files.system_errors import reason, spool_error
 from cio_pipeline.model.changeset import SERIES
 from cio_pipeline.model.errors import (
     CioError,

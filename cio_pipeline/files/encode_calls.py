@@ -18,10 +18,10 @@ from cio_pipeline.files.call_members import Members, taken_apart
 from cio_pipeline.files.call_series import CallSeries
 from cio_pipeline.files.call_table import call_table
 from cio_pipeline.files.encode import Encoded, Shape, SpooledFile, named_errors
-from cio_pipeline.files.failures import unread
 from cio_pipeline.files.footers import entries
 from cio_pipeline.files.panics import UNREADABLE
 from cio_pipeline.files.spool import Spool
+from cio_pipeline.files.system_errors import unread
 from cio_pipeline.model.json_text import NotJson
 from cio_pipeline.model.plans import PRODUCER, QuarantinedRow
 from cio_pipeline.model.times import EARLIEST, LATEST, OUT_OF_RANGE

@@ -12,12 +12,12 @@ import polars as pl
 
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.files.encode import Encoded, Shape, SpooledFile, named_errors
-from cio_pipeline.files.failures import unread
 from cio_pipeline.files.message_keys import KeyTemplate
 from cio_pipeline.files.message_objects import MessageObject, NoObject, as_object, read_message
 from cio_pipeline.files.message_pack import BODIES, PackWriter
 from cio_pipeline.files.panics import UNREADABLE
 from cio_pipeline.files.spool import Spool
+from cio_pipeline.files.system_errors import unread
 from cio_pipeline.model.plans import QuarantinedRow, Series
 
 BATCH = 1_000

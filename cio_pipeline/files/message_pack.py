@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from cio_pipeline.files.failures import reason
 from cio_pipeline.files.message_objects import MessageObject
 from cio_pipeline.files.spool import Spool
+from cio_pipeline.files.system_errors import reason
 from cio_pipeline.model.errors import CioError, DestinationUnavailable
 from cio_pipeline.model.plans import SealedFile
 

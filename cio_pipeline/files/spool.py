@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from cio_pipeline.files.failures import reason, spool_error
+from cio_pipeline.files.system_errors import reason, spool_error
 from cio_pipeline.model.errors import InvalidConfig, InvalidKey
 
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,127}")

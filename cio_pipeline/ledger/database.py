@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from cio_pipeline.ledger.failures import busy, ledger_busy, translated
+from cio_pipeline.ledger.database_errors import busy, ledger_busy, translated
 from cio_pipeline.model.errors import InvalidConfig, LedgerError
 
 BUSY_SECONDS = 10.0

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 from cio_pipeline.ledger.chain import Listed, list_next, to_list
 from cio_pipeline.ledger.cuts import keep_cuts
 from cio_pipeline.ledger.database import Database, reading, writing
-from cio_pipeline.ledger.failures import RowConflict
+from cio_pipeline.ledger.database_errors import RowConflict
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.plan_rows import (
     file_of,

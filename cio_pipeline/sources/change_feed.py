@@ -22,6 +22,7 @@ from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.sources.changed_files import Changed, Written, feed_setting, is_feed_on
 from cio_pipeline.sources.columns import casts, logical_schema
 from cio_pipeline.sources.deletion_vectors import read_bytes
+from cio_pipeline.sources.delta_errors import no_change_feed, translate
 from cio_pipeline.sources.delta_log import DeltaTables
 from cio_pipeline.sources.delta_scan import (
     DataFile,
@@ -32,7 +33,6 @@ from cio_pipeline.sources.delta_scan import (
     table_folder,
     with_facts,
 )
-from cio_pipeline.sources.errors import no_change_feed, translate
 
 _ADDED: Mapping[str, pl.DataType] = {
     CHANGE_TYPE: pl.String(),

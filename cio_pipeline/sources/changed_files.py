@@ -16,9 +16,9 @@ from pyroaring import BitMap64
 from cio_pipeline.changesets.netting import DELETE, INSERT
 from cio_pipeline.model.errors import SourceError
 from cio_pipeline.sources.deletion_vectors import Read, deleted_rows
+from cio_pipeline.sources.delta_errors import vector_damaged
 from cio_pipeline.sources.delta_log import Entry
 from cio_pipeline.sources.delta_scan import DataFile
-from cio_pipeline.sources.errors import vector_damaged
 from cio_pipeline.sources.partition_values import partition_value
 from cio_pipeline.sources.places import file_place, is_elsewhere
 

@@ -17,7 +17,7 @@ from deltalake import DeltaTable, Schema
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.model.errors import ColumnMismatch
-from cio_pipeline.sources.errors import unknown_feature
+from cio_pipeline.sources.delta_errors import unknown_feature
 
 _INTEGERS = (pl.Int8(), pl.Int16(), pl.Int32(), pl.Int64())
 

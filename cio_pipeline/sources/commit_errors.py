@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from cio_pipeline.model.errors import CioError, DiskFull, SourceError, SourceUnavailable
-from cio_pipeline.sources.errors import says_refused, translate
+from cio_pipeline.sources.delta_errors import says_refused, translate
 
 _LOST_RACE = "Failed to commit transaction"
 _SAME_READER = "Concurrent transaction failed"

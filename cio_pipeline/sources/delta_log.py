@@ -23,7 +23,7 @@ from pyarrow.fs import (  # pyright: ignore[reportMissingTypeStubs]
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import SourceError, SourceGone, TableReplaced, VersionGone
 from cio_pipeline.model.times import iso_time
-from cio_pipeline.sources.errors import translate
+from cio_pipeline.sources.delta_errors import translate
 from cio_pipeline.sources.places import for_deltalake, local_path, require_usable
 
 COMMITTED_AT_KEY = "cio.committed_at"

@@ -12,9 +12,9 @@ from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.sources.change_feed import changed_files
 from cio_pipeline.sources.changed_files import is_feed_on
 from cio_pipeline.sources.columns import column_problems, logical_schema, require_readable
+from cio_pipeline.sources.delta_errors import translate
 from cio_pipeline.sources.delta_log import DeltaTables
 from cio_pipeline.sources.delta_scan import data_files, scan, vectors_of
-from cio_pipeline.sources.errors import translate
 from cio_pipeline.sources.tables import BEFORE_ALL_ROWS
 
 _SAMPLE = 1_000_000

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cio_pipeline.files.failures import error_number, spool_error
 from cio_pipeline.files.spool import Spool, sha256_of
+from cio_pipeline.files.system_errors import error_number, spool_error
 from cio_pipeline.model.errors import DiskFull, InvalidConfig, InvalidKey
 
 

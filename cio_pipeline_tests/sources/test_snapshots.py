@@ -13,7 +13,7 @@ from cio_pipeline.model.changeset import CHANGE, DELETED
 from cio_pipeline.model.cuts import TableCut, TableSlice
 from cio_pipeline.model.errors import SourceError, SourceGone, SourceUnavailable, VersionGone
 from cio_pipeline.sources.delta import DeltaSource
-from cio_pipeline.sources.errors import translate
+from cio_pipeline.sources.delta_errors import translate
 from cio_pipeline.sources.fit import shaped
 from cio_pipeline_tests.sources.things import (
     NOTES,

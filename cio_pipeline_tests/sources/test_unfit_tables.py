@@ -23,7 +23,7 @@ from cio_pipeline.model.errors import (
     VersionGone,
 )
 from cio_pipeline.sources.delta import DeltaSource
-from cio_pipeline.sources.errors import translate
+from cio_pipeline.sources.delta_errors import translate
 from cio_pipeline.sources.status import table_statuses
 from cio_pipeline_tests.sources.crafted import Crafted, removed, without, without_by_file
 from cio_pipeline_tests.sources.test_one_reader import MORE, OLD, agree, append, narrow, told

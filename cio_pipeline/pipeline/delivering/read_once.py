@@ -20,8 +20,8 @@ from cio_pipeline.changesets.netting import net
 from cio_pipeline.changesets.parts import belongs, key_of
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, feed_of
-from cio_pipeline.files.failures import spool_error
 from cio_pipeline.files.spool import Spool
+from cio_pipeline.files.system_errors import spool_error
 from cio_pipeline.model.breaches import Breach, BreachKind
 from cio_pipeline.model.changeset import AGAIN, CHANGE, CHANGED, DELETED, GREW
 from cio_pipeline.model.cuts import TableCut
