@@ -50,6 +50,18 @@ def test_a_folder_and_another_delimiter(home: World) -> None:
             load("people", "files", "--delimiter", wrong)
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [(("--delimiter", ";;"), "cannot stand between cells"), (("--replace",), "stay once")],
+)
+def test_lines_as_they_came_in_take_no_options_that_say_nothing_of_them(
+    home: World, options: tuple[str, ...], why: str
+) -> None:
+    (home.root / "calls.ndjson").write_text("{}\n")
+    with pytest.raises(InvalidConfig, match=why):
+        load("calls", "calls.ndjson", "--workspace", "1", *options)
+
+
 def test_d25_all_that_is_wrong_is_told_at_once_with_its_lines(home: World) -> None:
     two_lines = row("cid").replace("cid@", '"cid\n@').replace("example,", 'example",')
     bad = row("bob", deleted="maybe").replace("2026-03-01", "soon")
