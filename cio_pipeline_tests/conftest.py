@@ -65,18 +65,13 @@ def other_disk(tmp_path: Path) -> Iterator[Path]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long ones first, histories beside each other: each worker begins with a part of the list."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    items.sort(key=_turn)
+    first = [item for folder in FIRST for item in items if item.path.parent.name == folder]
     histories = [item for item in items if item.path.parent.name == "convergence"]
-    others = iter([item for item in items if item not in histories])
+    others = iter([item for item in items if item not in {*first, *histories}])
     ordered: list[pytest.Item] = []
     for worker in range(workers):
         size = (len(items) - len(ordered)) // (workers - worker)
-        own = histories[worker::workers]
-        # What must stay in one process (a day in the UI, Sakila) comes to the first.
+        # While the first worker waits for what must stay in one process, others take its histories.
+        own = [*(first if worker == 0 else ()), *histories[worker::workers]]
         ordered += [*own, *islice(others, max(0, size - len(own)))]
     items[:] = [*ordered, *others]
-
-
-def _turn(item: pytest.Item) -> int:
-    folder = item.path.parent.name
-    return FIRST.index(folder) if folder in FIRST else len(FIRST)

@@ -102,7 +102,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_day_in_the_ui(processes: Processes, tmp_path: Path) -> None:
     windows = last_windows()
     simulate(processes.home, windows)
