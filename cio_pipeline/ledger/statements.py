@@ -65,9 +65,15 @@ class UtcTime(TypeDecorator[datetime]):
         """Microseconds; ValueError for a naive datetime."""
         return None if value is None else microseconds(value)
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """The aware UTC datetime."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - the same
+        """Gives the aware UTC datetime."""
+        return _time_of
+
+
+@lru_cache(maxsize=4096)
+def _time_of(number: int | None) -> datetime | None:
+    # Cached, since the rows of a window's plans and positions hold the same few times.
+    return None if number is None else _EPOCH + number * _MICROSECOND
 
 
 def sync_id(*, primary: bool = False) -> Column[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import accumulate, groupby
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 import polars as pl
@@ -59,11 +60,12 @@ class Cohort(Generic[P]):
 
 def cohorts_of(plans: Iterable[P]) -> list[Cohort[P]]:
     """Plans grouped by what they read next and how it is encoded; lower slices come first."""
-    ordered = sorted(plans, key=_likeness)
-    groups = [list(group) for _, group in groupby(ordered, key=_likeness)]
+    groups: dict[tuple[str, ...], list[P]] = {}
+    for plan in plans:
+        groups.setdefault(_likeness(plan), []).append(plan)
     return [
         Cohort(ALL_EXPORTS[some[0].export], tuple(some))
-        for group in groups
+        for _, group in sorted(groups.items(), key=itemgetter(0))
         for some in _portions(group)
     ]
 
