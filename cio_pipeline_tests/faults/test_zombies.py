@@ -25,7 +25,7 @@ STAGES = [
     ("plans.deliver", 1),
     ("plans.seal", 2),
     ("plans.delivered", 1),
-    ("plans.delivered", 3),
+    ("plans.delivered", 2),
     ("plans.commit", 1),
     ("destination.put_bytes", 1),
     ("manifests.mark_put", 1),
