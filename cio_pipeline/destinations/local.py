@@ -7,6 +7,7 @@ put of the key removes it.
 
 import errno
 import hashlib
+import os
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ class LocalFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._base = os.path.join(root, "")  # noqa: PTH118 - a text, which ends in a slash
         self._syncs = FolderSyncs()
 
     def put(self, key: str, file: Path, sha256: str) -> None:
@@ -108,7 +110,6 @@ class LocalFolder:
         with named_errors("write", key):
             replace(path, body)
             self._sync_folders(key)
-            clear_leftovers(path)
 
     def announce(self) -> None:
         """Nothing: only a bucket is told of a run (D8)."""
@@ -126,22 +127,23 @@ class LocalFolder:
         """Where this is, for people."""
         return f"local folder {self.root}"
 
-    def _path_to_write(self, key: str) -> Path:
+    def _path_to_write(self, key: str) -> str:
         if UNFINISHED.search(key):
             raise InvalidKey(
                 f"'{key}' is no valid key: unfinished files have such names.",
                 "Give it a name that does not end in '#' and a number.",
             )
-        if not self._exists():
+        # One call for nearly all objects.
+        if not os.path.isdir(self._base) and not self._exists():  # noqa: PTH112
             with named_errors("make", "."):
                 self.root.mkdir(parents=True, exist_ok=True)
                 sync(self.root.parent)
-        return self.root / key
+        return f"{self._base}{key}"
 
     def _create(self, key: str, sha256: str, make: Callable[[Path], bool]) -> None:
         path = self._path_to_write(key)
         with named_errors("write", key):
-            if not make(path):
+            if not make(Path(path)):
                 self._compare(key, sha256)
                 # It may be that of a run that was killed before it had synced it.
                 sync(path)
@@ -158,8 +160,10 @@ class LocalFolder:
 
     def _sync_folders(self, key: str) -> None:
         # Positions move only when files are durable (D6), their names included.
-        for folder in (self.root / key).parents[: key.count("/") + 1]:
-            self._syncs.sync(folder)
+        for end in range(len(key), 0, -1):
+            if key[end - 1] == "/":
+                self._syncs.sync(f"{self._base}{key[: end - 1]}")
+        self._syncs.sync(self._base)
 
     def _chunks(self, key: str) -> Iterator[bytes]:
         check_key(key)

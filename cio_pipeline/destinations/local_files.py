@@ -32,66 +32,84 @@ def create(path: Path, chunks: Iterable[bytes]) -> bool:
     """
     if os.path.lexists(path):
         return False
-    descriptor, unfinished = _open_new(path)
+    descriptor, unfinished, _ = _open_new(os.fspath(path))
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(chunks)
-            file.flush()
-            os.fsync(descriptor)
+        _write(descriptor, chunks)
         # FileNotFoundError: another writer of this name was first, and cleared up after itself.
         os.link(unfinished, path)
     except (FileExistsError, FileNotFoundError):
         return False
     finally:
-        unfinished.unlink(missing_ok=True)
+        _remove(unfinished)
     return True
 
 
-def replace(path: Path, body: bytes) -> None:
-    """Write a file in place of what lies there, durably and in one step; raises OSError."""
-    descriptor, unfinished = _open_new(path)
+def replace(path: str, body: bytes) -> None:
+    """Write a file in place of what lies there, durably and in one step; raises OSError.
+
+    A few system calls, since there may be a million of them.
+    """
+    descriptor, unfinished, left = _open_new(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(descriptor)
-        unfinished.replace(path)
+        _write(descriptor, [body])
+        os.replace(unfinished, path)  # noqa: PTH105 - a Path takes longer than the call
     except FileNotFoundError:
         # Another writer of this name, one that lost its lease, took it for a leftover.
         replace(path, body)
     except BaseException:
-        unfinished.unlink(missing_ok=True)
+        _remove(unfinished)
         raise
+    if left:
+        clear_leftovers(path)
 
 
-def clear_leftovers(path: Path) -> None:
+def clear_leftovers(path: str) -> None:
     """Remove what killed writers of a file that is there have left.
 
     Safe even if another writer is at it: the name is taken, so its link could only fail, and one
     that replaces writes again.
     """
     for number in itertools.count(1):
-        try:
-            _unfinished(path, number).unlink()
-        except FileNotFoundError:
+        if not _remove(_unfinished(path, number)):
             return
 
 
-def _open_new(path: Path) -> tuple[int, Path]:
+def _open_new(path: str) -> tuple[int, str, bool]:
+    """An unfinished file, its name, and whether there are others that somebody has left."""
     for number in itertools.count(1):
         unfinished = _unfinished(path, number)
         try:
-            return os.open(unfinished, _NEW, 0o666), unfinished
+            return os.open(unfinished, _NEW, 0o666), unfinished, number > 1
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(unfinished, _NEW, 0o666), unfinished
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            return os.open(unfinished, _NEW, 0o666), unfinished, False
         except FileExistsError:
             continue
     raise AssertionError
 
 
-def _unfinished(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.name}#{number}")
+def _write(descriptor: int, chunks: Iterable[bytes]) -> None:
+    """Write all, durably, and close the file in any case."""
+    try:
+        for chunk in chunks:
+            left = memoryview(chunk)
+            while left:
+                left = left[os.write(descriptor, left) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: str) -> bool:
+    try:
+        os.unlink(path)  # noqa: PTH108 - a Path takes longer than the call
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _unfinished(path: str, number: int) -> str:
+    return f"{path}#{number}"
 
 
 _COPIED_THEN = frozenset(
@@ -158,11 +176,11 @@ class FolderSyncs:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._under_way: set[Path] = set()
-        self._begun: dict[Path, int] = {}
-        self._done: dict[Path, int] = {}
+        self._under_way: set[str] = set()
+        self._begun: dict[str, int] = {}
+        self._done: dict[str, int] = {}
 
-    def sync(self, folder: Path) -> None:
+    def sync(self, folder: str) -> None:
         """Make the names in a folder durable; raises OSError."""
         with self._changed:
             needed = self._begun.get(folder, 0) + 1
@@ -183,14 +201,14 @@ class FolderSyncs:
                 self._changed.notify_all()
 
 
-def sync(path: Path) -> None:
+def sync(path: str | Path) -> None:
     """Make a file's bytes or a folder's names durable; raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
         # Some shares cannot sync a folder; they order such changes themselves.
-        if error.errno not in {errno.EINVAL, errno.ENOTSUP} or path.is_file():
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP} or os.path.isfile(path):  # noqa: PTH113 - a text
             raise
     finally:
         os.close(descriptor)

@@ -7,14 +7,15 @@ mistake. Rendering is bounded: see LONGEST_TEMPLATE, MOST_FAN_OUT and LONGEST_TE
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 import jmespath
 from jmespath import exceptions, functions, visitor
 
 from cio_pipeline.files.names import key_problem
 from cio_pipeline.files.template_syntax import syntax_problem
-from cio_pipeline.files.template_tree import ALL, Node, fan_out, paths
+from cio_pipeline.files.template_tree import ALL, Node, Path, fan_out, joined, paths
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.json_text import Json, exact_text
 from cio_pipeline.model.manifests import FOLDER
@@ -56,10 +57,30 @@ class KeyTemplate:
         """Whether it looks at the payload, whose fields are not known beforehand."""
         return any(path[0] in {"data", ALL} for path in paths(self.tree))
 
+    @cached_property
+    def reads_time(self) -> bool:
+        """Whether it may look at the time."""
+        return self._joined is None or any(one[:1] == ("time",) for one in self._joined[1])
+
+    @cached_property
+    def _joined(self) -> tuple[str, Sequence[str | Path]] | None:
+        return joined(self.tree)
+
     def render(self, metadata: Mapping[str, str], time: Mapping[str, str], data: Json) -> str:
         """The key of a message with the decoded payload `data`; raises NoKey."""
         context: dict[str, Any] = {"metadata": dict(metadata), "time": dict(time), "data": data}
-        return _clean(self._value(context))
+        return _clean(self._quickly(context) or self._value(context))
+
+    def _quickly(self, context: dict[str, Any]) -> str | None:
+        """What JMESPath would give, a tenth as fast; None where it has to be asked."""
+        if self._joined is None:
+            return None
+        separator, parts = self._joined
+        found = [one if isinstance(one, str) else _field(context, *one) for one in parts]
+        if not all(isinstance(one, str) for one in found):
+            return None
+        text = separator.join(found)
+        return text if len(text) <= LONGEST_TEXT else None
 
     def _value(self, context: dict[str, Any]) -> Any:
         try:
@@ -99,6 +120,11 @@ def compile_template(text: str) -> KeyTemplate:
             "Use fewer lists in one another.",
         )
     return KeyTemplate(text, tree)
+
+
+def _field(context: dict[str, Any], part: str, name: str) -> Any:
+    its = context.get(part)
+    return cast("dict[str, Any]", its).get(name) if isinstance(its, dict) else None
 
 
 _JSON_NAMES = {"NoneType": "null", "str": "string", "int": "number", "float": "number"}

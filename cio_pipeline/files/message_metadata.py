@@ -13,6 +13,9 @@ LARGEST = 2048
 """Bytes of names and values that S3 takes as an object's metadata."""
 
 _PLAIN = "".join(set(string.punctuation + " ") - {"%"})
+_AS_IT_IS = re.compile(r"[!-$&-~]+(?: [!-$&-~]+)*")
+"""Nearly all values: nothing of them is encoded."""
+
 _LOST_SPACE = re.compile(r"^ | $|(?<= ) ")
 
 
@@ -30,6 +33,8 @@ def object_metadata(entries: Mapping[str, str]) -> dict[str, str]:
 
 
 def _encoded(name: str, value: str) -> str:
+    if _AS_IT_IS.fullmatch(value):
+        return value
     try:
         text = quote(value, safe=_PLAIN)
     except UnicodeEncodeError:

@@ -34,13 +34,17 @@ def metadata_entries(text: str) -> dict[str, str]:
     stands twice, and an entry that is no string.
     """
     try:
-        values = {name: decoded(value) for name, value in fields(text).items() if name in METADATA}
+        values = {name: _value(raw) for name, raw in fields(text).items() if name in METADATA}
     except NotJson as error:
         raise NoObject(f"metadata {error}") from None
     wrong = [name for name, value in values.items() if not isinstance(value, str | None)]
     if wrong:
         raise NoObject(f"metadata.{wrong[0]} is no string")
     return {name: cast("str", values[name]) for name in METADATA if values.get(name) is not None}
+
+
+def _value(raw: str) -> Json:
+    return raw[1:-1] if raw[0] == '"' and "\\" not in raw else decoded(raw)
 
 
 def read_message(
@@ -89,7 +93,7 @@ def check_message(message: Message) -> Checked:
 def as_object(message: Message, template: KeyTemplate) -> MessageObject:
     """The object of a message; raises NoObject."""
     found = check_message(message)
-    times = time_context(message.metadata[TIMESTAMP])
+    times = time_context(message.metadata[TIMESTAMP]) if template.reads_time else {}
     try:
         key = template.render(message.metadata, times, found.data)
     except NoKey as error:

@@ -5,13 +5,14 @@ is the line of the same number.
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
+
+import msgspec
 
 from cio_pipeline.files.message_objects import MessageObject
 from cio_pipeline.files.spool import Spool
@@ -33,7 +34,7 @@ class PackWriter:
     def add(self, one: MessageObject) -> str:
         """Append an object; the sha256 of its body."""
         self._bodies.write(one.body)
-        self._metadata.write(json.dumps(dict(one.metadata)).encode() + b"\n")
+        self._metadata.write(msgspec.json.encode(one.metadata) + b"\n")
         return hashlib.sha256(one.body).hexdigest()
 
     def close(self) -> None:
@@ -80,7 +81,7 @@ class Pack:
             line = self._metadata.readline()
             if not line:
                 raise _unspooled("ends early")
-            yield Packed(file, offset, json.loads(line))
+            yield Packed(file, offset, msgspec.json.decode(line))
             offset += file.bytes
 
     def body(self, one: Packed) -> bytes:

@@ -52,6 +52,43 @@ def paths(tree: Node) -> Sequence[Path]:
     return reading.found
 
 
+_TWO = 2
+
+
+def joined(tree: Node) -> tuple[str, Sequence[str | Path]] | None:
+    """Separator and parts of a template that joins texts and fields of the context, as most do.
+
+    A part is a text, or the path of a field right below a name of the context. None for others.
+    """
+    if (tree["type"], tree.get("value"), len(tree["children"])) != (
+        "function_expression",
+        "join",
+        2,
+    ):
+        return None
+    separator, parts = children(tree)
+    if not _is_text(separator) or parts["type"] != "multi_select_list":
+        return None
+    found: list[str | Path] = []
+    for one in children(parts):
+        part = one["value"] if _is_text(one) else _field_of(one)
+        if part is None:
+            return None
+        found.append(part)
+    return separator["value"], found
+
+
+def _is_text(node: Node) -> bool:
+    return node["type"] == "literal" and isinstance(node["value"], str)
+
+
+def _field_of(node: Node) -> Path | None:
+    below = children(node)
+    if node["type"] != "subexpression" or [one["type"] for one in below] != ["field", "field"]:
+        return None
+    return tuple(one["value"] for one in below)
+
+
 class _Reading:
     """Follows what a template reads, through pipes and objects that it makes."""
 

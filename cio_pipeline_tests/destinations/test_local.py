@@ -2,8 +2,10 @@ import errno
 import os
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -258,3 +260,24 @@ def test_two_writers_of_one_key_agree_or_conflict(tmp_path: Path) -> None:
 
 def test_it_says_where_it_is(tmp_path: Path) -> None:
     assert LocalFolder(tmp_path).describe() == f"local folder {tmp_path}"
+
+
+def test_an_object_costs_a_few_system_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B13: a window may send a million messages; each is a file, a name, and their syncs."""
+    folder, asked = LocalFolder(tmp_path), Counter[str]()
+    for name in ("open", "write", "fsync", "replace", "unlink", "link", "stat", "lstat", "mkdir"):
+        true = getattr(os, name)
+
+        def counted(*given: Any, name: str = name, true: Any = true, **named: Any) -> Any:
+            asked[name] += 1
+            return true(*given, **named)
+
+        monkeypatch.setattr(os, name, counted)
+    for number in range(100):
+        folder.overwrite(f"{number}.json", b"{}", {})
+    assert asked["open"] == asked["fsync"] == 200, "the file, and its folder"
+    assert asked["write"] == asked["replace"] == 100
+    assert asked["stat"] <= 100
+    assert asked.keys() <= {"open", "fsync", "write", "replace", "stat"}

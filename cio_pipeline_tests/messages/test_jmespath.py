@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cio_pipeline.contracts.message_envelope import SAMPLES
+from cio_pipeline.contracts.message_envelope import DEFAULT_KEY_TEMPLATE, SAMPLES
+from cio_pipeline.files import message_keys
 from cio_pipeline.files.message_keys import NoKey, compile_template
 from cio_pipeline.files.message_time import time_context
 from cio_pipeline.files.template_check import check_template
@@ -229,3 +230,40 @@ def test_m2_any_text_is_refused_or_gives_a_key_or_a_reason(words: list[str]) -> 
             assert key(template)
         except (InvalidConfig, NoKey):
             continue
+
+
+FIELDS = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.text())
+CONTEXTS = st.fixed_dictionaries(
+    {
+        part: st.dictionaries(st.sampled_from(["a", "b-c", "data"]), FIELDS)
+        for part in ("metadata", "time", "data")
+    }
+)
+
+
+@settings(max_examples=300)
+@given(CONTEXTS, st.sampled_from(["", "/", "ab"]))
+@pytest.mark.parametrize(
+    "parts",
+    ["metadata.a, '_', time.\"b-c\"", "data.a", "'x', ''", "data.data, other.a, `1`", "metadata"],
+)
+def test_m2_what_most_templates_join_is_what_jmespath_joins(
+    parts: str, context: dict[str, dict[str, Any]], separator: str
+) -> None:
+    template = compile_template(f"join('{separator}', [{parts}])")
+
+    quickly = template._quickly(context)
+
+    if quickly is not None:
+        assert quickly == template._value(context)
+    assert template.reads_time == ("time" in parts or template._joined is None)
+
+
+def test_m2_the_key_of_most_templates_needs_no_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message_keys, "_INTERPRETER", None)
+    times = time_context(READ["timestamp"])
+    for template, expected in {
+        DEFAULT_KEY_TEMPLATE: f"{READ['timestamp']}_{READ['event-id']}.json",
+        "join('/', ['x', time.date, data.word])": f"x/{times['date']}/kiwi",
+    }.items():
+        assert compile_template(template).render(READ, times, D) == expected

@@ -1,10 +1,21 @@
 """M1: a message's payload is not touched; what cannot become an object says why."""
 
+import contextlib
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cio_pipeline.contracts.message_envelope import DEFAULT_KEY_TEMPLATE
 from cio_pipeline.files.message_keys import compile_template
-from cio_pipeline.files.message_objects import MessageObject, NoObject, as_object, read_message
+from cio_pipeline.files.message_objects import (
+    MessageObject,
+    NoObject,
+    as_object,
+    metadata_entries,
+    read_message,
+)
 
 TIME = "2026-03-01T12:00:00.123456789Z"
 DEFAULT = compile_template(DEFAULT_KEY_TEMPLATE)
@@ -68,3 +79,11 @@ def test_what_cannot_become_an_object_is_told_why(
 def test_a_message_without_a_time_becomes_no_object() -> None:
     with pytest.raises(NoObject, match="no timestamp"):
         made("{}", timestamp=None)
+
+
+@given(st.text(max_size=8), st.booleans())
+def test_entries_are_the_texts_that_json_says(text: str, plain: bool) -> None:  # noqa: FBT001
+    raw = json.dumps(text, ensure_ascii=not plain)
+    with contextlib.suppress(UnicodeEncodeError):
+        raw.encode()
+        assert metadata_entries(f'{{"topic":{raw}}}') == {"topic": json.loads(raw)}
