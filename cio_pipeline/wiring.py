@@ -16,7 +16,6 @@ from cio_pipeline.ledger.open import Ledger, is_there, open_ledger
 from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.model.windows import FIRST_WINDOW, hour_of
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.ports import Source
 from cio_pipeline.settings import Settings
 from cio_pipeline.sources.open import (
     WhenAsked,
@@ -27,6 +26,7 @@ from cio_pipeline.sources.open import (
 )
 
 if TYPE_CHECKING:
+    from cio_pipeline.ports import Source
     from cio_pipeline.sources.observed import Observed
     from cio_pipeline.sources.postgres.source import PostgresSource
 
@@ -104,7 +104,7 @@ def open_postgres(settings: Settings) -> "PostgresSource":
     return PostgresSource(Server(settings.source, password), names)
 
 
-def _source(settings: Settings) -> Source:
+def _source(settings: Settings) -> "Source":
     if is_postgres(settings.source):
         return cast("Source", WhenAsked(lambda: open_postgres(settings)))
     return open_source(settings.source, settings.storage_options)
