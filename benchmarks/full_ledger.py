@@ -182,7 +182,7 @@ def _asked(ledger: Ledger, syncs: int) -> dict[str, Callable[[], object]]:
 
     def look() -> None:
         ledger.registry.states(list(EXPORTS))
-        ledger.errors.all()
+        ledger.failing.all()
         ledger.breakers.all()
         ledger.manifests.to_put(ids)
         ledger.attempts.counts("tick", windows)

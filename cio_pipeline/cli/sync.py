@@ -86,7 +86,7 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:
     registered = found.ledger.registry.get(sync_id)
     states = found.ledger.registry.states(list(ALL_EXPORTS), [sync_id])
     breaker = found.ledger.breakers.all().get(sync_id)
-    failing = found.ledger.errors.all()
+    failing = found.ledger.failing.all()
     if as_json:
         print_json(
             {

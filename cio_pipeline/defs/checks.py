@@ -48,7 +48,7 @@ def build_check(export: str, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         ledger = pipeline.services(context.run.run_id).ledger
         window = window_of(context, feed)
         report = delivery_report(
-            export, window, ledger.registry.states([export]), ledger.errors.of_window(window.end)
+            export, window, ledger.registry.states([export]), ledger.failing.of_window(window.end)
         )
         troubles = tuple(_troubles(ledger, export, window))
         others = others_under_way(context.instance, context.run, window)
@@ -101,7 +101,7 @@ def build_manifest_check(feed: Feed) -> dg.AssetChecksDefinition:
     ) -> dg.AssetCheckResult:
         ledger = pipeline.services(context.run.run_id).ledger
         window = window_of(context, feed)
-        errors = ledger.errors.of_window(window.end)
+        errors = ledger.failing.of_window(window.end)
         syncs = [one for one in ledger.registry.all() if one.sync.feed is feed]
         report = manifest_report(window, syncs, errors)
         return dg.AssetCheckResult(

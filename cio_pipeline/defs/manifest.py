@@ -67,7 +67,7 @@ def failed_syncs(
     """The syncs of a feed, or some of them, that something failed for in a window."""
     known = {one.sync.id for one in ledger.registry.all() if one.sync.feed is feed}
     wanted = known if sync_ids is None else known & set(sync_ids)
-    failed = ledger.errors.of_window(window.end)
+    failed = ledger.failing.of_window(window.end)
     return sorted({sync_id for sync_id, _ in failed} & wanted)
 
 

@@ -79,7 +79,7 @@ def _seen(
     feed: Feed,
 ) -> Seen:
     now = services.clock()
-    errors = services.ledger.errors.all()
+    errors = services.ledger.failing.all()
     breakers = services.ledger.breakers.all()
     uncommitted = with_work(services, [state.sync for state in states])
     keys = {

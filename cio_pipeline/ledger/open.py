@@ -20,7 +20,7 @@ from cio_pipeline.ledger.quarantine import Quarantine
 from cio_pipeline.ledger.recovery import Recovery
 from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.ledger.schema import counters, files, plans, schema_version
-from cio_pipeline.ledger.troubles import Attempts, Breakers, Errors, SourceBreaches
+from cio_pipeline.ledger.troubles import Attempts, Breakers, FailingPairs, SourceBreaches
 from cio_pipeline.ledger.versions import VERSIONS
 from cio_pipeline.model.errors import LedgerError
 
@@ -34,7 +34,7 @@ class Ledger:
     cuts: Cuts
     leases: Leases
     plans: Plans
-    errors: Errors
+    failing: FailingPairs
     manifests: Manifests
     quarantine: Quarantine
     gone: Gone
@@ -77,7 +77,7 @@ def open_ledger(url: str) -> Ledger:
         cuts=Cuts(database),
         leases=Leases(database),
         plans=Plans(database),
-        errors=Errors(database),
+        failing=FailingPairs(database),
         manifests=Manifests(database),
         quarantine=Quarantine(database),
         gone=Gone(database),

@@ -28,7 +28,7 @@ from cio_pipeline.model.windows import Window
 
 
 @dataclass(frozen=True)
-class Errors:
+class FailingPairs:
     """What went wrong, scrubbed by the caller."""
 
     database: Database

@@ -7,7 +7,7 @@ anywhere and run again: every sealed file is there once, and no row is lost or d
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from cio_pipeline.ledger.troubles import Errors
+from cio_pipeline.ledger.troubles import FailingPairs
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.failures import Failure
@@ -66,7 +66,7 @@ def _resume(
     resumed = tuple(
         failed_with(one, failed[one.sync_id]) if one.sync_id in failed else one for one in resumed
     )
-    record_errors(services.ledger.errors, held, batch.window, resumed)
+    record_errors(services.ledger.failing, held, batch.window, resumed)
     note(services, batch.window, resumed)
     return resumed
 
@@ -84,7 +84,7 @@ def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:
         with reading_once(services, plans, turn.slices) as once:
             sent = send(once, held, plans, batch.window, turn)
         outcomes = (*batch.known, *sent)
-        record_errors(services.ledger.errors, held, batch.window, outcomes)
+        record_errors(services.ledger.failing, held, batch.window, outcomes)
         note(services, batch.window, sent)
     return outcomes
 
@@ -97,7 +97,7 @@ def run_export(
 
 
 def record_errors(
-    errors: Errors, lease: HeldLease, window: Window, outcomes: Iterable[Outcome]
+    failing: FailingPairs, lease: HeldLease, window: Window, outcomes: Iterable[Outcome]
 ) -> None:
     """Keep what went wrong for single syncs, so that the window counts as settled for them.
 
@@ -111,7 +111,7 @@ def record_errors(
         if error is not None and error.trip is not Trip.SLOW and _still_held(lease, pair):
             failed[pair] = error
     if failed:
-        errors.record(failed, window)
+        failing.record(failed, window)
 
 
 def _still_held(lease: HeldLease, pair: Pair) -> bool:

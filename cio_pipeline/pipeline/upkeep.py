@@ -12,7 +12,7 @@ from cio_pipeline.pipeline.services import Services
 def prune_ledger(services: Services, days: int) -> Pruned:
     """Remove from the ledger what ended so many days ago and nothing needs."""
     now = services.clock()
-    errors = services.ledger.errors.all()
+    errors = services.ledger.failing.all()
     among = shards(services.shards)
     unsettled: set[str] = set()
     for feed, exports in FEEDS.items():

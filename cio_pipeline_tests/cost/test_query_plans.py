@@ -33,8 +33,8 @@ def scanned(root: Path) -> dict[str, set[str]]:
     try:
         assert world.run(1, "people", "deliveries")
         world.ledger.registry.states(list(EXPORTS))
-        world.ledger.errors.all()
-        world.ledger.errors.of_window(window(1).end)
+        world.ledger.failing.all()
+        world.ledger.failing.of_window(window(1).end)
     finally:
         event.remove(engine, "before_cursor_execute", note)
     found: dict[str, set[str]] = {}

@@ -89,7 +89,7 @@ def end_state(world: World, *exports: str) -> dict[str, Any]:
     ]
     states = world.ledger.registry.states(exports)
     found["states"] = sorted(_state(state) for state in states)
-    found["errors"] = dict(world.ledger.errors.of_window(window(1).end))
+    found["errors"] = dict(world.ledger.failing.of_window(window(1).end))
     return found
 
 

@@ -93,7 +93,7 @@ def test_a_bucket_without_room_for_the_manifest_gets_it_with_the_next_run(
 ) -> None:
     world = prepared.copy(tmp_path / "world")
     run_full(world, "destination.put_bytes")
-    errors = world.ledger.errors.of_window(window(1).end)
+    errors = world.ledger.failing.of_window(window(1).end)
     assert {pair: "Cannot write '_cio/" in text for pair, text in errors.items()} == {
         ("a", "manifest"): True,
         ("b", "manifest"): True,
@@ -112,6 +112,6 @@ def test_a_full_disk_of_the_ledger_is_named_and_the_next_run_delivers(
         world, *names, *(("errors.record", "leases.release") if names == LEDGER else ())
     )
     if names == ("plans.commit",):
-        said = str(world.ledger.errors.of_window(window(1).end))
+        said = str(world.ledger.failing.of_window(window(1).end))
     assert "No space is left for the ledger" in said
     require_recovery(world, expected)

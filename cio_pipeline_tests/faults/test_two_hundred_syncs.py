@@ -132,7 +132,7 @@ def test_o8_155_syncs_are_delivered_while_20_are_refused_20_dead_and_5_slow(
     seeming = breakers.keys() - {*REFUSED, *DEAD, *SLOW}
     assert breakers.keys() >= {*REFUSED, *DEAD, *SLOW}
     assert all(breakers[sync_id].state is BreakerState.SLOW for sync_id in seeming)
-    told = world.ledger.errors.of_window(during(3, 15))
+    told = world.ledger.failing.of_window(during(3, 15))
     assert {sync_id for sync_id, _ in told} >= {*REFUSED}
     assert "data@acme.example" in told["s001", "people"]
     assert "WrongCredentials" in told["s001", "people"]

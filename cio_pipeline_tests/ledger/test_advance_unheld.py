@@ -38,11 +38,11 @@ def position(ledger: Ledger):
 
 
 def test_a_pair_that_nobody_holds_moves_and_its_errors_are_overtaken(delivered: Ledger):
-    delivered.errors.record({PEOPLE: Failure("Kind", "message")}, window(2))
+    delivered.failing.record({PEOPLE: Failure("Kind", "message")}, window(2))
 
     assert list(delivered.plans.advance_unheld({PEOPLE: at(1)}, cut(2), at(2))) == [PEOPLE]
     assert position(delivered) == at(2)
-    assert not delivered.errors.of_window(at(2))
+    assert not delivered.failing.of_window(at(2))
 
 
 def test_a_pair_moves_only_from_where_it_stands(delivered: Ledger):

@@ -239,7 +239,7 @@ def test_a_log_of_errors_becomes_one_state_per_pair(url: str):
     old.write(lambda c: c.execute(INSERT_ERROR, rows))
     old.engine.dispose()
     ledger = open_ledger(url)
-    found = ledger.errors.all()
+    found = ledger.failing.all()
     assert len(found) == 50 * 15
     assert set(found.values()) == {
         Failing(at(10) - timedelta(minutes=10), at(58), 49, "Unreachable", "in 58")

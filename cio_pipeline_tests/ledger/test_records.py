@@ -43,7 +43,7 @@ def registered(ledger: Ledger) -> None:
 
 
 def fail(ledger: Ledger, step: int, *pairs: Pair, message: str = "no space") -> None:
-    ledger.errors.record(
+    ledger.failing.record(
         dict.fromkeys(pairs or (PEOPLE,), Failure("DiskFull", message)), window(step)
     )
 
@@ -51,8 +51,8 @@ def fail(ledger: Ledger, step: int, *pairs: Pair, message: str = "no space") -> 
 def test_errors_of_a_window_are_kept_per_pair_the_last_one_counts_o8(ledger: Ledger):
     fail(ledger, 1, PEOPLE, EVENTS)
     fail(ledger, 1, PEOPLE, message="taken\x00 over \ud800")
-    assert ledger.errors.of_window(at(1)) == {PEOPLE: "taken over ?", EVENTS: "no space"}
-    assert ledger.errors.of_window(at(2)) == {}
+    assert ledger.failing.of_window(at(1)) == {PEOPLE: "taken over ?", EVENTS: "no space"}
+    assert ledger.failing.of_window(at(2)) == {}
 
 
 def test_a_delivery_overtakes_errors_up_to_its_window(ledger: Ledger):
@@ -62,24 +62,24 @@ def test_a_delivery_overtakes_errors_up_to_its_window(ledger: Ledger):
     lease = claim(ledger, PEOPLE, EVENTS)
     deliver(ledger, lease, 2)
     ledger.plans.advance(lease, [EVENTS], cut(1), T0)
-    assert set(ledger.errors.of_window(at(1))) == {("beta", "people")}
-    assert set(ledger.errors.of_window(at(2))) == {("beta", "people"), EVENTS}
-    assert set(ledger.errors.of_window(at(3))) == set(pairs)
+    assert set(ledger.failing.of_window(at(1))) == {("beta", "people")}
+    assert set(ledger.failing.of_window(at(2))) == {("beta", "people"), EVENTS}
+    assert set(ledger.failing.of_window(at(3))) == set(pairs)
 
 
 def test_an_error_is_one_state_however_many_windows_fail(ledger: Ledger):
     for step in (3, 4, 5, 5, 4, 1):
         fail(ledger, step, message=f"in {step}")
-    assert ledger.errors.all() == {PEOPLE: Failing(at(0), at(5), 4, "DiskFull", "in 5")}
+    assert ledger.failing.all() == {PEOPLE: Failing(at(0), at(5), 4, "DiskFull", "in 5")}
     deliver(ledger, claim(ledger), 5)
-    assert ledger.errors.all() == {}
+    assert ledger.failing.all() == {}
 
 
 def test_an_error_after_the_delivery_stands(ledger: Ledger):
     fail(ledger, 1)
     deliver(ledger, claim(ledger), 1)
     fail(ledger, 1, message="again")
-    assert ledger.errors.of_window(at(1)) == {PEOPLE: "again"}
+    assert ledger.failing.of_window(at(1)) == {PEOPLE: "again"}
 
 
 # --- quarantine ----------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def test_o8_a_dead_destination_costs_a_run_one_call_and_then_none_until_the_dela
     # Windows 0 and 1 fail, the second opens it for 15 minutes; 2 is the trial, then 30 minutes.
     assert calls == [1, 2, 3, 3]
     assert breaker(world).describe(world.now).startswith("open until 2026-03-01 13:15")
-    told = world.ledger.errors.of_window(window(3).end)
+    told = world.ledger.failing.of_window(window(3).end)
     assert set(told) == {("a", "people"), ("a", "events")}
     assert "(owner data@acme.example) is open until 2026-03-01 13:15" in told["a", "people"]
     assert "Unreachable: No connection." in told["a", "events"]
@@ -76,7 +76,7 @@ def test_d8_a_refusal_stops_the_sync_until_it_is_resumed(
     for number in range(3):
         world.run(number, "people", services=broken.services())
     assert len(broken.calls) == 1
-    (message,) = world.ledger.errors.of_window(window(2).end).values()
+    (message,) = world.ledger.failing.of_window(window(2).end).values()
     assert "is stopped since 2026-03-01 12:15 UTC." in message
     assert "`cio-pipeline sync resume a`" in message
     world.run(3, "people")
@@ -86,7 +86,7 @@ def test_d8_a_refusal_stops_the_sync_until_it_is_resumed(
     world.run(4, "people")
 
     assert world.read("people").height == 1
-    assert world.ledger.errors.of_window(window(3).end) == {}
+    assert world.ledger.failing.of_window(window(3).end) == {}
 
 
 @pytest.mark.parametrize("feed", [Feed.CALLS, Feed.MESSAGES])
@@ -165,14 +165,14 @@ def test_d10_a_manifest_that_cannot_be_put_trips_the_breaker_and_lies_there_once
     world.run(0, "people", services=_manifests_fail(world))
 
     assert breaker(world).kind == "Unreachable"
-    assert set(world.ledger.errors.of_window(window(0).end)) == {("a", "manifest")}
+    assert set(world.ledger.failing.of_window(window(0).end)) == {("a", "manifest")}
     assert (world.manifests("a"), world.manifests("b")) == ([], ["1.manifest"])
 
     world.run(1, "people")
 
     assert world.manifests("a") == ["1.manifest"]
     assert world.ledger.breakers.all() == {}
-    assert world.ledger.errors.of_window(window(0).end) == {}
+    assert world.ledger.failing.of_window(window(0).end) == {}
 
 
 def _manifests_fail(world: World) -> Services:
@@ -204,7 +204,7 @@ def test_a_stopped_initial_export_is_told_by_ticks_though_none_of_them_starts_it
 
     world.run(1, "people", lane=Lane.TICK)
 
-    told = world.ledger.errors.of_window(window(1).end)
+    told = world.ledger.failing.of_window(window(1).end)
     report = delivery_report("people", window(1), world.ledger.registry.states(["people"]), told)
     assert [one[0] for one in report.failed] == ["a"]
     close_breaker(world.ledger, "a")

@@ -166,7 +166,7 @@ def test_d6_a_commit_between_two_deciders_makes_no_cut_older_than_the_one_before
     for number in (0, 1, 2):
         world.run(number)
     assert set(world.read("people")["internal_customer_id"]) == {"ann", "ben"}
-    assert not any(world.ledger.errors.of_window(window(n).end) for n in (0, 1, 2))
+    assert not any(world.ledger.failing.of_window(window(n).end) for n in (0, 1, 2))
 
 
 def test_plan_tells_which_exports_cannot_be_read_and_what_the_others_send(world: World) -> None:

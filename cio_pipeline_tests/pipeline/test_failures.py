@@ -55,7 +55,7 @@ def test_o8_a_failing_sync_keeps_its_position_and_the_others_go_on(world: World)
     )
     assert (world.names("a"), world.names("b")) == ([], ["people_v5_2_1.parquet"])
     states = world.ledger.registry.states(["people"])
-    errors = world.ledger.errors.of_window(window(0).end)
+    errors = world.ledger.failing.of_window(window(0).end)
     report = delivery_report("people", window(0), states, errors)
     assert not report.passed
     assert [failed[0] for failed in report.failed] == ["a"]
@@ -73,7 +73,7 @@ def test_o8_the_next_good_window_sends_what_is_outstanding_once(world: World) ->
 
     assert world.read("events")["event_id"].to_list() == ["e0", "e1"]
     assert world.verify().ok
-    assert not world.ledger.errors.of_window(window(0).end)
+    assert not world.ledger.failing.of_window(window(0).end)
 
 
 def test_a_foreign_object_under_a_planned_key_is_a_conflict_and_stays(world: World) -> None:

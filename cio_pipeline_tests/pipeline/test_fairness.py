@@ -81,7 +81,7 @@ def test_o8_a_tick_serves_the_small_ones_first_and_leaves_the_huge_one_to_a_run_
     assert [len(world.manifests(one)) for one in SMALL] == [2] * 6
     assert state(world, sync_id="huge").open_plan is not None
     assert world.ledger.breakers.all()["huge"].state is BreakerState.SLOW
-    assert world.ledger.errors.all() == {}
+    assert world.ledger.failing.all() == {}
 
     # Neither do its next windows hold up anybody, while its own run is under way.
     world.commit("metrics", *of_all(HUGE, 2), at=during(2))

@@ -52,7 +52,7 @@ def test_what_nobody_delivers_is_free_once_its_lease_has_run_out(world: World, f
     assert [(one.error, one.rows) for one in told] == [(None, 1)]
     (late,) = deliver_export(world.services, batch)
     assert str(late.error).startswith("LeaseLost: ")
-    assert world.ledger.errors.all() == {}
+    assert world.ledger.failing.all() == {}
 
 
 def test_m4_nothing_is_overwritten_by_a_batch_whose_lease_was_lost(world: World) -> None:

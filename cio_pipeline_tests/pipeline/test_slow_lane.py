@@ -64,7 +64,7 @@ def test_o8_a_delivery_that_others_would_wait_for_is_left_and_goes_on_in_its_own
     assert tick["b"].error is None
     assert str(tick["a"].error).startswith("Slow: ")
     assert breaker(world).state is BreakerState.SLOW
-    assert world.ledger.errors.of_window(window(1).end) == {}, "the window is not settled by that"
+    assert world.ledger.failing.of_window(window(1).end) == {}, "the window is not settled by that"
 
     world.run(1, "people", lane=Lane.SLOW)
 

@@ -104,7 +104,7 @@ def test_d6_an_old_backup_that_sent_equal_bytes_again_is_mended_too(world: World
     world.now += TTL
     outcomes = world.run(2, *EXPORTS)
     assert all(one.error is None for one in outcomes)
-    assert ("a", "manifest") in world.ledger.errors.of_window(window(2).end)
+    assert ("a", "manifest") in world.ledger.failing.of_window(window(2).end)
 
     (told,) = catch_up(world.services)
 

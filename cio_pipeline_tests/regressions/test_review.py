@@ -57,7 +57,7 @@ def test_o8_a_sync_whose_old_version_is_gone_stops_nobody_else(world: World) -> 
 
     assert str(outcomes["a"].error).startswith("VersionGone: That version is gone.")
     assert world.read("events", "b")["event_id"].to_list() == ["one", "two"]
-    assert ("a", "events") in world.ledger.errors.of_window(window(2).end)
+    assert ("a", "events") in world.ledger.failing.of_window(window(2).end)
 
 
 def test_o8_a_plan_that_cannot_be_encoded_alike_stops_nobody_else(world: World) -> None:

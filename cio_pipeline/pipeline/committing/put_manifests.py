@@ -157,4 +157,4 @@ def record(services: Services, window: Window, sync_id: str, failure: Failure) -
     """Keep that a sync's chain could not be continued in a window."""
     if failure.kind == LeaseLost.__name__:
         return  # Another run has taken over the chain: what comes of it is that run's to say.
-    services.ledger.errors.record({(sync_id, CHAIN): failure}, window)
+    services.ledger.failing.record({(sync_id, CHAIN): failure}, window)

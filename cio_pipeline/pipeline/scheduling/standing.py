@@ -64,7 +64,7 @@ def standing(services: Services) -> Standing:
     """How the syncs and the source stand, by the ledger."""
     ledger, now = services.ledger, services.clock()
     states = [one for one in ledger.registry.states(list(ALL_EXPORTS)) if one.on]
-    breakers, failing = ledger.breakers.all(), ledger.errors.all()
+    breakers, failing = ledger.breakers.all(), ledger.failing.all()
     holders = ledger.leases.holders(now)
     held_back = ledger.quarantine.numbers()
     known = {state.sync.id for state in states}
