@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from cio_pipeline.cli.app import app
 from cio_pipeline.model.errors import ColumnMismatch, InvalidConfig
 from cio_pipeline.sources.load import read_files, read_good_rows
-from cio_pipeline.sources.tables import commit
+from cio_pipeline.sources.tables import commit_rows
 from cio_pipeline_tests.sources.things import NOTES, THINGS, latest, put, source
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,7 +61,7 @@ def test_a_column_that_a_file_lacks_stays_as_it_is(tmp_path: Path, suffix: str) 
     rows = pl.DataFrame({"workspace_id": [1, 1], "key": ["a", "new"], "flag": [True, None]})
     writing = {"csv": rows.write_csv, "ndjson": rows.write_ndjson, "parquet": rows.write_parquet}
     writing[suffix](file)
-    commit(there.uri, THINGS, read_good_rows([file], THINGS).rows)
+    commit_rows(there.uri, THINGS, read_good_rows([file], THINGS).rows)
     found = there.snapshot(THINGS, latest(there)).sort("key").select("key", "value", "flag")
     assert found.collect().rows() == [("a", "1", True), ("b", "2", None), ("new", None, None)]
 

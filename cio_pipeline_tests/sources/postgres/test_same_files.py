@@ -10,7 +10,7 @@ from pyarrow.parquet import read_schema
 
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.files.names import parse
+from cio_pipeline.files.names import parse_name
 from cio_pipeline_tests.convergence.rows import Clock, make
 from cio_pipeline_tests.faults.prepared import prepare
 from cio_pipeline_tests.postgres import Cluster
@@ -47,7 +47,7 @@ def test_d2_files_are_the_same_byte_for_byte(tmp_path: Path, postgres_cluster: C
             one, other = (world.folder(sync_id) / name for world in found)
             if one.read_bytes() != other.read_bytes():
                 # First files are in the order in which a source holds its rows.
-                assert parse(name).sequence == 1
+                assert parse_name(name).sequence == 1
                 assert "chngs" not in name
                 assert read_schema(one).equals(read_schema(other), check_metadata=True)
                 assert counted(one) == counted(other)
