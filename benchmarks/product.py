@@ -49,6 +49,8 @@ class Product:
             "CIO_SOURCE": f"delta:{self.source}",
             "CIO_LEDGER": self.ledger,
             "DAGSTER_HOME": str(self.home / "dagster"),
+            # The job without any sync runs that window, too.
+            "CIO_FIRST_WINDOW": f"{NOON:%Y-%m-%dT%H:%M}",
         }
 
     @property
