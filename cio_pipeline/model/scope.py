@@ -4,6 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
+SLICES_A_TURN = 20
+"""Slices of an export's history per run: some minutes at most. Other initial exports that wait for
+their lane come in between."""
+
 
 class Lane(StrEnum):
     """What kind of work a run takes on.

@@ -8,9 +8,8 @@ import pytest
 
 from cio_pipeline.model.breakers import BreakerState
 from cio_pipeline.model.plans import Mode
-from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.scope import SLICES_A_TURN, Lane
 from cio_pipeline.pipeline.delivering import deliver as turns
-from cio_pipeline.pipeline.delivering.deliver import SLICES_A_TURN
 from cio_pipeline.pipeline.scheduling.run_request import Seen
 from cio_pipeline.pipeline.scheduling.schedule import FIRST_WAIT, wanted_runs
 from cio_pipeline_tests.monitoring.test_delivery import open_plan

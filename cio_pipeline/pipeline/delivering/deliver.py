@@ -10,7 +10,7 @@ from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.plans import Plan, SealedPlan
 from cio_pipeline.model.registry import Outcome
-from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.scope import SLICES_A_TURN, Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.delivering.room import OF_FILES
 from cio_pipeline.pipeline.feeds.makers import MAKER_OF
@@ -18,10 +18,6 @@ from cio_pipeline.pipeline.feeds.put_files import InFlight
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.in_parallel import UNEXPECTED, caught, in_parallel
 from cio_pipeline.pipeline.services import Services
-
-SLICES_A_TURN = 20
-"""Slices of an export's history per run: some minutes at most. Other initial exports that wait for
-their lane come in between."""
 
 
 @dataclass(frozen=True)

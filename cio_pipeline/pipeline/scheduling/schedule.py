@@ -8,10 +8,9 @@ from cio_pipeline.model.failures import Failing
 from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.registry import ExportState, Pair
-from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.scope import SLICES_A_TURN, Lane
 from cio_pipeline.model.shards import Shard
 from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows, last_closed_window
-from cio_pipeline.pipeline.delivering.deliver import SLICES_A_TURN
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen, tick_key
 
 MAX_TICKS = 8
