@@ -10,6 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import IO
 
 from cio_pipeline.files.system_errors import reason, spool_error
 from cio_pipeline.model.errors import InvalidConfig, InvalidKey
@@ -46,15 +47,17 @@ class Spool:
         return sum(sizes)
 
     @contextmanager
-    def one_writer(self) -> Generator[None]:
-        """Where there is a limit, one run of the machine at a time: what it takes is known then."""
+    def one_writer(self, *, wait: bool = True) -> Generator[bool]:
+        """Where there is a limit, one run of the machine at a time: what it takes is known then.
+
+        Whether this one may write; True if it may `wait` for the others.
+        """
         if self.limit is None:
-            yield
+            yield True
             return
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".writer").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            yield _locked(lock, wait=wait)
 
     def folder(self, name: str) -> Path:
         """A folder below the root, made if it is not there.
@@ -106,6 +109,14 @@ class Spool:
             return
         except OSError as error:
             raise spool_error(error) or _unusable(error) from error
+
+
+def _locked(lock: IO[str], *, wait: bool) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _size(path: str) -> int:

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -36,10 +36,10 @@ class Watched(Spool):
         return found
 
     @contextmanager
-    def one_writer(self) -> Iterator[None]:
-        with super().one_writer():
+    def one_writer(self, *, wait: bool = True) -> Iterator[bool]:
+        with super().one_writer(wait=wait) as ours:
             self.taken()
-            yield
+            yield ours
             self.taken()
 
 
@@ -158,6 +158,54 @@ def test_o5_who_finds_no_room_takes_what_nobody_works_on_else_waits_and_says_so(
     (spool.folder("metrics-99-0-1") / "left").write_bytes(bytes(LIMIT))
     room.wait_for_room(services)
     assert not spool.path("metrics-99-0-1").exists()
+
+
+class Interrupted(Watched):
+    """Lets another run begin once somebody has written."""
+
+    def __init__(self, *given: Any, other: Callable[[], None]) -> None:
+        super().__init__(*given)
+        self._others = [other]
+
+    @contextmanager
+    def one_writer(self, *, wait: bool = True) -> Iterator[bool]:
+        with super().one_writer(wait=wait) as ours:
+            yield ours
+        if self._others:
+            self._others.pop()()
+
+
+def test_o5_who_holds_files_does_not_wait_for_one_who_waits_for_room(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen before: the one had sealed and waited to write, the other to be let write by it."""
+    monkeypatch.setattr(room, "LOOK", 0.01)
+    monkeypatch.setattr(room, "WAIT", 20)
+    for version in (4, 5):
+        world.sync(f"v{version}", version, version=version, exports=["metrics"])
+        world.commit("metrics", *many(version, 5000), at=during(0, version))
+    world.now = window(0).end
+    writes, ended = threading.Event(), list[str]()
+    services, _ = limited(world)
+
+    def other() -> None:
+        with services.spool.one_writer():
+            assert not services.spool.roomy(room.OF_FILES)
+            writes.set()
+            room.wait_for_room(services)
+            ended.append("had room")
+
+    waiting = threading.Thread(target=other)
+
+    def begun() -> None:
+        waiting.start()
+        writes.wait(30)
+
+    spool = Interrupted(world.root / "spool", LIMIT, other=begun)
+    assert run(replace(services, spool=spool), 0) == []
+    waiting.join(30)
+    assert ended == ["had room"]
+    assert all(world.verify(one).ok for one in ("v4", "v5"))
 
 
 @pytest.mark.parametrize("text", ["many", "-1", "1000", "1e9", "2GB"])

@@ -98,11 +98,14 @@ def _delivered(
 def _sealed_while_room(
     services: Services, lease: HeldLease, cohorts: Sequence[Cohort[Plan]]
 ) -> tuple[Sequence[Cohort[Plan]], list[Parts]]:
-    """The first cohorts, sealed: as many as the spool has room for, and one at least."""
+    """The first cohorts, sealed: as many as the spool has room for, and one at least.
+
+    Whoever has sealed some waits for nobody: another writer may wait until they are delivered.
+    """
     parts: list[Parts] = []
     for cohort in cohorts:
-        with services.spool.one_writer():
-            if parts and not services.spool.roomy(OF_FILES):
+        with services.spool.one_writer(wait=not parts) as ours:
+            if parts and not (ours and services.spool.roomy(OF_FILES)):
                 break
             parts.append(_sealed_or_failed(services, lease, cohort))
     return cohorts[: len(parts)], parts
