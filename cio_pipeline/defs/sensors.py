@@ -61,9 +61,7 @@ def _asked(
     for run_id in settle_covered(context.instance, feed, states):
         context.log.info(f"Run {run_id} failed, and a later window sent what it would have sent.")
     seen = _seen(services, states, running, feed)
-    wanted = wanted_runs(states, seen, now, feed, shards(services.shards))
-    # What a later window sends, too, if this process began before such a sync was registered.
-    requests = [request for request in wanted if request.window.start >= FIRST]
+    requests = wanted_runs(states, seen, now, feed, shards(services.shards))
     for request in requests:
         for key in request.keys:
             services.ledger.attempts.next(request.lane, key, now)
@@ -93,7 +91,8 @@ def _seen(
         for lane, wanted in keys.items()
         for key, tried in services.ledger.attempts.counts(lane, wanted).items()
     }
-    return Seen(errors, attempts, running, uncommitted, breakers)
+    # This process may have begun before a sync was registered as of an earlier hour.
+    return Seen(errors, attempts, running, uncommitted, breakers, FIRST)
 
 
 def _run(request: Request) -> dg.RunRequest:

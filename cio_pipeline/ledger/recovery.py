@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from cio_pipeline.ledger.cuts import cuts_at, keep_cuts
 from cio_pipeline.ledger.database import Database, reading, writing
+from cio_pipeline.ledger.first_window import begin
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.plan_rows import file_of, file_row, opened, plan_of, plan_row
 from cio_pipeline.ledger.positions import move
@@ -267,6 +268,7 @@ def _correct(connection: Connection, found: Recovered) -> None:
         (c.first_manifest, found.first_manifest),
     ):
         connection.execute(update(syncs).where(this, column < value).values({column: value}))
+    begin(connection, found.created_at)
     younger = this, c.generation == found.generation, c.created_at > found.created_at
     connection.execute(update(syncs).where(*younger).values(created_at=found.created_at))
 

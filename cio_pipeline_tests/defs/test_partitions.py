@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
 from cio_pipeline.defs import partitions, sensors
+from cio_pipeline.pipeline.scheduling.schedule import MAX_TICKS
 from cio_pipeline_tests.defs.running import dagster_on
 from cio_pipeline_tests.defs.test_job import people
 from cio_pipeline_tests.world import World, during, window
@@ -46,6 +47,24 @@ def test_d6_the_sensor_asks_for_no_window_that_is_no_partition_and_the_next_one_
         assert request.partition_key == window(2).key
         assert dagster.requested(request, "people").success
     assert world.read("people").height == 2
+
+
+def test_d6_windows_that_are_no_partition_do_not_keep_later_ones_from_being_asked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen before: as many as are asked for at a time were left out, the same ones each time."""
+    world.sync("a", exports=["people"])
+    world.run(0, "people")
+    people(world, 1, number=1)
+    world.now = window(2 * MAX_TICKS).end + timedelta(seconds=1)
+    first = MAX_TICKS + 2
+    monkeypatch.setattr(sensors, "FIRST", window(first).start)
+    with dagster_on(world) as dagster:
+        requests, _ = dagster.sense()
+        windows = [window(number).key for number in range(first, 2 * MAX_TICKS + 1)]
+        assert [one.partition_key for one in requests] == windows
+        assert dagster.requested(requests[0], "people").success
+    assert world.read("people").height == 1
 
 
 def test_export_runs_no_window_before_and_says_why(

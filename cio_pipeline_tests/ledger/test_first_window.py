@@ -8,9 +8,12 @@ from sqlalchemy import delete
 
 from cio_pipeline.ledger.schema import counters
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.registry import ExportSwitch
 from cio_pipeline.model.windows import FIRST_WINDOW, hour_of
+from cio_pipeline.pipeline.recovery.catch_up import catch_up
 from cio_pipeline.settings import Settings, settings
 from cio_pipeline.wiring import first_window, now
+from cio_pipeline_tests.recovery.loss import go_on, without_ledger
 from cio_pipeline_tests.world import NOON, World
 
 
@@ -26,6 +29,21 @@ def test_the_first_sync_fixes_it_and_only_an_earlier_one_moves_it(world: World) 
     assert world.ledger.first_window() == NOON
     world.sync("c", 3, at=NOON - timedelta(hours=23.5))
     assert world.ledger.first_window() == NOON - timedelta(days=1)
+
+
+def test_d10_a_sync_that_is_as_old_again_as_it_was_moves_it(world: World) -> None:
+    """It was registered again with an empty ledger, which then learned from the bucket."""
+    sync = world.sync()
+    go_on(world, range(2))
+    world = without_ledger(world)
+    later = NOON + timedelta(hours=9)
+    world.ledger.registry.put(sync, {"people": ExportSwitch(enabled=True)}, later)
+    assert world.ledger.first_window() == later
+    world.now = later
+    (told,) = catch_up(world.services)
+    assert told.error is None
+    assert world.ledger.registry.get("a").created_at < later
+    assert world.ledger.first_window() == NOON
 
 
 def test_a_deployment_that_ran_before_keeps_its_first_window(world: World) -> None:

@@ -10,7 +10,7 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.shards import Shard
-from cio_pipeline.model.windows import Window
+from cio_pipeline.model.windows import FIRST_WINDOW, Window
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Seen:
     time of the last attempt. `running` are the (lane, key) of unfinished runs; runs that serve
     all syncs have their window as key. `uncommitted` are the syncs that have delivered plans,
     or manifests that their bucket lacks. `breakers` are those that are not in order, by sync.
+    No run can be asked for of a window before `first`.
     """
 
     errors: Mapping[Pair, Failing]
@@ -60,6 +61,7 @@ class Seen:
     running: Collection[tuple[Lane, str]]
     uncommitted: Collection[str] = frozenset()
     breakers: Mapping[str, Breaker] = field(default_factory=dict[str, Breaker])
+    first: datetime = FIRST_WINDOW
 
     def open(self, sync_id: str, now: datetime) -> bool:
         """Whether the sync is left alone, so that a run of its own would be in vain."""

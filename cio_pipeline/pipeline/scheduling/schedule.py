@@ -38,7 +38,8 @@ def wanted_runs(
     outstanding then belongs to the next window. Oldest windows come first. Slow syncs get runs of
     their own for all that.
     """
-    return [one for shard in among for one in _of_shard(states, seen, now, feed, shard)]
+    found = [one for shard in among for one in _of_shard(states, seen, now, feed, shard)]
+    return [one for one in found if one.window.start >= seen.first]
 
 
 def _of_shard(
@@ -120,7 +121,9 @@ def _worth_running(
         window
         for group in _unsettled(states, seen.errors, now, feed)
         for window in group
-        if tick_key(window, feed, shard) not in tried or window == group[-1]
+        # What comes before the first one, the next one sends, too.
+        if window.start >= seen.first
+        and (tick_key(window, feed, shard) not in tried or window == group[-1])
     }
 
 
