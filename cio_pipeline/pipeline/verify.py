@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from cio_pipeline.model.errors import CioError, ObjectArchived
-from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile
+from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile, manifest_key
 from cio_pipeline.pipeline.feeds.makers import MAKERS
 from cio_pipeline.pipeline.verification.files import last_of_keys, name_of
 from cio_pipeline.pipeline.verification.links import (
@@ -132,9 +132,10 @@ def _laid(
     """The chain as it goes on where it lies now, what is broken of it, and the sizes of objects."""
     # Manifests first: what a manifest lists was put before it, so the list of objects has it.
     if bodies is None:
-        keys = [found.key for found in destination.list(FOLDER)]
+        of_chain = {found.key: found.size for found in destination.list(FOLDER)}
         known: Mapping[int, bytes] = proven.bodies() if proven is not None else {}
-        links, broken = read_links(destination, keys, known)
+        known = {n: body for n, body in known.items() if of_chain.get(manifest_key(n)) == len(body)}
+        links, broken = read_links(destination, of_chain, known)
     else:
         links, broken = stored_links(bodies)
     sizes = {found.key: found.size for found in destination.list()}

@@ -106,6 +106,29 @@ def test_d10_a_manifest_that_is_gone_is_named(bucket: Bucket, proven: Proven, or
     assert named(verified(bucket, proven)[0]) == expected
 
 
+@pytest.mark.parametrize("ordinal", [1, 2, 3])
+def test_d10_a_proven_manifest_of_another_size_is_named(
+    bucket: Bucket, proven: Proven, ordinal: int
+) -> None:
+    verified(bucket, proven)
+    path = bucket.root / manifest_key(ordinal)
+    path.write_bytes(path.read_bytes()[:-2])
+    expected = named(verify(bucket.folder))
+    assert expected
+    assert named(verified(bucket, proven)[0]) == expected
+
+
+def test_d10_whatever_byte_of_what_was_proven_is_damaged_all_is_read_again(
+    bucket: Bucket, proven: Proven
+) -> None:
+    """Not only what a crash tears: a disk gives other bytes, two verifications write at once."""
+    verified(bucket, proven)
+    body, known = proven.path.read_bytes(), proven.bodies()
+    for at in range(10, len(body), 7):
+        proven.path.write_bytes(body[:at] + bytes([body[at] ^ 0xFF]) + body[at + 1 :])
+        assert proven.bodies() in ({}, known)
+
+
 @pytest.mark.parametrize("torn", [b"", b"x", None])
 def test_d10_a_torn_file_of_what_was_proven_is_as_good_as_none(
     bucket: Bucket, proven: Proven, torn: bytes | None

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ class Proven:
     """A file with the manifests whose objects were read and found whole, with all before them.
 
     It is this machine's own, and saves time only: the last of them is compared with the bucket's,
-    and by its hash all others are. A file that cannot be read or written is as good as none.
+    by its hash all others are with it, and their sizes with the bucket's. A file that cannot be
+    read or written is as good as none.
     """
 
     path: Path
@@ -24,7 +26,7 @@ class Proven:
         try:
             with gzip.open(self.path, "rt", encoding="ascii") as lines:
                 return {number: base64.b64decode(body) for number, body in map(json.loads, lines)}
-        except (OSError, EOFError, ValueError, TypeError):
+        except (OSError, EOFError, ValueError, TypeError, zlib.error):
             return {}
 
     def forget(self) -> None:
