@@ -114,6 +114,29 @@ def test_o5_many_syncs_are_encoded_while_there_is_room_and_delivered_in_between(
     assert all(world.verify(one).ok for one in syncs)
 
 
+def test_o5_syncs_at_many_positions_do_not_fill_it_with_what_each_of_them_reads(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen before: the run waited for itself, ten minutes for each that was left, and failed."""
+    monkeypatch.setattr(room, "WAIT", 0)
+    syncs = [f"w{workspace}" for workspace in range(1, 7)]
+    for workspace, sync_id in enumerate(syncs, 1):
+        world.sync(sync_id, workspace, exports=["metrics"])
+    for number in range(len(syncs)):
+        world.commit("metrics", *many(number + 1, 1, number), at=during(number))
+        world.run(number, "metrics", sync_ids=syncs[number:])
+    last = len(syncs)
+    for workspace in range(1, len(syncs) + 1):
+        world.commit("metrics", *many(workspace, 120, last), at=during(last, workspace))
+    world.now = window(last).end
+    services, spool = limited(world)
+
+    assert run(services, last) == []
+
+    assert spool.peak < LIMIT
+    assert [world.read("metrics", one).height for one in syncs] == [121] * len(syncs)
+
+
 def test_o5_files_of_a_store_that_is_down_make_room_and_are_encoded_again(world: World) -> None:
     for workspace, sync_id in enumerate(("down", "up"), 1):
         world.sync(sync_id, workspace, exports=["metrics"])

@@ -225,13 +225,13 @@ class _ReadOnce:
         return self._spool.roomy(OF_CHANGES)
 
     def _make_room(self) -> None:
-        """Forget what earlier slices read, if there is too much of it: nobody asks for it again."""
+        """Forget what was read before, if there is too much of it: it can be read again."""
         for of, share in [] if self._fits() else list(self._read):
+            self._paths.pop((of, share)).unlink()
+            del self._read[of, share]
             if share is not None:
                 self._unread[of].pop(share)
                 self._left[of].append(share)
-                self._paths.pop((of, share)).unlink()
-                del self._read[of, share]
 
     def _netted(self, table: SourceTable, of: Range, share: Share) -> pl.LazyFrame:
         return net(pl.scan_ipc(self._unread[of][share]), table.identity, table.grows)
