@@ -53,7 +53,8 @@ class Relation:
     """A table, partitioned table or view that stands for a source table.
 
     `leaves` hold its rows: itself, or its partitions; none of a view. `wrong` are its columns that
-    do not fit, `triggers` those of ours that fire, `indexed` the leaves with a valid index.
+    do not fit, `triggers` those of ours that always fire, also in all leaves, `indexed` the leaves
+    with a valid index. `bodies` are those of its functions, by their names.
     """
 
     table: SourceTable
@@ -64,6 +65,8 @@ class Relation:
     columns: Mapping[str, str] = field(hash=False)
     taken: Sequence[Taken] = field(hash=False)
     wrong: Sequence[str] = field(hash=False)
+    table_id: str
+    owner: str
     inherited: bool = False
     triggers: frozenset[str] = frozenset()
     leaves: tuple[Piece, ...] = ()
@@ -71,6 +74,7 @@ class Relation:
     indexed: frozenset[int] = frozenset()
     density: int = 1
     has_earlier: bool = False
+    bodies: tuple[str, ...] = ()
     installation: Installation | None = None
 
     @property
@@ -131,20 +135,27 @@ def relations(
     connection: psycopg.Connection[Any],
     names: Names,
     tables: Sequence[SourceTable],
-    *,
-    installed: bool,
+    where: Database,
 ) -> dict[str, Relation]:
     """The relations that stand for some tables, as far as they exist."""
     places = [names.place(table) for table in tables]
     asked = [[schema for schema, _ in places], [name for _, name in places]]
     rows = connection.execute(_RELATIONS, asked).fetchall()
     by_place = {(row[3], row[4]): row for row in rows}
-    installations = _installations(connection) if installed else {}
+    installations = _installations(connection) if where.installed else {}
+    identity = where.identity(names)
     found: dict[str, Relation] = {}
     for table, place in zip(tables, places, strict=True):
         if place in by_place:
             row = by_place[place]
-            found[table.name] = _relation(connection, names, table, row, installations)
+            found[table.name] = _relation(
+                connection,
+                names,
+                table,
+                row,
+                installation=installations.get(table.name),
+                identity=identity,
+            )
     return found
 
 
@@ -153,15 +164,20 @@ def _relation(
     names: Names,
     table: SourceTable,
     row: Sequence[Any],
-    installations: Mapping[str, Installation],
+    *,
+    installation: Installation | None,
+    identity: str,
 ) -> Relation:
-    oid, kind, inherited, schema, name, columns, triggers = row
+    oid, kind, inherited, schema, name, owner, columns, triggers = row
     taken, wrong = taken_columns(table, names, columns)
-    installation = installations.get(table.name)
+    if installation is not None and installation.relation != oid:
+        installation = None
     leaves = connection.execute(_LEAVES, [oid, oid]).fetchall() if kind in {"r", "p"} else []
     blocks = sum(leaf[4] for leaf in leaves)
     rows = sum(max(leaf[5], 0) for leaf in leaves)
-    there = connection.execute(_IS_THERE, [earlier_of(table).as_string()]).fetchone()
+    functions = [f"{what}_{table.name}" for what in ("empty", "keep")]
+    asked = [earlier_of(table).as_string(), functions]
+    there = connection.execute(_IS_THERE, asked).fetchone()
     return Relation(
         table,
         oid,
@@ -171,15 +187,26 @@ def _relation(
         columns,
         taken,
         wrong,
+        f"{identity}-{oid}-{installation.id.hex[:12] if installation else 'view'}",
+        owner,
         inherited=inherited and kind == "r",
-        triggers=frozenset(triggers),
+        triggers=_firing(oid, triggers, leaves),
         leaves=tuple(Piece(leaf[0], leaf[3], 0, leaf[4]) for leaf in leaves),
         leaf_names={leaf[0]: (leaf[1], leaf[2]) for leaf in leaves},
         indexed=frozenset(leaf[0] for leaf in leaves if leaf[6]),
         density=max(1, round(rows / blocks)) if rows and blocks else _ROWS_IN_A_BLOCK,
         has_earlier=bool(there and there[0]),
-        installation=installation if installation and installation.relation == oid else None,
+        bodies=tuple(there[1]) if there else (),
+        installation=installation,
     )
+
+
+def _firing(oid: int, own: Sequence[str], leaves: Sequence[Any]) -> frozenset[str]:
+    """The triggers that fire for the rows of all leaves; those of statements are the table's."""
+    firing = frozenset(own)
+    for leaf in leaves:
+        firing &= {*leaf[7], "cio_empty"} if leaf[0] != oid else firing
+    return firing
 
 
 def _installations(connection: psycopg.Connection[Any]) -> dict[str, Installation]:
@@ -192,6 +219,7 @@ def _installations(connection: psycopg.Connection[Any]) -> dict[str, Installatio
 
 _RELATIONS = SQL("""
 SELECT c.oid::bigint, c.relkind::text, c.relhassubclass, n.nspname, c.relname,
+  pg_get_userbyid(c.relowner),
   (SELECT jsonb_object_agg(a.attname, CASE
       WHEN e.typtype = 'e' THEN 'enum[]' WHEN e.oid IS NOT NULL THEN e.typname || '[]'
       WHEN t.typtype = 'e' THEN 'enum' ELSE t.typname END)
@@ -201,7 +229,7 @@ SELECT c.oid::bigint, c.relkind::text, c.relhassubclass, n.nspname, c.relname,
     LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
   ARRAY(SELECT g.tgname::text FROM pg_trigger g
-    WHERE g.tgrelid = c.oid AND g.tgname LIKE 'cio\\_%%' AND g.tgenabled IN ('O', 'A'))
+    WHERE g.tgrelid = c.oid AND g.tgname LIKE 'cio\\_%%' AND g.tgenabled = 'A')
 FROM unnest(%s::text[], %s::text[]) AS wanted (nspname, relname)
 JOIN pg_namespace n ON n.nspname = wanted.nspname
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.relname
@@ -212,12 +240,18 @@ SELECT c.oid::bigint, n.nspname, c.relname, pg_relation_filenode(c.oid)::bigint,
   pg_relation_size(c.oid) / current_setting('block_size')::int, c.reltuples::float8,
   EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid
     AND a.attnum = i.indkey[0] AND a.attname = 'change_xid'
-    WHERE i.indrelid = c.oid AND i.indisvalid)
+    WHERE i.indrelid = c.oid AND i.indisvalid),
+  ARRAY(SELECT g.tgname::text FROM pg_trigger g
+    WHERE g.tgrelid = c.oid AND g.tgname LIKE 'cio\\_%%' AND g.tgenabled = 'A')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND (c.oid = %s OR c.oid IN (SELECT relid FROM pg_partition_tree(%s)))
 ORDER BY c.oid
 """)
-_IS_THERE = SQL("SELECT to_regclass(%s) IS NOT NULL")
+_IS_THERE = SQL("""
+SELECT to_regclass(%s) IS NOT NULL,
+  ARRAY(SELECT p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'cio' AND p.proname = ANY (%s) ORDER BY p.proname)
+""")
 _INSTALLED = SQL("""
 SELECT name, relation, id, system_identifier, database, kept_since::text FROM cio.tables
 """)

@@ -1,6 +1,6 @@
 """Connections to the source's database: one driver for what is asked, one for rows."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import psycopg
 from adbc_driver_postgresql import dbapi as untyped  # pyright: ignore[reportMissingTypeStubs]
+from psycopg.sql import Composed
 
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.sources.postgres.errors import translated
@@ -20,7 +21,10 @@ _SESSION = (
     # Rows come in the order in which they lie.
     "SET max_parallel_workers_per_gather = 0",
     "SET default_transaction_read_only = on",
+    # What a policy hides must not go unnoticed.
+    "SET row_security = off",
 )
+_AS_THEY_LIE = ("SET enable_indexscan = off", "SET synchronize_seqscans = off")
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _FORM = "Write postgresql://user@host:5432/database, and the password into CIO_SOURCE_PASSWORD."
 
@@ -72,10 +76,15 @@ class Server:
             yield connection
 
     @contextmanager
-    def reading(self) -> Generator["Rows"]:
-        """A connection for rows, all of them as of one moment; see `asked`."""
+    def reading(self, place: str) -> Generator["Rows"]:
+        """A connection for rows, all of them as of one moment; see `asked`.
+
+        From before that moment on nobody empties the relation at `place`, or writes it anew: what
+        a TRUNCATE removes, snapshots from before it do not see either.
+        """
         with self._lent("reading", self._read) as connection, connection.cursor() as cursor:
             cursor.execute(_BEGIN)
+            cursor.execute(f"LOCK TABLE {place} IN ACCESS SHARE MODE")
             yield Rows(cursor)
             cursor.execute("ROLLBACK")
 
@@ -103,7 +112,7 @@ class Server:
         except _adbc.Error as error:
             raise translated(error, "cio.tables") from None
         with connection.cursor() as cursor:
-            for statement in _SESSION:
+            for statement in (*_SESSION, *_AS_THEY_LIE):
                 cursor.execute(statement)
         return connection
 
@@ -155,6 +164,11 @@ class Rows:
     """Streams of rows, one at a time: a second one ends the first."""
 
     _cursor: Any
+
+    def values(self, query: Composed) -> Iterator[Mapping[str, Any]]:
+        """The few rows of a question, by the names of columns."""
+        for batch in self.of(query.as_string()):
+            yield from batch.to_pylist()
 
     def of(self, statement: str) -> Generator[Any]:
         """Arrow batches of a statement without parameters: with one, all came as one batch."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from cio_pipeline.sources.postgres.catalog import CHANGE_XID, SCHEMA, TRIGGERS, Database, Relation
-from cio_pipeline.sources.postgres.whole import missing
+from cio_pipeline.sources.postgres.keeping import function, functions
+from cio_pipeline.sources.postgres.whole import NO_INDEX, OTHER_COLUMNS, missing
 
 LOCK_TIMEOUT = "3s"
 _COMMA = SQL(", ")
@@ -41,10 +42,13 @@ def installing(where: Database, found: Sequence[Relation]) -> Iterator[Step]:
         wrong = missing(relation, where)
         if not wrong:
             continue
-        only_index = bool(relation.installation) and all("no index" in one for one in wrong)
-        if not only_index:
+        anew = not {NO_INDEX, OTHER_COLUMNS}.issuperset(wrong)
+        if anew:
             yield Step(f"{relation.table.name}: column and triggers", tuple(_table(relation)))
-        yield from _indexes(relation, anew=not only_index)
+        elif OTHER_COLUMNS in wrong:
+            yield Step(f"{relation.table.name}: what is kept", tuple(functions(relation)))
+        if anew or NO_INDEX in wrong:
+            yield from _indexes(relation, anew=anew)
 
 
 def removing(where: Database, found: Sequence[Relation], *, last: bool) -> Iterator[Step]:
@@ -87,10 +91,10 @@ def _table(relation: Relation) -> Iterator[Composed]:
         "NULL, old_table oid NOT NULL, old_tid tid NOT NULL)"
     ).format(earlier, columns)
     yield SQL("CREATE INDEX ON {} (until_xid)").format(earlier)
-    yield from _functions(relation)
-    functions = *(_function(one, relation) for one in ("keep", "empty")), _STAMP
+    yield from functions(relation)
+    called = *(function(one, relation) for one in ("keep", "empty")), _STAMP
     for statement in _TRIGGERS:
-        yield SQL(statement).format(place, *functions)
+        yield SQL(statement).format(place, *called)
     for trigger in TRIGGERS:
         yield SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(place, Identifier(trigger))
     yield SQL(
@@ -109,44 +113,11 @@ _TRIGGERS = (
 )
 
 
-def _functions(relation: Relation) -> Iterator[Composed]:
-    """What keeps rows that change or go; with our rights, so that writers need none."""
-    names = _COMMA.join(one.name for one in relation.taken)
-    kept = SQL("INSERT INTO {} ({}, change_xid, until_xid, until_at, old_table, old_tid) ").format(
-        relation.earlier, names
-    )
-    old = SQL("OLD")
-    row = _COMMA.join(one.kept(old) for one in relation.taken)
-    yield SQL(_KEEP).format(_function("keep", relation), kept, row)
-    every = _COMMA.join(one.kept() for one in relation.taken)
-    yield SQL(_EMPTY).format(_function("empty", relation), kept, every, relation.place)
-
-
-# What a transaction wrote itself, and wrote again, nobody else has seen.
-_KEEP = """CREATE FUNCTION {0}() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  IF OLD.change_xid IS DISTINCT FROM pg_current_xact_id() THEN
-    {1} VALUES ({2},
-      OLD.change_xid, pg_current_xact_id(), clock_timestamp(), TG_RELID, OLD.ctid);
-  END IF;
-  RETURN NULL;
-END $$"""
-_EMPTY = """CREATE FUNCTION {0}() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  {1} SELECT {2},
-    change_xid, pg_current_xact_id(), clock_timestamp(), tableoid, ctid FROM {3}
-    WHERE change_xid IS DISTINCT FROM pg_current_xact_id();
-  RETURN NULL;
-END $$"""
-
-
 def _without(relation: Relation) -> Iterator[Composed]:
     for trigger in TRIGGERS:
         yield SQL("DROP TRIGGER IF EXISTS {} ON {}").format(Identifier(trigger), relation.place)
     for what in ("keep", "empty"):
-        yield SQL("DROP FUNCTION IF EXISTS {}()").format(_function(what, relation))
+        yield SQL("DROP FUNCTION IF EXISTS {}()").format(function(what, relation))
     yield SQL("DROP TABLE IF EXISTS {}").format(relation.earlier)
     column = SQL("ALTER TABLE {} DROP COLUMN IF EXISTS {}")
     yield column.format(relation.place, Identifier(CHANGE_XID))
@@ -180,7 +151,3 @@ def _indexes(relation: Relation, *, anew: bool) -> Iterator[Step]:
         if partitioned:
             attach = SQL("ALTER INDEX {} ATTACH PARTITION {}").format(whole, index)
             yield Step(f"{relation.table.name}: index of a partition", (attach,))
-
-
-def _function(what: str, relation: Relation) -> Identifier:
-    return Identifier(SCHEMA, f"{what}_{relation.table.name}")

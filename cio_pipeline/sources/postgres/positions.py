@@ -5,6 +5,7 @@ contain one another, so how many transactions have ended orders them, and tells 
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +15,9 @@ from cio_pipeline.model.cuts import TableCut, TableSlice
 from cio_pipeline.model.errors import SourceError
 
 _SNAPSHOT = re.compile(r"(\d+):(\d+):((?:\d+(?:,\d+)*)?)")
+END = 0xFFFFFFFE
+"""No block of a table comes after it."""
+
 _FILE = re.compile(r"(\d+)/(\d+)/(\d+)")
 
 
@@ -91,6 +95,11 @@ class Position:
                 found.append(Piece(one.oid, one.filenode, start, stop))
             before += one.stop
         return found
+
+
+def filenodes(pieces: Iterable[Piece]) -> dict[int, int]:
+    """Which file each table or partition is stored in, by oid."""
+    return {one.oid: one.filenode for one in pieces}
 
 
 def position_of(table: str, cut: TableCut) -> Position:

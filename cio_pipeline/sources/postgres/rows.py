@@ -1,6 +1,8 @@
 """Rows as frames that fit in memory, in an order that is the same whenever they are read."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -10,13 +12,16 @@ from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.sources.postgres.catalog import Relation
 from cio_pipeline.sources.postgres.connect import Rows, Server
 from cio_pipeline.sources.postgres.errors import named
-from cio_pipeline.sources.postgres.positions import Piece, Position
+from cio_pipeline.sources.postgres.positions import END, Piece, Position, snapshot_of
 from cio_pipeline.sources.postgres.statements import (
     TID,
     current_rows,
     earlier_rows,
+    files_of,
+    kept_since,
     rows_of_view,
 )
+from cio_pipeline.sources.postgres.whole import pruned, require_in_place
 
 _polars: Any = pl
 """Untyped where Polars' own annotations name libraries without types."""
@@ -48,12 +53,31 @@ def lazily(
 
 
 def frames(
-    server: Server, table: str, statement: str, schema: Mapping[str, pl.DataType]
+    server: Server,
+    relation: Relation,
+    statement: str,
+    schema: Mapping[str, pl.DataType],
+    oldest: int,
 ) -> Iterator[pl.DataFrame]:
-    """What a statement gives; an empty frame at least. Raises the source's errors."""
+    """What a statement gives; an empty frame at least. Raises the source's errors.
+
+    `oldest` is the version of the earliest position that it asks for.
+    """
     yield pl.DataFrame(schema=schema)
-    with named(table), server.reading() as rows:
+    with _reading(server, relation, oldest) as rows:
         yield from _frames(rows, statement, schema)
+
+
+@contextmanager
+def _reading(server: Server, relation: Relation, oldest: int) -> Generator[Rows]:
+    """Rows of a moment in which the position was still kept. Raises VersionGone if it was not."""
+    table, installed = relation.table.name, relation.installation
+    with named(table), server.reading(relation.place.as_string()) as rows:
+        if installed is not None:
+            found = list(rows.values(kept_since(installed.id)))
+            if not found or snapshot_of(found[0]["kept_since"]).ended > oldest:
+                raise pruned(table)
+        yield rows
 
 
 def _frames(
@@ -75,25 +99,25 @@ def rows_at(
     """A relation's rows at a position, or of a slice of it, in the order in which they lay then."""
     columns = list(schema)
     yield pl.DataFrame(schema=schema)
-    with named(relation.table.name), server.reading() as rows:
+    with _reading(server, relation, at.snapshot.ended) as rows:
         if relation.is_view:
             statement = rows_of_view(relation, at, columns, workspaces)
             yield from _frames(rows, statement.as_string(), schema)
             return
-        for piece in _present(relation, at.pieces(part)):
+        pieces = at.pieces(part)
+        now = {one["oid"]: one["filenode"] for one in rows.values(files_of(pieces))}
+        if part is not None:
+            require_in_place(relation.table.name, pieces, now)
+        for piece in _present(pieces, now):
             yield from _of_piece(rows, relation, piece, at, workspaces=workspaces, schema=schema)
 
 
-def _present(relation: Relation, pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """The pieces; a whole file that was written anew meanwhile is read to its end of now."""
-    now = {one.oid: one for one in relation.leaves}
+def _present(pieces: Sequence[Piece], now: Mapping[int, int]) -> Iterator[Piece]:
+    """The pieces; a whole file that was written anew meanwhile is read wherever its rows lie."""
     for piece in pieces:
-        found = now.get(piece.oid)
-        if found is None or found.filenode == piece.filenode:
-            yield piece
-        else:
-            stop = max(piece.stop, found.stop)
-            yield Piece(piece.oid, found.filenode, piece.start, stop)
+        filenode = now.get(piece.oid, piece.filenode)
+        stop = piece.stop if filenode == piece.filenode else END
+        yield replace(piece, filenode=filenode, stop=stop)
 
 
 def _of_piece(

@@ -20,16 +20,22 @@ from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.model.cuts import Cut, Look, TableCut, TableSlice
-from cio_pipeline.model.errors import SourceError, VersionGone
+from cio_pipeline.model.errors import SourceError
 from cio_pipeline.model.slices import Part
 from cio_pipeline.sources.postgres.catalog import Database, Relation, database, relations
 from cio_pipeline.sources.postgres.connect import Server
 from cio_pipeline.sources.postgres.errors import named
 from cio_pipeline.sources.postgres.names import Names
-from cio_pipeline.sources.postgres.positions import Position, Snapshot, position_of
+from cio_pipeline.sources.postgres.positions import Position, Snapshot, filenodes, position_of
 from cio_pipeline.sources.postgres.rows import frames, lazily, rows_at
 from cio_pipeline.sources.postgres.statements import changed_rows, is_changed, number_of_changes
-from cio_pipeline.sources.postgres.whole import lost, problems_of, replaced
+from cio_pipeline.sources.postgres.whole import (
+    lost,
+    problems_of,
+    pruned,
+    replaced,
+    require_in_place,
+)
 
 _ADDED: Mapping[str, pl.DataType] = {
     CHANGE_TYPE: pl.String(),
@@ -72,7 +78,7 @@ class PostgresSource:
         declared = list(self.tables.values())
         with named("cio.tables"), self.server.asked() as connection:
             where = database(connection)
-            found = relations(connection, self.names, declared, installed=where.installed)
+            found = relations(connection, self.names, declared, where)
             return {
                 one.name: self._looked(connection, where, found.get(one.name), after)
                 for one in declared
@@ -95,7 +101,7 @@ class PostgresSource:
                 "`cio-pipeline source status` shows all tables, `source install` mends them.",
             )
         position = Position(where.snapshot, relation.density, relation.leaves)
-        reached = TableCut(self._table_id(where, relation), where.snapshot.ended, str(position))
+        reached = TableCut(relation.table_id, where.snapshot.ended, str(position))
         before = after.tables.get(table.name) if after else None
         if before is None or before.table_id != reached.table_id:
             return Look(reached)
@@ -156,7 +162,7 @@ class PostgresSource:
         chosen = {name: schema[name] for name in columns or schema}
         relation = self._found(table, upper, lower)
         statement = changed_rows(relation, *_snapshots(table, lower, upper), list(chosen))
-        yield from frames(self.server, table.name, statement.as_string(), chosen)
+        yield from frames(self.server, relation, statement.as_string(), chosen, lower.version)
 
     def snapshot(
         self,
@@ -173,7 +179,7 @@ class PostgresSource:
         relation = self._found(table, cut)
         at = position_of(table.name, cut)
         if part is not None:
-            _require_in_place(relation, at)
+            require_in_place(table.name, at.files, filenodes(relation.leaves))
         schema = source_schema(table)
 
         def pieces(columns: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -202,7 +208,7 @@ class PostgresSource:
     ) -> Relation:
         """A table that still knows some cuts. Raises TableReplaced, VersionGone, SourceError."""
         where = database(connection)
-        found = relations(connection, self.names, [table], installed=where.installed)
+        found = relations(connection, self.names, [table], where)
         relation = found.get(table.name)
         if relation is None:
             raise lost(table.name)
@@ -212,23 +218,15 @@ class PostgresSource:
                 f"Table {table.name} cannot be read: {'; '.join(wrong)}.",
                 "`cio-pipeline source status` shows all tables, `source install` mends them.",
             )
-        now = TableCut(self._table_id(where, relation), where.snapshot.ended)
+        now = TableCut(relation.table_id, where.snapshot.ended)
         for one in (cut, lower):
             if one is not None and (one.table_id != now.table_id or one.version > now.version):
                 raise replaced(table.name, one, now)
         oldest = lower or cut
         kept = relation.installation
         if kept is not None and oldest.version < kept.kept_since.ended:
-            raise VersionGone(
-                f"What table {table.name} held at the position is no longer kept.",
-                "Register the syncs that still need it under new ids; prune later from now on.",
-            )
+            raise pruned(table.name)
         return relation
-
-    def _table_id(self, where: Database, relation: Relation) -> str:
-        installed = relation.installation
-        own = installed.id.hex[:12] if installed else "view"
-        return f"{where.identity(self.names)}-{relation.oid}-{own}"
 
 
 def _snapshots(table: SourceTable, lower: TableCut, upper: TableCut) -> tuple[Snapshot, Snapshot]:
@@ -238,16 +236,3 @@ def _snapshots(table: SourceTable, lower: TableCut, upper: TableCut) -> tuple[Sn
 def _value(connection: psycopg.Connection[Any], query: Any) -> Any:
     row = connection.execute(query).fetchone()
     return row[0] if row else None
-
-
-def _require_in_place(relation: Relation, at: Position) -> None:
-    """Raise VersionGone if a table was written anew since its slices were told apart."""
-    now = {one.oid: one.filenode for one in relation.leaves}
-    for one in at.files:
-        if now.get(one.oid, one.filenode) != one.filenode:
-            raise VersionGone(
-                f"Table {relation.table.name} was written anew (VACUUM FULL, CLUSTER, TRUNCATE, a "
-                "changed type) while its history was being sent in slices.",
-                "`cio-pipeline plan abandon` gives that plan up, and the history is sent from its "
-                "beginning.",
-            )

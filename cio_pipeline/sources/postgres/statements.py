@@ -5,6 +5,7 @@ table of earlier rows: what was written before the position, and ended after it.
 """
 
 from collections.abc import Collection, Sequence
+from uuid import UUID
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
@@ -118,6 +119,21 @@ def _ended(relation: Relation, lower: Snapshot, upper: Snapshot) -> Composed:
     return SQL(
         "(SELECT *, max(until_at) OVER (PARTITION BY {}) AS last_until FROM {} WHERE {}) AS ended"
     ).format(identity, relation.earlier, between(_UNTIL, lower, upper))
+
+
+def kept_since(installation: UUID) -> Composed:
+    """What the first position is that can be read; no row if what was installed is gone."""
+    asked = SQL("SELECT kept_since::text AS kept_since FROM cio.tables WHERE id = {}::uuid")
+    return asked.format(Literal(str(installation)))
+
+
+def files_of(pieces: Sequence[Piece]) -> Composed:
+    """Which file tables and partitions are stored in; none for those that are no more."""
+    oids = Literal([one.oid for one in pieces])
+    return SQL(
+        "SELECT oid::bigint AS oid, pg_relation_filenode(oid)::bigint AS filenode "
+        "FROM unnest({}::bigint[]::oid[]) AS oid WHERE pg_relation_filenode(oid) IS NOT NULL"
+    ).format(oids)
 
 
 def number_of_changes(relation: Relation, lower: Snapshot, upper: Snapshot) -> Composed:

@@ -30,7 +30,7 @@ def found(
     """The database, and what of some tables it has. Raises SourceUnavailable, SourceError."""
     with named("cio.tables"), server.asked() as connection:
         where = database(connection)
-        there = relations(connection, names, tables, installed=where.installed)
+        there = relations(connection, names, tables, where)
         return where, list(there.values())
 
 
@@ -84,10 +84,12 @@ def rights(where: str, role: str, found: Sequence[Relation]) -> Iterator[Compose
     name = Identifier(role)
     yield SQL("CREATE ROLE {} LOGIN").format(name)
     yield SQL("GRANT CONNECT ON DATABASE {} TO {}").format(Identifier(where), name)
-    for schema in sorted({SCHEMA, *(one.schema for one in found)}):
+    leaves = {schema for one in found for schema, _ in one.leaf_names.values()}
+    for schema in sorted({SCHEMA, *(one.schema for one in found), *leaves}):
         yield SQL("GRANT USAGE ON SCHEMA {} TO {}").format(Identifier(schema), name)
     for one in found:
-        yield SQL("GRANT SELECT ON {} TO {}").format(one.place, name)
+        for place in sorted({(one.schema, one.name), *one.leaf_names.values()}):
+            yield SQL("GRANT SELECT ON {} TO {}").format(Identifier(*place), name)
     ours = Identifier(SCHEMA)
     yield SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(ours, name)
     yield SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA {} GRANT SELECT ON TABLES TO {}").format(
@@ -100,13 +102,13 @@ def prune_earlier(
 ) -> dict[str, int]:
     """Delete the earlier rows that no position from `needed` on has; how many, by table.
 
-    A table without one is left as it is. Raises SourceUnavailable, SourceError.
+    A table without one of its own is left as it is. Raises SourceUnavailable, SourceError.
     """
     deleted: dict[str, int] = {}
     with named("cio.tables"), server.writing() as connection:
         for one in found:
             cut = needed.get(one.table.name)
-            if cut is not None and one.installation is not None:
+            if cut is not None and one.installation and cut.table_id == one.table_id:
                 oldest = position_of(one.table.name, cut).snapshot
                 if oldest.ended > one.installation.kept_since.ended:
                     deleted[one.table.name] = _pruned(connection, one, oldest)

@@ -1,9 +1,20 @@
 """Whether a table can be read as it is, and whether a position is one of it."""
 
+from collections.abc import Iterable, Mapping
+
 from cio_pipeline.contracts.declare import TableKind
 from cio_pipeline.model.cuts import TableCut
-from cio_pipeline.model.errors import SourceGone, TableReplaced
+from cio_pipeline.model.errors import SourceGone, TableReplaced, VersionGone
 from cio_pipeline.sources.postgres.catalog import CHANGE_XID, TRIGGERS, Database, Relation
+from cio_pipeline.sources.postgres.keeping import bodies
+from cio_pipeline.sources.postgres.positions import Piece
+
+NO_INDEX = f"there is no index on {CHANGE_XID}"
+OTHER_COLUMNS = "what keeps its earlier rows keeps other columns than are read"
+"""What is mended without a loss of positions."""
+
+
+_ELSEWHERE = {"m": "materialized view", "f": "foreign table"}
 
 
 def problems_of(relation: Relation, where: Database) -> list[str]:
@@ -12,6 +23,8 @@ def problems_of(relation: Relation, where: Database) -> list[str]:
     if relation.is_view:
         if relation.table.kind is not TableKind.APPEND_ONLY:
             wrong.append("it is a view, and its rows change: name the table itself")
+        if relation.kind in _ELSEWHERE:
+            wrong.append(f"it is a {_ELSEWHERE[relation.kind]}, seen here later than written")
         if relation.columns.get(CHANGE_XID) != "xid8":
             wrong.append(f"the view does not show {CHANGE_XID} of its table")
         return wrong
@@ -34,7 +47,9 @@ def missing(relation: Relation, where: Database) -> list[str]:
     if not relation.has_earlier:
         wrong.append("the table of its earlier rows is gone")
     if not {one.oid for one in relation.leaves} <= relation.indexed:
-        wrong.append(f"there is no index on {CHANGE_XID}")
+        wrong.append(NO_INDEX)
+    if relation.bodies != bodies(relation):
+        wrong.append(OTHER_COLUMNS)
     return wrong
 
 
@@ -43,6 +58,25 @@ def lost(table: str) -> SourceGone:
     return SourceGone(
         f"Table {table} does not exist.", "Restore it, or correct CIO_SOURCE or CIO_SOURCE_NAMES."
     )
+
+
+def pruned(table: str) -> VersionGone:
+    """The error for a position from before what `source prune` left."""
+    return VersionGone(
+        f"What table {table} held at the position is no longer kept.",
+        "Register the syncs that still need it under new ids; prune later from now on.",
+    )
+
+
+def require_in_place(table: str, pieces: Iterable[Piece], now: Mapping[int, int]) -> None:
+    """Raise VersionGone if a table was written anew since its slices were told apart."""
+    if any(now.get(one.oid, one.filenode) != one.filenode for one in pieces):
+        raise VersionGone(
+            f"Table {table} was written anew (VACUUM FULL, CLUSTER, TRUNCATE, a changed type) "
+            "while its history was being sent in slices.",
+            "`cio-pipeline plan abandon` gives that plan up, and the history is sent from its "
+            "beginning.",
+        )
 
 
 def replaced(table: str, then: TableCut, now: TableCut) -> TableReplaced:

@@ -78,9 +78,7 @@ class Made:
         """Do what is missing, as `source install --apply` does."""
         with self.connect() as connection:
             where = database(connection)
-            found = relations(
-                connection, self.names, list(self.tables.values()), installed=where.installed
-            )
+            found = relations(connection, self.names, list(self.tables.values()), where)
             for step in installing(where, list(found.values())):
                 if step.alone:
                     for statement in step.statements:
