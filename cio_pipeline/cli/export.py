@@ -117,13 +117,24 @@ def _tell(done: Sequence[WindowRun], *, as_json: bool) -> None:
 
 def _say_why_nothing(windows: Sequence[Window], scope: Scope, feed: Feed) -> None:
     """Name the syncs for which no window was any work, so that an empty table is no riddle."""
+    from cio_pipeline.defs.partitions import FIRST  # noqa: PLC0415 - brings Dagster
+
+    last = windows[-1]
     for one in services().ledger.registry.all():
         wanted = scope.sync_ids is None or one.sync.id in scope.sync_ids
-        if wanted and one.sync.feed is feed and windows[-1].end <= one.created_at:
+        if not wanted or one.sync.feed is not feed:
+            continue
+        if last.end <= one.created_at:
             CONSOLE.print(
                 f"{one.sync.id} was registered at {utc(one.created_at)}; earlier windows are no "
                 f"work for it. `cio-pipeline export --now --sync {one.sync.id}` sends all that "
                 "there is.",
+                style="yellow",
+            )
+        elif last.start < FIRST:
+            CONSOLE.print(
+                f"{one.sync.id} was sent nothing: no window before {utc(FIRST)} is run here "
+                "(CIO_FIRST_WINDOW). A later one sends what came until then, too.",
                 style="yellow",
             )
 

@@ -75,6 +75,8 @@ def test_export_runs_no_window_before_and_says_why(
     monkeypatch.setenv("DAGSTER_HOME", str(world.root / "dagster"))
     monkeypatch.setattr(partitions, "FIRST", window(1).start)
     world.sync("a", at=during(2))
+    world.sync("b", 2, at=during(0))
     told = CliRunner().invoke(app, ["export", "--window", during(0).isoformat()])
     assert told.exit_code == 0
     assert "a was registered at 2026-03-01 12:35" in told.stdout
+    assert "b was sent nothing: no window before 2026-03-01 12:15" in told.stdout
