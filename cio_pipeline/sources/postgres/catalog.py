@@ -173,7 +173,7 @@ def _relation(
     if installation is not None and installation.relation != oid:
         installation = None
     leaves = connection.execute(_LEAVES, [oid, oid]).fetchall() if kind in {"r", "p"} else []
-    blocks = sum(leaf[4] for leaf in leaves)
+    blocks = sum(leaf[3] for leaf in leaves)
     rows = sum(max(leaf[5], 0) for leaf in leaves)
     functions = [f"{what}_{table.name}" for what in ("empty", "keep")]
     asked = [earlier_of(table).as_string(), functions]
@@ -191,7 +191,7 @@ def _relation(
         owner,
         inherited=inherited and kind == "r",
         triggers=_firing(oid, triggers, leaves),
-        leaves=tuple(Piece(leaf[0], leaf[3], 0, leaf[4]) for leaf in leaves),
+        leaves=tuple(Piece(leaf[0], leaf[4], 0, leaf[3]) for leaf in leaves),
         leaf_names={leaf[0]: (leaf[1], leaf[2]) for leaf in leaves},
         indexed=frozenset(leaf[0] for leaf in leaves if leaf[6]),
         density=max(1, round(rows / blocks)) if rows and blocks else _ROWS_IN_A_BLOCK,
@@ -236,14 +236,17 @@ JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.relname
   AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 """)
 _LEAVES = SQL("""
-SELECT c.oid::bigint, n.nspname, c.relname, pg_relation_filenode(c.oid)::bigint,
-  pg_relation_size(c.oid) / current_setting('block_size')::int, c.reltuples::float8,
+SELECT c.oid::bigint, n.nspname, c.relname,
+  size.bytes / current_setting('block_size')::int,
+  pg_relation_filenode(c.oid)::bigint, c.reltuples::float8,
   EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid
     AND a.attnum = i.indkey[0] AND a.attname = 'change_xid'
     WHERE i.indrelid = c.oid AND i.indisvalid),
   ARRAY(SELECT g.tgname::text FROM pg_trigger g
     WHERE g.tgrelid = c.oid AND g.tgname LIKE 'cio\\_%%' AND g.tgenabled = 'A')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+-- It waits for who empties the table: the file is asked for after that.
+CROSS JOIN LATERAL (SELECT pg_relation_size(c.oid) AS bytes) AS size
 WHERE c.relkind = 'r' AND (c.oid = %s OR c.oid IN (SELECT relid FROM pg_partition_tree(%s)))
 ORDER BY c.oid
 """)

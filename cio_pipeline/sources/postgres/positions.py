@@ -49,12 +49,17 @@ def snapshot_of(text: str) -> Snapshot:
 
 @dataclass(frozen=True)
 class Piece:
-    """Blocks `[start, stop)` of a table or partition: `oid`, stored in `filenode`."""
+    """Blocks `[start, stop)` of a table or partition: `oid`, stored in `filenode`.
+
+    What lay behind the `last` one belongs to it: the file may have been cut off, or emptied, after
+    the snapshot and before its blocks were counted.
+    """
 
     oid: int
     filenode: int
     start: int
     stop: int
+    last: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,9 @@ class Position:
         for one in self.files:
             start, stop = (part.start, part.stop) if part else (0, self.blocks)
             start, stop = max(start - before, 0), min(stop - before, one.stop)
-            if start < stop:
-                found.append(Piece(one.oid, one.filenode, start, stop))
+            here = part is None or part.start <= before < part.stop + (part.stop == self.blocks)
+            if start < stop or (one.stop == 0 and here):
+                found.append(Piece(one.oid, one.filenode, start, stop, last=stop == one.stop))
             before += one.stop
         return found
 

@@ -13,6 +13,7 @@ from cio_pipeline.changesets.netting import CHANGE_TYPE, COMMIT_TIME, COMMIT_VER
 from cio_pipeline.sources.postgres.catalog import CHANGE_XID, Relation
 from cio_pipeline.sources.postgres.columns import Taken
 from cio_pipeline.sources.postgres.positions import (
+    END,
     Piece,
     Position,
     Snapshot,
@@ -69,7 +70,7 @@ def earlier_rows(
         seen(_CHANGE, at.snapshot),
         SQL("old_table = {}::oid").format(Literal(piece.oid)),
         SQL("old_tid >= {}::tid").format(_tid(piece.start)),
-        SQL("old_tid < {}::tid").format(_tid(piece.stop)),
+        SQL("old_tid < {}::tid").format(_tid(END if piece.last else piece.stop)),
         *_of_workspaces(relation, workspaces, native=False),
     ]
     names = [*_kept(relation, columns), _placed(SQL("old_tid"))]

@@ -8,9 +8,10 @@ import polars as pl
 import psycopg
 import pytest
 
+from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import SourceError, VersionGone
 from cio_pipeline.sources.postgres.names import Names
-from cio_pipeline.sources.postgres.positions import position_of
+from cio_pipeline.sources.postgres.positions import Piece, Position, Snapshot, position_of
 from cio_pipeline.sources.postgres.rows import frames
 from cio_pipeline.sources.postgres.statements import changed_rows
 from cio_pipeline.sources.postgres.upkeep import found, prune_earlier, rights
@@ -21,6 +22,13 @@ from cio_pipeline_tests.sources.postgres.test_positions import changed, state
 from cio_pipeline_tests.sources.things import NOTES, THINGS, values_of
 
 COLUMNS = "workspace_id bigint, key text, value text, tags text[], at timestamptz, flag bool"
+
+
+def wait_for_a_lock(base: Made) -> None:
+    """Return once somebody waits for one of things."""
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'things'::regclass"
+    while base.ask(waits) == [(0,)]:
+        sleep(0.01)
 
 
 def reader_of(base: Made) -> Made:
@@ -208,12 +216,29 @@ def test_what_is_emptied_while_it_is_read_was_there(base: Made) -> None:
         session.execute("TRUNCATE things")
         thread = Thread(target=read)
         thread.start()
-        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'things'::regclass"
-        while base.ask(waits) == [(0,)]:
-            sleep(0.01)
+        wait_for_a_lock(base)
         session.commit()
         thread.join()
     assert pl.concat(got)["key"].to_list() == ["a"]
+
+
+@pytest.mark.parametrize("sliced", [False, True])
+def test_what_is_emptied_while_a_position_is_taken_was_there(base: Made, sliced: bool) -> None:  # noqa: FBT001 - pytest's
+    """The snapshot is of before, what is found of the table's file is of after."""
+    base.do("INSERT INTO things VALUES (1, 'a', '1'), (1, 'b', '1')")
+    taken: list[TableCut] = []
+    with base.connect(autocommit=False) as session:
+        session.execute("TRUNCATE things")
+        thread = Thread(target=lambda: taken.append(base.things()))
+        thread.start()
+        wait_for_a_lock(base)
+        session.commit()
+        thread.join()
+    (at,) = taken
+    parts = base.source.slices(THINGS, at, 1) if sliced else [None]
+    rows = [base.source.snapshot(THINGS, at, part).collect() for part in parts]
+    assert pl.concat(rows)["key"].to_list() == ["a", "b"]
+    assert set(changed(base, at, base.things())) == {"a", "b"}
 
 
 def test_what_is_written_anew_while_a_slice_is_read_is_told(base: Made) -> None:
@@ -238,6 +263,17 @@ def test_rows_beyond_what_is_left_of_a_table_that_was_written_anew_are_kept(base
         "VACUUM FULL things",
     )
     assert state(base, at) == {"zz": "1"}
+
+
+@pytest.mark.parametrize("stops", [(0,), (0, 3, 0), (2, 0, 0, 5), (4, 0), (0, 0)])
+def test_each_file_of_a_position_is_read_to_its_end_by_one_slice(stops: tuple[int, ...]) -> None:
+    files = tuple(Piece(oid, oid, 0, stop) for oid, stop in enumerate(stops))
+    at = Position(Snapshot(1, 1), 1, files)
+    for rows in (1, 2, 100):
+        pieces = [one for part in at.slices(rows) for one in at.pieces(part)]
+        assert sum(one.stop - one.start for one in pieces) == sum(stops)
+        assert [one.oid for one in pieces if one.last] == list(range(len(stops)))
+    assert [one.oid for one in at.pieces(None)] == list(range(len(stops)))
 
 
 def test_names_cannot_end_the_body_of_a_function(postgres_cluster: Cluster) -> None:
