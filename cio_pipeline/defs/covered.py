@@ -3,14 +3,16 @@
 Their partitions would stay red for ever, though all was sent: they get a note, and are green.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
 from cio_pipeline.defs.checks import DELIVERY_CHECKS
 from cio_pipeline.defs.feeds import SHOWN, file_keys
+from cio_pipeline.model.failures import Failing
 from cio_pipeline.model.feeds import Feed
-from cio_pipeline.model.registry import ExportState
+from cio_pipeline.model.manifests import CHAIN
+from cio_pipeline.model.registry import ExportState, Pair
 from cio_pipeline.model.windows import Window, parse_time, window_holding
 
 COVERED = "cio/covered"
@@ -23,18 +25,23 @@ LOOKED_AT = 50
 
 
 def settle_covered(
-    instance: dg.DagsterInstance, feed: Feed, states: Sequence[ExportState]
+    instance: dg.DagsterInstance,
+    feed: Feed,
+    states: Sequence[ExportState],
+    failing: Mapping[Pair, Failing],
 ) -> Sequence[str]:
     """Settle the windows of failed runs once all syncs stand behind them; the ids of the runs.
 
-    Without a sync nobody does.
+    Without a sync nobody does, nor while a manifest of the window could not be put.
     """
     settled: list[str] = []
     if not states:
         return settled
+    chains = [failing[one] for one in {(s.sync.id, CHAIN) for s in states} if one in failing]
     for run in _unsettled(instance, feed):
         window = window_holding(parse_time(run.tags[PARTITION]), feed)
-        if all(_behind(state, window) for state in states):
+        unlisted = any(chain.covers(window.end) for chain in chains)
+        if not unlisted and all(_behind(state, window) for state in states):
             _settle(instance, feed, window)
             instance.add_run_tags(run.run_id, {COVERED: "by a later window"})
             settled.append(run.run_id)

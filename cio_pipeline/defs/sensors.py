@@ -58,7 +58,7 @@ def _asked(
     states = services.ledger.registry.states(list(FEEDS[feed]))
     if not states:
         return dg.SkipReason("No sync is registered; add one with `cio-pipeline sync apply`.")
-    for run_id in settle_covered(context.instance, feed, states):
+    for run_id in settle_covered(context.instance, feed, states, services.ledger.failing.all()):
         context.log.info(f"Run {run_id} failed, and a later window sent what it would have sent.")
     seen = _seen(services, states, running, feed)
     requests = wanted_runs(states, seen, now, feed, shards(services.shards))

@@ -10,6 +10,7 @@ from cio_pipeline.defs import covered
 from cio_pipeline.defs.covered import COVERED, evaluations, settle_covered
 from cio_pipeline.defs.feeds import export_key
 from cio_pipeline.model.feeds import Feed
+from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline_tests.defs.running import Dagster, Made, dagster_on
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.world import World, during, window
@@ -31,7 +32,7 @@ def test_d6_it_is_settled_with_a_note_and_not_before(world: World, dagster: Dags
 
     def settled() -> list[str]:
         states = world.ledger.registry.states(["people"])
-        return [*settle_covered(dagster.instance, Feed.DATA_OUT, states)]
+        return [*settle_covered(dagster.instance, Feed.DATA_OUT, states, {})]
 
     assert settled() == []
     assert not dagster.instance.get_materialized_partitions(key)
@@ -63,9 +64,36 @@ def test_d6_what_the_source_is_blamed_for_stays_yellow(world: World, dagster: Da
     dagster.instance.report_run_failed(run, "User code server request timed out.")
     dagster.run(2, "subjects")
     states = world.ledger.registry.states(["subjects"])
-    assert settle_covered(dagster.instance, Feed.DATA_OUT, states)
+    assert settle_covered(dagster.instance, Feed.DATA_OUT, states, {})
     assert checked(dagster, "subjects", window(1).key) == [False]
     assert checked(dagster, "people", window(1).key) == [True]
+
+
+def test_d10_it_is_not_settled_while_a_manifest_of_it_could_not_be_put(
+    world: World, dagster: Dagster
+) -> None:
+    """Positions are behind it by then, since the ledger has the manifest; readers do not."""
+    world.sync(exports=["people"])
+    world.commit("people", person("ann"), at=during(0))
+    (world.folder() / "_cio").mkdir(parents=True)
+    (world.folder() / "_cio" / "1.manifest").write_text("somebody's")
+    dagster.run(0, "people")
+    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    tags = {"dagster/partition": window(0).key}
+    run = dagster.instance.create_run_for_job(job, tags=tags)
+    dagster.instance.report_run_failed(run, "User code server request timed out.")
+
+    def settled() -> list[str]:
+        states, failing = world.ledger.registry.states(["people"]), world.ledger.failing.all()
+        return [*settle_covered(dagster.instance, Feed.DATA_OUT, states, failing)]
+
+    (state,) = world.ledger.registry.states(["people"])
+    assert state.stands_at == window(0).end
+    assert settled() == []
+    (world.folder() / "_cio" / "1.manifest").unlink()
+    close_breaker(world.ledger, "a")
+    dagster.run(1, "people")
+    assert settled() == [run.run_id]
 
 
 def test_d6_without_a_sync_nothing_is_covered(dagster: Dagster) -> None:
@@ -73,7 +101,7 @@ def test_d6_without_a_sync_nothing_is_covered(dagster: Dagster) -> None:
     tags = {"dagster/partition": window(0).key}
     run = dagster.instance.create_run_for_job(job, tags=tags)
     dagster.instance.report_run_failed(run, "User code server request timed out.")
-    assert not settle_covered(dagster.instance, Feed.DATA_OUT, [])
+    assert not settle_covered(dagster.instance, Feed.DATA_OUT, [], {})
 
 
 def checked(dagster: Dagster, export: str, partition: str) -> list[bool]:
@@ -97,5 +125,5 @@ def test_d6_after_a_long_outage_all_of_its_windows_are_settled(
         failed.append(run.run_id)
     dagster.run(3, "people")
     states = world.ledger.registry.states(["people"])
-    settled = settle_covered(dagster.instance, Feed.DATA_OUT, states)
+    settled = settle_covered(dagster.instance, Feed.DATA_OUT, states, {})
     assert sorted(settled) == sorted(failed)
