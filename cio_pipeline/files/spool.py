@@ -50,13 +50,13 @@ class Spool:
     def one_writer(self, *, wait: bool = True) -> Generator[bool]:
         """Where there is a limit, one run of the machine at a time: what it takes is known then.
 
-        Whether this one may write; True if it may `wait` for the others.
+        Whether this one may write; True if it may `wait` for the others. Raises DiskFull,
+        InvalidConfig if nothing can be locked there.
         """
         if self.limit is None:
             yield True
             return
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".writer").open("a") as lock:
+        with _opened(self.root / ".writer") as lock:
             yield _locked(lock, wait=wait)
 
     def folder(self, name: str) -> Path:
@@ -111,11 +111,21 @@ class Spool:
             raise spool_error(error) or _unusable(error) from error
 
 
+def _opened(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a")
+    except OSError as error:
+        raise spool_error(error) or _unusable(error) from error
+
+
 def _locked(lock: IO[str], *, wait: bool) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise spool_error(error) or _unusable(error) from error
     return True
 
 

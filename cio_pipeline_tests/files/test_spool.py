@@ -71,3 +71,12 @@ def test_no_space_is_told_from_no_permission(number: int) -> None:
     assert isinstance(spool_error(OSError(number, "x")), DiskFull)
     assert isinstance(spool_error(OSError(errno.EACCES, "x")), InvalidConfig)
     assert spool_error(OSError(errno.EIO, "x")) is None
+
+
+def test_o5_a_spool_in_which_nothing_can_be_locked_says_so(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("a file")
+    with (
+        pytest.raises(InvalidConfig, match="spool folder"),
+        Spool(tmp_path / "spool", 1).one_writer(),
+    ):
+        pass
