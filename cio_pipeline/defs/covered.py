@@ -42,7 +42,7 @@ def settle_covered(
         window = window_holding(parse_time(run.tags[PARTITION]), feed)
         unlisted = any(chain.covers(window.end) for chain in chains)
         if not unlisted and all(_behind(state, window) for state in states):
-            _settle(instance, feed, window)
+            _settle(instance, feed, window, _begun(instance, run))
             instance.add_run_tags(run.run_id, {COVERED: "by a later window"})
             settled.append(run.run_id)
     return settled
@@ -67,12 +67,19 @@ def _behind(state: ExportState, window: Window) -> bool:
     return not state.on or not due or (stands is not None and stands >= window.end)
 
 
-def _settle(instance: dg.DagsterInstance, feed: Feed, window: Window) -> None:
+def _begun(instance: dg.DagsterInstance, run: dg.DagsterRun) -> float:
+    record = instance.get_run_record_by_id(run.run_id)
+    return record.create_timestamp.timestamp() if record else 0.0
+
+
+def _settle(instance: dg.DagsterInstance, feed: Feed, window: Window, begun: float) -> None:
+    """What was sent before the failed run had `begun`, by another shard's, leaves it red."""
     note = "Its run failed; a later window sent what it would have sent."
     keys = [*file_keys(feed), SHOWN[feed].manifest]
     for key in keys:
         records = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[window.key])
-        if instance.fetch_materializations(records, limit=1).records:
+        sent = instance.fetch_materializations(records, limit=1).records
+        if sent and sent[0].timestamp >= begun:
             continue
         instance.report_runless_asset_event(
             dg.AssetMaterialization(

@@ -127,3 +127,31 @@ def test_d6_after_a_long_outage_all_of_its_windows_are_settled(
     states = world.ledger.registry.states(["people"])
     settled = settle_covered(dagster.instance, Feed.DATA_OUT, states, {})
     assert sorted(settled) == sorted(failed)
+
+
+def test_d6_what_another_shard_sent_before_does_not_keep_a_window_red(
+    world: World, dagster: Dagster
+) -> None:
+    world.sync(exports=["people"])
+    world.commit("people", person("ann"), at=during(0))
+    dagster.run(0, "people")
+    key, partition = export_key("people"), window(0).key
+    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    tags = {"dagster/partition": partition, "cio/shard": "2/2"}
+    run = dagster.instance.create_run_for_job(job, tags=tags)
+    dagster.instance.report_run_failed(run, "User code server request timed out.")
+    assert red(dagster, key) == {partition}
+    states = world.ledger.registry.states(["people"])
+    assert settle_covered(dagster.instance, Feed.DATA_OUT, states, {}) == [run.run_id]
+    assert red(dagster, key) == set()
+
+
+def red(dagster: Dagster, key: dg.AssetKey) -> set[str]:
+    """The partitions that the UI shows as failed."""
+    storage = dagster.instance.event_log_storage
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+    at = storage.get_latest_storage_id_by_partition(key, kind)
+    planned = storage.get_latest_storage_id_by_partition(
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+    )
+    return {one for one, number in planned.items() if number > at.get(one, -1)}

@@ -74,7 +74,8 @@ def _timeout(table: str) -> CioError:
 def _permission(table: str) -> CioError:
     return SourceError(
         f"Our role may not read table {table}, or what belongs to it in schema cio.",
-        "`cio-pipeline source role NAME` prints the rights that it needs.",
+        "`cio-pipeline source role NAME` prints the rights that it needs; with row level security "
+        "it needs BYPASSRLS, too.",
     )
 
 
