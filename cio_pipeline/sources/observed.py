@@ -34,16 +34,18 @@ def observed(
     since = _needed(services.ledger)
     tables = SOURCE_TABLES.values()
     found = table_statuses(uri, tables, storage_options, since, sampled=sampled)
-    return known_of(services, [_with_rest(services, one, last) for one in found])
+    return known_of(services, [_with_rest(services, one, last) for one in found], since)
 
 
 def _needed(ledger: Ledger) -> dict[str, TableCut]:
     return {table: cut.table(table) for table, cut in oldest_needed(ledger).items()}
 
 
-def known_of(services: Services, found: Sequence[TableStatus]) -> Sequence[Observed]:
-    """Tables as they were found, and what the ledger knows of each."""
-    since = _needed(services.ledger)
+def known_of(
+    services: Services, found: Sequence[TableStatus], needed: Mapping[str, TableCut] | None = None
+) -> Sequence[Observed]:
+    """Tables as they were found, and what the ledger knows of each; `needed`, if it was asked."""
+    since = _needed(services.ledger) if needed is None else needed
     breaches: defaultdict[str, list[str]] = defaultdict(list)
     for one in services.ledger.breaches.all():
         breaches[one.last.table].append(str(one))

@@ -189,7 +189,7 @@ def _relation(
         wrong,
         f"{identity}-{oid}-{installation.id.hex[:12] if installation else 'view'}",
         owner,
-        inherited=inherited and kind == "r",
+        inherited=inherited,
         triggers=_firing(oid, triggers, leaves),
         leaves=tuple(Piece(leaf[0], leaf[4], 0, leaf[3]) for leaf in leaves),
         leaf_names={leaf[0]: (leaf[1], leaf[2]) for leaf in leaves},
@@ -218,7 +218,10 @@ def _installations(connection: psycopg.Connection[Any]) -> dict[str, Installatio
 
 
 _RELATIONS = SQL("""
-SELECT c.oid::bigint, c.relkind::text, c.relhassubclass, n.nspname, c.relname,
+SELECT c.oid::bigint, c.relkind::text, c.relhassubclass AND c.relkind = 'r' OR EXISTS (
+    SELECT FROM pg_partition_tree(c.oid) p JOIN pg_class f ON f.oid = p.relid
+    WHERE f.relkind = 'f' AND f.oid <> c.oid),
+  n.nspname, c.relname,
   pg_get_userbyid(c.relowner),
   (SELECT jsonb_object_agg(a.attname, CASE
       WHEN e.typtype = 'e' THEN 'enum[]' WHEN e.oid IS NOT NULL THEN e.typname || '[]'

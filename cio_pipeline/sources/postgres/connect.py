@@ -24,7 +24,8 @@ _SESSION = (
     # What a policy hides must not go unnoticed.
     "SET row_security = off",
 )
-_AS_THEY_LIE = ("SET enable_indexscan = off", "SET synchronize_seqscans = off")
+AS_THEY_LIE = ("SET enable_indexscan = off", "SET synchronize_seqscans = off")
+"""Settings of who reads rows: an index that is gone through would give its own order."""
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _FORM = "Write postgresql://user@host:5432/database, and the password into CIO_SOURCE_PASSWORD."
 
@@ -112,7 +113,7 @@ class Server:
         except _adbc.Error as error:
             raise translated(error, "cio.tables") from None
         with connection.cursor() as cursor:
-            for statement in (*_SESSION, *_AS_THEY_LIE):
+            for statement in (*_SESSION, *AS_THEY_LIE):
                 cursor.execute(statement)
         return connection
 

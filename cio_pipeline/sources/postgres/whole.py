@@ -35,7 +35,9 @@ def missing(relation: Relation, where: Database) -> list[str]:
     """What of our own a table lacks, or what keeps it from being complete."""
     wrong: list[str] = []
     if relation.inherited:
-        wrong.append("other tables inherit from it, whose rows no trigger of it sees")
+        wrong.append(
+            "no trigger sees the rows of what inherits from it, or of its foreign partitions"
+        )
     installed = relation.installation
     if installed is None or relation.columns.get(CHANGE_XID) is None:
         return [*wrong, "nothing is installed for it"]

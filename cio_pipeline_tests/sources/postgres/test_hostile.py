@@ -175,6 +175,17 @@ def test_rows_that_are_seen_later_than_they_were_written_are_refused(
     base.source.server.close()
 
 
+def test_partitions_that_lie_elsewhere_are_refused(partitioned: Made) -> None:
+    assert look(partitioned)
+    partitioned.do(
+        "CREATE FOREIGN DATA WRAPPER away",
+        "CREATE SERVER there FOREIGN DATA WRAPPER away",
+        "CREATE FOREIGN TABLE far PARTITION OF things FOR VALUES IN ('q') SERVER there",
+    )
+    with pytest.raises(SourceError, match="foreign"):
+        look(partitioned)
+
+
 def test_a_position_of_another_database_prunes_nothing(base: Made) -> None:
     base.do("INSERT INTO things VALUES (1, 'a', '1')")
     first = base.things()
