@@ -7,14 +7,16 @@ from datetime import datetime
 
 from cio_pipeline.contracts.feeds import exports_of_sync
 from cio_pipeline.ledger.registry import Registry
-from cio_pipeline.model.errors import InvalidConfig, UnknownSync
+from cio_pipeline.model.errors import InvalidConfig, SourceError, SourceUnavailable, UnknownSync
 from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync, changed_meanwhile
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import window_holding
 from cio_pipeline.pipeline.lifecycle.holding import changing
 from cio_pipeline.pipeline.lifecycle.reconfigure import redirect
 from cio_pipeline.pipeline.lifecycle.switches import resumable, switched, turned
 from cio_pipeline.pipeline.lifecycle.upgrade import require_no_downgrade, told_of_upgrade
+from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.pipeline.syncs.sync_file import Location, check_together
 
@@ -133,7 +135,15 @@ class _Applying:
                 registry.get(sync.id)
                 raise changed_meanwhile(sync.id)
             on = {name: ExportSwitch(enabled=True) for name in exports_of_sync(sync)}
+            if sync.feed.facts.forwards:
+                self._begin(sync)
             registry.put(sync, on, self.now, self.deed)
+
+    def _begin(self, sync: Sync) -> None:
+        """Decide where it begins, if the source answers: not every source tells that later."""
+        begin = window_holding(self.now, sync.feed).start
+        with suppress(SourceError, SourceUnavailable, InvalidConfig):
+            decide_cut(self.services, begin)
 
 
 def _changed(old: Sync, new: Sync) -> Iterator[str]:

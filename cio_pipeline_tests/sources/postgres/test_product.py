@@ -12,12 +12,14 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.recovery.restore import restore
+from cio_pipeline_tests.calls.steps import call_row, calls_sync, commit, names, paths
+from cio_pipeline_tests.calls.steps import run as run_calls
 from cio_pipeline_tests.crashes import Fuse
 from cio_pipeline_tests.faults.prepared import end_state, prepare, require_whole
 from cio_pipeline_tests.pipeline.test_crash_points import run, whole_run
 from cio_pipeline_tests.postgres import Cluster
 from cio_pipeline_tests.sources.postgres.databases import Made, made
-from cio_pipeline_tests.world import World
+from cio_pipeline_tests.world import NOON, World
 
 
 @pytest.fixture
@@ -86,3 +88,16 @@ def test_d10_what_was_sealed_comes_out_again_though_the_table_went_on(
         path.unlink()
     assert not [one.error for one in restore(world.services, None) if one.error]
     assert end_state(world, export)["a"] == before
+
+
+def test_c1_what_came_after_a_sync_was_registered_is_sent_by_its_first_run(
+    tmp_path: Path, product: Made
+) -> None:
+    """A position of before cannot be taken later: it is taken when the sync is registered."""
+    world = World(tmp_path, database=product)
+    commit(world, call_row("track", {"event": "before"}), at=NOON)
+    calls_sync(world)
+    commit(world, call_row("track", {"event": "a"}), at=NOON)
+    run_calls(world, 0)
+    assert names(world) == ["2184.13699.1.track.json"]
+    assert "before" not in paths(world, "track")[0].read_text()
