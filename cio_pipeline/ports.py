@@ -104,6 +104,13 @@ class Destination(Protocol):
     Every method raises typed errors only (model.errors) with secrets scrubbed.
     """
 
+    def await_turn(self) -> None:
+        """Return once the next object may be put, where so many a second are asked for (O8).
+
+        What puts an object waits by itself; who would hold something meanwhile waits first.
+        """
+        ...
+
     def put(self, key: str, file: Path, sha256: str) -> None:
         """Create an object from a file, never overwriting.
 

@@ -68,6 +68,9 @@ class AzureContainer:
         self._patience = patience
         self._now = now
 
+    def await_turn(self) -> None:
+        """Objects may be put at any time."""
+
     def put(self, key: str, file: Path, sha256: str) -> None:
         """Create an object from a file; the same bytes count as success, others as conflict."""
         check_blob_key(key, self.options.path)

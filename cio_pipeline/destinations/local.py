@@ -51,6 +51,9 @@ class LocalFolder:
         self._base = os.path.join(root, "")  # noqa: PTH118 - a text, which ends in a slash
         self._syncs = FolderSyncs()
 
+    def await_turn(self) -> None:
+        """Objects may be put at any time."""
+
     def put(self, key: str, file: Path, sha256: str) -> None:
         """Create an object from a file; the same bytes count as success, others as conflict.
 

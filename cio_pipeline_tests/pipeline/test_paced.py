@@ -61,9 +61,12 @@ def test_all_that_is_put_takes_its_turn_however_many_put_at_a_time(tmp_path: Pat
     assert len(list(open_destination(paced, tmp_path).list())) == 30
 
 
+@pytest.mark.parametrize("budget", [deliver.BYTES_IN_FLIGHT, 1], ids=["roomy", "one file"])
 def test_o8_others_do_not_wait_for_a_store_that_may_be_asked_only_now_and_then(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, budget: int
 ) -> None:
+    """Not even where the files of all do not fit into memory at a time."""
+    monkeypatch.setattr(deliver, "BYTES_IN_FLIGHT", budget)
     exports = ["people", "events"]
     for sync_id, workspace in (("rare", 1), ("b", 2), ("c", 3)):
         place: dict[str, Any] = {"type": "local", "path": f"bucket/{sync_id}"}

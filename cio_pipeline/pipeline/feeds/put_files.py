@@ -50,6 +50,7 @@ def put_files(
     for file in sealed.files:
         lease.recheck((sealed.plan.sync_id, sealed.plan.export))
         announce(services, sync, destination)
+        destination.await_turn()
         with in_flight.holding(file.bytes):
             destination.put(file.key, services.spool.path(file.spool), file.sha256)
 

@@ -103,6 +103,7 @@ def _pool() -> Generator[ThreadPoolExecutor]:
 
 
 def _put(in_flight: InFlight, destination: Destination, pack: Pack, one: Packed) -> None:
+    destination.await_turn()
     with in_flight.holding(one.file.bytes):
         destination.overwrite(one.file.key, pack.body(one), one.metadata)
 
