@@ -15,7 +15,7 @@ from cio_pipeline.files.spool import Spool
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
 
-WITHOUT_EFFECT = {"describe", "path"}
+WITHOUT_EFFECT = {"await_turn", "describe", "path"}
 
 
 class Observer(Protocol):
