@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -134,9 +134,13 @@ class Machines:
             process.terminate()
             try:
                 process.wait(20)
-                del self.running[name]
             except subprocess.TimeoutExpired:
                 self.kill(name)
+                continue
+            del self.running[name]
+            # What it started may outlive it.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
     def worker_of(self, run: dg.DagsterRun, instance: dg.DagsterInstance) -> str | None:
         """The machine that a run was started on; None before it was."""
