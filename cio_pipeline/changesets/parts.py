@@ -7,6 +7,7 @@ from zlib import crc32
 import polars as pl
 
 from cio_pipeline.changesets.netting import COMMIT_VERSION
+from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.model.slices import Arrival, HashBucket, Part, Stretch
 
@@ -30,6 +31,12 @@ def key_of(by: tuple[str, ...]) -> pl.Expr:
     texts = [pl.col(name).cast(pl.String).fill_null("") for name in by]
     text = pl.concat_str(texts, separator=_SEPARATOR).cast(pl.Binary)
     return text.map_batches(_crc32, return_dtype=pl.UInt32(), is_elementwise=True)
+
+
+def counted_columns(table: SourceTable) -> list[str]:
+    """The columns of a table's change feed that `blocks_of` reads."""
+    tells_arrival = any(column.name == ARRIVAL for column in table.columns)
+    return ["workspace_id", COMMIT_VERSION, *([ARRIVAL] if tells_arrival else [])]
 
 
 def blocks_of(feed: pl.DataFrame, rows: int) -> pl.DataFrame:

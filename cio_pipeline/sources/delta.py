@@ -9,11 +9,10 @@ from typing import Any
 import polars as pl
 from deltalake import DeltaTable
 
-from cio_pipeline.changesets.netting import COMMIT_VERSION, net
-from cio_pipeline.changesets.parts import belongs, blocks_of
+from cio_pipeline.changesets.netting import net
+from cio_pipeline.changesets.parts import belongs, blocks_of, counted_columns
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
-from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.model.changeset import AGAIN, CHANGE, COMMITTED_AT, GREW, VERSION
 from cio_pipeline.model.cuts import Cut, Look, Rest, TableCut, TableSlice, Waiting
 from cio_pipeline.model.slices import Part
@@ -119,10 +118,7 @@ class DeltaSource:
         self, table: SourceTable, lower: TableCut, upper: TableCut, rows: int
     ) -> pl.DataFrame:
         """How many changes each workspace has where; see `ports.Source`."""
-        asked = ["workspace_id", COMMIT_VERSION, ARRIVAL]
-        there = {*source_schema(table), COMMIT_VERSION}
-        columns = [name for name in asked if name in there]
-        batches = self.feed(table, lower, upper, columns)
+        batches = self.feed(table, lower, upper, counted_columns(table))
         return pl.concat(blocks_of(batch, rows) for batch in batches)
 
     def snapshot(

@@ -14,11 +14,10 @@ from cio_pipeline.changesets.netting import (
     COMMIT_VERSION,
     net,
 )
-from cio_pipeline.changesets.parts import belongs, blocks_of
+from cio_pipeline.changesets.parts import belongs, blocks_of, counted_columns
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.model.cuts import Cut, Look, TableCut, TableSlice
 from cio_pipeline.model.errors import SourceError
 from cio_pipeline.model.slices import Part
@@ -144,10 +143,7 @@ class PostgresSource:
         self, table: SourceTable, lower: TableCut, upper: TableCut, rows: int
     ) -> pl.DataFrame:
         """How many changes each workspace has where; see `ports.Source`."""
-        asked = ["workspace_id", COMMIT_VERSION, ARRIVAL]
-        there = {*source_schema(table), COMMIT_VERSION}
-        columns = [name for name in asked if name in there]
-        batches = self.feed(table, lower, upper, columns)
+        batches = self.feed(table, lower, upper, counted_columns(table))
         return pl.concat(blocks_of(batch, rows) for batch in batches)
 
     def feed(
