@@ -40,7 +40,7 @@ def test_d2_files_are_the_same_byte_for_byte(tmp_path: Path, postgres_cluster: C
         found.append(world)
     delta, postgres = found
     assert len(delta.names()) > len(EXPORTS) * 2
-    differ = 0
+    same = 0
     for sync_id in ("a", "b"):
         assert delta.names(sync_id) == postgres.names(sync_id)
         for name in delta.names(sync_id):
@@ -51,6 +51,8 @@ def test_d2_files_are_the_same_byte_for_byte(tmp_path: Path, postgres_cluster: C
                 assert "chngs" not in name
                 assert read_schema(one).equals(read_schema(other), check_metadata=True)
                 assert counted(one) == counted(other)
-                differ += 1
-    assert differ < len(EXPORTS)
+            else:
+                same += 1
+    # How many first files lie in one order is chance; all later ones are equal, one per export.
+    assert same >= len(EXPORTS)
     tables.source.server.close()
