@@ -1,4 +1,4 @@
-"""What is wrong, as a value: the same finding is a check in Dagster, a line of `doctor`, an alert."""
+"""What is wrong, as a value: a check in Dagster, a line of `doctor` and an alert are made of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
