@@ -33,6 +33,7 @@ VERBS = {
     "plan": "What the next sync would send and why; abandon a plan that is stuck.",
     "export": "Run one window, or all from one to another; the runs show up in the Dagster UI.",
     "verify": "Prove from bucket and manifests that nothing is missing, doubled or altered.",
+    "warehouse": "Load what was delivered into tables.",
     "demo": "Simulate a platform, export its history and some windows, verify, show the bucket.",
     "version": "Print the version.",
 }
@@ -67,6 +68,7 @@ BELOW: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("check", "backup", "prune"), "ledger"),
         **dict.fromkeys(("rebuild", "catch-up"), "ledger_recovery"),
     },
+    "warehouse": {"load": "warehouse"},
 }
 """The modules that hold the verbs below a verb."""
 

@@ -56,6 +56,11 @@ EXAMPLES = {
         "export --restore",
     ),
     "verify": ("verify", "verify acme-v5 --quick", "verify --path /mnt/acme-v5"),
+    "warehouse": ("warehouse load .cio/bucket/acme-v5 --into warehouse.duckdb",),
+    "warehouse load": (
+        "warehouse load .cio/bucket/acme-v5 --into warehouse.duckdb",
+        "warehouse load s3://acme-data-out/customerio/prod --into warehouse.duckdb --schema acme",
+    ),
     "demo": ("demo", "demo --size tiny --fresh", "demo --advance"),
     "version": ("version",),
 }
