@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
+
+Incident: TypeAlias = tuple[str, str | None, str | None, str | None]
+"""Check, sync, export, and what else it is about."""
 
 
 class Severity(StrEnum):
@@ -18,7 +22,8 @@ class Finding:
 
     `check` is the stable name of what found it, `says` what was seen (and expected), `cause` what
     it probably comes from, `command` what to run next. What concerns no single sync, export or
-    window has None there. `owner` is the sync's (O3). No personal data and no secret in any text.
+    window has None there; `about` then names what it concerns, such as a source table. `owner` is
+    the sync's (O3). No personal data and no secret in any text.
     """
 
     check: str
@@ -30,8 +35,9 @@ class Finding:
     owner: str | None = None
     export: str | None = None
     window_end: datetime | None = None
+    about: str | None = None
 
     @property
-    def incident(self) -> tuple[str, str | None, str | None]:
+    def incident(self) -> Incident:
         """What stays equal while the same thing is wrong, window after window (O3)."""
-        return self.check, self.sync_id, self.export
+        return self.check, self.sync_id, self.export, self.about
