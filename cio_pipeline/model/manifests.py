@@ -6,7 +6,7 @@ A manifest lies under `_cio/<ordinal>.manifest` and is canonical JSON: equal con
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from json.encoder import encode_basestring_ascii as _quoted
@@ -110,6 +110,34 @@ class ExportStatus:
 
 
 @dataclass(frozen=True)
+class Superseded:
+    """A file that was rewritten in place: what lies under its key since, and why.
+
+    `before` is the digest of what lay there. `why` is `erasure`: a person's data was taken out.
+    """
+
+    key: str
+    before: str
+    sha256: str
+    rows: int
+    bytes: int
+    why: str = "erasure"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A window that is sent again: its files of `export` hold what changed in [start, end).
+
+    Rows that have a newer version by now are left out, unless `all_rows`.
+    """
+
+    export: str
+    start: datetime
+    end: datetime
+    all_rows: bool = False
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All that was committed for a sync since the manifest `ordinal - 1`.
 
@@ -130,6 +158,33 @@ class Manifest:
     void: tuple[VoidSequence, ...]
     exports: tuple[ExportStatus, ...]
     begins: tuple[FirstNumber, ...] | None = None
+    superseded: tuple[Superseded, ...] = ()
+    replay_of: tuple[Replay, ...] = ()
+
+
+def as_they_lie(manifests: Sequence[Manifest]) -> list[Manifest]:
+    """A chain's manifests, in order, with each file as it lies in the bucket after all of them.
+
+    A message that came later under a key that was rewritten lies there as it was listed (M4).
+    """
+    lying: dict[str, Superseded] = {}
+    for manifest in manifests:
+        for file in manifest.files if lying else ():
+            lying.pop(file.key, None)
+        lying.update((one.key, one) for one in manifest.superseded)
+    return [_with(manifest, lying) for manifest in manifests] if lying else list(manifests)
+
+
+def _with(manifest: Manifest, lying: Mapping[str, Superseded]) -> Manifest:
+    if all(file.key not in lying for file in manifest.files):
+        return manifest
+    files = (
+        replace(file, sha256=now.sha256, rows=now.rows, bytes=now.bytes)
+        if (now := lying.get(file.key))
+        else file
+        for file in manifest.files
+    )
+    return replace(manifest, files=tuple(files))
 
 
 def manifest_key(ordinal: int) -> str:
@@ -192,6 +247,7 @@ def _time(at: datetime | None) -> str:
 
 def _formatted(manifest: Manifest) -> bytes:
     content = {"format": FORMAT, **_ADAPTER.dump_python(manifest, mode="json")}
+    content = {name: it for name, it in content.items() if it or name not in _IF_ANY}
     return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
 
 
@@ -216,5 +272,6 @@ def _unknown_format() -> NoReturn:
 
 
 _ADAPTER = TypeAdapter(Manifest)
+_IF_ANY = frozenset({"superseded", "replay_of"})
 _FILES = b'\n "files": ['
 _NO_FILES = _FILES + b"]"

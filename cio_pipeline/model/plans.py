@@ -13,12 +13,16 @@ PRODUCER = f"cio-pipeline {__version__}"
 
 
 class Mode(StrEnum):
-    """Why a plan sends what it sends (D6); RETRY sends mended quarantined rows."""
+    """Why a plan sends what it sends (D6).
+
+    RETRY sends mended quarantined rows, REPLAY what a window sent before: no position moves.
+    """
 
     INITIAL = "initial"
     CHANGES = "changes"
     CATCH_UP = "catch-up"
     RETRY = "retry"
+    REPLAY = "replay"
 
 
 class Series(StrEnum):

@@ -6,7 +6,7 @@ there only. A broken bucket raises nothing: what is wrong is named.
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from cio_pipeline.pipeline.feeds.makers import MAKERS
 from cio_pipeline.pipeline.verification.files import last_of_keys, name_of
 from cio_pipeline.pipeline.verification.links import (
     Link,
+    as_rewritten,
     begins_anew,
     check_chain,
     read_links,
@@ -69,13 +70,18 @@ class _Tally:
 
 @dataclass(frozen=True)
 class _Check:
-    """What every listed file is held against. Files put before `expired_before` may be gone."""
+    """What every listed file is held against. Files put before `expired_before` may be gone.
+
+    Of what is `proven`, only those `rewritten` since are read again.
+    """
 
     destination: Destination
     sizes: Mapping[str, int]
     deep: bool
     expired_before: datetime | None
     scratch: Path
+    rewritten: Collection[str]
+    proven: bool = False
 
 
 def verify(
@@ -105,11 +111,12 @@ def verify(
         links, broken, sizes = _laid(destination, bodies, proven)
     except CioError as error:
         return _unreadable(error, from_ledger=bodies is not None)
+    links, rewritten = as_rewritten(links)
     manifests = [link.manifest for link in links if link.manifest]
     tally.findings += [*broken, *check_chain(links), *check_sequences(manifests)]
     expired_before = now - timedelta(days=expire_days) if now and expire_days else None
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        check = _Check(destination, sizes, deep, expired_before, Path(folder))
+        check = _Check(destination, sizes, deep, expired_before, Path(folder), rewritten)
         _check_files(check, links, tally, progress or _silent)
     unlisted = _unlisted(BucketContents(destination, sizes, manifests, stems or {}, deep))
     tally.findings += [Finding(problem, None) for problem in unlisted.problems]
@@ -174,7 +181,7 @@ def _check_files(check: _Check, links: Sequence[Link], tally: _Tally, progress: 
     done = 0
     with ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="files") as pool:
         for link, manifest in manifests:
-            of_link = replace(check, deep=check.deep and not link.proven)
+            of_link = replace(check, proven=link.proven)
             repeated = [
                 list(_repeated(file, seen, exports)) if file.key not in last else []
                 for file in manifest.files
@@ -248,7 +255,7 @@ def _check_file(check: _Check, manifest: Manifest, file: ManifestFile) -> _Check
         text = f"It has {size} bytes, {file.bytes} were delivered. {RESTORE}"
         return _Checked(file, [*problems, Problem(ProblemKind.ALTERED, file.key, text)])
     archived = False
-    if check.deep:
+    if check.deep and (not check.proven or file.key in check.rewritten):
         copy = check.scratch / str(threading.get_ident())
         try:
             problems += maker.check_bytes(check.destination, file, manifest.workspace_id, copy)

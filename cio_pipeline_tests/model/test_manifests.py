@@ -13,6 +13,8 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import (
     Manifest,
     ManifestFile,
+    Superseded,
+    as_they_lie,
     manifest_key,
     manifest_ordinal,
     parse_manifest,
@@ -29,6 +31,9 @@ manifests = st.from_type(Manifest)
 
 st.register_type_strategy(datetime, times)
 
+IF_ANY = {"superseded", "replay_of"}
+"""What earlier manifests do not tell."""
+
 
 @given(manifests)
 def test_d10_a_manifest_reads_back(manifest: Manifest) -> None:
@@ -44,10 +49,39 @@ def test_d10_equal_manifests_have_equal_bytes(manifest: Manifest) -> None:
 def test_d10_its_bytes_are_those_of_json_with_an_indent(manifest: Manifest, sync_id: str) -> None:
     """The chains of earlier builds hold their digests."""
     content = TypeAdapter(Manifest).dump_python(replace(manifest, sync_id=sync_id), mode="json")
+    content = {key: it for key, it in content.items() if it or key not in IF_ANY}
     body = render_manifest(replace(manifest, sync_id=sync_id)).decode()
     assert body == json.dumps({"format": 1, **content}, sort_keys=True, indent=1) + "\n"
     nothing = replace(manifest, sync_id=sync_id, files=())
     assert body == render_manifest(nothing, map(render_file, manifest.files)).decode()
+
+
+@given(manifests)
+def test_d10_what_a_reader_does_not_know_it_may_leave_out(manifest: Manifest) -> None:
+    """So readers of earlier builds go on with manifests that tell more than they know."""
+    told = json.loads(render_manifest(manifest)) | {"of a later build": [1], "replay_of": []}
+    told.pop("superseded", None)
+    read = parse_manifest(json.dumps(told).encode())
+    assert read == replace(manifest, superseded=(), replay_of=())
+
+
+def test_d10_of_a_file_that_was_rewritten_the_last_word_counts() -> None:
+    """A message that comes later under its key is what lies there (M4)."""
+    file = ManifestFile(
+        "a", "messages", Series.PLAIN, 1, None, 2, 20, "first", "f", 5, EARLY, 1, Mode.CHANGES,
+        None, None,
+    )  # fmt: skip
+    other, later = replace(file, key="b", sequence=2), replace(file, sequence=3, sha256="later")
+    first = Manifest("s", 1, Feed.MESSAGES, 5, 1, 1, EARLY, None, (file, other), (), ())
+    rewritten = tuple(Superseded(one.key, "first", "erased", 1, 9) for one in (file, other))
+    second = replace(first, ordinal=2, files=(), superseded=rewritten)
+    again = replace(first, ordinal=3, files=(), superseded=(Superseded("b", "erased", "x", 0, 8),))
+    third = replace(first, ordinal=4, files=(later,))
+    erased = replace(file, sha256="erased", rows=1, bytes=9)
+    assert as_they_lie([first, second])[0].files == (erased, replace(erased, key="b", sequence=2))
+    assert as_they_lie([first, second])[1] == second
+    told = [file.sha256 for one in as_they_lie([first, second, again, third]) for file in one.files]
+    assert told == ["first", "x", "later"]
 
 
 def test_d10_a_manifest_of_many_files_is_held_twice_at_most() -> None:

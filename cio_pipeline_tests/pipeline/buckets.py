@@ -19,6 +19,7 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import (
     Manifest,
     ManifestFile,
+    Superseded,
     VoidSequence,
     digest,
     manifest_key,
@@ -89,7 +90,12 @@ class Bucket:
             max_time=encoded.max_time,
         )
 
-    def commit(self, *files: ManifestFile, void: Sequence[VoidSequence] = ()) -> None:
+    def commit(
+        self,
+        *files: ManifestFile,
+        void: Sequence[VoidSequence] = (),
+        superseded: Sequence[Superseded] = (),
+    ) -> None:
         """Put one more manifest."""
         ordinal = len(self.manifests) + 1
         manifest = Manifest(
@@ -104,9 +110,17 @@ class Bucket:
             files=files,
             void=tuple(void),
             exports=(),
+            superseded=tuple(superseded),
         )
         self.manifests.append(manifest)
         self.folder.put_bytes(manifest_key(ordinal), render_manifest(manifest))
+
+    def erase(self, listed: ManifestFile, rows: int) -> Superseded:
+        """Rewrite a file in place with fewer rows."""
+        other = Bucket(self.root.parent / f"rewritten-{rows}")
+        now = other.file(listed.export, listed.sequence, series=listed.series, rows=rows)
+        (self.root / listed.key).write_bytes((other.root / now.key).read_bytes())
+        return Superseded(listed.key, listed.sha256, now.sha256, now.rows, now.bytes)
 
     def rewrite(self, ordinal: int, *, rechain: bool = True, **changes: Any) -> None:
         """Replace a manifest by a changed one, and by default chain those after it again."""

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
 from cio_pipeline.model.manifests import manifest_key
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.recovery.bucket_chain import read_chain
 from cio_pipeline.pipeline.verification.proven import Proven
 from cio_pipeline.pipeline.verification.report import ProblemKind, VerifyReport
 from cio_pipeline.pipeline.verify import verify
@@ -170,3 +172,34 @@ def world_home(world: Any) -> Path:
     world.commit("people", {"internal_customer_id": "p"}, at=world.now)
     world.run(1, "people")
     return world.root
+
+
+def test_d10_a_file_that_was_rewritten_is_what_the_later_manifest_says(
+    bucket: Bucket, proven: Proven
+) -> None:
+    """It is read again, once, though it was proven as it was before; `rebuild` reads it so too."""
+    before, _ = verified(bucket, proven)
+    listed = next(file for one in bucket.manifests for file in one.files if file.key == PEOPLE_2)
+    rewritten = bucket.erase(listed, listed.rows - 1)
+    found, _ = verified(bucket, proven)
+    assert named(found) == [(ProblemKind.ALTERED, PEOPLE_2)]
+
+    bucket.commit(superseded=[rewritten])
+    after, fetched = verified(bucket, proven)
+    assert after.ok
+    assert (after.complete_up_to, after.files, after.rows) == (4, before.files, before.rows - 1)
+    assert fetched == {"get": 2, "download": 1}
+    assert verified(bucket, proven)[1] == {"get": 1}
+    assert verify(bucket.folder).ok
+    sync = Sync.model_validate(
+        {"id": "acme", "workspace_id": 7, "destination": {"type": "local", "path": "b"}}
+    )
+    files = {
+        file.key: file for m, _ in read_chain(bucket.folder, sync).manifests for file in m.files
+    }
+    assert files[PEOPLE_2].sha256 == rewritten.sha256
+
+    _other_bytes(bucket.root / PEOPLE_2)
+    assert named(verify(bucket.folder)) == [(ProblemKind.ALTERED, PEOPLE_2)]
+    (bucket.root / PEOPLE_2).unlink()
+    assert named(verify(bucket.folder)) == [(ProblemKind.MISSING, PEOPLE_2)]

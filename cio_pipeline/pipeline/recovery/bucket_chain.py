@@ -16,6 +16,7 @@ from cio_pipeline.model.manifests import (
     Manifest,
     ManifestFile,
     VoidSequence,
+    as_they_lie,
     manifest_key,
     parse_manifest,
 )
@@ -44,7 +45,10 @@ _LOST_FILES = frozenset(
 
 @dataclass(frozen=True)
 class BucketChain:
-    """A sync's manifests in order, each with its bytes, and the keys of all objects."""
+    """A sync's manifests in order, each with its bytes, and the keys of all objects.
+
+    Files are told as they lie there now, also where a later manifest rewrote them.
+    """
 
     sync: Sync
     manifests: tuple[tuple[Manifest, bytes], ...]
@@ -83,7 +87,8 @@ def read_chain(destination: Destination, sync: Sync) -> BucketChain:
     ordinals = range(report.first, report.manifests + 1)
     bodies = [destination.get(manifest_key(ordinal)) for ordinal in ordinals]
     keys = tuple(found.key for found in destination.list())
-    chain = BucketChain(sync, tuple((parse_manifest(body), body) for body in bodies), keys)
+    manifests = as_they_lie([parse_manifest(body) for body in bodies])
+    chain = BucketChain(sync, tuple(zip(manifests, bodies, strict=True)), keys)
     _require_own(chain)
     return chain
 

@@ -8,6 +8,7 @@ from functools import partial
 from cio_pipeline.model.errors import CioError, ManifestBroken
 from cio_pipeline.model.manifests import (
     Manifest,
+    as_they_lie,
     digest,
     manifest_key,
     manifest_ordinal,
@@ -92,6 +93,15 @@ def check_chain(links: tuple[Link, ...]) -> Iterator[Finding]:
         yield from _between(before, link)
         before = link
     yield from _other_syncs([link for link in links if link.manifest])
+
+
+def as_rewritten(links: Sequence[Link]) -> tuple[tuple[Link, ...], set[str]]:
+    """The links with files as later ones rewrote them, and the keys not proven as they are now."""
+    told = {link.ordinal: link.manifest for link in links if link.manifest}
+    lying = dict(zip(told, as_they_lie(list(told.values())), strict=True))
+    unproven = [told[link.ordinal] for link in links if link.manifest and not link.proven]
+    rewritten = {one.key for manifest in unproven for one in manifest.superseded}
+    return tuple(replace(link, manifest=lying.get(link.ordinal)) for link in links), rewritten
 
 
 def _body(destination: Destination, ordinal: int) -> bytes | CioError:
