@@ -31,9 +31,9 @@ from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.lifecycle.apply import apply_syncs
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.verify import VerifyReport, verify
 from cio_pipeline.sources.delta import DeltaSource
 from cio_pipeline.sources.tables import commit_rows, create_tables
+from cio_pipeline.verification.verify import VerifyReport, verify
 from cio_pipeline_tests.changesets.rows import snapshot
 
 if TYPE_CHECKING:

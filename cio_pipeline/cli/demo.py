@@ -28,8 +28,8 @@ from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline.model.windows import Window, closed_windows, data_out_window, last_closed_window
 from cio_pipeline.pipeline.lifecycle.apply import apply_syncs
 from cio_pipeline.pipeline.syncs.sync_file import read_sync_file
-from cio_pipeline.pipeline.verify import verify
 from cio_pipeline.settings import Settings, settings
+from cio_pipeline.verification.verify import verify
 from cio_pipeline.wiring import now
 
 SYNCS = """\

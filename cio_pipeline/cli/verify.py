@@ -20,13 +20,13 @@ from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.registry import RegisteredSync
-from cio_pipeline.pipeline import verify as verification
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.verification.proven import Proven
-from cio_pipeline.pipeline.verification.report import Problem, ProblemKind, VerifyReport
-from cio_pipeline.pipeline.verify import Progress, Stored
 from cio_pipeline.ports import Destination
 from cio_pipeline.settings import settings
+from cio_pipeline.verification import verify as verification
+from cio_pipeline.verification.proven import Proven
+from cio_pipeline.verification.report import Problem, ProblemKind, VerifyReport
+from cio_pipeline.verification.verify import Progress, Stored
 from cio_pipeline.wiring import now
 
 SHOWN = 50

@@ -17,7 +17,10 @@ def load(
         ),
     ],
     into: Annotated[Path, typer.Option(help="The DuckDB file; made if it is not there.")],
+    schema: Annotated[
+        str | None, typer.Option(help="Schema of the tables; by default the sync's id.")
+    ] = None,
 ) -> None:
     """Load what was delivered into a DuckDB file, each manifest once."""
-    del buckets, into
+    del buckets, into, schema
     raise InvalidConfig("`warehouse load` is not there yet.", "Use SQL of docs/reading.md.")

@@ -10,11 +10,11 @@ import typer
 from rich.console import Console, RenderableType
 from typer.testing import CliRunner
 
+from cio_pipeline import verification
 from cio_pipeline.cli.app import app as cli
 from cio_pipeline.cli.verify import as_text, of_folders, verify
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.pipeline import verification
-from cio_pipeline.pipeline.verify import verify as verify_destination
+from cio_pipeline.verification.verify import verify as verify_destination
 from cio_pipeline_tests.pipeline.buckets import Bucket, whole_bucket
 
 app = typer.Typer()

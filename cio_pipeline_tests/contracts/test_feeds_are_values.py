@@ -9,10 +9,16 @@ from cio_pipeline.contracts.feeds import FEEDS, PROMISES
 from cio_pipeline.defs.feeds import SHOWN
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.pipeline.feeds.makers import MAKERS
+from cio_pipeline.verification.judges import JUDGES
 
 ROOT = Path(cio_pipeline.__file__).parent
 
-DECLARING = ("contracts/feeds.py", "pipeline/feeds/makers.py", "defs/feeds.py")
+DECLARING = (
+    "contracts/feeds.py",
+    "pipeline/feeds/makers.py",
+    "verification/judges.py",
+    "defs/feeds.py",
+)
 """Modules that may say something of each feed by its name: each in one table."""
 
 NAMES = {feed.value for feed in Feed} | set(Feed.__members__)
@@ -66,5 +72,5 @@ def test_adr9_nothing_asks_which_feed_it_serves() -> None:
 
 
 def test_every_feed_is_declared_in_every_table() -> None:
-    for table in (PROMISES, FEEDS, MAKERS, SHOWN):
+    for table in (PROMISES, FEEDS, MAKERS, JUDGES, SHOWN):
         assert set(table) == set(Feed)

@@ -13,7 +13,7 @@ from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
 from cio_pipeline.pipeline.scheduling.schedule import FIRST_WAIT
-from cio_pipeline.pipeline.verification.report import ProblemKind
+from cio_pipeline.verification.report import ProblemKind
 from cio_pipeline_tests.defs.running import Dagster, dagster_on, materialized
 from cio_pipeline_tests.defs.test_job import break_sync, people
 from cio_pipeline_tests.world import World, during, window

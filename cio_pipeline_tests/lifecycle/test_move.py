@@ -19,7 +19,7 @@ from cio_pipeline.pipeline.lifecycle.switches import pause
 from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.recovery.restore import restore, restore_manifests
 from cio_pipeline.pipeline.run_export import run_export
-from cio_pipeline.pipeline.verify import verify
+from cio_pipeline.verification.verify import verify
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.lifecycle.doing import EVERY, do, move, standing
 from cio_pipeline_tests.recovery.loss import DieAfter, change, go_on, without_ledger

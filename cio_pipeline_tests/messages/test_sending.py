@@ -19,7 +19,7 @@ from cio_pipeline.pipeline.delivering import deliver
 from cio_pipeline.pipeline.recovery.abandon import abandon
 from cio_pipeline.pipeline.recovery.damaged import damaged_files
 from cio_pipeline.pipeline.recovery.restore import put_back, restore
-from cio_pipeline.pipeline.verification.report import ProblemKind
+from cio_pipeline.verification.report import ProblemKind
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.messages.sending import TIME, Recorder, commit_messages, objects, row
 from cio_pipeline_tests.world import World, during, window

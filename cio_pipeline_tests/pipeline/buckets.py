@@ -26,7 +26,7 @@ from cio_pipeline.model.manifests import (
     render_manifest,
 )
 from cio_pipeline.model.plans import Mode, Series
-from cio_pipeline.pipeline.verification.report import ProblemKind, VerifyReport
+from cio_pipeline.verification.report import ProblemKind, VerifyReport
 from cio_pipeline_tests.files.rows import NO_REJECTS, rows_of
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

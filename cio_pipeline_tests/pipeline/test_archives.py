@@ -18,9 +18,9 @@ from cio_pipeline.pipeline.lifecycle.purge import purge
 from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline.pipeline.recovery.restore import restore, restore_manifests
 from cio_pipeline.pipeline.syncs.sync_file import told_of_archive
-from cio_pipeline.pipeline.verification.report import ProblemKind
-from cio_pipeline.pipeline.verify import verify
 from cio_pipeline.ports import Destination
+from cio_pipeline.verification.report import ProblemKind
+from cio_pipeline.verification.verify import verify
 from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.destinations.servers import moto_server, s3
 from cio_pipeline_tests.destinations.suite import digest

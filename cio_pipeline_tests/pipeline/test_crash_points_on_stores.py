@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.verify import verify
 from cio_pipeline.ports import Destination
+from cio_pipeline.verification.verify import verify
 from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.destinations.servers import moto_server, s3

@@ -10,7 +10,7 @@ from cio_pipeline.pipeline.recovery.abandon import abandon
 from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.run_export import run_export
-from cio_pipeline.pipeline.verification.report import ProblemKind
+from cio_pipeline.verification.report import ProblemKind
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.recovery.loss import (
     DieAfter,

@@ -17,9 +17,9 @@ from cio_pipeline.model.manifests import (
     VoidSequence,
 )
 from cio_pipeline.model.plans import Mode, Series
-from cio_pipeline.pipeline.verification.report import ProblemKind, VerifyReport
-from cio_pipeline.pipeline.verification.sequences import check_sequences
-from cio_pipeline.pipeline.verify import verify
+from cio_pipeline.verification.report import ProblemKind, VerifyReport
+from cio_pipeline.verification.sequences import check_sequences
+from cio_pipeline.verification.verify import verify
 from cio_pipeline_tests.pipeline.buckets import (
     PEOPLE_2,
     START,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from cio_pipeline.model.manifests import manifest_key
-from cio_pipeline.pipeline.verification.report import ProblemKind
-from cio_pipeline.pipeline.verify import verify
+from cio_pipeline.verification.report import ProblemKind
+from cio_pipeline.verification.verify import verify
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, START, Bucket, entry, named
 
 

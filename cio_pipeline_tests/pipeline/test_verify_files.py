@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from cio_pipeline.model.plans import Series
-from cio_pipeline.pipeline.verification.report import ProblemKind
-from cio_pipeline.pipeline.verify import verify
+from cio_pipeline.verification.report import ProblemKind
+from cio_pipeline.verification.verify import verify
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, entry, named, with_entry
 
 

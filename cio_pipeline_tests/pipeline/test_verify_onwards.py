@@ -12,9 +12,9 @@ from cio_pipeline.cli.app import app
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.recovery.bucket_chain import read_chain
-from cio_pipeline.pipeline.verification.proven import Proven
-from cio_pipeline.pipeline.verification.report import ProblemKind, VerifyReport
-from cio_pipeline.pipeline.verify import verify
+from cio_pipeline.verification.proven import Proven
+from cio_pipeline.verification.report import ProblemKind, VerifyReport
+from cio_pipeline.verification.verify import verify
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, named
 
 

@@ -8,8 +8,8 @@ import pytest
 from cio_pipeline.cli.verify import as_text, targets, verify_target
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.pipeline.committing.commit import commit_window, with_work
-from cio_pipeline.pipeline.verification.report import ProblemKind, VerifyReport
-from cio_pipeline.pipeline.verify import verify
+from cio_pipeline.verification.report import ProblemKind, VerifyReport
+from cio_pipeline.verification.verify import verify
 from cio_pipeline_tests.cli.test_verify_command import printed
 from cio_pipeline_tests.world import World, during, window
 

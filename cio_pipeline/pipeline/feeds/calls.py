@@ -17,11 +17,7 @@ from cio_pipeline.pipeline.feeds.maker import Maker, Numbers
 from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.planning.rows import forwarded_rows
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.verification.of_calls import (
-    call_name_of,
-    check_call_name,
-    unlisted_calls,
-)
+from cio_pipeline.verification.of_calls import call_name_of
 
 
 def encode_of_calls(
@@ -92,8 +88,6 @@ def kinds_of(files: Iterable[SealedFile]) -> tuple[tuple[str, int, int], ...]:
 CALLS = Maker(
     encode_of_calls,
     name_calls,
-    check_call_name,
-    unlisted_calls,
     numbers_of_calls,
     lambda _: (),
     kinds=kinds_of,

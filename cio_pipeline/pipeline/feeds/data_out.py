@@ -19,8 +19,7 @@ from cio_pipeline.pipeline.feeds.maker import Maker, Numbers
 from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.planning.rows import changeset_of, remember_gone, remember_unknown
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.verification.files import check_content, check_name, name_of
-from cio_pipeline.pipeline.verification.unlisted import unlisted_exports
+from cio_pipeline.verification.files import name_of
 
 
 def encode_exports(
@@ -123,9 +122,6 @@ def check_exports(sync: Sync) -> tuple[str, ...]:
 DATA_OUT = Maker(
     encode_exports,
     name_exports,
-    check_name,
-    unlisted_exports,
     numbers_of_exports,
     check_exports,
-    check_bytes=check_content,
 )

@@ -5,14 +5,12 @@ Plain facts of a feed are in `model/feeds.py`.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import polars as pl
 
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.spool import Spool
-from cio_pipeline.model.manifests import ManifestFile
 from cio_pipeline.model.plans import Plan, SealedFile, SealedPlan, Series
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
@@ -20,9 +18,6 @@ from cio_pipeline.pipeline.feeds.put_files import InFlight, are_whole, files_aga
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.verification.files import check_digest
-from cio_pipeline.pipeline.verification.report import Problem
-from cio_pipeline.pipeline.verification.unlisted import BucketContents, Judged
 from cio_pipeline.ports import Destination
 
 
@@ -85,27 +80,6 @@ class Whole(Protocol):
         ...
 
 
-class CheckName(Protocol):
-    """A listed file is named as the feed names files."""
-
-    def __call__(self, file: ManifestFile, workspace_id: int) -> Iterable[Problem]:
-        """What differs between a key and what the manifest says of it."""
-        ...
-
-
-class CheckBytes(Protocol):
-    """An object is what was listed."""
-
-    def __call__(
-        self, destination: Destination, file: ManifestFile, workspace_id: int, copy: Path
-    ) -> Iterable[Problem]:
-        """What differs between an object and what the manifest says of it.
-
-        `copy` is where it may be read from. Raises ObjectArchived.
-        """
-        ...
-
-
 PutAgain: TypeAlias = Callable[[Destination], None]
 """Puts an object where it is missing, or whose place was made free."""
 
@@ -131,20 +105,16 @@ Numbers: TypeAlias = Mapping[tuple[str, Series], set[int]]
 class Maker:
     """A feed: how its rows become files, how these are put, and how they are told `again`.
 
-    `unlisted` judges objects that no manifest lists. `numbers` are those of all keys that are named
-    like files of a sync. `check_sync` raises InvalidConfig or UnknownExport for what a sync of this
-    feed cannot have, and returns warnings. `kinds` tells of each file its type, rows and bytes, in
-    feeds that have types.
+    `numbers` are those of all keys that are named like files of a sync. `check_sync` raises
+    InvalidConfig or UnknownExport for what a sync of this feed cannot have, and returns warnings.
+    `kinds` tells of each file its type, rows and bytes, in feeds that have types.
     """
 
     encode: Encode
     name: Name
-    check_name: CheckName
-    unlisted: Callable[[BucketContents], Iterable[Judged]]
     numbers: Callable[[Sync, Iterable[str]], Numbers]
     check_sync: Callable[[Sync], tuple[str, ...]]
     put: Put = put_files
     are_whole: Whole = are_whole
     again: Again = files_again
-    check_bytes: CheckBytes = check_digest
     kinds: Callable[[Iterable[SealedFile]], tuple[tuple[str, int, int], ...]] = lambda _: ()

@@ -21,7 +21,6 @@ from cio_pipeline.pipeline.feeds.put_messages import objects_again, put_messages
 from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.planning.rows import forwarded_rows
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.verification.unlisted import unlisted_messages
 
 
 def encode_of_messages(
@@ -69,12 +68,10 @@ def check_template_of(sync: Sync) -> tuple[str, ...]:
         raise InvalidConfig(f"Sync '{sync.id}': {error.message}", error.next_step) from None
 
 
-# Any key may be a message's, so none tells a number, and none is misnamed.
+# Any key may be a message's, so none tells a number.
 MESSAGES = Maker(
     encode_of_messages,
     name_messages,
-    lambda file, workspace_id: (),  # noqa: ARG005 - that of every check
-    unlisted_messages,
     lambda _sync, _keys: {},
     check_template_of,
     put=put_messages,

@@ -23,9 +23,9 @@ from cio_pipeline.model.manifests import (
 from cio_pipeline.model.plans import Series
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.makers import MAKERS
-from cio_pipeline.pipeline.verification.report import Problem, ProblemKind
-from cio_pipeline.pipeline.verify import verify
 from cio_pipeline.ports import Destination
+from cio_pipeline.verification.report import Problem, ProblemKind
+from cio_pipeline.verification.verify import verify
 
 FAR = 10_000
 """Numbers so far beyond all listed ones are not ours: whoever put them is left alone."""

@@ -43,8 +43,8 @@ from cio_pipeline.pipeline.recovery.listed_plans import listed_plans, under_way
 from cio_pipeline.pipeline.recovery.register_again import registration, served_since
 from cio_pipeline.pipeline.recovery.settle_cuts import settle_cuts
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.verification.sequences import first_numbers
 from cio_pipeline.ports import Destinations
+from cio_pipeline.verification.sequences import first_numbers
 
 Numbers: TypeAlias = Mapping[tuple[str, Series], set[int]]
 """Numbers of files, by export and series."""

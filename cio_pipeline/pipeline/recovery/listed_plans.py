@@ -18,7 +18,7 @@ from cio_pipeline.model.plans import Mode, PlanDraft, SealedFile, Series
 from cio_pipeline.model.recovery import ListedPlan, UnderWay
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.recovery.bucket_chain import BucketChain, accounted_numbers, begin_told
-from cio_pipeline.pipeline.verification.files import name_of
+from cio_pipeline.verification.files import name_of
 
 
 def under_way(

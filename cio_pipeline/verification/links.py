@@ -14,14 +14,14 @@ from cio_pipeline.model.manifests import (
     manifest_ordinal,
     parse_manifest,
 )
-from cio_pipeline.pipeline.verification.report import (
+from cio_pipeline.ports import Destination
+from cio_pipeline.verification.report import (
     RESTORE_MANIFESTS,
     Finding,
     Problem,
     ProblemKind,
     said,
 )
-from cio_pipeline.ports import Destination
 
 AT_ONCE = 16
 """Manifests that are fetched at a time: a year of windows has 35,000."""

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from cio_pipeline.model.errors import CioError, ObjectArchived
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile, manifest_key
-from cio_pipeline.pipeline.feeds.makers import MAKERS
-from cio_pipeline.pipeline.verification.files import last_of_keys, name_of
-from cio_pipeline.pipeline.verification.links import (
+from cio_pipeline.ports import Destination
+from cio_pipeline.verification.files import last_of_keys, name_of
+from cio_pipeline.verification.judges import JUDGES
+from cio_pipeline.verification.links import (
     Link,
     as_rewritten,
     begins_anew,
@@ -26,8 +27,8 @@ from cio_pipeline.pipeline.verification.links import (
     split_at_beginning,
     stored_links,
 )
-from cio_pipeline.pipeline.verification.proven import Proven
-from cio_pipeline.pipeline.verification.report import (
+from cio_pipeline.verification.proven import Proven
+from cio_pipeline.verification.report import (
     RESTORE,
     RESTORE_ALL,
     Finding,
@@ -36,9 +37,8 @@ from cio_pipeline.pipeline.verification.report import (
     VerifyReport,
     said,
 )
-from cio_pipeline.pipeline.verification.sequences import check_sequences
-from cio_pipeline.pipeline.verification.unlisted import BucketContents, Unlisted, check_unlisted
-from cio_pipeline.ports import Destination
+from cio_pipeline.verification.sequences import check_sequences
+from cio_pipeline.verification.unlisted import BucketContents, Unlisted, check_unlisted
 
 Progress = Callable[[int, int], None]
 """Called with the number of files checked and of all."""
@@ -151,7 +151,7 @@ def _laid(
 
 
 def _unlisted(bucket: BucketContents) -> Unlisted:
-    judge = MAKERS[bucket.manifests[-1].feed].unlisted if bucket.manifests else None
+    judge = JUDGES[bucket.manifests[-1].feed].unlisted if bucket.manifests else None
     return check_unlisted(bucket, judge)
 
 
@@ -243,8 +243,8 @@ def _repeated(file: ManifestFile, seen: set[str], exports: dict[str, str]) -> It
 
 
 def _check_file(check: _Check, manifest: Manifest, file: ManifestFile) -> _Checked:
-    maker = MAKERS[manifest.feed]
-    problems = list(maker.check_name(file, manifest.workspace_id))
+    judge = JUDGES[manifest.feed]
+    problems = list(judge.check_name(file, manifest.workspace_id))
     size = check.sizes.get(file.key)
     if size is None:
         # By the manifest's time, since windows may lie far back: a file was put shortly before it.
@@ -258,7 +258,7 @@ def _check_file(check: _Check, manifest: Manifest, file: ManifestFile) -> _Check
     if check.deep and (not check.proven or file.key in check.rewritten):
         copy = check.scratch / str(threading.get_ident())
         try:
-            problems += maker.check_bytes(check.destination, file, manifest.workspace_id, copy)
+            problems += judge.check_bytes(check.destination, file, manifest.workspace_id, copy)
         except ObjectArchived:
             archived = True
     return _Checked(file, problems, whole=not problems, archived=archived)

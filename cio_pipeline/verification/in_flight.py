@@ -7,8 +7,8 @@ from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS, exports_of
 from cio_pipeline.files.names import LARGEST, FileName
 from cio_pipeline.model.manifests import Manifest, ManifestFile
 from cio_pipeline.model.plans import Series
-from cio_pipeline.pipeline.verification.files import is_in_place, name_of
-from cio_pipeline.pipeline.verification.sequences import first_numbers
+from cio_pipeline.verification.files import is_in_place, name_of
+from cio_pipeline.verification.sequences import first_numbers
 
 _Pattern = tuple[str, Series]
 """An export and a series: what numbers are counted by."""

@@ -9,14 +9,14 @@ from cio_pipeline.files.names import FileName, parse_key, parse_name
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.model.errors import CioError, InvalidKey, ObjectArchived
 from cio_pipeline.model.manifests import Manifest, ManifestFile
-from cio_pipeline.pipeline.verification.report import (
+from cio_pipeline.ports import Destination
+from cio_pipeline.verification.report import (
     RESTORE,
     RESTORE_ALL,
     Problem,
     ProblemKind,
     said,
 )
-from cio_pipeline.ports import Destination
 
 _ALTERED = "Its bytes are not those that were delivered."
 _NO_COPY = "The copy to check it failed. Make room in the temporary folder, then verify again."

@@ -7,7 +7,7 @@ from itertools import chain
 
 from cio_pipeline.model.manifests import Manifest, manifest_key
 from cio_pipeline.model.plans import Series
-from cio_pipeline.pipeline.verification.report import RESTORE_ALL, Finding, Problem, ProblemKind
+from cio_pipeline.verification.report import RESTORE_ALL, Finding, Problem, ProblemKind
 
 
 @dataclass(frozen=True)

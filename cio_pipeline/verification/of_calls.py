@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Iterator
 from cio_pipeline.files.call_names import CallFileName, parse_call_name
 from cio_pipeline.model.errors import InvalidKey
 from cio_pipeline.model.manifests import ManifestFile
-from cio_pipeline.pipeline.verification.report import RESTORE_ALL, Problem, ProblemKind
-from cio_pipeline.pipeline.verification.unlisted import BucketContents, Judged
+from cio_pipeline.verification.report import RESTORE_ALL, Problem, ProblemKind
+from cio_pipeline.verification.unlisted import BucketContents, Judged
 
 _REMOVE = "Find out who put it, and remove it."
 _IN_FLIGHT = (

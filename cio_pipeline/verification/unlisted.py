@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from cio_pipeline.files.names import key_problem, shown
 from cio_pipeline.model.errors import CioError, ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile, manifest_ordinal
-from cio_pipeline.pipeline.verification.files import name_of
-from cio_pipeline.pipeline.verification.in_flight import Expected, expected_keys, exports_by_stem
-from cio_pipeline.pipeline.verification.report import Problem, ProblemKind, said
 from cio_pipeline.ports import Destination
+from cio_pipeline.verification.files import name_of
+from cio_pipeline.verification.in_flight import Expected, expected_keys, exports_by_stem
+from cio_pipeline.verification.report import Problem, ProblemKind, said
 
 SUFFIX = ".parquet"
 
