@@ -26,6 +26,7 @@ from cio_pipeline.model.errors import CioError, LeaseHeld
 
 VERBS = {
     "status": "Show what is wrong and what runs now; exit code 1 if something is wrong.",
+    "doctor": "Look for what is wrong in a window: what it comes from, and what to run next.",
     "source": "Create the source tables, load files into them, look at them.",
     "sync": "Register syncs, look at them, and all that happens in the life of one.",
     "quarantine": "Rows that break the contract: list them, send them once mended.",

@@ -2,6 +2,7 @@
 
 EXAMPLES = {
     "status": ("status", "status --json"),
+    "doctor": ("doctor", "doctor acme-v5 --window 2026-11-22T05:15", "doctor --json"),
     "source": ("source status",),
     "source init": ("source init",),
     "source load": (

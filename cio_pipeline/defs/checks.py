@@ -1,4 +1,7 @@
-"""Asset checks: a window is green once it ran, its check is red while a sync lacks files."""
+"""Asset checks: a window is green once it ran, its check is red while a sync lacks files.
+
+What `pipeline.checking` declares is looked at in one step of the window's run, for all syncs.
+"""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,22 +15,29 @@ from cio_pipeline.defs.resources import PipelineResource
 from cio_pipeline.defs.runs import others_under_way
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.shards import Shard
 from cio_pipeline.model.windows import Window
 from cio_pipeline.monitoring.delivery import (
     DeliveryReport,
     delivery_report,
     manifest_report,
+    markdown_table,
     problem_rows,
     summary_rows,
 )
 from cio_pipeline.monitoring.source import source_troubles
+from cio_pipeline.pipeline.checking.checks import CHECKS, Check
+from cio_pipeline.pipeline.checking.scene import Scene
 from cio_pipeline.pipeline.planning.cuts import tables_of
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 NAMED = 3
 """Problems named in a check's sentence; its table has all."""
+
+SHOWN_FINDINGS = 200
+"""Rows of the table of a check; `cio-pipeline doctor --json` has all."""
 
 
 def build_check(export: str, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
@@ -111,6 +121,65 @@ def build_manifest_check(feed: Feed) -> dg.AssetChecksDefinition:
     return check
 
 
+def build_window_checks(feed: Feed) -> dg.AssetChecksDefinition:
+    """The checks of a feed's window as a whole, in one step: what one has asked for, all have."""
+    manifest = SHOWN[feed].manifest
+    chosen = {check.name: check for check in CHECKS if not check.shown}
+    specs = [
+        dg.AssetCheckSpec(
+            name, asset=manifest, description=one.summary, partitions_def=WINDOWS_OF[feed]
+        )
+        for name, one in chosen.items()
+    ]
+
+    @dg.multi_asset_check(specs=specs, name=f"{SHOWN[feed].group}_window_checks", can_subset=True)
+    def checks(
+        context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[PipelineResource]
+    ) -> Iterator[dg.AssetCheckResult]:
+        services = pipeline.services(context.run.run_id)
+        window = window_of(context, feed)
+        if others_under_way(context.instance, context.run, window):
+            context.log.info("Other shards are under way: the last of the window's runs judges.")
+            return
+        scene = Scene(services, window, feed)
+        for key in context.selected_asset_check_keys:
+            yield _judged(chosen[key.name], scene, manifest)
+
+    return checks
+
+
+def _judged(check: Check, scene: Scene, asset: dg.AssetKey) -> dg.AssetCheckResult:
+    found = list(check.find(scene)) if scene.syncs else []
+    wanted = any(one.severity is Severity.ERROR for one in found)
+    named = [f"{_named(one.sync_id or '', one.owner or '')}: {one.says}" for one in found[:NAMED]]
+    more = [f"and {len(found) - NAMED} more"] if len(found) > NAMED else []
+    note = check.note(scene) if scene.syncs else ""
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=check.name,
+        passed=not found,
+        severity=ERROR if wanted else WARN,
+        description=" ".join([*named, *more, note]).strip() or "Nothing is wrong.",
+        metadata={"findings": len(found), **({"what": _table(found)} if found else {})},
+    )
+
+
+def _table(found: Sequence[Finding]) -> dg.MetadataValue:
+    header = ("sync", "owner", "export", "what", "likely cause", "next")
+    rows = [
+        (
+            one.sync_id or "",
+            one.owner or "",
+            one.export or "",
+            one.says,
+            one.cause,
+            f"`{one.command}`",
+        )
+        for one in found[:SHOWN_FINDINGS]
+    ]
+    return dg.MetadataValue.md(markdown_table(header, rows))
+
+
 def sentence(report: DeliveryReport) -> str:
     """What the UI shows beside the check's mark: how many syncs were served, and who was not."""
     problems = problem_rows(report)
@@ -141,6 +210,7 @@ def build_checks() -> list[dg.AssetChecksDefinition]:
         return [
             *(build_check(*one) for shown in SHOWN.values() for one in shown.checked.items()),
             *(build_manifest_check(feed) for feed in Feed),
+            *(build_window_checks(feed) for feed in Feed),
         ]
 
 

@@ -120,10 +120,19 @@ def table(value: Any) -> list[dict[str, Any]]:
     return [dict(record.data) for record in value]
 
 
-def check(result: dg.ExecuteInProcessResult, asset: str) -> dg.AssetCheckEvaluation:
-    """The evaluation of an asset's check in a run."""
+DELIVERY = {"delivered_to_every_due_sync", "manifest_lies_in_every_bucket"}
+"""The checks of what a run has delivered; the others are of the window as a whole."""
+
+
+def check(
+    result: dg.ExecuteInProcessResult, asset: str, name: str | None = None
+) -> dg.AssetCheckEvaluation:
+    """The evaluation of an asset's check in a run: of the one of its delivery, or a named one."""
     (found,) = [
-        one for one in result.get_asset_check_evaluations() if one.asset_key == dg.AssetKey(asset)
+        one
+        for one in result.get_asset_check_evaluations()
+        if one.asset_key == dg.AssetKey(asset)
+        and (one.check_name == name if name else one.check_name in DELIVERY)
     ]
     return found
 

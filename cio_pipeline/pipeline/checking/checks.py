@@ -1,0 +1,102 @@
+"""The checks, each declared once: shown by Dagster, printed by `doctor`, sent by alerts."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.findings import Finding
+from cio_pipeline.model.windows import Window, last_closed_window, window_ending
+from cio_pipeline.monitoring.delays import delayed, unlisted
+from cio_pipeline.monitoring.delivery import manifest_report
+from cio_pipeline.pipeline.checking.scene import Scene
+from cio_pipeline.pipeline.services import Services
+
+Find: TypeAlias = Callable[[Scene], Iterable[Finding]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: what it is called and says, and how it finds what is wrong in a window.
+
+    `note` tells what it could not judge, such as for lack of history. One that is `shown` apart
+    has an asset check of its own in Dagster.
+    """
+
+    name: str
+    summary: str
+    find: Find
+    note: Callable[[Scene], str] = lambda _: ""
+    shown: bool = False
+
+
+def _delayed(scene: Scene) -> Iterator[Finding]:
+    holders = scene.services.ledger.leases.holders(scene.now)
+    running = {(one.sync_id, one.export) for one in holders}
+    return delayed(scene.window, scene.states, scene.failing, scene.breakers, running)
+
+
+def _unlisted(scene: Scene) -> Iterator[Finding]:
+    errors = {
+        pair: one.message for pair, one in scene.failing.items() if one.covers(scene.window.end)
+    }
+    return unlisted(manifest_report(scene.window, list(scene.syncs.values()), errors))
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "delayed_syncs",
+        "Syncs that were due and do not have all that there was, since when and why.",
+        _delayed,
+    ),
+    Check(
+        "manifest_lies_in_every_bucket",
+        "Syncs whose files lie in their bucket and in no manifest there.",
+        _unlisted,
+        shown=True,
+    ),
+)
+"""All of them, in the order in which they are told."""
+
+GRACE = timedelta(minutes=15)
+"""So long after its end a window may be under way."""
+
+
+def findings(
+    services: Services,
+    window: Window,
+    feeds: Collection[Feed] | None = None,
+    sync_ids: Collection[str] | None = None,
+) -> list[Finding]:
+    """All that is wrong in a window: of the feeds that have such a window, or of those named.
+
+    Asks the ledger with a few statements for all syncs, the source for its columns, and some
+    buckets for a listing. Raises what these raise.
+    """
+    found: list[Finding] = []
+    for feed in Feed if feeds is None else feeds:
+        if window_ending(window.end, feed).end == window.end:
+            scene = Scene(services, window, feed, sync_ids)
+            found += findings_of(scene) if scene.syncs else []
+    return found
+
+
+def findings_of(scene: Scene) -> list[Finding]:
+    """What all checks find in one window of a feed."""
+    return [one for check in CHECKS for one in check.find(scene)]
+
+
+def last_windows(now: datetime) -> dict[Feed, Window]:
+    """Of each feed the last window that should be done by now."""
+    return {feed: last_closed_window(now - GRACE, feed.cadences[0], feed) for feed in Feed}
+
+
+def latest_findings(services: Services, sync_ids: Collection[str] | None = None) -> list[Finding]:
+    """All that is wrong in the last window of each feed that should be done by now."""
+    windows = last_windows(services.clock())
+    return [
+        one
+        for feed, window in windows.items()
+        for one in findings(services, window, [feed], sync_ids)
+    ]

@@ -1,0 +1,61 @@
+"""What the checks of a window look at: each fact is asked for once, for all syncs together."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from cio_pipeline.contracts.feeds import FEEDS
+from cio_pipeline.model.breakers import Breaker
+from cio_pipeline.model.failures import Failing
+from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
+from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.services import Services
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One window of a feed, for all of its syncs or some."""
+
+    services: Services
+    window: Window
+    feed: Feed
+    sync_ids: Collection[str] | None = None
+
+    @cached_property
+    def syncs(self) -> Mapping[str, RegisteredSync]:
+        """The feed's syncs that are looked at and not disabled, by id."""
+        return {
+            one.sync.id: one
+            for one in self.services.ledger.registry.all()
+            if one.sync.feed is self.feed
+            and one.disabled_at is None
+            and (self.sync_ids is None or one.sync.id in self.sync_ids)
+        }
+
+    @cached_property
+    def states(self) -> Sequence[ExportState]:
+        """How each of their exports stands that is on."""
+        ids = None if self.sync_ids is None else list(self.syncs)
+        found = self.services.ledger.registry.states(list(FEEDS[self.feed]), ids)
+        return [state for state in found if state.on and state.sync.id in self.syncs]
+
+    @cached_property
+    def failing(self) -> Mapping[Pair, Failing]:
+        """What fails, and why."""
+        return self.services.ledger.failing.all()
+
+    @cached_property
+    def breakers(self) -> Mapping[str, Breaker]:
+        """The breakers that are not in order."""
+        return self.services.ledger.breakers.all()
+
+    @cached_property
+    def now(self) -> datetime:
+        """Our clock, once for all checks."""
+        return self.services.clock()
+
+    def owner(self, sync_id: str) -> str | None:
+        """Whose sync it is (O3)."""
+        return self.syncs[sync_id].sync.owner

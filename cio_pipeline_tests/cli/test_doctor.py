@@ -1,0 +1,64 @@
+"""`doctor` and the checks of the UI tell the same."""
+
+import json
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+from cio_pipeline.cli import doctor
+from cio_pipeline.cli.app import app
+from cio_pipeline.defs.feeds import SHOWN
+from cio_pipeline.model.feeds import Feed
+from cio_pipeline.pipeline.checking.checks import CHECKS
+from cio_pipeline_tests.defs.running import check, dagster_on
+from cio_pipeline_tests.world import World, during, window
+
+
+@pytest.fixture
+def asked(world: World, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.setattr(doctor, "services", lambda: world.services)
+    return CliRunner()
+
+
+def test_o1_doctor_and_the_checks_of_a_window_name_who_is_late_why_and_what_to_do(
+    world: World, asked: CliRunner
+) -> None:
+    world.sync("bad", 1, owner="data@acme.example")
+    world.sync("good", 2)
+    for one in (1, 2):
+        row = {"internal_customer_id": "x", "workspace_id": one}
+        world.commit("people", row, at=during(0))
+    with dagster_on(world) as dagster:
+        dagster.run(0, "people", "events")
+        world.folder("bad").rename(world.root / "moved")
+        world.folder("bad").write_text("in the way")
+        world.commit("people", {"internal_customer_id": "y", "workspace_id": 1}, at=during(1))
+        result = dagster.run(1, "people", "events")
+        seen = check(result, "manifest", "delayed_syncs")
+        records = dagster.instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(SHOWN[Feed.DATA_OUT].manifest, "delayed_syncs"), limit=9
+        )
+    told = asked.invoke(app, ["doctor", "--window", window(1).key])
+    as_json = asked.invoke(app, ["doctor", "bad", "--window", window(1).key, "--json"])
+
+    assert not seen.passed
+    assert seen.severity is dg.AssetCheckSeverity.WARN
+    assert {one.partition for one in records} == {window(0).key, window(1).key}
+    assert "data@acme.example" in str(seen.metadata["what"].value)
+    assert told.exit_code == as_json.exit_code == 0
+    assert "delayed_syncs" in told.stdout
+    assert "cio-pipeline sync resume" in " ".join(told.stdout.split())
+    (one,) = json.loads(as_json.stdout)["findings"]
+    assert (one["sync_id"], one["check"]) == ("bad", "delayed_syncs")
+    assert one["command"] == "cio-pipeline sync resume bad"
+    assert "is a file, not a folder" in one["cause"]
+    assert asked.invoke(app, ["doctor", "good", "--window", window(1).key]).exit_code == 0
+
+
+def test_o1_every_check_is_described_in_the_operations_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+
+    for one in CHECKS:
+        assert f"### Check `{one.name}`" in page
