@@ -69,7 +69,7 @@ BELOW: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("check", "backup", "prune"), "ledger"),
         **dict.fromkeys(("rebuild", "catch-up"), "ledger_recovery"),
     },
-    "warehouse": {"load": "warehouse"},
+    "warehouse": {"load": "warehouse", "sql": "warehouse_sql"},
 }
 """The modules that hold the verbs below a verb."""
 

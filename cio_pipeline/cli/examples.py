@@ -58,6 +58,10 @@ EXAMPLES = {
     ),
     "verify": ("verify", "verify acme-v5 --quick", "verify --path /mnt/acme-v5"),
     "warehouse": ("warehouse load .cio/bucket/acme-v5 --into warehouse.duckdb",),
+    "warehouse sql": (
+        "warehouse sql s3://acme-data-out/prod --dialect snowflake --access acme_s3",
+        "warehouse sql s3://acme-data-out/prod --dialect clickhouse --table people --step load",
+    ),
     "warehouse load": (
         "warehouse load .cio/bucket/acme-v5 --into warehouse.duckdb",
         "warehouse load s3://acme-data-out/customerio/prod --into warehouse.duckdb --schema acme",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sqlglot import exp
 
@@ -11,6 +12,10 @@ FILE = "_file"
 """The column of a loaded table that holds the name of the file that a row came from."""
 ROW = "_row"
 """The column that holds its place in there, from 0 or 1 on."""
+
+DialectName = Literal[
+    "snowflake", "bigquery", "redshift", "databricks", "clickhouse", "duckdb", "postgres"
+]
 
 _TYPES: Mapping[ColumnType, str] = {
     ColumnType.INTEGER: "BIGINT",
@@ -31,7 +36,7 @@ class Dialect:
     described where the table is made; otherwise by statements.
     """
 
-    name: str
+    name: DialectName
     types: Mapping[ColumnType, str] = field(default_factory=dict[ColumnType, str])
     upper: bool = False
     files: bool = True
@@ -64,7 +69,7 @@ class Dialect:
         return exp.DataType.build(f"Nullable({built.sql(self.name)})", dialect=self.name)
 
 
-DIALECTS = {
+DIALECTS: Mapping[DialectName, Dialect] = {
     one.name: one
     for one in (
         Dialect("snowflake", upper=True, comments=True),

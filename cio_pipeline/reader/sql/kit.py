@@ -1,7 +1,8 @@
 """The whole script of a dialect, step by step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlglot import exp
 
@@ -11,7 +12,9 @@ from cio_pipeline.reader.sql.loads import LOADS, Place
 from cio_pipeline.reader.sql.relations import Relation
 from cio_pipeline.reader.sql.tables import comments, create_table, newest_rows
 
-STEPS = {
+Step = Literal["schema", "tables", "access", "load", "views", "erase"]
+
+STEPS: Mapping[Step, str] = {
     "schema": "Once: where the tables lie.",
     "tables": "Once: the tables, in the contract's order of columns.",
     "access": "Once: how files are found and read.",
@@ -26,7 +29,7 @@ STEPS = {
 class Statement:
     """A statement of a step, for a table if it is about one."""
 
-    step: str
+    step: Step
     table: str | None
     sql: str
 
@@ -61,7 +64,7 @@ def erasure(
         yield _statement("erase", None, one, dialect)
 
 
-def _statement(step: str, table: str | None, one: exp.Expr | str, dialect: Dialect) -> Statement:
+def _statement(step: Step, table: str | None, one: exp.Expr | str, dialect: Dialect) -> Statement:
     return Statement(
         step, table, one if isinstance(one, str) else one.sql(dialect.name, pretty=True)
     )

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from cio_pipeline.contracts.declare import ColumnType
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.reader.sql.dialects import FILE, Dialect
+from cio_pipeline.reader.sql.dialects import FILE, Dialect, DialectName
 from cio_pipeline.reader.sql.relations import Relation
 from cio_pipeline.reader.sql.tables import columns, create_table
 
@@ -186,7 +186,7 @@ def _postgres(relation: Relation, place: Place, dialect: Dialect) -> Iterator[st
     yield "COMMIT"
 
 
-LOADS: Mapping[str, Load] = {
+LOADS: Mapping[DialectName, Load] = {
     "snowflake": Load(_snowflake_once, _snowflake),
     "bigquery": Load(_nothing, _bigquery),
     "redshift": Load(_nothing, _redshift),

@@ -54,7 +54,7 @@ def comments(relation: Relation, schema: str, dialect: Dialect) -> Iterator[exp.
         return
     table = dialect.table(relation.name, schema)
     yield _comment("TABLE", table, relation.description)
-    described = {one.name: description(one) for one in relation.columns}
+    described = {one.name: one.description for one in relation.columns}
     for name, text in (described | {name: _TOLD[name][1] for name in added(dialect)}).items():
         column = exp.Column(
             this=dialect.name_of(name),
@@ -129,7 +129,7 @@ def _column(column: Column, dialect: Dialect) -> exp.ColumnDef:
     constraints: list[exp.Expr] = []
     if column.required and not dialect.nulls:
         constraints.append(exp.NotNullColumnConstraint())
-    return _defined(column.name, dialect.type_of(column), description(column), constraints, dialect)
+    return _defined(column.name, dialect.type_of(column), column.description, constraints, dialect)
 
 
 def _told(name: str, dialect: Dialect) -> exp.ColumnDef:
@@ -148,11 +148,6 @@ def _defined(
         constraints.append(_described(text, dialect, exp.CommentColumnConstraint))
     kinds = [exp.ColumnConstraint(kind=one) for one in constraints]
     return exp.ColumnDef(this=dialect.name_of(name), kind=kind, constraints=kinds)
-
-
-def description(column: Column) -> str:
-    """What a column means, in one line, with what readers should know besides."""
-    return " ".join(filter(None, (column.description, column.note))).replace("`", "")
 
 
 def _comment(kind: str, this: exp.Expr, text: str) -> exp.Comment:
