@@ -82,6 +82,9 @@ def _names(relation: Relation, dialect: Dialect) -> str:
     return ", ".join(dialect.name_of(one.name).sql(dialect.name) for one in relation.columns)
 
 
+_FORMAT = "FILE_FORMAT = (FORMAT_NAME = '{}.CIO_PARQUET')"
+
+
 def _snowflake_once(place: Place, dialect: Dialect) -> Iterator[str]:
     schema = dialect.name_of(place.schema).sql(dialect.name)
     yield "ALTER SESSION SET TIMEZONE = 'UTC'"
@@ -91,7 +94,7 @@ def _snowflake_once(place: Place, dialect: Dialect) -> Iterator[str]:
     )
     yield (
         f"CREATE STAGE IF NOT EXISTS {schema}.CIO_FILES URL = '{place.location}/' "
-        f"STORAGE_INTEGRATION = {place.access} FILE_FORMAT = (FORMAT_NAME = {schema}.CIO_PARQUET)"
+        f"STORAGE_INTEGRATION = {place.access} {_FORMAT.format(place.schema.upper())}"
     )
 
 
@@ -100,7 +103,7 @@ def _snowflake(relation: Relation, place: Place, dialect: Dialect) -> Iterator[s
     pattern = "(.*/)?" + relation.names.replace(".", "[.]").replace("*", "[^/]*")
     yield (
         f"COPY INTO {_table(relation, place, dialect)} FROM @{schema}.CIO_FILES "
-        f"PATTERN = '{pattern}' FILE_FORMAT = (FORMAT_NAME = {schema}.CIO_PARQUET) "
+        f"PATTERN = '{pattern}' {_FORMAT.format(place.schema.upper())} "
         "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE "
         "INCLUDE_METADATA = (_FILE = METADATA$FILENAME, _ROW = METADATA$FILE_ROW_NUMBER)"
     )

@@ -151,7 +151,7 @@ def _defined(
 
 
 def _comment(kind: str, this: exp.Expr, text: str) -> exp.Comment:
-    return exp.Comment(this=this, kind=kind, expression=exp.Literal.string(text.replace("`", "")))
+    return exp.Comment(this=this, kind=kind, expression=_said(text))
 
 
 def _properties(relation: Relation, dialect: Dialect) -> Iterator[exp.Expr]:
@@ -172,8 +172,13 @@ def _properties(relation: Relation, dialect: Dialect) -> Iterator[exp.Expr]:
 
 def _described(text: str, dialect: Dialect, kind: type[exp.Expr]) -> exp.Expr:
     """A description as the dialect has it: BigQuery's is an option."""
-    said = exp.Literal.string(text.replace("`", ""))
+    said = _said(text)
     if dialect.name != "bigquery":
         return kind(this=said)
     option = exp.Property(this=exp.Var(this="description"), value=said)
     return exp.Properties(expressions=[option])
+
+
+def _said(text: str) -> exp.Literal:
+    """A text without what the dialects quote in different ways."""
+    return exp.Literal.string(text.replace("`", "").replace("'", "\N{RIGHT SINGLE QUOTATION MARK}"))
