@@ -140,5 +140,6 @@ def open_services(settings: Settings) -> Opened:
         spool=Spool(settings.spool, settings.spool_bytes),
         clock=now,
         shards=settings.shards,
+        secret=secret_of,
     )
     return Opened(services, ledger, Witness(settings.ledger_seen))

@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from cio_pipeline.changesets.held_to import breach, held_to
 from cio_pipeline.changesets.quarantine import checks_of, is_wrong, reason_of, rejected
-from cio_pipeline.changesets.reading import Note, Reading, empty_list
+from cio_pipeline.changesets.reading import Note, Reading
 from cio_pipeline.changesets.rules import PERSON, RULES, is_gone
-from cio_pipeline.contracts.declare import Column, ColumnType, Export, History, TableKind
+from cio_pipeline.conforming.columns import InForce, empty, hidden
+from cio_pipeline.contracts.declare import Export, History, TableKind
 from cio_pipeline.contracts.dtypes import polars_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.changeset import CHANGE, COMMITTED_AT, DELETED, NEW, SERIES, VERSION
@@ -24,8 +26,6 @@ _AMONG = "_among"
 """Set in rows about somebody who is looked for."""
 _AMONG_THEM = pl.col(_AMONG).is_not_null()
 _GONE = "_gone"
-_EMPTY_OBJECT = frozenset({"data"})
-"""Required columns whose empty value is an empty JSON object."""
 
 
 def about_people(export: Export) -> bool:
@@ -99,9 +99,10 @@ def _marked(frame: pl.LazyFrame, gone: pl.Expr, people: pl.LazyFrame) -> pl.Lazy
 def _emptied(marked: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
     """Personal columns emptied in rows that are marked as _GONE."""
     personal = [c for c in reading.export.columns_of(reading.version) if c.personal]
+    dtypes = polars_schema(reading.export, reading.version)
     return marked.with_columns(
-        pl.when(_GONE).then(_empty(column)).otherwise(pl.col(column.name)).alias(column.name)
-        for column in personal
+        pl.when(_GONE).then(empty(c, dtypes[c.name])).otherwise(pl.col(c.name)).alias(c.name)
+        for c in personal
     ).drop(_GONE)
 
 
@@ -120,17 +121,6 @@ def _noted(gone: pl.Expr, note: Note) -> pl.Expr:
 
     seen = pl.struct(*PERSON, gone.alias(_GONE))
     return seen.map_batches(see, return_dtype=pl.Boolean(), is_elementwise=True)
-
-
-def _empty(column: Column) -> pl.Expr:
-    """Null, or the empty value of a required column's type."""
-    if not column.required:
-        return pl.lit(None)
-    if column.type is ColumnType.STRINGS:
-        return empty_list()
-    if column.type is ColumnType.STRING:
-        return pl.lit("{}" if column.name in _EMPTY_OBJECT else "")
-    raise ValueError(f"{column.name} is personal and required but has no empty value")
 
 
 _UTC = pl.Datetime("us", "UTC")
@@ -163,8 +153,9 @@ def build(
     floor: datetime | None,
     anonymous: pl.DataFrame | None = None,
     note: Note | None = None,
+    terms: InForce | None = None,
 ) -> Changeset:
-    """What an export sends to these workspaces (D1, D3, D4).
+    """What an export sends to these workspaces (D1, D3, D4), held to a data contract's terms (O1).
 
     `driving` is a snapshot for INITIAL and RETRY, netted changes otherwise. `joins` are snapshots
     of `export.joins` at the upper cut, without tables that do not exist yet. `floor` is
@@ -183,20 +174,25 @@ def build(
         {name: table.filter(served) for name, table in joins.items()},
         None if anonymous is None else anonymous.lazy(),
         note,
+        terms,
     )
     rows = _sendable(_recent(driving.filter(served), floor), reading)
     # After the rule: whom first files leave out for another reason is not noted.
     rows = without_anonymous(RULES[export.name](rows, reading), reading)
-    return _checked(anonymised(rows, reading), rows.select(pl.len()), reading, timestamp_unit)
+    held = held_to(rows, reading, terms) if terms else rows
+    return _checked(anonymised(held, reading), rows.select(pl.len()), reading, timestamp_unit)
 
 
 def _checked(
     rows: pl.LazyFrame, total: pl.LazyFrame, reading: Reading, timestamp_unit: str
 ) -> Changeset:
     """Rows that keep the contract, and those that do not."""
-    checks = tuple(checks_of(reading.export, reading.version))
+    checks = [*checks_of(reading.export, reading.version)]
+    if reading.terms is not None:
+        checks.append(breach())
+    sent = _typed(_ordered(rows.filter(~is_wrong(checks)), reading), reading, timestamp_unit)
     return Changeset(
-        _typed(_ordered(rows.filter(~is_wrong(checks)), reading), reading, timestamp_unit),
+        sent,
         rejected(rows.with_columns(reason_of(checks)), reading.export, timestamp_unit),
         total,
     )
@@ -242,4 +238,7 @@ def _typed(frame: pl.LazyFrame, reading: Reading, timestamp_unit: str) -> pl.Laz
     export = reading.export
     schema = polars_schema(export, reading.version, timestamp_unit)
     series = pl.col(SERIES) if export.split else pl.lit(Series.PLAIN.value).alias(SERIES)
-    return frame.select(*(pl.col(name).cast(kind) for name, kind in schema.items()), series)
+    typed = frame.select(*(pl.col(name).cast(kind) for name, kind in schema.items()), series)
+    if reading.terms is None:
+        return typed
+    return typed.with_columns(hidden(reading.terms, export.columns_of(reading.version), schema))

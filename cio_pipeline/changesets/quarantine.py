@@ -1,12 +1,12 @@
 """Rows that break the contract: why, and how they are named without their values (O1, D23)."""
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import TypeAlias
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from cio_pipeline.changesets.json_values import PROBLEM
+from cio_pipeline.conforming.columns import Check
 from cio_pipeline.contracts.declare import Column, ColumnType, Export
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.times import EARLIEST, LATEST, OUT_OF_RANGE
@@ -50,10 +50,6 @@ def identity_columns(export: Export) -> tuple[str, ...]:
     """The identity of the driving source table, within a workspace."""
     identity = SOURCE_TABLES[export.source].identity
     return tuple(name for name in identity if name != "workspace_id")
-
-
-Check: TypeAlias = tuple[pl.Expr, pl.Expr]
-"""Whether something is wrong with a row, and how that is told."""
 
 
 def checks_of(export: Export, version: int) -> Iterator[Check]:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import polars as pl
 
+from cio_pipeline.conforming.columns import InForce
 from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
@@ -25,7 +26,8 @@ class Reading:
     `joins` hold the rows of the served workspaces only, of those tables that exist. `tick` is the
     smallest step of the timestamps that are written. `anonymous` are people (workspace_id,
     internal_customer_id) whom later files do not name; None for nobody. `note` is told of such
-    people as first files find them in their rows, some more than once, in any thread.
+    people as first files find them in their rows, some more than once, in any thread. `terms` are
+    those of a data contract.
     """
 
     export: Export
@@ -35,6 +37,7 @@ class Reading:
     joins: Mapping[str, pl.LazyFrame] = field(hash=False)
     anonymous: pl.LazyFrame | None = None
     note: "Note | None" = field(default=None, hash=False, compare=False)
+    terms: InForce | None = None
 
     def join(self, table: str) -> pl.LazyFrame:
         """A joined table; an empty one if it does not exist yet."""

@@ -44,7 +44,7 @@ def apply(
     """
     base = Path.cwd()
     found = services(older=True)
-    syncs = [absolute(sync, base) for sync in read_sync_file(read_file(file))]
+    syncs = [absolute(sync, base) for sync in syncs_of(file)]
     if at is not None:
         _tell_of_older(found.ledger.registry, syncs, time_at(at))
     applied = apply_syncs(
@@ -130,13 +130,20 @@ def _warn_of_unknown_workspaces(found: Services, syncs: Sequence[Sync]) -> None:
             )
 
 
-def read_file(file: Path) -> str:
-    """The text of a sync file; raises InvalidConfig if it cannot be read."""
+def syncs_of(file: Path) -> tuple[Sync, ...]:
+    """The syncs of a sync file, with the data contracts beside it that they name."""
+    return read_sync_file(
+        read_file(file), lambda name: read_file(file.parent / name, "data contract")
+    )
+
+
+def read_file(file: Path, what: str = "sync file") -> str:
+    """The text of a file; raises InvalidConfig if it cannot be read."""
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
         raise InvalidConfig(
-            f"The sync file {file} cannot be read: {error.strerror}.", "Check the path."
+            f"The {what} {file} cannot be read: {error.strerror}.", "Check the path."
         ) from error
     except UnicodeDecodeError as error:
-        raise InvalidConfig(f"The sync file {file} is not UTF-8.") from error
+        raise InvalidConfig(f"The {what} {file} is not UTF-8.") from error

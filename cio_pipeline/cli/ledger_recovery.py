@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cio_pipeline.cli.apply import read_file
+from cio_pipeline.cli.apply import syncs_of
 from cio_pipeline.cli.context import opened, scope_of, window_at
 from cio_pipeline.cli.held import exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
@@ -15,7 +15,7 @@ from cio_pipeline.destinations.overlap import absolute, location
 from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.recovery import catch_up as recovery
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.pipeline.syncs.sync_file import check_together, read_sync_file
+from cio_pipeline.pipeline.syncs.sync_file import check_together
 
 
 def rebuild(
@@ -27,7 +27,7 @@ def rebuild(
     Numbers of files that no manifest lists become void; their rows are sent with new numbers.
     """
     base = Path.cwd()
-    wanted = [absolute(sync, base) for sync in read_sync_file(read_file(syncs))]
+    wanted = [absolute(sync, base) for sync in syncs_of(syncs)]
     check_together(wanted, lambda sync: location(sync.destination, base))
     found = opened()
     done = recovery.rebuild(found.services, wanted)

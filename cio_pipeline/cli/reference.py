@@ -1,7 +1,7 @@
 """The reference pages that follow from the code: `python -m cio_pipeline.cli.reference FOLDER`.
 
-Writes `sync-file.schema.json`, the table in `sync-file.md` and `cli.md`; with `--check` it writes
-nothing and exits with 1 if a page is stale.
+Writes `sync-file.schema.json`, `data-contract.schema.json`, the table in `sync-file.md` and
+`cli.md`; with `--check` it writes nothing and exits with 1 if a page is stale.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cio_pipeline.model.data_contract import DataContract
 from cio_pipeline.pipeline.syncs.sync_file import SyncFile
 
 _MARKED = re.compile(r"(<!-- fields -->\n).*?(<!-- end of fields -->)", re.DOTALL)
@@ -26,9 +27,15 @@ def pages(folder: Path) -> dict[Path, str]:
     )
     return {
         folder / "sync-file.schema.json": json.dumps(schema, indent=2) + "\n",
+        folder / "data-contract.schema.json": contract_schema(),
         prose: table,
         folder / "cli.md": commands(),
     }
+
+
+def contract_schema() -> str:
+    """The JSON Schema of data contracts, for editors."""
+    return json.dumps(DataContract.model_json_schema(), indent=2) + "\n"
 
 
 def fields_table(schema: dict[str, Any]) -> str:

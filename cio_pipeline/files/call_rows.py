@@ -5,7 +5,6 @@ nothing. What a column cannot hold as it was stays in `extra` under its own name
 payload can be told from the row in every format.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,8 +33,6 @@ JSON_COLUMNS = frozenset({"context", "integrations", "traits", "properties"})
 
 MADE_COLUMNS = frozenset({"event", "extra"})
 """Columns that hold no member of the payload."""
-
-_NOT_A_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True)
@@ -87,8 +84,3 @@ WRITERS: Mapping[str, Write] = {"json": as_json, "csv": as_csv, "parquet": as_ce
 def member_of(column: str) -> str:
     """The payload's member that a column holds."""
     return _NAMES.get(column, column)
-
-
-def slug(name: str) -> str:
-    """An event's name in lower case, its words joined by `_` (C2)."""
-    return _NOT_A_WORD.sub("_", name).strip("_").lower()

@@ -21,9 +21,9 @@ from cio_pipeline.files.call_rows import (
     WRITERS,
     Value,
     member_of,
-    slug,
 )
 from cio_pipeline.files.call_times import time_of
+from cio_pipeline.model.event_names import slug
 from cio_pipeline.model.json_text import decoded
 
 TIME = pl.Datetime("us", "UTC")

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, func, insert, inspect, select, text
 
 from cio_pipeline.ledger.chain import list_next, to_list
+from cio_pipeline.ledger.contracts import Contracts
 from cio_pipeline.ledger.cuts import Cuts
 from cio_pipeline.ledger.database import Database, describe, make_engine, parse_url
 from cio_pipeline.ledger.first_window import first_window
@@ -31,6 +32,7 @@ class Ledger:
 
     database: Database = field(repr=False)
     registry: Registry
+    contracts: Contracts
     cuts: Cuts
     leases: Leases
     plans: Plans
@@ -74,6 +76,7 @@ def open_ledger(url: str) -> Ledger:
     return Ledger(
         database=database,
         registry=Registry(database),
+        contracts=Contracts(database),
         cuts=Cuts(database),
         leases=Leases(database),
         plans=Plans(database),

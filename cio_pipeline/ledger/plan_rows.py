@@ -39,6 +39,7 @@ def plan_row(draft: PlanDraft, now: datetime) -> dict[str, Any]:
         "layout": draft.layout,
         "begun_at": draft.begun,
         "producer": draft.producer,
+        "contract": draft.contract,
     }
 
 
@@ -75,6 +76,7 @@ def plan_of(
         layout=row["layout"],
         begun=row["begun_at"],
         producer=row["producer"],
+        contract=row["contract"],
         slice=row["slice"],
         sent=sent or SentSoFar(),
     )

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from cio_pipeline.ledger.chain import append
+from cio_pipeline.ledger.contracts import keep_terms
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.first_window import begin
 from cio_pipeline.ledger.leases import hold
@@ -157,6 +158,7 @@ def register(
     begin(connection, at)
     insert_missing(connection, syncs, [{**new, **row}])
     connection.execute(update(syncs).where(syncs.c.id == sync.id).values(**row))
+    keep_terms(connection, sync.contract)
     upsert(connection, switches, [_switch_row(sync.id, *item) for item in exports.items()])
 
 

@@ -121,6 +121,8 @@ plans = Table(
     Column("layout", Text, nullable=False, server_default="flat"),
     Column("begun_at", UtcTime),
     Column("producer", Text, nullable=False, server_default="cio-pipeline 0.1.0"),
+    # The terms that it was made under, in `contracts`.
+    Column("contract", Text),
     unique_while(
         "state IN ('open', 'sealed', 'delivered')", "one_unfinished_plan", "sync_id", "export"
     ),
@@ -138,6 +140,13 @@ plans will do, and does not walk through all plans there ever were.
 
 IS_INITIAL = plans.c.mode == literal_column("'initial'")
 """Whether a plan is of an initial export; in the statement's text, as above."""
+
+contracts = Table(
+    "contracts",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
 
 files = Table(
     "files",

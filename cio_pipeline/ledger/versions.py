@@ -189,6 +189,11 @@ VERSION_14 = (
     WHERE state IN ('open', 'sealed', 'delivered')""",
 )
 
+VERSION_15 = (
+    "ALTER TABLE plans ADD COLUMN contract TEXT",
+    "CREATE TABLE contracts (digest TEXT NOT NULL PRIMARY KEY, body TEXT NOT NULL)",
+)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -204,5 +209,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_12,
     VERSION_13,
     VERSION_14,
+    VERSION_15,
 )
 """Statements of version 1, 2, … in order."""

@@ -78,7 +78,7 @@ class Feed(StrEnum):
         Facts(
             Cadence.QUARTER_HOUR,
             "",
-            frozenset({"version", "exports", "stems", "layout", "timestamp_unit"}),
+            frozenset({"version", "exports", "stems", "layout", "timestamp_unit", "contract"}),
             announces=True,
         ),
     )

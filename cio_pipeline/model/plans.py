@@ -63,6 +63,9 @@ class PlanDraft:
     What is much is sent in `slices`, one after the other: an initial export in ranges of
     `slice_rows` source rows, changes in parts of at most about as many. `slice_rows` is None where
     nothing was counted, and all of it is read.
+
+    `contract` names the terms of the sync's data contract that it was made under, None for none:
+    so it comes to the same bytes, also if the contract changed since.
     """
 
     sync_id: str
@@ -84,6 +87,7 @@ class PlanDraft:
     layout: str = field(default="flat", kw_only=True)
     begun: datetime | None = field(default=None, kw_only=True)
     producer: str = field(default=PRODUCER, kw_only=True)
+    contract: str | None = field(default=None, kw_only=True)
 
     @property
     def day(self) -> date | None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
+from cio_pipeline.model.data_contract import DataContract
 from cio_pipeline.model.destinations import AnyDestination, Strict
 from cio_pipeline.model.feeds import Cadence, Feed
 
@@ -19,6 +20,11 @@ _MADE = 10**6
 """Made ids have up to so many values: two destinations never share files, so they may meet."""
 
 _Number = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
+
+
+def _or_a_file(schema: dict[str, Any]) -> None:
+    """In a sync file it may be named, too: what it says is taken in as the file is read."""
+    schema["anyOf"] = [{"type": "string"}, *schema["anyOf"]]
 
 
 class Sync(Strict):
@@ -80,6 +86,13 @@ class Sync(Strict):
         ),
     ] = None
     manifest: Annotated[bool, Field(description="Write the manifests into the bucket.")] = True
+    contract: Annotated[
+        DataContract | None,
+        Field(
+            description="A data contract, or the file that holds it.",
+            json_schema_extra=_or_a_file,
+        ),
+    ] = None
     destination: Annotated[AnyDestination, Field(discriminator="type")]
 
     @model_validator(mode="before")
@@ -127,7 +140,12 @@ class Sync(Strict):
         made = dict(zip(("integration_id", "action_id"), self.file_ids, strict=True))
         own = {n: value for n, value in (given | made).items() if n not in self._of_others()}
         # Ids are no quantities: as text they are shown without thousands separators.
-        return {name: str(v) if name.endswith("_id") else v for name, v in own.items()}
+        shown = {name: str(v) if name.endswith("_id") else v for name, v in own.items()}
+        return shown | ({"contract": [*self.contract.exports]} if self.contract else {})
+
+    def terms_digest(self, export: str) -> str | None:
+        """The name of what its data contract says of an export; None if that is nothing."""
+        return self.contract.digests.get(export) if self.contract else None
 
     @property
     def expire_days(self) -> int | None:

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.ledger.open import Ledger
+from cio_pipeline.model.errors import SecretMissing
 from cio_pipeline.model.recovery import Looked
 from cio_pipeline.model.times import Clock
 from cio_pipeline.ports import Destinations, Source
@@ -26,6 +27,11 @@ def unheard(_text: str) -> None:
     """A notice that nobody reads."""
 
 
+def no_secrets(reference: str) -> str:
+    """Where no secret can be read."""
+    raise SecretMissing(f"The secret {reference} cannot be read here.")
+
+
 @dataclass(frozen=True)
 class Services:
     """Source, ledger, destinations, spool and clock; `owner` names the run in leases.
@@ -34,7 +40,7 @@ class Services:
     `slice_rows` is how many rows a slice holds (None: what fills a file, or fits in memory),
     `threads` how many destinations are spoken to at a time. `announced` remembers which run a
     sync's destination was last told of, `looked` what a restoring run saw of a sync. Windows are
-    served in so many `shards`.
+    served in so many `shards`. `secret` reads what a reference leads to.
     """
 
     source: Source
@@ -48,6 +54,7 @@ class Services:
     slice_rows: int | None = None
     threads: int = THREADS
     shards: int = 1
+    secret: Callable[[str], str] = no_secrets
     announced: dict[str, str] = field(default_factory=dict[str, str], compare=False)
     looked: dict[str, tuple[object, Looked]] = field(
         default_factory=dict[str, tuple[object, Looked]], compare=False

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cio_pipeline.contracts.exports.calls import CALL_TYPES, COLUMNS, type_export
 from cio_pipeline.files.call_files import CallFile
 from cio_pipeline.files.call_names import FORMATS
-from cio_pipeline.files.call_rows import slug
+from cio_pipeline.model.event_names import slug
 from cio_pipeline_tests.calls.reading import READERS, exact, payload_of, table_of
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

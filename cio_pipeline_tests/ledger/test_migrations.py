@@ -40,7 +40,15 @@ QUARTER = 15 * 60 * 1_000_000
 INSERT_ERROR = text(
     "INSERT INTO errors VALUES (:sync_id, :export, :window_end, :kind, :message, :at, :overtaken)"
 )
-NEW_SINCE_VERSION_1 = {"slices", "slice_rows", "slice", "layout", "begun_at", "producer"}
+NEW_SINCE_VERSION_1 = {
+    "slices",
+    "slice_rows",
+    "slice",
+    "layout",
+    "begun_at",
+    "producer",
+    "contract",
+}
 
 SECOND = (
     "ALTER TABLE syncs ADD COLUMN note TEXT",

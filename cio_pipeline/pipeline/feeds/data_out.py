@@ -18,6 +18,7 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.maker import Maker, Numbers
 from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.planning.rows import changeset_of, remember_gone, remember_unknown
+from cio_pipeline.pipeline.planning.terms import in_force
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.verification.files import name_of
 
@@ -35,7 +36,13 @@ def encode_exports(
     model, seen = cohort.model, list[pl.DataFrame]()
     remember_gone(services.source, services.ledger, cohort.export, cohort.plans)
     changeset = changeset_of(
-        services.source, services.ledger, cohort, part, retried, note=seen.append
+        services.source,
+        services.ledger,
+        cohort,
+        part,
+        retried,
+        note=seen.append,
+        terms=in_force(services, model) if model.contract else None,
     )
     encoded = encode(
         changeset.rows,

@@ -12,6 +12,7 @@ from cio_pipeline.model.history import Deed
 from cio_pipeline.model.registry import ExportSwitch, RegisteredSync, changed_meanwhile
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import window_holding
+from cio_pipeline.pipeline.lifecycle.contract_change import told_of_contract
 from cio_pipeline.pipeline.lifecycle.holding import changing
 from cio_pipeline.pipeline.lifecycle.reconfigure import redirect
 from cio_pipeline.pipeline.lifecycle.switches import resumable, switched, turned
@@ -113,6 +114,8 @@ class _Applying:
         changes = (*_changed(known.sync, sync), *turned(known.switches, switches))
         if known.sync.version != sync.version:
             notes += told_of_upgrade(known.sync, sync)
+        if known.sync.contract != sync.contract:
+            notes += told_of_contract(known.sync.contract, sync.contract)
         if known.sync.destination != sync.destination:
             notes += redirect(
                 self.services,

@@ -129,7 +129,7 @@ def _likeness(plan: PlanDraft) -> tuple[str, ...]:
     whole = plan.slices == 1 and plan.mode is not Mode.INITIAL
     slice_rows = plan.slice_rows is None if whole else plan.slice_rows
     bounds = (plan.floor, plan.rows_per_file, plan.fingerprint, plan.slices, slice_rows)
-    bounds = (*bounds, plan.producer)
+    bounds = (*bounds, plan.producer, plan.contract)
     at = f"{plan.slice:09}" if isinstance(plan, Plan) else ""
     # What a retry sends differs from sync to sync, also within a workspace.
     alone = plan.sync_id if plan.mode is Mode.RETRY else ""

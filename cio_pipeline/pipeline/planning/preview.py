@@ -19,6 +19,7 @@ from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of, rest_of
 from cio_pipeline.pipeline.planning.cuts import peek_cut, tables_of
 from cio_pipeline.pipeline.planning.plan_export import Decided, decided, drafts_of
 from cio_pipeline.pipeline.planning.rows import changeset_of, forwarded_rows
+from cio_pipeline.pipeline.planning.terms import in_force
 from cio_pipeline.pipeline.services import Services
 
 Counts: TypeAlias = tuple[int, int, int]
@@ -118,8 +119,9 @@ def _counts(services: Services, items: Sequence[Decided], cut: Cut) -> dict[str,
 def _count(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, Counts]:
     if facts_of(cohort.export.name).forwards:
         return _count_forwarded(services, cohort)
+    terms = in_force(services, cohort.model)
     read = [
-        changeset_of(services.source, services.ledger, cohort, part)
+        changeset_of(services.source, services.ledger, cohort, part, terms=terms)
         for part in rest_of(services, cohort.model)
     ]
     keys = ["workspace_id", SERIES]

@@ -14,6 +14,7 @@ from cio_pipeline.changesets.build import Changeset, about_people, build
 from cio_pipeline.changesets.quarantine import identity_expr
 from cio_pipeline.changesets.reading import Note
 from cio_pipeline.changesets.rules import PERSON, is_gone
+from cio_pipeline.conforming.columns import InForce
 from cio_pipeline.contracts.declare import Export, History
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
@@ -38,11 +39,12 @@ def changeset_of(
     retried: pl.DataFrame | None = None,
     *,
     note: Note | None = None,
+    terms: InForce | None = None,
 ) -> Changeset:
     """The lazy frames of a cohort, or of a slice of it; nothing is read before they are collected.
 
     A retry sends the rows that are in quarantine, or `retried` (columns IDENTITY). `note` is
-    told of the people whom first files find gone.
+    told of the people whom first files find gone. `terms` are those of the plans' data contract.
     Raises the source's errors for tables that cannot be read at the cut.
     """
     plan, export = cohort.model, cohort.export
@@ -67,6 +69,7 @@ def changeset_of(
         floor=plan.floor,
         anonymous=anonymous,
         note=note,
+        terms=terms,
     )
 
 

@@ -4,14 +4,16 @@ Values are never repeated, since one may be a pasted secret.
 """
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import yaml
 from pydantic import ValidationError
 
+from cio_pipeline.model.data_contract import DataContract, EventTerms, ExportTerms
 from cio_pipeline.model.destinations import AzureDestination, LocalDestination, S3Destination
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.syncs.yaml_text import Written
 
 Loc: TypeAlias = tuple[int | str, ...]
 
@@ -50,32 +52,41 @@ _FORMS: Mapping[str, str] = {
 }
 """By field: what its text looks like."""
 
-_FIELDS = [
-    name
-    for model in (Sync, LocalDestination, S3Destination, AzureDestination)
-    for name in model.model_fields
-]
+_MODELS = (
+    Sync,
+    LocalDestination,
+    S3Destination,
+    AzureDestination,
+    DataContract,
+    ExportTerms,
+    EventTerms,
+)
+
+_FIELDS = [name for model in _MODELS for name in model.model_fields]
 
 
-def in_lines(error: ValidationError, content: object, document: yaml.Node | None) -> str:
+def in_lines(error: ValidationError, file: Written) -> str:
     """All mistakes, a line each, in the order of the file's lines."""
     found = error.errors(include_input=False, include_url=False)
     # The library counts only the syncs without mistakes: "at least 1" is then no mistake.
     own = [item for item in found if item["loc"] != ("syncs",) or len(found) == 1]
-    lines = sorted({(_line(document, item["loc"]), _mistake(item, content)) for item in own})
-    return "\n".join(
-        ["The sync file is not valid:", *(f"  line {line}, {text}" for line, text in lines)]
+    return listed(file, [(item["loc"], _words(item, file.form)) for item in own])
+
+
+def listed(file: Written, mistakes: Iterable[tuple[Loc, str]], concerning: str = "") -> str:
+    """The same of mistakes that are told in words, each with its place in the file."""
+    document = file.document
+    lines = sorted(
+        {(_line(document, loc), f"{_place(loc, file.content)}: {text}") for loc, text in mistakes}
     )
+    head = f"The {file.what} is not valid{f' {concerning}' if concerning else ''}:"
+    return "\n".join([head, *(f"  line {line}, {text}" for line, text in lines)])
 
 
-def _mistake(item: Mapping[str, Any], content: object) -> str:
-    return f"{_place(item['loc'], content)}: {_words(item)}"
-
-
-def _words(item: Mapping[str, Any]) -> str:
+def _words(item: Mapping[str, Any], form: str) -> str:
     loc, kind = item["loc"], item["type"]
     if not loc:
-        return "write `syncs:`, and a list of syncs below it"
+        return item["msg"].removeprefix("Value error, ") if kind == "value_error" else form
     if any(_is_choice(part) for part in loc):
         return "write `all` or a list of names"
     if kind == "extra_forbidden":
@@ -88,13 +99,17 @@ def _words(item: Mapping[str, Any]) -> str:
     return item["msg"].removeprefix("Value error, ")
 
 
+_KEY = "[key]"
+"""What the library calls the name of a field that may be named freely."""
+
+
 def _is_choice(part: int | str) -> bool:
     """Whether a part is the library's name for one of several types that a field may have."""
-    return isinstance(part, str) and "[" in part
+    return isinstance(part, str) and part.startswith(("literal[", "tuple["))
 
 
 def _place(loc: Loc, content: object) -> str:
-    named = [str(part) for part in loc if not _is_choice(part)]
+    named = [str(part) for part in loc if not _is_choice(part) and part != _KEY]
     if len(loc) > 1 and loc[0] == "syncs" and isinstance(content, dict):
         try:
             named[:2] = [f"sync '{content['syncs'][loc[1]]['id']}'"]

@@ -1,18 +1,20 @@
 """Reading a sync file (D11) and checking it against the contracts and the other syncs."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, TypeAlias
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cio_pipeline.conforming.agreeing import Place
 from cio_pipeline.model.destinations import archive_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.makers import MAKERS
+from cio_pipeline.pipeline.syncs.contract_file import read_contract, require_agreement
 from cio_pipeline.pipeline.syncs.mistakes import in_lines
+from cio_pipeline.pipeline.syncs.yaml_text import Written, read_yaml
 
 Location: TypeAlias = tuple[str, ...]
 """A destination as parts: equal or enclosing destinations have one as a prefix of the other."""
@@ -25,56 +27,64 @@ class SyncFile(BaseModel):
     syncs: Annotated[tuple[Sync, ...], Field(min_length=1)]
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error, not a silent choice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - the base's signature
-        keys = Counter(str(key.value) for key, _ in node.value)
-        twice = [key for key, count in keys.items() if count > 1]
-        if twice:
-            raise yaml.MarkedYAMLError(
-                problem=f"the key '{twice[0]}' stands twice", problem_mark=node.start_mark
-            )
-        return super().construct_mapping(node, deep)
-
-    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - the same
-        try:
-            return super().construct_object(node, deep)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        except ValueError:
-            raise yaml.MarkedYAMLError(
-                problem="a date or number that cannot be read", problem_mark=node.start_mark
-            ) from None
+ReadText: TypeAlias = Callable[[str], str]
+"""Reads a file that a sync file names."""
 
 
-def read_sync_file(text: str) -> tuple[Sync, ...]:
+def no_files(name: str) -> str:
+    """Where a sync file has nothing beside it."""
+    raise InvalidConfig(f"The data contract {name} that a sync names cannot be read here.")
+
+
+def read_sync_file(text: str, beside: ReadText = no_files) -> tuple[Sync, ...]:
     """The syncs of a YAML text, checked one by one; every mistake is named.
 
-    Raises InvalidConfig.
+    Data contracts that it names are read from `beside` it, and become part of their syncs. Raises
+    InvalidConfig, also for a contract that cannot hold.
     """
-    try:
-        content: Any = yaml.load(text, _UniqueKeys)  # noqa: S506 - derived from SafeLoader
-    except yaml.YAMLError as error:
-        raise InvalidConfig(f"The sync file is no YAML: {_where(error, text)}.") from error
-    except RecursionError:
-        raise InvalidConfig(
-            "The sync file is nested so deeply that it cannot be read.", "See docs/sync-file.md."
-        ) from None
+    file = read_yaml(text, "sync file", "write `syncs:`, and a list of syncs below it")
+    named = _named(file.content, beside)
+    content = _taken_in(file.content, named)
     try:
         syncs = SyncFile.model_validate(content).syncs
     except ValidationError as error:
-        raise InvalidConfig(
-            in_lines(error, content, _UniqueKeys(text).get_single_node()), "See docs/sync-file.md."
-        ) from None
-    for sync in syncs:
+        raise InvalidConfig(in_lines(error, file), "See docs/sync-file.md.") from None
+    for number, sync in enumerate(syncs):
         check_sync(sync)
+        if sync.contract is not None:
+            where = (named[number], ()) if number in named else (file, _inline(number))
+            require_agreement(sync.contract, sync, *where)
     return syncs
 
 
-def _where(error: yaml.YAMLError, text: str) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"{error.problem or 'not readable'} in line {error.problem_mark.line + 1}"
-    at = getattr(error, "position", 0)
-    return f"a character that YAML does not allow in line {text.count(chr(10), 0, at) + 1}"
+def _inline(number: int) -> Place:
+    return "syncs", number, "contract"
+
+
+def _named(content: Any, beside: ReadText) -> dict[int, Written]:
+    """The data contracts that syncs name, by the sync's place; each file is read once."""
+    names = {number: name for number, name in _names(content) if isinstance(name, str)}
+    files = {name: read_contract(beside(name), name)[1] for name in dict.fromkeys(names.values())}
+    return {number: files[name] for number, name in names.items()}
+
+
+def _names(content: Any) -> Iterator[tuple[int, Any]]:
+    """What stands at `contract` of each sync; the content may be anything."""
+    try:
+        yield from enumerate(sync.get("contract") for sync in content["syncs"])
+    except (TypeError, KeyError, AttributeError):
+        return
+
+
+def _taken_in(content: Any, contracts: Mapping[int, Written]) -> Any:
+    """The content with what the named contracts hold in place of their names."""
+    if not contracts:
+        return content
+    syncs = [
+        {**sync, "contract": contracts[number].content} if number in contracts else sync
+        for number, sync in enumerate(content["syncs"])
+    ]
+    return {**content, "syncs": syncs}
 
 
 def check_sync(sync: Sync) -> tuple[str, ...]:

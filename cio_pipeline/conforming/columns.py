@@ -1,0 +1,122 @@
+"""Columns that must hold something, and columns that are sent empty, hashed or masked."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import polars as pl
+
+from cio_pipeline.contracts.declare import Column, ColumnType
+from cio_pipeline.model.data_contract import ExportTerms
+
+ATTRIBUTE, VALUE = "attribute_name", "attribute_value"
+"""Columns of exports that have an attribute a row."""
+
+JSON_OBJECTS = frozenset({"data"})
+"""Required columns whose empty value is an empty JSON object."""
+
+_SHOWN = r"^(?:[\s\S]{1,2}?|([\s\S])[\s\S]{2,}?)(@[^@]*)?$"
+"""A text's first character, if it has three or more, and what follows its last `@`."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Check: TypeAlias = tuple[pl.Expr, pl.Expr]
+"""Whether something is wrong with a row, and how that is told."""
+
+
+@dataclass(frozen=True)
+class InForce:
+    """Terms that a plan was made under, with the salt that they refer to."""
+
+    of: ExportTerms
+    salt: bytes = b""
+
+    def __repr__(self) -> str:
+        """Without the salt."""
+        return f"InForce({self.of!r})"
+
+
+def checks_of_columns(
+    terms: ExportTerms, columns: Iterable[Column], exempt: pl.Expr | None = None
+) -> Iterator[Check]:
+    """That required columns hold something, in their order; not in rows that are exempt."""
+    for column in columns:
+        if column.name in terms.required:
+            lacks = is_empty(column)
+            wrong = lacks if exempt is None else lacks & ~exempt
+            yield wrong, pl.lit(f"{column.name} is required by the data contract and empty")
+
+
+def is_empty(column: Column) -> pl.Expr:
+    """Whether a column holds nothing: null, empty text, an empty list; never null."""
+    value = pl.col(column.name)
+    if column.type is ColumnType.STRING:
+        return value.fill_null("") == ""
+    if column.type is ColumnType.STRINGS:
+        return value.list.len().fill_null(0) == 0
+    return value.is_null()
+
+
+def hidden(in_force: InForce, columns: Collection[Column], dtypes: pl.Schema) -> Iterator[pl.Expr]:
+    """The columns that are not sent as they are, under their names, types and nullability."""
+    terms = in_force.of
+    for column in columns:
+        name = column.name
+        if name in terms.leave_out:
+            yield empty(column, dtypes[name]).alias(name)
+        elif name in terms.hash:
+            yield hashed(pl.col(name), in_force.salt)
+        elif name in terms.mask:
+            yield masked(pl.col(name))
+        elif name == VALUE and terms.values:
+            yield _values(in_force)
+
+
+def _values(in_force: InForce) -> pl.Expr:
+    """The attributes' values, some of them hidden."""
+    how: dict[str, list[str]] = {}
+    for name, chosen in in_force.of.values.items():
+        how.setdefault(chosen, []).append(name)
+    value, found = pl.col(VALUE), pl.col(VALUE)
+    ways = {"leave_out": pl.lit(""), "hash": hashed(value, in_force.salt), "mask": masked(value)}
+    for chosen, names in how.items():
+        found = pl.when(pl.col(ATTRIBUTE).is_in(names)).then(ways[chosen]).otherwise(found)
+    return found.alias(VALUE)
+
+
+def empty(column: Column, dtype: pl.DataType) -> pl.Expr:
+    """Null, or what stands for nothing in a required column of its type."""
+    if not column.required:
+        return pl.lit(None, dtype=dtype)
+    nothing: dict[ColumnType, Any] = {
+        ColumnType.STRING: "{}" if column.name in JSON_OBJECTS else "",
+        ColumnType.STRINGS: [],
+        ColumnType.INTEGER: 0,
+        ColumnType.BOOLEAN: False,
+        ColumnType.TIMESTAMP: _EPOCH,
+    }
+    return pl.lit(nothing[column.type], dtype=dtype)
+
+
+def hashed(texts: pl.Expr, salt: bytes) -> pl.Expr:
+    """SHA-256 of salt and text, as 64 hexadecimal digits; null and empty text stay."""
+    begun = hashlib.sha256(salt)
+
+    def digest(text: str | None) -> str | None:
+        if not text:
+            return text
+        made = begun.copy()
+        made.update(text.encode())
+        return made.hexdigest()
+
+    def each(some: pl.Series) -> pl.Series:
+        return pl.Series(some.name, [digest(text) for text in some], dtype=pl.String)
+
+    return texts.map_batches(each, return_dtype=pl.String(), is_elementwise=True)
+
+
+def masked(texts: pl.Expr) -> pl.Expr:
+    """`j***@acme.example`, `+***`: the first character, the domain; null and empty text stay."""
+    return texts.str.replace(_SHOWN, "${1}***${2}")

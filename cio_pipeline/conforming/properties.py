@@ -1,0 +1,171 @@
+"""Properties of events: whether they are there, and of the types that a data contract says.
+
+They are read from JSON texts many at a time; rows never exist in Python but where an object is odd.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from cio_pipeline.model.data_contract import EventTerms, PropertyType
+from cio_pipeline.model.json_text import decoded, exact_text
+
+_ABSENT = msgspec.Raw(b"")
+_REFUSED = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_HOUR, _SIXTY = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
+_SECOND = rf"{_SIXTY}(?:\.[0-9]+)?"
+_OFFSET = f"(?:[Zz]|[+-]{_HOUR}:{_SIXTY})"
+
+_TIMES: Mapping[str, str] = {
+    "date": f"^{_DAY}$",
+    "iso8601": f"^{_DAY}(?:[Tt ]{_HOUR}:{_SIXTY}(?::{_SECOND})?{_OFFSET}?)?$",
+    "rfc3339": f"^{_DAY}[Tt ]{_HOUR}:{_SIXTY}:{_SECOND}{_OFFSET}$",
+}
+"""How text looks that is such a time."""
+
+_UNIX: Mapping[str, tuple[float, float]] = {"unix": (1e8, 1e11), "unix_ms": (1e11, 1e14)}
+"""From, and before: the years 1973 to 5138. So one is not taken for the other."""
+
+_OF_JSON: Mapping[str, str] = {
+    "string": '^"',
+    "integer": "^-?[0-9]+$",
+    "number": "^-?[0-9]",
+    "boolean": "^(?:true|false)$",
+    "object": r"^\{",
+    "array": r"^\[",
+}
+"""How the JSON text of a value begins, or is."""
+
+_TOLD: Mapping[str, str] = {
+    "integer": "an integer",
+    "object": "an object",
+    "array": "an array",
+    "iso8601": "an ISO 8601 time",
+    "rfc3339": "an RFC 3339 time",
+    "unix": "a Unix time in seconds",
+    "unix_ms": "a Unix time in milliseconds",
+}
+"""In words, where that is not `a` and the name."""
+
+
+def problems(terms: EventTerms, event: str, column: str, texts: pl.Series) -> pl.Series:
+    """What is first wrong with each JSON object (text), null where nothing is."""
+    raws = _members(texts, _names(terms), closed=terms.other_properties == "quarantine")
+    found = list(_found(terms, event, column))
+    if not found:
+        return pl.Series([None], dtype=pl.String).new_from_index(0, len(texts))
+    asked = [pl.when(wrong).then(pl.lit(told)) for wrong, told in found]
+    return raws.select(pl.coalesce(asked)).to_series()
+
+
+def _names(terms: EventTerms) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*terms.required, *terms.properties)))
+
+
+def _found(terms: EventTerms, event: str, column: str) -> Iterator[tuple[pl.Expr, str]]:
+    for number, name in enumerate(_names(terms)):
+        raw = pl.col(_numbered(number))
+        told = f"{column}.{name} of '{event}'"
+        if name in terms.required:
+            yield raw.is_null() | (raw == '""'), f"{told} is required by the data contract"
+        if name in terms.properties:
+            kind = terms.properties[name]
+            wrong = ~is_of_type(raw, kind)
+            yield wrong, f"{told} is not {_TOLD.get(kind, f'a {kind}')}"
+    if terms.other_properties == "quarantine":
+        text = f"{column} of '{event}' has a property that the data contract does not name"
+        yield pl.col(_OTHERS), text
+
+
+def is_of_type(raw: pl.Expr, kind: PropertyType) -> pl.Expr:
+    """Whether JSON texts are of a type; null where there is none."""
+    if kind in _OF_JSON:
+        return raw.str.contains(_OF_JSON[kind])
+    if kind in _UNIX:
+        first, end = _UNIX[kind]
+        number = pl.when(raw.str.contains(_OF_JSON["number"])).then(raw).otherwise(pl.lit("0"))
+        seconds = number.cast(pl.Float64, strict=False).fill_null(0)
+        return pl.when(raw.is_not_null()).then(seconds.is_between(first, end, closed="left"))
+    text = pl.when(raw.str.starts_with('"')).then(raw.str.strip_chars('"')).otherwise(pl.lit(""))
+    day = text.str.head(10)
+    real = day.str.to_date("%Y-%m-%d", strict=False).is_not_null() & ~day.str.starts_with("0000")
+    return pl.when(raw.is_not_null()).then(text.str.contains(_TIMES[kind]) & real)
+
+
+_OTHERS = "others"
+"""Whether an object has other members."""
+
+
+def _numbered(number: int) -> str:
+    # Names of properties may be anything, also what Polars takes for a pattern.
+    return f"p{number}"
+
+
+def _members(texts: pl.Series, names: tuple[str, ...], *, closed: bool) -> pl.DataFrame:
+    """The JSON texts of members, a column each, null where absent or null; and `_OTHERS`."""
+    rows = _read(texts.fill_null("{}").to_list(), names, closed=closed)
+    columns = {
+        _numbered(number): pl.Series([row[number] for row in rows], dtype=pl.String)
+        for number in range(len(names))
+    }
+    others = pl.Series([row[-1] for row in rows], dtype=pl.Boolean)
+    given = [pl.when(pl.col(one) != "null").then(pl.col(one)).alias(one) for one in columns]
+    return pl.DataFrame({**columns, _OTHERS: others}).with_columns(given)
+
+
+def _read(texts: Sequence[str], names: tuple[str, ...], *, closed: bool) -> list[tuple[Any, ...]]:
+    """Of each object the members' texts, and whether it has others (told only if `closed`)."""
+    try:
+        found = _decoder(names, closed).decode("[" + ",".join(texts) + "]")
+        return [(*map(_text, msgspec.structs.astuple(one)), False) for one in found]
+    except _REFUSED:
+        if len(texts) == 1:
+            return [_one(texts[0], names)]
+    half = len(texts) // 2
+    parts = (texts[:half], texts[half:])
+    return [row for part in parts for row in _read(part, names, closed=closed)]
+
+
+def _text(raw: msgspec.Raw) -> str | None:
+    text = str(raw, "utf-8")  # pyright: ignore[reportArgumentType]
+    if not text:
+        return None
+    # A time may be written with escapes: it is compared as what it says.
+    return json.dumps(json.loads(text)) if text[0] == '"' and "\\" in text else text
+
+
+def _one(text: str, names: tuple[str, ...]) -> tuple[Any, ...]:
+    """The same by the reader of all feeds, for what `msgspec` does not take."""
+    value = decoded(text)
+    members = value if isinstance(value, dict) else {}
+    found = [_short(members[name]) if name in members else None for name in names]
+    return (*found, not members.keys() <= set(names))
+
+
+def _short(value: Any) -> str:
+    """A value's JSON text, as far as it tells its type."""
+    match value:
+        case dict():
+            return "{}"
+        case list():
+            return "[]"
+        case str():
+            return json.dumps(value)
+        case _:
+            return exact_text(value)
+
+
+@lru_cache(256)
+def _decoder(names: tuple[str, ...], closed: bool) -> Any:  # noqa: FBT001 - a key of the cache
+    given = [(_numbered(number), msgspec.Raw, _ABSENT) for number in range(len(names))]
+    rename = {_numbered(number): name for number, name in enumerate(names)}
+    struct = msgspec.defstruct(
+        "Properties", given, rename=rename, gc=False, forbid_unknown_fields=closed
+    )
+    return msgspec.json.Decoder(list[struct])

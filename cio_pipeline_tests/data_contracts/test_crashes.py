@@ -1,0 +1,88 @@
+"""A run that dies under one contract is finished under it, whatever the contract says by then."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cio_pipeline.model.plans import PlanState
+from cio_pipeline.pipeline.recovery.catch_up import rebuild
+from cio_pipeline.pipeline.recovery.restore import restore
+from cio_pipeline_tests.crashes import Crash, Fuse, watched
+from cio_pipeline_tests.data_contracts.test_window import CONTRACT, fill
+from cio_pipeline_tests.world import World
+
+OTHERS: list[dict[str, Any] | None] = [
+    None,
+    {"exports": {"events": {"leave_out": ["data"]}, "people": {"mask": ["email_addr"]}}},
+]
+
+
+class Dies(Fuse):
+    """Dies at the first effect of a name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def burn(self, name: str, effect: Any) -> Any:
+        if name == self.name:
+            raise Crash(name)
+        return effect()
+
+
+def sent(world: World) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in world.folder().glob("*.parquet")}
+
+
+def begun(root: Path) -> World:
+    world = World(root)
+    world.services = replace(world.services, secret=lambda _: "pepper")
+    world.sync("a", 1, contract=CONTRACT)
+    fill(world)
+    return world
+
+
+@pytest.mark.parametrize("contract", OTHERS)
+@pytest.mark.parametrize("spool", ["kept", "lost"])
+@pytest.mark.parametrize("at", ["plans.seal", "destination.put"])
+def test_d5_bytes_are_those_of_the_contract_that_the_plan_was_made_under(
+    tmp_path: Path, at: str, spool: str, contract: dict[str, Any] | None
+) -> None:
+    whole = begun(tmp_path / "whole")
+    whole.run(0, "people", "events")
+    world = begun(tmp_path / "dying")
+    for export in ("people", "events"):
+        with pytest.raises(Crash):
+            world.run(0, export, services=watched(world.services, Dies(at), "run 1"))
+    plans = [one.open_plan for one in world.ledger.registry.states(["people", "events"])]
+    wanted = PlanState.OPEN if at == "plans.seal" else PlanState.SEALED
+    assert {plan and plan.state for plan in plans} == {wanted}
+    assert sent(world) == {}
+    world.sync("a", 1, contract=contract)
+    if spool == "lost":
+        shutil.rmtree(world.root / "spool")
+    world.now = world.now.replace(hour=23)
+    outcomes = world.run(0, "people", "events", services=world.as_run("run 2"))
+    assert [one.error for one in outcomes] == [None] * len(outcomes)
+    assert sent(world) == sent(whole)
+    assert world.verify().ok
+
+
+def test_a_ledger_that_was_rebuilt_goes_on_under_the_sync_file_s_contract(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    world.run(0, "people", "events")
+    before = sent(world)
+    sync = world.ledger.registry.get("a").sync
+    world.ledger.close()
+    (world.root / "ledger.db").unlink()
+    world = World(tmp_path, now=world.now)
+    world.services = replace(world.services, secret=lambda _: "pepper")
+    rebuild(world.services, [sync])
+    name = next(name for name in before if name.startswith("events"))
+    (world.folder() / name).unlink()
+
+    restore(world.services, ["a"])
+    assert sent(world) == before
