@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cio_pipeline.cli import upgrade_preview
 from cio_pipeline.cli.context import services, time_at, whoever
 from cio_pipeline.cli.output import CONSOLE, print_json
 from cio_pipeline.cli.parameters import AsJson, SyncId
@@ -15,6 +16,7 @@ from cio_pipeline.model.times import utc
 from cio_pipeline.pipeline.lifecycle import verbs
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.lifecycle.upgrade import FROM_V1, NEWEST
+from cio_pipeline.reader.sql.dialects import DialectName
 
 SHOWN = 50
 """Objects that are named one by one; `--json` has all."""
@@ -76,10 +78,22 @@ def upgrade(
     sync_id: SyncId,
     resend: Again = None,
     from_v1: FromV1 = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only tell what changes for readers.")
+    ] = False,
+    dialect: Annotated[
+        DialectName | None, typer.Option(help="With --preview: also what to run in a warehouse.")
+    ] = None,
+    schema: Annotated[str, typer.Option(help="Schema of its tables.")] = "data_out",
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
     """Send v5."""
+    if preview:
+        sync = services().ledger.registry.get(sync_id).sync
+        found = upgrade_preview.preview(sync, NEWEST, dialect, schema)
+        upgrade_preview.show(found, sync, dialect=dialect, as_json=as_json)
+        return
     if from_v1:
         typer.echo(FROM_V1, err=True)
         if services().ledger.registry.get(sync_id).sync.version == NEWEST:
