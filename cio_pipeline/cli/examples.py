@@ -31,7 +31,11 @@ EXAMPLES = {
     "sync resume": ("sync resume acme-v5", "sync resume acme-v5 --export people"),
     "sync disable": ("sync disable acme-v5",),
     "sync enable": ("sync enable acme-v5",),
-    "sync upgrade": ("sync upgrade beta-v4", "sync upgrade beta-v4 --resend people"),
+    "sync upgrade": (
+        "sync upgrade beta-v4 --preview --dialect snowflake",
+        "sync upgrade beta-v4",
+        "sync upgrade beta-v4 --resend people",
+    ),
     "sync purge": ("sync purge acme-v5", "sync purge acme-v5 --yes"),
     "sync recreate": ("sync recreate acme-v5", "sync recreate acme-v5 --yes"),
     "sync validate": ("sync validate", "sync validate acme-v5 beta-v4"),

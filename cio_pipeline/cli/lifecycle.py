@@ -35,6 +35,12 @@ FromV1 = Annotated[
     bool, typer.Option("--from-v1", help="Also tell what to do if you come from Customer.io's v1.")
 ]
 
+Preview = Annotated[bool, typer.Option("--preview", help="Only tell what changes for readers.")]
+Dialect = Annotated[
+    DialectName | None, typer.Option(help="With --preview: also what to run in a warehouse.")
+]
+Schema = Annotated[str, typer.Option(help="Schema of its tables.")]
+
 
 def pause(
     sync_id: SyncId,
@@ -78,13 +84,9 @@ def upgrade(
     sync_id: SyncId,
     resend: Again = None,
     from_v1: FromV1 = False,
-    preview: Annotated[
-        bool, typer.Option("--preview", help="Only tell what changes for readers.")
-    ] = False,
-    dialect: Annotated[
-        DialectName | None, typer.Option(help="With --preview: also what to run in a warehouse.")
-    ] = None,
-    schema: Annotated[str, typer.Option(help="Schema of its tables.")] = "data_out",
+    preview: Preview = False,
+    dialect: Dialect = None,
+    schema: Schema = "data_out",
     at: At = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,7 +1,8 @@
 """`cio-pipeline sync upgrade --preview`: what an upgrade changes for readers, before it is done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import typer
 import yaml
@@ -28,7 +29,7 @@ class Preview:
     differences: tuple[Difference, ...]
     names: tuple[tuple[str, str, str], ...]
     statements: tuple[str, ...]
-    beside: dict[str, object]
+    beside: Mapping[str, Any]
 
 
 def preview(sync: Sync, newest: int, dialect: DialectName | None, schema: str) -> Preview:
@@ -52,14 +53,14 @@ def preview(sync: Sync, newest: int, dialect: DialectName | None, schema: str) -
     return Preview(
         tuple(one for one in differences(sync.version, newest) if one.export in wanted),
         tuple(
-            (name, *(f"{stems[name]}_v{v}_*" for v in (sync.version, newest))) for name in shared
+            (one, f"{stems[one]}_v{sync.version}_*", f"{stems[one]}_v{newest}_*") for one in shared
         ),
         tuple(statements),
         _beside(upgraded),
     )
 
 
-def _beside(sync: Sync) -> dict[str, object]:
+def _beside(sync: Sync) -> Mapping[str, Any]:
     """A sync of its own id and folder, so that numbers and files do not meet."""
     told = sync.model_dump(mode="json", exclude_defaults=True)
     place = {"type": sync.destination.type, **told["destination"]}
@@ -87,7 +88,7 @@ def show(found: Preview, sync: Sync, *, dialect: DialectName | None, as_json: bo
         )
         CONSOLE.print("Loads and new tables: `cio-pipeline warehouse sql --version 5`.")
     CONSOLE.print("\nTo run both side by side, apply this beside it:")
-    typer.echo(yaml.safe_dump({"syncs": [found.beside]}, sort_keys=False).rstrip())
+    typer.echo(yaml.safe_dump({"syncs": [dict(found.beside)]}, sort_keys=False).rstrip())
     CONSOLE.print(
         f"\nLoad it into tables of its own. Once `cio-pipeline status` names no first export of "
         f"{found.beside['id']} any more, `cio-pipeline verify --sync {found.beside['id']}` finds "

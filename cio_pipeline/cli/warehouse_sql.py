@@ -1,6 +1,6 @@
 """`cio-pipeline warehouse sql`: what to run in a warehouse of one's own."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 import typer
@@ -13,7 +13,7 @@ from cio_pipeline.reader.sql.dialects import DIALECTS, DialectName
 from cio_pipeline.reader.sql.erase import Whom
 from cio_pipeline.reader.sql.kit import STEPS, Statement, Step, erasure, script
 from cio_pipeline.reader.sql.loads import Place
-from cio_pipeline.reader.sql.relations import Relation, calls, data_out
+from cio_pipeline.reader.sql.relations import relations_of
 
 ACCESS: Mapping[DialectName, str] = {
     "snowflake": "a storage integration",
@@ -22,33 +22,40 @@ ACCESS: Mapping[DialectName, str] = {
 """What a dialect needs to be told, to read the files."""
 
 
+Location = Annotated[
+    str,
+    typer.Argument(
+        help="Where the files lie, as the warehouse names it: s3://bucket/path, gs://, azure://, "
+        "https://, or a folder."
+    ),
+]
+Tables = Annotated[
+    list[str] | None, typer.Option("--table", help="Only this table; repeatable. Default: all.")
+]
+Stems = Annotated[
+    list[str] | None,
+    typer.Option("--stem", help="EXPORT=STEM where the sync names files otherwise; repeatable."),
+]
+Access = Annotated[
+    str, typer.Option(help="What reads the files: Snowflake's integration, Redshift's role.")
+]
+Person = Annotated[
+    str | None, typer.Option(help="Only what takes this person out: WORKSPACE/PERSON.")
+]
+
+
 def sql(
-    location: Annotated[
-        str,
-        typer.Argument(
-            help="Where the files lie, as the warehouse names it: s3://bucket/path, gs://, "
-            "azure://, https://, or a folder."
-        ),
-    ],
+    location: Location,
     dialect: Annotated[DialectName, typer.Option(help="Whose SQL.")],
     schema: Annotated[str, typer.Option(help="Schema or dataset of the tables.")] = "data_out",
     feed: Annotated[Feed, typer.Option(help="data-out or calls.")] = Feed.DATA_OUT,
     version: Annotated[int, typer.Option(min=4, max=5, help="Version of data-out.")] = 5,
-    table: Annotated[
-        list[str] | None, typer.Option(help="Only this table; repeatable. Default: all.")
-    ] = None,
-    stem: Annotated[
-        list[str] | None,
-        typer.Option(help="EXPORT=STEM where the sync names files otherwise; repeatable."),
-    ] = None,
+    tables: Tables = None,
+    stems: Stems = None,
     layout: Annotated[Literal["flat", "dated"], typer.Option(help="Layout of the sync.")] = "flat",
-    access: Annotated[
-        str, typer.Option(help="What reads the files: Snowflake's integration, Redshift's role.")
-    ] = "",
+    access: Access = "",
     step: Annotated[Step | None, typer.Option(help="Only this step. Default: all.")] = None,
-    erase: Annotated[
-        str | None, typer.Option(help="Only what takes this person out: WORKSPACE/PERSON.")
-    ] = None,
+    erase: Person = None,
     as_json: AsJson = False,
 ) -> None:
     """Print tables with comments, loads, views of newest rows and the deletion of who is gone.
@@ -57,7 +64,7 @@ def sql(
     others each file once.
     """
     _needs_access(dialect, access)
-    relations = _relations(feed, version, _stems(stem or ()), table or ())
+    relations = relations_of(feed, version, _stems(stems or ()), tables or ())
     place = Place(location.rstrip("/"), schema, layout == "dated", access or "role")
     chosen = DIALECTS[dialect]
     if erase is not None:
@@ -76,18 +83,6 @@ def _needs_access(dialect: DialectName, access: str) -> None:
         raise InvalidConfig(
             f"{dialect} reads files with {ACCESS[dialect]}.", "Name it with --access."
         )
-
-
-def _relations(
-    feed: Feed, version: int, stems: dict[str, str], wanted: Sequence[str]
-) -> tuple[Relation, ...]:
-    if feed is Feed.DATA_OUT:
-        return data_out(version, stems, wanted)
-    if feed is Feed.CALLS:
-        return calls("parquet", wanted)
-    raise InvalidConfig(
-        "Messages are objects of their own, not tables.", "Use --feed data-out or --feed calls."
-    )
 
 
 def _stems(given: Iterable[str]) -> dict[str, str]:

@@ -1,12 +1,14 @@
 """What is loaded: a table for each export, or each type of calls, as the contracts have them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from cio_pipeline.contracts.catalog import exports_of
 from cio_pipeline.contracts.declare import Column, Export
 from cio_pipeline.contracts.exports.calls import CALL_TYPES, CALLS, type_export
-from cio_pipeline.model.errors import UnknownExport
+from cio_pipeline.model.errors import InvalidConfig, UnknownExport
+from cio_pipeline.model.feeds import Feed
 
 PERSON = "internal_customer_id"
 
@@ -36,6 +38,9 @@ class Relation:
     def personal(self) -> tuple[Column, ...]:
         """The columns that say something of the person (D4)."""
         return tuple(one for one in self.columns if one.personal)
+
+
+_Relations: TypeAlias = tuple[Relation, ...]
 
 
 def data_out(
@@ -72,6 +77,22 @@ def calls(file_format: str, wanted: Collection[str] = ()) -> tuple[Relation, ...
         for kind in CALL_TYPES
         if not wanted or kind in wanted
     )
+
+
+_OF_FEED: Mapping[Feed, Callable[[int, Mapping[str, str], Collection[str]], _Relations]] = {
+    Feed.DATA_OUT: data_out,
+    Feed.CALLS: lambda _version, _stems, wanted: calls("parquet", wanted),
+}
+
+
+def relations_of(
+    feed: Feed, version: int, stems: Mapping[str, str], wanted: Collection[str]
+) -> tuple[Relation, ...]:
+    """The tables of a feed; InvalidConfig for one whose objects are no rows of tables."""
+    if feed not in _OF_FEED:
+        known = " or ".join(f"--feed {one}" for one in _OF_FEED)
+        raise InvalidConfig(f"The objects of {feed} are not rows of tables.", f"Use {known}.")
+    return _OF_FEED[feed](version, stems, wanted)
 
 
 def _known(wanted: Collection[str], known: Collection[str]) -> None:
