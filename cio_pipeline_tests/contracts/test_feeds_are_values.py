@@ -18,6 +18,7 @@ DECLARING = (
     "pipeline/feeds/makers.py",
     "verification/judges.py",
     "defs/feeds.py",
+    "reader/sql/relations.py",
 )
 """Modules that may say something of each feed by its name: each in one table."""
 
