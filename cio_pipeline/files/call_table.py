@@ -5,7 +5,7 @@ written value by value, as `call_rows` says.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -47,12 +47,19 @@ class _Cells:
 
 
 def call_table(
-    calls: pl.DataFrame, members: Members, kind: str, file_format: str, unit: str
+    calls: pl.DataFrame,
+    members: Members,
+    kind: str,
+    file_format: str,
+    unit: str,
+    *,
+    hidden: Collection[str] = (),
 ) -> pl.DataFrame:
     """The columns of that type's files, in their order; null where a call has nothing for one.
 
     Of each call its `call_id` and `received_at` (microseconds since 1970), and its members. For
-    JSON files values are JSON text, for CSV text, for Parquet text and times (us).
+    JSON files values are JSON text, for CSV text, for Parquet text and times (us). Of columns that
+    will be `hidden`, nothing is in `extra`.
     """
     columns = [column for column in COLUMNS[kind] if column.name not in MADE_COLUMNS]
     cells = {
@@ -70,6 +77,7 @@ def call_table(
     elif kind == "identify":
         values["user_id"], same = _users(cells, file_format)
         whole["user_id"] &= ~same
+    whole |= dict.fromkeys(whole.keys() & hidden, ~_never(calls["call_id"]))
     held = {member_of(name): its for name, its in whole.items()}
     held["type"] = (members.raw("type") == f'"{kind}"').fill_null(value=False)
     values["extra"] = members.others(held)

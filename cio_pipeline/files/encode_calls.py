@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 import polars as pl
 
+from cio_pipeline.conforming.columns import InForce
 from cio_pipeline.contracts.declare import CURRENT_VERSION
 from cio_pipeline.contracts.exports.calls import CALL_TYPES, calls_fingerprint, type_export
 from cio_pipeline.files.call_files import CallFile
 from cio_pipeline.files.call_members import Members, taken_apart
 from cio_pipeline.files.call_series import CallSeries
 from cio_pipeline.files.call_table import call_table
+from cio_pipeline.files.call_terms import table_under
 from cio_pipeline.files.encode import Encoded, Shape, SpooledFile, named_errors
 from cio_pipeline.files.footers import entries
 from cio_pipeline.files.panics import UNREADABLE
@@ -68,6 +70,7 @@ class _Pass:
     spool: Spool
     folder: str
     asked: frozenset[tuple[int, str]]
+    terms: InForce | None = None
     workspace: int | None = None
     series: dict[str, CallSeries] = field(default_factory=dict[str, CallSeries])
     files: list[SpooledFile] = field(default_factory=list[SpooledFile])
@@ -103,7 +106,7 @@ class _Pass:
         """The rows of some calls; those of which none can be made are held back."""
         own = calls[members.rows]
         try:
-            table = call_table(own, members, kind, self.how.name, self.how.unit)
+            own, table = self._table(own, members, kind)
         except UNREADABLE as error:
             if own.height == 1:
                 self._hold_back(own, error)
@@ -113,6 +116,19 @@ class _Pass:
                 yield from self._tables(calls, part, kind)
         else:
             yield _Written(kind, own, table)
+
+    def _table(
+        self, calls: pl.DataFrame, members: Members, kind: str
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The calls that keep the data contract, if there is one, and their rows."""
+        how = self.how.name, self.how.unit
+        if self.terms is None:
+            return calls, call_table(calls, members, kind, *how)
+        table, broken = table_under(self.terms, calls, members, kind, how)
+        held = calls.with_columns(broken.alias("reason")).filter(broken.is_not_null())
+        for row in held.select("workspace_id", "identity", "reason").iter_rows():
+            self.rejected[row] += 1
+        return calls.filter(broken.is_null()), table.filter(broken.is_null())
 
     def _share_out(self, written: list[_Written]) -> None:
         """Rows to the files of their workspaces, which end with the next one's first row."""
@@ -181,15 +197,16 @@ def encode_calls(
     folder: str,
     asked: Collection[tuple[int, str]] = (),
     filled: Collection[int] = (),
+    terms: InForce | None = None,
 ) -> Encoded:
     """Write `rows` (COLUMNS, sorted by workspace) into the spool's `folder`, emptied first.
 
-    `filled` are workspaces that get a file of every type. `index` counts the files of a workspace
-    and type from 0. Raises DiskFull and the source's errors; nothing is left in the folder then.
+    `filled` are workspaces that get a file of every type, `terms` those of a data contract. `index`
+    counts the files of a workspace and type from 0. Raises DiskFull and the source's errors; nothing is left in the folder then.
     """
     spool.discard(folder)
     spool.folder(folder)
-    work = _Pass(how, spool, folder, frozenset(asked))
+    work = _Pass(how, spool, folder, frozenset(asked), terms)
     shape = Shape(type_export(CALL_TYPES[0]), 0, how.unit, how.rows_per_file)
     try:
         with named_errors(rows, shape):

@@ -87,7 +87,8 @@ class Feed(StrEnum):
         Facts(
             Cadence.TEN_MINUTES,
             "calls:",
-            frozenset({"timestamp_unit", "format", "integration_id", "action_id", "write_empty"}),
+            frozenset({"timestamp_unit", "format", "integration_id", "action_id", "write_empty"})
+            | {"contract"},
             {"cadence": Cadence.TEN_MINUTES, "format": "json"},
             forwards=True,
             shared_numbers=True,

@@ -172,7 +172,7 @@ def test_a_salt_that_cannot_be_read_stops_its_own_exports_alone(world: World) ->
 
 
 def test_messages_pass_on_payloads_and_have_no_contract() -> None:
-    with pytest.raises(ValueError, match="contract is an option of data-out"):
+    with pytest.raises(ValueError, match="contract is an option of data-out and calls"):
         Sync.model_validate(
             {
                 "id": "m",

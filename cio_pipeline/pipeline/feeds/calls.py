@@ -16,6 +16,7 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.maker import Maker, Numbers
 from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.planning.rows import forwarded_rows
+from cio_pipeline.pipeline.planning.terms import in_force
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.verification.of_calls import call_name_of
 
@@ -43,6 +44,7 @@ def encode_of_calls(
         folder=folder,
         asked=frozenset(asked.iter_rows()),
         filled={sync.workspace_id for sync in syncs if sync.write_empty},
+        terms=in_force(services, model) if model.contract else None,
     )
 
 

@@ -1,0 +1,106 @@
+"""Calls held to the terms of a sync's data contract: which break them, what is sent (O1, O2)."""
+
+import json
+from collections.abc import Collection
+
+import polars as pl
+
+from cio_pipeline.conforming.columns import InForce, checks_of_columns, empty, hashed, masked
+from cio_pipeline.conforming.events import checks_of_events, declared_names, renames
+from cio_pipeline.contracts.declare import Column
+from cio_pipeline.contracts.exports.calls import COLUMNS
+from cio_pipeline.files.call_members import Members
+from cio_pipeline.files.call_rows import JSON_COLUMNS
+from cio_pipeline.files.call_table import call_table
+from cio_pipeline.model.data_contract import ExportTerms
+from cio_pipeline.model.event_names import slug
+from cio_pipeline.model.json_text import decoded
+
+_SLUG, _NAME, _PROPERTIES, _EXTRA = "event", "event_text", "properties", "extra"
+_NULL = "null"
+
+
+def table_under(
+    terms: InForce, calls: pl.DataFrame, members: Members, kind: str, how: tuple[str, str]
+) -> tuple[pl.DataFrame, pl.Series]:
+    """See `call_table`, `how` being format and unit; and why a call breaks the terms, null where it does not.
+
+    What is hidden is not in `extra` either.
+    """
+    file_format, _ = how
+    table = call_table(calls, members, kind, *how, hidden=_hidden(terms.of))
+    columns = COLUMNS[kind]
+    told = table.select(_as_text(table, column, file_format) for column in columns)
+    if _NAME in told.columns and terms.of.events is not None and renames(terms.of):
+        told, table = _renamed(terms.of, told, table, file_format)
+    found = [*checks_of_columns(terms.of, columns)]
+    if _NAME in told.columns:
+        found += checks_of_events(terms.of, _NAME, _PROPERTIES, pl.lit(value=True))
+    asked = [pl.when(wrong).then(text) for wrong, text in found]
+    why = told.select(pl.coalesce(asked) if asked else pl.lit(None, dtype=pl.String))
+    broken = why.to_series()
+    if len(broken) < table.height:
+        broken = broken.new_from_index(0, table.height)
+    return _shown(terms, columns, told, table, file_format), broken
+
+
+def _hidden(terms: ExportTerms) -> Collection[str]:
+    return frozenset((*terms.leave_out, *terms.hash, *terms.mask))
+
+
+def _as_text(table: pl.DataFrame, column: Column, file_format: str) -> pl.Series:
+    """A column of JSON texts as what they say: text; what is no text stays as it is."""
+    raw = table[column.name]
+    if file_format != "json" or column.name in JSON_COLUMNS or column.name == _EXTRA:
+        return raw.set(raw == _NULL, None) if raw.dtype == pl.String else raw
+    escaped = raw.str.contains("\\", literal=True).fill_null(value=False).arg_true()
+    text = raw.set(raw == _NULL, None).str.strip_prefix('"').str.strip_suffix('"')
+    if len(escaped):
+        said = [str(decoded(one)).encode(errors="replace").decode() for one in raw.gather(escaped)]
+        text = text.scatter(escaped, said)
+    return text
+
+
+def _renamed(
+    terms: ExportTerms, told: pl.DataFrame, table: pl.DataFrame, file_format: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Names of events in their declared spelling, and slugs of these."""
+    names = declared_names(terms, told[_NAME])
+    other = names.ne_missing(told[_NAME])
+    if not other.any():
+        return told, table
+    known = names.filter(other).unique()
+    slugs = pl.Series([slug(name) for name in known], dtype=pl.String)
+    written = {
+        _NAME: _as_written(names, file_format),
+        _SLUG: _as_written(names.replace(known, slugs), file_format),
+    }
+    changed = [table[name].zip_with(~other, its).alias(name) for name, its in written.items()]
+    return told.with_columns(names.alias(_NAME)), table.with_columns(changed)
+
+
+def _as_written(texts: pl.Series, file_format: str) -> pl.Series:
+    if file_format != "json":
+        return texts
+    written = [None if text is None else json.dumps(text) for text in texts]
+    return pl.Series(texts.name, written, dtype=pl.String)
+
+
+def _shown(
+    terms: InForce,
+    columns: Collection[Column],
+    told: pl.DataFrame,
+    table: pl.DataFrame,
+    file_format: str,
+) -> pl.DataFrame:
+    """The table with columns left out, hashed or masked."""
+    found = dict[str, pl.Series | pl.Expr]()
+    for column in columns:
+        name = column.name
+        if name in terms.of.leave_out:
+            found[name] = empty(column, table.schema[name])
+        elif name in terms.of.hash or name in terms.of.mask:
+            value = pl.col(name)
+            way = hashed(value, terms.salt) if name in terms.of.hash else masked(value)
+            found[name] = _as_written(told.select(way).to_series(), file_format)
+    return table.with_columns(**found)
