@@ -23,7 +23,7 @@ _NULL = "null"
 def table_under(
     terms: InForce, calls: pl.DataFrame, members: Members, kind: str, how: tuple[str, str]
 ) -> tuple[pl.DataFrame, pl.Series]:
-    """See `call_table`, `how` being format and unit; and why a call breaks the terms, null where it does not.
+    """See `call_table`, `how` being format and unit; and why each call breaks the terms, or null.
 
     What is hidden is not in `extra` either.
     """

@@ -202,7 +202,8 @@ def encode_calls(
     """Write `rows` (COLUMNS, sorted by workspace) into the spool's `folder`, emptied first.
 
     `filled` are workspaces that get a file of every type, `terms` those of a data contract. `index`
-    counts the files of a workspace and type from 0. Raises DiskFull and the source's errors; nothing is left in the folder then.
+    counts the files of a workspace and type from 0. Raises DiskFull and the source's errors;
+    nothing is left in the folder then.
     """
     spool.discard(folder)
     spool.folder(folder)
