@@ -4,6 +4,7 @@ import gc
 
 import dagster as dg
 
+from cio_pipeline.defs.alerts import send_alerts
 from cio_pipeline.defs.calls import calls
 from cio_pipeline.defs.checks import DELIVERY_CHECKS
 from cio_pipeline.defs.exports import EXPORT_ASSETS
@@ -26,7 +27,7 @@ def build_defs(pipeline: PipelineResource) -> dg.Definitions:
         asset_checks=DELIVERY_CHECKS,
         jobs=[*LIFE_JOBS, export_now, *JOBS.values(), prune_job],
         schedules=[prune_schedule],
-        sensors=[*SENSORS.values(), look_at_sources],
+        sensors=[*SENSORS.values(), look_at_sources, send_alerts],
         resources={
             "pipeline": opened,
             "scope": ScopeResource(),

@@ -24,8 +24,8 @@ class Settings:
     ended within `keep_days` (CIO_KEEP_DAYS). Windows are served in so many `shards` (CIO_SHARDS).
     Partitions begin with the hour of the first sync, or with that of `first_window`
     (CIO_FIRST_WINDOW). All runs of a machine spool at most `spool_bytes` (CIO_SPOOL_BYTES; None:
-    what the disk has). `storage_options` are the AWS_* and AZURE_* variables, for a source in a
-    cloud store.
+    what the disk has). `alerts` (CIO_ALERTS) says who is told of what is wrong. `storage_options`
+    are the AWS_* and AZURE_* variables, for a source in a cloud store.
     """
 
     home: Path
@@ -38,6 +38,7 @@ class Settings:
     storage_options: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     source_password: str | None = None
     source_names: Path | None = None
+    alerts: Path | None = None
 
     @property
     def spool(self) -> Path:
@@ -82,8 +83,13 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
             if name.startswith(("AWS_", "AZURE_"))
         },
         source_password=_reference(environment.get("CIO_SOURCE_PASSWORD") or None),
-        source_names=Path(named) if (named := environment.get("CIO_SOURCE_NAMES")) else None,
+        source_names=_path(environment.get("CIO_SOURCE_NAMES")),
+        alerts=_path(environment.get("CIO_ALERTS")),
     )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 def _hour(text: str | None) -> datetime | None:

@@ -27,6 +27,7 @@ from cio_pipeline.model.errors import CioError, LeaseHeld
 VERBS = {
     "status": "Show what is wrong and what runs now; exit code 1 if something is wrong.",
     "doctor": "Look for what is wrong in a window: what it comes from, and what to run next.",
+    "alerts": "Who is told of what is wrong: check the file, send a test, list incidents.",
     "source": "Create the source tables, load files into them, look at them.",
     "sync": "Register syncs, look at them, and all that happens in the life of one.",
     "quarantine": "Rows that break the contract: list them, send them once mended.",
@@ -64,6 +65,7 @@ BELOW: Mapping[str, Mapping[str, str]] = {
         "validate": "validation",
         "policy": "validation",
     },
+    "alerts": dict.fromkeys(("check", "test", "list"), "alerts"),
     "quarantine": {"list": "quarantine", "retry": "quarantine_retry"},
     "ledger": {
         **dict.fromkeys(("check", "backup", "prune"), "ledger"),
@@ -76,6 +78,7 @@ BELOW: Mapping[str, Mapping[str, str]] = {
 LEDGER_ONLY = frozenset(
     {
         "status",
+        "alerts list",
         "quarantine list",
         "sync list",
         "sync show",
@@ -157,7 +160,7 @@ def _imported(verb: str, module: str) -> TyperGroup | TyperCommand:
     return found
 
 
-_FUNCTIONS = {"list": "list_"}
+_FUNCTIONS = {"list": "list_", "test": "try_out"}
 
 
 def _with_examples(found: Any, verb: str) -> None:

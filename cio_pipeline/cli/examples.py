@@ -3,6 +3,10 @@
 EXAMPLES = {
     "status": ("status", "status --json"),
     "doctor": ("doctor", "doctor acme-v5 --window 2026-11-22T05:15", "doctor --json"),
+    "alerts": ("alerts check",),
+    "alerts check": ("alerts check", "alerts check --json"),
+    "alerts test": ("alerts test", "alerts test --target env:OPS_SLACK"),
+    "alerts list": ("alerts list",),
     "source": ("source status",),
     "source init": ("source init",),
     "source load": (

@@ -4,11 +4,15 @@ A store's client is imported with the first sync that delivers there: Azure's al
 a second, for which nobody else should wait.
 """
 
+from datetime import datetime
 from pathlib import Path
 
+from cio_pipeline.destinations.azure_sas import parse_sas
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.destinations.paced import pace_of, paced
+from cio_pipeline.destinations.secrets import secret_of
 from cio_pipeline.model.destinations import AzureDestination, LocalDestination, S3Destination
+from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.ports import Destination
 
@@ -18,6 +22,17 @@ def open_destination(sync: Sync, base: Path) -> Destination:
     per_second = sync.destination.puts_per_second
     opened = _open(sync, base)
     return opened if per_second is None else paced(opened, pace_of(sync.id, per_second))
+
+
+def credentials_until(sync: Sync) -> datetime | None:
+    """When the SAS URL of a sync ends; None for other destinations, or if it cannot be told."""
+    if not isinstance(sync.destination, AzureDestination):
+        return None
+    try:
+        return parse_sas(secret_of(sync.destination.sas_url)).expires
+    except CioError:
+        # Its runs and `sync validate` say what is wrong with it.
+        return None
 
 
 def _open(sync: Sync, base: Path) -> Destination:

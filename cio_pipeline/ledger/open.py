@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, func, insert, inspect, select, text
 
+from cio_pipeline.ledger.alerts import Alerts
 from cio_pipeline.ledger.chain import list_next, to_list
 from cio_pipeline.ledger.contracts import Contracts
 from cio_pipeline.ledger.cuts import Cuts
@@ -44,6 +45,7 @@ class Ledger:
     attempts: Attempts
     breakers: Breakers
     recovery: Recovery
+    alerts: Alerts
 
     def mark(self) -> LedgerMark:
         """Which ledger this is, and how far it has come."""
@@ -88,6 +90,7 @@ def open_ledger(url: str) -> Ledger:
         attempts=Attempts(database),
         breakers=Breakers(database),
         recovery=Recovery(database),
+        alerts=Alerts(database),
     )
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from cio_pipeline.ledger.alert_tables import alert_incidents, alert_told
 from cio_pipeline.ledger.database import Database
 from cio_pipeline.ledger.schema import (
     IS_INITIAL,
@@ -35,6 +36,7 @@ from cio_pipeline.ledger.schema import (
     positions,
     quarantine,
 )
+from cio_pipeline.ledger.statements import chunks
 
 AT_A_TIME = 5_000
 """Rows per transaction: runs wait for each no longer than for one another."""
@@ -50,6 +52,7 @@ class Pruned:
     cuts: int
     gone_people: int
     bodies: int
+    incidents: int = 0
 
 
 def prune(database: Database, before: datetime, unsettled: Collection[str]) -> Pruned:
@@ -64,6 +67,7 @@ def prune(database: Database, before: datetime, unsettled: Collection[str]) -> P
         cuts=_by_portions(database, lambda c: c.execute(_unused_cuts(before)).rowcount),
         gone_people=_by_portions(database, lambda c: c.execute(_unasked_people()).rowcount),
         bodies=_by_portions(database, lambda c: c.execute(_bodies_there(before)).rowcount),
+        incidents=_by_portions(database, lambda c: _closed_incidents(c, before)),
     )
 
 
@@ -91,6 +95,15 @@ def _closed(before: datetime) -> Delete:
     c = quarantine.c
     old = select(c.id).where(c.state != "open", c.window_end < before).limit(AT_A_TIME)
     return delete(quarantine).where(c.id.in_(old))
+
+
+def _closed_incidents(connection: Connection, before: datetime) -> int:
+    c = alert_incidents.c
+    old = connection.scalars(select(c.id).where(c.closed_at < before).limit(AT_A_TIME)).all()
+    for some in chunks(old):
+        connection.execute(delete(alert_told).where(alert_told.c.incident_id.in_(some)))
+        connection.execute(delete(alert_incidents).where(c.id.in_(some)))
+    return len(old)
 
 
 def _empty_plans(before: datetime) -> Delete:

@@ -194,6 +194,46 @@ VERSION_15 = (
     "CREATE TABLE contracts (digest TEXT NOT NULL PRIMARY KEY, body TEXT NOT NULL)",
 )
 
+VERSION_16 = (
+    """
+    CREATE TABLE alert_incidents (
+        id {serial},
+        check_name TEXT NOT NULL,
+        sync_id TEXT NOT NULL,
+        export TEXT NOT NULL,
+        about TEXT NOT NULL,
+        owner TEXT,
+        severity TEXT NOT NULL,
+        says TEXT NOT NULL,
+        cause TEXT NOT NULL,
+        command TEXT NOT NULL,
+        opened_at BIGINT NOT NULL,
+        gone_since BIGINT,
+        closed_at BIGINT
+    )""",
+    """
+    CREATE UNIQUE INDEX one_open_incident ON alert_incidents (check_name, sync_id, export, about)
+    WHERE closed_at IS NULL""",
+    "CREATE INDEX closed_incidents ON alert_incidents (closed_at)",
+    """
+    CREATE TABLE alert_told (
+        incident_id BIGINT NOT NULL REFERENCES alert_incidents (id),
+        target TEXT NOT NULL,
+        over_at BIGINT,
+        PRIMARY KEY (incident_id, target)
+    )""",
+    "CREATE INDEX untold_ends ON alert_told (incident_id) WHERE over_at IS NULL",
+    """
+    CREATE TABLE alert_targets (
+        target TEXT NOT NULL PRIMARY KEY,
+        next_at BIGINT NOT NULL,
+        digest_at BIGINT NOT NULL,
+        failures INTEGER NOT NULL,
+        since BIGINT,
+        problem TEXT NOT NULL
+    )""",
+)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -210,5 +250,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_13,
     VERSION_14,
     VERSION_15,
+    VERSION_16,
 )
 """Statements of version 1, 2, … in order."""

@@ -127,6 +127,10 @@ class Unreachable(DestinationUnavailable):
     """No connection to the store: its name is unknown, or it is refused, reset or times out."""
 
 
+class AlertNotTaken(Transient):
+    """A target of alerts did not answer, or did not take the message."""
+
+
 class DiskFull(Transient):
     """No space left where a file was to be written."""
 

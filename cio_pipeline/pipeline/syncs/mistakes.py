@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import yaml
 from pydantic import ValidationError
 
+from cio_pipeline.model.alerts import AlertsFile, Route
 from cio_pipeline.model.data_contract import DataContract, EventTerms, ExportTerms
 from cio_pipeline.model.destinations import AzureDestination, LocalDestination, S3Destination
 from cio_pipeline.model.sync import Sync
@@ -60,6 +61,8 @@ _MODELS = (
     DataContract,
     ExportTerms,
     EventTerms,
+    AlertsFile,
+    Route,
 )
 
 _FIELDS = [name for model in _MODELS for name in model.model_fields]

@@ -1,0 +1,22 @@
+"""Libraries that not every installation has: what needs one says how to get it."""
+
+from importlib import import_module
+from typing import Any
+
+from cio_pipeline.model.errors import InvalidConfig
+
+EXTRA_OF = {"apprise": "operations", "prometheus_client": "operations", "textual": "operations"}
+"""The extra of the package that brings a library."""
+
+
+def needs(library: str) -> Any:
+    """A library's module; raises InvalidConfig with the line that installs it."""
+    try:
+        return import_module(library)
+    except ModuleNotFoundError as error:
+        if error.name != library:
+            raise
+        raise InvalidConfig(
+            f"This needs the library {library}, which is not installed.",
+            f"pip install 'cio-pipeline[{EXTRA_OF[library]}]' -c constraints.txt",
+        ) from None

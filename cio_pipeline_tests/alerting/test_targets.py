@@ -1,0 +1,306 @@
+"""O3: the file of alerts, real mail and web hooks, and the daemon's ping."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from apprise.plugins.slack import NotifySlack
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster._daemon.types import DaemonHeartbeat
+from typer.testing import CliRunner
+
+from cio_pipeline import alerting, channels, extras
+from cio_pipeline.cli import alerts as verbs
+from cio_pipeline.cli.app import app
+from cio_pipeline.defs.alerts import FRESH, Rounds, asleep, send_alerts
+from cio_pipeline.defs.feeds import SHOWN
+from cio_pipeline.destinations.open import credentials_until
+from cio_pipeline.model.alerts import Message
+from cio_pipeline.model.errors import AlertNotTaken, InvalidConfig
+from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.findings import Severity
+from cio_pipeline.pipeline.alerting.findings import findings
+from cio_pipeline.pipeline.alerting.read_file import read_alerts_file
+from cio_pipeline.settings import settings
+from cio_pipeline_tests.alerting.servers import SECRET, Hook, hook, mail
+from cio_pipeline_tests.defs.running import Made
+from cio_pipeline_tests.pipeline.test_windows import person
+from cio_pipeline_tests.world import NOON, World, during, window
+
+FILE = """
+routes:
+  - owner: growth
+    targets: [env:GROWTH]
+    severity: warning
+  - owner: "*"
+    targets: [env:OPS]
+    digest_hour: 7
+ping_url: env:PING
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[]", "line 1, the file: write `routes:`, and a list of routes below it"),
+        ("routes: []", "line 1, routes: name at least 1"),
+        ("routes: [{owner: growth, targets: [env:A]}]", "no route has the owner '*'"),
+        ("routes: [{owner: '*', targets: [slack://a/b]}]", "a secret is never written here"),
+        ("routes: [{owner: '*', targets: [env:A], severty: error}]", "did you mean `severity`?"),
+        ("routes: [{owner: '*', targets: [env:A], severity: bad}]", "'warning' or 'error'"),
+        ("routes: [{owner: '*', targets: [env:A], digest_hour: 24}]", "digest_hour: "),
+        ("routes: [{owner: '*', owner: b}]", "the key 'owner' stands twice in line 1"),
+        ("routes: {", "is no YAML"),
+    ],
+)
+def test_o3_a_wrong_file_of_alerts_is_told_in_words(text: str, told: str) -> None:
+    with pytest.raises(InvalidConfig) as error:
+        read_alerts_file(text)
+    assert told in error.value.message
+    assert "slack://" not in str(error.value)
+    assert "pydantic" not in str(error.value)
+
+
+def test_o3_mail_and_slack_take_an_alert(monkeypatch: pytest.MonkeyPatch) -> None:
+    with mail() as (port, mails):
+        channels.send(
+            f"mailto://127.0.0.1:{port}?from=feed@cio.example&to=ops@cio.example&mode=insecure",
+            "cio-pipeline: wrong: a: late",
+            "- late: a. It is late.",
+        )
+    assert "Subject: cio-pipeline: wrong: a: late" in mails[0]
+    with hook() as one:
+        monkeypatch.setattr(NotifySlack, "webhook_url", f"http://127.0.0.1:{one.port}/services")
+        channels.send(f"slack://T1JJ3T3L2/A1BRTD4JD/{'T' * 24}/#ops", "cio-pipeline: a test", "It.")
+    assert one.bodies[0]["channel"] == "#ops"
+    assert "cio-pipeline: a test" in json.dumps(one.bodies[0])
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "foo://bar", "https://hooks.example/secret-part", "mailto://", ""]
+)
+def test_o3_a_url_that_is_none_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(InvalidConfig) as error:
+        channels.send(url, "a", "b")
+    assert "secret-part" not in str(error.value)
+
+
+def test_o3_what_cannot_be_pinged_is_told_without_its_url() -> None:
+    with pytest.raises(AlertNotTaken) as error:
+        channels.ask("http://127.0.0.1:9/secret-part")
+    assert "secret-part" not in str(error.value)
+
+
+def test_o3_a_library_that_is_not_installed_is_told_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(extras.EXTRA_OF, "no_such_library", "operations")
+    with pytest.raises(InvalidConfig) as error:
+        extras.needs("no_such_library")
+    assert error.value.next_step == "pip install 'cio-pipeline[operations]' -c constraints.txt"
+
+
+@pytest.fixture
+def ops(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[World, Hook]]:
+    """A world in which one sync is late, and a hook for its owner, the others and the ping."""
+    world.sync("a", exports=["people"], owner="growth")
+    world.now = window(2).end
+    (tmp_path / "alerts.yaml").write_text(FILE)
+    monkeypatch.setenv("CIO_ALERTS", str(tmp_path / "alerts.yaml"))
+    monkeypatch.setattr(verbs, "services", lambda: world.services)
+    with hook() as one:
+        monkeypatch.setenv("GROWTH", one.url)
+        monkeypatch.setenv("OPS", one.url)
+        monkeypatch.setenv("PING", f"http://127.0.0.1:{one.port}/ping/{SECRET}")
+        yield world, one
+
+
+def called(*words: str) -> tuple[int, Any]:
+    done = CliRunner().invoke(app, ["alerts", *words, "--json"])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert SECRET not in done.output
+    return done.exit_code, json.loads(done.stdout)
+
+
+def test_o3_the_verbs_tell_who_is_told_and_what_is_known(
+    ops: tuple[World, Hook], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, one = ops
+    code, rows = called("check")
+    assert (code, [row["owner"] for row in rows]) == (0, ["growth", "*"])
+    code, rows = called("test", "--target", "env:OPS")
+    assert (code, len(one.bodies)) == (0, 1)
+    one.mood = "fails"
+    code, rows = called("test")
+    assert code == 1
+    assert "It answered with 500" in rows[0]["problem"]
+    alerting.one_round(world.services, alerting.alerts_file(settings()), "")
+    _, known = called("list")
+    assert [row["finding"]["check"] for row in known["incidents"]] == ["late"]
+    assert {row["target"] for row in known["targets"]} == {"env:GROWTH", "env:OPS"} | {"ping"}
+    assert "nobody yet" in CliRunner().invoke(app, ["alerts", "list"]).output
+    monkeypatch.delenv("OPS")
+    code, rows = called("check")
+    assert code == 1
+    assert [bool(row["problem"]) for row in rows] == [False, True]
+    monkeypatch.delenv("CIO_ALERTS")
+    with pytest.raises(InvalidConfig, match="CIO_ALERTS names no file"):
+        alerting.alerts_file(settings())
+
+
+def told_of(world: World, number: int) -> list[str]:
+    """What the alerts would say after a window."""
+    world.now = window(number).end + timedelta(minutes=1)
+    return [f"{one.check} {one.severity} {one.sync_id}" for one in findings_of(world)]
+
+
+def findings_of(world: World, room: int = 10**12) -> list[Any]:
+    return findings(world.services, credentials_until, lambda _: room)
+
+
+def test_o3_a_sync_that_fails_is_one_incident_and_worse_the_longer_it_lasts(world: World) -> None:
+    world.sync("a", owner="growth")
+    world.run(0)
+    assert told_of(world, 0) == []
+    world.commit("people", person("ben"), at=during(1))
+    folder = world.folder("a")
+    folder.parent.mkdir()
+    folder.write_text("in the way")
+    world.run(1)
+    first = told_of(world, 1)
+    assert len(first) == 1, "not also one for each export that fails"
+    assert first[0].startswith("breaker ")
+    (one,) = findings_of(world)
+    assert (one.owner, one.cause != "", "sync resume a" in one.command) == ("growth", True, True)
+
+
+def test_o3_keys_that_end_soon_and_a_disk_that_fills_are_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = (NOON + timedelta(days=13)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    sas = "https://acme.blob.core.windows.net/feed?sv=2022-11-02&sr=c&sp=racwdl&se={}&sig=a"
+    monkeypatch.setenv("SAS", sas.format(ends))
+    world.sync("a", exports=["people"])
+    azure = {"type": "azure", "sas_url": "env:SAS"}
+    world.sync("b", 2, exports=["people"], owner="shop", destination=azure)
+    (one,) = findings_of(world)
+    assert (one.check, one.sync_id, one.owner, one.severity) == (
+        "key_ends",
+        "b",
+        "shop",
+        Severity.ERROR,
+    )
+    assert "ends on 2026-03-14 12:00 UTC" in one.says
+    monkeypatch.setenv("SAS", sas.format("2030-01-01"))
+    assert findings_of(world) == []
+    assert [one.severity for one in findings_of(world, 4 * 10**9)] == [Severity.WARNING]
+    assert [one.severity for one in findings_of(world, 10**8)] == [Severity.ERROR]
+
+
+def ticked(instance: dg.DagsterInstance, at: datetime, status: TickStatus) -> None:
+    """Every sensor of a feed, and the daemon, as they look when they were at work at a time."""
+    states = {one.name: one for one in instance.all_instigator_state()}
+    for feed in Feed:
+        name = SHOWN[feed].sensor
+        if name not in states:
+            origin = sensor_origin(name)
+            state = InstigatorState(
+                origin,
+                dg_sensor(),
+                InstigatorStatus.DECLARED_IN_CODE,
+                SensorInstigatorData(),
+            )
+            instance.add_instigator_state(state)
+        state = next(one for one in instance.all_instigator_state() if one.name == name)
+        tick = TickData(
+            state.instigator_origin_id,
+            name,
+            dg_sensor(),
+            status,
+            at.timestamp(),
+            selector_id=state.selector_id,
+        )
+        instance.create_tick(tick)
+    for kind in instance.get_required_daemon_types():
+        instance.add_daemon_heartbeat(DaemonHeartbeat(at.timestamp(), kind, "1", []))
+
+
+def dg_sensor() -> Any:
+    from dagster._core.definitions.run_request import InstigatorType  # noqa: PLC0415
+
+    return InstigatorType.SENSOR
+
+
+def sensor_origin(name: str) -> Any:
+    from dagster._core.remote_origin import (  # noqa: PLC0415
+        InProcessCodeLocationOrigin,
+        RemoteInstigatorOrigin,
+        RemoteRepositoryOrigin,
+    )
+    from dagster._core.types.loadable_target_origin import LoadableTargetOrigin  # noqa: PLC0415
+
+    place = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="cio"), "cio")
+    return RemoteInstigatorOrigin(RemoteRepositoryOrigin(place, "__repository__"), name)
+
+
+def test_o3_the_ping_is_sent_while_daemon_and_sensors_are_at_work(
+    ops: tuple[World, Hook], tmp_path: Path
+) -> None:
+    world, one = ops
+    file = alerting.alerts_file(settings())
+    now = datetime.now(UTC)
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        assert "has not looked at the windows" in asleep(instance, now)
+        ticked(instance, now - FRESH * 2, TickStatus.SKIPPED)
+        assert "Sensor is silent" in asleep(instance, now)
+        ticked(instance, now, TickStatus.STARTED)
+        assert "The sensor export_sensor has not looked" in asleep(instance, now)
+        told = alerting.one_round(world.services, file, asleep(instance, now))
+        assert "No ping was sent: The sensor" in told
+        assert not [path for path in one.paths if path.startswith("/ping")]
+        ticked(instance, now, TickStatus.SKIPPED)
+        assert asleep(instance, now) == ""
+    assert alerting.one_round(world.services, file, "").endswith("The ping was sent.")
+    assert one.paths[-1] == f"/ping/{SECRET}"
+    one.mood = "fails"
+    assert "The ping failed" in alerting.one_round(world.services, file, "")
+    assert world.ledger.alerts.targets()["ping"].failures == 1
+    one.mood = "well"
+    alerting.one_round(world.services, file, "")
+    assert world.ledger.alerts.targets()["ping"].failures == 0
+
+
+def test_o3_a_tick_waits_for_no_target_and_tells_no_secret(
+    ops: tuple[World, Hook], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, one = ops
+
+    def tick() -> str:
+        with (
+            dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+            dg.build_sensor_context(
+                instance=instance, resources={"pipeline": Made(world.services)}
+            ) as context,
+        ):
+            return str(send_alerts.evaluate_tick(context).skip_message)
+
+    assert "2 targets were told" in tick()
+    assert len(one.bodies) == 2
+    rounds = Rounds()
+    one.mood = "hangs"
+    told = rounds.begin(lambda: str(alerting.send("env:OPS", Message("a", "b"))), patience=0.05)
+    assert told == "It goes on by itself."
+    monkeypatch.delenv("CIO_ALERTS")
+    assert "CIO_ALERTS names no file" in tick()
