@@ -42,13 +42,15 @@ def check_target(target: str) -> None:
     channels.check_url(secret_of(target))
 
 
-def one_round(services: Services, file: AlertsFile, asleep: str) -> str:
+def one_round(services: Services, file: AlertsFile, asleep: str, *, looks: bool = True) -> str:
     """Look, tell and ping once; what came of it, in words.
 
-    `asleep` says why the ping is held back: nothing looks after the windows.
+    `asleep` says why the ping is held back: nothing looks after the windows. Who was looked at a
+    short time ago need not be looked at again.
     """
     now, alerts = services.clock(), services.ledger.alerts
-    look(alerts, findings(services, credentials_until), file.targets, now)
+    if looks:
+        look(alerts, findings(services, credentials_until), file.targets, now)
     done: Round = tell(alerts, file, send, now)
     return f"{done} {_pinged(services, file, asleep)}".strip()
 

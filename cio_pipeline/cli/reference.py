@@ -1,6 +1,6 @@
 """The reference pages that follow from the code: `python -m cio_pipeline.cli.reference FOLDER`.
 
-Writes `sync-file.schema.json`, `data-contract.schema.json`, the table in `sync-file.md` and
+Writes the JSON Schemas of sync file, data contract and alerts file, the table in `sync-file.md` and
 `cli.md`; with `--check` it writes nothing and exits with 1 if a page is stale.
 """
 
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cio_pipeline.model.alerts import AlertsFile
 from cio_pipeline.model.data_contract import DataContract
 from cio_pipeline.pipeline.syncs.sync_file import SyncFile
 
@@ -27,6 +28,7 @@ def pages(folder: Path) -> dict[Path, str]:
     )
     return {
         folder / "sync-file.schema.json": json.dumps(schema, indent=2) + "\n",
+        folder / "alerts.schema.json": json.dumps(AlertsFile.model_json_schema(), indent=2) + "\n",
         folder / "data-contract.schema.json": contract_schema(),
         prose: table,
         folder / "cli.md": commands(),

@@ -23,6 +23,9 @@ FRESH = timedelta(minutes=5)
 _BRIEFLY = 5.0
 """Seconds that a tick waits for its round, to tell what came of it."""
 
+EVERY = timedelta(minutes=5)
+"""How often all is looked at: checks ask buckets, too. What is known is told every minute."""
+
 _TICKS = 5
 """Ticks of a sensor that are looked at: the last one may not have come to its end yet."""
 
@@ -34,6 +37,14 @@ class Rounds:
         self._thread: threading.Thread | None = None
         self._told: list[str] = []
         self._failed: list[BaseException] = []
+        self._looked = datetime.min.replace(tzinfo=UTC)
+
+    def looks(self, now: datetime) -> bool:
+        """Whether all is to be looked at again by now; it is, then."""
+        if now - self._looked < EVERY:
+            return False
+        self._looked = now
+        return True
 
     def begin(self, work: Callable[[], str], patience: float = _BRIEFLY) -> str:
         """Begin a round unless one is under way; what it told, if that did not take long.
@@ -81,8 +92,9 @@ def send_alerts(
         return dg.SkipReason("CIO_ALERTS names no file: nobody is told. See docs/alerts.md.")
     file = alerts_file(chosen)
     services = pipeline.services("alerts")
-    idle = asleep(context.instance, datetime.now(UTC))
-    return dg.SkipReason(ROUNDS.begin(lambda: one_round(services, file, idle)))
+    now = datetime.now(UTC)
+    idle, looks = asleep(context.instance, now), ROUNDS.looks(now)
+    return dg.SkipReason(ROUNDS.begin(lambda: one_round(services, file, idle, looks=looks)))
 
 
 def asleep(instance: dg.DagsterInstance, now: datetime) -> str:

@@ -71,6 +71,14 @@ def test_o3_a_wrong_file_of_alerts_is_told_in_words(text: str, told: str) -> Non
     assert "pydantic" not in str(error.value)
 
 
+def test_o3_the_file_that_the_page_shows_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs/alerts.md").read_text(encoding="utf-8")
+    file = read_alerts_file(page.split("```yaml\n")[1].split("```")[0])
+    assert file.targets == ("env:GROWTH_SLACK", "env:OPS_SLACK", "file:/run/secrets/growth-mail")
+    assert file.least("env:GROWTH_SLACK", "growth@acme.example") is Severity.WARNING
+    assert file.least("env:GROWTH_SLACK", "shop@acme.example") is None
+
+
 def test_o3_mail_and_slack_take_an_alert(monkeypatch: pytest.MonkeyPatch) -> None:
     with mail() as (port, mails):
         channels.send(
@@ -116,7 +124,8 @@ def ops(
 ) -> Iterator[tuple[World, Hook]]:
     """A world in which one sync is late, and a hook for its owner, the others and the ping."""
     world.sync("a", exports=["people"], owner="growth")
-    world.now = window(2).end
+    world.run(0, "people")
+    world.now = window(9).end
     (tmp_path / "alerts.yaml").write_text(FILE)
     monkeypatch.setenv("CIO_ALERTS", str(tmp_path / "alerts.yaml"))
     monkeypatch.setattr(verbs, "services", lambda: world.services)
@@ -148,7 +157,7 @@ def test_o3_the_verbs_tell_who_is_told_and_what_is_known(
     assert "It answered with 500" in rows[0]["problem"]
     alerting.one_round(world.services, alerting.alerts_file(settings()), "")
     _, known = called("list")
-    assert [row["finding"]["check"] for row in known["incidents"]] == ["late"]
+    assert [row["finding"]["check"] for row in known["incidents"]] == ["delayed_syncs"]
     assert {row["target"] for row in known["targets"]} == {"env:GROWTH", "env:OPS"} | {"ping"}
     assert "nobody yet" in CliRunner().invoke(app, ["alerts", "list"]).output
     monkeypatch.delenv("OPS")

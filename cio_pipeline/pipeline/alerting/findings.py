@@ -1,19 +1,18 @@
-"""What alerts are made of: all that `status` calls wrong, and what will be wrong soon (O1, O3)."""
+"""What alerts are made of: what checks find, what `status` tells besides, and what ends soon."""
 
 import shutil
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
 
-from cio_pipeline.model import errors
 from cio_pipeline.model.breakers import Breaker, BreakerState
-from cio_pipeline.model.failures import Failing
+from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.findings import Finding, Severity
-from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.times import utc
+from cio_pipeline.pipeline.checking.checks import CHECKS, last_windows
+from cio_pipeline.pipeline.checking.scene import Scene
 from cio_pipeline.pipeline.scheduling.standing import Wrong, standing
 from cio_pipeline.pipeline.services import Services
 
@@ -27,101 +26,92 @@ FLOOD = 1_000
 """Rows of a sync that are held back: so many are no slips of single rows."""
 
 AGAIN = 2
-"""Windows, or runs, that something failed in until it counts as more than a hiccup."""
+"""Runs in a row that a destination failed in until it counts as more than a hiccup."""
 
 FILLING, FULL = 5 * 10**9, 10**9
 """Bytes that are free where files are encoded: little, and too little."""
 
 _CAUSES: Mapping[str, str] = {
     "breaker": "The store is down or throttles, or the key, bucket or permission is wrong.",
-    "failing": "The error says it: the source table, the destination, or this machine.",
-    "late": "The daemon or the feed's sensor does not run, or runs wait in the queue.",
     "quarantine": "A writer puts rows into the source that lack values or have wrong ones.",
     "source": "The writer of the table, or who looks after it.",
 }
+"""What `status` tells and no check does, and what it probably comes from."""
 
 
 def findings(
     services: Services, until: CredentialsUntil, room: Callable[[Path], int] | None = None
 ) -> list[Finding]:
-    """All that is wrong now, or soon.
+    """All that is wrong now, or soon (O1, O3). `room` gives the bytes that are free for a folder.
 
-    Only the ledger, the secrets and this machine's disk are asked. `room` gives the bytes that are
-    free for a folder.
+    What a check cannot look at is a finding, too: the other checks go on.
     """
-    wrong = standing(services).wrong
-    syncs = [one for one in services.ledger.registry.all() if one.disabled_at is None]
-    owners = {one.sync.id: one.sync.owner for one in syncs}
-    breakers, failing = services.ledger.breakers.all(), services.ledger.failing.all()
+    registered = services.ledger.registry.all()
+    syncs = [one.sync for one in registered if one.disabled_at is None]
+    broken = list(_of_standing(services, syncs))
+    stopped = {one.sync_id for one in broken if one.check == "breaker"}
+    checked = (one for one in _checked(services) if not _comes_of(one, stopped))
     return [
-        *_of_standing(wrong, owners, breakers, failing),
-        *_ending([one.sync for one in syncs], until, services.clock()),
+        *broken,
+        *checked,
+        *_ending(syncs, until, services.clock()),
         *_filling(services.spool.root, room or _room),
     ]
 
 
-def _of_standing(
-    wrong: Sequence[Wrong],
-    owners: Mapping[str, str | None],
-    breakers: Mapping[str, Breaker],
-    failing: Mapping[Pair, Failing],
-) -> Iterator[Finding]:
-    """One finding per kind and sync, or source table.
-
-    A sync whose breaker is open fails for that: it is one incident.
-    """
-    broken = {one.sync_id for one in wrong if one.kind == "breaker"}
-    groups: defaultdict[tuple[str, str | None, str | None], list[Wrong]] = defaultdict(list)
-    for one in wrong:
-        if one.kind != "failing" or one.sync_id not in broken:
-            about = ", ".join(one.of) if one.sync_id is None else None
-            groups[one.kind, one.sync_id, about].append(one)
-    for (kind, sync_id, about), its in groups.items():
-        exports = sorted({export for one in its for export in one.of} if sync_id else ())
-        of = f"{_named(exports)}: " if exports else ""
-        yield Finding(
-            check=kind,
-            severity=_severity(its, breakers, failing),
-            says=f"{of}{its[0].why}",
-            cause=_CAUSES.get(kind, "See docs/operations.md."),
-            command=its[0].next_step,
-            sync_id=sync_id,
-            owner=owners.get(sync_id or ""),
-            about=about,
-        )
+def _comes_of(one: Finding, stopped: Collection[str | None]) -> bool:
+    """Whether a sync is behind since its breaker is open: that is one incident."""
+    return one.check == "delayed_syncs" and one.sync_id in stopped
 
 
-def _named(exports: Sequence[str]) -> str:
-    few = len(exports) <= AGAIN
-    return ", ".join(exports) if few else f"{len(exports)} exports"
+def _checked(services: Services) -> Iterator[Finding]:
+    for feed, window in last_windows(services.clock()).items():
+        scene = Scene(services, window, feed)
+        for check in CHECKS:
+            try:
+                yield from check.find(scene)
+            except CioError as error:
+                yield Finding(
+                    check="checks",
+                    severity=Severity.ERROR,
+                    says=f"The check {check.name} could not look: {error.message}",
+                    cause="What it asks is down, or not as it was.",
+                    command=f"cio-pipeline doctor --window {window.key}",
+                    about=check.name,
+                )
 
 
-def _severity(
-    its: Sequence[Wrong], breakers: Mapping[str, Breaker], failing: Mapping[Pair, Failing]
-) -> Severity:
+def _of_standing(services: Services, syncs: Sequence[Sync]) -> Iterator[Finding]:
+    """One finding per kind and sync, or source table."""
+    owners = {one.id: one.owner for one in syncs}
+    breakers = services.ledger.breakers.all()
+    for one in standing(services).wrong:
+        if one.kind in _CAUSES:
+            of = f"{', '.join(one.of)}: " if one.sync_id and one.of else ""
+            yield Finding(
+                check=one.kind,
+                severity=_severity(one, breakers.get(one.sync_id or "")),
+                says=f"{of}{one.why}",
+                cause=_CAUSES[one.kind],
+                command=one.next_step,
+                sync_id=one.sync_id,
+                owner=owners.get(one.sync_id or ""),
+                about=", ".join(one.of) if one.sync_id is None else None,
+            )
+
+
+def _severity(one: Wrong, breaker: Breaker | None) -> Severity:
     """What may go away by itself, or harms no reader, is a warning."""
-    first = its[0]
-    match first.kind:
+    match one.kind:
         case "breaker":
-            one = breakers.get(first.sync_id or "")
-            mild = one is not None and one.state is not BreakerState.STOPPED
-            mild = mild and one is not None and one.failures < AGAIN
-        case "failing":
-            errors_of = [one for (sync_id, _), one in failing.items() if sync_id == first.sync_id]
-            mild = not any(one.windows >= AGAIN or _stays(one.kind) for one in errors_of)
+            failing = breaker is not None and breaker.state is not BreakerState.STOPPED
+            mild = failing and breaker is not None and breaker.failures < AGAIN
         case "quarantine":
-            mild = _rows(first) < FLOOD
-        case "source":
-            mild = first.since is not None
+            mild = _rows(one) < FLOOD
         case _:
-            mild = False
+            # A table that could not be read at the last cut has no time since when.
+            mild = one.since is not None
     return Severity.WARNING if mild else Severity.ERROR
-
-
-def _stays(kind: str) -> bool:
-    """Whether an error of that name is there until somebody acts."""
-    found = getattr(errors, kind, None)
-    return isinstance(found, type) and issubclass(found, errors.Permanent)
 
 
 def _rows(one: Wrong) -> int:
