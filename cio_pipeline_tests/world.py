@@ -17,6 +17,7 @@ import polars as pl
 from sqlalchemy import Engine, event
 
 from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.destinations.open import open_destination
 from cio_pipeline.destinations.overlap import location
@@ -124,10 +125,13 @@ class World:
 
     def commit(self, table: str, *rows: Mapping[str, Any], at: datetime) -> int:
         """Commit rows to a source table; required columns that are not given are filled."""
-        whole = snapshot(table, *rows).collect()
+        return self.commit_frame(SOURCE_TABLES[table], snapshot(table, *rows).collect(), at)
+
+    def commit_frame(self, table: SourceTable, rows: pl.DataFrame, at: datetime) -> int:
+        """Commit rows to a source table as they are."""
         if self.database is not None:
-            return self.database.put(SOURCE_TABLES[table], whole)
-        return commit_rows(self.source_uri, SOURCE_TABLES[table], whole, at)
+            return self.database.put(table, rows)
+        return commit_rows(self.source_uri, table, rows, at)
 
     def sync(
         self, sync_id: str = "a", workspace: int = 1, /, *, at: datetime = NOON, **fields: Any

@@ -9,7 +9,6 @@ import polars as pl
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.destinations.local import LocalFolder
-from cio_pipeline.sources.tables import commit_rows
 from cio_pipeline_tests.world import World
 
 TIME = "2026-03-01T12:00:00.123456789Z"
@@ -33,7 +32,7 @@ def commit_messages(world: World, *rows: Mapping[str, Any], at: datetime) -> Non
     table = SOURCE_TABLES["messages"]
     frame = pl.DataFrame(rows, {c.name: pl.String for c in table.columns}, strict=False)
     whole = frame.with_columns(pl.col("workspace_id", "arrival").cast(pl.Int64))
-    commit_rows(world.source_uri, table, whole, at)
+    world.commit_frame(table, whole, at)
 
 
 class Recorder(LocalFolder):

@@ -73,7 +73,7 @@ def without_ledger(world: World) -> World:
     world.ledger.close()
     for file in world.root.glob("ledger.db*"):
         file.unlink()
-    return World(world.root, now=world.now)
+    return World(world.root, now=world.now, database=world.database)
 
 
 def backed_up(world: World) -> Path:
@@ -90,7 +90,7 @@ def restored(world: World, copy: Path) -> World:
     for file in world.root.glob("ledger.db*"):
         file.unlink()
     shutil.copyfile(copy, world.root / "ledger.db")
-    return World(world.root, now=world.now)
+    return World(world.root, now=world.now, database=world.database)
 
 
 def listed(world: World, export: str, sync_id: str = "a") -> pl.DataFrame:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from psycopg.sql import SQL, Composable, Identifier
 
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.errors import SourceError
 from cio_pipeline.sources.postgres.columns import Taken, taken_columns
+from cio_pipeline.sources.postgres.connect import Asked
 from cio_pipeline.sources.postgres.names import Names
 from cio_pipeline.sources.postgres.positions import Piece, Snapshot, snapshot_of
 
@@ -103,7 +103,7 @@ def earlier_of(table: SourceTable) -> Identifier:
     return Identifier(SCHEMA, f"earlier_{table.name}")
 
 
-def database(connection: psycopg.Connection[Any]) -> Database:
+def database(connection: Asked) -> Database:
     """The database as it is now. Raises SourceError for one that no position can be taken of."""
     row = connection.execute(_DATABASE).fetchone()
     assert row is not None  # noqa: S101 - a query without FROM gives a row
@@ -132,7 +132,7 @@ SELECT pg_is_in_recovery(), (SELECT system_identifier FROM pg_control_system()),
 
 
 def relations(
-    connection: psycopg.Connection[Any],
+    connection: Asked,
     names: Names,
     tables: Sequence[SourceTable],
     where: Database,
@@ -160,7 +160,7 @@ def relations(
 
 
 def _relation(
-    connection: psycopg.Connection[Any],
+    connection: Asked,
     names: Names,
     table: SourceTable,
     row: Sequence[Any],
@@ -209,7 +209,7 @@ def _firing(oid: int, own: Sequence[str], leaves: Sequence[Any]) -> frozenset[st
     return firing
 
 
-def _installations(connection: psycopg.Connection[Any]) -> dict[str, Installation]:
+def _installations(connection: Asked) -> dict[str, Installation]:
     rows = connection.execute(_INSTALLED).fetchall()
     return {
         name: Installation(relation, own, system, number, snapshot_of(since))

@@ -26,12 +26,12 @@ _ACCEPTED: Mapping[ColumnType, frozenset[str]] = {
 }
 SQL_TYPES: Mapping[ColumnType, SQL] = {
     ColumnType.INTEGER: SQL("bigint"),
-    ColumnType.STRING: SQL("text"),
+    ColumnType.STRING: SQL("pg_catalog.text"),
     ColumnType.BOOLEAN: SQL("boolean"),
-    ColumnType.TIMESTAMP: SQL("timestamptz"),
-    ColumnType.STRINGS: SQL("text[]"),
+    ColumnType.TIMESTAMP: SQL("pg_catalog.timestamptz"),
+    ColumnType.STRINGS: SQL("pg_catalog.text[]"),
 }
-"""The types of columns as they are kept beside a table and read."""
+"""The types of columns as they are kept beside a table and read: whatever a search_path says."""
 
 _FIRST, _LAST = "4713-01-01 00:00:00+00 BC", "294246-12-31 00:00:00+00"
 
@@ -106,4 +106,4 @@ def _called(column: SourceColumn, native: str) -> str:
 
 
 def _expected(column: SourceColumn) -> str:
-    return SQL_TYPES[column.type].as_string()
+    return SQL_TYPES[column.type].as_string().removeprefix("pg_catalog.")

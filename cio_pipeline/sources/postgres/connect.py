@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import psycopg
@@ -14,17 +14,16 @@ from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.sources.postgres.errors import translated
 
 _adbc: Any = untyped
-_SESSION = (
+_SETTINGS: Mapping[str, str] = {
     # Names are written in full; texts of values must not depend on who connects.
-    "SET search_path = pg_catalog",
-    "SET timezone = 'UTC'",
-    # Rows come in the order in which they lie.
-    "SET max_parallel_workers_per_gather = 0",
-    "SET default_transaction_read_only = on",
+    "search_path": "pg_catalog",
+    "timezone": "UTC",
+    "max_parallel_workers_per_gather": "0",
+    "transaction_read_only": "on",
     # What a policy hides must not go unnoticed.
-    "SET row_security = off",
-)
-AS_THEY_LIE = ("SET enable_indexscan = off", "SET synchronize_seqscans = off")
+    "row_security": "off",
+}
+AS_THEY_LIE: Mapping[str, str] = {"enable_indexscan": "off", "synchronize_seqscans": "off"}
 """Settings of who reads rows: an index that is gone through would give its own order."""
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _FORM = "Write postgresql://user@host:5432/database, and the password into CIO_SOURCE_PASSWORD."
@@ -71,10 +70,10 @@ class Server:
         return urlunsplit(parts._replace(netloc=login + host))
 
     @contextmanager
-    def asked(self) -> Generator[psycopg.Connection[Any]]:
+    def asked(self) -> Generator["Questions"]:
         """A connection for questions. Raises SourceUnavailable, SourceError if there is none."""
-        with self._lent("asked", self._ask) as connection:
-            yield connection
+        with self._lent("asked", self._connected) as connection:
+            yield Questions(connection)
 
     @contextmanager
     def reading(self, place: str) -> Generator["Rows"]:
@@ -86,6 +85,8 @@ class Server:
         with self._lent("reading", self._read) as connection, connection.cursor() as cursor:
             cursor.execute(_BEGIN)
             cursor.execute(f"LOCK TABLE {place} IN ACCESS SHARE MODE")
+            # The snapshot is taken here, once nobody empties the table any more.
+            cursor.execute(_local({**_SETTINGS, **AS_THEY_LIE}))
             yield Rows(cursor)
             cursor.execute("ROLLBACK")
 
@@ -97,25 +98,22 @@ class Server:
 
     def _connected(self) -> psycopg.Connection[Any]:
         try:
-            return psycopg.connect(self._whole(), autocommit=True, application_name="cio-pipeline")
+            return psycopg.connect(
+                self._whole(),
+                autocommit=True,
+                application_name="cio-pipeline",
+                # A pooler may give each transaction another session.
+                prepare_threshold=None,
+                cursor_factory=psycopg.ClientCursor,
+            )
         except psycopg.Error as error:
             raise translated(error, "cio.tables") from None
 
-    def _ask(self) -> psycopg.Connection[Any]:
-        connection = self._connected()
-        for statement in _SESSION:
-            connection.execute(statement)
-        return connection
-
     def _read(self) -> Any:
         try:
-            connection = _adbc.connect(self._whole(), autocommit=True)
+            return _adbc.connect(self._whole(), autocommit=True)
         except _adbc.Error as error:
             raise translated(error, "cio.tables") from None
-        with connection.cursor() as cursor:
-            for statement in (*_SESSION, *AS_THEY_LIE):
-                cursor.execute(statement)
-        return connection
 
     @contextmanager
     def _lent(self, kind: str, connect: Callable[[], Any]) -> Generator[Any]:
@@ -158,6 +156,36 @@ class Server:
     def __del__(self) -> None:
         """Nobody closes a source: it goes with the last who knows it."""
         self.close()
+
+
+class Asked(Protocol):
+    """What may be asked: a connection, or one that sets its session for each question."""
+
+    def execute(self, query: Any, params: Any = None) -> psycopg.Cursor[Any]:
+        """The answer to a question."""
+        ...
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Questions, each a transaction with our settings: nothing is left in a pooler's session."""
+
+    _connection: psycopg.Connection[Any]
+
+    def execute(self, query: Any, params: Any = None) -> psycopg.Cursor[Any]:
+        """The answer to a question; raises the driver's errors."""
+        cursor = psycopg.ClientCursor(self._connection)
+        # Several statements at once are one transaction, and one way there and back.
+        cursor.execute(f"{_local(_SETTINGS)}; {cursor.mogrify(query, params)}".encode())
+        while cursor.nextset():
+            pass
+        return cursor
+
+
+def _local(settings: Mapping[str, str]) -> str:
+    """A question that sets some settings until the end of its transaction."""
+    calls = (f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+    return f"SELECT {', '.join(calls)}"
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from cio_pipeline.sources.postgres.catalog import CHANGE_XID, SCHEMA, TRIGGERS, Database, Relation
-from cio_pipeline.sources.postgres.keeping import function, functions
-from cio_pipeline.sources.postgres.whole import NO_INDEX, OTHER_COLUMNS, missing
+from cio_pipeline.sources.postgres.keeping import WRITTEN_BEFORE, function, functions
+from cio_pipeline.sources.postgres.whole import NO_INDEX, OTHER_COLUMNS, is_outdated, missing
 
 LOCK_TIMEOUT = "3s"
 _COMMA = SQL(", ")
@@ -40,13 +40,11 @@ def installing(where: Database, found: Sequence[Relation]) -> Iterator[Step]:
         yield Step("what all tables share", tuple(SQL(one).format() for one in _SHARED))
     for relation in tables:
         wrong = missing(relation, where)
-        if not wrong:
-            continue
         anew = not {NO_INDEX, OTHER_COLUMNS}.issuperset(wrong)
         if anew:
             yield Step(f"{relation.table.name}: column and triggers", tuple(_table(relation)))
-        elif OTHER_COLUMNS in wrong:
-            yield Step(f"{relation.table.name}: what is kept", tuple(functions(relation)))
+        elif is_outdated(relation):
+            yield Step(f"{relation.table.name}: what is kept, and when", tuple(_firing(relation)))
         if anew or NO_INDEX in wrong:
             yield from _indexes(relation, anew=anew)
 
@@ -91,12 +89,7 @@ def _table(relation: Relation) -> Iterator[Composed]:
         "NULL, old_table oid NOT NULL, old_tid tid NOT NULL)"
     ).format(earlier, columns)
     yield SQL("CREATE INDEX ON {} (until_xid)").format(earlier)
-    yield from functions(relation)
-    called = *(function(one, relation) for one in ("keep", "empty")), _STAMP
-    for statement in _TRIGGERS:
-        yield SQL(statement).format(place, *called)
-    for trigger in TRIGGERS:
-        yield SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(place, Identifier(trigger))
+    yield from _firing(relation)
     yield SQL(
         "INSERT INTO cio.tables SELECT {}, {}::regclass::oid::bigint, gen_random_uuid(), "
         "(SELECT system_identifier FROM pg_control_system()), "
@@ -105,12 +98,31 @@ def _table(relation: Relation) -> Iterator[Composed]:
     ).format(Literal(relation.table.name), Literal(place.as_string()))
 
 
+def _firing(relation: Relation) -> Iterator[Composed]:
+    """What fires, in place of what an earlier release installed: nobody writes meanwhile.
+
+    The default spares rows that are inserted the trigger, whose condition sees to all others.
+    """
+    place = relation.place
+    yield from functions(relation)
+    yield SQL("ALTER TABLE {} ALTER COLUMN {} SET DEFAULT pg_catalog.pg_current_xact_id()").format(
+        place, Identifier(CHANGE_XID)
+    )
+    called = *(function(one, relation) for one in ("keep", "empty")), _STAMP
+    conditions = [WRITTEN_BEFORE.format(SQL(row)) for row in ("NEW", "OLD")]
+    yield SQL(_TRIGGERS).format(place, *called, *conditions)
+    for trigger in TRIGGERS:
+        yield SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(place, Identifier(trigger))
+
+
 _STAMP = Identifier(SCHEMA, "stamp")
-_TRIGGERS = (
-    "CREATE TRIGGER cio_stamp BEFORE INSERT OR UPDATE ON {0} FOR EACH ROW EXECUTE FUNCTION {3}()",
-    "CREATE TRIGGER cio_keep AFTER UPDATE OR DELETE ON {0} FOR EACH ROW EXECUTE FUNCTION {1}()",
-    "CREATE TRIGGER cio_empty BEFORE TRUNCATE ON {0} FOR EACH STATEMENT EXECUTE FUNCTION {2}()",
-)
+_TRIGGERS = """
+CREATE OR REPLACE TRIGGER cio_stamp BEFORE INSERT OR UPDATE ON {0}
+  FOR EACH ROW {4} EXECUTE FUNCTION {3}();
+CREATE OR REPLACE TRIGGER cio_keep AFTER UPDATE OR DELETE ON {0}
+  FOR EACH ROW {5} EXECUTE FUNCTION {1}();
+CREATE OR REPLACE TRIGGER cio_empty BEFORE TRUNCATE ON {0}
+  FOR EACH STATEMENT EXECUTE FUNCTION {2}()"""
 
 
 def _without(relation: Relation) -> Iterator[Composed]:

@@ -17,14 +17,15 @@ def function(what: str, relation: Relation) -> Identifier:
 def functions(relation: Relation) -> Iterator[Composed]:
     """Make them, or make them keep the columns that are read now.
 
-    Whoever may put them on a table of their own could tell of rows that never were.
+    Whoever may put them on a table of their own could tell of rows that never were. A setting is
+    made and undone for each row, so `keep` has none: it names all that it uses in full.
     """
-    policies = SQL("SET row_security = off"), SQL("")
-    for what, body, more in zip(("empty", "keep"), bodies(relation), policies, strict=True):
+    settings = SQL("SET search_path = pg_catalog, pg_temp SET row_security = off"), SQL("")
+    for what, body, more in zip(("empty", "keep"), bodies(relation), settings, strict=True):
         called = function(what, relation)
         yield SQL(
             "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
-            "SET search_path = pg_catalog, pg_temp {} AS {}"
+            "{} AS {}"
         ).format(called, more, Literal(body))
         yield SQL("REVOKE ALL ON FUNCTION {}() FROM PUBLIC").format(called)
         owner = Identifier(relation.owner)
@@ -33,19 +34,45 @@ def functions(relation: Relation) -> Iterator[Composed]:
 
 def bodies(relation: Relation) -> tuple[str, str]:
     """What `empty` and `keep` do."""
-    names = _COMMA.join(one.name for one in relation.taken)
-    kept = SQL("INSERT INTO {} ({}, change_xid, until_xid, until_at, old_table, old_tid)").format(
-        relation.earlier, names
-    )
-    old = SQL("OLD")
-    row = _COMMA.join(one.kept(old) for one in relation.taken)
-    every = _COMMA.join(one.kept() for one in relation.taken)
+    kept, every, row = _kept(relation)
     empty = SQL(_EMPTY).format(kept, every, relation.place)
     return empty.as_string(), SQL(_KEEP).format(kept, row).as_string()
 
 
-# What a transaction wrote itself, and wrote again, nobody else has seen.
+def keeps_what_is_read(relation: Relation) -> bool:
+    """Whether its functions keep the columns that are read, in whichever form."""
+    kept, _, row = _kept(relation)
+    empty, keep = map(_bare, bodies(relation))
+    earlier = _bare(SQL(_KEEP_BEFORE).format(kept, row).as_string())
+    return tuple(map(_bare, relation.bodies)) in {(empty, keep), (empty, earlier)}
+
+
+def _bare(body: str) -> str:
+    """A body as it was before names were written in full."""
+    return body.replace("pg_catalog.", "")
+
+
+def _kept(relation: Relation) -> tuple[Composed, Composed, Composed]:
+    """How a row begins to be kept; what of each row, of the trigger's row."""
+    names = _COMMA.join(one.name for one in relation.taken)
+    kept = SQL("INSERT INTO {} ({}, change_xid, until_xid, until_at, old_table, old_tid)").format(
+        relation.earlier, names
+    )
+    every = _COMMA.join(one.kept() for one in relation.taken)
+    return kept, every, _COMMA.join(one.kept(SQL("OLD")) for one in relation.taken)
+
+
+WRITTEN_BEFORE = SQL("WHEN ({}.change_xid IS DISTINCT FROM pg_catalog.pg_current_xact_id())")
+"""What a transaction wrote itself, and writes again, nobody else has seen: nothing is called."""
+
 _KEEP = """
+BEGIN
+  {0} VALUES ({1}, OLD.change_xid, pg_catalog.pg_current_xact_id(),
+    pg_catalog.clock_timestamp(), TG_RELID, OLD.ctid);
+  RETURN NULL;
+END """
+# Installed until its triggers had conditions; as right, but dearer.
+_KEEP_BEFORE = """
 BEGIN
   IF OLD.change_xid IS DISTINCT FROM pg_current_xact_id() THEN
     {0} VALUES ({1},

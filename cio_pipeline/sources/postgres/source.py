@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, cast
 
 import polars as pl
-import psycopg
 
 from cio_pipeline.changesets.netting import (
     CHANGE_TYPE,
@@ -22,7 +21,7 @@ from cio_pipeline.model.cuts import Cut, Look, TableCut, TableSlice
 from cio_pipeline.model.errors import SourceError
 from cio_pipeline.model.slices import Part
 from cio_pipeline.sources.postgres.catalog import Database, Relation, database, relations
-from cio_pipeline.sources.postgres.connect import Server
+from cio_pipeline.sources.postgres.connect import Asked, Server
 from cio_pipeline.sources.postgres.errors import named
 from cio_pipeline.sources.postgres.names import Names
 from cio_pipeline.sources.postgres.positions import Position, Snapshot, filenodes, position_of
@@ -85,7 +84,7 @@ class PostgresSource:
 
     def _looked(
         self,
-        connection: psycopg.Connection[Any],
+        connection: Asked,
         where: Database,
         relation: Relation | None,
         after: Cut | None,
@@ -197,7 +196,7 @@ class PostgresSource:
 
     def _opened(
         self,
-        connection: psycopg.Connection[Any],
+        connection: Asked,
         table: SourceTable,
         cut: TableCut,
         lower: TableCut | None = None,
@@ -229,6 +228,6 @@ def _snapshots(table: SourceTable, lower: TableCut, upper: TableCut) -> tuple[Sn
     return position_of(table.name, lower).snapshot, position_of(table.name, upper).snapshot
 
 
-def _value(connection: psycopg.Connection[Any], query: Any) -> Any:
+def _value(connection: Asked, query: Any) -> Any:
     row = connection.execute(query).fetchone()
     return row[0] if row else None

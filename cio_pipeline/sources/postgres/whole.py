@@ -6,7 +6,7 @@ from cio_pipeline.contracts.declare import TableKind
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import SourceGone, TableReplaced, VersionGone
 from cio_pipeline.sources.postgres.catalog import CHANGE_XID, TRIGGERS, Database, Relation
-from cio_pipeline.sources.postgres.keeping import bodies
+from cio_pipeline.sources.postgres.keeping import bodies, keeps_what_is_read
 from cio_pipeline.sources.postgres.positions import Piece
 
 NO_INDEX = f"there is no index on {CHANGE_XID}"
@@ -50,9 +50,14 @@ def missing(relation: Relation, where: Database) -> list[str]:
         wrong.append("the table of its earlier rows is gone")
     if not {one.oid for one in relation.leaves} <= relation.indexed:
         wrong.append(NO_INDEX)
-    if relation.bodies != bodies(relation):
+    if not keeps_what_is_read(relation):
         wrong.append(OTHER_COLUMNS)
     return wrong
+
+
+def is_outdated(relation: Relation) -> bool:
+    """Whether what is installed is that of an earlier release: it is read, but costs more."""
+    return relation.bodies != bodies(relation)
 
 
 def lost(table: str) -> SourceGone:

@@ -22,6 +22,7 @@ from cio_pipeline_tests.sources.postgres.test_positions import changed, state
 from cio_pipeline_tests.sources.things import NOTES, THINGS, values_of
 
 COLUMNS = "workspace_id bigint, key text, value text, tags text[], at timestamptz, flag bool"
+WRITTEN = "INSERT INTO things VALUES (1, 'b', '2'); "
 
 
 def wait_for_a_lock(base: Made) -> None:
@@ -298,3 +299,51 @@ def test_names_cannot_end_the_body_of_a_function(postgres_cluster: Cluster) -> N
     base.do("DELETE FROM things")
     assert state(base, at) == {"a": "1"}
     base.source.server.close()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "INSERT INTO things (workspace_id, key, value, change_xid) VALUES (1, 'a', '2', NULL)",
+        "INSERT INTO things (workspace_id, key, value, change_xid) VALUES (1, 'a', '2', '3')",
+        "INSERT INTO things SELECT * FROM before",
+        WRITTEN + "UPDATE things SET key = 'a', change_xid = NULL WHERE key = 'b'",  # noqa: S608
+        WRITTEN + "COMMIT; UPDATE things SET key = 'a', change_xid = '3' WHERE key = 'b'",  # noqa: S608
+    ],
+)
+def test_d6_the_number_that_a_writer_gives_a_row_means_nothing(base: Made, written: str) -> None:
+    base.do(
+        "CREATE TABLE before AS SELECT 1 AS w, 'a' AS k, '2' AS v, NULL::text[] AS t, now() AS a, "
+        "true AS f, '3'::xid8 AS x"
+    )
+    first = base.things()
+    base.do(written)
+    assert changed(base, first, base.things()) == {"a": ("new", "2")}
+
+
+def test_o6_names_that_a_writer_finds_first_mean_nothing_to_what_keeps_rows(base: Made) -> None:
+    """It has the owner's rights: a type or function of the writer's would be called with them."""
+    base.do("INSERT INTO things VALUES (1, 'a', '1', '{x}', now(), true)")
+    at, name = base.things(), f"writer_{id(base)}"
+    base.do(
+        f"CREATE ROLE {name} LOGIN PASSWORD 'x'",
+        f"CREATE SCHEMA mine AUTHORIZATION {name}",
+        f"GRANT SELECT, UPDATE ON things TO {name}",
+    )
+    writer = Made(base.url.replace("cio:s3cret-pg@", f"{name}:x@"), base.tables)
+    body = "BEGIN RAISE EXCEPTION $$called by %$$, current_user; END"
+    writer.do(
+        f"CREATE FUNCTION mine.called() RETURNS xid8 LANGUAGE plpgsql AS '{body}'",
+        "CREATE FUNCTION mine.pg_current_xact_id() RETURNS xid8 RETURN mine.called()",
+        "CREATE FUNCTION mine.clock_timestamp() RETURNS timestamptz "
+        "RETURN mine.called()::text::timestamptz",
+        *(
+            f"CREATE DOMAIN mine.{one} AS pg_catalog.{one} CHECK (mine.called() IS NULL)"
+            for one in ("text", "timestamptz", "int8", "bool")
+        ),
+        "SET search_path = mine, pg_catalog, public, pg_temp; "
+        "UPDATE public.things SET value = '2' WHERE key = 'a'",
+    )
+    assert state(base, at) == {"a": "1"}
+    assert changed(base, at, base.things()) == {"a": ("changed", "2")}
+    base.do(f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
