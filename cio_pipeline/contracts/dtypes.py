@@ -1,10 +1,11 @@
 """Polars schemas, derived from the declarations (D2)."""
 
+from collections.abc import Iterable
 from typing import Literal, cast
 
 import polars as pl
 
-from cio_pipeline.contracts.declare import ColumnType, Export, SourceTable
+from cio_pipeline.contracts.declare import Column, ColumnType, Export, SourceTable
 
 _DTYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.INTEGER: pl.Int64(),
@@ -17,9 +18,14 @@ _DTYPES: dict[ColumnType, pl.DataType] = {
 
 def polars_schema(export: Export, version: int, timestamp_unit: str = "us") -> pl.Schema:
     """Names and dtypes of an export's columns in a version, in the contract's order."""
+    return schema_of(export.columns_of(version), timestamp_unit)
+
+
+def schema_of(columns: Iterable[Column], timestamp_unit: str = "us") -> pl.Schema:
+    """Names and dtypes of some columns, in their order."""
     unit = cast("Literal['us', 'ms']", timestamp_unit)
     dtypes = {**_DTYPES, ColumnType.TIMESTAMP: pl.Datetime(unit, "UTC")}
-    return pl.Schema({c.name: dtypes[c.type] for c in export.columns_of(version)})
+    return pl.Schema({column.name: dtypes[column.type] for column in columns})
 
 
 def source_schema(table: SourceTable) -> pl.Schema:

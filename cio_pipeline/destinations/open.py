@@ -11,7 +11,12 @@ from cio_pipeline.destinations.azure_sas import parse_sas
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.destinations.paced import pace_of, paced
 from cio_pipeline.destinations.secrets import secret_of
-from cio_pipeline.model.destinations import AzureDestination, LocalDestination, S3Destination
+from cio_pipeline.model.destinations import (
+    AnyDestination,
+    AzureDestination,
+    LocalDestination,
+    S3Destination,
+)
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.ports import Destination
@@ -20,7 +25,7 @@ from cio_pipeline.ports import Destination
 def open_destination(sync: Sync, base: Path) -> Destination:
     """The destination of a sync; relative local paths start at `base`. Nothing is touched yet."""
     per_second = sync.destination.puts_per_second
-    opened = _open(sync, base)
+    opened = open_place(sync.destination, base)
     return opened if per_second is None else paced(opened, pace_of(sync.id, per_second))
 
 
@@ -35,8 +40,9 @@ def credentials_until(sync: Sync) -> datetime | None:
         return None
 
 
-def _open(sync: Sync, base: Path) -> Destination:
-    match sync.destination:
+def open_place(place: AnyDestination, base: Path) -> Destination:
+    """A place that is told like a sync's destination; see open_destination."""
+    match place:
         case LocalDestination(path=path):
             return LocalFolder(base / path)
         case S3Destination() as options:

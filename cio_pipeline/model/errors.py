@@ -107,6 +107,10 @@ class ObjectMissing(DestinationError):
     """No object lies under that key."""
 
 
+class FileAltered(DestinationError):
+    """An object does not hold the bytes that a manifest, or an earlier look, says."""
+
+
 class ObjectArchived(DestinationError):
     """The object lies in an archive class or tier: it is there, but has to be restored first."""
 
@@ -164,3 +168,22 @@ class DigestMismatch(Permanent):
 
 class ManifestBroken(Permanent):
     """A manifest cannot be read, or does not continue the chain."""
+
+
+# --- reader's side -------------------------------------------------------------------------
+
+
+class NothingDelivered(Permanent):
+    """A place holds nothing of a feed."""
+
+
+class UnknownContract(Permanent):
+    """Files are of a version or contract that this release does not know."""
+
+
+class WarehouseUnusable(Permanent):
+    """The warehouse's file is none, or holds something else than what is to be loaded."""
+
+
+class WarehouseBusy(Transient):
+    """Another program has the warehouse open."""

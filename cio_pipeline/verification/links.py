@@ -86,12 +86,18 @@ def split_at_beginning(links: tuple[Link, ...]) -> tuple[tuple[Link, ...], tuple
     return links[:at], links[at:]
 
 
-def check_chain(links: tuple[Link, ...]) -> Iterator[Finding]:
-    """What is wrong between the manifests: holes, broken hashes, another sync's."""
-    before = Link(links[0].ordinal - 1 if links and begins_anew(links[0]) else 0, None, None)
+def check_chain(
+    links: tuple[Link, ...], after: tuple[int, str | None] | None = None
+) -> Iterator[Finding]:
+    """What is wrong between the manifests: holes, broken hashes, another sync's.
+
+    They begin `after` a manifest that was read before: its ordinal and digest.
+    """
+    first = links[0].ordinal - 1 if links and begins_anew(links[0]) else 0
+    before = (first, None) if after is None else after
     for link in links:
         yield from _between(before, link)
-        before = link
+        before = (link.ordinal, link.sha256)
     yield from _other_syncs([link for link in links if link.manifest])
 
 
@@ -132,18 +138,18 @@ def _parsed(ordinal: int, body: bytes, findings: list[Finding]) -> Link:
     return Link(ordinal, manifest, body)
 
 
-def _between(before: Link, link: Link) -> Iterator[Finding]:
-    first, last = before.ordinal + 1, link.ordinal - 1
+def _between(before: tuple[int, str | None], link: Link) -> Iterator[Finding]:
+    ordinal, sha256 = before
+    first, last = ordinal + 1, link.ordinal - 1
     if first <= last:
         which = f"Manifest {first} is" if first == last else f"Manifests {first} to {last} are"
         yield _finding(ProblemKind.MANIFEST_MISSING, first, f"{which} missing. {RESTORE_MANIFESTS}")
     elif link.manifest and link.ordinal == 1 and link.manifest.previous is not None:
         yield _broken(1, "Manifest 1 continues another one; it must be the first.")
-    elif link.manifest and before.sha256 and link.manifest.previous != before.sha256:
+    elif link.manifest and sha256 and link.manifest.previous != sha256:
         # Either of the two was altered; all that is certain ends before the earlier one.
         yield _broken(
-            before.ordinal,
-            f"Manifest {link.ordinal} continues another manifest {before.ordinal} than this one.",
+            ordinal, f"Manifest {link.ordinal} continues another manifest {ordinal} than this one."
         )
 
 

@@ -9,6 +9,7 @@ from cio_pipeline.contracts.feeds import FEEDS, PROMISES
 from cio_pipeline.defs.feeds import SHOWN
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.pipeline.feeds.makers import MAKERS
+from cio_pipeline.reader.tables import KINDS
 from cio_pipeline.verification.judges import JUDGES
 
 ROOT = Path(cio_pipeline.__file__).parent
@@ -17,6 +18,7 @@ DECLARING = (
     "contracts/feeds.py",
     "pipeline/feeds/makers.py",
     "verification/judges.py",
+    "reader/tables.py",
     "defs/feeds.py",
     "reader/sql/relations.py",
 )
@@ -73,5 +75,5 @@ def test_adr9_nothing_asks_which_feed_it_serves() -> None:
 
 
 def test_every_feed_is_declared_in_every_table() -> None:
-    for table in (PROMISES, FEEDS, MAKERS, JUDGES, SHOWN):
+    for table in (PROMISES, FEEDS, MAKERS, JUDGES, KINDS, SHOWN):
         assert set(table) == set(Feed)

@@ -1,0 +1,110 @@
+"""The manifests of a bucket as far as they hold: what may be read, and what stands in the way."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from cio_pipeline.model.errors import ManifestBroken, ObjectMissing
+from cio_pipeline.model.manifests import (
+    FOLDER,
+    Manifest,
+    as_they_lie,
+    manifest_key,
+    manifest_ordinal,
+)
+from cio_pipeline.ports import Destination
+from cio_pipeline.verification.links import (
+    begins_anew,
+    check_chain,
+    read_links,
+    split_at_beginning,
+)
+from cio_pipeline.verification.report import Finding, Problem, ProblemKind
+
+_ANEW = (
+    "The bucket holds another feed, or was set back. Look which; "
+    "`cio-pipeline warehouse load --rebuild` loads it from scratch."
+)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A manifest that was read before: its ordinal, and the digest of its bytes."""
+
+    ordinal: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Manifests in order, files as they lie now, up to the first that is `broken`.
+
+    `digests` are those of their bytes.
+    """
+
+    manifests: tuple[Manifest, ...] = ()
+    digests: tuple[str, ...] = ()
+    broken: Finding | None = None
+
+    def require(self, ordinal: int | None = None) -> None:
+        """Raise ManifestBroken unless the chain holds up to an ordinal, or to its end."""
+        found = self.broken
+        if found is None or found.ordinal is None:
+            return
+        if ordinal is None or ordinal >= found.ordinal:
+            upto = f" Up to manifest {found.ordinal - 1} it holds." if found.ordinal > 1 else ""
+            raise ManifestBroken(f"{found.problem.key}: {found.problem.message}{upto}")
+
+
+def read_chain(destination: Destination) -> Chain:
+    """All manifests of a bucket; none if there are none. Raises the store's errors."""
+    return _chain(destination, [one.key for one in destination.list(FOLDER)], None)
+
+
+def read_on(destination: Destination, last: Read) -> Chain:
+    """The manifests after one that was read before.
+
+    Costs what is new; only if nothing is, manifests are listed. Raises the store's errors, and
+    ManifestBroken if the bucket does not have as many as were read.
+    """
+    new = list(_following(destination, last.ordinal))
+    if new:
+        return _chain(destination, new, last)
+    keys = [one.key for one in destination.list(FOLDER)]
+    ordinals = [n for n in map(manifest_ordinal, keys) if n is not None]
+    if max(ordinals, default=0) < last.ordinal:
+        raise ManifestBroken(
+            f"Manifest {last.ordinal} was read before, and is not there any more.", _ANEW
+        )
+    later = [manifest_key(n) for n in ordinals if n > last.ordinal]
+    return _chain(destination, later, last) if later else Chain()
+
+
+def _following(destination: Destination, ordinal: int) -> Iterator[str]:
+    for number in count(ordinal + 1):
+        key = manifest_key(number)
+        try:
+            destination.get(key)
+        except ObjectMissing:
+            return
+        yield key
+
+
+def _chain(destination: Destination, keys: Sequence[str], last: Read | None) -> Chain:
+    links, broken = read_links(destination, keys, {})
+    _, links = split_at_beginning(links)
+    anew = bool(links) and begins_anew(links[0])
+    after = None if last is None or anew else (last.ordinal, last.sha256)
+    findings = [*broken, *check_chain(links, after)]
+    first = min((one for one in findings if one.ordinal), key=_ordinal, default=None)
+    if last is not None and first is not None and _ordinal(first) <= last.ordinal:
+        text = f"Manifest {last.ordinal} is another one than was read before. {_ANEW}"
+        key = manifest_key(last.ordinal)
+        return Chain(broken=Finding(Problem(ProblemKind.CHAIN_BROKEN, key, text), last.ordinal))
+    good = [link for link in links if first is None or link.ordinal < _ordinal(first)]
+    manifests = as_they_lie([link.manifest for link in good if link.manifest])
+    return Chain(tuple(manifests), tuple(link.sha256 or "" for link in good), first)
+
+
+def _ordinal(finding: Finding) -> int:
+    return finding.ordinal or 0

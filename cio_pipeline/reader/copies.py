@@ -1,0 +1,131 @@
+"""Files of a feed as files of this machine, each held against what its manifest says.
+
+A folder's are read where they lie. Those of a store are copied, some ahead of the reader, and the
+oldest copies go when they take more than `ROOM`.
+"""
+
+import tempfile
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from cio_pipeline.destinations.local import LocalFolder
+from cio_pipeline.files.spool import sha256_of
+from cio_pipeline.files.system_errors import reason
+from cio_pipeline.model.errors import DestinationError, FileAltered, ObjectMissing
+from cio_pipeline.ports import Destination
+from cio_pipeline.reader.files import FeedFile
+
+ROOM = 2 * 1024**3
+"""Bytes of copies that are kept."""
+
+AHEAD = 8
+"""Files that are copied while others are read."""
+
+_LOOK_AGAIN = (
+    "If it was rewritten or purged just now, read again in a minute. If it stays so, "
+    "`cio-pipeline verify` says what is wrong."
+)
+
+
+class Copies:
+    """See the module; use `copies_of`. Several threads may ask."""
+
+    def __init__(self, destination: Destination, folder: Path, room: int = ROOM) -> None:
+        self._destination = destination
+        self._folder = folder
+        self._room = room
+        self._kept: dict[FeedFile, Path] = {}
+        self._seen: dict[FeedFile, tuple[int, int, int]] = {}
+        self._made = 0
+
+    def all_of(self, files: Iterable[FeedFile]) -> Iterator[tuple[FeedFile, Path]]:
+        """Each file with the path that it can be read at until the next is asked for.
+
+        Raises FileAltered, ObjectMissing, ObjectArchived and the store's other errors.
+        """
+        waiting = iter(files)
+        with ThreadPoolExecutor(AHEAD, thread_name_prefix="copies") as pool:
+            ahead = [(one, pool.submit(self._path, one)) for one in islice(waiting, AHEAD)]
+            try:
+                while ahead:
+                    file, coming = ahead.pop(0)
+                    yield file, coming.result()
+                    ahead += [(one, pool.submit(self._path, one)) for one in islice(waiting, 1)]
+                    self._make_room({one for one, _ in ahead})
+            finally:
+                _drop(coming for _, coming in ahead)
+
+    def unchanged(self, file: FeedFile, path: Path) -> None:
+        """Raise FileAltered if a file is another one than when it was held against its manifest."""
+        try:
+            now = _stamp(path)
+        except OSError:
+            now = None
+        if self._seen.get(file) != now:
+            raise _altered(file)
+
+    def _path(self, file: FeedFile) -> Path:
+        if file in self._kept and self._kept[file].exists():
+            return self._kept[file]
+        if isinstance(self._destination, LocalFolder):
+            path = self._destination.root / file.key
+        else:
+            path = self._copy(file)
+        self._check(file, path)
+        return path
+
+    def _copy(self, file: FeedFile) -> Path:
+        self._made += 1
+        path = self._folder / f"{self._made}-{abs(hash(file.key))}"
+        self._destination.download(file.key, path)
+        self._kept[file] = path
+        return path
+
+    def _check(self, file: FeedFile, path: Path) -> None:
+        try:
+            stamp = _stamp(path)
+            if self._seen.get(file) == stamp:
+                return
+            whole = stamp[0] == file.bytes and file.sha256 in (None, sha256_of(path))
+        except FileNotFoundError:
+            raise ObjectMissing(f"'{file.key}' is gone.", _LOOK_AGAIN) from None
+        except OSError as error:
+            raise DestinationError(
+                f"Cannot read '{file.key}': {reason(error)}.",
+                "Give this user the right to read it.",
+            ) from None
+        if not whole:
+            raise _altered(file)
+        self._seen[file] = stamp
+
+    def _make_room(self, wanted: set[FeedFile]) -> None:
+        taken = sum(file.bytes for file in self._kept)
+        for file in [one for one in self._kept if one not in wanted]:
+            if taken <= self._room:
+                return
+            self._kept.pop(file).unlink(missing_ok=True)
+            taken -= file.bytes
+
+
+@contextmanager
+def copies_of(destination: Destination) -> Generator[Copies]:
+    """Copies in a temporary folder of their own, which goes with them."""
+    with tempfile.TemporaryDirectory(prefix="cio-reader-") as folder:
+        yield Copies(destination, Path(folder))
+
+
+def _altered(file: FeedFile) -> FileAltered:
+    return FileAltered(f"'{file.key}' does not hold what was delivered.", _LOOK_AGAIN)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _drop(coming: Iterable[Future[Path]]) -> None:
+    for one in coming:
+        one.cancel()

@@ -1,0 +1,201 @@
+"""O6, D1, D10: a delivered feed as tables, from the bucket alone."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.model.errors import InvalidConfig, ManifestBroken, UnknownExport
+from cio_pipeline.model.manifests import ExportStatus, InitialProgress
+from cio_pipeline.model.plans import Mode, Series
+from cio_pipeline.reader import Feed
+from cio_pipeline.reader import newest as newest_rows
+from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, entry, whole_bucket, with_entry
+from cio_pipeline_tests.pipeline.test_windows import person
+from cio_pipeline_tests.reader.troubles import TROUBLES, Trouble
+from cio_pipeline_tests.world import World, during, window
+
+
+def customers(feed: Feed, as_of: int | datetime | None = None) -> list[str]:
+    return sorted(feed.table("people", as_of=as_of).collect()["customer_id"])
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Bucket:
+    return whole_bucket(tmp_path)
+
+
+def test_d1_newest_rows_ties_and_all_rows(bucket: Bucket) -> None:
+    """Three people in four files, with equal times: the change file counts."""
+    feed = Feed(bucket.root)
+    assert customers(feed) == ["chngs 1 None"] * 3
+    assert feed.changes("people").collect().height == 12
+    assert feed.table("people").collect_schema() == feed.table("people").collect().schema
+    assert feed.table("events").collect().is_empty()
+    assert feed.verify().ok
+    assert feed.unproven == ()
+    assert {table.name for table in feed.tables()} == set(EXPORTS)
+
+
+def test_d10_as_of_a_manifest_or_a_window(bucket: Bucket) -> None:
+    later = replace(entry(bucket, "people_v5_7_4.parquet"), window_end=window(9).end)
+    with_entry(bucket, later)
+    feed = Feed(bucket.root)
+    assert customers(feed, 1) == ["plain 1 None"] * 3
+    assert customers(feed, 2) == ["chngs 1 None"] * 3
+    assert [file.sequence for file in feed.files("people", as_of=window(8).end)] == [1, 2, 1]
+    assert len(feed.files("people", as_of=window(9).end)) == 4
+    assert feed.files("people", as_of=window(-9).end) == []
+    with pytest.raises(ManifestBroken, match="There is no manifest 4"):
+        feed.table("people", as_of=4)
+
+
+def test_d10_a_feed_stays_as_it_was_first_seen_until_it_is_refreshed(bucket: Bucket) -> None:
+    feed = Feed(str(bucket.root))
+    before = feed.changes("actions").collect()
+    bucket.commit(bucket.file("actions", 2))
+    assert feed.changes("actions").collect().height == before.height
+    feed.refresh()
+    assert feed.changes("actions").collect().height == 2 * before.height
+
+
+def test_d10_a_window_is_seen_whole_or_not_at_all(bucket: Bucket) -> None:
+    """A part of an initial export is delivered: it counts with the last one."""
+    half = bucket.file("events", 1)
+    half = replace(half, mode=Mode.INITIAL, window_end=window(0).end)
+    begun = InitialProgress(window(0).end, slices=2, slice_rows=3, done=1)
+    bucket.commit(half)
+    bucket.rewrite(4, exports=(ExportStatus("events", "initial-running", None, initial=begun),))
+    feed = Feed(bucket.root)
+    assert feed.table("events").collect().is_empty()
+    bucket.commit(replace(bucket.file("events", 2), mode=Mode.INITIAL, window_end=window(0).end))
+    bucket.rewrite(5, exports=(ExportStatus("events", "delivered", window(0).end),))
+    feed.refresh()
+    assert len(feed.files("events")) == 2
+
+
+def test_d10_what_was_rewritten_what_is_sent_again_and_earlier_generations(
+    bucket: Bucket,
+) -> None:
+    bucket.commit(superseded=[bucket.erase(entry(bucket, PEOPLE_2), rows=2)])
+    feed = Feed(bucket.root)
+    assert feed.changes("people").collect().height == 11
+    assert feed.changes("people", as_of=2).collect().height == 8
+
+    bucket.commit(replace(bucket.file("metrics", 3), mode=Mode.REPLAY))
+    feed.refresh()
+    metrics = feed.changes("metrics").collect().height
+    assert feed.changes("metrics", replays=True).collect().height == metrics + 3
+    assert feed.table("metrics").collect().height == 4, "all rows of a file have one key here"
+
+    bucket.commit(replace(bucket.file("people", 5), generation=2))
+    bucket.rewrite(6, generation=2)
+    feed.refresh()
+    assert customers(feed) == ["plain 5 None"] * 3
+    assert feed.changes("metrics").collect().is_empty()
+
+
+def test_d7_both_versions_of_an_upgraded_sync_are_one_table(world: World) -> None:
+    world.sync(version=4, exports=("metrics",))
+    world.commit("metrics", {"event_id": "m1", "seq_num": 1}, at=during(0))
+    world.run(0, "metrics")
+    old = Feed(world.folder())
+    assert "machine" not in old.table("metrics").collect_schema()
+    world.sync(version=5, exports=("metrics",), at=during(1))
+    row = {"event_id": "m2", "seq_num": 2, "metric": "clicked", "channel": "email"}
+    world.commit("metrics", {**row, "machine": True}, at=during(1))
+    world.run(1, "metrics")
+    found = Feed(world.folder()).table("metrics").sort("event_id")
+    assert found.select("event_id", "machine").collect().rows() == [("m1", None), ("m2", True)]
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda one: one.name)
+def test_what_is_wrong_is_named_and_earlier_manifests_can_still_be_read(
+    bucket: Bucket, trouble: Trouble
+) -> None:
+    trouble.do(bucket)
+    with pytest.raises(trouble.kind, match=trouble.says) as caught:
+        Feed(bucket.root).changes("people").collect()
+    assert caught.value.next_step or "." in caught.value.message
+    if trouble.good and trouble.kind is ManifestBroken:
+        assert Feed(bucket.root).table("people", as_of=trouble.good).collect().height == 3
+
+
+def test_a_table_that_is_none_is_told_with_the_closest(bucket: Bucket) -> None:
+    with pytest.raises(UnknownExport, match=r"no table 'poeple'.*'people'"):
+        Feed(bucket.root).table("poeple")
+
+
+def test_a_file_that_changes_while_it_is_read_is_named(bucket: Bucket) -> None:
+    feed = Feed(bucket.root)
+    batches = feed.changes("people").collect_batches(chunk_size=1)
+    (bucket.root / PEOPLE_2).unlink()
+    with pytest.raises(Exception, match=f"{PEOPLE_2}' (is gone|does not hold)"):
+        list(batches)
+
+
+def test_columns_filters_and_limits_are_those_of_the_newest_rows(bucket: Bucket) -> None:
+    """A filter that only an older row meets finds nothing."""
+    table = Feed(bucket.root).table("people")
+    assert table.filter(pl.col("customer_id") == "plain 1 None").collect().is_empty()
+    assert table.select("customer_id").head(2).collect().height == 2
+    assert table.select(pl.len()).collect().item() == 3
+
+
+def test_keys_are_sorted_out_into_parts_where_they_are_many(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = {one.name: Feed(bucket.root).table(one.name).collect() for one in TABLES}
+    monkeypatch.setattr(newest_rows, "AT_ONCE", 2)
+    for name, rows in whole.items():
+        assert_frame_equal(Feed(bucket.root).table(name).collect(), rows)
+
+
+TABLES = (EXPORTS["people"], EXPORTS["metrics"], EXPORTS["actions"])
+
+
+def test_arrow_and_duckdb_give_the_same_rows(bucket: Bucket) -> None:
+    feed = Feed(bucket.root)
+    rows = feed.table("metrics").collect()
+    streamed = pl.DataFrame(feed.arrow("metrics"))
+    assert_frame_equal(streamed, rows)
+    relation = feed.duckdb("metrics")
+    for _ in range(2):
+        assert relation.aggregate("count(*)").fetchall() == [(rows.height,)]
+    assert feed.duckdb("people", changes=True).aggregate("count(*)").fetchall() == [(12,)]
+
+
+def test_without_manifests_names_tell_and_what_is_not_proven_is_said(bucket: Bucket) -> None:
+    with_manifests = Feed(bucket.root).table("people").collect()
+    for path in (bucket.root / "_cio").iterdir():
+        path.unlink()
+    feed = Feed(bucket.root)
+    assert_frame_equal(feed.table("people").collect(), with_manifests)
+    assert "cannot be proven" in feed.unproven[0]
+    assert [file.series for file in feed.files("people")][-1] is Series.CHNGS
+    assert not feed.verify().ok
+    with pytest.raises(InvalidConfig, match="nobody knows when"):
+        feed.table("people", as_of=1)
+
+
+def test_a_sync_with_its_manifests_off_and_stems_of_its_own(world: World) -> None:
+    world.sync(stems={"people": "persons"}, layout="dated", manifest=False)
+    world.commit("people", person("ann"), at=during(0))
+    world.run(0, "people")
+    feed = Feed(world.folder(), stems={"people": "persons"})
+    assert customers(feed) == ["ann"]
+
+
+def test_reading_imports_neither_ledger_nor_dagster() -> None:
+    code = (
+        "import sys, cio_pipeline.reader; "
+        "print([n for n in sys.modules if n.split('.')[0] in {'dagster', 'sqlalchemy', 'duckdb'}])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

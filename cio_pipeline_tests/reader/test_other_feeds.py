@@ -1,0 +1,77 @@
+"""C2, C3, M1, M4: calls and messages as tables, in every format."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from cio_pipeline.model.feeds import Feed as FeedKind
+from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.windows import window_holding
+from cio_pipeline.pipeline.committing.commit import commit_window
+from cio_pipeline.pipeline.run_export import run_export
+from cio_pipeline.reader import Feed
+from cio_pipeline_tests.calls import steps
+from cio_pipeline_tests.messages.sending import commit_messages, row
+from cio_pipeline_tests.world import NOON, World, during
+
+TRACK = (
+    '{"messageId":"m1","type":"track","event":"Order Completed","userId":"u,\\"1\\"",'
+    '"timestamp":"2026-03-01T11:59:59.123Z","properties":{"n":9007199254740993,"e":"\\u00e9"}}'
+)
+"""What a text, a time and an object of any format must survive: digits, quotes, escapes."""
+
+
+def calls_of(world: World, file_format: str) -> Feed:
+    steps.calls_sync(world, format=file_format)
+    steps.commit(
+        world,
+        steps.call_row("track", TRACK),
+        steps.call_row("identify", '{"messageId":"i1","type":"identify","userId":null}'),
+        at=NOON,
+    )
+    steps.run(world, 0)
+    return Feed(world.folder())
+
+
+@pytest.mark.parametrize("file_format", ["csv", "json", "parquet"])
+def test_c3_calls_are_one_table_a_type_in_every_format(
+    world: World, file_format: Literal["csv", "json", "parquet"]
+) -> None:
+    feed = calls_of(world, file_format)
+    (track,) = feed.table("track").collect().to_dicts()
+    assert track["message_id"] == "m1"
+    assert track["event"] == "order_completed"
+    assert track["user_id"] == 'u,"1"'
+    assert track["timestamp"] == datetime(2026, 3, 1, 11, 59, 59, 123_000, UTC)
+    assert '"n":9007199254740993' in track["properties"]
+    identify = feed.table("identify").collect()
+    assert identify["user_id"].to_list() == [None]
+    assert feed.table("alias").collect().is_empty()
+    assert feed.verify().ok
+    with_manifests = feed.changes("track").collect()
+    for path in (world.folder() / "_cio").iterdir():
+        path.unlink()
+    assert_frame_equal(Feed(world.folder()).changes("track").collect(), with_manifests)
+
+
+def test_m4_messages_are_rows_and_of_equal_keys_the_last_counts(world: World) -> None:
+    world.sync(feed="messages", key_template="metadata.objectName", at=NOON)
+    big = '{"commitNumber":9007199254740993}'
+    for number, payload in enumerate(("{}", big)):
+        commit_messages(
+            world,
+            row(f"m{number}", payload, metadata={"objectName": "same", "event-id": "e"}),
+            row(f"n{number}", metadata={"objectName": f"other-{number}", "event-id": "e"}),
+            at=during(number),
+        )
+        at = window_holding(during(number), FeedKind.MESSAGES)
+        world.now = at.end
+        run_export(world.services, "messages", at, Scope())
+        commit_window(world.services, at, feed=FeedKind.MESSAGES)
+    feed = Feed(world.folder())
+    found = feed.table("messages").sort("key").collect()
+    assert found["key"].to_list() == ["other-0", "other-1", "same"]
+    assert found.filter(pl.col("key") == "same")["data"].to_list() == [big]
