@@ -74,11 +74,13 @@ lint: $(VENV)/.installed ## Check style, types, layers and generated documents
 	$(BIN)/lint-imports
 	$(BIN)/python -m cio_pipeline.contracts.docs docs --check
 	$(BIN)/python -m cio_pipeline.cli.reference docs --check
+	$(BIN)/python -m cio_pipeline.reader.dbt_project warehouse --check
 	$(BIN)/dg check defs
 
 docs: $(VENV)/.installed ## Write the generated documents again
 	$(BIN)/python -m cio_pipeline.contracts.docs docs
 	$(BIN)/python -m cio_pipeline.cli.reference docs
+	$(BIN)/python -m cio_pipeline.reader.dbt_project warehouse
 
 clean: ## Remove the environment and all local state
 	rm -rf $(VENV) .cio

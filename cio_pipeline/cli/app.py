@@ -36,6 +36,7 @@ VERBS = {
     "export": "Run one window, or all from one to another; the runs show up in the Dagster UI.",
     "verify": "Prove from bucket and manifests that nothing is missing, doubled or altered.",
     "warehouse": "Load what was delivered into tables.",
+    "audience": "People to reach or to leave out, as dbt built them; export them for ad platforms.",
     "demo": "Simulate a platform, export its history and some windows, verify, show the bucket.",
     "version": "Print the version.",
 }
@@ -66,6 +67,7 @@ BELOW: Mapping[str, Mapping[str, str]] = {
         "policy": "validation",
     },
     "alerts": dict.fromkeys(("check", "test", "list"), "alerts"),
+    "audience": dict.fromkeys(("list", "show", "export"), "audience"),
     "quarantine": {"list": "quarantine", "retry": "quarantine_retry"},
     "ledger": {
         **dict.fromkeys(("check", "backup", "prune"), "ledger"),

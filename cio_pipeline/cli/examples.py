@@ -64,6 +64,13 @@ EXAMPLES = {
         "export --window 2026-11-22T05:00 --until 2026-11-22T08:45 --sync acme-v5",
         "export --restore",
     ),
+    "audience": ("audience list",),
+    "audience list": ("audience list", "audience list --feed beta_v4 --json"),
+    "audience show": ("audience show winback --limit 5",),
+    "audience export": (
+        "audience export winback --format meta --out winback.csv --country DE",
+        "audience export sms_recent --format csv",
+    ),
     "verify": ("verify", "verify acme-v5 --quick", "verify --path /mnt/acme-v5"),
     "warehouse": ("warehouse load .cio/bucket/acme-v5 --into warehouse.duckdb",),
     "warehouse sql": (

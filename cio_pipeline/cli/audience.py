@@ -1,0 +1,212 @@
+"""`cio-pipeline audience`: whom to reach or to leave out, as ad platforms want it (O7)."""
+
+import csv
+import os
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from cio_pipeline.cli.output import print_json, print_table
+from cio_pipeline.cli.parameters import AsJson
+from cio_pipeline.reader.audiences import HOLDOUT, REACH, Member, marts_in
+from cio_pipeline.reader.match_keys import PLATFORMS, e164, keys_of, known_country
+from cio_pipeline.settings import settings
+from cio_pipeline.wiring import now
+
+Name = Annotated[str, typer.Argument(help="Name of the audience, see `audience list`.")]
+Warehouse = Annotated[
+    Path | None,
+    typer.Option(help="The DuckDB file; by default $CIO_WAREHOUSE, or in $CIO_HOME."),
+]
+FeedName = Annotated[
+    str | None, typer.Option("--feed", help="Schema of the feed, if the warehouse has several.")
+]
+Country = Annotated[
+    str | None,
+    typer.Option(help="Country of phone numbers that do not say theirs: DE, CH, US …"),
+]
+
+
+class Format(StrEnum):
+    """What a file of an audience is for."""
+
+    META = "meta"
+    GOOGLE = "google"
+    TIKTOK = "tiktok"
+    CSV = "csv"
+
+
+@dataclass
+class Written:
+    """What became of the members: rows written, and who was left out, and why."""
+
+    rows: int = 0
+    held_out: int = 0
+    without_keys: int = 0
+    same_keys: int = 0
+
+
+def list_(warehouse: Warehouse = None, feed: FeedName = None, as_json: AsJson = False) -> None:
+    """List the audiences, with their size when they were last built."""
+    with marts_in(_file(warehouse), feed) as marts:
+        found = marts.audiences()
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    rows = [(o.name, o.use, o.people, o.held_out, o.built_at, o.description) for o in found]
+    columns = ("audience", "use", "people", "held out", "built", "description")
+    print_table("Audiences", columns, rows, "none is declared")
+
+
+def show(
+    name: Name,
+    limit: Annotated[int, typer.Option(min=0, help="So many people.")] = 20,
+    country: Country = None,
+    warehouse: Warehouse = None,
+    feed: FeedName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who is in an audience now, and how many an ad platform can match."""
+    where = known_country(country)
+    with marts_in(_file(warehouse), feed) as marts:
+        audience = marts.audience(name)
+        people = list(marts.members(audience))
+    counts = {
+        "people": len(people),
+        "held_out": sum(one.side == HOLDOUT for one in people),
+        "with_email": sum(bool(one.email) for one in people),
+        "with_phone": sum(bool(e164(one.phone, where)) for one in people),
+    }
+    if as_json:
+        print_json({**asdict(audience), **counts, "members": [asdict(o) for o in people[:limit]]})
+        return
+    typer.echo(audience.description)
+    columns = ("person", "workspace", "since", "score", "reason", "side")
+    rows = [_shown(one) for one in islice(people, limit)]
+    print_table(f"Members of {name}", columns, rows, "nobody")
+    typer.echo(", ".join(f"{number:,} {word.replace('_', ' ')}" for word, number in counts.items()))
+
+
+def export(
+    name: Name,
+    for_: Annotated[Format, typer.Option("--format", help="The platform, or csv in the clear.")],
+    out: Annotated[str, typer.Option(help="The file; - is standard output.")] = "-",
+    country: Country = None,
+    holdout: Annotated[
+        bool,
+        typer.Option("--with-holdout", help="Also those whom a test keeps from being reached."),
+    ] = False,
+    warehouse: Warehouse = None,
+    feed: FeedName = None,
+) -> None:
+    """Write an audience as an ad platform's upload: match keys of email and phone, SHA-256.
+
+    Deleted and suppressed people are never in it, whenever that became known. Of an audience that
+    is there to reach people, those held out are left out; both are kept for the lift report.
+    """
+    where, done = known_country(country), Written()
+    recorded = for_ is not Format.CSV
+    with marts_in(_file(warehouse), feed, write=recorded) as marts, _opened(out) as file:
+        audience = marts.audience(name)
+        chosen = _chosen(marts.members(audience), done, with_holdout=holdout)
+        rows = _in_the_clear(chosen, where) if not recorded else _hashed(chosen, for_, where, done)
+        csv.writer(file, lineterminator="\n").writerows(_counted(rows, done))
+        if recorded and audience.use == REACH and not holdout:
+            marts.record(audience, now())
+    _say(name, for_, done)
+
+
+def _shown(one: Member) -> tuple[Any, ...]:
+    score = None if one.score is None else f"{one.score:,.2f}"
+    person = one.customer_id or one.internal_customer_id
+    return (person, one.workspace_id, one.since, score, one.reason, one.side)
+
+
+def _file(given: Path | None) -> Path:
+    return given or Path(os.environ.get("CIO_WAREHOUSE") or settings().home / "warehouse.duckdb")
+
+
+def _chosen(people: Iterable[Member], done: Written, *, with_holdout: bool) -> Iterator[Member]:
+    for one in people:
+        if one.side == HOLDOUT and not with_holdout:
+            done.held_out += 1
+        else:
+            yield one
+
+
+def _in_the_clear(people: Iterable[Member], country: str | None) -> Iterator[tuple[Any, ...]]:
+    yield (
+        "workspace_id",
+        "internal_customer_id",
+        "customer_id",
+        "email",
+        "phone",
+        "since",
+        "score",
+    )
+    for o in people:
+        phone = e164(o.phone, country) or o.phone
+        since = o.since and o.since.isoformat()
+        ids = (o.workspace_id, o.internal_customer_id, o.customer_id)
+        yield (*ids, o.email, phone, since, o.score)
+
+
+def _hashed(
+    people: Iterable[Member], for_: Format, country: str | None, done: Written
+) -> Iterator[tuple[Any, ...]]:
+    platform = PLATFORMS[for_]
+    keys: Callable[[str | None, str | None], tuple[str, str]] = keys_of(platform, country)
+    yield platform.headers
+    seen: set[tuple[str, str]] = set()
+    for one in people:
+        found = keys(one.email, one.phone)
+        if not any(found):
+            done.without_keys += 1
+        elif found in seen:
+            done.same_keys += 1
+        else:
+            seen.add(found)
+            yield found
+
+
+def _counted(rows: Iterable[tuple[Any, ...]], done: Written) -> Iterator[tuple[Any, ...]]:
+    for number, row in enumerate(rows):
+        done.rows = number
+        yield row
+
+
+@contextmanager
+def _opened(out: str) -> Generator[TextIO]:
+    """Standard output, or a file that only its owner reads and that is there once it is whole."""
+    if out == "-":
+        yield sys.stdout
+        return
+    part = Path(f"{out}.part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _say(name: str, for_: Format, done: Written) -> None:
+    left = {
+        "held out": done.held_out,
+        "without an email address or phone number that can be matched": done.without_keys,
+        "with the same keys as another": done.same_keys,
+    }
+    told = "".join(f"; {number:,} {what}" for what, number in left.items() if number)
+    typer.echo(f"{name}: {done.rows:,} rows{told}.", err=True)
+    smallest = PLATFORMS[for_].smallest if for_ in PLATFORMS else 0
+    if done.rows < smallest:
+        typer.echo(f"{for_} wants {smallest:,} rows or more.", err=True)

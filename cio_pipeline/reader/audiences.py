@@ -1,0 +1,157 @@
+"""Audiences of a warehouse: which there are, who is in them now, and what was exported (O7).
+
+The dbt project in `warehouse/` builds them. Members are read through `people_now`, a view on the
+loaded files: whoever was deleted or suppressed since an audience was built is in none any more.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from cio_pipeline.model.errors import InvalidConfig, Transient
+
+REACH, LEAVE_OUT = "reach", "leave out"
+HOLDOUT = "holdout"
+
+_MARTS = "_marts"
+_AT_ONCE = 10_000
+
+
+class WarehouseBusy(Transient):
+    """Another process has the warehouse open for writing."""
+
+
+@dataclass(frozen=True)
+class Audience:
+    """An audience as it was last built; `use` is to reach people or to leave them out."""
+
+    name: str
+    use: str
+    people: int
+    held_out: int
+    built_at: datetime
+    description: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody in an audience; `side` is `holdout` for those whom a test does without."""
+
+    workspace_id: int
+    internal_customer_id: str
+    customer_id: str | None
+    email: str | None
+    phone: str | None
+    since: datetime | None
+    score: float | None
+    reason: str | None
+    side: str
+
+
+@dataclass(frozen=True)
+class Marts:
+    """The models that dbt built of one feed."""
+
+    connection: duckdb.DuckDBPyConnection
+    schema: str
+
+    def audiences(self) -> list[Audience]:
+        """The audiences that there are, in the order that they are declared in."""
+        columns = "audience, audience_use, people, held_out, built_at, coalesce(comment, '')"
+        rows = self.connection.execute(
+            f"SELECT {columns} FROM {self._of('audience_catalog')} "  # noqa: S608 - our own names
+            "LEFT JOIN duckdb_tables() ON schema_name = ? "
+            "AND table_name = 'audience_' || audience ORDER BY place",
+            [self.schema],
+        ).fetchall()
+        return [Audience(*row) for row in rows]
+
+    def audience(self, name: str) -> Audience:
+        """An audience by name; raises InvalidConfig that lists those there are."""
+        known = self.audiences()
+        for one in known:
+            if one.name == name:
+                return one
+        names = ", ".join(one.name for one in known)
+        raise InvalidConfig(f"There is no audience '{name}'.", f"There are {names}.")
+
+    def members(self, audience: Audience) -> Iterator[Member]:
+        """The members who are there now, those held out included; the strongest first."""
+        found = self.connection.execute(
+            "SELECT workspace_id, internal_customer_id, p.customer_id, p.email, p.phone, m.since, "
+            f"m.score, m.reason, m.side {self._members()} "
+            "ORDER BY m.score DESC NULLS LAST, m.since DESC, workspace_id, internal_customer_id",
+            [audience.name],
+        )
+        while rows := found.fetchmany(_AT_ONCE):
+            yield from (Member(*row) for row in rows)
+
+    def record(self, audience: Audience, at: datetime) -> None:
+        """Write down who can be matched, on either side: the lift report compares them later."""
+        self.connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {self._of('audience_exports')} (audience VARCHAR, "
+            "workspace_id BIGINT, internal_customer_id VARCHAR, side VARCHAR, "
+            "exported_at TIMESTAMPTZ)"
+        )
+        self.connection.execute(
+            f"INSERT INTO {self._of('audience_exports')} "
+            f"SELECT m.audience, workspace_id, internal_customer_id, m.side, ? {self._members()} "
+            "AND (p.email IS NOT NULL OR p.phone IS NOT NULL)",
+            [at, audience.name],
+        )
+
+    def _members(self) -> str:
+        return (
+            f"FROM {self._of('audience_members')} AS m JOIN {self._of('people_now')} AS p "
+            "USING (workspace_id, internal_customer_id) WHERE m.audience = ?"
+        )
+
+    def _of(self, model: str) -> str:
+        return f'{_quoted(self.schema)}."{model}"'
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def marts_in(file: Path, feed: str | None, *, write: bool = False) -> Generator[Marts]:
+    """The models of a feed in a warehouse's file, in one transaction.
+
+    Without a feed, those of the only one that has audiences. Raises InvalidConfig where there is
+    none, or more than one; WarehouseBusy while another process writes.
+    """
+    if not file.is_file():
+        raise InvalidConfig(f"There is no warehouse {file}.", "Make it with `make warehouse`.")
+    try:
+        connection = duckdb.connect(file, read_only=not write)
+    except duckdb.IOException as error:
+        raise WarehouseBusy(
+            "The warehouse cannot be opened: another process has it open, or it is none.",
+            "Try again when that has ended.",
+        ) from error
+    with connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("BEGIN")
+        yield Marts(connection, _chosen(connection, feed))
+        connection.execute("COMMIT")
+
+
+def _chosen(connection: duckdb.DuckDBPyConnection, feed: str | None) -> str:
+    found = connection.execute(
+        "SELECT schema_name FROM duckdb_tables() WHERE table_name = 'audience_catalog' ORDER BY 1"
+    ).fetchall()
+    known = [name for (name,) in found if name.endswith(_MARTS)]
+    wanted = known if feed is None else [f"{feed}{_MARTS}"]
+    if len(wanted) == 1 and wanted[0] in known:
+        return wanted[0]
+    names = ", ".join(name.removesuffix(_MARTS) for name in known)
+    if not known or feed is not None:
+        of = "" if feed is None else f" of the feed '{feed}'"
+        there = f"Those of {names} are there." if known else "Build them with `make warehouse`."
+        raise InvalidConfig(f"The warehouse has no audiences{of}.", there)
+    raise InvalidConfig("The warehouse has audiences of several feeds.", f"Use --feed: {names}.")

@@ -1,0 +1,25 @@
+{#- The newest value of an attribute of people, one row a person; removed ones are left out. -#}
+{% macro attribute(name) -%}
+(
+    select workspace_id, internal_customer_id, attribute_value, {{ named('timestamp') }} as changed_at
+    from {{ ref('stg_attributes') }}
+    where attribute_name = '{{ name }}' and attribute_value <> ''
+)
+{%- endmacro %}
+
+
+{#- Text in quotes and commas, for `in (…)`. -#}
+{% macro listed(words) %}{{ return("'" ~ words | join("', '") ~ "'") }}{% endmacro %}
+
+
+{#- A share, null of nothing. -#}
+{% macro share(part, whole) %}{{ return('1.0 * ' ~ part ~ ' / nullif(' ~ whole ~ ', 0)') }}{% endmacro %}
+
+
+{#- The column that shows an attribute. -#}
+{% macro one_name(attribute) %}{{ return('attribute_' ~ modules.re.sub('[^a-z0-9]+', '_', attribute | lower)) }}{% endmacro %}
+
+
+{#- A row of metrics that a person caused. v4 says nothing of machines: there, all count. -#}
+{% macro opened_by_person() %}{{ return('not coalesce(prefetched, false) and not coalesce(proxied, false)') }}{% endmacro %}
+{% macro clicked_by_person() %}{{ return('not coalesce(machine, false)') }}{% endmacro %}
