@@ -6,9 +6,9 @@ Files roll over by rows alone, and the same rows in the same order give the same
 process (D5, D2): the options below are part of that promise, and Polars is pinned for it.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
@@ -76,11 +76,15 @@ class Encoded:
     """Files by (workspace, series, index), and the rows held back by (workspace, identity).
 
     `delivered` names rows in the files by (workspace, identity), of those that were asked for.
+    `counts` are numbers of rows by workspace and kind.
     """
 
     files: tuple[SpooledFile, ...]
     rejected: tuple[QuarantinedRow, ...]
     delivered: frozenset[tuple[int, str]] = frozenset()
+    counts: Mapping[int, tuple[tuple[str, int], ...]] = field(
+        default_factory=dict[int, tuple[tuple[str, int], ...]], hash=False
+    )
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,9 @@ _OF_PLANS = rows_given((files.c.plan_id,), "ids") & (
     func.coalesce(files.c.manifest_ordinal, _UNMARKED) == bindparam("marked")
 )
 _UNLISTED = LISTED.where(_OF_PLANS).order_by(files.c.plan_id, files.c.number)
-_LIST_FILES = update(files).where(_OF_PLANS).values(manifest_ordinal=bindparam("listed_by"))
+_LIST_FILES = (
+    update(files).where(_OF_PLANS).values(manifest_ordinal=bindparam("listed_by"), counts=None)
+)
 _LIST_VOID = (
     update(voids)
     .where(

@@ -82,8 +82,13 @@ def plan_of(
     )
 
 
-def file_row(plan: Plan, number: int, file: SealedFile) -> dict[str, Any]:
-    """The row of a sealed file of the plan's slice; `number` is its place in the plan."""
+def file_row(
+    plan: Plan, number: int, file: SealedFile, counts: Sequence[tuple[str, int]] = ()
+) -> dict[str, Any]:
+    """The row of a sealed file of the plan's slice; `number` is its place in the plan.
+
+    `counts` are of the slice's rows, kept with its first file.
+    """
     return {
         "plan_id": plan.plan_id,
         "number": number,
@@ -98,6 +103,7 @@ def file_row(plan: Plan, number: int, file: SealedFile) -> dict[str, Any]:
         "min_time": file.min_time,
         "max_time": file.max_time,
         "spool": file.spool,
+        "counts": json.dumps(counts) if counts else None,
     }
 
 

@@ -43,6 +43,7 @@ from cio_pipeline.ledger.schema import plans as plans_table
 from cio_pipeline.ledger.statements import chunks, name_pairs
 from cio_pipeline.ledger.states import generations, plans_of
 from cio_pipeline.ledger.troubles import end_errors
+from cio_pipeline.ledger.volumes import keep_volumes
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, SealedPlan
@@ -101,9 +102,10 @@ class Plans:
         require_own_keys(connection, fresh)
         use_numbers(connection, fresh)
         made = [
-            file_row(one.plan, number, file)
+            file_row(one.plan, number, file, () if place else one.counts)
             for one in fresh
-            for number, file in enumerate(one.files, start=sum(one.plan.sent.files.values()))
+            for place, file in enumerate(one.files)
+            for number in [sum(one.plan.sent.files.values()) + place]
         ]
         for chunk in chunks(made):
             connection.execute(insert(files), chunk)
@@ -321,6 +323,7 @@ def _commit(connection: Connection, lease: Lease, delivered: Sequence[Plan], now
     require_state(rows, delivered, [PlanState.DELIVERED])
     of = generations(connection, {plan.sync_id for plan in delivered})
     require_lower(connection, rows.values(), of)
+    keep_volumes(connection, rows)
     done = {plan_id: row for plan_id, row in rows.items() if row["slice"] + 1 >= row["slices"]}
     ends = {pair_of(row): row["upper_at"] for row in done.values()}
     move(connection, ends, of, now)

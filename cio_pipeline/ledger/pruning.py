@@ -37,6 +37,8 @@ from cio_pipeline.ledger.schema import (
     quarantine,
 )
 from cio_pipeline.ledger.statements import chunks
+from cio_pipeline.ledger.volumes import prune_volumes
+from cio_pipeline.model.times import EARLIEST
 
 AT_A_TIME = 5_000
 """Rows per transaction: runs wait for each no longer than for one another."""
@@ -53,12 +55,19 @@ class Pruned:
     gone_people: int
     bodies: int
     incidents: int = 0
+    volumes: int = 0
 
 
-def prune(database: Database, before: datetime, unsettled: Collection[str]) -> Pruned:
+def prune(
+    database: Database,
+    before: datetime,
+    unsettled: Collection[str],
+    volumes_before: datetime | None = None,
+) -> Pruned:
     """Remove what ended before a time and nothing needs, and bodies that lie in their buckets.
 
-    `unsettled` are the keys of windows whose attempts go on to be counted.
+    `unsettled` are the keys of windows whose attempts go on to be counted. Volumes have a time of
+    their own (None: they stay): checks need them for so long, and nothing does for longer.
     """
     return Pruned(
         attempts=_by_portions(database, lambda c: _attempts(c, before, unsettled)),
@@ -68,6 +77,7 @@ def prune(database: Database, before: datetime, unsettled: Collection[str]) -> P
         gone_people=_by_portions(database, lambda c: c.execute(_unasked_people()).rowcount),
         bodies=_by_portions(database, lambda c: c.execute(_bodies_there(before)).rowcount),
         incidents=_by_portions(database, lambda c: _closed_incidents(c, before)),
+        volumes=_by_portions(database, lambda c: prune_volumes(c, volumes_before or EARLIEST)),
     )
 
 

@@ -166,6 +166,8 @@ files = Table(
     Column("spool", Text, nullable=False),
     # The manifest that lists it: only then is it committed.
     Column("manifest_ordinal", BigInteger),
+    # Of the first file of a slice until then: kinds of rows and their number, JSON.
+    Column("counts", Text),
     # Equal keys are the messages feed's (M4); each has a number of its own.
     Index("one_number_per_key", "sync_id", "key", "sequence", unique=True),
 )

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Index,
     Integer,
     Table,
+    TableValuedAlias,
     Text,
     TypeDecorator,
     bindparam,
@@ -176,10 +177,20 @@ def _in_key_order(table: Table, rows: Sequence[Record]) -> list[Record]:
 
 def rows_given(columns: Collection[Column[Any]], parameter: str) -> ColumnElement[bool]:
     """Whether the values of some columns are a row of the list that is given as `parameter`."""
-    row = _Rows(bindparam(parameter, type_=Text)).table_valued(column("value", Text))
-    items = [_Item(row.c.value, literal_column(str(place))) for place in range(len(columns))]
+    row = rows_of(bindparam(parameter, type_=Text))
+    items = [item_of(row.c.value, place) for place in range(len(columns))]
     given = [cast(item, one.type) for item, one in zip(items, columns, strict=True)]
     return tuple_(*columns).in_(select(*given))
+
+
+def rows_of(array: ColumnElement[Any]) -> TableValuedAlias:
+    """The elements of a JSON array as rows of one column `value`."""
+    return _Rows(array).table_valued(column("value", Text), joins_implicitly=True)
+
+
+def item_of(value: ColumnElement[Any], place: int) -> ColumnElement[Any]:
+    """An element of a row of such a table, by its number from 0."""
+    return _Item(value, literal_column(str(place)))
 
 
 def of_pairs(table: Table) -> ColumnElement[bool]:

@@ -1,7 +1,8 @@
 """The SQL of each version of the ledger's tables, frozen once released.
 
-`{serial}` and `{bytes}` are the only words in which SQLite and PostgreSQL differ here. To change
-the tables, add a version at the end and change `schema` likewise; never edit an older one.
+`{serial}`, `{bytes}` and `{by_key}` are the only words in which SQLite and PostgreSQL differ here.
+To change the tables, add a version at the end and change `schema` likewise; never edit an older
+one.
 """
 
 from cio_pipeline.ledger.first_version import VERSION_1
@@ -234,6 +235,37 @@ VERSION_16 = (
     )""",
 )
 
+VERSION_17 = (
+    "ALTER TABLE files ADD COLUMN counts TEXT",
+    """
+    CREATE TABLE volumes (
+        length BIGINT NOT NULL,
+        ends_at BIGINT NOT NULL,
+        sync_id TEXT NOT NULL,
+        export TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        rows BIGINT NOT NULL,
+        bytes BIGINT NOT NULL,
+        since BIGINT NOT NULL,
+        PRIMARY KEY (length, ends_at, sync_id, export, kind)
+    ) {by_key}""",
+    """
+    CREATE TABLE source_columns (
+        source_table TEXT NOT NULL PRIMARY KEY,
+        columns TEXT NOT NULL,
+        before TEXT,
+        changed_at BIGINT NOT NULL
+    )""",
+    """
+    CREATE TABLE bucket_looks (
+        sync_id TEXT NOT NULL PRIMARY KEY,
+        looked_at BIGINT NOT NULL,
+        ordinal BIGINT NOT NULL,
+        missing BIGINT NOT NULL,
+        named TEXT NOT NULL
+    )""",
+)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -251,5 +283,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_14,
     VERSION_15,
     VERSION_16,
+    VERSION_17,
 )
 """Statements of version 1, 2, … in order."""

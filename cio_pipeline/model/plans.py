@@ -217,13 +217,14 @@ class SealedPlan:
     """What sealing adds to a plan's slice: its files, none if there was nothing to send.
 
     `quarantined` are the rows held back; `resolved` the identities of rows that were held back
-    earlier and that these files deliver.
+    earlier and that these files deliver. `counts` are numbers of rows by kind (`model.volumes`).
     """
 
     plan: Plan
     files: tuple[SealedFile, ...]
     quarantined: tuple[QuarantinedRow, ...] = ()
     resolved: tuple[str, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
 
     @property
     def rest(self) -> Plan:

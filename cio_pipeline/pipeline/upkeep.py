@@ -5,6 +5,7 @@ from datetime import timedelta
 from cio_pipeline.contracts.feeds import FEEDS
 from cio_pipeline.ledger.pruning import Pruned, prune
 from cio_pipeline.model.shards import shards
+from cio_pipeline.model.volumes import KEPT
 from cio_pipeline.pipeline.scheduling.schedule import unsettled_keys
 from cio_pipeline.pipeline.services import Services
 
@@ -18,4 +19,4 @@ def prune_ledger(services: Services, days: int) -> Pruned:
     for feed, exports in FEEDS.items():
         states = services.ledger.registry.states(list(exports))
         unsettled |= unsettled_keys(states, errors, now, feed, among)
-    return prune(services.ledger.database, now - timedelta(days=days), unsettled)
+    return prune(services.ledger.database, now - timedelta(days=days), unsettled, now - KEPT)

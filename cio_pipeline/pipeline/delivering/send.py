@@ -204,7 +204,9 @@ def _encoded(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[Sea
     for plan in cohort.plans:
         its = parts.get(plan.workspace_id, Encoded((), ()))
         files = MAKER_OF[export].name(services, plan, its.files)
-        sealed.append(SealedPlan(plan, files, its.rejected, resolved.get(plan.sync_id, ())))
+        counts = encoded.counts.get(plan.workspace_id, ())
+        known = resolved.get(plan.sync_id, ())
+        sealed.append(SealedPlan(plan, files, its.rejected, known, counts))
     return sealed
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from cio_pipeline.changesets.counted import Counting
 from cio_pipeline.changesets.quarantine import IDENTITY, identity_expr
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import Export
@@ -44,8 +45,9 @@ def encode_exports(
         note=seen.append,
         terms=in_force(services, model) if model.contract else None,
     )
+    counting = None if model.mode in {Mode.INITIAL, Mode.RETRY} else Counting(cohort.export)
     encoded = encode(
-        changeset.rows,
+        counting.watch(changeset.rows) if counting else changeset.rows,
         changeset.rejected,
         cohort.export,
         model.version,
@@ -58,7 +60,8 @@ def encode_exports(
     )
     remember_unknown(services.ledger, model, seen, f"{model.plan_id}.{model.slice}")
     delivered = _delivered(services, cohort.export, model.timestamp_unit, encoded, asked)
-    return replace(encoded, delivered=delivered)
+    told = replace(encoded, delivered=delivered)
+    return replace(told, counts=counting.counts()) if counting else told
 
 
 def _delivered(

@@ -1,0 +1,97 @@
+"""Facts about rows, counted while they pass on their way into files: nothing is read again (O1).
+
+Counts and names of events only, never a value of anybody's row. First files are not counted: there
+is nothing to compare them with.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import polars as pl
+
+from cio_pipeline.contracts.declare import Export
+from cio_pipeline.model.volumes import EVENT, NOBODY, PERSON
+
+Counts: TypeAlias = Mapping[int, tuple[tuple[str, int], ...]]
+"""By workspace: kinds of rows, and how many of each there were."""
+
+WHOM: Mapping[str, tuple[str, ...]] = {
+    "people": ("customer_id", "email_addr"),
+    "deliveries": ("internal_customer_id",),
+    "subjects": ("internal_customer_id",),
+    "events": ("internal_customer_id",),
+}
+"""Of each export that is looked at, the columns that tell who a row is about; one is enough."""
+
+NAMES: Mapping[str, str] = {"events": "name"}
+"""The column whose values are counted one by one."""
+
+MOST_NAMES = 100
+"""Names of a workspace that are counted: those with the most rows."""
+
+LONGEST = 80
+"""Characters of a name that are kept."""
+
+_WORKSPACE, _KNOWN, _NAME, _ROWS = "workspace_id", "_known", "_name", "_rows"
+_TOGETHER = 64
+"""Pieces that are put together at a time, so that they stay few."""
+
+
+@dataclass
+class Counting:
+    """Counts of the rows of one encoding."""
+
+    export: Export
+    _pieces: list[pl.DataFrame] = field(default_factory=list[pl.DataFrame])
+
+    def watch(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The same rows; what is asked of them is counted as they pass."""
+        whom = WHOM.get(self.export.name)
+        if whom is None:
+            return rows
+        shown = rows.collect_schema().names()
+        known = pl.any_horizontal(_is_there(name) for name in whom if name in shown)
+        asked = [pl.col(_WORKSPACE), known.alias(_KNOWN)]
+        name = NAMES.get(self.export.name)
+        if name is not None:
+            asked.append(pl.col(name).alias(_NAME))
+        passed = pl.struct(asked).map_batches(
+            self._count, return_dtype=pl.Int64(), is_elementwise=True
+        )
+        return rows.with_columns(passed.alias(_WORKSPACE))
+
+    def counts(self) -> Counts:
+        """What was counted."""
+        found: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
+        if not self._pieces:
+            return {}
+        whole = _added(self._pieces)
+        known = whole.group_by(_WORKSPACE, _KNOWN).agg(pl.col(_ROWS).sum())
+        for workspace, is_known, number in known.sort(_WORKSPACE, _KNOWN).iter_rows():
+            found[workspace].append((PERSON if is_known else NOBODY, number))
+        if _NAME in whole.columns:
+            names = whole.group_by(_WORKSPACE, _NAME).agg(pl.col(_ROWS).sum())
+            most = names.sort(_ROWS, _NAME, descending=[True, False])
+            for workspace, name, number in most.group_by(_WORKSPACE).head(MOST_NAMES).iter_rows():
+                found[workspace].append((EVENT + name[:LONGEST], number))
+        return {workspace: tuple(its) for workspace, its in found.items()}
+
+    def _count(self, rows: pl.Series) -> pl.Series:
+        about = rows.struct.unnest()
+        if not about.is_empty():
+            self._pieces.append(about.group_by(about.columns).len(_ROWS))
+        if len(self._pieces) >= _TOGETHER:
+            self._pieces = [_added(self._pieces)]
+        return about[_WORKSPACE]
+
+
+def _is_there(name: str) -> pl.Expr:
+    return pl.col(name).is_not_null() & (pl.col(name) != "")
+
+
+def _added(pieces: list[pl.DataFrame]) -> pl.DataFrame:
+    whole = pl.concat(pieces)
+    keys = [name for name in whole.columns if name != _ROWS]
+    return whole.group_by(keys).agg(pl.col(_ROWS).sum())

@@ -1,0 +1,42 @@
+"""The tables of what checks remember from window to window (O1)."""
+
+from sqlalchemy import BigInteger, Column, Table, Text
+
+from cio_pipeline.ledger.schema import metadata
+from cio_pipeline.ledger.statements import UtcTime
+
+volumes = Table(
+    "volumes",
+    metadata,
+    # In microseconds: an hour, or a day.
+    Column("length", BigInteger, primary_key=True, autoincrement=False),
+    Column("ends_at", UtcTime, primary_key=True, autoincrement=False),
+    Column("sync_id", Text, primary_key=True),
+    Column("export", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+source_columns = Table(
+    "source_columns",
+    metadata,
+    Column("source_table", Text, primary_key=True),
+    # Names and types: JSON; and those that there were until they changed last.
+    Column("columns", Text, nullable=False),
+    Column("before", Text),
+    Column("changed_at", UtcTime, nullable=False),
+)
+
+bucket_looks = Table(
+    "bucket_looks",
+    metadata,
+    Column("sync_id", Text, primary_key=True),
+    Column("looked_at", UtcTime, nullable=False),
+    # The manifest up to which files were looked for, how many were missing, and some of them: JSON.
+    Column("ordinal", BigInteger, nullable=False),
+    Column("missing", BigInteger, nullable=False),
+    Column("named", Text, nullable=False),
+)
