@@ -150,6 +150,13 @@ class Destination(Protocol):
         """
         ...
 
+    def replace(self, key: str, file: Path, sha256: str) -> None:
+        """Write an object from a file in place of what lies there, with the metadata that it has.
+
+        In one step: readers see the old bytes or the new ones. Raises ObjectMissing.
+        """
+        ...
+
     def announce(self) -> None:
         """What a store wants written before the first file of a sync's run (`cio-validate`)."""
         ...

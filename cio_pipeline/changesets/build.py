@@ -62,10 +62,12 @@ def anonymised(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
     if not about_people(reading.export) or reading.export.history is History.CURRENT:
         return frame
     if reading.mode in {Mode.INITIAL, Mode.RETRY} and "people" in reading.joins:
-        return _emptied(_marked(frame, _gone(reading), _current(reading)), reading)
-    if reading.anonymous is not None:
-        return _emptied(_marked(frame, _AMONG_THEM, reading.anonymous), reading)
-    return frame
+        marked = _marked(frame, _gone(reading), _current(reading))
+    elif reading.anonymous is not None:
+        marked = _marked(frame, _AMONG_THEM, reading.anonymous)
+    else:
+        return frame
+    return emptied(marked, reading.export, reading.version, pl.col(_GONE)).drop(_GONE)
 
 
 def _current(reading: Reading) -> pl.LazyFrame:
@@ -96,14 +98,14 @@ def _marked(frame: pl.LazyFrame, gone: pl.Expr, people: pl.LazyFrame) -> pl.Lazy
     return marked.with_columns(gone.alias(_GONE)).drop(_AMONG)
 
 
-def _emptied(marked: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
-    """Personal columns emptied in rows that are marked as _GONE."""
-    personal = [c for c in reading.export.columns_of(reading.version) if c.personal]
-    dtypes = polars_schema(reading.export, reading.version)
-    return marked.with_columns(
-        pl.when(_GONE).then(empty(c, dtypes[c.name])).otherwise(pl.col(c.name)).alias(c.name)
-        for c in personal
-    ).drop(_GONE)
+def emptied(frame: pl.LazyFrame, export: Export, version: int, gone: pl.Expr) -> pl.LazyFrame:
+    """The personal columns emptied in rows about somebody who is `gone`."""
+    dtypes = polars_schema(export, version)
+    return frame.with_columns(
+        pl.when(gone).then(empty(c, dtypes[c.name])).otherwise(pl.col(c.name)).alias(c.name)
+        for c in export.columns_of(version)
+        if c.personal
+    )
 
 
 def _noted(gone: pl.Expr, note: Note) -> pl.Expr:

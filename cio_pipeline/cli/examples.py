@@ -44,6 +44,11 @@ EXAMPLES = {
     "sync recreate": ("sync recreate acme-v5", "sync recreate acme-v5 --yes"),
     "sync validate": ("sync validate", "sync validate acme-v5 beta-v4"),
     "sync policy": ("sync policy acme-v5",),
+    "erase": (
+        "erase --workspace 1 ada@example.org --dry-run",
+        "erase --workspace 1 ada@example.org --receipt ada.json",
+        "erase verify ada.json",
+    ),
     "quarantine": ("quarantine list",),
     "quarantine list": ("quarantine list", "quarantine list --sync acme-v5 --all"),
     "quarantine retry": ("quarantine retry", "quarantine retry --sync acme-v5"),

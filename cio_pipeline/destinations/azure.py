@@ -148,6 +148,14 @@ class AzureContainer:
             if self._told_of(key) != same:
                 raise
 
+    def replace(self, key: str, file: Path, sha256: str) -> None:
+        """Write an object in place of what lies there; an account may keep the earlier version."""
+        told = self._told_of(key)
+        metadata = {**told.metadata, **({DIGEST: sha256} if DIGEST in told.metadata else {})}
+        self._upload(key, sha256, metadata, in_place=told.content_type).run(
+            self._usable(), spooled(key, file, sha256, PART)
+        )
+
     def announce(self) -> None:
         """Nothing: only a bucket is told of a run (D8)."""
 
@@ -229,19 +237,24 @@ class AzureContainer:
                 self._create_in_blocks(key, [body] if body else [], sha256)
 
     def _create_in_blocks(self, key: str, chunks: Iterable[bytes], sha256: str) -> None:
-        upload = BlockUpload(
+        try:
+            self._upload(key, sha256, {DIGEST: sha256}).run(self._usable(), chunks)
+        except (Taken, ObjectArchived):
+            self._compare(key, sha256)
+
+    def _upload(
+        self, key: str, sha256: str, metadata: Mapping[str, str], in_place: str | None = None
+    ) -> BlockUpload:
+        return BlockUpload(
             name=self._name(key),
             request=BlobRequest("write", "write", key),
             sha256=sha256,
-            metadata={DIGEST: sha256},
+            metadata=metadata,
             access_tier=self._tier(key),
             patience=self._patience,
             now=self._now,
+            in_place=in_place,
         )
-        try:
-            upload.run(self._usable(), chunks)
-        except (Taken, ObjectArchived):
-            self._compare(key, sha256)
 
     def _compare(self, key: str, sha256: str) -> None:
         """Raise ObjectConflict unless the blob is ours by its metadata or its bytes."""

@@ -7,7 +7,7 @@ container's SAS may not send), listings with names that obstore cannot hold, and
 import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
@@ -67,12 +67,16 @@ def blobs_below(sas: Sas, folder: str, cut: int, patience: Patience) -> Iterator
                 yield blob.name[cut:], blob.size
 
 
+_BYTES = "application/octet-stream"
+
+
 @dataclass(frozen=True)
 class Properties:
-    """What can be read of a blob that is archived: metadata, and the MD5 of its bytes."""
+    """What can be read of a blob that is archived: metadata, the MD5 and the type of its bytes."""
 
     metadata: Mapping[str, str]
     md5: bytes | None
+    content_type: str = field(default=_BYTES, compare=False)
 
 
 def properties_of(sas: Sas, name: str, patience: Patience) -> Properties:
@@ -80,12 +84,13 @@ def properties_of(sas: Sas, name: str, patience: Patience) -> Properties:
     with container_client(sas) as container:
         found = container.get_blob_client(name).get_blob_properties(**once(patience))
     md5 = found.content_settings.content_md5
-    return Properties(found.metadata or {}, bytes(md5) if md5 else None)
+    kind = found.content_settings.content_type or _BYTES
+    return Properties(found.metadata or {}, bytes(md5) if md5 else None, kind)
 
 
 @dataclass(frozen=True)
 class BlockUpload:
-    """A blob that is to be created from blocks, all or nothing.
+    """A blob that is to be created from blocks, all or nothing; `in_place` of one of that type.
 
     Blocks are unseen until they are committed. Those of a killed upload are dropped by the next
     commit of that name, or by Azure after a week.
@@ -98,6 +103,7 @@ class BlockUpload:
     access_tier: str | None
     patience: Patience
     now: Clock
+    in_place: str | None = None
 
     def run(self, sas: Sas, chunks: Iterable[bytes]) -> None:
         """Stage the chunks as blocks and commit them if nothing lies there; else raises Taken.
@@ -127,9 +133,9 @@ class BlockUpload:
                 blob.commit_block_list(
                     blocks,
                     metadata=dict(self.metadata),
-                    content_settings=ContentSettings("application/octet-stream"),
+                    content_settings=ContentSettings(self.in_place or _BYTES),
                     standard_blob_tier=tier,
-                    match_condition=MatchConditions.IfMissing,
+                    **({} if self.in_place else {"match_condition": MatchConditions.IfMissing}),
                     **once(self.patience),
                 )
 

@@ -30,6 +30,7 @@ from cio_pipeline.destinations.local_files import (
     sync,
 )
 from cio_pipeline.destinations.probe import tried
+from cio_pipeline.destinations.spooled import spooled
 from cio_pipeline.files.names import check_key
 from cio_pipeline.files.system_errors import NO_PERMISSION, NO_SPACE, error_number, reason
 from cio_pipeline.model.errors import (
@@ -111,7 +112,16 @@ class LocalFolder:
         del metadata
         path = self._path_to_write(check_key(key))
         with named_errors("write", key):
-            replace(path, body)
+            replace(path, [body])
+            self._sync_folders(key)
+
+    def replace(self, key: str, file: Path, sha256: str) -> None:
+        """Write a file in place of the one that lies there, which keeps its other names."""
+        path = self._path_to_write(check_key(key))
+        if not os.path.lexists(path):
+            raise missing(key)
+        with named_errors("write", key):
+            replace(path, _Again(key, file, sha256))
             self._sync_folders(key)
 
     def announce(self) -> None:
@@ -180,6 +190,16 @@ class LocalFolder:
             if self.root.exists() and not self.root.is_dir():
                 raise _no_folder(self.root)
             return self.root.exists()
+
+
+class _Again:
+    """The bytes of a spooled file, as often as they are asked for."""
+
+    def __init__(self, key: str, file: Path, sha256: str) -> None:
+        self._of = key, file, sha256
+
+    def __iter__(self) -> Iterator[bytes]:
+        return spooled(*self._of)
 
 
 def _no_folder(root: Path) -> DestinationError:

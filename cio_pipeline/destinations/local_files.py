@@ -44,18 +44,19 @@ def create(path: Path, chunks: Iterable[bytes]) -> bool:
     return True
 
 
-def replace(path: str, body: bytes) -> None:
+def replace(path: str, chunks: Iterable[bytes]) -> None:
     """Write a file in place of what lies there, durably and in one step; raises OSError.
 
-    A few system calls, since there may be a million of them.
+    What lay there may have other names, in the spool or another bucket: these keep its bytes. A few
+    system calls, since there may be a million of them.
     """
     descriptor, unfinished, left = _open_new(path)
     try:
-        _write(descriptor, [body])
+        _write(descriptor, chunks)
         os.replace(unfinished, path)  # noqa: PTH105 - a Path takes longer than the call
     except FileNotFoundError:
         # Another writer of this name, one that lost its lease, took it for a leftover.
-        replace(path, body)
+        replace(path, chunks)
     except BaseException:
         _remove(unfinished)
         raise

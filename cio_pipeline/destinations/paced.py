@@ -66,3 +66,7 @@ class _Paced:
     def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
         self._take_turn()
         self._inner.overwrite(key, body, metadata)
+
+    def replace(self, key: str, file: Path, sha256: str) -> None:
+        self._take_turn()
+        self._inner.replace(key, file, sha256)

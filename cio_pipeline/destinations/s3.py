@@ -120,6 +120,25 @@ class S3Bucket:
 
         self._until_there(write)
 
+    def replace(self, key: str, file: Path, sha256: str) -> None:
+        """Write an object in place of what lies there; a bucket may keep the earlier version."""
+        check_key(key)
+        try:
+            with named_errors(Request("read", "s3:GetObject", key)):
+                told = obstore.get(self.opened().store, key).attributes
+        except PermissionMissing as error:
+            raise self._missing_or(error, key) from None
+        known = {str(name): str(value) for name, value in told.items()}
+        attributes = self.attributes(
+            key, {**known, **({DIGEST: sha256} if DIGEST in known else {})}
+        )
+
+        def write() -> None:
+            with named_errors(Request("write", "s3:PutObject", key)):
+                upload(self.opened().store, key, spooled(key, file, sha256), attributes)
+
+        self._until_there(write)
+
     def announce(self) -> None:
         """Write the empty `cio-validate`, which seed 001 describes, before a sync's files."""
         self.overwrite(VALIDATE, b"", {})

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
+from types import MappingProxyType
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
@@ -18,6 +19,7 @@ from cio_pipeline.model.manifests import (
     InitialProgress,
     Manifest,
     ManifestFile,
+    Superseded,
     VoidSequence,
     digest,
     render_file,
@@ -64,16 +66,17 @@ def list_next(
     at: datetime,
     *,
     marked: int = _UNMARKED,
+    superseded: Mapping[str, Sequence[Superseded]] = MappingProxyType({}),
 ) -> dict[str, int]:
     """Store the next manifest of each sync that has something to list; how many files each lists.
 
-    These are the files `listed` (`to_list`), and numbers that became void. Where exports stand is
-    told as this transaction leaves it. Nobody else continues these chains meanwhile. Raises
-    PositionMoved if files were listed by another since.
+    These are the files `listed` (`to_list`), those `superseded`, and numbers that became void.
+    Where exports stand is told as this transaction leaves it. Nobody else continues these chains
+    meanwhile. Raises PositionMoved if files were listed by another since.
     """
     _lock(connection, sync_ids)
     void = _voids(connection, sync_ids)
-    found = registered_syncs(connection, {*listed, *void})
+    found = registered_syncs(connection, {*listed, *void, *superseded})
     exports = {export for one in found.values() for export in one.switches}
     states = export_states(connection, found, exports, list(found))
     of_sync = {key: list(its) for key, its in groupby(states, key=lambda state: state.sync.id)}
@@ -84,6 +87,7 @@ def list_next(
         states = of_sync.get(sync_id, ())
         listing = Listing(one, lasts.get(sync_id), its.exports, void.get(sync_id, ()), states)
         manifest = next_manifest(listing, window, at)
+        manifest = replace(manifest, superseded=tuple(superseded.get(sync_id, ())))
         made.append((manifest, render_manifest(manifest, its.files)))
         _mark(connection, sync_id, its, manifest.ordinal, marked)
     _insert(connection, made)

@@ -21,6 +21,7 @@ from cio_pipeline.ledger.plans import Plans
 from cio_pipeline.ledger.quarantine import Quarantine
 from cio_pipeline.ledger.recovery import Recovery
 from cio_pipeline.ledger.registry import Registry
+from cio_pipeline.ledger.rewrites import Rewrites
 from cio_pipeline.ledger.schema import counters, files, plans, schema_version
 from cio_pipeline.ledger.troubles import Attempts, Breakers, FailingPairs, SourceBreaches
 from cio_pipeline.ledger.versions import VERSIONS
@@ -48,6 +49,7 @@ class Ledger:
     recovery: Recovery
     alerts: Alerts
     volumes: VolumesKept
+    rewrites: Rewrites
 
     def mark(self) -> LedgerMark:
         """Which ledger this is, and how far it has come."""
@@ -94,6 +96,7 @@ def open_ledger(url: str) -> Ledger:
         recovery=Recovery(database),
         alerts=Alerts(database),
         volumes=VolumesKept(database),
+        rewrites=Rewrites(database),
     )
 
 

@@ -28,6 +28,7 @@ from cio_pipeline.ledger.plan_rows import file_of, file_row, opened, plan_of, pl
 from cio_pipeline.ledger.positions import move
 from cio_pipeline.ledger.quarantine import read_again, resolve
 from cio_pipeline.ledger.registry import register
+from cio_pipeline.ledger.rewrites import as_now
 from cio_pipeline.ledger.schema import (
     IS_UNFINISHED,
     errors,
@@ -35,6 +36,7 @@ from cio_pipeline.ledger.schema import (
     manifests,
     plans,
     positions,
+    rewrites,
     sequences,
     syncs,
     voids,
@@ -123,6 +125,8 @@ def _take_in(connection: Connection, found: Recovered, now: datetime) -> None:
     for one in found.under_way:
         _insert_plan(connection, one.draft, one.files, now, {"slice": one.done})
     _insert_manifests(connection, found, now)
+    for each in found.superseded:
+        as_now(connection, found.sync_id, each)
     _declare_void(connection, found)
     _move_numbers(connection, found)
     _correct(connection, found)
@@ -166,6 +170,8 @@ def _forget(connection: Connection, found: Recovered, since: int, now: datetime)
     for column in (manifests.c.ordinal, voids.c.manifest_ordinal):
         gone = column.table.c.sync_id == found.sync_id, or_(column >= since, column.is_(None))
         connection.execute(delete(column.table).where(*gone))
+    told = rewrites.c.sync_id == found.sync_id, rewrites.c.manifest_ordinal >= since
+    connection.execute(delete(rewrites).where(*told))
     for table in (positions, sequences, errors):
         connection.execute(delete(table).where(table.c.sync_id == found.sync_id))
 

@@ -199,6 +199,28 @@ manifests = Table(
     index_where("bytes IS NULL", "whole_manifests", "put_at"),
 )
 
+rewrites = Table(
+    "rewrites",
+    metadata,
+    number(),
+    sync_id(),
+    Column("key", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("spool", Text, nullable=False),
+    # Whom it was rewritten for, as a digest.
+    Column("subject", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    # The manifest that tells of it.
+    Column("manifest_ordinal", BigInteger),
+    Index("rewrites_of_a_sync", "sync_id", "key"),
+    index_where("manifest_ordinal IS NULL", "rewrites_under_way", "sync_id"),
+    Index("rewrites_of_a_subject", "subject"),
+    sqlite_autoincrement=True,
+)
+
 leases = Table(
     "leases",
     metadata,

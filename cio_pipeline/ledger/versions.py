@@ -266,6 +266,26 @@ VERSION_17 = (
     )""",
 )
 
+VERSION_18 = (
+    """
+    CREATE TABLE rewrites (
+        id {serial},
+        sync_id TEXT NOT NULL REFERENCES syncs (id),
+        key TEXT NOT NULL,
+        before TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        rows BIGINT NOT NULL,
+        bytes BIGINT NOT NULL,
+        spool TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        at BIGINT NOT NULL,
+        manifest_ordinal BIGINT
+    )""",
+    "CREATE INDEX rewrites_of_a_sync ON rewrites (sync_id, key)",
+    "CREATE INDEX rewrites_under_way ON rewrites (sync_id) WHERE manifest_ordinal IS NULL",
+    "CREATE INDEX rewrites_of_a_subject ON rewrites (subject)",
+)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -284,5 +304,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_15,
     VERSION_16,
     VERSION_17,
+    VERSION_18,
 )
 """Statements of version 1, 2, … in order."""

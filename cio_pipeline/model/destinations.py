@@ -209,3 +209,24 @@ def archive_of(place: AnyDestination) -> str | None:
             return name if name in _ARCHIVES else None
         case _:
             return None
+
+
+def earlier_versions(place: AnyDestination) -> str | None:
+    """What is kept of an object that is written in place, and what removes it; None for a folder.
+
+    Nothing of what a sync may do tells whether it is so, nor removes it.
+    """
+    match place:
+        case S3Destination():
+            return (
+                f"Where the bucket {place.bucket} keeps versions, the earlier ones of rewritten "
+                "files hold the person still: remove them, which needs s3:DeleteObjectVersion."
+            )
+        case AzureDestination():
+            return (
+                "Where the storage account keeps versions, snapshots or deleted blobs, the earlier "
+                "ones of rewritten files hold the person still: remove them, which needs the "
+                "rights d and x."
+            )
+        case LocalDestination():
+            return None

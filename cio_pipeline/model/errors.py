@@ -41,6 +41,14 @@ class UnknownExport(Permanent):
     """No export of that name exists in that version."""
 
 
+class UnknownPerson(Permanent):
+    """Nobody of that id or address is known in the workspace, or it is not one person's alone."""
+
+
+class StillNamed(Permanent):
+    """Somebody who is to be erased is not gone yet: later files would name them again."""
+
+
 # --- source --------------------------------------------------------------------------------
 
 

@@ -108,6 +108,34 @@ class DestinationSuite(ABC):
             assert caught.value.next_step
         assert destination.get("a/b") == b"mine"
 
+    @pytest.mark.parametrize("size", [0, 4, LARGE])
+    def test_d10_a_file_is_written_in_place_and_its_other_names_keep_what_it_was(
+        self, destination: Destination, spooled: Path, tmp_path: Path, size: int
+    ) -> None:
+        """Also the spooled file, which in a folder is the object by another name."""
+        self.put(destination, "x/a.parquet", spooled)
+        again = tmp_path / "again"
+        again.write_bytes(b"z" * size)
+        for _ in range(2):
+            destination.replace("x/a.parquet", again, digest(again.read_bytes()))
+        assert destination.sha256("x/a.parquet") == digest(again.read_bytes())
+        assert list(destination.list()) == [ObjectInfo("x/a.parquet", size)]
+        assert spooled.read_bytes() == b"body"
+        with pytest.raises(DestinationUnavailable, match="not the one that was sealed"):
+            destination.replace("x/a.parquet", spooled, digest(b"other"))
+        assert destination.sha256("x/a.parquet") == digest(again.read_bytes())
+        # What a put compares with is what lies there now.
+        with pytest.raises(ObjectConflict):
+            self.put(destination, "x/a.parquet", spooled)
+        destination.put("x/a.parquet", again, digest(again.read_bytes()))
+
+    def test_d10_only_what_lies_there_is_written_in_place(
+        self, destination: Destination, spooled: Path
+    ) -> None:
+        with pytest.raises(ObjectMissing):
+            destination.replace("x/a.parquet", spooled, digest(b"body"))
+        assert list(destination.list()) == []
+
     def test_what_a_killed_put_left_is_not_listed_and_does_not_stop_the_next(
         self, destination: Destination, spooled: Path
     ) -> None:

@@ -64,6 +64,8 @@ def row(table: str, name: str, key: str, number: int) -> Row:
     keys = {
         name for name in SOURCE_TABLES[table].identity if name not in {"workspace_id", "seq_num"}
     }
+    # What happened to a delivery, or on a journey, is of whom that was of.
+    keys |= {"delivery_id", "subject_name"} & columns
     others: Row = {
         **_TYPES,
         "properties": f'{{"who": "{told}"}}',

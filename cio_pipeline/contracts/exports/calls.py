@@ -9,23 +9,34 @@ from cio_pipeline.contracts.exports.shared_columns import column
 
 _COMMON = (
     column("message_id: str", "The call's id; made for it where the SDK sent none."),
-    column("anonymous_id: str, nullable", "Who called, before they were identified."),
     column(
-        "user_id: str, nullable", "Who called; the email where an identify call has no other (C4)."
+        "anonymous_id: str, nullable", "Who called, before they were identified.", personal=True
+    ),
+    column(
+        "user_id: str, nullable",
+        "Who called; the email where an identify call has no other (C4).",
+        personal=True,
     ),
     column("timestamp: time, nullable", "When it happened, by a corrected clock."),
     column("original_timestamp: time, nullable", "When it happened, by the device's clock."),
     column("sent_at: time, nullable", "When the device sent it."),
     column("received_at: time", "When the platform received it."),
-    column("context: str, nullable", "JSON: where it came from."),
+    column("context: str, nullable", "JSON: where it came from.", personal=True),
     column("integrations: str, nullable", "JSON: which integrations it was meant for."),
     column(
         "extra: str, nullable",
         "JSON object: all that has no column, and what a column could not hold.",
+        personal=True,
     ),
 )
-_PROPERTIES = column("properties: str, nullable", "JSON: the properties of the call.")
-_TRAITS = column("traits: str, nullable", "JSON: what is known of whom or what the call is about.")
+_PROPERTIES = column(
+    "properties: str, nullable", "JSON: the properties of the call.", personal=True
+)
+_TRAITS = column(
+    "traits: str, nullable",
+    "JSON: what is known of whom or what the call is about.",
+    personal=True,
+)
 _VIEWED = (
     column("name: str, nullable", "The name of what was viewed."),
     column("category: str, nullable", "Its category."),
@@ -43,7 +54,10 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "page": (*_COMMON, *_VIEWED),
     "screen": (*_COMMON, *_VIEWED),
     "group": (*_COMMON, column("group_id: str, nullable", "The group."), _TRAITS),
-    "alias": (*_COMMON, column("previous_id: str, nullable", "The id that `user_id` replaces.")),
+    "alias": (
+        *_COMMON,
+        column("previous_id: str, nullable", "The id that `user_id` replaces.", personal=True),
+    ),
 }
 """The columns of each type of call, in the order of the files."""
 

@@ -10,7 +10,7 @@ MESSAGES = Export(
     description="One JSON object for each message.",
     columns=(
         column("message_id: str", "The message's `event-id`."),
-        column("data: str", "The payload, unchanged."),
+        column("data: str", "The payload, unchanged.", personal=True),
     ),
     row_key=("message_id",),
     entity_key=("message_id",),

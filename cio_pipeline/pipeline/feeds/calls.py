@@ -13,6 +13,7 @@ from cio_pipeline.model.changeset import VERSION
 from cio_pipeline.model.plans import Plan, SealedFile, Series
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.feeds.erasing import erase_call_file, told_by_call_file
 from cio_pipeline.pipeline.feeds.maker import Maker, Numbers
 from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.planning.rows import forwarded_rows
@@ -92,5 +93,8 @@ CALLS = Maker(
     name_calls,
     numbers_of_calls,
     lambda _: (),
+    erase_call_file,
+    told_by_call_file,
+    (EXPORT.name,),
     kinds=kinds_of,
 )

@@ -16,6 +16,7 @@ from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Mode, Plan, SealedFile, Series
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.feeds.erasing import TELLING, erase_rows, told_by_rows
 from cio_pipeline.pipeline.feeds.maker import Maker, Numbers
 from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.planning.rows import changeset_of, remember_gone, remember_unknown
@@ -134,4 +135,7 @@ DATA_OUT = Maker(
     name_exports,
     numbers_of_exports,
     check_exports,
+    erase_rows,
+    told_by_rows,
+    TELLING,
 )

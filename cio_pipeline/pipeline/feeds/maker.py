@@ -5,15 +5,18 @@ Plain facts of a feed are in `model/feeds.py`.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import polars as pl
 
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.spool import Spool
+from cio_pipeline.model.erasure import Traces
 from cio_pipeline.model.plans import Plan, SealedFile, SealedPlan, Series
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.feeds.erasing import told_by_nothing
 from cio_pipeline.pipeline.feeds.put_files import InFlight, are_whole, files_again, put_files
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.planning.cohorts import Cohort
@@ -97,6 +100,25 @@ class Again(Protocol):
         ...
 
 
+class Erase(Protocol):
+    """A person is taken out of a delivered file."""
+
+    def __call__(self, copy: Path, to: Path, plan: Plan, key: str, traces: Traces) -> int | None:
+        """Write `copy`, which lies under `key`, to `to` without what is personal; its rows.
+
+        None if nothing in it is about the person. Raises what Polars and the disk raise.
+        """
+        ...
+
+
+class Told(Protocol):
+    """A delivered file tells what others name a person by."""
+
+    def __call__(self, copy: Path, plan: Plan, key: str, traces: Traces) -> Traces:
+        """What was known of the person, with what their rows in this file tell."""
+        ...
+
+
 Numbers: TypeAlias = Mapping[tuple[str, Series], set[int]]
 """Numbers of files, by export and series."""
 
@@ -107,13 +129,17 @@ class Maker:
 
     `numbers` are those of all keys that are named like files of a sync. `check_sync` raises
     InvalidConfig or UnknownExport for what a sync of this feed cannot have, and returns warnings.
-    `kinds` tells of each file its type, rows and bytes, in feeds that have types.
+    `erase` takes somebody out of a file; the exports `telling` are those whose files tell more of
+    them (`told`). `kinds` tells of each file its type, rows and bytes, in feeds that have types.
     """
 
     encode: Encode
     name: Name
     numbers: Callable[[Sync, Iterable[str]], Numbers]
     check_sync: Callable[[Sync], tuple[str, ...]]
+    erase: Erase
+    told: Told = told_by_nothing
+    telling: Collection[str] = ()
     put: Put = put_files
     are_whole: Whole = are_whole
     again: Again = files_again

@@ -16,6 +16,7 @@ from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Plan, SealedFile, Series
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.feeds.erasing import erase_object
 from cio_pipeline.pipeline.feeds.maker import Maker
 from cio_pipeline.pipeline.feeds.put_messages import objects_again, put_messages
 from cio_pipeline.pipeline.planning.cohorts import Cohort
@@ -74,6 +75,7 @@ MESSAGES = Maker(
     name_messages,
     lambda _sync, _keys: {},
     check_template_of,
+    erase_object,
     put=put_messages,
     are_whole=is_whole,
     again=objects_again,

@@ -167,11 +167,15 @@ def _pruned(key: str) -> LedgerError:
     )
 
 
-def put_back(services: Services, damaged: Iterable[DamagedFile]) -> list[Restored]:
+def put_back(services: Services, damaged: Collection[DamagedFile]) -> list[Restored]:
     """Put files that still lie in the spool, and encode the others again; none found is named."""
     done: list[Restored] = []
     rest: list[DamagedFile] = []
+    erased = {sync_id: services.ledger.rewrites.keys(sync_id) for sync_id in _ids(damaged)}
     for one in damaged:
+        if one.file.key in erased[one.committed.sealed.plan.sync_id]:
+            done.append(_failed(one, _erased(one)))
+            continue
         put = spooled(services.spool, one)
         if put is None:
             rest.append(one)
@@ -188,6 +192,19 @@ def put_back(services: Services, damaged: Iterable[DamagedFile]) -> list[Restore
         else:
             done += [_failed(one, _other_bytes(one)) for one in group.missing]
     return done
+
+
+def _ids(damaged: Iterable[DamagedFile]) -> set[str]:
+    return {one.committed.sealed.plan.sync_id for one in damaged}
+
+
+def _erased(one: DamagedFile) -> LedgerError:
+    return LedgerError(
+        f"{one.file.key} was rewritten when a person was erased, or was gone then: what it held "
+        "before is not put back.",
+        "If the erasure was broken off, do it again. Otherwise leave it away, or take it from the "
+        "bucket's own versions.",
+    )
 
 
 @contextmanager

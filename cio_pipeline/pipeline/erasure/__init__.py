@@ -1,0 +1,1 @@
+"""Taking a person out of what was delivered (D4), and proving it later."""

@@ -1,0 +1,192 @@
+"""Erasure from calls of every format and from messages, in every store: the other rows stay."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from cio_pipeline.model.errors import PermissionMissing, UnknownPerson
+from cio_pipeline.pipeline.erasure.erase import erase
+from cio_pipeline.ports import Destination
+from cio_pipeline.verification.verify import verify
+from cio_pipeline_tests.azurite import azurite, container
+from cio_pipeline_tests.calls.steps import call_row, calls_sync, paths
+from cio_pipeline_tests.calls.steps import commit as commit_calls
+from cio_pipeline_tests.calls.steps import run as run_calls
+from cio_pipeline_tests.destinations.servers import moto_server, s3
+from cio_pipeline_tests.destinations.test_azure import azure
+from cio_pipeline_tests.messages.sending import TIME, commit_messages, objects, row
+from cio_pipeline_tests.world import NOON, World, during
+
+__all__ = ["azurite", "container"]
+
+EMAIL = "ann@x.example"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.ledger.close()
+
+
+def track(message: str, **fields: Any) -> dict[str, Any]:
+    at = NOON + timedelta(seconds=len(message))
+    payload = {"messageId": message, "event": "Seen", "properties": {"n": 1.10}, **fields}
+    return call_row("track", payload, at=at)
+
+
+CALLS = (
+    track("m1", userId="ann-1", anonymousId="anon-7"),
+    track("m22", anonymousId="anon-7", properties={"page": 'a "b", c\nd'}),
+    track("m333", userId="bob", anonymousId="anon-8", properties={"page": 'a "b", c\nd', "x": ""}),
+    track("m4444", userId="", properties={"to": EMAIL.upper()}),
+    track("m55555", userId="ann-12", context={}, extra_="\\u00e9"),
+)
+THEIRS = ("m1", "m22", "m4444")
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file of calls, as texts."""
+    match path.suffix:
+        case ".json":
+            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        case ".csv":
+            return pl.read_csv(path, infer_schema=False).to_dicts()
+        case _:
+            return pl.read_parquet(path).to_dicts()
+
+
+PERSONAL = {"user_id", "anonymous_id", "context", "extra", "properties"}
+
+
+@pytest.mark.parametrize("file_format", ["json", "csv", "parquet"])
+def test_c3_calls_lose_what_is_personal_and_others_stay_as_they_are(
+    world: World, file_format: str
+) -> None:
+    calls_sync(world, format=file_format)
+    commit_calls(world, *CALLS, at=during(0))
+    run_calls(world, 0)
+    (path,) = paths(world, "track")
+    raw, before = path.read_bytes(), read(path)
+    # The customer's id, and an address that no people table knows.
+    assert erase(world.services, 1, "ann-1", "ann").complete
+    assert erase(world.services, 1, EMAIL, "ann").complete
+    now = read(path)
+    assert world.verify().ok
+    assert [one["message_id"] for one in now] == [one["message_id"] for one in before]
+    for old, new in zip(before, now, strict=True):
+        if old["message_id"] in THEIRS:
+            assert not any(new.get(name) for name in PERSONAL)
+            kept = {name for name in old if name not in PERSONAL}
+            assert {n: new[n] for n in kept} == {n: old[n] for n in kept}
+        else:
+            assert new == old
+    if file_format != "parquet":
+        lines = [line for line in raw.split(b"\n") if b"bob" in line or b"ann-12" in line]
+        assert all(line in path.read_bytes() for line in lines)
+    raw = path.read_bytes()
+    assert erase(world.services, 1, "ann-1", "ann").complete
+    assert path.read_bytes() == raw
+    with pytest.raises(UnknownPerson):
+        erase(world.services, 1, "ann-9", "ann")
+
+
+def test_c1_an_alias_tells_another_name(world: World) -> None:
+    calls_sync(world)
+    alias = call_row("alias", {"messageId": "a1", "userId": "ann-1", "previousId": "ann-0"})
+    commit_calls(world, alias, track("m1", userId="ann-0"), at=during(0))
+    run_calls(world, 0)
+    erase(world.services, 1, "ann-1", "ann")
+    (sent,), (named,) = paths(world, "track"), paths(world, "alias")
+    assert b"ann" not in sent.read_bytes() + named.read_bytes()
+
+
+MESSAGES = (
+    row("m1", f'{{"consumerRef":"ann-1","result":[{{"raw":{{"mail":"{EMAIL}"}}}}]}}'),
+    row("m2", '{"consumerRef":"bob","result":[{"fields":{"id":"ann-1"}}]}', 2),
+    row("m3", '{"result":[{"fields":{"mail":"ANN@x.example"}}]}', 3, metadata={"objectName": "d"}),
+)
+
+
+def test_m1_messages_lose_their_payload(world: World) -> None:
+    world.sync(feed="messages")
+    commit_messages(world, *MESSAGES, at=during(0))
+    world.run(0, "messages")
+    before = objects(world)
+    assert erase(world.services, 1, EMAIL, "ann").complete
+    now = objects(world)
+    assert now == before | {f"{TIME}_{n}.json": b'{"data": {}}' for n in ("m1", "m3")}
+    assert world.verify().ok
+    # A later message under a key that was rewritten is what lies there then (M4).
+    commit_messages(world, row("m1", '{"new":1}', 4), at=during(1))
+    world.run(1, "messages")
+    assert objects(world)[f"{TIME}_m1.json"] == b'{"data": {"new":1}}'
+    assert world.verify().ok
+
+
+@pytest.fixture(params=["s3", "azure"])
+def store(request: pytest.FixtureRequest) -> Iterator[Destination]:
+    if request.param == "azure":
+        yield azure(request.getfixturevalue("container").sas_url("racwl"))
+    else:
+        with moto_server() as server:
+            yield s3(server.options(server.bucket()))
+
+
+def test_d8_stores_are_rewritten_with_the_rights_of_a_run(world: World, store: Destination) -> None:
+    """The metadata of a message stays (M1)."""
+    services = world.as_run("run", destinations=lambda _: store)
+    world.sync(feed="messages")
+    commit_messages(world, *MESSAGES, at=during(0))
+    world.run(0, "messages", services=services)
+    key = f"{TIME}_m3.json"
+    told = _metadata(store, key)
+    assert told
+    assert erase(services, 1, EMAIL, "ann").complete
+    assert store.get(key) == b'{"data": {}}'
+    assert _metadata(store, key) == told
+    assert verify(store).ok
+
+
+def _metadata(store: Any, key: str) -> dict[str, str]:
+    if hasattr(store, "opened"):
+        found = (
+            store.opened().client().head_object(Bucket=store.options.bucket, Key=store.name(key))
+        )
+        return {**found["Metadata"], "type": found["ContentType"]}
+    found = store._told_of(key)
+    return {**found.metadata, "type": found.content_type}
+
+
+def test_d8_a_missing_right_is_named_and_nothing_is_half_done(world: World) -> None:
+    class Refusing:
+        def __init__(self, inner: Any) -> None:
+            self._inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+        def replace(self, *_: Any) -> None:
+            raise PermissionMissing(
+                "Cannot write 'x': the right s3:PutObject is missing.", "Add it."
+            )
+
+    opened = world.services.destinations
+    refusing = world.as_run("run", destinations=lambda sync: Refusing(opened(sync)))
+    world.sync(feed="messages")
+    commit_messages(world, *MESSAGES, at=during(0))
+    world.run(0, "messages")
+    before = objects(world)
+    receipt = erase(refusing, 1, EMAIL, "ann")
+    assert not receipt.complete
+    assert all("s3:PutObject" in one.why for one in receipt.left)
+    assert objects(world) == before
+    assert world.verify().ok
+    assert erase(world.services, 1, EMAIL, "ann").complete
+    assert objects(world) != before
+    assert world.verify().ok
