@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cloud demo-sakila demo-postgres dev test test-deep servers postgresql azurite redis bench lint docs clean
+.PHONY: help demo demo-cloud demo-sakila demo-postgres readers dev test test-deep servers postgresql azurite redis bench lint docs clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +38,10 @@ demo-sakila: $(VENV)/.installed ## Real data: SAKILA=sakila-mv-data.sql mapped, 
 
 demo-postgres: $(VENV)/.installed postgresql ## The same data in a PostgreSQL server, sent while writers go on
 	PYTHONPATH=. $(BIN)/python examples/postgres/demo.py "$(SAKILA)"
+
+readers: $(VENV)/.installed ## Read the demo's files with seven readers and compare (needs Java 17 and Node.js)
+	@[ -e .servers/readers/.installed ] || { echo 'Installing the readers, 2 GB'; examples/readers/install; }
+	$(BIN)/python examples/readers/compare.py
 
 dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with the daemon on http://127.0.0.1:3000
 	$(BIN)/dg dev
