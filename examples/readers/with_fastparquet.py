@@ -2,8 +2,8 @@
 
 from typing import Any
 
-import fastparquet
-import pandas as pd
+import fastparquet  # pyright: ignore[reportMissingImports]
+import pandas as pd  # pyright: ignore[reportMissingImports]
 from canonical import Columns, tell
 
 
