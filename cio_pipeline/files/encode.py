@@ -14,12 +14,12 @@ from operator import attrgetter
 from pathlib import Path
 
 import polars as pl
-from polars.io.partition import FileProviderArgs, SinkedPathsCallbackArgs
+from polars.io.partition import FileProviderArgs, SinkedPath
 
 from cio_pipeline.contracts.arrow import arrow_schema
 from cio_pipeline.contracts.declare import Export, fingerprint
 from cio_pipeline.contracts.dtypes import polars_schema
-from cio_pipeline.files.footers import add_converted_types, entries, measure
+from cio_pipeline.files.footers import entries, finish
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.files.system_errors import reason, spool_error
 from cio_pipeline.model.changeset import SERIES
@@ -125,14 +125,13 @@ def encode(
     target = spool.folder(folder)
     try:
         with named_errors(rows, shape):
-            written = _sink(fitted(rows, shape), shape, target)
-            sent = sum(file.rows for file in written.values())
+            files = _sink(fitted(rows, shape), shape, target, folder)
+            sent = sum(file.rows for file in files)
             # Apart from the sink, though that reads the source again: in one `collect_all` Polars
             # holds the common part in memory (20 M rows: 2.2 GB, apart 0.7 GB and faster), or
             # does not share it at all. Counting reads a column, finding reasons takes a fifth of
             # what the sink does: so they are looked for only where a row is missing.
             held_back = () if _count(total) == sent else _collect(rejected)
-        files = [_described(path, about, shape, folder) for path, about in written.items()]
     except BaseException:
         spool.discard(folder)
         raise
@@ -140,31 +139,17 @@ def encode(
     return Encoded(tuple(in_order), held_back)
 
 
-@dataclass(frozen=True)
-class _Written:
-    """What the sink tells of a file."""
+def _sink(rows: pl.LazyFrame, shape: Shape, target: Path, folder: str) -> list[SpooledFile]:
+    """The files written, in no order."""
+    named: dict[str, tuple[int, Series, int, str]] = {}
+    sunk: list[SinkedPath] = []
 
-    workspace_id: int
-    series: Series
-    index: int
-    rows: int
-
-
-def _sink(rows: pl.LazyFrame, shape: Shape, target: Path) -> dict[Path, _Written]:
-    """The files written, by path."""
-    named: dict[Path, tuple[int, Series, int]] = {}
-    written: dict[Path, _Written] = {}
-
-    def name(file: FileProviderArgs) -> Path:
+    def name(file: FileProviderArgs) -> str:
         workspace, series = file.partition_keys.row(0)
-        path = target / f"{workspace}-{series}-{file.index_in_partition}.parquet"
-        named[path] = (workspace, Series(series), file.index_in_partition)
+        name = f"{workspace}-{series}-{file.index_in_partition}.parquet"
+        path = f"{target}/{name}"
+        named[path] = (workspace, Series(series), file.index_in_partition, f"{folder}/{name}")
         return path
-
-    def note(sunk: SinkedPathsCallbackArgs) -> None:
-        for file in sunk.paths:
-            path = Path(str(file.path))
-            written[path] = _Written(*named[path], file.num_rows)
 
     rows.sink_parquet(
         pl.PartitionBy(
@@ -182,32 +167,20 @@ def _sink(rows: pl.LazyFrame, shape: Shape, target: Path) -> dict[Path, _Written
         compression_level=ZSTD_LEVEL,
         statistics=True,
         maintain_order=True,
-        sinked_paths_callback=note,
+        sinked_paths_callback=lambda told: sunk.extend(told.paths),
         engine="streaming",
     )
-    for path in written:
-        add_converted_types(path)
-    return written
+    found: list[SpooledFile] = []
+    for one in sunk:
+        its = finish(one.path, shape.export.time_column, shape.timestamp_unit)
+        measured = (one.num_rows, its.bytes, its.sha256, its.min_time, its.max_time)
+        found.append(SpooledFile(*named[one.path], *measured))
+    return found
 
 
 def _about(shape: Shape) -> dict[str, str]:
     of = fingerprint(shape.export, shape.version, shape.timestamp_unit)
     return entries(shape.export.name, shape.version, of, shape.producer)
-
-
-def _described(path: Path, about: _Written, shape: Shape, folder: str) -> SpooledFile:
-    found = measure(path, shape.export.time_column, shape.timestamp_unit)
-    return SpooledFile(
-        workspace_id=about.workspace_id,
-        series=about.series,
-        index=about.index,
-        path=f"{folder}/{path.name}",
-        rows=about.rows,
-        bytes=found.bytes,
-        sha256=found.sha256,
-        min_time=found.min_time,
-        max_time=found.max_time,
-    )
 
 
 def _count(total: pl.LazyFrame | None) -> int | None:

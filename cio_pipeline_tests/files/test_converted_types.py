@@ -13,7 +13,7 @@ from cio_pipeline.contracts.declare import Column, ColumnType, Export
 from cio_pipeline.contracts.exports.calls import CALL_TYPES, type_export
 from cio_pipeline.files.call_files import CallFile
 from cio_pipeline.files.encode import SpooledFile, encode
-from cio_pipeline.files.footers import add_converted_types
+from cio_pipeline.files.footers import finish
 from cio_pipeline.files.spool import Spool, sha256_of
 from cio_pipeline_tests.files.rows import NO_REJECTS, rows_of
 
@@ -83,7 +83,7 @@ def test_d2_the_rest_of_the_file_is_as_it_was(tmp_path: Path) -> None:
     rows.write_parquet(path, row_group_size=1000, metadata={"cio.export": "deliveries"})
     before, frame = pq.read_metadata(path).to_dict(), pl.read_parquet(path)
 
-    add_converted_types(path)
+    finish(str(path), None, "us")
 
     after = pq.read_metadata(path).to_dict()
     assert after.pop("serialized_size") == before.pop("serialized_size") + 2 * len(
@@ -92,7 +92,7 @@ def test_d2_the_rest_of_the_file_is_as_it_was(tmp_path: Path) -> None:
     assert after == before
     assert pl.read_parquet(path).equals(frame)
     mended = path.read_bytes()
-    add_converted_types(path)
+    finish(str(path), None, "us")
     assert path.read_bytes() == mended
 
 
@@ -101,7 +101,7 @@ def test_d2_schemas_of_another_kind_are_walked_through_anew(tmp_path: Path) -> N
     for number, export in enumerate(exports):
         path = tmp_path / f"{number}.parquet"
         rows_of(export, 5, 3).collect().write_parquet(path)
-        add_converted_types(path)
+        finish(str(path), None, "us")
         found = in_footer(path)
         assert {k: v for k, v in found.items() if k in wanted(export.columns, "us")} == wanted(
             export.columns_of(5), "us"

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +12,7 @@ from cio_pipeline.contracts.arrow import arrow_schema
 from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS, exports_of
 from cio_pipeline.contracts.declare import Export, fingerprint
 from cio_pipeline.files.encode import Encoded, encode
+from cio_pipeline.files.footers import finish
 from cio_pipeline.files.spool import Spool, sha256_of
 from cio_pipeline.model.changeset import SERIES
 from cio_pipeline.model.errors import ColumnMismatch, SourceError, SourceGone, VersionGone
@@ -20,6 +21,9 @@ from cio_pipeline_tests.files.rows import NO_REJECTS, rows_of
 
 SUBJECTS = EXPORTS["subjects"]
 DELIVERIES = EXPORTS["deliveries"]
+_LIKE_STATISTICS = (
+    "\x15\x0c" + 4 * "\x16\x01" + "\x1c\x36\x00\x28\x08" + 8 * "\x01" + "\x18\x08" + 8 * "\x01"
+)
 
 
 @pytest.fixture
@@ -145,6 +149,35 @@ def test_what_a_killed_attempt_left_is_gone(spool: Spool) -> None:
     left.write_bytes(b"half")
     files = encoded(spool, rows_of(DELIVERIES, 5, 3)).files
     assert [p.name for p in spool.folder("plans").iterdir()] == [Path(files[0].path).name]
+
+
+@pytest.mark.parametrize(
+    "ticks",
+    [[0], [-7, 3], [None, 5], [None, None], list(range(300)), [2**62], [-(2**62), 1]],
+    ids=str,
+)
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("text", ["", "\x19\x18\x02at" + _LIKE_STATISTICS], ids=["", "alike"])
+def test_d10_times_are_those_that_the_statistics_tell(
+    tmp_path: Path, ticks: list[int | None], groups: int, text: str
+) -> None:
+    """Also where a text of the rows looks like a part of a footer."""
+    path = str(tmp_path / "some.parquet")
+    times = pl.Series("at", ticks, dtype=pl.Datetime("us", "UTC"))
+    others = [pl.lit(1).alias("atat"), pl.lit(text).alias("name"), pl.lit(9).alias("id")]
+    frame = times.to_frame().with_columns(others).select("id", "name", "at", "atat")
+    frame.write_parquet(path, row_group_size=-(-len(ticks) // groups))
+    found = finish(path, "at", "us")
+    known = [tick for tick in ticks if tick is not None]
+    assert (found.min_time, found.max_time) == (
+        _time(min(known, default=2**62)),
+        _time(max(known, default=2**62)),
+    )
+
+
+def _time(ticks: int) -> datetime | None:
+    start = datetime(1970, 1, 1, tzinfo=UTC)
+    return start + timedelta(microseconds=ticks) if abs(ticks) < 2**60 else None
 
 
 def test_times_outside_of_the_calendar_are_left_out(spool: Spool) -> None:
