@@ -42,3 +42,5 @@ defs = build_defs(PipelineResource())
 # All that is loaded by now lives as long as the process. In a window of 1,000 syncs, half of the
 # collector's time went into walking through it again.
 gc.freeze()
+# What a window makes is plain values by the hundred thousand, of which hardly any form a circle.
+gc.set_threshold(10_000, 20, 20)

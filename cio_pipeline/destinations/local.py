@@ -153,10 +153,10 @@ class LocalFolder:
                 sync(self.root.parent)
         return f"{self._base}{key}"
 
-    def _create(self, key: str, sha256: str, make: Callable[[Path], bool]) -> None:
+    def _create(self, key: str, sha256: str, make: Callable[[str], bool]) -> None:
         path = self._path_to_write(key)
         with named_errors("write", key):
-            if not make(Path(path)):
+            if not make(path):
                 self._compare(key, sha256)
                 # It may be that of a run that was killed before it had synced it.
                 sync(path)
@@ -173,9 +173,9 @@ class LocalFolder:
 
     def _sync_folders(self, key: str) -> None:
         # Positions move only when files are durable (D6), their names included.
-        for end in range(len(key), 0, -1):
-            if key[end - 1] == "/":
-                self._syncs.sync(f"{self._base}{key[: end - 1]}")
+        while "/" in key:
+            key = key.rpartition("/")[0]
+            self._syncs.sync(f"{self._base}{key}")
         self._syncs.sync(self._base)
 
     def _chunks(self, key: str) -> Iterator[bytes]:

@@ -22,17 +22,18 @@ from cio_pipeline.files.system_errors import reason
 UNFINISHED = re.compile(r"#[0-9]+$")
 """The end of the names of unfinished files; obstore lists none of them."""
 
+_AT_ONCE = 128 * 1024
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
-def create(path: Path, chunks: Iterable[bytes]) -> bool:
+def create(path: str, chunks: Iterable[bytes]) -> bool:
     """Create a file, durably; False if its name is taken.
 
     Raises OSError, and whatever `chunks` raises; then nothing is left.
     """
     if os.path.lexists(path):
         return False
-    descriptor, unfinished, _ = _open_new(os.fspath(path))
+    descriptor, unfinished, _ = _open_new(path)
     try:
         _write(descriptor, chunks)
         # FileNotFoundError: another writer of this name was first, and cleared up after itself.
@@ -122,7 +123,7 @@ ENOENT: the spooled file was swept just now, which the copy says in other words.
 """
 
 
-def create_from_spool(path: Path, key: str, file: Path, sha256: str) -> bool:
+def create_from_spool(path: str, key: str, file: Path, sha256: str) -> bool:
     """Create `path`, durably and never over another file; False if its name is taken.
 
     Raises OSError, and DestinationUnavailable unless the spooled file is what was sealed; then
@@ -133,38 +134,44 @@ def create_from_spool(path: Path, key: str, file: Path, sha256: str) -> bool:
     if _on_one_disk(path, file):
         _synced(key, file, sha256)
         try:
-            return _linked(path, file)
+            os.link(file, path)
+        except FileExistsError:
+            return False
         except OSError as error:
             if error.errno not in _COPIED_THEN:
                 raise
+        else:
+            return True
     return create(path, spooled(key, file, sha256))
 
 
-def _on_one_disk(path: Path, file: Path) -> bool:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _on_one_disk(path: str, file: Path) -> bool:
+    folder = path.rpartition("/")[0]
     try:
-        return path.parent.stat().st_dev == file.stat().st_dev
+        there = os.stat(folder)  # noqa: PTH116 - a Path takes longer than the call
+    except FileNotFoundError:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - the same
+        there = os.stat(folder)  # noqa: PTH116 - the same
+    try:
+        return os.stat(file).st_dev == there.st_dev  # noqa: PTH116 - the same
     except FileNotFoundError:
         return False
 
 
-def _linked(path: Path, file: Path) -> bool:
-    try:
-        os.link(file, path)
-    except FileExistsError:
-        return False
-    return True
-
-
 def _synced(key: str, file: Path, sha256: str) -> None:
     """Make a spooled file durable; raises DestinationUnavailable unless it is the one sealed."""
+    digest = hashlib.sha256()
     try:
-        with file.open("rb") as body:
-            same = hashlib.file_digest(body, "sha256").hexdigest() == sha256
-            os.fsync(body.fileno())
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            while chunk := os.read(descriptor, _AT_ONCE):
+                digest.update(chunk)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise unspooled(key, f"cannot be read ({reason(error)})") from error
-    if not same:
+    if digest.hexdigest() != sha256:
         raise not_sealed(key)
 
 

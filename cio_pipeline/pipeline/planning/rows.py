@@ -253,10 +253,11 @@ def _among(
     ledger: Ledger, people: pl.DataFrame, begun: Mapping[int, datetime], export: str
 ) -> pl.DataFrame:
     """Those of some people who are remembered, in some order: a part of them at a time."""
-    parts = people.partition_by(_WORKSPACE, as_dict=True)
+    # Not `as_dict`: that makes a lazy frame for the key of each.
+    parts = {part.item(0, _WORKSPACE): part for part in people.partition_by(_WORKSPACE)}
     found = [people.clear()]
     for gone in ledger.gone.of(begun.items(), export):
-        some = [parts[workspace,] for workspace in gone[_WORKSPACE].unique()]
+        some = [parts[workspace] for workspace in gone[_WORKSPACE].unique()]
         known = gone.rename({"person": _ID})
         found += [pl.concat(some).join(known, on=PERSON, how="semi")] if some else []
     return pl.concat(found).unique()
