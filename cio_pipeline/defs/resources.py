@@ -1,5 +1,6 @@
 """Resources: the adapters by the environment's settings, and the scope of a run."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
@@ -47,9 +48,21 @@ class PipelineResource:
         return _OPENED[chosen].recognised().owned_by(lease_owner(run_id))
 
 
+TOLD_EVERY = 2.0
+"""Seconds between two lines of progress: Dagster stores each, which takes longer than some puts."""
+
+
 def telling(services: Services, log: dg.DagsterLogManager) -> Services:
-    """Services whose progress goes to a run's log."""
-    return replace(services, progress=lambda what, done, of: log.info(f"{what}: {done} of {of}"))
+    """Services whose progress goes to a run's log, now and then and at its end."""
+    told = time.monotonic()
+
+    def tell(what: str, done: int, of: int) -> None:
+        nonlocal told
+        if done == of or time.monotonic() - told >= TOLD_EVERY:
+            log.info(f"{what}: {done} of {of}")
+            told = time.monotonic()
+
+    return replace(services, progress=tell)
 
 
 class Doing(Enum):

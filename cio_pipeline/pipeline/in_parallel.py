@@ -9,8 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from queue import Empty, SimpleQueue
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from cio_pipeline.model.breakers import trip_of
@@ -40,24 +39,28 @@ def in_parallel(
     waited_for, given_up = len(items), False
     try:
         while waited_for and not given_up:
-            more = min(len(servers.threads), threads - len(servers.threads), len(servers.todo))
-            left = _left(servers.under_way, patience)
-            try:
-                number, result, seconds = servers.ended.get(
-                    timeout=min(left, STILL) if more else left
-                )
-            except Empty:
+            ended = servers.ended_within(min(_left(servers.under_way, patience), STILL))
+            if not ended:
                 given_up = _left(servers.under_way, patience) == 0
+                more = min(len(servers.threads), threads - len(servers.threads), len(servers.todo))
                 servers.begin(0 if given_up else more)
-                continue
-            waited_for -= 1
-            del servers.under_way[number]
-            yield items[number], result.result(), seconds
+            waited_for -= len(ended)
+            for number, result, seconds in ended:
+                if isinstance(result, _Raised):
+                    raise result.error
+                yield items[number], result, seconds
     finally:
         # Those whose turn had not come yet get threads that nobody occupies.
         unstarted = servers.stop(wait=not given_up)
     if given_up and unstarted:
         yield from in_parallel(work, unstarted, threads, patience)
+
+
+@dataclass(frozen=True)
+class _Raised:
+    """Stands for a result."""
+
+    error: BaseException
 
 
 class _Servers(Generic[T, R]):
@@ -70,7 +73,8 @@ class _Servers(Generic[T, R]):
         self._work = work
         self.todo = deque(enumerate(items))
         self.under_way: dict[int, float] = {}
-        self.ended: SimpleQueue[tuple[int, Future[R], float]] = SimpleQueue()
+        self._ended: deque[tuple[int, R | _Raised, float]] = deque()
+        self._nothing_to_do = threading.Event()
         self.threads: list[threading.Thread] = []
 
     def begin(self, number: int) -> None:
@@ -79,6 +83,18 @@ class _Servers(Generic[T, R]):
             # Who is given up must not keep the process alive; `stop` waits for all others.
             self.threads.append(threading.Thread(target=self._serve, name="deliver", daemon=True))
             self.threads[-1].start()
+
+    def ended_within(self, seconds: float) -> list[tuple[int, R | _Raised, float]]:
+        """What ended since the last look, after so many seconds or once nothing is left to begin.
+
+        To wake the caller for each would cost as much as putting a small file.
+        """
+        self._nothing_to_do.wait(seconds)
+        self._nothing_to_do.clear()
+        ended = [self._ended.popleft() for _ in range(len(self._ended))]
+        for number, _, _ in ended:
+            del self.under_way[number]
+        return ended
 
     def stop(self, *, wait: bool) -> list[T]:
         """Begin nothing more; returns what was not begun yet."""
@@ -96,12 +112,13 @@ class _Servers(Generic[T, R]):
     def _serve(self) -> None:
         for number, item in iter(self._next, None):
             begun = self.under_way[number] = time.monotonic()
-            result: Future[R] = Future()
             try:
-                result.set_result(self._work(item))
-            except BaseException as error:  # noqa: BLE001 - raised by result(), in the caller's thread
-                result.set_exception(error)
-            self.ended.put((number, result, time.monotonic() - begun))
+                result = self._work(item)
+            except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
+                result = _Raised(error)
+            self._ended.append((number, result, time.monotonic() - begun))
+            if not self.todo:
+                self._nothing_to_do.set()
 
 
 def _left(under_way: Mapping[int, float], patience: float | None) -> float:
