@@ -1,15 +1,22 @@
 """Leases: which run may work on which (sync, export), and the tokens that fence off zombies."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
+from sqlalchemy import BigInteger, Connection, Row, Select, bindparam, select, update
 
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.schema import leases
-from cio_pipeline.ledger.statements import as_given, chunks, insert_missing, name_pairs, of_pairs
+from cio_pipeline.ledger.statements import (
+    as_given,
+    chunks,
+    insert_missing,
+    name_pairs,
+    of_pairs,
+    rows_given,
+)
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.registry import Lease, LeaseHolder, Pair
 
@@ -42,11 +49,11 @@ class Leases:
         now: datetime,
         expires_at: datetime,
     ) -> tuple[Lease, Sequence[LeaseHolder]]:
-        rows = locked(connection, pairs)
+        rows = _locked(connection, pairs)
         new = set(pairs) - set(rows)
         for chunk in chunks(sorted(new)):
             insert_missing(connection, leases, [_free(pair, now) for pair in chunk])
-        rows |= locked(connection, new)
+        rows |= _locked(connection, new) if new else {}
         held = {
             pair: row
             for pair, row in rows.items()
@@ -64,11 +71,10 @@ class Leases:
 
         Raises LeaseLost if none is: others that were lost do not cost a run the rest.
         """
-        rows = locked(connection, lease.tokens)
-        lost = set(_not_held(lease, lease.tokens, rows))
-        if lost and len(lost) == len(lease.tokens):
-            raise _lost(lease, lost)
-        held = {pair: token for pair, token in lease.tokens.items() if pair not in lost}
+        still = _held(connection, lease, lease.tokens)
+        if lease.tokens and not still:
+            raise _lost(lease, lease.tokens)
+        held = {pair: token for pair, token in lease.tokens.items() if pair in still}
         _give(connection, held, {"expires_at": now + ttl})
         return replace(lease, expires_at=now + ttl, tokens=held)
 
@@ -77,15 +83,13 @@ class Leases:
         self, connection: Connection, lease: Lease, pairs: Collection[Pair]
     ) -> Mapping[Pair, LeaseLost]:
         """Those of the pairs whose fencing token is no longer this lease's, each as an error."""
-        found = connection.execute(_SOME, {"pairs": as_given(pairs)})
-        rows = {(row.sync_id, row.export): row for row in found}
-        return {pair: _lost(lease, [pair]) for pair in _not_held(lease, pairs, rows)}
+        held = _held(connection, lease, pairs, _HELD)
+        return {pair: _lost(lease, [pair]) for pair in pairs if pair not in held}
 
     @writing
     def release(self, connection: Connection, lease: Lease) -> None:
         """Give back all pairs that are still this lease's; their tokens stay, to grow on."""
-        lost = _not_held(lease, lease.tokens, locked(connection, lease.tokens))
-        _give(connection, set(lease.tokens).difference(lost), {"owner": None})
+        _give(connection, _held(connection, lease, lease.tokens), {"owner": None})
 
     @reading
     def holders(self, connection: Connection, now: datetime) -> Sequence[LeaseHolder]:
@@ -107,8 +111,12 @@ class Leases:
         return connection.scalars(query).all()
 
 
-_SOME = select(leases).where(of_pairs(leases))
-_LOCKED = _SOME.order_by(leases.c.sync_id, leases.c.export).with_for_update()
+_ORDER = leases.c.sync_id, leases.c.export
+_LOCKED = select(leases).where(of_pairs(leases)).order_by(*_ORDER).with_for_update()
+_HELD = select(*_ORDER).where(
+    rows_given((*_ORDER, leases.c.owner, leases.c.token), "held"),
+)
+_HELD_LOCKED = _HELD.order_by(*_ORDER).with_for_update()
 _GIVE = (
     update(leases)
     .where(of_pairs(leases))
@@ -121,31 +129,34 @@ def hold(connection: Connection, lease: Lease, pairs: Collection[Pair]) -> None:
 
     Raises LeaseLost if any is not the lease's any more.
     """
-    lost = _not_held(lease, pairs, locked(connection, pairs))
+    held = _held(connection, lease, pairs)
+    lost = [pair for pair in pairs if pair not in held]
     if lost:
         raise _lost(lease, lost)
 
 
-def locked(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Row[Any]]:
-    """The leases of pairs, their rows locked in one order (on SQLite the whole file is)."""
-    rows = connection.execute(_LOCKED, {"pairs": as_given(pairs)}) if pairs else ()
+def _held(
+    connection: Connection,
+    lease: Lease,
+    pairs: Collection[Pair],
+    query: Select[str, str] = _HELD_LOCKED,
+) -> Collection[Pair]:
+    """Those of the pairs that are still this lease's.
+
+    Their rows are locked, in one order (on SQLite the whole file is).
+    """
+    given = [(*pair, lease.owner, lease.tokens.get(pair)) for pair in pairs]
+    rows = connection.execute(query, {"held": as_given(given)}) if given else ()
+    return {(sync_id, export) for sync_id, export in rows}
+
+
+def _locked(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Row[Any]]:
+    rows = connection.execute(_LOCKED, {"pairs": as_given(pairs)})
     return {(row.sync_id, row.export): row for row in rows}
 
 
 def _free(pair: Pair, now: datetime) -> dict[str, Any]:
     return {"sync_id": pair[0], "export": pair[1], "owner": None, "token": 0, "expires_at": now}
-
-
-def _not_held(
-    lease: Lease, pairs: Iterable[Pair], rows: Mapping[Pair, Row[Any]]
-) -> Collection[Pair]:
-    """Those of the pairs whose rows are not this lease's any more, in their order."""
-    held = {
-        pair
-        for pair, row in rows.items()
-        if (row.owner, row.token) == (lease.owner, lease.tokens.get(pair))
-    }
-    return [pair for pair in pairs if pair not in held]
 
 
 def _lost(lease: Lease, pairs: Collection[Pair]) -> LeaseLost:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, insert, select, update
 
 from cio_pipeline.ledger.schema import plans
 from cio_pipeline.ledger.statements import ids_given, name_pairs, rows_given
@@ -128,25 +128,25 @@ def of_plans() -> ColumnElement[bool]:
     return rows_given((plans.c.id,), "ids")
 
 
-_LOCKED = select(plans).where(of_plans()).order_by(plans.c.id).with_for_update()
+_STANDS = select(plans.c.id, plans.c.state, plans.c.slice, plans.c.resolved)
+_LOCKED = _STANDS.where(of_plans()).order_by(plans.c.id).with_for_update()
 
 
-def lock_plans(connection: Connection, plan_ids: Collection[int]) -> dict[int, RowMapping]:
-    """The rows of plans by id, locked."""
-    rows = connection.execute(_LOCKED, {"ids": ids_given(plan_ids)}).mappings()
-    return {row["id"]: row for row in rows}
+def lock_plans(
+    connection: Connection, wanted: Collection[Plan], states: Collection[str]
+) -> dict[int, Row[int, str, int, str | None]]:
+    """Where plans stand now (id, state, slice, resolved), by id, their rows locked.
 
-
-def require_state(
-    rows: Mapping[int, RowMapping], wanted: Collection[Plan], states: Collection[str]
-) -> None:
-    """Raise PositionMoved unless each plan is in one of some states, at the slice it is given."""
+    Raises PositionMoved unless each is in one of some states, at the slice it is given.
+    """
+    given = ids_given(plan.plan_id for plan in wanted)
+    rows = {row.id: row for row in connection.execute(_LOCKED, {"ids": given})}
     wrong = [
         (plan.sync_id, plan.export)
         for plan in wanted
         if plan.plan_id not in rows
-        or rows[plan.plan_id]["state"] not in states
-        or rows[plan.plan_id]["slice"] != plan.slice
+        or rows[plan.plan_id].state not in states
+        or rows[plan.plan_id].slice != plan.slice
     ]
     if wrong:
         raise PositionMoved(
@@ -154,6 +154,7 @@ def require_state(
             f"{name_pairs(wrong)}.",
             "Read the state again: the next run does.",
         )
+    return rows
 
 
 _INSERTED = insert(plans).returning(plans.c.id, plans.c.sync_id, plans.c.export)
@@ -174,8 +175,3 @@ def set_plans(connection: Connection, plan_ids: Collection[int], **values: Any) 
     """Give columns of some plans other values."""
     if plan_ids:
         connection.execute(_OF_PLANS.values(**values), {"ids": ids_given(plan_ids)})
-
-
-def pair_of(row: RowMapping) -> Pair:
-    """Whose plan it is."""
-    return row["sync_id"], row["export"]

@@ -19,9 +19,7 @@ from cio_pipeline.ledger.plan_rows import (
     insert_plans,
     lock_plans,
     opened,
-    pair_of,
     plan_row,
-    require_state,
     set_plans,
 )
 from cio_pipeline.ledger.positions import (
@@ -94,9 +92,8 @@ class Plans:
         """
         wanted = [one.plan for one in sealed]
         hold(connection, lease, [(plan.sync_id, plan.export) for plan in wanted])
-        rows = lock_plans(connection, [plan.plan_id for plan in wanted])
-        require_state(rows, wanted, [PlanState.OPEN, PlanState.SEALED])
-        is_new = {plan_id: row["state"] == PlanState.OPEN for plan_id, row in rows.items()}
+        rows = lock_plans(connection, wanted, [PlanState.OPEN, PlanState.SEALED])
+        is_new = {plan_id: row.state == PlanState.OPEN for plan_id, row in rows.items()}
         fresh = [one for one in sealed if is_new[one.plan.plan_id]]
         require_same(connection, [one for one in sealed if not is_new[one.plan.plan_id]])
         require_own_keys(connection, fresh)
@@ -128,8 +125,7 @@ class Plans:
         and PositionMoved if the plan is not sealed any more.
         """
         hold(connection, lease, [(plan.sync_id, plan.export)])
-        rows = lock_plans(connection, [plan.plan_id])
-        require_state(rows, [plan], [PlanState.SEALED])
+        lock_plans(connection, [plan], [PlanState.SEALED])
         free_numbers(connection, plan)
         if plan.slice == 0:
             read_again(connection, [plan.plan_id])
@@ -186,8 +182,7 @@ class Plans:
     def deliver(self, connection: Connection, lease: Lease, plans: Sequence[Plan]) -> None:
         """Keep that all files of sealed plans lie in their buckets; raises as `commit` does."""
         hold(connection, lease, [(plan.sync_id, plan.export) for plan in plans])
-        rows = lock_plans(connection, [plan.plan_id for plan in plans])
-        require_state(rows, plans, [PlanState.SEALED, PlanState.DELIVERED])
+        rows = lock_plans(connection, plans, [PlanState.SEALED, PlanState.DELIVERED])
         set_plans(connection, rows, state=PlanState.DELIVERED.value)
 
     @writing
@@ -197,8 +192,7 @@ class Plans:
         Raises LeaseLost, and PositionMoved if the plan is not delivered any more.
         """
         hold(connection, lease, [(plan.sync_id, plan.export)])
-        rows = lock_plans(connection, [plan.plan_id])
-        require_state(rows, [plan], [PlanState.DELIVERED])
+        rows = lock_plans(connection, [plan], [PlanState.DELIVERED])
         set_plans(connection, rows, state=PlanState.SEALED.value)
 
     @reading
@@ -300,9 +294,8 @@ class Plans:
         LedgerError otherwise. Raises LeaseLost, and PositionMoved if the plan is closed already.
         """
         hold(connection, lease, [(plan.sync_id, plan.export)])
-        rows = lock_plans(connection, [plan.plan_id])
-        require_state(rows, [plan], UNFINISHED)
-        if rows[plan.plan_id]["state"] != PlanState.OPEN:
+        rows = lock_plans(connection, [plan], UNFINISHED)
+        if rows[plan.plan_id].state != PlanState.OPEN:
             declare_void(connection, plan, void=void)
         if plan.mode is not Mode.RETRY:
             read_again(connection, [plan.plan_id])
@@ -319,19 +312,20 @@ _RESOLVING = (
 def _commit(connection: Connection, lease: Lease, delivered: Sequence[Plan], now: datetime) -> None:
     """Move positions and close plans; one that has more slices goes on to the next."""
     hold(connection, lease, [(plan.sync_id, plan.export) for plan in delivered])
-    rows = lock_plans(connection, [plan.plan_id for plan in delivered])
-    require_state(rows, delivered, [PlanState.DELIVERED])
+    rows = lock_plans(connection, delivered, [PlanState.DELIVERED])
     of = generations(connection, {plan.sync_id for plan in delivered})
-    require_lower(connection, rows.values(), of)
+    require_lower(connection, delivered, of)
     keep_volumes(connection, rows)
-    done = {plan_id: row for plan_id, row in rows.items() if row["slice"] + 1 >= row["slices"]}
-    ends = {pair_of(row): row["upper_at"] for row in done.values()}
+    done = {plan.plan_id: plan for plan in delivered if plan.last_slice}
+    ends = {(plan.sync_id, plan.export): plan.upper.at for plan in done.values()}
     move(connection, ends, of, now)
     end_errors(connection, ends)
-    for row in rows.values():
-        if row["resolved"]:
-            state = "sent" if row["mode"] == Mode.RETRY else "superseded"
-            resolve(connection, row["id"], pair_of(row), json.loads(row["resolved"]), state)
+    for plan in delivered:
+        resolved = rows[plan.plan_id].resolved
+        if resolved:
+            state = "sent" if plan.mode is Mode.RETRY else "superseded"
+            pair = plan.sync_id, plan.export
+            resolve(connection, plan.plan_id, pair, json.loads(resolved), state)
     # How far a ledger has come tells it from an older one.
     counted = update(counters).where(counters.c.name == "commit")
     connection.execute(counted.values(value=counters.c.value + 1))

@@ -10,10 +10,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import TypeAlias
 
-from sqlalchemy import Connection, RowMapping, Update, delete, exists, or_, select, update
+from sqlalchemy import Connection, Update, delete, exists, or_, select, update
 
 from cio_pipeline.contracts.feeds import facts_of
-from cio_pipeline.ledger.plan_rows import pair_of
 from cio_pipeline.ledger.schema import (
     IS_COMMITTED,
     IS_UNFINISHED,
@@ -270,13 +269,16 @@ def _continues(draft: PlanDraft) -> bool:
     return draft.lower.at <= draft.upper.at
 
 
-def require_lower(connection: Connection, rows: Collection[RowMapping], of: dict[str, int]) -> None:
+def require_lower(
+    connection: Connection, wanted: Collection[PlanDraft], of: Mapping[str, int]
+) -> None:
     """Raise PositionMoved unless positions are where plans begin; `of` has the generations."""
-    at = locked_positions(connection, [pair_of(row) for row in rows])
+    at = locked_positions(connection, [(plan.sync_id, plan.export) for plan in wanted])
     moved = [
-        pair_of(row)
-        for row in rows
-        if at.get(pair_of(row)) != row["lower_at"] or row["generation"] != of[row["sync_id"]]
+        (plan.sync_id, plan.export)
+        for plan in wanted
+        if at.get((plan.sync_id, plan.export)) != (plan.lower.at if plan.lower else None)
+        or plan.generation != of[plan.sync_id]
     ]
     if moved:
         raise PositionMoved(
