@@ -92,6 +92,14 @@ class Leases:
         _give(connection, _held(connection, lease, lease.tokens), {"owner": None})
 
     @reading
+    def tokens(self, connection: Connection, export: str) -> Mapping[Pair, int]:
+        """The tokens of all pairs of an export that were ever claimed."""
+        return {
+            (sync_id, export): token
+            for sync_id, token in connection.execute(_TOKENS, {"of": export})
+        }
+
+    @reading
     def holders(self, connection: Connection, now: datetime) -> Sequence[LeaseHolder]:
         """Who holds which pair, by leases that have not expired."""
         query = select(leases).where(leases.c.owner.is_not(None), leases.c.expires_at > now)
@@ -117,6 +125,7 @@ _HELD = select(*_ORDER).where(
     rows_given((*_ORDER, leases.c.owner, leases.c.token), "held"),
 )
 _HELD_LOCKED = _HELD.order_by(*_ORDER).with_for_update()
+_TOKENS = select(leases.c.sync_id, leases.c.token).where(leases.c.export == bindparam("of"))
 _GIVE = (
     update(leases)
     .where(of_pairs(leases))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -17,6 +18,7 @@ OUT_OF_RANGE = "lies outside of the years 1 to 9999"
 """How times before the one and after the other are told."""
 
 
+@lru_cache(maxsize=256)
 def utc(at: datetime) -> str:
     """A time as sentences tell it, to the minute."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -40,10 +40,11 @@ def plan_export(services: Services, export: str, window: Window, scope: Scope) -
     left claimed then.
     """
     cut = decide_cut(services, window.end, tables_of(export))
-    batch = claim(services, export, window, cut, scope)
+    batch, found = claim(services, export, window, cut, scope)
     notices: list[str] = []
     with handed_on(services, batch.lease) as held:
-        items, resumed = decided_again(services, batch, scope), ()
+        items = decided_again(services, batch, scope) if found is None else found
+        resumed: tuple[Outcome, ...] = ()
         left = open_plans(items)
         if left:
             telling = replace(services, notice=notices.append)

@@ -60,12 +60,13 @@ class Cohort(Generic[P]):
 
 def cohorts_of(plans: Iterable[P]) -> list[Cohort[P]]:
     """Plans grouped by what they read next and how it is encoded; lower slices come first."""
-    groups: dict[tuple[str, ...], list[P]] = {}
+    groups: dict[tuple[object, ...], list[P]] = {}
     for plan in plans:
         groups.setdefault(_likeness(plan), []).append(plan)
+    told = [(tuple(map(str, likeness)), group) for likeness, group in groups.items()]
     return [
         Cohort(ALL_EXPORTS[some[0].export], tuple(some))
-        for _, group in sorted(groups.items(), key=itemgetter(0))
+        for _, group in sorted(told, key=itemgetter(0))
         for some in _portions(group)
     ]
 
@@ -122,20 +123,30 @@ def _fits(begun: Mapping[int, datetime | None], plan: PlanDraft) -> bool:
     return begun.get(plan.workspace_id, plan.begun) == plan.begun
 
 
-def _likeness(plan: PlanDraft) -> tuple[str, ...]:
+def _likeness(plan: PlanDraft) -> tuple[object, ...]:
     driving = ALL_EXPORTS[plan.export].source
     lower = plan.lower.tables.get(driving) if plan.lower else None
-    parts = (plan.export, plan.version, plan.timestamp_unit, plan.mode, lower, plan.upper.at)
     whole = plan.slices == 1 and plan.mode is not Mode.INITIAL
-    slice_rows = plan.slice_rows is None if whole else plan.slice_rows
-    bounds = (plan.floor, plan.rows_per_file, plan.fingerprint, plan.slices, slice_rows)
-    bounds = (*bounds, plan.producer, plan.contract)
-    at = f"{plan.slice:09}" if isinstance(plan, Plan) else ""
-    # What a retry sends differs from sync to sync, also within a workspace.
-    alone = plan.sync_id if plan.mode is Mode.RETRY else ""
-    # The keys of messages are made with them.
-    template = plan.stem if facts_of(plan.export).overwrites else ""
-    return tuple(str(part) for part in (*parts, *bounds, at, alone, template))
+    return (
+        plan.export,
+        plan.version,
+        plan.timestamp_unit,
+        plan.mode,
+        lower,
+        plan.upper.at,
+        plan.floor,
+        plan.rows_per_file,
+        plan.fingerprint,
+        plan.slices,
+        plan.slice_rows is None if whole else plan.slice_rows,
+        plan.producer,
+        plan.contract,
+        f"{plan.slice:09}" if isinstance(plan, Plan) else "",
+        # What a retry sends differs from sync to sync, also within a workspace.
+        plan.sync_id if plan.mode is Mode.RETRY else "",
+        # The keys of messages are made with them.
+        plan.stem if facts_of(plan.export).overwrites else "",
+    )
 
 
 def with_slices(services: Services, drafts: Sequence[PlanDraft]) -> list[PlanDraft]:

@@ -140,12 +140,16 @@ class Batch:
         return replace(self, known=(*others, *outcomes))
 
 
-def claim(services: Services, export: str, window: Window, cut: Cut, scope: Scope) -> Batch:
+def claim(
+    services: Services, export: str, window: Window, cut: Cut, scope: Scope
+) -> tuple[Batch, list[Decided] | None]:
     """Claim what is due in the scope; the batch has no plans yet.
 
     Whoever has nothing to send is moved on without a claim. A pair that another run holds is left
-    to it and named in `busy`.
+    to it and named in `busy`. Returned are the decisions for what is held, too; None if somebody
+    claimed any of it after they were made: they are to be made again.
     """
+    tokens = services.ledger.leases.tokens(export)
     items = decided(services, export, window, cut, scope)
     due = [item for item in items if item.concerns(scope.lane)]
     moved = _moved_on(services, due, cut)
@@ -153,9 +157,12 @@ def claim(services: Services, export: str, window: Window, cut: Cut, scope: Scop
     lease, busy = services.ledger.leases.claim(
         [pair for pair in pairs if pair not in moved], services.owner, services.clock(), TTL
     )
-    return Batch(
+    batch = Batch(
         export, window, cut, lease, (), busy=tuple(busy), advanced=len(moved), lane=scope.lane
     )
+    if any(token != tokens.get(pair, 0) + 1 for pair, token in lease.tokens.items()):
+        return batch, None
+    return batch, [item for item in due if (item.state.sync.id, export) in lease.tokens]
 
 
 def _moved_on(services: Services, items: Iterable[Decided], cut: Cut) -> Collection[Pair]:
