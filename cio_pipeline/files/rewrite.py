@@ -6,7 +6,7 @@ import polars as pl
 
 from cio_pipeline.contracts.arrow import ArrowSchema
 from cio_pipeline.files.encode import ZSTD_LEVEL
-from cio_pipeline.files.footers import add_converted_types
+from cio_pipeline.files.footers import finish
 
 _OURS = "cio."
 """How the names of the footer entries begin that are ours (D2)."""
@@ -28,4 +28,4 @@ def rewrite_parquet(copy: Path, rows: pl.LazyFrame, to: Path, schema: ArrowSchem
         maintain_order=True,
         engine="streaming",
     )
-    add_converted_types(to)
+    finish(str(to), None, "us")
