@@ -6,6 +6,7 @@ from datetime import datetime
 from cio_pipeline.cli.context import services
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson, SyncId
+from cio_pipeline.cli.sync_condition import print_condition
 from cio_pipeline.cli.sync_history import print_history
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.ledger.registry import Registry
@@ -15,6 +16,7 @@ from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan, Series
 from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
 from cio_pipeline.model.times import utc
+from cio_pipeline.pipeline.checking.overview import overview
 
 _CLOSED = "closed"
 
@@ -81,15 +83,19 @@ def _behind(registry: Registry) -> dict[str, datetime]:
 
 
 def show(sync_id: SyncId, as_json: AsJson = False) -> None:
-    """Show one sync: its configuration, and where each export stands."""
+    """Show one sync: what is late and why, its configuration, and where each export stands."""
     found = services()
     registered = found.ledger.registry.get(sync_id)
+    seen = overview(found, sync_id)
+    (row,), wrong = seen.syncs, [one for one in seen.standing.wrong if one.sync_id == sync_id]
     states = found.ledger.registry.states(list(ALL_EXPORTS), [sync_id])
     breaker = found.ledger.breakers.all().get(sync_id)
     failing = found.ledger.failing.all()
     if as_json:
         print_json(
             {
+                "condition": row,
+                "wrong": wrong,
                 "sync": registered.sync.model_dump(mode="json"),
                 "generation": registered.generation,
                 "created_at": registered.created_at,
@@ -101,6 +107,7 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:
             }
         )
         return
+    print_condition(row, wrong)
     described = {name: value for name, value in registered.sync.told.items() if value != {}}
     described |= {"generation": registered.generation, "created_at": registered.created_at}
     described["breaker"] = _breaker(breaker, found.clock())

@@ -1,5 +1,6 @@
 """The IO manager: encodes a planned batch and delivers it to each sync."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -28,11 +29,16 @@ class OfType:
 
 @dataclass(frozen=True)
 class Sent:
-    """A batch that was sent: what came of each sync, and what was noticed."""
+    """A batch that was sent: what came of each sync, and what was noticed.
+
+    It took so many `seconds`, and was done so many after the window's end (`lag`).
+    """
 
     batch: Batch
     outcomes: Sequence[Outcome]
     notices: Sequence[str]
+    seconds: float = 0.0
+    lag: float = 0.0
 
 
 class ExportIOManager(dg.ConfigurableIOManager):
@@ -63,7 +69,7 @@ class ExportIOManager(dg.ConfigurableIOManager):
 
 def sent(services: Services, log: dg.DagsterLogManager, batch: Batch) -> Sent:
     """Seal and deliver a batch; notices are logged, too."""
-    notices = [*batch.notices]
+    notices, begun = [*batch.notices], time.monotonic()
     outcomes = deliver_export(replace(telling(services, log), notice=notices.append), batch)
     for notice in notices:
         log.warning(notice)
@@ -72,7 +78,8 @@ def sent(services: Services, log: dg.DagsterLogManager, batch: Batch) -> Sent:
             f"{holder.export} of sync {holder.sync_id} is left to {holder.owner}, which "
             f"holds it until {holder.expires_at:%H:%M:%S} UTC."
         )
-    return Sent(batch, outcomes, notices)
+    seconds, lag = time.monotonic() - begun, services.clock() - batch.window.end
+    return Sent(batch, outcomes, notices, seconds, lag.total_seconds())
 
 
 def require_served(sent: Sent) -> None:
@@ -119,9 +126,18 @@ def describe(sent: Sent) -> dict[str, dg.MetadataValue]:
         "window": dg.MetadataValue.text(f"{window.key}, up to {window.end:%H:%M} UTC"),
         "syncs": outcome_table([*failed, *largest]),
         **{name: dg.MetadataValue.int(value) for name, value in totals.items()},
+        **timed(sent.seconds, sent.lag),
         "dagster/row_count": dg.MetadataValue.int(totals["rows"]),
         **({"held": _held(batch.busy)} if batch.busy else {}),
         **({"source_notices": dg.MetadataValue.md("\n".join(notices))} if notices else {}),
+    }
+
+
+def timed(seconds: float, lag: float) -> dict[str, dg.MetadataValue]:
+    """How long a step took, and how long after its window's end it was done."""
+    return {
+        "seconds": dg.MetadataValue.float(round(seconds, 3)),
+        "lag_seconds": dg.MetadataValue.float(round(lag, 3)),
     }
 
 

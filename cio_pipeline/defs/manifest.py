@@ -1,11 +1,13 @@
 """The manifest asset of each feed: after all exports of a window, each sync's chain goes on."""
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from cio_pipeline.defs.feeds import SHOWN, file_keys
+from cio_pipeline.defs.io_manager import timed
 from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import PipelineResource, ScopeResource
 from cio_pipeline.defs.shown_tables import table
@@ -48,17 +50,23 @@ def build_manifest(feed: Feed) -> dg.AssetsDefinition:
         if scope.restores:
             for one in restore_manifests(services, chosen.sync_ids):
                 context.log.info(f"{one.key} of sync {one.sync_id}: {one.error or 'put back'}")
+        begun = time.monotonic()
         written = commit_window(services, window, chosen.sync_ids, chosen.lane, feed)
-        failed = failed_syncs(services.ledger, window, feed, chosen.sync_ids)
-        if failed:
-            # The run stays green: whoever looks at the list of runs sees it by this tag.
-            context.instance.add_run_tags(context.run.run_id, {FAILED_SYNCS: _named(failed)})
-            context.log.error(
-                f"Not all was sent in window {window.key} (UTC). Failed: {', '.join(failed)}."
-            )
-        return dg.MaterializeResult(metadata=_metadata(written))
+        _tell(context, window, failed_syncs(services.ledger, window, feed, chosen.sync_ids))
+        owners = {one.sync.id: one.sync.owner or "" for one in services.ledger.registry.all()}
+        took = timed(time.monotonic() - begun, (services.clock() - window.end).total_seconds())
+        return dg.MaterializeResult(metadata=_metadata(written, owners) | took)
 
     return manifest
+
+
+def _tell(context: dg.AssetExecutionContext, window: Window, failed: Sequence[str]) -> None:
+    """The run stays green: whoever looks at the list of runs sees who failed by a tag."""
+    if failed:
+        context.instance.add_run_tags(context.run.run_id, {FAILED_SYNCS: _named(failed)})
+        context.log.error(
+            f"Not all was sent in window {window.key} (UTC). Failed: {', '.join(failed)}."
+        )
 
 
 def failed_syncs(
@@ -76,19 +84,21 @@ def _named(failed: Sequence[str]) -> str:
     return ", ".join(failed[:NAMED]) + more
 
 
-def _metadata(written: Sequence[Written]) -> dict[str, Any]:
+def _metadata(written: Sequence[Written], owners: Mapping[str, str]) -> dict[str, Any]:
     """A row per sync, and the sums."""
     failed = sum(one.error is not None for one in written)
     rows = [
         (
             one.sync_id,
+            owners.get(one.sync_id, ""),
             manifest_key(one.ordinal) if one.ordinal else "",
             one.files,
             one.told,
         )
         for one in written
     ]
-    columns = {"sync": "string", "manifest": "string", "files": "int", "error": "string"}
+    names = ("sync", "owner", "manifest", "files", "error")
+    columns = dict.fromkeys(names, "string") | {"files": "int"}
     return {
         "syncs": table(columns, rows),
         "manifests": len(written) - failed,

@@ -79,6 +79,11 @@ def test_a_demo_s_window_is_materialised_with_what_it_sent(world: World, dagster
     on_disk = [*world.folder("acme").glob("people*"), *world.folder("beta").glob("people*")]
     assert found["bytes"] == sum(path.stat().st_size for path in on_disk)
     assert next(iter(found)) == "window"
+    # Dagster plots them over time.
+    for asset in ("people", "manifest"):
+        told = metadata(result, asset)
+        assert told["seconds"] > 0
+        assert told["lag_seconds"] == 1.0, "the run began a second after the window's end"
     listed = table(metadata(result, "manifest")["syncs"].records)
     assert [row["manifest"] for row in listed] == ["_cio/1.manifest", "_cio/1.manifest"]
     assert world.verify("acme").ok

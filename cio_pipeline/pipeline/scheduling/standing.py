@@ -62,8 +62,13 @@ class Standing:
 
 def standing(services: Services) -> Standing:
     """How the syncs and the source stand, by the ledger."""
+    return standing_of(services, services.ledger.registry.states(list(ALL_EXPORTS)))
+
+
+def standing_of(services: Services, all_states: Sequence[ExportState]) -> Standing:
+    """The same of the syncs whose states are given; and of the source."""
     ledger, now = services.ledger, services.clock()
-    states = [one for one in ledger.registry.states(list(ALL_EXPORTS)) if one.on]
+    states = [one for one in all_states if one.on]
     breakers, failing = ledger.breakers.all(), ledger.failing.all()
     holders = ledger.leases.holders(now)
     held_back = ledger.quarantine.numbers()
