@@ -7,7 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import ExportState, RegisteredSync
+from cio_pipeline.model.volumes import ALL, DAY, ended
 from cio_pipeline.model.windows import last_closed_window
 from cio_pipeline.pipeline.scheduling.standing import GRACE, Standing, Wrong, standing_of
 from cio_pipeline.pipeline.services import Services
@@ -39,13 +41,14 @@ class SyncRow:
     """One sync. `until` is up to when all of its exports were delivered, None before that.
 
     `due` is the end of the last window that it is to have; `lag` how many seconds `until` is behind
-    our clock. `failing` counts exports, `quarantined` rows that are held back now. `running` is the
-    run that works on it, `why` what is wrong.
+    our clock. `failing` counts exports, `quarantined` rows that are held back now; `rows` and
+    `bytes` are of windows that end since midnight UTC, without first files. `running` is the run
+    that works on it, `why` what is wrong.
     """
 
     sync_id: str
     workspace_id: int
-    feed: str
+    feed: Feed
     owner: str | None
     condition: Condition
     until: datetime | None
@@ -53,6 +56,8 @@ class SyncRow:
     lag: float | None
     failing: int
     quarantined: int
+    rows: int
+    bytes: int
     running: str
     why: str
 
@@ -91,6 +96,8 @@ class _Facts:
     wrong: list[Wrong] = field(default_factory=list[Wrong])
     failing: int = 0
     quarantined: int = 0
+    rows: int = 0
+    bytes: int = 0
     running: str = ""
 
 
@@ -103,14 +110,23 @@ def _facts(
     for one in found.wrong:
         if one.sync_id is not None:
             facts[one.sync_id].wrong.append(one)
+    for run in found.running:
+        for sync_id in run.syncs:
+            facts[sync_id].running = run.owner
+    _count(services, facts)
+    return facts
+
+
+def _count(services: Services, facts: Mapping[str, _Facts]) -> None:
     for sync_id, _ in services.ledger.failing.all():
         facts[sync_id].failing += 1
     for (sync_id, _), (rows, _) in services.ledger.quarantine.numbers().items():
         facts[sync_id].quarantined += rows
-    for run in found.running:
-        for sync_id in run.syncs:
-            facts[sync_id].running = run.owner
-    return facts
+    today = ended(services.clock(), DAY) + DAY
+    for (sync_id, _, kind), sent in services.ledger.volumes.of(DAY, [today])[today].items():
+        if kind == ALL:
+            facts[sync_id].rows += sent.rows
+            facts[sync_id].bytes += sent.bytes
 
 
 def _row(one: RegisteredSync, facts: _Facts, now: datetime) -> SyncRow:
@@ -129,6 +145,8 @@ def _row(one: RegisteredSync, facts: _Facts, now: datetime) -> SyncRow:
         lag=None if until is None else (now - until).total_seconds(),
         failing=facts.failing,
         quarantined=facts.quarantined,
+        rows=facts.rows,
+        bytes=facts.bytes,
         running=facts.running,
         why=worst.why if worst else "",
     )
