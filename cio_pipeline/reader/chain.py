@@ -9,6 +9,7 @@ from cio_pipeline.model.manifests import (
     FOLDER,
     Manifest,
     as_they_lie,
+    digest,
     manifest_key,
     manifest_ordinal,
 )
@@ -65,19 +66,29 @@ def read_on(destination: Destination, last: Read) -> Chain:
     """The manifests after one that was read before.
 
     Costs what is new; only if nothing is, manifests are listed. Raises the store's errors, and
-    ManifestBroken if the bucket does not have as many as were read.
+    ManifestBroken if the bucket does not have what was read.
     """
-    new = list(_following(destination, last.ordinal))
-    if new:
-        return _chain(destination, new, last)
-    keys = [one.key for one in destination.list(FOLDER)]
-    ordinals = [n for n in map(manifest_ordinal, keys) if n is not None]
-    if max(ordinals, default=0) < last.ordinal:
+    there = _is_there(destination, last)
+    new = list(_following(destination, last.ordinal)) if there else []
+    if not new:
+        keys = [one.key for one in destination.list(FOLDER)]
+        new = [key for key in keys if (manifest_ordinal(key) or 0) > last.ordinal]
+    chain = _chain(destination, new, last) if new else Chain()
+    if not there and not (chain.manifests and chain.manifests[0].begins is not None):
         raise ManifestBroken(
             f"Manifest {last.ordinal} was read before, and is not there any more.", _ANEW
         )
-    later = [manifest_key(n) for n in ordinals if n > last.ordinal]
-    return _chain(destination, later, last) if later else Chain()
+    return chain
+
+
+def _is_there(destination: Destination, last: Read) -> bool:
+    try:
+        body = destination.get(manifest_key(last.ordinal))
+    except ObjectMissing:
+        return False
+    if digest(body) != last.sha256:
+        raise ManifestBroken(f"Manifest {last.ordinal} is another one than was read before.", _ANEW)
+    return True
 
 
 def _following(destination: Destination, ordinal: int) -> Iterator[str]:
@@ -98,9 +109,9 @@ def _chain(destination: Destination, keys: Sequence[str], last: Read | None) -> 
     findings = [*broken, *check_chain(links, after)]
     first = min((one for one in findings if one.ordinal), key=_ordinal, default=None)
     if last is not None and first is not None and _ordinal(first) <= last.ordinal:
-        text = f"Manifest {last.ordinal} is another one than was read before. {_ANEW}"
-        key = manifest_key(last.ordinal)
-        return Chain(broken=Finding(Problem(ProblemKind.CHAIN_BROKEN, key, text), last.ordinal))
+        text = f"It does not go on from manifest {last.ordinal} that was read before. {_ANEW}"
+        problem = Problem(ProblemKind.CHAIN_BROKEN, manifest_key(links[0].ordinal), text)
+        return Chain(broken=Finding(problem, last.ordinal + 1))
     good = [link for link in links if first is None or link.ordinal < _ordinal(first)]
     manifests = as_they_lie([link.manifest for link in good if link.manifest])
     return Chain(tuple(manifests), tuple(link.sha256 or "" for link in good), first)

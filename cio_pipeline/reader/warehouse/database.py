@@ -1,0 +1,100 @@
+"""The warehouse's file, and how names are written in its SQL."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from cio_pipeline.model.errors import InvalidConfig, WarehouseBusy, WarehouseUnusable
+
+RECORDS = "_cio"
+"""The schema in which stands what was loaded."""
+
+_KEPT = frozenset({"information_schema", "pg_catalog", "main", "temp", "system", RECORDS})
+
+
+class Database(Protocol):
+    """What is used of a connection to DuckDB."""
+
+    def execute(self, query: str, parameters: Any = None, /) -> Any:
+        """Run a statement; what it gives has `fetchall`."""
+        ...
+
+    def register(self, view_name: str, python_object: Any, /) -> Any:
+        """Let SQL read a frame under a name."""
+        ...
+
+    def unregister(self, view_name: str, /) -> Any:
+        """Forget it."""
+        ...
+
+
+@contextmanager
+def opened(path: Path) -> Generator[Database]:
+    """The warehouse in a file, which is made if it is not there.
+
+    Raises WarehouseBusy if another program has it open, WarehouseUnusable if it is none, and
+    InvalidConfig if DuckDB is not installed.
+    """
+    try:
+        import duckdb  # noqa: PLC0415 - it belongs to an extra
+    except ImportError:
+        raise InvalidConfig(
+            "DuckDB is not installed.", "Install it with `pip install 'cio-pipeline[warehouse]'`."
+        ) from None
+    try:
+        connection = duckdb.connect(str(path))
+    except duckdb.Error as error:
+        raise _named(path, str(error)) from None
+    try:
+        prepare(connection)
+        yield connection
+    finally:
+        connection.close()
+
+
+def prepare(db: Database) -> None:
+    """What loading asks of a connection: times are UTC, and rows may be written in any order."""
+    db.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+
+
+@contextmanager
+def transaction(db: Database) -> Generator[None]:
+    """All that is done within, or nothing of it."""
+    db.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _named(path: Path, text: str) -> WarehouseBusy | WarehouseUnusable:
+    if "lock" in text.lower():
+        return WarehouseBusy(
+            f"Another program has '{path.name}' open.", "Close it there, then load again."
+        )
+    if not path.parent.is_dir():
+        return WarehouseUnusable(f"There is no folder '{path.parent}'.", "Make it, or correct it.")
+    return WarehouseUnusable(
+        f"'{path.name}' is no file that this DuckDB can open.",
+        "Name another file, or install the DuckDB that it was written with.",
+    )
+
+
+def quoted(*names: str) -> str:
+    """Names as SQL has them, joined by dots."""
+    return ".".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names)
+
+
+def literal(text: str) -> str:
+    """A text as SQL has it."""
+    return f"'{text.replace(chr(39), chr(39) * 2)}'"
+
+
+def checked_schema(name: str) -> str:
+    """A schema's name as it is; raises InvalidConfig for what DuckDB keeps for itself."""
+    if not name or name.lower() in _KEPT:
+        raise InvalidConfig(f"'{name}' is no name for a schema.", "Give another with --schema.")
+    return name

@@ -1,0 +1,233 @@
+"""Loading a feed: each manifest once, in one transaction with the record of it (O6).
+
+A run that dies loses what it had not committed, and the next goes on from there. Files that were
+rewritten are loaded again in place of their rows; a new generation empties the tables first.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from cio_pipeline.destinations.local import LocalFolder
+from cio_pipeline.model.errors import WarehouseUnusable
+from cio_pipeline.model.manifests import Manifest, Superseded
+from cio_pipeline.ports import Destination
+from cio_pipeline.reader.chain import Chain, Read, read_chain, read_on
+from cio_pipeline.reader.copies import copies_of
+from cio_pipeline.reader.files import FeedFile, listed
+from cio_pipeline.reader.places import Place, open_of
+from cio_pipeline.reader.tables import KINDS, Kind, Table
+from cio_pipeline.reader.warehouse import records
+from cio_pipeline.reader.warehouse.database import Database, transaction
+from cio_pipeline.reader.warehouse.named import load_named
+from cio_pipeline.reader.warehouse.relations import drop_tables, empty_tables, make_tables
+from cio_pipeline.reader.warehouse.rows import Rows, rewritten
+from cio_pipeline.reader.warehouse.target import ITS_OWN, REBUILD, Loaded, Target
+
+_MANIFESTS_AT_ONCE, _ROWS_AT_ONCE = 512, 4_000_000
+"""So many manifests, or rows, are loaded in one transaction."""
+
+
+def load(db: Database, place: Place, *, schema: str | None = None, rebuild: bool = False) -> Loaded:
+    """Load what is new of a feed; its tables are in `schema`, by default named as its sync.
+
+    With `rebuild` all that was loaded of it is dropped first. Raises ManifestBroken, with what came
+    before loaded, FileAltered, NothingDelivered, UnknownContract, WarehouseUnusable if the schema
+    holds another feed, and the store's errors; then nothing of what they are about is loaded.
+    """
+    with transaction(db):
+        records.make_records(db)
+    destination = open_of(place)
+    where = _named(destination)
+    known = _known(records.feeds(db), where, schema)
+    last = None if known is None or known.place != where or rebuild else known.last
+    chain = read_chain(destination) if last is None else read_on(destination, last)
+    if not chain.manifests and last is None:
+        chain.require()
+        return load_named(db, destination, Target(where, schema, rebuild=rebuild))
+    work = _Load(db, destination, chain, Target(where, schema, rebuild=rebuild), known)
+    done = work.run()
+    chain.require()
+    return done
+
+
+def _known(
+    found: Sequence[records.FeedRecord], place: str, schema: str | None
+) -> records.FeedRecord | None:
+    """The record of a place, of a schema if one is given."""
+    of_place = [one for one in found if one.place == place]
+    if schema is not None:
+        return next((one for one in found if one.schema == schema), None)
+    return of_place[0] if of_place else None
+
+
+def _named(destination: Destination) -> str:
+    if isinstance(destination, LocalFolder):
+        return str(destination.root.resolve())
+    return destination.describe()
+
+
+@dataclass
+class _Load:
+    """One feed with manifests."""
+
+    db: Database
+    destination: Destination
+    chain: Chain
+    target: Target
+    known: records.FeedRecord | None
+
+    def run(self) -> Loaded:
+        if not self.chain.manifests:
+            assert self.known is not None  # noqa: S101 - else there were manifests
+            return Loaded(self.target.place, self.known.schema, None, None, 0, 0, 0)
+        record, fresh = self._record()
+        manifests = self._new(record)
+        done = Loaded(self.target.place, record.schema, None, None, 0, 0, 0)
+        for first, last in _batches(manifests):
+            batch = manifests[first:last]
+            record, done = self._batch(record, batch, done, fresh=fresh)
+            fresh = False
+        return done
+
+    def _record(self) -> tuple[records.FeedRecord, bool]:
+        """The feed as far as it is loaded, and whether to begin from scratch."""
+        top = self.chain.manifests[-1]
+        schema = self.target.named(self.known.schema if self.known else top.sync_id)
+        known = next((one for one in records.feeds(self.db) if one.schema == schema), None)
+        if known is not None and not self.target.rebuild:
+            self._require_same(known, top)
+            return known, False
+        new = records.FeedRecord(
+            schema, self.target.place, top.feed, top.sync_id, top.workspace_id, top.version,
+            0, None, known.next_file if known else 1,
+        )  # fmt: skip
+        return new, self.target.rebuild
+
+    def _require_same(self, known: records.FeedRecord, top: Manifest) -> None:
+        if known.last is None:
+            raise WarehouseUnusable(
+                f"'{known.schema}' was loaded from a bucket without manifests.", REBUILD
+            )
+        if (known.sync_id, known.workspace_id) != (top.sync_id, top.workspace_id):
+            raise WarehouseUnusable(
+                f"'{known.schema}' holds sync {known.sync_id}, the bucket {top.sync_id}.",
+                ITS_OWN,
+            )
+        at = {one.ordinal: sha256 for one, sha256 in self._digests()}
+        if known.last.ordinal in at and at[known.last.ordinal] != known.last.sha256:
+            raise WarehouseUnusable(
+                f"Manifest {known.last.ordinal} is another one than was loaded into "
+                f"'{known.schema}'.",
+                REBUILD,
+            )
+
+    def _digests(self) -> Iterator[tuple[Manifest, str]]:
+        return zip(self.chain.manifests, self.chain.digests, strict=True)
+
+    def _new(self, record: records.FeedRecord) -> list[tuple[Manifest, str]]:
+        last = record.last.ordinal if record.last else 0
+        return [one for one in self._digests() if one[0].ordinal > last]
+
+    def _batch(
+        self,
+        record: records.FeedRecord,
+        batch: Sequence[tuple[Manifest, str]],
+        done: Loaded,
+        *,
+        fresh: bool,
+    ) -> tuple[records.FeedRecord, Loaded]:
+        """Load some manifests in one transaction; what was loaded so far, they included."""
+        kind, schema = KINDS[record.feed], record.schema
+        manifests = [one for one, _ in batch]
+        generation = max(one.generation for one in self.chain.manifests)
+        files = self._files(manifests, generation)
+        with copies_of(self.destination) as copies, transaction(self.db):
+            if fresh:
+                drop_tables(self.db, schema)
+                records.forget(self.db, schema)
+            elif generation > record.generation:
+                empty_tables(self.db, schema)
+                records.forget(self.db, schema, "files")
+            make_tables(self.db, schema, _tables(kind, manifests, files))
+            rows = Rows(self.db, schema, kind, copies, record.next_file)
+            again = self._rewritten(schema, manifests)
+            records.forget_files(self.db, schema, [number for number, _, _ in again])
+            rows.load_again(again)
+            rows.load(files)
+            records.keep_files(self.db, schema, rows.done)
+            records.keep_manifests(self.db, schema, manifests, [sha256 for _, sha256 in batch])
+            top, sha256 = batch[-1]
+            record = replace(
+                record,
+                place=self.target.place,
+                version=max(record.version, *(one.version for one in manifests)),
+                generation=generation,
+                last=Read(top.ordinal, sha256),
+                next_file=rows.next_file,
+            )
+            records.keep_feed(self.db, record, None)
+        return record, _with(done, manifests, rows, len(again))
+
+    def _files(self, manifests: Sequence[Manifest], generation: int) -> list[FeedFile]:
+        """The files that these manifests list and that lie there: not those that were replaced."""
+        last = {f.key: f for one in self.chain.manifests for f in one.files}
+        return [
+            listed(file, one.ordinal)
+            for one in manifests
+            for file in one.files
+            if file.generation == generation and last[file.key] is file
+        ]
+
+    def _rewritten(
+        self, schema: str, manifests: Sequence[Manifest]
+    ) -> list[tuple[int, str, FeedFile]]:
+        """Files that were loaded before and rewritten since, as they lie there now."""
+        told = {one.key: one for manifest in manifests for one in manifest.superseded}
+        if not told:
+            return []
+        now: dict[str, Superseded] = {
+            one.key: one
+            for manifest in self.chain.manifests
+            for one in manifest.superseded
+            if one.key in told
+        }
+        loaded = records.loaded_files(self.db, schema, told)
+        return [
+            (number, table, rewritten(file, new.sha256, new.rows, new.bytes))
+            for key, (number, table, file) in loaded.items()
+            if (new := now[key]).sha256 != file.sha256
+        ]
+
+
+def _with(done: Loaded, manifests: Sequence[Manifest], rows: Rows, again: int) -> Loaded:
+    return replace(
+        done,
+        first=done.first or manifests[0].ordinal,
+        last=manifests[-1].ordinal,
+        files=done.files + len(rows.done) - again,
+        rows=done.rows + sum(count for _, _, count, _ in rows.done),
+        rewritten=done.rewritten + again,
+    )
+
+
+def _batches(manifests: Sequence[tuple[Manifest, str]]) -> Iterator[tuple[int, int]]:
+    """From where to where manifests are loaded together."""
+    first = rows = 0
+    for place, (one, _) in enumerate(manifests):
+        more = sum(file.rows for file in one.files)
+        if place > first and (place - first == _MANIFESTS_AT_ONCE or rows + more > _ROWS_AT_ONCE):
+            yield first, place
+            first, rows = place, 0
+        rows += more
+    if manifests:
+        yield first, len(manifests)
+
+
+def _tables(kind: Kind, manifests: Sequence[Manifest], files: Sequence[FeedFile]) -> list[Table]:
+    """The tables of the exports that the feed has; all where the manifests do not tell."""
+    versions = [*(file.version for file in files), *(one.version for one in manifests)]
+    used = {kind.table_of(file) for file in files}
+    exports = {state.export for one in manifests for state in one.exports}
+    tables = kind.tables(max(versions))
+    chosen = [one for one in tables if one.name in exports or one.name in used]
+    return chosen if any(one.name in exports for one in tables) else list(tables)

@@ -1,0 +1,309 @@
+"""O6: a DuckDB warehouse that loads itself, each manifest once; whatever happens on the way."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
+
+from cio_pipeline.cli.app import app
+from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.model.errors import (
+    FileAltered,
+    ManifestBroken,
+    WarehouseBusy,
+    WarehouseUnusable,
+)
+from cio_pipeline.model.plans import Mode, Series
+from cio_pipeline.reader import Feed
+from cio_pipeline.reader.warehouse import database
+from cio_pipeline.reader.warehouse.load import load
+from cio_pipeline_tests.calls import steps
+from cio_pipeline_tests.crashes import Crash, Fuse, Watched
+from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, entry, whole_bucket
+from cio_pipeline_tests.pipeline.test_windows import person
+from cio_pipeline_tests.reader.troubles import TROUBLES, Trouble
+from cio_pipeline_tests.world import NOON, World, during
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Bucket:
+    return whole_bucket(tmp_path)
+
+
+@pytest.fixture
+def db() -> Iterator[Any]:
+    with closing(duckdb.connect()) as connection:
+        database.prepare(connection)
+        yield connection
+
+
+def rows(db: Any, relation: str) -> pl.DataFrame:
+    """All rows of a table or view without what the loader added, in an order of their own."""
+    found = pl.DataFrame(db.sql(f"FROM {relation}").to_arrow_table())
+    return _ordered(found.drop("_file", "_row", strict=False))
+
+
+def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.sort(pl.struct(pl.all()).map_elements(repr, pl.String)) if frame.height else frame
+
+
+def same(db: Any, place: Path, schema: str = "acme") -> None:
+    """The warehouse holds what the feed gives: all rows, and the newest ones."""
+    feed = Feed(place)
+    for table in feed.tables():
+        if not feed.files(table.name):
+            continue
+        every = feed.changes(table.name, replays=True).collect()
+        newest = feed.table(table.name).collect()
+        assert_frame_equal(rows(db, f'"{schema}"."{table.name}"'), _ordered(every))
+        assert_frame_equal(rows(db, f'"{schema}"."{table.name}_newest"'), _ordered(newest))
+    told = db.execute(
+        "SELECT table_name, sum(rows) FROM _cio.files WHERE schema_name = ? GROUP BY 1", [schema]
+    ).fetchall()
+    for name, count in told:
+        assert rows(db, f'"{schema}"."{name}"').height == count
+
+
+def grown(bucket: Bucket) -> None:
+    """Two more manifests: new rows, a file that was rewritten, rows that are sent again."""
+    bucket.commit(
+        bucket.file("people", 5),
+        replace(bucket.file("metrics", 3), mode=Mode.REPLAY),
+        superseded=[bucket.erase(entry(bucket, PEOPLE_2), rows=2)],
+    )
+    bucket.commit(bucket.file("people", 2, series=Series.CHNGS), bucket.file("events", 1))
+
+
+def test_o6_each_manifest_is_loaded_once_and_what_was_rewritten_replaces_its_rows(
+    bucket: Bucket, db: Any
+) -> None:
+    first = load(db, bucket.root)
+    assert (first.schema, first.first, first.last, first.files, first.rows) == ("acme", 1, 3, 8, 24)
+    same(db, bucket.root)
+    again = load(db, bucket.root)
+    assert (again.last, again.files, again.rows) == (None, 0, 0)
+    grown(bucket)
+    more = load(db, bucket.root)
+    assert (more.first, more.last, more.files, more.rewritten) == (4, 5, 4, 1)
+    same(db, bucket.root)
+    assert load(db, bucket.root, rebuild=True).rows == 35
+    same(db, bucket.root)
+
+
+def test_d6_a_new_generation_empties_the_tables(bucket: Bucket, db: Any) -> None:
+    load(db, bucket.root)
+    bucket.commit(replace(bucket.file("people", 5), generation=2))
+    bucket.rewrite(4, generation=2)
+    load(db, bucket.root)
+    same(db, bucket.root)
+    assert rows(db, "acme.metrics").is_empty()
+
+
+def crashing(bucket: Bucket, before: Path, tmp_path: Path, at: int) -> bool:
+    """Load until statement `at`, then what is on disk is all there is; whether it died."""
+    path, after = tmp_path / f"{at}.duckdb", tmp_path / f"after-{at}.duckdb"
+    shutil.copy(before, path)
+    fuse = Fuse(at)
+    connection = duckdb.connect(str(path))
+    database.prepare(connection)
+    watched: Any = Watched(connection, "db", fuse)
+    with suppress(Crash):
+        load(watched, bucket.root)
+    for suffix in ("", ".wal"):
+        if Path(f"{path}{suffix}").exists():
+            shutil.copy(f"{path}{suffix}", f"{after}{suffix}")
+    connection.close()
+    with database.opened(after) as db:
+        loaded = db.execute("SELECT coalesce(max(ordinal), 0) FROM _cio.manifests").fetchall()
+        people = db.execute("SELECT count(*) FROM acme.people").fetchall()
+        assert (loaded[0][0], people[0][0]) in {(3, 12), (5, 17)}
+        load(db, bucket.root)
+        same(db, bucket.root)
+    return fuse.blown
+
+
+def crash_at(bucket: Bucket, tmp_path: Path, every: int) -> int:
+    """Die before each of the statements that two manifests take, or some; how many there are."""
+    before = tmp_path / "before.duckdb"
+    with database.opened(before) as db:
+        load(db, bucket.root)
+    grown(bucket)
+    at = 1
+    while crashing(bucket, before, tmp_path, at):
+        at += every
+    return at
+
+
+def test_o6_a_crash_before_a_statement_loses_and_doubles_nothing(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    assert crash_at(bucket, tmp_path, every=5) > 20
+
+
+@pytest.mark.deep
+def test_o6_a_crash_before_any_statement_loses_and_doubles_nothing(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    assert crash_at(bucket, tmp_path, every=1) > 20
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda one: one.name)
+def test_what_is_wrong_is_named_and_nothing_is_loaded_by_halves(
+    bucket: Bucket, db: Any, trouble: Trouble
+) -> None:
+    trouble.do(bucket)
+    with pytest.raises(trouble.kind, match=trouble.says):
+        load(db, bucket.root)
+    loaded = db.execute("SELECT coalesce(max(ordinal), 0) FROM _cio.manifests").fetchall()[0][0]
+    assert loaded in {0, trouble.good}
+    if loaded:
+        assert trouble.kind is ManifestBroken
+        assert_frame_equal(
+            rows(db, "acme.people"),
+            _ordered(Feed(bucket.root).changes("people", as_of=trouble.good).collect()),
+        )
+
+
+def test_a_bucket_goes_on_from_what_was_loaded_or_it_is_another_one(
+    bucket: Bucket, db: Any
+) -> None:
+    load(db, bucket.root)
+    bucket.commit(bucket.file("people", 5))
+    last = bucket.root / "_cio" / "4.manifest"
+    body = last.read_bytes()
+    last.write_bytes(body.replace(b'"previous": "', b'"previous": "0'))
+    with pytest.raises(ManifestBroken, match="does not go on from manifest 3"):
+        load(db, bucket.root)
+    last.write_bytes(body)
+    bucket.rewrite(3, rechain=True, version=4)
+    with pytest.raises(ManifestBroken, match="Manifest 3 is another one"):
+        load(db, bucket.root)
+    for path in (bucket.root / "_cio").iterdir():
+        path.unlink()
+    with pytest.raises(ManifestBroken, match="was read before, and is not there any more"):
+        load(db, bucket.root)
+
+
+def test_a_file_that_changes_between_its_check_and_its_load_is_named(
+    bucket: Bucket, db: Any
+) -> None:
+    class Hasty:
+        """Another writer is faster than the loader."""
+
+        def execute(self, query: str, *parameters: Any) -> Any:
+            found = db.execute(query, *parameters)
+            if "read_parquet" in query and "people" in query:
+                path = bucket.root / PEOPLE_2
+                body = path.read_bytes()
+                path.unlink()
+                path.write_bytes(body)
+            return found
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(db, name)
+
+    hasty: Any = Hasty()
+    with pytest.raises(FileAltered, match=PEOPLE_2):
+        load(hasty, bucket.root)
+    assert db.execute("SELECT count(*) FROM _cio.manifests").fetchall() == [(0,)]
+
+
+def test_several_syncs_and_both_versions_lie_side_by_side_and_an_upgrade_adds_columns(
+    world: World, db: Any
+) -> None:
+    exports = ("people", "metrics")
+    world.sync("old-v4", version=4, exports=exports)
+    world.sync("new-v5", version=5, exports=exports)
+    world.commit("people", person("ann"), at=during(0))
+    world.commit("metrics", {"event_id": "m1", "seq_num": 1}, at=during(0))
+    world.run(0, *exports)
+    for sync_id in ("old-v4", "new-v5"):
+        load(db, world.folder(sync_id))
+    assert "machine" not in rows(db, "old_v4.metrics_newest").columns
+    world.sync("old-v4", version=5, exports=exports, at=during(1))
+    world.commit("metrics", {"event_id": "m2", "seq_num": 2}, at=during(1))
+    world.run(1, *exports)
+    for sync_id in ("old-v4", "new-v5"):
+        load(db, world.folder(sync_id))
+        same(db, world.folder(sync_id), sync_id.replace("-", "_"))
+    assert rows(db, "old_v4.metrics_newest")["machine"].to_list() == [None, False]
+
+
+def test_calls_messages_and_every_export_have_tables_with_comments(
+    world: World, db: Any, bucket: Bucket
+) -> None:
+    steps.calls_sync(world, "acme-calls")
+    steps.commit(world, steps.call_row("track", '{"type":"track","event":"E"}'), at=NOON)
+    steps.run(world, 0)
+    load(db, world.folder("acme-calls"))
+    same(db, world.folder("acme-calls"), "acme_calls")
+    load(db, bucket.root)
+    told = db.execute(
+        "SELECT schema_name || '.' || table_name, column_name, comment FROM duckdb_columns() "
+        "WHERE NOT internal UNION ALL SELECT table_name, '', comment FROM duckdb_tables() "
+        "UNION ALL SELECT view_name, '', comment FROM duckdb_views() WHERE NOT internal"
+    ).fetchall()
+    assert [one for one in told if not one[2]] == []
+    names = {name.removeprefix("acme.") for name, _, _ in told if name.startswith("acme.")}
+    assert {*EXPORTS, *(f"{name}_newest" for name in EXPORTS)} <= names
+    assert db.execute('SELECT "from", "to" FROM acme.inbound_newest').fetchall() == []
+
+
+def test_without_manifests_each_file_is_loaded_once(bucket: Bucket, db: Any) -> None:
+    for path in (bucket.root / "_cio").iterdir():
+        path.unlink()
+    first = load(db, bucket.root)
+    assert first.unproven
+    assert (first.schema, first.files) == ("data_out_7", 8)
+    same(db, bucket.root, first.schema)
+    bucket.file("people", 5)
+    assert load(db, bucket.root).files == 1
+    same(db, bucket.root, first.schema)
+    (bucket.root / PEOPLE_2).write_bytes(b"PAR1")
+    with pytest.raises(FileAltered, match="another file than was loaded"):
+        load(db, bucket.root)
+
+
+def test_a_schema_holds_one_feed(bucket: Bucket, db: Any, tmp_path: Path) -> None:
+    load(db, bucket.root, schema="mine")
+    other = whole_bucket(tmp_path / "other")
+    for ordinal in (1, 2, 3):
+        other.rewrite(ordinal, sync_id="other")
+    with pytest.raises(WarehouseUnusable, match="holds sync acme"):
+        load(db, other.root, schema="mine")
+    assert load(db, other.root).schema == "other"
+    assert load(db, other.root, schema="mine", rebuild=True).schema == "mine"
+    moved = bucket.root.rename(tmp_path / "moved")
+    bucket.root = moved
+    assert load(db, moved, schema="acme").files == 8
+
+
+def test_files_that_are_none_and_files_in_use_are_named(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("Not a database, though it is long enough to be one." * 999)
+    with pytest.raises(WarehouseUnusable, match="no file that this DuckDB can open"):
+        database.opened(tmp_path / "text").__enter__()
+    with pytest.raises(WarehouseUnusable, match="no folder"):
+        database.opened(tmp_path / "nowhere" / "w.duckdb").__enter__()
+    assert isinstance(database._named(tmp_path, "Could not set lock on file"), WarehouseBusy)
+
+
+def test_the_command_loads_the_others_and_names_what_failed(bucket: Bucket, tmp_path: Path) -> None:
+    into = str(tmp_path / "w.duckdb")
+    command = ["warehouse", "load", str(bucket.root), str(tmp_path / "nothing"), "--into", into]
+    found = CliRunner().invoke(app, [*command, "--json"])
+    assert found.exit_code == 1
+    told = json.loads(found.stdout)
+    assert told["loaded"][0]["rows"] == 24
+    assert "There is no folder" in told["failed"][0]["error"]
+    shown = CliRunner().invoke(app, ["warehouse", "load", str(bucket.root), "--into", into])
+    assert shown.exit_code == 0
+    assert "none new" in shown.stdout
