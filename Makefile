@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cloud demo-sakila demo-postgres readers dev test test-deep servers postgresql azurite redis bench lint docs clean
+.PHONY: help demo demo-cloud demo-sakila demo-postgres readers dev test test-deep servers postgresql azurite redis pgbouncer bench lint docs clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -49,7 +49,7 @@ dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with
 test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL, Chromium and Azurite if missing)
 	$(BIN)/pytest -n 3 --dist worksteal
 
-test-deep: $(VENV)/.installed servers redis ## Many more histories and crash points, Celery (some ten minutes)
+test-deep: $(VENV)/.installed servers redis pgbouncer ## Many more histories and crash points, Celery (some ten minutes)
 	CIO_CONVERGENCE_EXAMPLES=280 $(BIN)/pytest -n 3 --dist worksteal -m "deep or histories"
 
 servers: azurite postgresql
@@ -63,6 +63,10 @@ postgresql:
 redis:
 	@command -v redis-server >/dev/null \
 	  || { echo 'Installing Redis for the tests of Celery workers'; .ci/install-redis; }
+
+pgbouncer:
+	@command -v pgbouncer >/dev/null \
+	  || { echo 'Installing PgBouncer for the tests of PostgreSQL as a source'; .ci/install-pgbouncer; }
 
 azurite:
 	@[ -x .servers/azurite/node_modules/.bin/azurite-blob ] \

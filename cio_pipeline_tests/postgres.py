@@ -5,6 +5,7 @@ PostgreSQL refuses to run as root, so root runs it as the system user `postgres`
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -22,14 +23,20 @@ USER = "cio"
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running server that listens on a socket in `folder` only."""
+    """A running server that listens on a socket in `folder`; on TCP only if it was told to."""
 
     folder: Path
+    port: int = 5432
     names: Iterator[int] = field(default_factory=lambda: iter(range(1, 1_000_000)))
 
     def url(self, database: str, password: str = PASSWORD) -> str:
         """A SQLAlchemy or libpq URL of one database."""
-        return f"postgresql://{USER}:{password}@/{database}?host={self.folder}"
+        place = f"host={self.folder}&port={self.port}"
+        return f"postgresql://{USER}:{password}@/{database}?{place}"
+
+    def over_tcp(self, database: str, host: str = "localhost") -> str:
+        """The same over the network, without options."""
+        return f"postgresql://{USER}:{PASSWORD}@{host}:{self.port}/{database}"
 
     def new_schema(self) -> str:
         """The URL of a fresh, empty schema: a database of its own would cost 7 MB of disk."""
@@ -40,10 +47,15 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(*, copied_from: Cluster | None = None) -> Iterator[Cluster]:
-    """Make a cluster, or a hot standby of another one, start it, and remove it at the end."""
+def running_cluster(
+    *, copied_from: Cluster | None = None, certificate: tuple[Path, Path] | None = None
+) -> Iterator[Cluster]:
+    """Make a cluster, or a hot standby of another one, start it, and remove it at the end.
+
+    With a `certificate` (it and its key) it listens on TCP, too, and speaks TLS there.
+    """
     folder = Path(tempfile.mkdtemp(prefix="cio-pg-"))
-    account = "postgres" if os.geteuid() == 0 else None
+    account = system_user()
     if account:
         shutil.chown(folder, account, account)
     data, secret = folder / "data", folder / "password"
@@ -60,12 +72,14 @@ def running_cluster(*, copied_from: Cluster | None = None) -> Iterator[Cluster]:
                 *("-D", data, "-U", USER, "--pwfile", secret, "--auth=scram-sha-256"),
                 *("--encoding=UTF8", "--locale=C", "--no-sync"),
             )
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+        port = free_port() if certificate else 5432
+        options = f"-c unix_socket_directories={folder} -c port={port} -c fsync=off"
         options += " -c max_prepared_transactions=20"
+        options += _spoken_tls(data, certificate, account) if certificate else ON_SOCKET_ONLY
         log = folder / "log"
         _run(account, "pg_ctl", "-D", data, "-l", log, "-w", "-o", options, "start")
         try:
-            yield Cluster(folder)
+            yield Cluster(folder, port)
         finally:
             _run(account, "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:
@@ -77,6 +91,31 @@ def postgres_cluster() -> Iterator[Cluster]:
     """One cluster for the whole session."""
     with running_cluster() as cluster:
         yield cluster
+
+
+ON_SOCKET_ONLY = " -c listen_addresses="
+
+
+def _spoken_tls(data: Path, certificate: tuple[Path, Path], account: str | None) -> str:
+    names = ("server.crt", "server.key")
+    for file, name in zip(certificate, names, strict=True):
+        shutil.copy(file, data / name)
+        (data / name).chmod(0o600)
+        if account:
+            shutil.chown(data / name, account, account)
+    return " -c ssl=on -c listen_addresses=localhost"
+
+
+def system_user() -> str | None:
+    """Whom servers run as that refuse to be root's; None if this is not root."""
+    return "postgres" if os.geteuid() == 0 else None
+
+
+def free_port() -> int:
+    """A port that nobody listens at just now."""
+    with socket.socket() as some:
+        some.bind(("localhost", 0))
+        return int(some.getsockname()[1])
 
 
 def _run(account: str | None, name: str, *arguments: str | Path) -> None:

@@ -21,7 +21,7 @@ from cio_pipeline.contracts.feeds import ALL_EXPORTS, changed_rows_at_once, fact
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.encode import Shape, named_errors
 from cio_pipeline.model.cuts import TableCut
-from cio_pipeline.model.errors import CioError, SourceError
+from cio_pipeline.model.errors import Permanent, SourceError
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.model.slices import HashBucket, Part, Slice, Stretch
 from cio_pipeline.pipeline.services import Services
@@ -230,8 +230,9 @@ def _cut(services: Services, drafts: list[PlanDraft]) -> list[PlanDraft]:
         if services.source.changed_rows(*range_of(model)) <= rows:
             return drafts
         blocks = services.source.blocks(*range_of(model), rows)
-    except CioError:
-        # It concerns these plans alone: who reads the changes is told so.
+    except Permanent:
+        # It concerns these plans alone: who reads the changes is told so. After an error that
+        # passes, many changes would be in one piece.
         return drafts
     counts = dict(blocks.group_by("workspace_id").agg(pl.col("len").sum()).iter_rows())
     return [_of_rows(draft, blocks, counts.get(draft.workspace_id, 0), rows) for draft in drafts]

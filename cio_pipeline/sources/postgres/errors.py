@@ -3,6 +3,7 @@
 Their texts may hold values of rows, so they decide the type of our error and are never repeated.
 """
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -18,14 +19,15 @@ from cio_pipeline.model.errors import (
 )
 
 _STATES = (
-    # (states that begin so, what the text holds where there is no state, the error)
+    # (states that begin so, what is found in the text where there is no state, the error)
     (("57014",), "statement timeout", "timeout"),
     (("42501",), "permission denied", "permission"),
-    (("28",), "authentication failed", "login"),
-    (("3D",), "does not exist", "database"),
+    (("28",), 'authentication failed|role ".*" does not exist|no pg_hba.conf entry', "login"),
+    (("3D",), 'database ".*" does not exist|no such database', "database"),
     (("42703",), "", "column"),
     (("42P01", "3F000"), "", "table"),
-    (("53",), "too many clients", "full"),
+    (("53",), "too many clients|query_wait_timeout", "full"),
+    ((), "certificate|does not support ssl", "tls"),
 )
 _LOST = ("08", "57P", "40", "55P03", "58")
 
@@ -46,7 +48,7 @@ def translated(error: Exception, table: str) -> CioError:
     state: str = getattr(error, "sqlstate", None) or ""
     text = str(error).lower()
     for states, words, kind in _STATES:
-        if state.startswith(states) if state else words and words in text:
+        if state.startswith(states) if state else words and re.search(words, text):
             return _ERRORS[kind](table)
     lost = state.startswith(_LOST) or isinstance(error, OSError | psycopg.OperationalError)
     if lost or (not state and isinstance(error, AdbcError)):
@@ -82,7 +84,15 @@ def _permission(table: str) -> CioError:
 def _login(_: str) -> CioError:
     return SourceError(
         "The database refuses the login.",
-        "Check user and password in CIO_SOURCE and CIO_SOURCE_PASSWORD, and pg_hba.conf.",
+        "Check user, password and sslmode in CIO_SOURCE and CIO_SOURCE_PASSWORD, and pg_hba.conf.",
+    )
+
+
+def _tls(_: str) -> CioError:
+    return SourceError(
+        "The database is not the one that CIO_SOURCE wants to speak with, by its certificate, or "
+        "does not speak TLS.",
+        "Check sslmode, sslrootcert and the host in CIO_SOURCE, and the server's certificate.",
     )
 
 
@@ -119,4 +129,5 @@ _ERRORS = {
     "column": _column,
     "table": _table,
     "full": _full,
+    "tls": _tls,
 }

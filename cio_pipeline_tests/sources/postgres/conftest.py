@@ -1,11 +1,14 @@
 """The server that these tests share."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline_tests.postgres import Cluster, postgres_cluster
 from cio_pipeline_tests.sources.postgres.databases import Made, made
+from cio_pipeline_tests.world import World
 
 __all__ = ["postgres_cluster"]
 
@@ -15,4 +18,20 @@ def base(postgres_cluster: Cluster) -> Iterator[Made]:
     """A database of its own with things and notes."""
     found = made(postgres_cluster)
     yield found
+    found.source.server.close()
+
+
+@pytest.fixture
+def product(postgres_cluster: Cluster) -> Iterator[Made]:
+    """All tables of the product."""
+    found = made(postgres_cluster, *SOURCE_TABLES.values())
+    yield found
+    found.source.server.close()
+
+
+@pytest.fixture
+def world(postgres_cluster: Cluster, tmp_path: Path) -> Iterator[World]:
+    """A whole product on tables of which any number of rows can be a slice."""
+    found = made(postgres_cluster, *SOURCE_TABLES.values(), row_a_block=True)
+    yield World(tmp_path, database=found)
     found.source.server.close()

@@ -51,6 +51,8 @@ class Made:
     url: str
     tables: Mapping[str, SourceTable]
     names: Names = field(default_factory=Names)
+    row_a_block: bool = False
+    """Whether each row fills a block, which the server knows after each commit: for slices."""
 
     @cached_property
     def source(self) -> PostgresSource:
@@ -73,6 +75,9 @@ class Made:
             columns = ", ".join(f'"{c.name}" {SQL_TYPES[c.type]}' for c in table.columns)
             key = ", ".join(f'"{name}"' for name in table.identity)
             self.do(f"CREATE TABLE public.{table.name} ({columns}, UNIQUE ({key}))")
+            if self.row_a_block:
+                room = f"ALTER TABLE {table.name} ADD room text DEFAULT repeat('x', 5000)"
+                self.do(room, f"ALTER TABLE {table.name} ALTER room SET STORAGE PLAIN")
 
     def install(self) -> None:
         """Do what is missing, as `source install --apply` does."""
@@ -116,6 +121,8 @@ class Made:
             self.write(connection, table, rows)
             if at is not None:
                 self.date_earlier(connection, table.name, at)
+        if self.row_a_block:
+            self.do(f"ANALYZE {table.name}")
         return rows.height
 
     def write(
@@ -141,10 +148,10 @@ class Made:
         )
 
 
-def made(cluster: Cluster, *tables: SourceTable, names: Names | None = None) -> Made:
+def made(cluster: Cluster, *tables: SourceTable, row_a_block: bool = False) -> Made:
     """A database with some empty tables, installed."""
     chosen = {table.name: table for table in tables or (THINGS, NOTES)}
-    found = Made(new_database(cluster), chosen, names or Names())
+    found = Made(new_database(cluster), chosen, row_a_block=row_a_block)
     found.create()
     found.install()
     return found

@@ -2,32 +2,37 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from cio_pipeline.contracts.catalog import EXPORTS
-from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline_tests.calls.steps import call_row, calls_sync, commit, names, paths
 from cio_pipeline_tests.calls.steps import run as run_calls
 from cio_pipeline_tests.crashes import Fuse
 from cio_pipeline_tests.faults.prepared import end_state, prepare, require_whole
+from cio_pipeline_tests.messages.test_sending import (
+    test_messages_with_equal_keys_are_put_in_their_order_and_told,
+)
 from cio_pipeline_tests.pipeline.test_crash_points import run, whole_run
-from cio_pipeline_tests.postgres import Cluster
-from cio_pipeline_tests.sources.postgres.databases import Made, made
+from cio_pipeline_tests.pipeline.test_slices import (
+    test_d5_slices_send_all_rows_once_under_contiguous_parts,
+)
+from cio_pipeline_tests.recovery.test_rebuild import (
+    test_d10_syncs_at_different_positions_are_rebuilt_together,
+)
+from cio_pipeline_tests.sources.postgres.databases import Made
 from cio_pipeline_tests.world import NOON, World
 
-
-@pytest.fixture
-def product(postgres_cluster: Cluster) -> Iterator[Made]:
-    """All tables of the product."""
-    found = made(postgres_cluster, *SOURCE_TABLES.values())
-    yield found
-    found.source.server.close()
+# Run once more, on tables in PostgreSQL; others are in `test_again`.
+__all__ = [
+    "test_d5_slices_send_all_rows_once_under_contiguous_parts",
+    "test_d10_syncs_at_different_positions_are_rebuilt_together",
+    "test_messages_with_equal_keys_are_put_in_their_order_and_told",
+]
 
 
 @pytest.mark.slow
