@@ -31,6 +31,7 @@ VERBS = {
     "alerts": "Who is told of what is wrong: check the file, send a test, list incidents.",
     "source": "Create the source tables, load files into them, look at them.",
     "sync": "Register syncs, look at them, and all that happens in the life of one.",
+    "contract": "Data contracts: propose one from the data, try one on it.",
     "quarantine": "Rows that break the contract: list them, send them once mended.",
     "ledger": "Check and back up the ledger; bring it back after a loss.",
     "plan": "What the next sync would send and why; abandon a plan that is stuck.",
@@ -70,6 +71,7 @@ BELOW: Mapping[str, Mapping[str, str]] = {
     },
     "alerts": dict.fromkeys(("check", "test", "list"), "alerts"),
     "audience": dict.fromkeys(("list", "show", "export"), "audience"),
+    "contract": dict.fromkeys(("infer", "check", "schema"), "contract"),
     "quarantine": {"list": "quarantine", "retry": "quarantine_retry"},
     "ledger": {
         **dict.fromkeys(("check", "backup", "prune"), "ledger"),

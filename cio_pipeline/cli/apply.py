@@ -23,7 +23,6 @@ from cio_pipeline.pipeline.syncs.sync_file import (
     told_of_archive,
 )
 from cio_pipeline.pipeline.syncs.validate import unknown_workspaces, validate
-from cio_pipeline.ports import Destinations
 
 
 def apply(
@@ -64,7 +63,7 @@ def apply(
     else:
         _print_applied(applied)
     if not no_validate:
-        _validate(found.destinations, syncs, applied)
+        _validate(found, syncs, applied)
 
 
 def _tell_of_older(registry: Registry, syncs: Sequence[Sync], at: datetime) -> None:
@@ -93,12 +92,11 @@ def _print_applied(applied: Sequence[Applied]) -> None:
             typer.echo(f"{one.sync_id}: {note}", err=True)
 
 
-def _validate(
-    destinations: Destinations, syncs: Sequence[Sync], applied: Sequence[Applied]
-) -> None:
+def _validate(found: Services, syncs: Sequence[Sync], applied: Sequence[Applied]) -> None:
     """Try out new and changed syncs; what fails is shown, with exit code 1."""
     news = {one.sync_id for one in applied if one.action != "unchanged"}
-    results = validate(destinations, [sync for sync in syncs if sync.id in news])
+    tried = [sync for sync in syncs if sync.id in news]
+    results = validate(found.destinations, tried, found.secret)
     failed = [one for one in results if not one.ok]
     for one in failed:
         for permission in one.permissions:

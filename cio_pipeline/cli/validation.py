@@ -27,7 +27,7 @@ def validate(
     found = services()
     registry = found.ledger.registry
     chosen = [registry.get(one) for one in sync_ids] if sync_ids else registry.all()
-    results = validate_syncs(found.destinations, [one.sync for one in chosen])
+    results = validate_syncs(found.destinations, [one.sync for one in chosen], found.secret)
     if as_json:
         print_json([as_rows(one) for one in results])
     else:

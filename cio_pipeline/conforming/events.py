@@ -7,7 +7,7 @@ import polars as pl
 from cio_pipeline.conforming.columns import Check
 from cio_pipeline.conforming.properties import problems
 from cio_pipeline.model.data_contract import EventTerms, ExportTerms
-from cio_pipeline.model.event_names import slug
+from cio_pipeline.model.event_names import words
 
 UNKNOWN = "is none of the events of the data contract"
 
@@ -28,7 +28,7 @@ def _declared(terms: ExportTerms, name: str) -> str:
     listed = terms.spelling.get(name)
     if listed is not None or not terms.normalise:
         return listed or name
-    return {slug(text): of for text, of in terms.spelling.items()}.get(slug(name), name)
+    return {words(text): of for text, of in terms.spelling.items()}.get(words(name), name)
 
 
 def checks_of_events(

@@ -4,9 +4,11 @@ They are read from JSON texts many at a time; rows never exist in Python but whe
 """
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import polars as pl
@@ -15,7 +17,11 @@ from cio_pipeline.model.data_contract import EventTerms, PropertyType
 from cio_pipeline.model.json_text import decoded, exact_text
 
 _ABSENT = msgspec.Raw(b"")
+_ANY = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _REFUSED = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+_FIT = re.compile(r'[^"\\\x00-\x1f]*').fullmatch
+"""Whether a field of `msgspec` can have a name."""
 
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _HOUR, _SIXTY = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
@@ -98,6 +104,46 @@ def is_of_type(raw: pl.Expr, kind: PropertyType) -> pl.Expr:
     return pl.when(raw.is_not_null()).then(text.str.contains(_TIMES[kind]) & real)
 
 
+KINDS: tuple[PropertyType, ...] = get_args(PropertyType)
+FILLED, EMPTY = "filled", "empty"
+
+
+def seen_in(texts: pl.Series) -> dict[str, Counter[str]]:
+    """What JSON objects hold, by property: how many are FILLED, EMPTY text, and of which KINDS."""
+    names = tuple(filter(None, _keys_of(texts.to_list())))
+    if not names:
+        return {}
+    raws = _members(texts, names, closed=False)
+    asked: list[pl.Expr] = []
+    for number in range(len(names)):
+        raw = pl.col(_numbered(number))
+        counts = {FILLED: raw.is_not_null(), EMPTY: raw == '""'}
+        counts |= {kind: is_of_type(raw, kind) for kind in KINDS}
+        asked += [holds.sum().alias(f"{number} {what}") for what, holds in counts.items()]
+    found = raws.select(asked).row(0)
+    step = len(found) // len(names)
+    of = (FILLED, EMPTY, *KINDS)
+    return {
+        name: Counter(dict(zip(of, found[at * step : (at + 1) * step], strict=True)))
+        for at, name in enumerate(names)
+    }
+
+
+def _keys_of(texts: Sequence[str]) -> dict[str, None]:
+    """The names of members, in the order in which they come up."""
+    keys: dict[str, None] = {}
+    try:
+        for one in _ANY.decode("[" + ",".join(texts) + "]"):
+            keys |= dict.fromkeys(one)
+    except _REFUSED:
+        if len(texts) > 1:
+            half = len(texts) // 2
+            return _keys_of(texts[:half]) | _keys_of(texts[half:])
+        value = decoded(texts[0])
+        keys = dict.fromkeys(value if isinstance(value, dict) else ())
+    return keys
+
+
 _OTHERS = "others"
 """Whether an object has other members."""
 
@@ -122,7 +168,10 @@ def _members(texts: pl.Series, names: tuple[str, ...], *, closed: bool) -> pl.Da
 def _read(texts: Sequence[str], names: tuple[str, ...], *, closed: bool) -> list[tuple[Any, ...]]:
     """Of each object the members' texts, and whether it has others (told only if `closed`)."""
     try:
-        found = _decoder(names, closed).decode("[" + ",".join(texts) + "]")
+        whole = "[" + ",".join(texts) + "]"
+        if not all(map(_FIT, names)):
+            return [_picked(one, names) for one in _ANY.decode(whole)]
+        found = _decoder(names, closed).decode(whole)
         return [(*map(_text, msgspec.structs.astuple(one)), False) for one in found]
     except _REFUSED:
         if len(texts) == 1:
@@ -130,6 +179,11 @@ def _read(texts: Sequence[str], names: tuple[str, ...], *, closed: bool) -> list
     half = len(texts) // 2
     parts = (texts[:half], texts[half:])
     return [row for part in parts for row in _read(part, names, closed=closed)]
+
+
+def _picked(members: Mapping[str, msgspec.Raw], names: tuple[str, ...]) -> tuple[Any, ...]:
+    found = [_text(members.get(name, _ABSENT)) for name in names]
+    return (*found, not members.keys() <= set(names))
 
 
 def _text(raw: msgspec.Raw) -> str | None:

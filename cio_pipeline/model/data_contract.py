@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from cio_pipeline.model.destinations import SecretRef, Strict
-from cio_pipeline.model.event_names import slug
+from cio_pipeline.model.event_names import words
 
 PropertyType: TypeAlias = Literal[
     "string",
@@ -106,7 +106,7 @@ class ExportTerms(Strict):
         known: dict[str, str] = {}
         for name, terms in (self.events or {}).items():
             for text in dict.fromkeys((name, *terms.spellings)):
-                other = known.setdefault(slug(text) if self.normalise else text, name)
+                other = known.setdefault(words(text) if self.normalise else text, name)
                 if other != name:
                     yield f"'{other}' and '{name}' both have the spelling '{text}'"
 

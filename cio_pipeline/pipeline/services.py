@@ -15,6 +15,9 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 """Is told what is being counted, how many are done, and of how many."""
 
 
+Secret: TypeAlias = Callable[[str], str]
+"""Reads what a reference leads to; raises SecretMissing."""
+
 THREADS = 64
 """Destinations that are spoken to at a time: most of the time is waiting for their answers."""
 
@@ -54,7 +57,7 @@ class Services:
     slice_rows: int | None = None
     threads: int = THREADS
     shards: int = 1
-    secret: Callable[[str], str] = no_secrets
+    secret: Secret = no_secrets
     announced: dict[str, str] = field(default_factory=dict[str, str], compare=False)
     looked: dict[str, tuple[object, Looked]] = field(
         default_factory=dict[str, tuple[object, Looked]], compare=False

@@ -1,6 +1,6 @@
 """What can be told of syncs before and between their windows: their rights (D8), their rows."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.objects import Permission
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.in_parallel import caught
-from cio_pipeline.pipeline.services import Services
+from cio_pipeline.pipeline.services import Secret, Services, no_secrets
 from cio_pipeline.ports import Destinations, Source
 
 _THREADS = 8
@@ -38,8 +38,13 @@ class Validated:
         return permission.needed_by in self.feed.facts.needs
 
 
-def validate(destinations: Destinations, syncs: Sequence[Sync]) -> list[Validated]:
-    """Each sync's permissions, tried out side by side; what goes wrong with one is told of it."""
+def validate(
+    destinations: Destinations, syncs: Sequence[Sync], secret: Secret = no_secrets
+) -> list[Validated]:
+    """Each sync's permissions, tried out side by side; what goes wrong with one is told of it.
+
+    The salt of a data contract is a `secret` that must be there, too.
+    """
 
     def tried(sync: Sync) -> Validated:
         found: list[Permission] = []
@@ -55,10 +60,25 @@ def validate(destinations: Destinations, syncs: Sequence[Sync]) -> list[Validate
                     needed_by="all",
                 )
             ]
+        found.extend(_salt(sync, secret))
         return Validated(sync.id, sync.feed, tuple(found))
 
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="validate") as pool:
         return list(pool.map(tried, syncs))
+
+
+def _salt(sync: Sync, secret: Secret) -> Iterator[Permission]:
+    """Whether what is hashed can be: without its salt, nothing of such an export is sent."""
+    salt = sync.contract and sync.contract.salt
+    if salt:
+        failure = caught(lambda: secret(salt))
+        yield Permission(
+            "read the salt",
+            granted=failure is None,
+            needed_for="what the data contract hashes",
+            detail=failure.text if failure else "",
+            needed_by="all",
+        )
 
 
 def unknown_workspaces(services: Services, workspaces: Collection[int]) -> set[int]:
