@@ -71,7 +71,11 @@ def _salt(sync: Sync, secret: Secret) -> Iterator[Permission]:
     """Whether what is hashed can be: without its salt, nothing of such an export is sent."""
     salt = sync.contract and sync.contract.salt
     if salt:
-        failure = caught(lambda: secret(salt))
+
+        def read() -> None:
+            secret(salt)
+
+        failure = caught(read)
         yield Permission(
             "read the salt",
             granted=failure is None,
