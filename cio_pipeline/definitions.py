@@ -17,27 +17,30 @@ from cio_pipeline.defs.send_now import export_now
 from cio_pipeline.defs.sensors import SENSORS
 from cio_pipeline.defs.source_tables import SOURCE_SPECS, look_at_sources
 from cio_pipeline.defs.upkeep import prune_job, prune_schedule
+from cio_pipeline.defs.warehouse import NO_MODELS, Models, warehouse_models
+from cio_pipeline.settings import settings
 
 
-def build_defs(pipeline: PipelineResource) -> dg.Definitions:
+def build_defs(pipeline: PipelineResource, models: Models = NO_MODELS) -> dg.Definitions:
     """All definitions on some adapters: those of the environment, or a test's."""
     opened = dg.ResourceDefinition.hardcoded_resource(pipeline)
     return dg.Definitions(
-        assets=[*SOURCE_SPECS, *EXPORT_ASSETS, calls, *MANIFESTS],
+        assets=[*SOURCE_SPECS, *EXPORT_ASSETS, calls, *MANIFESTS, *models.assets],
         asset_checks=DELIVERY_CHECKS,
-        jobs=[*LIFE_JOBS, export_now, *JOBS.values(), prune_job],
+        jobs=[*LIFE_JOBS, export_now, *JOBS.values(), *models.jobs, prune_job],
         schedules=[prune_schedule],
         sensors=[*SENSORS.values(), look_at_sources, send_alerts],
         resources={
             "pipeline": opened,
             "scope": ScopeResource(),
             "exports": ExportIOManager(pipeline=opened),
+            **models.resources,
         },
         executor=dg.in_process_executor,
     )
 
 
-defs = build_defs(PipelineResource())
+defs = build_defs(PipelineResource(), warehouse_models(settings().dbt_project))
 
 # All that is loaded by now lives as long as the process. In a window of 1,000 syncs, half of the
 # collector's time went into walking through it again.

@@ -5,7 +5,10 @@ from typing import Any
 
 from cio_pipeline.model.errors import InvalidConfig
 
-EXTRA_OF = {"apprise": "operations", "prometheus_client": "operations", "textual": "operations"}
+EXTRA_OF = {
+    **dict.fromkeys(("apprise", "prometheus_client", "textual"), "operations"),
+    **dict.fromkeys(("dagster_dbt", "duckdb", "phonenumbers"), "warehouse"),
+}
 """The extra of the package that brings a library."""
 
 

@@ -24,8 +24,9 @@ class Settings:
     ended within `keep_days` (CIO_KEEP_DAYS). Windows are served in so many `shards` (CIO_SHARDS).
     Partitions begin with the hour of the first sync, or with that of `first_window`
     (CIO_FIRST_WINDOW). All runs of a machine spool at most `spool_bytes` (CIO_SPOOL_BYTES; None:
-    what the disk has). `alerts` (CIO_ALERTS) says who is told of what is wrong. `storage_options`
-    are the AWS_* and AZURE_* variables, for a source in a cloud store.
+    what the disk has). `alerts` (CIO_ALERTS) says who is told of what is wrong. The models of
+    `dbt_project` (CIO_DBT_PROJECT) are shown in Dagster. `storage_options` are the AWS_* and
+    AZURE_* variables, for a source in a cloud store.
     """
 
     home: Path
@@ -39,6 +40,7 @@ class Settings:
     source_password: str | None = None
     source_names: Path | None = None
     alerts: Path | None = None
+    dbt_project: Path | None = None
 
     @property
     def spool(self) -> Path:
@@ -85,6 +87,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         source_password=_reference(environment.get("CIO_SOURCE_PASSWORD") or None),
         source_names=_path(environment.get("CIO_SOURCE_NAMES")),
         alerts=_path(environment.get("CIO_ALERTS")),
+        dbt_project=_path(environment.get("CIO_DBT_PROJECT")),
     )
 
 

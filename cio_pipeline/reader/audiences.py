@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
-
+from cio_pipeline.extras import needs
 from cio_pipeline.model.errors import InvalidConfig, Transient
+
+if TYPE_CHECKING:
+    import duckdb
 
 REACH, LEAVE_OUT = "reach", "leave out"
 HOLDOUT = "holdout"
@@ -56,7 +59,7 @@ class Member:
 class Marts:
     """The models that dbt built of one feed."""
 
-    connection: duckdb.DuckDBPyConnection
+    connection: "duckdb.DuckDBPyConnection"
     schema: str
 
     def audiences(self) -> list[Audience]:
@@ -125,6 +128,7 @@ def marts_in(file: Path, feed: str | None, *, write: bool = False) -> Generator[
     Without a feed, those of the only one that has audiences. Raises InvalidConfig where there is
     none, or more than one; WarehouseBusy while another process writes.
     """
+    duckdb = needs("duckdb")
     if not file.is_file():
         raise InvalidConfig(f"There is no warehouse {file}.", "Make it with `make warehouse`.")
     try:
@@ -141,7 +145,7 @@ def marts_in(file: Path, feed: str | None, *, write: bool = False) -> Generator[
         connection.execute("COMMIT")
 
 
-def _chosen(connection: duckdb.DuckDBPyConnection, feed: str | None) -> str:
+def _chosen(connection: "duckdb.DuckDBPyConnection", feed: str | None) -> str:
     found = connection.execute(
         "SELECT schema_name FROM duckdb_tables() WHERE table_name = 'audience_catalog' ORDER BY 1"
     ).fetchall()

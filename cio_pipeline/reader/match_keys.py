@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import phonenumbers
-
+from cio_pipeline.extras import needs
 from cio_pipeline.model.errors import InvalidConfig
 
 _GMAIL = ("gmail.com", "googlemail.com")
@@ -84,7 +83,7 @@ def e164(phone: str | None, country: str | None) -> str:
     A number that begins with + or 00 says its country, any other is one of `country` (ISO 3166,
     two letters); without a country it is none: to guess would match somebody else.
     """
-    text = (phone or "").strip()
+    text, phonenumbers = (phone or "").strip(), needs("phonenumbers")
     if text.startswith("00"):
         text = "+" + text.removeprefix("00")
     try:
@@ -98,7 +97,7 @@ def e164(phone: str | None, country: str | None) -> str:
 
 def known_country(country: str | None) -> str | None:
     """A country as two capital letters; raises InvalidConfig for one that has no phone numbers."""
-    if country is None or country.upper() in phonenumbers.SUPPORTED_REGIONS:
+    if country is None or country.upper() in needs("phonenumbers").SUPPORTED_REGIONS:
         return country and country.upper()
     raise InvalidConfig(
         f"There is no country '{country}'.", "Use two letters, such as DE, CH or US."

@@ -1,0 +1,33 @@
+"""Whether the dbt project's models are shown: only where CIO_DBT_PROJECT names it.
+
+What needs dagster-dbt is in `models.py`, which is imported for that alone: it takes as long to
+import as all the rest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from cio_pipeline.extras import needs
+
+
+@dataclass(frozen=True)
+class Models:
+    """What the definitions have of a dbt project; nothing, without one."""
+
+    assets: tuple[Any, ...] = ()
+    jobs: tuple[Any, ...] = ()
+    resources: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+NO_MODELS = Models()
+
+
+def warehouse_models(project: Path | None) -> Models:
+    """The models of a dbt project as assets; raises InvalidConfig without dagster-dbt."""
+    if project is None:
+        return NO_MODELS
+    needs("dagster_dbt")
+    return import_module("cio_pipeline.defs.models").build_models(project)
