@@ -77,7 +77,7 @@ BELOW: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("check", "backup", "prune"), "ledger"),
         **dict.fromkeys(("rebuild", "catch-up"), "ledger_recovery"),
     },
-    "warehouse": {"load": "warehouse", "sql": "warehouse_sql"},
+    "warehouse": {"load": "warehouse", "sql": "warehouse_sql", "csv": "warehouse_csv"},
 }
 """The modules that hold the verbs below a verb."""
 

@@ -90,7 +90,12 @@ EXAMPLES = {
     "warehouse sql": (
         "warehouse sql s3://acme-data-out/prod --dialect snowflake --access acme_s3",
         "warehouse sql s3://acme-data-out/prod --dialect clickhouse --table people --step load",
+        (
+            "warehouse sql s3://acme-data-out/prod --dialect redshift --step load "
+            "--access arn:aws:iam::123456789012:role/loader --manifest manifests --since 96"
+        ),
     ),
+    "warehouse csv": ("warehouse csv .cio/bucket/acme-v5 people",),
     "warehouse load": (
         "warehouse load .cio/bucket/acme-v5 --into warehouse.duckdb",
         "warehouse load s3://acme-data-out/customerio/prod --into warehouse.duckdb --schema acme",

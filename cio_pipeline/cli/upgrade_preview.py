@@ -14,7 +14,7 @@ from cio_pipeline.contracts.feeds import exports_of_sync, stem_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.reader.sql.dialects import DIALECTS, DialectName
-from cio_pipeline.reader.sql.relations import data_out
+from cio_pipeline.reader.sql.relations import relations_of
 from cio_pipeline.reader.sql.upgrade import altered
 
 
@@ -42,8 +42,8 @@ def preview(sync: Sync, newest: int, dialect: DialectName | None, schema: str) -
     stems = {name: stem_of(sync, EXPORTS[name]) for name in wanted}
     statements = (
         altered(
-            data_out(sync.version, stems, shared),
-            data_out(newest, stems, wanted),
+            relations_of(sync.feed, sync.version, stems, shared),
+            relations_of(sync.feed, newest, stems, wanted),
             schema,
             DIALECTS[dialect],
         )

@@ -1,18 +1,21 @@
 """`cio-pipeline warehouse sql`: what to run in a warehouse of one's own."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from cio_pipeline.cli.output import print_json
+from cio_pipeline.cli.output import console, print_json
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.feeds import Feed
+from cio_pipeline.reader.feed import Feed as Delivered
 from cio_pipeline.reader.sql.dialects import DIALECTS, DialectName
 from cio_pipeline.reader.sql.erase import Whom
 from cio_pipeline.reader.sql.kit import STEPS, Statement, Step, erasure, script
 from cio_pipeline.reader.sql.loads import Place
+from cio_pipeline.reader.sql.redshift import write_manifests
 from cio_pipeline.reader.sql.relations import relations_of
 
 ACCESS: Mapping[DialectName, str] = {
@@ -42,6 +45,10 @@ Access = Annotated[
 Person = Annotated[
     str | None, typer.Option(help="Only what takes this person out: WORKSPACE/PERSON.")
 ]
+Manifest = Annotated[
+    Path | None,
+    typer.Option(help="Also write Redshift's manifest files of what is there into this folder."),
+]
 
 
 def sql(
@@ -56,6 +63,8 @@ def sql(
     access: Access = "",
     step: Annotated[Step | None, typer.Option(help="Only this step. Default: all.")] = None,
     erase: Person = None,
+    manifest: Manifest = None,
+    since: Annotated[int, typer.Option(min=0, help="With --manifest: only what came after.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Print tables with comments, loads, views of newest rows and the deletion of who is gone.
@@ -67,6 +76,8 @@ def sql(
     relations = relations_of(feed, version, _stems(stems or ()), tables or ())
     place = Place(location.rstrip("/"), schema, layout == "dated", access or "role")
     chosen = DIALECTS[dialect]
+    if manifest is not None:
+        _write_manifests(place, manifest, since)
     if erase is not None:
         statements = list(erasure(relations, place, chosen, _whom(erase)))
     else:
@@ -76,6 +87,15 @@ def sql(
         print_json(shown)
     else:
         typer.echo(_text(shown))
+
+
+def _write_manifests(place: Place, folder: Path, since: int) -> None:
+    found = write_manifests(Delivered(place.location), place.location, folder, since)
+    files = sum(found.values())
+    console(stderr=True).print(
+        f"{files} files in {len(found)} manifests below {folder}; COPY expects them below "
+        f"{place.location}-load."
+    )
 
 
 def _needs_access(dialect: DialectName, access: str) -> None:

@@ -1,24 +1,34 @@
 """O6: the SQL of seven warehouses comes from the contracts, parses, and does what it says."""
 
+import json
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import LiteralString, cast
 
 import duckdb
+import psycopg
 import pytest
 import sqlglot
+from psycopg.sql import SQL, Identifier
 from sqlglot import exp
 
 from cio_pipeline.cli.upgrade_preview import preview
 from cio_pipeline.contracts.declare import ColumnType
 from cio_pipeline.model.errors import InvalidConfig, UnknownExport
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.lifecycle.order import Order
 from cio_pipeline.pipeline.lifecycle.upgrade import upgrade
+from cio_pipeline.reader.feed import Feed as Delivered
 from cio_pipeline.reader.sql.dialects import DIALECTS, DialectName
 from cio_pipeline.reader.sql.erase import Whom
 from cio_pipeline.reader.sql.kit import Statement, erasure, script
 from cio_pipeline.reader.sql.loads import Place
-from cio_pipeline.reader.sql.relations import Relation, calls, data_out
+from cio_pipeline.reader.sql.redshift import write_manifests
+from cio_pipeline.reader.sql.relations import relations_of
 from cio_pipeline.reader.sql.upgrade import altered
 from cio_pipeline_tests.lifecycle.gone import (
     ABOUT_PEOPLE,
@@ -31,9 +41,16 @@ from cio_pipeline_tests.lifecycle.gone import (
     row,
     run,
 )
+from cio_pipeline_tests.postgres import Cluster, postgres_cluster
 from cio_pipeline_tests.world import World, during
 
-FEEDS = {"v4": data_out(4, {}), "v5": data_out(5, {}), "calls": calls("parquet")}
+__all__ = ["postgres_cluster"]
+
+FEEDS = {
+    "v4": relations_of(Feed.DATA_OUT, 4),
+    "v5": relations_of(Feed.DATA_OUT, 5),
+    "calls": relations_of(Feed.CALLS),
+}
 LOADED = ("people", "attributes", *ABOUT_PEOPLE)
 COMMANDS_OF_PSQL = "\\"
 
@@ -222,14 +239,14 @@ def test_o6_what_would_break_out_of_a_statement_is_refused(given: dict[str, str]
 
 def test_o6_unknown_tables_and_missing_lookups_are_named() -> None:
     with pytest.raises(UnknownExport, match="no table 'persons'"):
-        data_out(5, {}, ["persons"])
+        relations_of(Feed.DATA_OUT, 5, wanted=["persons"])
     content = tuple(one for one in FEEDS["v5"] if one.name == "delivery_content")
     with pytest.raises(InvalidConfig, match="known by deliveries"):
         list(erasure(content, place_in("duckdb"), DIALECTS["duckdb"], Whom(1, "x")))
 
 
 def test_o6_stems_and_dated_folders_are_followed(tmp_path: Path) -> None:
-    relation: Relation = data_out(5, {"actions": "workflow_steps"}, ["actions"])[0]
+    (relation,) = relations_of(Feed.DATA_OUT, 5, {"actions": "workflow_steps"}, ["actions"])
     assert Place("s3://b", "x").files(relation) == "s3://b/workflow_steps_v5_*.parquet"
     assert (
         Place("s3://b", "x", deep=True)
@@ -247,7 +264,7 @@ def test_d7_tables_of_v4_take_files_of_v5_after_an_upgrade(tmp_path: Path) -> No
     world.commit("metrics", {"event_id": "e2"}, at=during(1))
     world.run(1, "metrics")
     place, dialect = _local(world), DIALECTS["duckdb"]
-    old, new = (data_out(version, {}, ["metrics"]) for version in (4, 5))
+    old, new = (relations_of(Feed.DATA_OUT, one, wanted=["metrics"]) for one in (4, 5))
     with duckdb.connect() as connection:
         for one in script(old, place, dialect):
             connection.execute(one.sql)
@@ -284,3 +301,53 @@ def test_d7_a_preview_tells_what_changes_and_does_nothing(tmp_path: Path) -> Non
     assert world.ledger.registry.get("a").sync.version == 4
     with pytest.raises(InvalidConfig, match="has the newest version"):
         preview(beside, 5, None, "acme")
+
+
+def test_o6_postgresql_is_sent_the_same_rows(sent: World, postgres_cluster: Cluster) -> None:
+    """Null and the empty text stay apart, lists are arrays; views say the same as Feed.table."""
+    statements = script(FEEDS["v5"], _local(sent), DIALECTS["postgres"])
+    feed = Delivered(sent.folder())
+    with psycopg.connect(postgres_cluster.new_schema(), autocommit=True) as connection:
+        for one in statements:
+            if one.table not in {None, *LOADED} or one.step == "erase":
+                continue
+            if one.sql.startswith(COMMANDS_OF_PSQL):
+                copy = re.sub(r"FROM PROGRAM '.*' WITH", "FROM STDIN WITH", one.sql.lstrip("\\"))
+                with connection.cursor().copy(
+                    cast("LiteralString", copy.removeprefix("\\"))
+                ) as rows:
+                    rows.write(_csv(sent.folder(), one.table or ""))
+            else:
+                connection.execute(cast("LiteralString", one.sql))
+        for table in LOADED:
+            cursor = connection.execute(
+                SQL("SELECT * FROM acme.{}").format(Identifier(f"{table}_newest"))
+            )
+            expected = feed.table(table).collect()
+            assert sorted(cursor.fetchall(), key=repr) == sorted(expected.rows(), key=repr)
+
+
+def _csv(folder: Path, table: str) -> bytes:
+    verb = [
+        sys.executable,
+        "-c",
+        "from cio_pipeline.cli import main; main()",
+        "warehouse",
+        "csv",
+        str(folder),
+        table,
+    ]
+    return subprocess.run(verb, capture_output=True, check=True).stdout
+
+
+def test_o6_redshifts_manifests_name_each_file_once(sent: World, tmp_path: Path) -> None:
+    feed = Delivered(sent.folder())
+    every = write_manifests(feed, "s3://bucket/path", tmp_path, 0)
+    entries = json.loads((tmp_path / "people.manifest").read_text())["entries"]
+    files = feed.files("people")
+    assert [one["url"] for one in entries] == [f"s3://bucket/path/{one.key}" for one in files]
+    assert [one["meta"]["content_length"] for one in entries] == [one.bytes for one in files]
+    assert every["people"] == len(files)
+    later = write_manifests(feed, "s3://bucket/path", tmp_path, 1)
+    assert later == {"people": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["people.manifest"]

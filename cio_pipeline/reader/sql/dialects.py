@@ -11,7 +11,7 @@ from cio_pipeline.contracts.declare import Column, ColumnType
 FILE = "_file"
 """The column of a loaded table that holds the name of the file that a row came from."""
 ROW = "_row"
-"""The column that holds its place in there, from 0 or 1 on."""
+"""The column that holds its place in there; or, where rows come without files, among all."""
 
 DialectName = Literal[
     "snowflake", "bigquery", "redshift", "databricks", "clickhouse", "duckdb", "postgres"
@@ -91,7 +91,8 @@ DIALECTS: Mapping[DialectName, Dialect] = {
             comments=True,
         ),
         Dialect("duckdb"),
-        Dialect("postgres"),
+        # It is sent rows, not files: their number alone tells which counts in a tie.
+        Dialect("postgres", files=False),
     )
 }
 """All dialects by name."""

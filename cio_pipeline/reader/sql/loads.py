@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from cio_pipeline.contracts.declare import ColumnType
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.reader.sql.dialects import FILE, Dialect, DialectName
+from cio_pipeline.reader.sql.dialects import FILE, ROW, Dialect, DialectName
 from cio_pipeline.reader.sql.relations import Relation
 from cio_pipeline.reader.sql.tables import columns, create_table
 
@@ -120,9 +120,11 @@ def _bigquery(relation: Relation, place: Place, dialect: Dialect) -> Iterator[st
 
 def _redshift(relation: Relation, place: Place, dialect: Dialect) -> Iterator[str]:
     lists = any(one.type is ColumnType.STRINGS for one in relation.columns)
-    # A manifest of its own names the files that came since the last load.
+    # A manifest of its own names the files that came since the last load. It lies beside the feed's
+    # folder: within, it would be an object that nobody knows.
+    manifest = f"{place.location}-load/{relation.name}.manifest"
     yield (
-        f"COPY {_table(relation, place, dialect)} FROM '{place.location}/{relation.name}.manifest' "
+        f"COPY {_table(relation, place, dialect)} FROM '{manifest}' "
         f"IAM_ROLE '{place.access}' FORMAT AS PARQUET{' SERIALIZETOJSON' * lists} MANIFEST"
     )
 
@@ -170,7 +172,7 @@ def _clickhouse(relation: Relation, place: Place, dialect: Dialect) -> Iterator[
 def _duckdb(relation: Relation, place: Place, dialect: Dialect) -> Iterator[str]:
     table, names = _table(relation, place, dialect), _names(relation, dialect)
     yield (
-        f"INSERT INTO {table} BY NAME SELECT {names}, filename AS _file, file_row_number AS _row "
+        f"INSERT INTO {table} BY NAME SELECT {names}, filename AS {FILE}, file_row_number AS {ROW} "
         f"FROM read_parquet('{place.files(relation)}', filename = true, file_row_number = true, "
         f"hive_partitioning = false) "
         f"WHERE filename NOT IN (SELECT {FILE} FROM {table} WHERE {FILE} IS NOT NULL)"
@@ -183,8 +185,8 @@ def _postgres(relation: Relation, place: Place, dialect: Dialect) -> Iterator[st
     yield "BEGIN"
     yield f"TRUNCATE {table}"
     yield (
-        f"\\copy {table} ({names}, _file, _row) FROM PROGRAM "
-        f"'cio-pipeline warehouse csv {place.location} {relation.name}' WITH (FORMAT csv)"
+        f"\\copy {table} ({names}, {ROW}) FROM PROGRAM "
+        f"'cio-pipeline warehouse csv \"{place.location}\" {relation.name}' WITH (FORMAT csv)"
     )
     yield "COMMIT"
 

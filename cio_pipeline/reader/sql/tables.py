@@ -13,7 +13,7 @@ NEWEST = "_newest"
 
 _TOLD = {
     FILE: (ColumnType.STRING, "The file that the row was loaded from."),
-    ROW: (ColumnType.INTEGER, "Its place in that file."),
+    ROW: (ColumnType.INTEGER, "Its place: in a tie, the row with the larger one counts."),
 }
 
 _CLUSTERED = 4
@@ -91,11 +91,10 @@ def _rank(relation: Relation, dialect: Dialect) -> exp.Window:
 def _order(relation: Relation, dialect: Dialect) -> Iterator[exp.Expr]:
     # What comes once may come again: a catch-up, a new generation. Any of them will do.
     yield dialect.column(relation.newest_by or relation.key[-1])
-    if not dialect.files:
-        return
-    if relation.split:
+    if dialect.files and relation.split:
         yield _matches(dialect, "_chngs_")
-    yield from (_number(dialect, pattern) for pattern in _NUMBERS)
+    if dialect.files:
+        yield from (_number(dialect, pattern) for pattern in _NUMBERS)
     if dialect.rows:
         yield dialect.column(ROW)
 
@@ -115,10 +114,7 @@ def _matches(dialect: Dialect, word: str) -> exp.Expr:
 def _number(dialect: Dialect, pattern: str) -> exp.Expr:
     """The number that a file's name holds at a place; null if it holds none."""
     name, text = dialect.column(FILE), exp.Literal.string(pattern)
-    if dialect.name == "postgres":
-        found: exp.Expr = exp.func("SUBSTRING", name, text)
-    else:
-        found = exp.RegexpExtract(this=name, expression=text, group=exp.Literal.number(1))
+    found = exp.RegexpExtract(this=name, expression=text, group=exp.Literal.number(1))
     if dialect.name == "clickhouse":
         # Its CAST of the empty text, which is what it finds where there is no number, fails.
         return exp.Anonymous(this="toInt64OrNull", expressions=[found])
