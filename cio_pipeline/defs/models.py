@@ -60,7 +60,7 @@ def build_models(folder: Path) -> Models:
 
     @dbt_assets(
         manifest=project.manifest_path,
-        name="warehouse_models",
+        name="dbt_models",
         dagster_dbt_translator=Shown(
             settings=DagsterDbtTranslatorSettings(enable_asset_checks=True)
         ),

@@ -56,6 +56,27 @@ def test_models_stand_below_the_files_with_their_tests_as_checks(models: Models)
     assert all(spec.group_name == "warehouse" and spec.description for spec in specs.values())
 
 
+def test_they_go_together_with_all_other_definitions_without_a_warning(models: Models) -> None:
+    code = "from cio_pipeline.definitions import defs; jobs = defs.get_repository_def()"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-W",
+            "ignore:sqlglotrs",
+            "-c",
+            f"{code}.get_all_jobs(); print(*sorted(job.name for job in jobs))",
+        ],
+        env={**os.environ, "CIO_DBT_PROJECT": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert "warehouse_models" in done.stdout.split()
+
+
 @pytest.mark.deep
 def test_a_run_builds_the_models_and_judges_them(models: Models) -> None:
     resources: Any = models.resources
