@@ -68,10 +68,6 @@ class Bucket:
         found = (file for file in self.known.values() if export in {None, file.export})
         return sorted(found, key=lambda file: (file.export, *file.order))
 
-    def rows(self, export: str) -> list[Row]:
-        """All rows of an export, in the order of the files."""
-        return [row for file in self.files(export) for row in file.rows]
-
     def counted(self, export: str) -> Counter[Frozen]:
         """(series, row) of all that was sent of an export."""
         return Counter((f.series, frozen(row)) for f in self.files(export) for row in f.rows)

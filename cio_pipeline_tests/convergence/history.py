@@ -124,6 +124,7 @@ class History:
 
     def recreate(self, sync_id: str) -> None:
         """All files of a sync are removed, and it starts over: a new generation (D6, D7)."""
+        self.proofs.load(sync_id)
         order = Order(sync_id, self.world.now, "somebody", sure=True)
         report = recreate(self._services(None), order)
         assert report.done
@@ -194,6 +195,8 @@ class History:
         """Send rows that were held back and have been mended."""
         chosen = sorted(self.feed.readers if sync_ids is None else sync_ids)
         services = self._services(fuse)
+        for sync_id in chosen[:1]:
+            self.proofs.load(sync_id)
         whole = self._attempt(lambda: retry_quarantine(services, sync_ids), fuse, chosen)
         self.unlisted |= set(chosen)
         self.feed.retry(chosen, whole=whole)

@@ -108,6 +108,7 @@ class Convergence(RuleBasedStateMachine):
             if sys.exc_info()[0] is None:
                 self.history.prove()
         finally:
+            self.history.proofs.tables.close()
             self.history.world.ledger.close()
             shutil.rmtree(self.root)
 

@@ -6,6 +6,7 @@ windows, crashes and pauses were, the newest row of everything is what the sourc
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from cio_pipeline_tests.convergence.meaning import (
     APPENDED,
@@ -22,7 +23,7 @@ from cio_pipeline_tests.convergence.meaning import (
     is_gone,
 )
 from cio_pipeline_tests.convergence.reference import Course
-from cio_pipeline_tests.convergence.sending import Reader, frozen, was_gone
+from cio_pipeline_tests.convergence.sending import Reader, bare, frozen, was_gone
 from cio_pipeline_tests.convergence.timeline import Key, Timeline
 
 
@@ -30,21 +31,32 @@ def key_of(export: str, row: Row) -> Key:
     return (row["workspace_id"], *(row[name] for name in IDENTITY[export]))
 
 
-def newest(export: str, rows: Iterable[Row]) -> dict[Key, Row]:
-    """The newest row of everything that rows speak of; `rows` in the order of the files."""
-    columns, by = NEWEST[export]
+def by_entity(export: str, rows: Iterable[Row]) -> dict[Key, Row]:
+    """Rows by what they speak of, of which there is one each."""
+    columns, _ = NEWEST[export]
     found: dict[Key, Row] = {}
     for row in rows:
         key = (row["workspace_id"], *(row[name] for name in columns))
-        if key not in found or found[key][by] <= row[by]:
-            found[key] = row
+        assert key not in found, f"{export}: two rows are the newest of {key}"
+        found[key] = row
     return found
 
 
+@dataclass(frozen=True)
+class Read:
+    """What a reader has of an export: all rows, and the newest ones."""
+
+    rows: list[Row]
+    newest: list[Row]
+
+
 def differences(
-    timeline: Timeline, reader: Reader, export: str, course: Course, rows: list[Row]
+    timeline: Timeline, reader: Reader, export: str, course: Course, read: Read
 ) -> list[str]:
-    """What is wrong with all rows that a reader was sent, if that is what came of it."""
+    """What is wrong with what a reader has, if that is what came of it."""
+    wanted = Counter(row for _, row in bare(course.sent).elements())
+    if wanted != Counter(map(frozen, read.rows)):
+        return [f"{export}: {wanted} was sent, {read.rows} was read"]
     position = course.position
     source = {
         key: row
@@ -52,9 +64,9 @@ def differences(
         if row["workspace_id"] == reader.workspace
     }
     if export in APPENDED:
-        return _appended(reader, export, source, rows)
+        return _appended(reader, export, source, read.rows)
     meaning = {key: _meaning(reader, export, row) for key, row in source.items()}
-    merged = newest(export, rows)
+    merged = by_entity(export, read.newest)
     if export in SPLIT:
         current = {key: one for key, one in meaning.items() if not is_gone(source[key])}
         known = {key: row for key, row in merged.items() if not is_gone(row)}

@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from cio_pipeline.ports import Destination
 from cio_pipeline_tests.convergence.buckets import Bucket
-from cio_pipeline_tests.convergence.merging import differences
+from cio_pipeline_tests.convergence.merging import Read, differences
 from cio_pipeline_tests.convergence.reference import Course, Feed
 from cio_pipeline_tests.convergence.sending import Frozen, Reader, bare
+from cio_pipeline_tests.convergence.tables import Tables
 from cio_pipeline_tests.convergence.timeline import Key
 from cio_pipeline_tests.world import World
 
@@ -26,6 +28,7 @@ class Proofs:
     world: World
     feed: Feed
     buckets: dict[str, Bucket] = field(default_factory=dict[str, Bucket])
+    tables: Tables = field(default_factory=Tables)
 
     def compare(self, sync_ids: Collection[str]) -> None:
         """What was delivered and held back is what the model says, and no other workspace's.
@@ -85,6 +88,7 @@ class Proofs:
         for sync_id, reader in self.feed.readers.items():
             bucket = self.buckets[sync_id]
             assert bucket.gaps() == [], sync_id
+            self.load(sync_id)
             for export in reader.switches:
                 self._merged(reader, export)
             if bucket.files():
@@ -102,9 +106,21 @@ class Proofs:
         """
         courses = self.feed.courses[reader.sync_id, export]
         assert not unfinished(courses)
-        rows = self.buckets[reader.sync_id].rows(export)
-        wrong = [differences(self.feed.source, reader, export, c, rows) for c in courses]
+        bucket, sync_id = self.bucket_of(reader.sync_id), reader.sync_id
+        read = Read([], [])
+        if self.buckets[sync_id].files():
+            rows = self.tables.rows(bucket, sync_id, export)
+            read = Read(rows, self.tables.newest(bucket, sync_id, export))
+        wrong = [differences(self.feed.source, reader, export, c, read) for c in courses]
         assert not all(wrong), wrong
+
+    def bucket_of(self, sync_id: str) -> Destination:
+        """A sync's bucket as the product opens it."""
+        return self.world.services.destinations(self.world.ledger.registry.get(sync_id).sync)
+
+    def load(self, sync_id: str) -> None:
+        """A reader loads what has come of a sync."""
+        self.tables.load(self.bucket_of(sync_id))
 
 
 def unfinished(courses: Iterable[Course]) -> bool:
