@@ -45,6 +45,10 @@ EXAMPLES = {
     "sync recreate": ("sync recreate acme-v5", "sync recreate acme-v5 --yes"),
     "sync validate": ("sync validate", "sync validate acme-v5 beta-v4"),
     "sync policy": ("sync policy acme-v5",),
+    "replay": (
+        "replay acme-v5 --from 2026-11-22T05:00 --to 2026-11-22T06:00",
+        "replay acme-v5 --from 2026-11-22T05:00 --to 2026-11-22T06:00 --export metrics",
+    ),
     "erase": (
         "erase --workspace 1 ada@example.org --dry-run",
         "erase --workspace 1 ada@example.org --receipt ada.json",

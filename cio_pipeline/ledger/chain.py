@@ -19,6 +19,7 @@ from cio_pipeline.model.manifests import (
     InitialProgress,
     Manifest,
     ManifestFile,
+    Replay,
     Superseded,
     VoidSequence,
     digest,
@@ -39,6 +40,7 @@ class Listed:
     plans: set[int] = field(default_factory=set[int])
     exports: set[str] = field(default_factory=set[str])
     files: list[bytes] = field(default_factory=list[bytes])
+    replays: dict[str, Replay] = field(default_factory=dict[str, Replay])
 
 
 def to_list(
@@ -55,6 +57,11 @@ def to_list(
         its.plans.add(row["plan_id"])
         its.exports.add(row["export"])
         its.files.append(render_file(manifest_file(row)))
+        if row["mode"] == Mode.REPLAY:
+            all_rows = row["until_at"] is None
+            its.replays[row["export"]] = Replay(
+                row["export"], row["lower_at"], row["upper_at"], all_rows
+            )
     return found
 
 
@@ -87,7 +94,11 @@ def list_next(
         states = of_sync.get(sync_id, ())
         listing = Listing(one, lasts.get(sync_id), its.exports, void.get(sync_id, ()), states)
         manifest = next_manifest(listing, window, at)
-        manifest = replace(manifest, superseded=tuple(superseded.get(sync_id, ())))
+        manifest = replace(
+            manifest,
+            superseded=tuple(superseded.get(sync_id, ())),
+            replay_of=tuple(one for _, one in sorted(its.replays.items())),
+        )
         made.append((manifest, render_manifest(manifest, its.files)))
         _mark(connection, sync_id, its, manifest.ordinal, marked)
     _insert(connection, made)
@@ -153,7 +164,9 @@ LISTED = select(
     plans.c.export,
     plans.c.fingerprint,
     plans.c.version,
+    plans.c.lower_at,
     plans.c.upper_at,
+    plans.c.until_at,
     plans.c.generation,
     plans.c.mode,
 ).join(plans, plans.c.id == files.c.plan_id)
@@ -282,7 +295,7 @@ def export_status(state: ExportState, window: Window | None, sent: Collection[st
 
 def _initial(plan: Plan | None) -> InitialProgress | None:
     """How far a plan has come that delivered some of its slices."""
-    if plan is None or not plan.slice:
+    if plan is None or not plan.slice or plan.mode is Mode.REPLAY:
         return None
     since = plan.lower.tables.get(ALL_EXPORTS[plan.export].source) if plan.lower else None
     return InitialProgress(plan.upper.at, plan.slices, plan.slice_rows, plan.slice, since)

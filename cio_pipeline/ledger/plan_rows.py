@@ -40,7 +40,12 @@ def plan_row(draft: PlanDraft, now: datetime) -> dict[str, Any]:
         "begun_at": draft.begun,
         "producer": draft.producer,
         "contract": draft.contract,
+        "until_at": draft.until.at if draft.until else None,
     }
+
+
+CUTS = ("lower_at", "upper_at", "until_at")
+"""The columns of a plan that are times of cuts."""
 
 
 def opened(draft: PlanDraft, plan_id: int) -> Plan:
@@ -77,6 +82,7 @@ def plan_of(
         begun=row["begun_at"],
         producer=row["producer"],
         contract=row["contract"],
+        until=cuts_by_time[row["until_at"]] if row["until_at"] else None,
         slice=row["slice"],
         sent=sent or SentSoFar(),
     )

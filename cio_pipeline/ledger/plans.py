@@ -76,7 +76,7 @@ class Plans:
         pairs = [(draft.sync_id, draft.export) for draft in drafts]
         hold(connection, lease, pairs)
         require_fresh(connection, drafts, pairs)
-        keep_cuts(connection, [cut for d in drafts for cut in (d.lower, d.upper) if cut])
+        keep_cuts(connection, [cut for d in drafts for cut in (d.lower, d.upper, d.until) if cut])
         ids = insert_plans(connection, [plan_row(draft, now) for draft in drafts])
         return [opened(draft, ids[draft.sync_id, draft.export]) for draft in drafts]
 
@@ -317,7 +317,9 @@ def _commit(connection: Connection, lease: Lease, delivered: Sequence[Plan], now
     require_lower(connection, delivered, of)
     keep_volumes(connection, rows)
     done = {plan.plan_id: plan for plan in delivered if plan.last_slice}
-    ends = {(plan.sync_id, plan.export): plan.upper.at for plan in done.values()}
+    # What is sent again was sent before.
+    moving = [plan for plan in done.values() if plan.mode is not Mode.REPLAY]
+    ends = {(plan.sync_id, plan.export): plan.upper.at for plan in moving}
     move(connection, ends, of, now)
     end_errors(connection, ends)
     for plan in delivered:

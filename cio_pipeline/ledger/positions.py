@@ -246,8 +246,7 @@ def require_fresh(
         (draft.sync_id, draft.export)
         for draft in drafts
         if draft.generation != of[draft.sync_id]
-        or (draft.lower.at if draft.lower else None) != at.get((draft.sync_id, draft.export))
-        or not _continues(draft)
+        or not _goes_on_from(draft, at.get((draft.sync_id, draft.export)))
         or any(
             number != numbers[draft.sync_id, draft.export, series]
             for series, number in draft.first.items()
@@ -260,8 +259,12 @@ def require_fresh(
         )
 
 
-def _continues(draft: PlanDraft) -> bool:
-    """Whether the plan goes forwards, or stays where it is for a retry."""
+def _goes_on_from(draft: PlanDraft, position: datetime | None) -> bool:
+    """Whether the plan goes forwards from a position, stays there for a retry, or lies before."""
+    if draft.mode is Mode.REPLAY:
+        return draft.lower is not None and position is not None and draft.upper.at <= position
+    if (draft.lower.at if draft.lower else None) != position:
+        return False
     if draft.lower is None:
         return draft.mode is not Mode.RETRY
     if draft.mode is Mode.RETRY:
@@ -277,7 +280,7 @@ def require_lower(
     moved = [
         (plan.sync_id, plan.export)
         for plan in wanted
-        if at.get((plan.sync_id, plan.export)) != (plan.lower.at if plan.lower else None)
+        if not _goes_on_from(plan, at.get((plan.sync_id, plan.export)))
         or plan.generation != of[plan.sync_id]
     ]
     if moved:

@@ -134,6 +134,7 @@ def _unused_cuts(before: datetime) -> Delete:
         select(positions.c.at),
         select(plans.c.upper_at),
         select(plans.c.lower_at).where(plans.c.lower_at.is_not(None)),
+        select(plans.c.until_at).where(plans.c.until_at.is_not(None)),
         # What a window's cut is held against, when it is decided.
         select(func.max(cuts.c.at)),
     )

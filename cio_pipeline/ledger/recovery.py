@@ -24,7 +24,7 @@ from cio_pipeline.ledger.cuts import cuts_at, keep_cuts
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.first_window import begin
 from cio_pipeline.ledger.leases import hold
-from cio_pipeline.ledger.plan_rows import file_of, file_row, opened, plan_of, plan_row
+from cio_pipeline.ledger.plan_rows import CUTS, file_of, file_row, opened, plan_of, plan_row
 from cio_pipeline.ledger.positions import move
 from cio_pipeline.ledger.quarantine import read_again, resolve
 from cio_pipeline.ledger.registry import register
@@ -193,7 +193,7 @@ def _is_ahead(plan: RowMapping, found: Recovered) -> bool:
     """Whether the bucket has not come to where a plan was to lead: its rows are read again."""
     position = found.positions.get(plan["export"])
     behind = position is None or position.at < plan["upper_at"]
-    return behind and plan["mode"] != Mode.RETRY
+    return behind and plan["mode"] not in {Mode.RETRY, Mode.REPLAY}
 
 
 def _cuts(found: Recovered) -> list[Cut]:
@@ -284,7 +284,7 @@ def _of_syncs(connection: Connection, sync_ids: Sequence[str]) -> list[Committed
     query = select(plans).where(plans.c.sync_id.in_(sync_ids))
     by_id = {row["id"]: row for row in connection.execute(query).mappings()}
     rows = [by_id[plan_id] for plan_id in of_plan]
-    times = {row[name] for row in rows for name in ("lower_at", "upper_at")} - {None}
+    times = {row[name] for row in rows for name in CUTS} - {None}
     by_time = cuts_at(connection, times)
     return [
         CommittedPlan(

@@ -123,6 +123,8 @@ plans = Table(
     Column("producer", Text, nullable=False, server_default="cio-pipeline 0.1.0"),
     # The terms that it was made under, in `contracts`.
     Column("contract", Text),
+    # What a replay leaves out changed up to this cut.
+    Column("until_at", UtcTime),
     unique_while(
         "state IN ('open', 'sealed', 'delivered')", "one_unfinished_plan", "sync_id", "export"
     ),

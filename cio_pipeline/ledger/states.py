@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from cio_pipeline.ledger.cuts import cuts_at
-from cio_pipeline.ledger.plan_rows import plan_of
+from cio_pipeline.ledger.plan_rows import CUTS, plan_of
 from cio_pipeline.ledger.schema import (
     IS_COMMITTED,
     IS_INITIAL,
@@ -187,7 +187,7 @@ def plans_of(
     connection: Connection, rows: Sequence[RowMapping], times: Iterable[datetime] = ()
 ) -> tuple[list[Plan], Mapping[datetime, Cut]]:
     """Plans from their rows, and the cuts that they and some further `times` refer to."""
-    bounds = {row[name] for row in rows for name in ("lower_at", "upper_at")} - {None}
+    bounds = {row[name] for row in rows for name in CUTS} - {None}
     # Of the times that were read, and last: within a longer transaction others store cuts, too.
     cuts = cuts_at(connection, {*times, *bounds})
     sent = sent_by(connection, [row["id"] for row in rows if row["slice"]])

@@ -286,6 +286,8 @@ VERSION_18 = (
     "CREATE INDEX rewrites_of_a_subject ON rewrites (subject)",
 )
 
+VERSION_19 = ("ALTER TABLE plans ADD COLUMN until_at BIGINT",)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -305,5 +307,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_16,
     VERSION_17,
     VERSION_18,
+    VERSION_19,
 )
 """Statements of version 1, 2, … in order."""

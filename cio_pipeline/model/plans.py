@@ -66,6 +66,8 @@ class PlanDraft:
 
     `contract` names the terms of the sync's data contract that it was made under, None for none:
     so it comes to the same bytes, also if the contract changed since.
+
+    A replay leaves out rows that changed again up to `until`; None where it sends all.
     """
 
     sync_id: str
@@ -88,6 +90,7 @@ class PlanDraft:
     begun: datetime | None = field(default=None, kw_only=True)
     producer: str = field(default=PRODUCER, kw_only=True)
     contract: str | None = field(default=None, kw_only=True)
+    until: Cut | None = field(default=None, kw_only=True)
 
     @property
     def day(self) -> date | None:

@@ -112,7 +112,9 @@ class ExportState:
     def delivered(self) -> Cut | None:
         """Up to where files lie in the bucket: beyond the position until they are committed."""
         plan = self.open_plan
-        return plan.upper if plan and plan.is_delivered and plan.last_slice else self.position
+        if plan is None or plan.mode is Mode.REPLAY:
+            return self.position
+        return plan.upper if plan.is_delivered and plan.last_slice else self.position
 
     @property
     def on(self) -> bool:

@@ -48,6 +48,7 @@ NEW_SINCE_VERSION_1 = {
     "begun_at",
     "producer",
     "contract",
+    "until_at",
     "counts",
 }
 

@@ -21,7 +21,7 @@ from cio_pipeline.model.errors import (
     LedgerError,
     PositionMoved,
 )
-from cio_pipeline.model.plans import Plan, PlanState, QuarantinedRow, SealedPlan
+from cio_pipeline.model.plans import Mode, Plan, PlanState, QuarantinedRow, SealedPlan
 from cio_pipeline.model.registry import Lease, Outcome
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.committing.commit import commit_slices
@@ -206,7 +206,9 @@ def _encoded(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[Sea
         files = MAKER_OF[export].name(services, plan, its.files)
         counts = encoded.counts.get(plan.workspace_id, ())
         known = resolved.get(plan.sync_id, ())
-        sealed.append(SealedPlan(plan, files, its.rejected, known, counts))
+        one = SealedPlan(plan, files, its.rejected, known, counts)
+        # What was held back when it was sent first is told by that, or was mended since.
+        sealed.append(SealedPlan(plan, files) if plan.mode is Mode.REPLAY else one)
     return sealed
 
 

@@ -141,6 +141,7 @@ def _likeness(plan: PlanDraft) -> tuple[object, ...]:
         plan.slice_rows is None if whole else plan.slice_rows,
         plan.producer,
         plan.contract,
+        plan.until.at if plan.until else None,
         f"{plan.slice:09}" if isinstance(plan, Plan) else "",
         # What a retry sends differs from sync to sync, also within a workspace.
         plan.sync_id if plan.mode is Mode.RETRY else "",

@@ -15,7 +15,7 @@ from cio_pipeline.changesets.quarantine import identity_expr
 from cio_pipeline.changesets.reading import Note
 from cio_pipeline.changesets.rules import PERSON, is_gone
 from cio_pipeline.conforming.columns import InForce
-from cio_pipeline.contracts.declare import Export, History
+from cio_pipeline.contracts.declare import Export, History, TableKind
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.files.encode import Shape, named_errors
@@ -108,8 +108,27 @@ def _driving(source: Source, cohort: Cohort[P], part: Slice | None) -> pl.LazyFr
         return _at(source, export.source, plan.upper, cohort.workspaces)
     lower, upper = plan.lower.table(table.name), plan.upper.table(table.name)
     if part is None:
-        return source.changes(table, lower, upper)
-    return source.changes(table, lower, upper, part, cohort.workspaces)
+        changes = source.changes(table, lower, upper)
+    else:
+        changes = source.changes(table, lower, upper, part, cohort.workspaces)
+    return changes if plan.until is None else _newest(source, cohort, changes, plan.until)
+
+
+def _newest(source: Source, cohort: Cohort[P], changes: pl.LazyFrame, until: Cut) -> pl.LazyFrame:
+    """Changes without those of rows that changed again after them, up to a cut."""
+    table = SOURCE_TABLES[cohort.export.source]
+    upper, later = cohort.model.upper.table(table.name), until.table(table.name)
+    if table.kind is TableKind.APPEND_ONLY or upper == later:
+        return changes
+    identity = list(table.identity)
+    ours = pl.col(_WORKSPACE).is_in(sorted(cohort.workspaces))
+    pieces = source.feed(table, upper, later, identity)
+    again = [piece.filter(ours).select(identity).unique() for piece in pieces]
+    if not again:
+        return changes
+    return changes.join(
+        pl.concat(again).unique().lazy(), on=identity, how="anti", maintain_order="left"
+    )
 
 
 def _at(source: Source, table: str, cut: Cut, workspaces: Collection[int]) -> pl.LazyFrame:

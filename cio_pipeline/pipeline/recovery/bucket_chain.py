@@ -115,6 +115,7 @@ def times_told(chain: BucketChain) -> set[datetime]:
     files = {file.window_end for file in listed}
     if chain.sync.feed.facts.forwards:
         files |= {begin_told(chain.sync, file) for file in listed}
+    files |= {one.start for manifest, _ in chain.manifests for one in manifest.replay_of}
     statuses = [status for manifest, _ in chain.manifests for status in manifest.exports]
     positions = {status.position for status in statuses if status.position is not None}
     return files | positions | {s.initial.at for s in statuses if s.initial is not None}

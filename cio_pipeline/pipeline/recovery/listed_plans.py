@@ -51,7 +51,7 @@ def under_way(
 
 def _is_of(draft: PlanDraft, status: ExportStatus, generation: int) -> bool:
     """Whether a plan is the one that an export's slices are of."""
-    if status.initial is None or draft.mode is Mode.RETRY:
+    if status.initial is None or draft.mode in {Mode.RETRY, Mode.REPLAY}:
         return False
     same = (draft.export, draft.generation, draft.upper.at)
     return same == (status.export, generation, status.initial.at)
@@ -87,7 +87,8 @@ def listed_plans(chain: BucketChain, first: int, cuts: Mapping[datetime, Cut]) -
                 plan = replace(plan, draft=draft)  # noqa: PLW2901 - the same plan, more told
             if manifest.ordinal >= first:
                 found.append(plan)
-            reached[pair] = plan.draft.upper.at
+            if plan.draft.mode is not Mode.REPLAY:
+                reached[pair] = plan.draft.upper.at
         for status in manifest.exports:
             if status.position is not None:
                 reached[status.export, manifest.generation] = status.position
@@ -104,7 +105,9 @@ def _plans(
         files = list(group)
         one = files[0]
         lower = one.window_end if one.mode is Mode.RETRY else None
-        if one.mode not in {Mode.RETRY, Mode.INITIAL}:
+        if one.mode is Mode.REPLAY:
+            lower = next((r.start for r in manifest.replay_of if r.export == one.export), None)
+        elif one.mode not in {Mode.RETRY, Mode.INITIAL}:
             begin = begin_told(sync, one) if sync.feed.facts.forwards else None
             lower = reached.get((one.export, one.generation), begin)
             # No manifest tells that a position moved where nothing was sent, but this one may.
