@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from cio_pipeline.changesets.build import Changeset, build
+from cio_pipeline.conforming.columns import InForce
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import ColumnType, SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
@@ -54,6 +55,7 @@ def changeset(
     joins: Mapping[str, Sequence[Row]] | None = None,
     workspaces: Collection[int] = (1,),
     floor: datetime | None = None,
+    terms: InForce | None = None,
 ) -> Changeset:
     """What an export makes of source rows; joined tables that are not given do not exist."""
     declared = EXPORTS[export]
@@ -68,6 +70,7 @@ def changeset(
         joins={name: snapshot(name, *rows) for name, rows in given.items()},
         workspaces=workspaces,
         floor=floor,
+        terms=terms,
     )
 
 
