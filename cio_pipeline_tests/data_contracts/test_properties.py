@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 
 from cio_pipeline.conforming.agreeing import contradictions, keys_of
 from cio_pipeline.conforming.columns import InForce
+from cio_pipeline.conforming.properties import problems
 from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS, exports_of
 from cio_pipeline.contracts.declare import Column, ColumnType, Export
 from cio_pipeline.contracts.dtypes import polars_schema
 from cio_pipeline.model.changeset import SERIES
-from cio_pipeline.model.data_contract import DataContract, ExportTerms
+from cio_pipeline.model.data_contract import DataContract, EventTerms, ExportTerms
 from cio_pipeline.model.plans import Mode
 from cio_pipeline.model.sync import Sync
 from cio_pipeline_tests.changesets.rows import Row, changeset
-from cio_pipeline_tests.data_contracts.reference import breaks, declared, shown
+from cio_pipeline_tests.data_contracts.reference import breaks, breaks_event, declared, shown
 
 SALT = b"pepper"
 NAMES = ["Checkout Started", "checkout_started", "CHECKOUT-STARTED", "Order", "order", "??", "Ö"]
@@ -221,6 +222,20 @@ def test_d2_columns_that_are_left_out_stay_in_the_schema(name: str, version: int
     assert [made[column.name].to_list() for column in hidden] == [[empty[c.name]] for c in hidden]
     nulls = made.select(pl.all().null_count()).row(0, named=True)
     assert not any(nulls[c.name] for c in export.columns_of(version) if c.required)
+
+
+@pytest.mark.parametrize("closed", ["send", "quarantine"])
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_each_text_is_of_each_type_as_the_reference_says(name: str, closed: str) -> None:
+    values = [f"{json.dumps(name)}: {text}" for text in TEXTS]
+    objects = [f"{{{one}}}" for one in values]
+    objects += [f'{{{one}, "other": 1}}' for one in values]
+    objects += ["{}", '{"other":"\\ud83d"}', f'{{{values[0]},"other":"\\ud83d"}}']
+    for kind in KINDS:
+        one = {"required": [name], "properties": {name: kind}, "other_properties": closed}
+        terms = EventTerms.model_validate(one)
+        found = problems(terms, "E", "data", pl.Series(objects)).is_not_null().to_list()
+        assert found == [breaks_event(terms, text) for text in objects]
 
 
 def test_an_object_that_is_nested_very_deeply_is_read_like_any_other() -> None:
