@@ -1,0 +1,93 @@
+"""Fourteen days with known anomalies, at three sizes: all are found; and fourteen clean ones."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from cio_pipeline.model.findings import Finding, Severity
+from cio_pipeline.model.volumes import ALL, DAY, EVENT, HOUR, Volume
+from cio_pipeline.monitoring.volume import FEWEST, Judged, compared_with, odd_volumes
+from cio_pipeline_tests.monitoring.fortnight import BEGIN, ROWS_A_DAY, Fortnight, day, within
+
+SIZES = pytest.mark.parametrize("size", ROWS_A_DAY)
+SEEDS = pytest.mark.parametrize("seed", range(4))
+
+
+def anomalies(export: str, kind: str, at: datetime) -> float:
+    """Half of the deliveries on a Wednesday, all metrics twice on a Thursday, an event gone."""
+    if (export, kind) == ("deliveries", ALL) and within(at, 10):
+        return 0.5
+    if (export, kind) == ("metrics", ALL) and within(at, 11):
+        return 2.0
+    if kind == EVENT + "signed_up" and at >= day(12):
+        return 0.0
+    return 1.0
+
+
+def told(findings: list[Finding], export: str, number: int) -> list[Finding]:
+    """What was found of an export in a day."""
+    return [
+        one
+        for one in findings
+        if one.export == export
+        and one.window_end is not None
+        and day(number) < one.window_end <= day(number + 1)
+    ]
+
+
+@SIZES
+@SEEDS
+def test_o1_fourteen_clean_days_give_one_false_alarm_at_most(size: str, seed: int) -> None:
+    found = list(Fortnight(ROWS_A_DAY[size], seed).found())
+
+    assert len(found) <= 1, [one.says for one in found]
+
+
+@SIZES
+@SEEDS
+def test_o1_half_double_and_silent_are_found_within_the_day(size: str, seed: int) -> None:
+    found = list(Fortnight(ROWS_A_DAY[size], seed, anomalies).found())
+
+    half, double, silent = (
+        told(found, *where) for where in (("deliveries", 10), ("metrics", 11), ("events", 12))
+    )
+    assert half
+    assert double
+    assert [one.about for one in silent if one.about] == ["event signed_up"]
+    assert all(one.severity is Severity.WARNING and one.owner for one in found)
+    expected = {id(one) for one in (*half, *double)}
+    # What is left of the events after one of them went is less, too.
+    others = [one for one in found if id(one) not in expected and one.export != "events"]
+    assert len(others) <= 1, [(one.export, one.says) for one in others]
+
+
+def test_o1_too_little_history_judges_nothing() -> None:
+    """The first days of a deployment, and of a sync."""
+    end = day(3)
+    assert len(compared_with(end, DAY, BEGIN)) < FEWEST
+    volumes = {end: {("s", "people", ALL): Volume(1, 1, end - DAY)}}
+    assert list(odd_volumes(end, DAY, volumes, [Judged(("s", "people"), None, BEGIN)])) == []
+
+
+def test_o1_the_same_weekday_is_taken_once_there_are_enough_of_it() -> None:
+    end = BEGIN + timedelta(weeks=5) + HOUR
+    assert compared_with(end, HOUR, BEGIN) == [end - timedelta(weeks=n) for n in range(1, 6)]
+    saturday = day(13)
+    weekend = compared_with(saturday, DAY, BEGIN)
+    assert all((one - DAY).weekday() < 5 for one in weekend)
+
+
+@pytest.mark.parametrize("since_begins", [True, False])
+def test_o1_what_came_in_one_piece_after_an_outage_is_not_judged(*, since_begins: bool) -> None:
+    """Neither the hour that has it all, nor the one before it that has nothing."""
+    end = day(9) + HOUR
+    usual = {
+        end - n * DAY: {("s", "people", ALL): Volume(1_000, 1, end - n * DAY - HOUR)}
+        for n in range(1, 8)
+    }
+    key, judged = ("s", "people", ALL), [Judged(("s", "people"), None, BEGIN)]
+    outage = Volume(5_000, 1, end - 5 * HOUR)
+    at = end if since_begins else end + HOUR
+    assert list(odd_volumes(end, HOUR, usual | {at: {key: outage}}, judged)) == []
+    whole = Volume(5_000, 1, end - HOUR)
+    assert len(list(odd_volumes(end, HOUR, usual | {end: {key: whole}}, judged))) == 1
