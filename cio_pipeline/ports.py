@@ -28,6 +28,14 @@ class Source(Protocol):
         """
         ...
 
+    def columns(self, tables: Iterable[SourceTable]) -> Mapping[str, Mapping[str, str]]:
+        """All columns of tables as they are now, with their types in the source's own words.
+
+        Those that are read are named as declared. A table that is not there, or cannot be looked
+        at, is left out. Cheap: no row is read. Raises SourceGone, SourceUnavailable.
+        """
+        ...
+
     def changes(
         self,
         table: SourceTable,

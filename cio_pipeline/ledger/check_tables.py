@@ -1,4 +1,4 @@
-"""The tables of what checks remember from window to window (O1)."""
+"""The tables of what is remembered from window to window to tell what is wrong (O1)."""
 
 from sqlalchemy import BigInteger, Column, Table, Text
 
@@ -35,8 +35,22 @@ bucket_looks = Table(
     metadata,
     Column("sync_id", Text, primary_key=True),
     Column("looked_at", UtcTime, nullable=False),
-    # The manifest up to which files were looked for, how many were missing, and some of them: JSON.
+    # The manifest up to which all was in order, how many files were missing, and JSON: some of
+    # them, numbers that are in no manifest, keys that are in several.
     Column("ordinal", BigInteger, nullable=False),
     Column("missing", BigInteger, nullable=False),
     Column("named", Text, nullable=False),
+)
+
+breaches = Table(
+    "breaches",
+    metadata,
+    Column("source_table", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("first_at", UtcTime, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
+    Column("windows", BigInteger, nullable=False),
+    # Of the last window, and of all.
+    Column("last_rows", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
 )

@@ -16,6 +16,7 @@ from cio_pipeline.ledger.first_window import first_window
 from cio_pipeline.ledger.gone import Gone
 from cio_pipeline.ledger.identity import LedgerMark, mark_of
 from cio_pipeline.ledger.leases import Leases
+from cio_pipeline.ledger.looks import Looks
 from cio_pipeline.ledger.manifests import Manifests
 from cio_pipeline.ledger.plans import Plans
 from cio_pipeline.ledger.quarantine import Quarantine
@@ -49,6 +50,7 @@ class Ledger:
     recovery: Recovery
     alerts: Alerts
     volumes: VolumesKept
+    looks: Looks
     rewrites: Rewrites
 
     def mark(self) -> LedgerMark:
@@ -96,6 +98,7 @@ def open_ledger(url: str) -> Ledger:
         recovery=Recovery(database),
         alerts=Alerts(database),
         volumes=VolumesKept(database),
+        looks=Looks(database),
         rewrites=Rewrites(database),
     )
 

@@ -284,19 +284,6 @@ quarantine_bulk = Table(
     sqlite_autoincrement=True,
 )
 
-breaches = Table(
-    "breaches",
-    metadata,
-    Column("source_table", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("first_at", UtcTime, nullable=False),
-    Column("last_at", UtcTime, nullable=False),
-    Column("windows", BigInteger, nullable=False),
-    # Of the last window, and of all.
-    Column("last_rows", BigInteger, nullable=False),
-    Column("rows", BigInteger, nullable=False),
-)
-
 attempts = Table(
     "attempts",
     metadata,

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cio_pipeline.ledger.check_tables import breaches
 from cio_pipeline.ledger.database import Database, reading, writing
-from cio_pipeline.ledger.schema import attempts, breaches, breakers, errors
+from cio_pipeline.ledger.schema import attempts, breakers, errors
 from cio_pipeline.ledger.statements import (
     UtcTime,
     as_given,

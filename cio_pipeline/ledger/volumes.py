@@ -57,15 +57,32 @@ class VolumesKept:
 
     @reading
     def of(
-        self, connection: Connection, length: timedelta, ends: Collection[datetime]
+        self,
+        connection: Connection,
+        length: timedelta,
+        ends: Collection[datetime],
+        *,
+        kinds: Collection[str] | None = None,
+        sync_ids: Collection[str] | None = None,
     ) -> Mapping[datetime, Mapping[Key, Volume]]:
-        """The volumes of hours or days that end at some times; nothing for those without any."""
+        """The volumes of hours or days that end at some times; nothing for those without any.
+
+        Of all kinds of rows and all syncs, or of some.
+        """
         found: dict[datetime, dict[Key, Volume]] = {end: {} for end in ends}
-        given = {
-            "length": length // _MICROSECOND,
-            "ends": as_given([(microseconds(end),) for end in sorted(set(ends))]),
-        }
-        for end, sync_id, export, kind, *rest in connection.execute(_OF, given):
+        query, given = (
+            _OF,
+            {
+                "length": length // _MICROSECOND,
+                "ends": as_given([(microseconds(end),) for end in sorted(set(ends))]),
+            },
+        )
+        if kinds is not None:
+            query = query.where(volumes.c.kind.in_(sorted(kinds)))
+        if sync_ids is not None:
+            query = query.where(rows_given((volumes.c.sync_id,), "sync_ids"))
+            given["sync_ids"] = as_given([(one,) for one in sorted(set(sync_ids))])
+        for end, sync_id, export, kind, *rest in connection.execute(query, given):
             found[end][sync_id, export, kind] = Volume(*rest)
         return found
 

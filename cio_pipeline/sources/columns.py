@@ -29,6 +29,17 @@ def logical_schema(found: DeltaTable, table: SourceTable) -> pl.Schema:
     return pl.Schema(cast("pl.Schema", Schema(fields)))
 
 
+def types_by_name(found: DeltaTable) -> dict[str, str]:
+    """All columns that a table has, with their types as its log writes them."""
+    fields = cast("list[dict[str, Any]]", json.loads(found.schema().to_json())["fields"])
+    return {
+        field["name"]: field["type"]
+        if isinstance(field["type"], str)
+        else json.dumps(field["type"], sort_keys=True)
+        for field in fields
+    }
+
+
 def casts(table: SourceTable, found: DeltaTable) -> list[pl.Expr]:
     """The expressions that select the declared columns in the contract's dtypes.
 

@@ -1,6 +1,7 @@
 """Source tables in Delta Lake, in a local folder, on S3 or in Azure storage alike."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -15,10 +16,11 @@ from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.model.changeset import AGAIN, CHANGE, COMMITTED_AT, GREW, VERSION
 from cio_pipeline.model.cuts import Cut, Look, Rest, TableCut, TableSlice, Waiting
+from cio_pipeline.model.errors import SourceError
 from cio_pipeline.model.slices import Part
 from cio_pipeline.sources.change_feed import changed_files, changed_rows, feed, pieces
 from cio_pipeline.sources.changed_files import Changed
-from cio_pipeline.sources.columns import casts, require_readable
+from cio_pipeline.sources.columns import casts, require_readable, types_by_name
 from cio_pipeline.sources.delta_log import AT_ONCE, DeltaTables, Entry, Reached, replaced
 from cio_pipeline.sources.delta_scan import row_counts, scan, sliced
 
@@ -72,6 +74,17 @@ class DeltaSource:
         if known:
             rest = rest.following(known, -1 if version is None else version, at)
         return Look(None if version is None else TableCut(upto.table_id, version), rest)
+
+    def columns(self, tables: Iterable[SourceTable]) -> Mapping[str, Mapping[str, str]]:
+        """All columns of tables as they are now; see `ports.Source`."""
+        self.tables.require_root()
+        found: dict[str, Mapping[str, str]] = {}
+        for table in tables:
+            with suppress(SourceError):
+                latest = self.tables.latest(table.name)
+                if latest is not None:
+                    found[table.name] = types_by_name(latest)
+        return found
 
     def changes(
         self,

@@ -10,7 +10,16 @@ from cio_pipeline.model.findings import Finding
 from cio_pipeline.model.windows import Window, last_closed_window, window_ending
 from cio_pipeline.monitoring.delays import delayed, unlisted
 from cio_pipeline.monitoring.delivery import manifest_report
+from cio_pipeline.pipeline.checking.buckets import missing, sequences
+from cio_pipeline.pipeline.checking.history import (
+    event_names,
+    identity,
+    quarantine,
+    too_young,
+    volumes,
+)
 from cio_pipeline.pipeline.checking.scene import Scene
+from cio_pipeline.pipeline.checking.source_columns import source_columns
 from cio_pipeline.pipeline.services import Services
 
 Find: TypeAlias = Callable[[Scene], Iterable[Finding]]
@@ -55,6 +64,45 @@ CHECKS: tuple[Check, ...] = (
         "Syncs whose files lie in their bucket and in no manifest there.",
         _unlisted,
         shown=True,
+    ),
+    Check(
+        "missing_files",
+        "Files that a manifest lists and that do not lie in the bucket any more; each bucket is "
+        "looked into once a day at least.",
+        missing,
+    ),
+    Check(
+        "sequences",
+        "Numbers of files that no manifest lists or calls void, and files that come twice.",
+        sequences,
+    ),
+    Check(
+        "volumes",
+        "Half or double the rows of the same hour or day of earlier weeks, and events that went "
+        "silent.",
+        volumes,
+        too_young,
+    ),
+    Check(
+        "identity",
+        "A smaller share of rows than in the week before tells who it is about.",
+        identity,
+    ),
+    Check(
+        "event_names",
+        "Events that are one to people and have several names in the data, of the day under way.",
+        event_names,
+    ),
+    Check(
+        "quarantine",
+        "Rows that broke the contract and were held back in the last day, with their reasons.",
+        quarantine,
+    ),
+    Check(
+        "source_columns",
+        "Columns of the source tables that came, went or changed their type in the last day, and "
+        "the exports that read them.",
+        source_columns,
     ),
 )
 """All of them, in the order in which they are told."""

@@ -9,8 +9,10 @@ from cio_pipeline.contracts.feeds import FEEDS
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.failures import Failing
 from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.looks import BucketLook
 from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
 from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.checking.bucket_looks import look
 from cio_pipeline.pipeline.services import Services
 
 
@@ -50,6 +52,17 @@ class Scene:
     def breakers(self) -> Mapping[str, Breaker]:
         """The breakers that are not in order."""
         return self.services.ledger.breakers.all()
+
+    @cached_property
+    def volumes_begun(self) -> datetime | None:
+        """The end of the first day that volumes are known of."""
+        return self.services.ledger.volumes.begun()
+
+    @cached_property
+    def looks(self) -> Mapping[str, BucketLook]:
+        """The last look into each sync's bucket; named syncs are looked at now."""
+        named = self.sync_ids is not None
+        return look(self.services, self.feed, self.syncs, everywhere=named)
 
     @cached_property
     def now(self) -> datetime:

@@ -1,6 +1,6 @@
 """The source: PostgreSQL behind the protocol of `ports.Source`."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -70,6 +70,19 @@ class PostgresSource:
         found: Look | SourceError = self._last["looks"].pop(table.name)
         if isinstance(found, SourceError):
             raise found
+        return found
+
+    def columns(self, tables: Iterable[SourceTable]) -> Mapping[str, Mapping[str, str]]:
+        """All columns of relations as they are now; see `ports.Source`."""
+        declared = [self.tables[table.name] for table in tables if table.name in self.tables]
+        with named("cio.tables"), self.server.asked() as connection:
+            there = relations(connection, self.names, declared, database(connection))
+        found: dict[str, Mapping[str, str]] = {}
+        for name, relation in there.items():
+            ours = {
+                self.names.column(relation.table, c.name): c.name for c in relation.table.columns
+            }
+            found[name] = {ours.get(one, one): kind for one, kind in relation.columns.items()}
         return found
 
     def _looks(self, after: Cut | None) -> dict[str, Look | SourceError]:

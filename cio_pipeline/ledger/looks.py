@@ -1,0 +1,113 @@
+"""What checks remember from window to window: columns of the source, what lay in buckets (O1)."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from cio_pipeline.ledger.check_tables import bucket_looks, source_columns
+from cio_pipeline.ledger.database import Database, reading, writing
+from cio_pipeline.ledger.quarantine_bulk import told
+from cio_pipeline.ledger.schema import manifests, quarantine, syncs
+from cio_pipeline.ledger.statements import upsert
+from cio_pipeline.model.looks import BucketLook, SeenColumns
+from cio_pipeline.model.registry import Pair
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What was seen when somebody looked last."""
+
+    database: Database
+
+    @reading
+    def columns(self, connection: Connection) -> Mapping[str, SeenColumns]:
+        """The columns of source tables, by table."""
+        return {
+            table: SeenColumns(table, json.loads(now), json.loads(before or "null"), at)
+            for table, now, before, at in connection.execute(select(source_columns))
+        }
+
+    @writing
+    def keep_columns(self, connection: Connection, seen: Sequence[SeenColumns]) -> None:
+        """Remember columns in place of what was remembered of those tables."""
+        rows = [
+            {
+                "source_table": one.table,
+                "columns": json.dumps(one.columns, sort_keys=True),
+                "before": None if one.before is None else json.dumps(one.before, sort_keys=True),
+                "changed_at": one.changed_at,
+            }
+            for one in seen
+        ]
+        upsert(connection, source_columns, rows)
+
+    @reading
+    def buckets(self, connection: Connection) -> Mapping[str, BucketLook]:
+        """What was missing in buckets, by sync."""
+        return {
+            sync_id: BucketLook(
+                sync_id, at, ordinal, missing, *(tuple(its) for its in json.loads(named))
+            )
+            for sync_id, at, ordinal, missing, named in connection.execute(select(bucket_looks))
+        }
+
+    @writing
+    def keep_buckets(self, connection: Connection, seen: Sequence[BucketLook]) -> None:
+        """Remember looks in place of what was remembered of those syncs."""
+        rows = [
+            {
+                "sync_id": one.sync_id,
+                "looked_at": one.looked_at,
+                "ordinal": one.ordinal,
+                "missing": one.missing,
+                "named": json.dumps([one.named, one.gaps, one.twice]),
+            }
+            for one in seen
+        ]
+        upsert(connection, bucket_looks, rows)
+
+    @reading
+    def bodies(
+        self, connection: Connection, sync_id: str, after: int, most: int
+    ) -> Sequence[tuple[int, bytes]]:
+        """The latest manifests of a sync that lie in its bucket, at most so many, oldest first.
+
+        Those whose bytes were pruned are left out, and those before the chain's present place.
+        """
+        c = manifests.c
+        first = select(syncs.c.first_manifest).where(syncs.c.id == sync_id).scalar_subquery()
+        query = (
+            select(c.ordinal, c.body)
+            .where(c.sync_id == sync_id, c.ordinal > after, c.ordinal >= first)
+            .where(c.put_at.is_not(None), c.bytes.is_(None))
+            .order_by(c.ordinal.desc())
+            .limit(most)
+        )
+        return [(ordinal, body) for ordinal, body in connection.execute(query)][::-1]
+
+    @reading
+    def held_back(
+        self, connection: Connection, since: datetime
+    ) -> Mapping[Pair, Mapping[str, tuple[int, datetime]]]:
+        """Rows in quarantine of windows that ended after a time: by pair and reason, and the last.
+
+        Counted by the database: however many there are, no identity leaves it.
+        """
+        c = quarantine.c
+        query = (
+            select(c.sync_id, c.export, c.reason, func.sum(c.count), func.max(c.window_end))
+            .where(c.state == "open", c.window_end > since)
+            .group_by(c.sync_id, c.export, c.reason)
+        )
+        found: dict[Pair, dict[str, tuple[int, datetime]]] = {}
+        for sync_id, export, reason, rows, last in connection.execute(query):
+            found.setdefault((sync_id, export), {})[reason] = int(rows), last
+        for one in told(connection, None):
+            if one.window_end > since:
+                its = found.setdefault((one.sync_id, one.export), {})
+                rows, last = its.get(one.reason, (0, one.window_end))
+                its[one.reason] = rows + one.count, max(last, one.window_end)
+        return found

@@ -1,0 +1,225 @@
+"""The checks on a made world: each finds what it is for, names whose it is, and is quiet else."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import write_deltalake
+from sqlalchemy import insert
+
+from cio_pipeline.ledger.check_tables import volumes
+from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.findings import Finding, Severity
+from cio_pipeline.model.manifests import parse_manifest
+from cio_pipeline.model.volumes import ALL, DAY, HOUR, NOBODY, PERSON
+from cio_pipeline.model.windows import data_out_window
+from cio_pipeline.monitoring.missing import gaps_of, listed_twice
+from cio_pipeline.pipeline.checking.bucket_looks import AT_LEAST
+from cio_pipeline.pipeline.checking.checks import CHECKS, findings, latest_findings
+from cio_pipeline.pipeline.checking.scene import Scene
+from cio_pipeline_tests.world import NOON, World, during, window
+
+OWNER = "data@acme.example"
+
+
+def person(name: str, **fields: object) -> dict[str, object]:
+    return {"internal_customer_id": name, **fields}
+
+
+def found(
+    world: World, number: int, *names: str, sync_ids: Iterable[str] | None = None
+) -> list[Finding]:
+    """What is found in a window, of some checks."""
+    chosen = None if sync_ids is None else list(sync_ids)
+    return [
+        one
+        for one in findings(world.services, window(number), [Feed.DATA_OUT], chosen)
+        if not names or one.check in names
+    ]
+
+
+@pytest.fixture
+def served(world: World) -> World:
+    """A sync that was sent its first files and two windows more."""
+    world.sync("a", owner=OWNER)
+    for number in range(3):
+        world.commit("people", person(f"p{number}"), at=during(number))
+        world.run(number)
+    return world
+
+
+def test_o1_where_all_is_in_order_nothing_is_found(served: World) -> None:
+    assert found(served, 2) == []
+    assert latest_findings(served.services) == []
+
+
+def test_o1_a_file_that_is_gone_is_an_error_until_it_is_back(served: World) -> None:
+    (gone, *_) = [name for name in served.names() if name.startswith("people_v5_1_2")]
+    kept = (served.folder() / gone).read_bytes()
+    (served.folder() / gone).unlink()
+
+    (one,) = found(served, 2, "missing_files")
+    again = found(served, 2, "missing_files")
+    (served.folder() / gone).write_bytes(kept)
+
+    assert one.severity is Severity.ERROR
+    assert (one.sync_id, one.owner) == ("a", OWNER)
+    assert one.says.startswith("1 delivered files are not in the bucket")
+    assert gone in one.says
+    assert one.command == "cio-pipeline export --restore --sync a"
+    assert again[0].incident == one.incident
+    assert found(served, 2, "missing_files") == []
+
+
+def test_o1_files_that_expired_are_not_missing(world: World) -> None:
+    world.sync("a", files_expire_after="1d")
+    for number in range(3):
+        world.commit("people", person(f"p{number}"), at=during(number))
+        world.run(number)
+    for file in world.folder().glob("*.parquet"):
+        file.unlink()
+
+    world.now += timedelta(days=2)
+
+    assert found(world, 2, "missing_files") == []
+
+
+def test_o1_of_many_buckets_some_are_looked_into_and_what_was_missing_stays_told(
+    world: World,
+) -> None:
+    ids = [f"s{number:02}" for number in range(AT_LEAST + 3)]
+    for number, sync_id in enumerate(ids, 1):
+        world.sync(sync_id, number)
+        world.commit("people", person("x", workspace_id=number), at=during(0))
+    world.run(0, "people")
+    for sync_id in ids:
+        next(world.folder(sync_id).glob("people*")).unlink()
+
+    first = {one.sync_id for one in found(world, 0, "missing_files")}
+    world.now += timedelta(minutes=15)
+    second = {one.sync_id for one in found(world, 0, "missing_files")}
+
+    assert len(first) == AT_LEAST
+    assert second == set(ids)
+    assert {one.sync_id for one in found(world, 0, "missing_files", sync_ids=["s01"])} == {"s01"}
+
+
+def test_o1_numbers_that_no_manifest_lists_are_told(served: World) -> None:
+    bodies = served.ledger.looks.bodies("a", 0, 9)
+    manifests = [parse_manifest(body) for _, body in bodies]
+    sync = served.ledger.registry.get("a").sync
+
+    assert gaps_of(manifests) == listed_twice(sync, manifests) == []
+    assert gaps_of([manifests[0], manifests[2]]) == ["people (plain) 2"]
+
+
+def test_o1_columns_that_came_went_or_changed_are_told_for_a_day_with_who_reads_them(
+    served: World,
+) -> None:
+    assert found(served, 2, "source_columns") == []
+    people = str(Path(served.source_uri) / "people")
+    rows = pl.read_delta(people).head(0)
+    write_deltalake(
+        people,
+        rows.with_columns(pl.lit("x").alias("loyalty")).to_arrow(),
+        mode="append",
+        schema_mode="merge",
+    )
+
+    (new,) = found(served, 3, "source_columns")
+    (still,) = found(served, 4, "source_columns")
+    write_deltalake(
+        people,
+        rows.drop("email").with_columns(pl.lit("x").alias("loyalty")).to_arrow(),
+        mode="overwrite",
+        schema_mode="overwrite",
+    )
+    (gone,) = found(served, 5, "source_columns")
+
+    assert (new.severity, new.about) == (Severity.WARNING, "people")
+    assert "loyalty is new (string)" in new.says
+    assert "people" in new.says
+    assert still.says == new.says
+    assert gone.severity is Severity.ERROR
+    assert "email is gone (was string)" in gone.says
+    assert found(served, 5 + 96, "source_columns") == []
+
+
+def test_o1_rows_held_back_are_told_with_their_reasons_and_share(served: World) -> None:
+    rows = [{"event_id": one, "type": one} for one in ("event", "page", "screen", "secret")]
+    served.commit("events", *rows, at=during(3))
+    served.run(3)
+
+    (one,) = found(served, 3, "quarantine")
+
+    assert (one.sync_id, one.owner, one.export) == ("a", OWNER, "events")
+    assert "1 rows were held back in the last day, 25.0% of all" in one.says
+    assert "type is not one of event, page, screen (1)" in one.says
+    assert "secret" not in one.says
+    assert found(served, 3 + 96, "quarantine") == []
+
+
+def test_o2_names_of_events_that_clash_are_told(served: World) -> None:
+    names = ["checkout_started", "Checkout Started", "checkoutStarted", "signed_up"]
+    rows = [{"event_id": f"e{n}", "name": name} for n, name in enumerate(names)]
+    served.commit("events", *rows, at=during(3))
+    served.run(3)
+
+    (one,) = found(served, 3, "event_names")
+
+    assert "'Checkout Started' = 'checkoutStarted' = 'checkout_started'" in one.says
+    assert "signed_up" not in one.says
+    assert found(served, 3 + 96, "event_names") == []
+
+
+def test_o1_volumes_and_identity_are_held_against_what_was_sent(served: World) -> None:
+    """A history of ten days put there, then a window with half, and with nobody's rows."""
+    hour = data_out_window(NOON).start + HOUR
+    rows = [
+        {
+            "length": length // timedelta(microseconds=1),
+            "ends_at": end,
+            "sync_id": "a",
+            "export": export,
+            "kind": kind,
+            "rows": number,
+            "bytes": 0,
+            "since": end - length,
+        }
+        for n in range(1, 11)
+        for length, end, kinds in (
+            (HOUR, hour - n * DAY, {ALL: 1_000}),
+            (DAY, NOON.replace(hour=0) + (1 - n) * DAY, {ALL: 9_000, PERSON: 8_800, NOBODY: 200}),
+        )
+        for export in ("people",)
+        for kind, number in kinds.items()
+    ]
+    early = {"a": NOON - timedelta(days=30)}
+    served.ledger.database.write(lambda c: c.execute(insert(volumes), rows))
+    served.ledger.database.write(
+        lambda c: c.exec_driver_sql(
+            "UPDATE syncs SET created_at = ?", (int(early["a"].timestamp() * 1_000_000),)
+        )
+    )
+    for number in range(60):
+        served.commit("people", person(f"n{number}", id=None, email=None), at=during(3))
+    served.run(3)
+
+    (odd,) = found(served, 3, "volumes")
+    (lost,) = found(served, 3, "identity")
+
+    assert odd.export == lost.export == "people"
+    assert "in the hour to 2026-03-01 13:00 UTC, about 1,000 expected" in odd.says
+    assert "98% did before" in lost.says
+    assert odd.owner == lost.owner == OWNER
+    scene = Scene(served.services, window(3), Feed.DATA_OUT)
+    assert all(check.note(scene) == "" for check in CHECKS)
+
+
+def test_o1_too_little_history_is_said_and_passes(served: World) -> None:
+    scene = Scene(served.services, window(2), Feed.DATA_OUT)
+    (note,) = [check.note(scene) for check in CHECKS if check.name == "volumes"]
+
+    assert "too little history" in note
