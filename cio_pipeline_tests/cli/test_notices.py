@@ -88,7 +88,8 @@ def test_the_check_of_the_window_is_yellow(world: World) -> None:
     yellow = next(one for one in found if one.asset_key == dg.AssetKey("subjects"))
     assert (yellow.passed, yellow.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert TOLD in str(yellow.description)
-    assert all(one.passed for one in later)
+    # The other exports are late: nobody ran them.
+    assert {one.check_name for one in later if not one.passed} <= {"delayed_syncs"}
     assert world.ledger.breaches.all()[0].last_at == window(2).end
 
 
