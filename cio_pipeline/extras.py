@@ -14,12 +14,13 @@ EXTRA_OF = {
 
 def needs(library: str) -> Any:
     """A library's module; raises InvalidConfig with the line that installs it."""
+    top = library.partition(".")[0]
     try:
         return import_module(library)
     except ModuleNotFoundError as error:
-        if error.name != library:
+        if error.name != top:
             raise
         raise InvalidConfig(
-            f"This needs the library {library}, which is not installed.",
-            f"pip install 'cio-pipeline[{EXTRA_OF[library]}]' -c constraints.txt",
+            f"This needs the library {top}, which is not installed.",
+            f"pip install 'cio-pipeline[{EXTRA_OF[top]}]' -c constraints.txt",
         ) from None

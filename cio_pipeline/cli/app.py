@@ -27,6 +27,7 @@ from cio_pipeline.model.errors import CioError, LeaseHeld
 VERBS = {
     "status": "Show what is wrong and what runs now; exit code 1 if something is wrong.",
     "top": "Watch all syncs live: lag, rates and errors, without writing to the ledger.",
+    "metrics": "Tell Prometheus of lag, rows, bytes, failures and quarantine of each sync.",
     "doctor": "Look for what is wrong in a window: what it comes from, and what to run next.",
     "alerts": "Who is told of what is wrong: check the file, send a test, list incidents.",
     "source": "Create the source tables, load files into them, look at them.",
@@ -86,6 +87,7 @@ LEDGER_ONLY = frozenset(
     {
         "status",
         "top",
+        "metrics",
         "alerts list",
         "quarantine list",
         "sync list",

@@ -3,6 +3,7 @@
 EXAMPLES = {
     "status": ("status", "status --json"),
     "top": ("top", "top --every 2 --feed calls"),
+    "metrics": ("metrics", "metrics --port 9464", "metrics --file /var/lib/node_exporter/cio.prom"),
     "doctor": ("doctor", "doctor acme-v5 --window 2026-11-22T05:15", "doctor --json"),
     "alerts": ("alerts check",),
     "alerts check": ("alerts check", "alerts check --json"),

@@ -55,7 +55,7 @@ def findings(
         *broken,
         *checked,
         *_ending(syncs, until, services.clock()),
-        *_filling(services.spool.root, room or _room),
+        *_filling(services.spool.root, room or room_of),
     ]
 
 
@@ -148,6 +148,7 @@ def _filling(spool: Path, room: Callable[[Path], int]) -> Iterator[Finding]:
         )
 
 
-def _room(folder: Path) -> int:
+def room_of(folder: Path) -> int:
+    """The bytes that are free where a folder is, or will be."""
     there = next(one for one in (folder, *folder.parents) if one.exists())
     return shutil.disk_usage(there).free

@@ -1,0 +1,1 @@
+"""What lies in deploy/, and the page that tells how to use it."""
