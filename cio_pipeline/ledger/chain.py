@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, 
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
-from cio_pipeline.ledger.statements import chunks, ids_given, rows_given
+from cio_pipeline.ledger.statements import as_given, chunks, ids_given, rows_given
 from cio_pipeline.ledger.states import export_states, registered_syncs
 from cio_pipeline.model.errors import LeaseLost, PositionMoved
 from cio_pipeline.model.manifests import (
@@ -100,18 +100,27 @@ def list_next(
             replay_of=tuple(one for _, one in sorted(its.replays.items())),
         )
         made.append((manifest, render_manifest(manifest, its.files)))
-        _mark(connection, sync_id, its, manifest.ordinal, marked)
+    _mark(connection, listed, {one.sync_id: one.ordinal for one, _ in made}, marked)
     _insert(connection, made)
     _list_voids(connection, [manifest for manifest, _ in made])
     return {sync_id: len(listed[sync_id].files) if sync_id in listed else 0 for sync_id in found}
 
 
-def _mark(connection: Connection, sync_id: str, listed: Listed, ordinal: int, marked: int) -> None:
-    given = {"ids": ids_given(listed.plans), "marked": marked, "listed_by": ordinal}
-    if connection.execute(_LIST_FILES, given).rowcount != len(listed.files):
-        raise PositionMoved(
-            f"Files of sync '{sync_id}' were listed by another run meanwhile.", "Do it again."
-        )
+def _mark(
+    connection: Connection, listed: Mapping[str, Listed], ordinals: Mapping[str, int], marked: int
+) -> None:
+    """By number: most chains are of one length."""
+    for ordinal in sorted(set(ordinals.values())):
+        some = {sync_id: listed[sync_id] for sync_id in listed if ordinals[sync_id] == ordinal}
+        ids = ids_given(plan_id for its in some.values() for plan_id in its.plans)
+        given = {"ids": ids, "marked": marked, "listed_by": ordinal}
+        number = sum(len(its.files) for its in some.values())
+        if number and connection.execute(_LIST_FILES, given).rowcount != number:
+            raise PositionMoved(
+                f"Files of sync '{min(some)}', or of others with it, were listed by another run "
+                "meanwhile.",
+                "Do it again.",
+            )
 
 
 def append(connection: Connection, manifest: Manifest) -> None:
@@ -129,13 +138,9 @@ def append(connection: Connection, manifest: Manifest) -> None:
 
 def lasts_of(connection: Connection, sync_ids: Collection[str]) -> dict[str, tuple[int, str]]:
     """Ordinal and digest of the last stored manifest of each sync that has any."""
-    found: dict[str, tuple[int, str]] = {}
-    # One look into the index each: a statement for all of them would walk through whole chains.
-    for sync_id in sorted(set(sync_ids)):
-        row = connection.execute(_LAST, {"of_sync": sync_id}).first()
-        if row is not None:
-            found[sync_id] = (row[0], row[1])
-    return found
+    given = {"wanted": as_given([(sync_id,) for sync_id in set(sync_ids)])}
+    rows = connection.execute(_LASTS, given)
+    return {sync_id: (ordinal, digest) for sync_id, ordinal, digest in rows}
 
 
 def manifest_file(row: RowMapping) -> ManifestFile:
@@ -172,11 +177,13 @@ LISTED = select(
 ).join(plans, plans.c.id == files.c.plan_id)
 """Files with what a manifest says of them."""
 
-_LAST = (
-    select(manifests.c.ordinal, manifests.c.digest)
-    .where(manifests.c.sync_id == bindparam("of_sync"))
-    .order_by(manifests.c.ordinal.desc())
-    .limit(1)
+_LATER = manifests.alias()
+# One look into the index for each sync: else SQLite walks through whole chains.
+_NUMBER = select(func.max(_LATER.c.ordinal)).where(_LATER.c.sync_id == syncs.c.id).scalar_subquery()
+_LASTS = (
+    select(syncs.c.id, manifests.c.ordinal, manifests.c.digest)
+    .join(manifests, (manifests.c.sync_id == syncs.c.id) & (manifests.c.ordinal == _NUMBER))
+    .where(rows_given((syncs.c.id,), "wanted"))
 )
 _OF_PLANS = rows_given((files.c.plan_id,), "ids") & (
     func.coalesce(files.c.manifest_ordinal, _UNMARKED) == bindparam("marked")

@@ -15,7 +15,7 @@ from sqlalchemy import (
 from cio_pipeline.ledger.chain import LISTED, lasts_of, manifest_file
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.schema import IS_COMMITTED, files, manifests, plans, syncs, voids
-from cio_pipeline.ledger.statements import chunks
+from cio_pipeline.ledger.statements import as_given, rows_given
 from cio_pipeline.ledger.troubles import end_errors
 from cio_pipeline.model.manifests import (
     CHAIN,
@@ -30,6 +30,7 @@ _UNPUT = select(manifests.c.sync_id, manifests.c.ordinal, manifests.c.body).wher
     manifests.c.put_at.is_(None),
     manifests.c.ordinal >= _FIRST.correlate(manifests).scalar_subquery(),
 )
+_UNPUT_OF = _UNPUT.where(rows_given((manifests.c.sync_id,), "wanted"))
 _MARK_PUT = update(manifests).where(
     manifests.c.sync_id == bindparam("of_sync"), manifests.c.ordinal == bindparam("of_ordinal")
 )
@@ -72,11 +73,9 @@ class Manifests:
 
         Those before the chain's beginning in its present place never will be.
         """
-        found: list[tuple[str, int, bytes]] = []
-        for chunk in chunks(sorted(set(sync_ids))):
-            query = _UNPUT.where(manifests.c.sync_id.in_(chunk))
-            found += [(one, ordinal, body) for one, ordinal, body in connection.execute(query)]
-        return sorted(found)
+        given = {"wanted": as_given([(sync_id,) for sync_id in set(sync_ids)])}
+        rows = connection.execute(_UNPUT_OF, given)
+        return sorted((sync_id, ordinal, body) for sync_id, ordinal, body in rows)
 
     @writing
     def mark_put(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, RowMapping, insert, select, update
@@ -58,7 +59,6 @@ def plan_of(
 ) -> Plan:
     """A plan from its row, the cuts it refers to, and what its committed slices sent."""
     lower: datetime | None = row["lower_at"]
-    first: dict[str, int] = json.loads(row["first"])
     return Plan(
         sync_id=row["sync_id"],
         workspace_id=row["workspace_id"],
@@ -71,7 +71,7 @@ def plan_of(
         lower=cuts_by_time[lower] if lower else None,
         upper=cuts_by_time[row["upper_at"]],
         floor=row["floor"],
-        first={Series(series): number for series, number in first.items()},
+        first=_numbers(row["first"]),
         rows_per_file=row["rows_per_file"],
         fingerprint=row["fingerprint"],
         plan_id=row["id"],
@@ -84,8 +84,18 @@ def plan_of(
         contract=row["contract"],
         until=cuts_by_time[row["until_at"]] if row["until_at"] else None,
         slice=row["slice"],
-        sent=sent or SentSoFar(),
+        sent=sent or _NOTHING,
     )
+
+
+_NOTHING = SentSoFar()
+
+
+@lru_cache(maxsize=1024)
+def _numbers(first: str) -> Mapping[Series, int]:
+    # Cached: those of a window's plans are few, and a thousand plans are read again and again.
+    found: dict[str, int] = json.loads(first)
+    return {Series(series): number for series, number in found.items()}
 
 
 def file_row(

@@ -198,11 +198,14 @@ class Plans:
     @reading
     def delivered(self, connection: Connection) -> Sequence[Plan]:
         """The plans whose files lie in their buckets, and that wait to be committed."""
-        state = plans_table.c.state == PlanState.DELIVERED.value
-        query = select(plans_table).where(IS_UNFINISHED, state)
         # Sorted here: for an order of its own, SQLite would walk through all plans there ever were.
-        rows = sorted(connection.execute(query).mappings(), key=lambda row: row["id"])
+        rows = sorted(connection.execute(_DELIVERED).mappings(), key=lambda row: row["id"])
         return plans_of(connection, rows)[0]
+
+    @reading
+    def to_commit(self, connection: Connection) -> Collection[Pair]:
+        """The pairs of these plans."""
+        return {(sync_id, export) for sync_id, export in connection.execute(_TO_COMMIT)}
 
     def commit(
         self,
@@ -302,6 +305,10 @@ class Plans:
         set_plans(connection, [plan.plan_id], state=PlanState.ABANDONED.value, closed_at=now)
 
 
+_DELIVERED = select(plans_table).where(
+    IS_UNFINISHED, plans_table.c.state == PlanState.DELIVERED.value
+)
+_TO_COMMIT = _DELIVERED.with_only_columns(plans_table.c.sync_id, plans_table.c.export)
 _RESOLVING = (
     update(plans_table)
     .where(plans_table.c.id == bindparam("of"))

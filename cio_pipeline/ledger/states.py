@@ -3,7 +3,7 @@
 import difflib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NoReturn, TypeAlias
@@ -59,31 +59,18 @@ def registered_syncs(
     """Syncs by id, in order of id; all for None. Unknown ids are left out."""
     few = None if sync_ids is None or len(sync_ids) > CHUNK else list(sync_ids)
     some = None if few is None else {"sync_ids": few}
-    of_sync = _switches(connection, some)
     rows = connection.execute(_SYNCS if some is None else _SYNCS_OF, some).all()
-    return {
-        row.id: RegisteredSync(
-            _parse(row.config),
-            row.generation,
-            row.created_at,
-            of_sync.get(row.id, {}),
-            row.disabled_at,
-            row.first_manifest,
-        )
-        for row in sorted(rows, key=lambda row: row.id)
-        if sync_ids is None or row.id in sync_ids
-    }
-
-
-def _switches(
-    connection: Connection, some: Mapping[str, list[str]] | None
-) -> dict[str, dict[str, ExportSwitch]]:
-    on, others = (_PLAIN, _OTHERS) if some is None else (_PLAIN_OF, _OTHERS_OF)
-    found: dict[str, dict[str, ExportSwitch]] = defaultdict(dict)
-    for sync_id, exports in connection.execute(on, some):
-        found[sync_id] = dict(_all_on(exports))
-    for sync_id, export, *how in connection.execute(others, some):
-        found[sync_id][export] = ExportSwitch(*how)
+    plain = dict(connection.execute(_PLAIN if some is None else _PLAIN_OF, some).tuples().all())
+    others: dict[str, dict[str, ExportSwitch]] = defaultdict(dict)
+    for sync_id, export, *how in connection.execute(_OTHERS if some is None else _OTHERS_OF, some):
+        others[sync_id][export] = ExportSwitch(*how)
+    found: dict[str, RegisteredSync] = {}
+    for row in sorted(rows, key=lambda row: row.id):
+        if sync_ids is None or row.id in sync_ids:
+            told = row.config, row.generation, row.created_at, row.disabled_at, row.first_manifest
+            one = _registered(plain.get(row.id, ""), *told)
+            own = others.get(row.id)
+            found[row.id] = replace(one, switches={**one.switches, **own}) if own else one
     return found
 
 
@@ -113,14 +100,22 @@ _SYNCS_OF = _SYNCS.where(syncs.c.id.in_(_IDS))
 _GENERATIONS_OF = _GENERATIONS.where(syncs.c.id.in_(_IDS))
 
 
+@lru_cache(maxsize=16_384)
+def _registered(
+    on: str, config: str, generation: int, created_at: datetime, *rest: Any
+) -> RegisteredSync:
+    # Cached, since every run and every look of the sensor reads the same few texts.
+    return RegisteredSync(_parse(config), generation, created_at, _all_on(on), *rest)
+
+
 @lru_cache(maxsize=64)
 def _all_on(exports: str) -> Mapping[str, ExportSwitch]:
-    return dict.fromkeys(sorted(exports.split(",")), ExportSwitch(enabled=True))
+    names = sorted(exports.split(",")) if exports else ()
+    return dict.fromkeys(names, ExportSwitch(enabled=True))
 
 
 @lru_cache(maxsize=4096)
 def _parse(config: str) -> Sync:
-    # Cached, since every run and every look of the sensor reads the same few texts.
     return Sync.model_validate_json(config)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import NoReturn
 
+import msgspec
 from pydantic import TypeAdapter
 
 from cio_pipeline.model.cuts import TableCut
@@ -248,7 +249,8 @@ def _time(at: datetime | None) -> str:
 def _formatted(manifest: Manifest) -> bytes:
     content = {"format": FORMAT, **_ADAPTER.dump_python(manifest, mode="json")}
     content = {name: it for name, it in content.items() if it or name not in _IF_ANY}
-    return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
+    # Indented by itself, Python's JSON takes three times as long.
+    return msgspec.json.format(json.dumps(content, sort_keys=True).encode(), indent=1) + b"\n"
 
 
 def parse_manifest(body: bytes) -> Manifest:

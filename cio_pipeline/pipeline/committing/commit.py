@@ -16,7 +16,7 @@ from cio_pipeline.model.failures import Failure, Tried
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan
-from cio_pipeline.model.registry import Lease, RegisteredSync
+from cio_pipeline.model.registry import Lease, Pair, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
@@ -56,10 +56,10 @@ def commit_window(
         and (sync_ids is None or one.sync.id in sync_ids)
         and one.sync.id not in slow
     ]
-    delivered = services.ledger.plans.delivered()
+    delivered = services.ledger.plans.to_commit()
     busy = with_work(services, wanted, delivered)
-    plans = [plan for plan in delivered if plan.sync_id in busy]
-    pairs = [(plan.sync_id, plan.export) for plan in plans] + [(one, CHAIN) for one in sorted(busy)]
+    chains = [(sync_id, CHAIN) for sync_id in sorted(busy)]
+    pairs = [pair for pair in delivered if pair[0] in busy] + chains
     try:
         with claimed(services, pairs) as (held, _):
             mine = {sync_id for sync_id, _ in held.lease.tokens}
@@ -76,17 +76,17 @@ def _slow(services: Services) -> Collection[str]:
 
 
 def with_work(
-    services: Services, syncs: Iterable[Sync], delivered: Sequence[Plan] | None = None
+    services: Services, syncs: Iterable[Sync], delivered: Collection[Pair] | None = None
 ) -> set[str]:
     """The ids of syncs that have something to commit, or manifests that their bucket lacks.
 
-    `delivered` are the plans that wait to be committed, if these are known.
+    `delivered` are the pairs whose plans wait to be committed, if these are known.
     While `manifest` is off, the ledger keeps manifests that wait to be put: they are no work yet.
     """
     by_id = {sync.id: sync for sync in syncs}
     on = [sync_id for sync_id, sync in by_id.items() if sync.manifest]
-    plans = services.ledger.plans.delivered() if delivered is None else delivered
-    waiting = {plan.sync_id for plan in plans if plan.sync_id in by_id}
+    pairs = services.ledger.plans.to_commit() if delivered is None else delivered
+    waiting = {sync_id for sync_id, _ in pairs if sync_id in by_id}
     manifests = services.ledger.manifests
     return {*manifests.to_put(on), *manifests.to_list(list(by_id)), *waiting}
 
