@@ -182,7 +182,7 @@ _LATER = manifests.alias()
 _NUMBER = select(func.max(_LATER.c.ordinal)).where(_LATER.c.sync_id == syncs.c.id).scalar_subquery()
 _LASTS = (
     select(syncs.c.id, manifests.c.ordinal, manifests.c.digest)
-    .join(manifests, (manifests.c.sync_id == syncs.c.id) & (manifests.c.ordinal == _NUMBER))
+    .where(manifests.c.sync_id == syncs.c.id, manifests.c.ordinal == _NUMBER)
     .where(rows_given((syncs.c.id,), "wanted"))
 )
 _OF_PLANS = rows_given((files.c.plan_id,), "ids") & (

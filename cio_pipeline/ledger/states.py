@@ -60,7 +60,8 @@ def registered_syncs(
     few = None if sync_ids is None or len(sync_ids) > CHUNK else list(sync_ids)
     some = None if few is None else {"sync_ids": few}
     rows = connection.execute(_SYNCS if some is None else _SYNCS_OF, some).all()
-    plain = dict(connection.execute(_PLAIN if some is None else _PLAIN_OF, some).tuples().all())
+    on = connection.execute(_PLAIN if some is None else _PLAIN_OF, some)
+    plain = dict(iter(on))
     others: dict[str, dict[str, ExportSwitch]] = defaultdict(dict)
     for sync_id, export, *how in connection.execute(_OTHERS if some is None else _OTHERS_OF, some):
         others[sync_id][export] = ExportSwitch(*how)
