@@ -15,7 +15,6 @@ from cio_pipeline.ledger.statements import (
     insert_missing,
     name_pairs,
     of_pairs,
-    rows_given,
 )
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.registry import Lease, LeaseHolder, Pair
@@ -121,9 +120,7 @@ class Leases:
 
 _ORDER = leases.c.sync_id, leases.c.export
 _LOCKED = select(leases).where(of_pairs(leases)).order_by(*_ORDER).with_for_update()
-_HELD = select(*_ORDER).where(
-    rows_given((*_ORDER, leases.c.owner, leases.c.token), "held"),
-)
+_HELD = select(*_ORDER, leases.c.token).where(of_pairs(leases), leases.c.owner == bindparam("of"))
 _HELD_LOCKED = _HELD.order_by(*_ORDER).with_for_update()
 _TOKENS = select(leases.c.sync_id, leases.c.token).where(leases.c.export == bindparam("of"))
 _GIVE = (
@@ -148,15 +145,16 @@ def _held(
     connection: Connection,
     lease: Lease,
     pairs: Collection[Pair],
-    query: Select[str, str] = _HELD_LOCKED,
+    query: Select[str, str, int] = _HELD_LOCKED,
 ) -> Collection[Pair]:
     """Those of the pairs that are still this lease's.
 
     Their rows are locked, in one order (on SQLite the whole file is).
     """
-    given = [(*pair, lease.owner, lease.tokens.get(pair)) for pair in pairs]
-    rows = connection.execute(query, {"held": as_given(given)}) if given else ()
-    return {(sync_id, export) for sync_id, export in rows}
+    given = {"pairs": as_given(pairs), "of": lease.owner}
+    rows = connection.execute(query, given) if pairs else ()
+    tokens = lease.tokens
+    return {(s, e) for s, e, token in rows if tokens.get((s, e)) == token}
 
 
 def _locked(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Row[Any]]:
