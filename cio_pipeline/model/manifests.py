@@ -249,8 +249,12 @@ def _time(at: datetime | None) -> str:
 def _formatted(manifest: Manifest) -> bytes:
     content = {"format": FORMAT, **_ADAPTER.dump_python(manifest, mode="json")}
     content = {name: it for name, it in content.items() if it or name not in _IF_ANY}
-    # Indented by itself, Python's JSON takes three times as long.
-    return msgspec.json.format(json.dumps(content, sort_keys=True).encode(), indent=1) + b"\n"
+    text = json.dumps(content, sort_keys=True).encode()
+    try:
+        # Indented by itself, Python's JSON takes three times as long.
+        return msgspec.json.format(text, indent=1) + b"\n"
+    except msgspec.DecodeError:  # half of a surrogate pair, which no id that is registered has
+        return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
 
 
 def parse_manifest(body: bytes) -> Manifest:
