@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cloud demo-sakila demo-postgres readers dev test test-deep servers postgresql azurite redis pgbouncer bench lint docs clean
+.PHONY: help demo warehouse demo-cloud demo-sakila demo-postgres readers dev test test-deep servers postgresql azurite redis pgbouncer bench lint docs clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,17 @@ help: ## Show this list
 
 demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Simulate a platform, export it, verify, show what landed
 	$(BIN)/cio-pipeline demo --fresh
+	$(BIN)/cio-pipeline warehouse load $(addprefix $(CIO_HOME)/bucket/,acme-v5 beta-v4 acme-calls) \
+	  --into $(CIO_HOME)/warehouse.duckdb --rebuild
+
+warehouse: export CIO_WAREHOUSE ?= $(CIO_HOME)/warehouse.duckdb
+warehouse: export CIO_FEED ?= acme_v5
+warehouse: export DBT_TARGET_PATH ?= $(CIO_HOME)/dbt
+warehouse: export DBT_LOG_PATH ?= $(CIO_HOME)/dbt
+warehouse: $(VENV)/.installed ## Load what the demo delivered since, build marts and audiences with dbt
+	$(BIN)/cio-pipeline warehouse load $(CIO_HOME)/bucket/$(subst _,-,$(CIO_FEED)) --into $(CIO_WAREHOUSE)
+	$(BIN)/dbt build --project-dir warehouse --profiles-dir warehouse
+	$(BIN)/cio-pipeline audience list --feed $(CIO_FEED)
 
 demo-cloud: export CIO_HOME := $(CIO_HOME)/cloud
 demo-cloud: $(VENV)/.installed azurite ## The same on S3 and Azure, with moto and Azurite in their place
@@ -43,6 +54,10 @@ readers: $(VENV)/.installed ## Read the demo's files with seven readers and comp
 	@[ -e .servers/readers/.installed ] || { echo 'Installing the readers, 2 GB'; examples/readers/install; }
 	$(BIN)/python examples/readers/compare.py
 
+dev: export CIO_DBT_PROJECT ?= $(if $(wildcard $(CIO_HOME)/dbt/manifest.json),$(CURDIR)/warehouse)
+dev: export CIO_WAREHOUSE ?= $(CIO_HOME)/warehouse.duckdb
+dev: export DBT_TARGET_PATH ?= $(CIO_HOME)/dbt
+dev: export DBT_LOG_PATH ?= $(CIO_HOME)/dbt
 dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with the daemon on http://127.0.0.1:3000
 	$(BIN)/dg dev
 

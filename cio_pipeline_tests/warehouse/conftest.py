@@ -15,7 +15,9 @@ from cio_pipeline_tests.warehouse.feed import NOW, write_feeds
 PROJECT = Path(__file__).parents[2] / "warehouse"
 
 
-def dbt(folder: Path, *words: str, feed: str = "acme") -> subprocess.CompletedProcess[str]:
+def dbt(
+    folder: Path, *words: str, feed: str = "acme", now: str = NOW
+) -> subprocess.CompletedProcess[str]:
     """Run dbt on the warehouse of a folder; what it makes stays in there."""
     environment: Mapping[str, str] = {
         **os.environ,
@@ -25,11 +27,11 @@ def dbt(folder: Path, *words: str, feed: str = "acme") -> subprocess.CompletedPr
         "DBT_LOG_PATH": str(folder / "logs"),
     }
     at = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-    now = ["--vars", f'{{as_of: "{NOW}"}}']
+    then = ["--vars", f'{{as_of: "{now}"}}']
     # Beside Python, the program of the same environment.
     program = Path(sys.executable).parent / "dbt"
     return subprocess.run(
-        [program, *words, *at, *now], env=environment, capture_output=True, text=True, check=False
+        [program, *words, *at, *then], env=environment, capture_output=True, text=True, check=False
     )
 
 

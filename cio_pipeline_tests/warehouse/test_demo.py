@@ -1,0 +1,152 @@
+"""From the demo's files through loader and dbt to audiences, worked out again by hand (O7)."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from cio_pipeline.reader import Feed
+from cio_pipeline_tests.warehouse.conftest import dbt
+
+pytestmark = pytest.mark.deep
+
+CIO = (sys.executable, "-c", "from cio_pipeline.cli import main; main()")
+PERSON = "internal_customer_id"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the demo's buckets and the warehouse, built as of the last that happened."""
+    home = tmp_path_factory.mktemp("demo")
+    environment = {**os.environ, "CIO_HOME": str(home)}
+    bucket = str(home / "bucket" / "acme-v5")
+    for words in (
+        ["demo", "--size", "tiny", "--windows", "1"],
+        ["warehouse", "load", bucket, "--into", str(home / "warehouse.duckdb")],
+    ):
+        subprocess.run([*CIO, *words], env=environment, check=True, capture_output=True)
+    done = dbt(home, "build", feed="acme_v5", now=f"{now_of(home):%Y-%m-%d %H:%M:%S}")
+    assert done.returncode == 0, done.stdout
+    return home
+
+
+def now_of(home: Path) -> datetime:
+    last = feed(home, "metrics").select(pl.col("created_at").max()).item()
+    return (last + timedelta(seconds=1)).replace(microsecond=0)
+
+
+def feed(home: Path, name: str) -> pl.DataFrame:
+    return Feed(str(home / "bucket" / "acme-v5")).table(name).collect()
+
+
+def members(home: Path) -> dict[str, set[str]]:
+    with duckdb.connect(home / "warehouse.duckdb", read_only=True) as connection:
+        found = connection.execute(
+            f"SELECT audience, {PERSON} FROM acme_v5_marts.audience_members"  # noqa: S608
+        ).fetchall()
+    sets: dict[str, set[str]] = {}
+    for audience, who in found:
+        sets.setdefault(audience, set()).add(who)
+    return sets
+
+
+def here(home: Path) -> set[str]:
+    people = feed(home, "people").filter(~pl.col("deleted"), ~pl.col("suppressed"))
+    return set(people[PERSON])
+
+
+def within(column: str, now: datetime, days: int) -> pl.Expr:
+    return (pl.col(column) > now - timedelta(days=days)) & (pl.col(column) <= now)
+
+
+def orders(home: Path, now: datetime) -> Iterator[tuple[str, datetime]]:
+    """Who ordered when: by events, and by the seed, as ids and addresses say."""
+    events = feed(home, "events").filter(pl.col("name") == "Order Completed")
+    yield from events.select(PERSON, "timestamp").iter_rows()
+    people = feed(home, "people").filter(~pl.col("deleted"), ~pl.col("suppressed"))
+    rows = people.select("customer_id", PERSON, pl.col("email_addr").str.to_lowercase()).rows()
+    by_id = {row[0]: row[1] for row in rows}
+    by_address = {row[2]: row[1] for row in rows}
+    seed = Path(__file__).parents[2] / "warehouse" / "seeds" / "orders.csv"
+    for row in pl.read_csv(seed).iter_rows(named=True):
+        who = by_id.get(row["customer_id"] or "-") or by_address.get((row["email"] or "").lower())
+        if who:
+            yield who, datetime.fromisoformat(f"{row['ordered_at']}+00:00")
+
+
+def test_o7_the_demos_audiences_are_those_that_its_files_give(demo: Path) -> None:
+    now, there, found = now_of(demo), here(demo), members(demo)
+    deliveries, metrics = feed(demo, "deliveries"), feed(demo, "metrics")
+    happened = metrics.join(deliveries.drop("created_at", "event_id"), on="delivery_id")
+    texted = happened.filter(
+        pl.col("metric") == "sent", pl.col("delivery_type") == "sms", within("created_at", now, 3)
+    )
+    assert found.get("sms_recent", set()) == set(texted[PERSON].drop_nulls()) & there
+
+    named = {
+        "campaign_id": feed(demo, "campaigns").filter(
+            pl.col("name").str.to_lowercase().str.contains("winback")
+        ),
+        "newsletter_id": feed(demo, "broadcasts")
+        .filter(pl.col("name").str.to_lowercase().str.contains("winback"))
+        .rename({"broadcast_id": "newsletter_id"}),
+    }
+    clicks = happened.filter(
+        pl.col("metric") == "clicked",
+        ~pl.col("machine"),
+        pl.col("delivery_type") == "email",
+        within("created_at", now, 30),
+        pl.col("transactional_message_id").is_null(),
+    )
+    clicked = {
+        who
+        for column, chosen in named.items()
+        for who in clicks.filter(pl.col(column).is_in(chosen[column].implode()))[
+            PERSON
+        ].drop_nulls()
+    }
+    assert found.get("clicked_campaign", set()) == clicked & there
+
+    ordered: dict[str, list[datetime]] = {}
+    for who, at in orders(demo, now):
+        if at <= now and who in there:
+            ordered.setdefault(who, []).append(at)
+    last = {who: max(times) for who, times in ordered.items()}
+    repeat = {who for who, times in ordered.items() if len(times) >= 2}
+    lately = {who for who, at in last.items() if at > now - timedelta(days=90)}
+    assert found.get("repeat_purchase", set()) == repeat & lately
+    longer = {who for who, at in last.items() if at <= now - timedelta(days=30)}
+    assert found.get("winback", set()) == longer
+    assert sum(map(len, found.values())) > 10
+
+
+def test_marts_add_up_to_what_was_loaded(demo: Path) -> None:
+    with duckdb.connect(demo / "warehouse.duckdb", read_only=True) as connection:
+        connection.execute("USE acme_v5_marts")
+        one = "SELECT sum(deliveries), sum(human_clicked), sum(converted) FROM {}"
+        funnel = connection.execute(one.format("delivery_funnel")).fetchall()
+        assert funnel == connection.execute(one.format("campaign_performance")).fetchall()
+        people = connection.execute("SELECT people FROM identity_coverage").fetchall()
+    assert funnel[0][0] == len(feed(demo, "deliveries"))
+    assert people == [(len(here(demo)),)]
+
+
+def test_it_is_exported_as_it_was_loaded(demo: Path) -> None:
+    words = ["audience", "show", "top_decile", "--json", "--limit", "1000"]
+    done = subprocess.run(
+        [*CIO, *words],
+        env={**os.environ, "CIO_HOME": str(demo)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    shown = json.loads(done.stdout)
+    assert {one[PERSON] for one in shown["members"]} == members(demo)["top_decile"]
+    assert shown["people"] == -(-len(here(demo)) // 10)
