@@ -7,20 +7,27 @@ from cio_pipeline.model.errors import InvalidConfig
 
 EXTRA_OF = {
     **dict.fromkeys(("apprise", "prometheus_client", "textual"), "operations"),
-    **dict.fromkeys(("dagster_dbt", "duckdb", "phonenumbers"), "warehouse"),
+    **dict.fromkeys(
+        ("customerio", "dagster_dbt", "duckdb", "phonenumbers", "sqlglot"), "warehouse"
+    ),
 }
 """The extra of the package that brings a library."""
 
 
 def needs(library: str) -> Any:
     """A library's module; raises InvalidConfig with the line that installs it."""
-    top = library.partition(".")[0]
+    return imported(library)
+
+
+def imported(module: str) -> Any:
+    """A module; raises InvalidConfig if a library of an extra that it imports is not there."""
     try:
-        return import_module(library)
+        return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != top:
+        library = (error.name or "").partition(".")[0]
+        if library not in EXTRA_OF:
             raise
         raise InvalidConfig(
-            f"This needs the library {top}, which is not installed.",
-            f"pip install 'cio-pipeline[{EXTRA_OF[top]}]' -c constraints.txt",
+            f"This needs the library {library}, which is not installed.",
+            f"pip install 'cio-pipeline[{EXTRA_OF[library]}]' -c constraints.txt",
         ) from None

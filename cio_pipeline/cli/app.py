@@ -8,7 +8,6 @@ import gc
 import sys
 import time
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +21,7 @@ from cio_pipeline.cli.held import EVERY, HELD
 from cio_pipeline.cli.later import later
 from cio_pipeline.cli.misunderstood import WRONG, in_our_words, readable
 from cio_pipeline.cli.output import console
+from cio_pipeline.extras import imported
 from cio_pipeline.model.errors import CioError, LeaseHeld
 
 VERBS = {
@@ -72,7 +72,10 @@ BELOW: Mapping[str, Mapping[str, str]] = {
         "policy": "validation",
     },
     "alerts": dict.fromkeys(("check", "test", "list"), "alerts"),
-    "audience": dict.fromkeys(("list", "show", "export"), "audience"),
+    "audience": {
+        **dict.fromkeys(("list", "show", "export"), "audience"),
+        "write-back": "audience_write_back",
+    },
     "contract": dict.fromkeys(("infer", "check", "schema"), "contract"),
     "quarantine": {"list": "quarantine", "retry": "quarantine_retry"},
     "ledger": {
@@ -155,7 +158,7 @@ def _imported(verb: str, module: str) -> TyperGroup | TyperCommand:
         later("polars")
     # Nothing of what is imported is ever let go; to look for what could be takes its time.
     gc.disable()
-    there = import_module(f"cio_pipeline.cli.{module}")
+    there = imported(f"cio_pipeline.cli.{module}")
     gc.enable()
     name = verb.rpartition(" ")[2]
     if hasattr(there, "app"):

@@ -55,7 +55,7 @@ class Written:
 
 def list_(warehouse: Warehouse = None, feed: FeedName = None, as_json: AsJson = False) -> None:
     """List the audiences, with their size when they were last built."""
-    with marts_in(_file(warehouse), feed) as marts:
+    with marts_in(warehouse_file(warehouse), feed) as marts:
         found = marts.audiences()
     if as_json:
         print_json([asdict(one) for one in found])
@@ -75,7 +75,7 @@ def show(
 ) -> None:
     """Show who is in an audience now, and how many an ad platform can match."""
     where = known_country(country)
-    with marts_in(_file(warehouse), feed) as marts:
+    with marts_in(warehouse_file(warehouse), feed) as marts:
         audience = marts.audience(name)
         people = list(marts.members(audience))
     counts = {
@@ -113,7 +113,7 @@ def export(
     """
     where, done = known_country(country), Written()
     recorded = for_ is not Format.CSV
-    with marts_in(_file(warehouse), feed, write=recorded) as marts, _opened(out) as file:
+    with marts_in(warehouse_file(warehouse), feed, write=recorded) as marts, _opened(out) as file:
         audience = marts.audience(name)
         chosen = _chosen(marts.members(audience), done, with_holdout=holdout)
         rows = _in_the_clear(chosen, where) if not recorded else _hashed(chosen, for_, where, done)
@@ -129,7 +129,8 @@ def _shown(one: Member) -> tuple[Any, ...]:
     return (person, one.workspace_id, one.since, score, one.reason, one.side)
 
 
-def _file(given: Path | None) -> Path:
+def warehouse_file(given: Path | None) -> Path:
+    """The DuckDB file that is meant."""
     return given or Path(os.environ.get("CIO_WAREHOUSE") or settings().home / "warehouse.duckdb")
 
 

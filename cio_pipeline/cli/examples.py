@@ -84,6 +84,10 @@ EXAMPLES = {
         "export --restore",
     ),
     "audience": ("audience list",),
+    "audience write-back": (
+        "audience write-back winback --attribute winback_offer_tier --tier gold=500 --dry-run",
+        "audience write-back top_decile --attribute top_decile --region eu --per-second 20",
+    ),
     "audience list": ("audience list", "audience list --feed beta_v4 --json"),
     "audience show": ("audience show winback --limit 5",),
     "audience export": (

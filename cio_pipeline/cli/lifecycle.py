@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
-from cio_pipeline.cli import upgrade_preview
 from cio_pipeline.cli.context import services, time_at, whoever
 from cio_pipeline.cli.output import CONSOLE, print_json
 from cio_pipeline.cli.parameters import AsJson, SyncId
+from cio_pipeline.extras import imported
 from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.times import utc
 from cio_pipeline.pipeline.lifecycle import verbs
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.lifecycle.upgrade import FROM_V1, NEWEST
-from cio_pipeline.reader.sql.dialects import DialectName
+from cio_pipeline.reader.sql.names import DialectName
 
 SHOWN = 50
 """Objects that are named one by one; `--json` has all."""
@@ -92,9 +92,10 @@ def upgrade(
 ) -> None:
     """Send v5."""
     if preview:
+        told = imported("cio_pipeline.cli.upgrade_preview")
         sync = services().ledger.registry.get(sync_id).sync
-        found = upgrade_preview.preview(sync, NEWEST, dialect, schema)
-        upgrade_preview.show(found, sync, dialect=dialect, as_json=as_json)
+        found = told.preview(sync, NEWEST, dialect, schema)
+        told.show(found, sync, dialect=dialect, as_json=as_json)
         return
     if from_v1:
         typer.echo(FROM_V1, err=True)

@@ -4,7 +4,7 @@ The dbt project in `warehouse/` builds them. Members are read through `people_no
 loaded files: whoever was deleted or suppressed since an audience was built is in none any more.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -106,6 +106,33 @@ class Marts:
             "AND (p.email IS NOT NULL OR p.phone IS NOT NULL)",
             [at, audience.name],
         )
+
+    def written(self, attribute: str) -> dict[tuple[int, str], str]:
+        """What was last written back of an attribute to who is still there, by workspace and id."""
+        self.connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {self._of('audience_written')} (attribute VARCHAR, "
+            "workspace_id BIGINT, internal_customer_id VARCHAR, value VARCHAR, "
+            "written_at TIMESTAMPTZ)"
+        )
+        rows = self.connection.execute(
+            "SELECT workspace_id, internal_customer_id, arg_max(w.value, w.rowid) "  # noqa: S608
+            f"FROM {self._of('audience_written')} AS w JOIN {self._of('people_now')} "
+            "USING (workspace_id, internal_customer_id) WHERE w.attribute = ? GROUP BY ALL",
+            [attribute],
+        ).fetchall()
+        return {(workspace, person): value for workspace, person, value in rows}
+
+    def keep_written(
+        self, attribute: str, values: Sequence[tuple[int, str, str]], at: datetime
+    ) -> None:
+        """Write down for good what was written back: workspace, person, value."""
+        if values:
+            self.connection.executemany(
+                f"INSERT INTO {self._of('audience_written')} VALUES (?, ?, ?, ?, ?)",  # noqa: S608
+                [[attribute, *one, at] for one in values],
+            )
+        self.connection.execute("COMMIT")
+        self.connection.execute("BEGIN")
 
     def _members(self) -> str:
         return (

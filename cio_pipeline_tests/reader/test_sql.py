@@ -23,10 +23,11 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.lifecycle.order import Order
 from cio_pipeline.pipeline.lifecycle.upgrade import upgrade
 from cio_pipeline.reader.feed import Feed as Delivered
-from cio_pipeline.reader.sql.dialects import DIALECTS, DialectName
+from cio_pipeline.reader.sql.dialects import DIALECTS
 from cio_pipeline.reader.sql.erase import Whom
 from cio_pipeline.reader.sql.kit import Statement, erasure, script
 from cio_pipeline.reader.sql.loads import Place
+from cio_pipeline.reader.sql.names import DialectName
 from cio_pipeline.reader.sql.redshift import write_manifests
 from cio_pipeline.reader.sql.relations import relations_of
 from cio_pipeline.reader.sql.upgrade import altered

@@ -11,7 +11,8 @@ from sqlglot import exp
 
 from cio_pipeline.contracts.declare import ColumnType
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.reader.sql.dialects import FILE, ROW, Dialect, DialectName
+from cio_pipeline.reader.sql.dialects import FILE, ROW, Dialect
+from cio_pipeline.reader.sql.names import DialectName
 from cio_pipeline.reader.sql.relations import Relation
 from cio_pipeline.reader.sql.tables import columns, create_table
 
