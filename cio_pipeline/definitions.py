@@ -11,6 +11,7 @@ from cio_pipeline.defs.exports import EXPORT_ASSETS
 from cio_pipeline.defs.io_manager import ExportIOManager
 from cio_pipeline.defs.jobs import JOBS
 from cio_pipeline.defs.lifecycle import LIFE_JOBS
+from cio_pipeline.defs.loading import build_loading
 from cio_pipeline.defs.manifest import MANIFESTS
 from cio_pipeline.defs.resources import PipelineResource, ScopeResource
 from cio_pipeline.defs.send_now import export_now
@@ -29,7 +30,7 @@ def build_defs(pipeline: PipelineResource, models: Models = NO_MODELS) -> dg.Def
         asset_checks=DELIVERY_CHECKS,
         jobs=[*LIFE_JOBS, export_now, *JOBS.values(), *models.jobs, prune_job],
         schedules=[prune_schedule],
-        sensors=[*SENSORS.values(), look_at_sources, send_alerts],
+        sensors=[*SENSORS.values(), look_at_sources, send_alerts, *models.sensors],
         resources={
             "pipeline": opened,
             "scope": ScopeResource(),
@@ -40,7 +41,11 @@ def build_defs(pipeline: PipelineResource, models: Models = NO_MODELS) -> dg.Def
     )
 
 
-defs = build_defs(PipelineResource(), warehouse_models(settings().dbt_project))
+_CHOSEN = settings()
+
+defs = build_defs(
+    PipelineResource(), build_loading(_CHOSEN.warehouse) + warehouse_models(_CHOSEN.dbt_project)
+)
 
 # All that is loaded by now lives as long as the process. In a window of 1,000 syncs, half of the
 # collector's time went into walking through it again.

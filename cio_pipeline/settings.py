@@ -25,7 +25,8 @@ class Settings:
     Partitions begin with the hour of the first sync, or with that of `first_window`
     (CIO_FIRST_WINDOW). All runs of a machine spool at most `spool_bytes` (CIO_SPOOL_BYTES; None:
     what the disk has). `alerts` (CIO_ALERTS) says who is told of what is wrong. The models of
-    `dbt_project` (CIO_DBT_PROJECT) are shown in Dagster. `storage_options` are the AWS_* and
+    `dbt_project` (CIO_DBT_PROJECT) are shown in Dagster, which loads `warehouse` (CIO_WAREHOUSE), a
+    DuckDB file, after each manifest. `storage_options` are the AWS_* and
     AZURE_* variables, for a source in a cloud store.
     """
 
@@ -41,6 +42,7 @@ class Settings:
     source_names: Path | None = None
     alerts: Path | None = None
     dbt_project: Path | None = None
+    warehouse: Path | None = None
 
     @property
     def spool(self) -> Path:
@@ -88,6 +90,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         source_names=_path(environment.get("CIO_SOURCE_NAMES")),
         alerts=_path(environment.get("CIO_ALERTS")),
         dbt_project=_path(environment.get("CIO_DBT_PROJECT")),
+        warehouse=_path(environment.get("CIO_WAREHOUSE")),
     )
 
 

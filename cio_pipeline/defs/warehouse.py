@@ -15,11 +15,21 @@ from cio_pipeline.extras import needs
 
 @dataclass(frozen=True)
 class Models:
-    """What the definitions have of a dbt project; nothing, without one."""
+    """What the definitions have of a warehouse: loading, a dbt project; nothing, without them."""
 
     assets: tuple[Any, ...] = ()
     jobs: tuple[Any, ...] = ()
     resources: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    sensors: tuple[Any, ...] = ()
+
+    def __add__(self, other: "Models") -> "Models":
+        """What both have."""
+        return Models(
+            self.assets + other.assets,
+            self.jobs + other.jobs,
+            {**self.resources, **other.resources},
+            self.sensors + other.sensors,
+        )
 
 
 NO_MODELS = Models()

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 from polars.io.plugins import register_io_source
 
+from cio_pipeline.extras import needs
 from cio_pipeline.model.errors import (
     InvalidConfig,
     ManifestBroken,
@@ -205,10 +206,4 @@ def _arrow_of(frame: Any) -> Any:
 
 def in_memory() -> "duckdb.DuckDBPyConnection":
     """A database in memory; raises InvalidConfig if DuckDB is not installed."""
-    try:
-        import duckdb  # noqa: PLC0415 - it belongs to an extra
-    except ImportError:
-        raise InvalidConfig(
-            "DuckDB is not installed.", "Install it with `pip install cio-pipeline[warehouse]`."
-        ) from None
-    return duckdb.connect()
+    return needs("duckdb").connect()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from cio_pipeline.extras import needs
 from cio_pipeline.model.errors import InvalidConfig, WarehouseBusy, WarehouseUnusable
 
 RECORDS = "_cio"
@@ -36,12 +37,7 @@ def opened(path: Path) -> Generator[Database]:
     Raises WarehouseBusy if another program has it open, WarehouseUnusable if it is none, and
     InvalidConfig if DuckDB is not installed.
     """
-    try:
-        import duckdb  # noqa: PLC0415 - it belongs to an extra
-    except ImportError:
-        raise InvalidConfig(
-            "DuckDB is not installed.", "Install it with `pip install 'cio-pipeline[warehouse]'`."
-        ) from None
+    duckdb = needs("duckdb")
     try:
         connection = duckdb.connect(str(path))
     except duckdb.Error as error:

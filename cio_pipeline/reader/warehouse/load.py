@@ -4,7 +4,7 @@ A run that dies loses what it had not committed, and the next goes on from there
 rewritten are loaded again in place of their rows; a new generation empties the tables first.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cio_pipeline.destinations.local import LocalFolder
@@ -27,8 +27,17 @@ _MANIFESTS_AT_ONCE, _ROWS_AT_ONCE = 512, 4_000_000
 """So many manifests, or rows, are loaded in one transaction."""
 
 
-def load(db: Database, place: Place, *, schema: str | None = None, rebuild: bool = False) -> Loaded:
+def load(
+    db: Database,
+    place: Place,
+    *,
+    schema: str | None = None,
+    rebuild: bool = False,
+    stems: Mapping[str, str] | None = None,
+) -> Loaded:
     """Load what is new of a feed; its tables are in `schema`, by default named as its sync.
+
+    `stems` differ from the contract's, by export: without manifests, names alone tell files.
 
     With `rebuild` all that was loaded of it is dropped first. Raises ManifestBroken, with what came
     before loaded, FileAltered, NothingDelivered, UnknownContract, WarehouseUnusable if the schema
@@ -43,7 +52,7 @@ def load(db: Database, place: Place, *, schema: str | None = None, rebuild: bool
     chain = read_chain(destination) if last is None else read_on(destination, last)
     if not chain.manifests and last is None:
         chain.require()
-        return load_named(db, destination, Target(where, schema, rebuild=rebuild))
+        return load_named(db, destination, Target(where, schema, rebuild=rebuild), stems or {})
     work = _Load(db, destination, chain, Target(where, schema, rebuild=rebuild), known)
     done = work.run()
     chain.require()

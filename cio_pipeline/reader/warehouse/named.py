@@ -1,6 +1,6 @@
 """Loading a feed whose bucket has no manifest: each file once, as names tell them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cio_pipeline.model.errors import FileAltered, WarehouseUnusable
 from cio_pipeline.model.feeds import Feed
@@ -16,9 +16,11 @@ from cio_pipeline.reader.warehouse.rows import Rows
 from cio_pipeline.reader.warehouse.target import ITS_OWN, Loaded, Target
 
 
-def load_named(db: Database, destination: Destination, target: Target) -> Loaded:
+def load_named(
+    db: Database, destination: Destination, target: Target, stems: Mapping[str, str]
+) -> Loaded:
     """Load files that were not loaded yet, in one transaction; names are all that tells them."""
-    named = named_files(destination.list(), {})
+    named = named_files(destination.list(), stems)
     schema = target.named(_default_schema(named.feed, named.owner))
     kind = KINDS[named.feed]
     version = max(file.version for file in named.files)
