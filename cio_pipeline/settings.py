@@ -21,7 +21,8 @@ class Settings:
 
     `home` (CIO_HOME) holds ledger, spool, Dagster's own state and the demo's data. `source`
     (CIO_SOURCE) is `delta:<uri>`, `ledger` (CIO_LEDGER) an SQLAlchemy URL. The ledger keeps what
-    ended within `keep_days` (CIO_KEEP_DAYS). Windows are served in so many `shards` (CIO_SHARDS).
+    ended within `keep_days` (CIO_KEEP_DAYS), Dagster its runs for `keep_run_days`
+    (CIO_KEEP_RUN_DAYS). Windows are served in so many `shards` (CIO_SHARDS).
     Partitions begin with the hour of the first sync, or with that of `first_window`
     (CIO_FIRST_WINDOW). All runs of a machine spool at most `spool_bytes` (CIO_SPOOL_BYTES; None:
     what the disk has). `alerts` (CIO_ALERTS) says who is told of what is wrong. The models of
@@ -34,6 +35,7 @@ class Settings:
     source: str = field(repr=False)
     ledger: str = field(repr=False)
     keep_days: int = 30
+    keep_run_days: int = 90
     shards: int = 1
     first_window: datetime | None = None
     spool_bytes: int | None = None
@@ -78,6 +80,9 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         source=environment.get("CIO_SOURCE") or f"delta:{home / 'source'}",
         ledger=environment.get("CIO_LEDGER") or f"sqlite:///{quote(str(home / 'ledger.db'))}",
         keep_days=_whole("CIO_KEEP_DAYS", environment.get("CIO_KEEP_DAYS") or "30", 99_999),
+        keep_run_days=_whole(
+            "CIO_KEEP_RUN_DAYS", environment.get("CIO_KEEP_RUN_DAYS") or "90", 99_999
+        ),
         spool_bytes=_bytes(environment.get("CIO_SPOOL_BYTES")),
         shards=_whole("CIO_SHARDS", environment.get("CIO_SHARDS") or "1", 999),
         first_window=_hour(environment.get("CIO_FIRST_WINDOW")),

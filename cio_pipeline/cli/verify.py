@@ -1,7 +1,7 @@
 """`cio-pipeline verify`: what buckets and manifests alone prove (D10)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,11 @@ from cio_pipeline.cli.output import CONSOLE, print_json
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.cli.progress import progress
 from cio_pipeline.destinations.local import LocalFolder
-from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.registry import RegisteredSync
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.pipeline.recovery.acknowledged import acknowledged
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
 from cio_pipeline.settings import settings
@@ -54,6 +56,7 @@ class Target:
     stems: Mapping[str, str] = field(default_factory=dict[str, str])
     stored: Stored | None = None
     proven: Proven | None = None
+    acknowledged: int = 0
 
 
 def verify(
@@ -135,7 +138,19 @@ def _target(found: Services, registered: RegisteredSync) -> Target:
     sync = registered.sync
     stored = None if sync.manifest else partial(_stored, found, registered)
     proven = Proven(settings().proven / f"{sync.id}.gz")
-    return Target(sync.id, found.destinations(sync), sync.expire_days, sync.stems, stored, proven)
+    target = Target(sync.id, found.destinations(sync), sync.expire_days, sync.stems, stored, proven)
+    return replace(target, acknowledged=_acknowledged(found, sync))
+
+
+def _acknowledged(found: Services, sync: Sync) -> int:
+    """What its reader has loaded, if files are deleted then; what is wrong with that is told."""
+    if not sync.expire_acknowledged_after:
+        return 0
+    try:
+        return acknowledged(found, sync) or 0
+    except CioError as error:
+        typer.echo(f"{sync.id}: {error}", err=True)
+        return 0
 
 
 def _stored(found: Services, registered: RegisteredSync) -> Sequence[tuple[int, bytes]]:
@@ -164,6 +179,7 @@ def verify_target(
         stored=target.stored,
         stems=target.stems,
         proven=target.proven,
+        acknowledged=target.acknowledged,
     )
 
 

@@ -1,10 +1,16 @@
-"""A job that looks after the ledger's size, once a day."""
+"""Jobs that look after sizes, once a day: the ledger's, the buckets', Dagster's own."""
+
+from datetime import timedelta
 
 import dagster as dg
 
 from cio_pipeline.defs.resources import PipelineResource
+from cio_pipeline.pipeline.committing.commit import sweep_spool
+from cio_pipeline.pipeline.erasure.erase import finish_erasures
+from cio_pipeline.pipeline.recovery.expire import expire
 from cio_pipeline.pipeline.upkeep import prune_ledger
 from cio_pipeline.settings import settings
+from cio_pipeline.wiring import now
 
 SUMMARY = "Removes from the ledger what ended CIO_KEEP_DAYS (30) days ago and nothing needs."
 
@@ -28,4 +34,63 @@ prune_schedule = dg.ScheduleDefinition(
     cron_schedule="37 3 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description=SUMMARY,
+)
+
+
+KEEPING = (
+    "Deletes delivered files that expired, Dagster's runs older than CIO_KEEP_RUN_DAYS (90), and "
+    "what is left in the spool; finishes erasures that were broken off."
+)
+
+RUNS_AT_ONCE = 200
+"""Runs that are asked for at a time."""
+
+
+@dg.op(description="Deletes delivered files that are old or acknowledged, as each sync says.")
+def expire_files(
+    context: dg.OpExecutionContext, pipeline: dg.ResourceParam[PipelineResource]
+) -> None:
+    """Expire the files of all syncs; the step fails if one did, once the others are done."""
+    services = pipeline.services(context.run_id)
+    failed = finish_erasures(services)
+    done = expire(services)
+    sweep_spool(services)
+    failed |= {one.sync_id: one.told for one in done if one.error}
+    context.add_output_metadata(
+        {
+            "files": dg.MetadataValue.int(sum(one.files for one in done)),
+            "bytes": dg.MetadataValue.int(sum(one.bytes for one in done)),
+        }
+    )
+    if failed:
+        raise dg.Failure("\n".join(f"{key}: {why}" for key, why in sorted(failed.items())))
+
+
+@dg.op(description="Deletes ended runs of Dagster, with their events, that are too old.")
+def delete_runs(context: dg.OpExecutionContext) -> None:
+    """Delete old runs, some at a time; no later run needs them."""
+    before = now() - timedelta(days=settings().keep_run_days)
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    old = dg.RunsFilter(statuses=ended, created_before=before)
+    count = 0
+    while found := context.instance.get_run_records(old, limit=RUNS_AT_ONCE, ascending=True):
+        for record in found:
+            context.instance.delete_run(record.dagster_run.run_id)
+        count += len(found)
+    context.add_output_metadata({"runs": dg.MetadataValue.int(count)})
+
+
+@dg.job(name="upkeep", description=KEEPING, executor_def=dg.in_process_executor)
+def upkeep_job() -> None:
+    """Two steps, neither of which needs the other."""
+    expire_files()
+    delete_runs()
+
+
+upkeep_schedule = dg.ScheduleDefinition(
+    name="upkeep_daily",
+    job=upkeep_job,
+    cron_schedule="7 4 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description=KEEPING,
 )

@@ -6,8 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import (
     Connection,
+    and_,
     bindparam,
+    false,
     func,
+    or_,
     select,
     update,
 )
@@ -129,6 +132,42 @@ class Manifests:
             *(KnownObject(key, size, sha256, done) for key, size, sha256, done in put),
             *(KnownObject(manifest_key(n), size, sha256) for n, size, sha256 in listed),
         ]
+
+    @reading
+    def expired(
+        self,
+        connection: Connection,
+        sync_id: str,
+        before: datetime | None,
+        up_to: tuple[int, datetime] | None = None,
+    ) -> Sequence[KnownObject]:
+        """Files that were committed before a time, or before one of a manifest up to a number.
+
+        Of those that a later one replaced, the last counts. Plans under way are not among them.
+        """
+        c = files.c
+        old = [] if before is None else [plans.c.closed_at < before]
+        if up_to is not None:
+            old.append(and_(c.manifest_ordinal <= up_to[0], plans.c.closed_at < up_to[1]))
+        its = (
+            select(c.key, c.bytes, c.sha256, c.sequence, or_(false(), *old).label("old"))
+            .join(plans, plans.c.id == c.plan_id)
+            .join(syncs, syncs.c.id == c.sync_id)
+            .where(c.sync_id == sync_id, c.manifest_ordinal >= syncs.c.first_manifest)
+            .order_by(c.manifest_ordinal, c.sequence)
+        )
+        last = {row.key: row for row in connection.execute(its)}
+        return [KnownObject(r.key, r.bytes, r.sha256) for r in last.values() if r.old]
+
+    @reading
+    def waiting_since(
+        self, connection: Connection, sync_id: str, ordinal: int
+    ) -> tuple[int, datetime | None]:
+        """How many manifests were put after a number, and when the first of them was."""
+        c = manifests.c
+        later = c.sync_id == sync_id, c.ordinal > ordinal, c.put_at.is_not(None)
+        found = connection.execute(select(func.count(), func.min(c.put_at)).where(*later)).one()
+        return found[0], found[1]
 
     @reading
     def files(

@@ -73,10 +73,12 @@ class Rewrites:
                 connection.execute(insert(rewrites), chunk)
 
     @reading
-    def under_way(self, connection: Connection, sync_ids: Collection[str]) -> Sequence[Rewrite]:
-        """What is on record of some syncs, and told by no manifest yet, in order."""
+    def under_way(
+        self, connection: Connection, sync_ids: Collection[str] | None
+    ) -> Sequence[Rewrite]:
+        """What is on record of some syncs or of all, and told by no manifest yet, in order."""
         found = _of(connection, select(rewrites).where(_UNDER_WAY))
-        return [one for one in found if one.sync_id in sync_ids]
+        return [one for one in found if sync_ids is None or one.sync_id in sync_ids]
 
     @reading
     def of_subject(self, connection: Connection, subject: str) -> Sequence[Rewrite]:

@@ -22,6 +22,8 @@ from cio_pipeline.model.plans import Mode, Series
 
 FORMAT = 1
 FOLDER = "_cio"
+ACKNOWLEDGED = f"{FOLDER}/acknowledged"
+"""An object that a reader puts: the ordinal of the last manifest that it has loaded, as digits."""
 CHAIN = "manifest"
 """Stands for the export where a sync's chain is leased, or an error of it recorded."""
 _NAME = re.compile(rf"^{FOLDER}/([1-9][0-9]*)\.manifest$")
@@ -197,6 +199,17 @@ def manifest_ordinal(key: str) -> int | None:
     """The ordinal in a manifest's key; None if `key` is not one. Inverse of manifest_key."""
     match = _NAME.match(key)
     return int(match.group(1)) if match else None
+
+
+def acknowledged_in(body: bytes, last: int) -> int:
+    """The ordinal in an ACKNOWLEDGED object; ManifestBroken unless it is one up to `last`."""
+    text = body.strip()
+    if re.fullmatch(rb"[0-9]{1,18}", text) and int(text) <= last:
+        return int(text)
+    raise ManifestBroken(
+        f"{ACKNOWLEDGED} tells no manifest that was put: the last is {last}.",
+        "The reader writes the ordinal of the last manifest that it has loaded there, as digits.",
+    )
 
 
 def digest(body: bytes) -> str:

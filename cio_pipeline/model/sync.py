@@ -19,6 +19,8 @@ FileFormat = Literal["csv", "json", "parquet"]
 _MADE = 10**6
 """Made ids have up to so many values: two destinations never share files, so they may meet."""
 
+_DAYS = r"^[1-9][0-9]{0,4}d$"
+
 _Number = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
 
 
@@ -81,8 +83,29 @@ class Sync(Strict):
     files_expire_after: Annotated[
         str | None,
         Field(
-            pattern=r"^[1-9][0-9]{0,4}d$",
+            pattern=_DAYS,
             description="Days after which readers may have deleted files, like `30d`.",
+        ),
+    ] = None
+    expire_delivered_after: Annotated[
+        str | None,
+        Field(
+            pattern=_DAYS,
+            description="Days after which delivered files are deleted, like `90d`; manifests stay.",
+        ),
+    ] = None
+    expire_acknowledged_after: Annotated[
+        str | None,
+        Field(
+            pattern=_DAYS,
+            description="Days after which files are deleted that the reader has acknowledged.",
+        ),
+    ] = None
+    acknowledge_within: Annotated[
+        str | None,
+        Field(
+            pattern=_DAYS,
+            description="Days within which the reader acknowledges manifests; else it is told.",
         ),
     ] = None
     manifest: Annotated[bool, Field(description="Write the manifests into the bucket.")] = True
@@ -103,6 +126,13 @@ class Sync(Strict):
         fields = cast("dict[str, Any]", given)
         feed = next((one for one in Feed if one == fields.get("feed")), None)
         return {**feed.facts.defaults, **fields} if feed else fields
+
+    @model_validator(mode="after")
+    def _acknowledged(self) -> Self:
+        for name in ("expire_acknowledged_after", "acknowledge_within"):
+            if getattr(self, name) and not self.manifest:
+                raise ValueError(f"{name} needs manifests in the bucket: leave out manifest: off")
+        return self
 
     @model_validator(mode="after")
     def _options_of_feed(self) -> Self:
@@ -149,5 +179,11 @@ class Sync(Strict):
 
     @property
     def expire_days(self) -> int | None:
-        """`files_expire_after` as a number of days."""
-        return int(self.files_expire_after[:-1]) if self.files_expire_after else None
+        """After how many days a file may be gone: its reader may delete it, or it is deleted."""
+        told = (self.files_expire_after, self.expire_delivered_after)
+        return min((days(one) for one in told if one), default=None)
+
+
+def days(told: str) -> int:
+    """`30d` as a number of days."""
+    return int(told[:-1])

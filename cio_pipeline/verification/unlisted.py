@@ -11,7 +11,13 @@ from dataclasses import dataclass, replace
 
 from cio_pipeline.files.names import key_problem, shown
 from cio_pipeline.model.errors import CioError, ObjectArchived, ObjectMissing
-from cio_pipeline.model.manifests import FOLDER, Manifest, ManifestFile, manifest_ordinal
+from cio_pipeline.model.manifests import (
+    ACKNOWLEDGED,
+    FOLDER,
+    Manifest,
+    ManifestFile,
+    manifest_ordinal,
+)
 from cio_pipeline.ports import Destination
 from cio_pipeline.verification.files import name_of
 from cio_pipeline.verification.in_flight import Expected, expected_keys, exports_by_stem
@@ -57,7 +63,8 @@ class BucketContents:
     def unlisted(self) -> list[str]:
         """The keys of objects that no manifest lists and that are none."""
         listed = {file.key for manifest in self.manifests for file in manifest.files}
-        return [key for key in sorted(self.sizes.keys() - listed) if manifest_ordinal(key) is None]
+        others = self.sizes.keys() - listed - {ACKNOWLEDGED}
+        return [key for key in sorted(others) if manifest_ordinal(key) is None]
 
 
 @dataclass(frozen=True)

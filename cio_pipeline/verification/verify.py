@@ -81,6 +81,7 @@ class _Check:
     expired_before: datetime | None
     scratch: Path
     rewritten: Collection[str]
+    acknowledged: int = 0
     proven: bool = False
 
 
@@ -95,14 +96,16 @@ def verify(
     stored: Stored | None = None,
     stems: Mapping[str, str] | None = None,
     proven: Proven | None = None,
+    acknowledged: int = 0,
 ) -> VerifyReport:
     """Prove what lies in a sync's destination, or name what is wrong. Never raises for a bucket.
 
     `deep` reads every file (digest, rows, contract, workspace); otherwise, and of archived files,
     only names and sizes are checked. With `expire_days` and `now`, files older than that count as
-    expired when absent. Files are copied into `scratch`, some at a time, by default the system's
-    temporary folder. What was `proven` before is looked at as if not `deep`, and what is proven now
-    is kept there. `stored` gives the manifests of a sync whose bucket has none, and its errors
+    expired when absent, and so do those up to the manifest that is `acknowledged`. Files are copied
+    into `scratch`, some at a time, by default the system's temporary folder. What was `proven`
+    before is looked at as if not `deep`, and what is proven now is kept there. `stored` gives the
+    manifests of a sync whose bucket has none, and its errors
     are raised; `stems` are those of the sync that differ from the contract's, by export.
     """
     tally = _Tally()
@@ -116,7 +119,9 @@ def verify(
     tally.findings += [*broken, *check_chain(links), *check_sequences(manifests)]
     expired_before = now - timedelta(days=expire_days) if now and expire_days else None
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        check = _Check(destination, sizes, deep, expired_before, Path(folder), rewritten)
+        check = _Check(
+            destination, sizes, deep, expired_before, Path(folder), rewritten, acknowledged
+        )
         _check_files(check, links, tally, progress or _silent)
     unlisted = _unlisted(BucketContents(destination, sizes, manifests, stems or {}, deep))
     tally.findings += [Finding(problem, None) for problem in unlisted.problems]
@@ -248,7 +253,8 @@ def _check_file(check: _Check, manifest: Manifest, file: ManifestFile) -> _Check
     size = check.sizes.get(file.key)
     if size is None:
         # By the manifest's time, since windows may lie far back: a file was put shortly before it.
-        if check.expired_before and manifest.created_at < check.expired_before:
+        old = check.expired_before and manifest.created_at < check.expired_before
+        if old or manifest.ordinal <= check.acknowledged:
             return _Checked(file, problems, expired=True)
         return _Checked(file, [*problems, Problem(ProblemKind.MISSING, file.key, _MISSING)])
     if size != file.bytes:

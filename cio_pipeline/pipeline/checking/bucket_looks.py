@@ -23,6 +23,7 @@ from cio_pipeline.monitoring.missing import (
     missing_files,
 )
 from cio_pipeline.pipeline.in_parallel import in_parallel
+from cio_pipeline.pipeline.recovery.acknowledged import acknowledged
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
 
@@ -87,7 +88,9 @@ def _looked(services: Services, one: RegisteredSync, before: BucketLook | None) 
     lost: list[str] = []
     if any(manifest.files for manifest in manifests):
         there, upto = _listed(services.destinations(sync), manifests)
-        lost = [file.key for file in missing_files(manifests, there, upto, expired)]
+        told = acknowledged(services, sync) if sync.expire_acknowledged_after else None
+        kept = [one for one in manifests if one.ordinal > (told or 0)]
+        lost = [file.key for file in missing_files(kept, there, upto, expired)]
     found = BucketLook(
         sync.id,
         now,

@@ -8,8 +8,10 @@ from typing import TypeAlias
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.findings import Finding
 from cio_pipeline.model.windows import Window, last_closed_window, window_ending
+from cio_pipeline.monitoring.acknowledging import NAME as NAME_OF_BACKLOG
 from cio_pipeline.monitoring.delays import delayed, unlisted
 from cio_pipeline.monitoring.delivery import manifest_report
+from cio_pipeline.pipeline.checking.acknowledging import backlogs
 from cio_pipeline.pipeline.checking.buckets import missing, sequences
 from cio_pipeline.pipeline.checking.history import (
     event_names,
@@ -103,6 +105,11 @@ CHECKS: tuple[Check, ...] = (
         "Columns of the source tables that came, went or changed their type in the last day, and "
         "the exports that read them.",
         source_columns,
+    ),
+    Check(
+        NAME_OF_BACKLOG,
+        "Syncs whose reader has not acknowledged in time what was put (`acknowledge_within`).",
+        backlogs,
     ),
 )
 """All of them, in the order in which they are told."""

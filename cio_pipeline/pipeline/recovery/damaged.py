@@ -14,6 +14,7 @@ from cio_pipeline.model.recovery import CommittedPlan, Looked
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.times import Clock
 from cio_pipeline.model.windows import Window
+from cio_pipeline.pipeline.recovery.acknowledged import acknowledged
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
 
@@ -64,15 +65,27 @@ def damaged_files(
     seen = seen or look(services, sync)
     destination = services.destinations(sync)
     found: list[DamagedFile] = []
+    loaded = _loaded(services, sync)
     last = _last_of_keys(services.ledger.plans, sync, seen.committed)
     for committed in _wanted(services.clock, sync, seen, windows, exports):
         for file in committed.sealed.files:
             if last.get(file.key, file.sequence) != file.sequence:
                 continue  # A later message replaced it (M4).
+            if file.key in loaded and file.key not in seen.sizes:
+                continue
             damage = _damage(destination, seen.sizes, file)
             if damage is not None:
                 found.append(DamagedFile(committed, file, damage))
     return found
+
+
+def _loaded(services: Services, sync: Sync) -> set[str]:
+    """Files that their reader has acknowledged, where these are deleted then."""
+    told = acknowledged(services, sync) if sync.expire_acknowledged_after else None
+    if told is None:
+        return set()
+    up_to = told, services.clock()
+    return {one.key for one in services.ledger.manifests.expired(sync.id, None, up_to)}
 
 
 def look(services: Services, sync: Sync) -> Looked:

@@ -46,7 +46,15 @@ _WORDS: Mapping[str, str] = {
 _FORMS: Mapping[str, str] = {
     "id": "lower-case letters, digits and hyphens, at most 64, a letter or digit at both ends",
     "stems": "a stem has lower-case letters, digits and underscores, and begins with a letter",
-    "files_expire_after": "write days like `30d`",
+    **dict.fromkeys(
+        (
+            "files_expire_after",
+            "expire_delivered_after",
+            "expire_acknowledged_after",
+            "acknowledge_within",
+        ),
+        "write days like `30d`",
+    ),
     "region": "write it like eu-central-1",
     "role_arn": "write it like arn:aws:iam::123456789012:role/name",
     "external_id": "it has letters, digits and _+=,.@:/- only",
