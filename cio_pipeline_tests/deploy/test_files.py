@@ -82,9 +82,8 @@ def test_each_variable_that_is_needed_is_given_everywhere() -> None:
 def test_what_the_image_and_the_page_copy_is_there() -> None:
     image = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     copied = re.findall(r"^COPY (?!--from)(?:--\S+ )?(.+) \S+$", image, re.MULTILINE)
-    installed = re.findall(
-        r"\b(deploy/\S+)", "".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
-    )
+    commands = "".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
+    installed = re.findall(r"\b(deploy/\S+)", commands)
     for pattern in [*" ".join(copied).split(), *installed]:
         assert list(ROOT.glob(pattern)), pattern
     wanted = "'.[production,operations]'"
