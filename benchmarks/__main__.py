@@ -15,6 +15,7 @@ from benchmarks import (
     messages,
     peak_memory,
     starts,
+    warehouse,
     windows,
     workers,
 )
@@ -31,6 +32,7 @@ BENCHMARKS: Mapping[str, Callable[[Path, float], Report]] = {
     "messages": messages.run,
     "full_ledger": full_ledger.run,
     "starts": starts.run,
+    "warehouse": warehouse.run,
 }
 
 

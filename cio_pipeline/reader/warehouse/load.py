@@ -91,6 +91,9 @@ class _Load:
             return Loaded(self.target.place, self.known.schema, None, None, 0, 0, 0)
         record, fresh = self._record()
         manifests = self._new(record)
+        if not manifests and record.place != self.target.place:
+            with transaction(self.db):
+                records.keep_feed(self.db, replace(record, place=self.target.place), None)
         done = Loaded(self.target.place, record.schema, None, None, 0, 0, 0)
         for first, last in _batches(manifests):
             batch = manifests[first:last]
