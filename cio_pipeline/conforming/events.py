@@ -60,11 +60,11 @@ def _asks(one: EventTerms) -> bool:
 
 
 def _problems(asked: dict[str, EventTerms], column: str, rows: pl.Series) -> pl.Series:
-    frame = rows.struct.unnest()
+    frame = rows.struct.unnest().with_row_index("row")
     found = pl.Series([None], dtype=pl.String).new_from_index(0, len(rows))
-    for name in frame["name"].unique().drop_nulls():
-        at = (frame["name"] == name).arg_true()
-        told = problems(asked[name], name, column, frame["texts"].gather(at))
-        if told.null_count() < len(told):
-            found = found.scatter(at, told)
+    for (name,), some in frame.partition_by("name", as_dict=True).items():
+        if name is not None:
+            told = problems(asked[name], name, column, some["texts"])
+            if told.null_count() < len(told):
+                found = found.scatter(some["row"], told)
     return found

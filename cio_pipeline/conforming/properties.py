@@ -8,11 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, get_args
 
 import msgspec
 import polars as pl
 
+from cio_pipeline.conforming.raw_columns import column_of
 from cio_pipeline.model.data_contract import EventTerms, PropertyType
 from cio_pipeline.model.json_text import decoded, exact_text
 
@@ -61,13 +63,12 @@ _TOLD: Mapping[str, str] = {
 
 
 def problems(terms: EventTerms, event: str, column: str, texts: pl.Series) -> pl.Series:
-    """What is first wrong with each JSON object (text), null where nothing is."""
+    """What is first wrong with each JSON object, null where nothing is; the terms ask for some."""
     raws = _members(texts, _names(terms), closed=terms.other_properties == "quarantine")
-    found = list(_found(terms, event, column))
-    if not found:
-        return pl.Series([None], dtype=pl.String).new_from_index(0, len(texts))
-    asked = [pl.when(wrong).then(pl.lit(told)) for wrong, told in found]
-    return raws.select(pl.coalesce(asked)).to_series()
+    asked = [pl.when(wrong).then(pl.lit(told)) for wrong, told in _found(terms, event, column)]
+    # There may be few rows each time: to look for a better way to ask them takes longer.
+    quickly = pl.QueryOptFlags.none()
+    return raws.select(pl.coalesce(asked)).collect(optimizations=quickly).to_series()
 
 
 def _names(terms: EventTerms) -> tuple[str, ...]:
@@ -120,7 +121,7 @@ def seen_in(texts: pl.Series) -> dict[str, Counter[str]]:
         counts = {FILLED: raw.is_not_null(), EMPTY: raw == '""'}
         counts |= {kind: is_of_type(raw, kind) for kind in KINDS}
         asked += [holds.sum().alias(f"{number} {what}") for what, holds in counts.items()]
-    found = raws.select(asked).row(0)
+    found = raws.select(asked).collect().row(0)
     step = len(found) // len(names)
     of = (FILLED, EMPTY, *KINDS)
     return {
@@ -153,32 +154,58 @@ def _numbered(number: int) -> str:
     return f"p{number}"
 
 
-def _members(texts: pl.Series, names: tuple[str, ...], *, closed: bool) -> pl.DataFrame:
-    """The JSON texts of members, a column each, null where absent or null; and `_OTHERS`."""
-    rows = _read(texts.fill_null("{}").to_list(), names, closed=closed)
+def _members(texts: pl.Series, names: tuple[str, ...], *, closed: bool) -> pl.LazyFrame:
+    """The JSON texts of members, a column each, null where absent or null; and `_OTHERS`.
+
+    Others are told only if the objects are to be `closed`.
+    """
+    objects = [text or "{}" for text in texts]
+    columns = [_numbered(number) for number in range(len(names))]
+    given = [pl.when(pl.col(one) != "null").then(pl.col(one)).alias(one) for one in columns]
+    return _read(objects, names, closed=closed).lazy().with_columns(given)
+
+
+def _read(objects: Sequence[str], names: tuple[str, ...], *, closed: bool) -> pl.DataFrame:
+    try:
+        return _together(objects, names, closed=closed)
+    except _REFUSED:
+        if len(objects) == 1:
+            return _in_columns([_one(objects[0], names)], len(names))
+    half = len(objects) // 2
+    parts = (objects[:half], objects[half:])
+    return pl.concat([_read(part, names, closed=closed) for part in parts])
+
+
+def _together(objects: Sequence[str], names: tuple[str, ...], *, closed: bool) -> pl.DataFrame:
+    """Objects that `msgspec` takes; raises what it does for others."""
+    whole = f"[{','.join(objects)}]"
+    if not all(map(_FIT, names)):
+        return _in_columns([_picked(one, names) for one in _ANY.decode(whole)], len(names))
+    parsed = _decoder(names, closed).decode(whole)
+    members = [_numbered(number) for number in range(len(names))]
+    columns = {name: _column([*map(attrgetter(name), parsed)]) for name in members}
+    others = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(objects))
+    return pl.DataFrame({**columns, _OTHERS: others})
+
+
+def _column(raws: list[msgspec.Raw]) -> pl.Series:
+    """JSON texts as a column; those with escapes as what they say, since they may be times."""
+    texts = b"".join(raws)
+    found = column_of(raws, texts)
+    if b"\\" not in texts:
+        return found
+    said = [text if text is None else _plain(text) for text in found]
+    return pl.Series(said, dtype=pl.String)
+
+
+def _in_columns(rows: Sequence[tuple[Any, ...]], members: int) -> pl.DataFrame:
     columns = {
         _numbered(number): pl.Series([row[number] for row in rows], dtype=pl.String)
-        for number in range(len(names))
+        for number in range(members)
     }
-    others = pl.Series([row[-1] for row in rows], dtype=pl.Boolean)
-    given = [pl.when(pl.col(one) != "null").then(pl.col(one)).alias(one) for one in columns]
-    return pl.DataFrame({**columns, _OTHERS: others}).with_columns(given)
-
-
-def _read(texts: Sequence[str], names: tuple[str, ...], *, closed: bool) -> list[tuple[Any, ...]]:
-    """Of each object the members' texts, and whether it has others (told only if `closed`)."""
-    try:
-        whole = "[" + ",".join(texts) + "]"
-        if not all(map(_FIT, names)):
-            return [_picked(one, names) for one in _ANY.decode(whole)]
-        found = _decoder(names, closed).decode(whole)
-        return [(*map(_text, msgspec.structs.astuple(one)), False) for one in found]
-    except _REFUSED:
-        if len(texts) == 1:
-            return [_one(texts[0], names)]
-    half = len(texts) // 2
-    parts = (texts[:half], texts[half:])
-    return [row for part in parts for row in _read(part, names, closed=closed)]
+    return pl.DataFrame(
+        {**columns, _OTHERS: pl.Series([row[-1] for row in rows], dtype=pl.Boolean)}
+    )
 
 
 def _picked(members: Mapping[str, msgspec.Raw], names: tuple[str, ...]) -> tuple[Any, ...]:
@@ -187,10 +214,11 @@ def _picked(members: Mapping[str, msgspec.Raw], names: tuple[str, ...]) -> tuple
 
 
 def _text(raw: msgspec.Raw) -> str | None:
-    text = str(raw, "utf-8")  # pyright: ignore[reportArgumentType]
-    if not text:
-        return None
-    # A time may be written with escapes: it is compared as what it says.
+    text = bytes(raw).decode()
+    return _plain(text) if text else None
+
+
+def _plain(text: str) -> str:
     return json.dumps(json.loads(text)) if text[0] == '"' and "\\" in text else text
 
 

@@ -7,24 +7,20 @@ others are left to `model.json_text`, which says what is JSON.
 
 import json
 import re
-from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from itertools import accumulate
 from operator import attrgetter
 from typing import Any, Protocol
 
 import msgspec
 import polars as pl
-import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 
+from cio_pipeline.conforming.raw_columns import column_of, nothing
 from cio_pipeline.files.json_objects import bytes_of, objects_of
 from cio_pipeline.files.panics import UNREADABLE
 from cio_pipeline.model.json_text import NotJson, fields
-
-_arrow: Any = pa
 
 FEW = 100
 """Payloads that are taken apart one by one: what is done for all at once takes a millisecond."""
@@ -76,20 +72,20 @@ class InOrder:
 
     def raw(self, name: str) -> pl.Series:
         """See Members."""
-        return self.raws[name] if name in self.raws else _nothing(len(self.rows))
+        return self.raws[name] if name in self.raws else nothing(len(self.rows))
 
     def others(self, held: Mapping[str, pl.Series]) -> pl.Series:
         """See Members."""
-        nothing = _nothing(len(self.rows))
+        none = nothing(len(self.rows))
         loose = {
-            json.dumps(name): nothing.zip_with(held[name], raw) if name in held else raw
+            json.dumps(name): none.zip_with(held[name], raw) if name in held else raw
             for name, raw in self.raws.items()
         }
         there = {key: raw for key, raw in loose.items() if raw.null_count() < len(raw)}
         if not there:
-            return nothing
+            return none
         found = objects_of(there)
-        return nothing.zip_with(found == "{}", found)
+        return none.zip_with(found == "{}", found)
 
     def part(self, start: int, end: int) -> "InOrder":
         """See Members."""
@@ -162,7 +158,7 @@ def _in_one_order(payloads: pl.Series) -> tuple[dict[str, pl.Series], pl.Series]
     parsed = _parsed(payloads, names)
     columns = [list(map(attrgetter(f"m{number}"), parsed)) for number in range(len(names))]
     texts = list(map(b"".join, columns))
-    raws = dict(zip(names, map(_column, columns, texts), strict=True))
+    raws = dict(zip(names, map(column_of, columns, texts), strict=True))
     comma, colon = (", ", ": ") if spaced else (",", ":")
     fits = objects_of({f'"{name}"': raw for name, raw in raws.items()}, comma, colon) == payloads
     if not fits.all():
@@ -210,10 +206,10 @@ def _parsed(payloads: pl.Series, names: tuple[str, ...]) -> list[Any]:
         found = decoder.decode_lines(bytes_of(payloads))
         if len(found) == len(payloads):
             return found
-    return [_parsed_or_nothing(decoder, text) for text in payloads]
+    return [_parsed_ornothing(decoder, text) for text in payloads]
 
 
-def _parsed_or_nothing(decoder: Any, text: str) -> Any:
+def _parsed_ornothing(decoder: Any, text: str) -> Any:
     try:
         return decoder.decode(text)
     except _REFUSED:
@@ -226,19 +222,6 @@ def _decoder(names: tuple[str, ...]) -> Any:
     given = [(f"m{number}", msgspec.Raw, _ABSENT) for number in range(len(names))]
     rename = {f"m{number}": name for number, name in enumerate(names)}
     return msgspec.json.Decoder(msgspec.defstruct("Payload", given, rename=rename, gc=False))
-
-
-def _column(raws: Sequence[Any], texts: bytes) -> pl.Series:
-    """JSON texts that lie one after another; null for empty ones."""
-    ends = _arrow.py_buffer(array("q", accumulate(map(len, raws), initial=0)))
-    buffers = (ends, _arrow.py_buffer(texts))
-    found = pl.Series(_arrow.LargeStringArray.from_buffers(len(raws), *buffers), dtype=pl.String)
-    absent = found == ""
-    return _nothing(len(found)).zip_with(absent, found) if absent.any() else found
-
-
-def _nothing(calls: int) -> pl.Series:
-    return pl.Series([None], dtype=pl.String).new_from_index(0, calls)
 
 
 def _on_one_line(raw: str) -> str:
