@@ -10,6 +10,7 @@ from rich.console import Console
 from benchmarks import (
     calls,
     changeset_history,
+    contract,
     full_ledger,
     initial_export,
     messages,
@@ -30,6 +31,7 @@ BENCHMARKS: Mapping[str, Callable[[Path, float], Report]] = {
     "two_workers": workers.run,
     "calls": calls.run,
     "messages": messages.run,
+    "contract": contract.run,
     "full_ledger": full_ledger.run,
     "starts": starts.run,
     "warehouse": warehouse.run,
