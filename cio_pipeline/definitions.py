@@ -17,7 +17,14 @@ from cio_pipeline.defs.resources import PipelineResource, ScopeResource
 from cio_pipeline.defs.send_now import export_now
 from cio_pipeline.defs.sensors import SENSORS
 from cio_pipeline.defs.source_tables import SOURCE_SPECS, look_at_sources
-from cio_pipeline.defs.upkeep import prune_job, prune_schedule, upkeep_job, upkeep_schedule
+from cio_pipeline.defs.upkeep import (
+    prune_job,
+    prune_schedule,
+    reconcile_job,
+    reconcile_schedule,
+    upkeep_job,
+    upkeep_schedule,
+)
 from cio_pipeline.defs.warehouse import NO_MODELS, Models, warehouse_models
 from cio_pipeline.settings import settings
 
@@ -28,8 +35,16 @@ def build_defs(pipeline: PipelineResource, models: Models = NO_MODELS) -> dg.Def
     return dg.Definitions(
         assets=[*SOURCE_SPECS, *EXPORT_ASSETS, calls, *MANIFESTS, *models.assets],
         asset_checks=DELIVERY_CHECKS,
-        jobs=[*LIFE_JOBS, export_now, *JOBS.values(), *models.jobs, prune_job, upkeep_job],
-        schedules=[prune_schedule, upkeep_schedule],
+        jobs=[
+            *LIFE_JOBS,
+            export_now,
+            *JOBS.values(),
+            *models.jobs,
+            prune_job,
+            upkeep_job,
+            reconcile_job,
+        ],
+        schedules=[prune_schedule, upkeep_schedule, reconcile_schedule],
         sensors=[*SENSORS.values(), look_at_sources, send_alerts, *models.sensors],
         resources={
             "pipeline": opened,

@@ -39,6 +39,7 @@ VERBS = {
     "export": "Run one window, or all from one to another; the runs show up in the Dagster UI.",
     "verify": "Prove from bucket and manifests that nothing is missing, doubled or altered.",
     "replay": "Send windows again, with new numbers; positions stay.",
+    "reconcile": "Recount closed windows of a day from the source, and tell what was not sent so.",
     "expire": "Delete delivered files that are old or acknowledged, as each sync's file says.",
     "erase": "Take a person out of all files that were delivered for a workspace.",
     "warehouse": "Load what was delivered into tables.",

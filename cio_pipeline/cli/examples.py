@@ -50,6 +50,7 @@ EXAMPLES = {
         "replay acme-v5 --from 2026-11-22T05:00 --to 2026-11-22T06:00",
         "replay acme-v5 --from 2026-11-22T05:00 --to 2026-11-22T06:00 --export metrics",
     ),
+    "reconcile": ("reconcile", "reconcile acme-v5 --day 2026-11-22 --keys --repair"),
     "expire": ("expire --dry-run", "expire acme-v5"),
     "erase": (
         "erase --workspace 1 ada@example.org --dry-run",

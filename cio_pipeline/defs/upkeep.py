@@ -5,9 +5,12 @@ from datetime import timedelta
 import dagster as dg
 
 from cio_pipeline.defs.resources import PipelineResource
+from cio_pipeline.model.findings import Severity
+from cio_pipeline.monitoring.reconciling import told
 from cio_pipeline.pipeline.committing.commit import sweep_spool
 from cio_pipeline.pipeline.erasure.erase import finish_erasures
 from cio_pipeline.pipeline.recovery.expire import expire
+from cio_pipeline.pipeline.recovery.reconcile import Asked, reconcile
 from cio_pipeline.pipeline.upkeep import prune_ledger
 from cio_pipeline.settings import settings
 from cio_pipeline.wiring import now
@@ -93,4 +96,36 @@ upkeep_schedule = dg.ScheduleDefinition(
     cron_schedule="7 4 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description=KEEPING,
+)
+
+
+RECOUNTING = "Recounts yesterday's windows from the source, and names what was not sent so."
+
+
+@dg.op(description=RECOUNTING)
+def recount(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[PipelineResource]) -> None:
+    """Reconcile yesterday; the step fails if something differs, and says what to run."""
+    midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
+    asked = Asked(midnight - timedelta(days=1), midnight)
+    found = [told(one) for one, _ in reconcile(pipeline.services(context.run_id), asked)]
+    for one in found:
+        context.log.warning("%s: %s %s", one.sync_id, one.says, one.command)
+    context.add_output_metadata({"differences": dg.MetadataValue.int(len(found))})
+    wrong = [one for one in found if one.severity is Severity.ERROR]
+    if wrong:
+        raise dg.Failure("\n".join(f"{one.sync_id}: {one.says} {one.command}" for one in wrong))
+
+
+@dg.job(name="reconcile", description=RECOUNTING, executor_def=dg.in_process_executor)
+def reconcile_job() -> None:
+    """One step."""
+    recount()
+
+
+reconcile_schedule = dg.ScheduleDefinition(
+    name="reconcile_daily",
+    job=reconcile_job,
+    cron_schedule="37 4 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description=RECOUNTING,
 )

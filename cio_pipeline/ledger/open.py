@@ -24,6 +24,7 @@ from cio_pipeline.ledger.recovery import Recovery
 from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.ledger.rewrites import Rewrites
 from cio_pipeline.ledger.schema import counters, files, plans, schema_version
+from cio_pipeline.ledger.sent import Sent
 from cio_pipeline.ledger.troubles import Attempts, Breakers, FailingPairs, SourceBreaches
 from cio_pipeline.ledger.versions import VERSIONS
 from cio_pipeline.ledger.volumes import VolumesKept
@@ -52,6 +53,7 @@ class Ledger:
     volumes: VolumesKept
     looks: Looks
     rewrites: Rewrites
+    sent: Sent
 
     def mark(self) -> LedgerMark:
         """Which ledger this is, and how far it has come."""
@@ -100,6 +102,7 @@ def open_ledger(url: str) -> Ledger:
         volumes=VolumesKept(database),
         looks=Looks(database),
         rewrites=Rewrites(database),
+        sent=Sent(database),
     )
 
 

@@ -64,7 +64,7 @@ def replay(services: Services, wanted: Wanted) -> tuple[Replayed, ...]:
         with all_claimed(services, pairs) as held:
             plans = _sent_then(services, wanted, exports)
             _require_readable(services, plans)
-            return tuple(_replayed(services, held, wanted, plans))
+            return tuple(send_again(services, held, wanted, plans))
     finally:
         sweep_spool(services)
 
@@ -131,9 +131,10 @@ def _require_readable(services: Services, plans: Iterable[Plan]) -> None:
             ) from None
 
 
-def _replayed(
+def send_again(
     services: Services, held: HeldLease, wanted: Wanted, plans: Sequence[Plan]
 ) -> Iterator[Replayed]:
+    """Send what plans of then sent, whose exports are held; a manifest for each window's end."""
     window = last_closed_window(services.clock(), Cadence.QUARTER_HOUR)
     for _, some in groupby(plans, key=lambda plan: plan.upper.at):
         of_window = list(some)

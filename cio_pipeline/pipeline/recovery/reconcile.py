@@ -1,0 +1,208 @@
+"""Reconciliation: closed windows are recounted from the source, and what is missing is sent (O1).
+
+Of each plan of a day the rows that its range of changes gives are counted again, and held against
+the rows of the files that manifests list. Ranges of a table's versions that no plan covers are
+counted, too: nothing should have changed in them.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby, pairwise
+from pathlib import Path
+from uuid import uuid4
+
+import polars as pl
+
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
+from cio_pipeline.files.encode import Shape, named_errors
+from cio_pipeline.files.spool import RESTORE as OF_RESTORES
+from cio_pipeline.model.errors import CioError
+from cio_pipeline.model.plans import Mode, Plan, PlanState, SentSoFar
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.monitoring.reconciling import Difference
+from cio_pipeline.pipeline.heartbeat import all_claimed
+from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of, range_of, rest_of
+from cio_pipeline.pipeline.planning.rows import changeset_of, forwarded_rows
+from cio_pipeline.pipeline.planning.terms import in_force
+from cio_pipeline.pipeline.recovery.replay import Replayed, Wanted, send_again
+from cio_pipeline.pipeline.services import Services
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which windows are recounted: those that end in (start, end], of some syncs or of all.
+
+    With `keys`, delivered files are read, and an order-independent checksum of their rows' keys is
+    compared as well.
+    """
+
+    start: datetime
+    end: datetime
+    sync_ids: Collection[str] | None = None
+    keys: bool = False
+
+
+def reconcile(services: Services, asked: Asked) -> list[tuple[Difference, Plan]]:
+    """What differs, each with the plan whose range it is of; what cannot be recounted is told.
+
+    First files are not recounted, nor what was rewritten or sent again since.
+    """
+    syncs = {one.sync.id: one.sync for one in services.ledger.registry.all()}
+    generations = {one.sync.id: one.generation for one in services.ledger.registry.all()}
+    found: list[tuple[Difference, Plan]] = []
+    for export in ALL_EXPORTS:
+        plans = [
+            plan
+            for plan in services.ledger.sent.plans(export, asked.start, asked.end)
+            if plan.generation == generations[plan.sync_id]
+            and (asked.sync_ids is None or plan.sync_id in asked.sync_ids)
+        ]
+        again = services.ledger.sent.again(export)
+        ranges = [
+            plan
+            for plan in (*_within(plans, asked), *_between(plans))
+            if (plan.sync_id, plan.lower.at if plan.lower else None, plan.upper.at) not in again
+        ]
+        found += list(_differences(services, ranges, syncs, asked))
+    return found
+
+
+def _within(plans: Iterable[Plan], asked: Asked) -> Iterator[Plan]:
+    for plan in plans:
+        if plan.upper.at > asked.start and plan.lower is not None and plan.mode is not Mode.INITIAL:
+            yield plan
+
+
+def _between(plans: Sequence[Plan]) -> Iterator[Plan]:
+    """Ranges of versions between the plans of a sync, as plans of no number."""
+    for _, its in groupby(plans, key=lambda plan: plan.sync_id):
+        for before, after in pairwise(its):
+            table = ALL_EXPORTS[after.export].source
+            if after.lower is None or table not in before.upper.tables:
+                continue
+            gap = replace(
+                after, lower=before.upper, upper=after.lower, plan_id=0, mode=Mode.CHANGES
+            )
+            _, lower, upper = range_of(gap)
+            if lower != upper:
+                yield replace(gap, floor=None, slices=1, slice_rows=None)
+
+
+@dataclass(frozen=True)
+class _Count:
+    """Rows, and the sum of their keys' hashes."""
+
+    rows: int = 0
+    keys: int = 0
+
+    def __add__(self, other: "_Count") -> "_Count":
+        return _Count(self.rows + other.rows, (self.keys + other.keys) % 2**64)
+
+
+def _differences(
+    services: Services, plans: Sequence[Plan], syncs: Mapping[str, Sync], asked: Asked
+) -> Iterator[tuple[Difference, Plan]]:
+    ids = {plan.plan_id for plan in plans}
+    sent, held = services.ledger.sent.rows(ids), services.ledger.sent.held(ids)
+    rewritten = services.ledger.sent.rewritten(ids)
+    anew = [
+        replace(plan, state=PlanState.OPEN, slice=0, sent=SentSoFar())
+        for plan in plans
+        if plan.plan_id not in rewritten
+    ]
+    for cohort in cohorts_of(anew):
+        try:
+            counts, wrong = _recounted(services, cohort), ""
+        except CioError as error:
+            counts, wrong = {}, str(error)
+        for plan in cohort.plans:
+            one = Difference(
+                syncs[plan.sync_id],
+                plan.export,
+                plan.lower.at if plan.lower else plan.upper.at,
+                plan.upper.at,
+                changed=counts.get(plan.workspace_id, _Count()).rows,
+                sent=sent.get(plan.plan_id, 0),
+                # Where rows are forwarded, what was held back is counted among those that changed.
+                held=held.get(plan.plan_id, 0) if facts_of(plan.export).forwards else 0,
+                wrong=wrong,
+            )
+            if asked.keys and not wrong and one.changed == one.sent + one.held:
+                expected = counts.get(plan.workspace_id, _Count())
+                one = replace(one, keys_differ=_other_keys(services, plan, expected))
+            if wrong or one.keys_differ or one.changed != one.sent + one.held:
+                yield one, plan
+
+
+def _recounted(services: Services, cohort: Cohort[Plan]) -> dict[int, _Count]:
+    """The rows of each workspace of a cohort, from the source; raises its errors."""
+    found: dict[int, _Count] = {}
+    model, export = cohort.model, cohort.export
+    shape = Shape(export, model.version, model.timestamp_unit, model.rows_per_file)
+    for part in rest_of(services, model):
+        if facts_of(export.name).forwards:
+            rows = forwarded_rows(services.source, services.ledger, cohort, part)
+            keys = pl.lit(0, dtype=pl.UInt64)
+        else:
+            source, ledger = services.source, services.ledger
+            terms = in_force(services, model)
+            rows = changeset_of(source, ledger, cohort, part, terms=terms).rows
+            keys = _key(export.row_key)
+        counted = rows.group_by("workspace_id").agg(pl.len(), keys.sum().alias("keys"))
+        with named_errors(counted, shape):
+            for workspace, count, its in counted.collect(engine="streaming").iter_rows():
+                found[workspace] = found.get(workspace, _Count()) + _Count(count, its)
+    return found
+
+
+def _key(names: Collection[str]) -> pl.Expr:
+    """A hash of a row's key, small enough that those of a file can be added up."""
+    texts = [pl.col(name).cast(pl.String).fill_null("") for name in names]
+    return pl.concat_str(texts, separator="\n").hash() // 2**24
+
+
+def _other_keys(services: Services, plan: Plan, expected: _Count) -> bool:
+    """Whether delivered files hold rows of other keys; what cannot be read tells nothing."""
+    if facts_of(plan.export).forwards or not plan.plan_id:
+        return False
+    sync = services.ledger.registry.get(plan.sync_id).sync
+    destination, found = services.destinations(sync), _Count()
+    folder = f"{OF_RESTORES}reconcile-{uuid4().hex[:8]}"
+    copy: Path = services.spool.folder(folder) / "copy"
+    try:
+        for file in services.ledger.plans.sealed([plan]).get(plan.plan_id, ()):
+            destination.download(file.key, copy)
+            keys = pl.scan_parquet(copy).select(
+                pl.len(), _key(ALL_EXPORTS[plan.export].row_key).sum()
+            )
+            found += _Count(*keys.collect(engine="streaming").row(0))
+    except CioError:
+        return False
+    finally:
+        services.spool.discard(folder)
+    return found.keys != expected.keys
+
+
+def repair(
+    services: Services, differences: Iterable[tuple[Difference, Plan]]
+) -> tuple[Replayed, ...]:
+    """Send what differs again, in plans of their own: rows without a newer version by now.
+
+    Raises LeaseHeld, naming the run that works on it.
+    """
+    of_sync: dict[str, list[Plan]] = {}
+    for one, plan in differences:
+        if not one.wrong and not facts_of(plan.export).overwrites:
+            of_sync.setdefault(plan.sync_id, []).append(plan)
+    done: list[Replayed] = []
+    for sync_id, plans in sorted(of_sync.items()):
+        wanted = Wanted(sync_id, plans[0].upper.at, plans[-1].upper.at)
+        with all_claimed(services, sorted({(sync_id, plan.export) for plan in plans})) as held:
+            for _, its in groupby(sorted(plans, key=_place), key=_place):
+                done += send_again(services, held, wanted, list(its))
+    return tuple(done)
+
+
+def _place(plan: Plan) -> tuple[datetime, datetime, str]:
+    return plan.upper.at, plan.lower.at if plan.lower else plan.upper.at, plan.export

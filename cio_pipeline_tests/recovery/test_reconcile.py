@@ -1,0 +1,185 @@
+"""Closed windows are counted again from the source: what was not sent is named, and sent (O1)."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+from sqlalchemy import update
+from typer.testing import CliRunner
+
+from cio_pipeline.cli.app import app
+from cio_pipeline.defs.upkeep import recount
+from cio_pipeline.ledger.schema import files
+from cio_pipeline.model.errors import VersionGone
+from cio_pipeline.model.findings import Finding
+from cio_pipeline.monitoring.reconciling import told
+from cio_pipeline.pipeline.heartbeat import all_claimed
+from cio_pipeline.pipeline.planning.cuts import decide_cut
+from cio_pipeline.pipeline.recovery.reconcile import Asked, reconcile, repair
+from cio_pipeline.pipeline.services import Services
+from cio_pipeline_tests.calls.steps import call_row, calls_sync
+from cio_pipeline_tests.calls.steps import commit as commit_calls
+from cio_pipeline_tests.calls.steps import run as run_calls
+from cio_pipeline_tests.calls.steps import window as call_window
+from cio_pipeline_tests.recovery.test_replay import delivery, event
+from cio_pipeline_tests.world import NOON, World, during, window
+
+EXPORTS = ("deliveries", "events")
+DAY = NOON.replace(hour=0)
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Two syncs of other workspaces; some rows are held back."""
+    world = World(tmp_path_factory.mktemp("sent") / "world")
+    world.sync()
+    world.sync("b", 2)
+    for number in range(3):
+        for workspace in (1, 2):
+            rows = [delivery(f"d{n}", number + 1) for n in range(number, number + 3)]
+            broken = {**delivery(f"broken{number}", 1), "delivery_type": None}
+            its = {"workspace_id": workspace}
+            whole = [{**one, **its} for one in (*rows, broken)]
+            world.commit("deliveries", *whole, at=during(number))
+            world.commit("events", {**event(f"e{number}", number), **its}, at=during(number))
+        world.run(number, *EXPORTS)
+    return world
+
+
+@pytest.fixture
+def world(sent: World, tmp_path: Path) -> World:
+    return sent.copy(tmp_path / "world")
+
+
+def asked(world: World, services: Services | None = None, **more: Any) -> list[Finding]:
+    found = reconcile(services or world.services, _day(**more))
+    return [told(one) for one, _ in found]
+
+
+def _day(**more: Any) -> Asked:
+    return Asked(DAY, DAY + timedelta(days=1), **more)
+
+
+def test_o1_a_day_in_which_all_was_sent_has_no_difference(world: World) -> None:
+    assert asked(world) == []
+    assert asked(world, keys=True) == []
+
+
+def test_o1_what_no_plan_covers_is_named_and_sent_once(world: World) -> None:
+    """As if a position had moved without what lay before it."""
+    world.commit("deliveries", delivery("lost", 1), delivery("d0", 9), at=during(3))
+    world.now = window(3).end + timedelta(seconds=1)
+    cut = decide_cut(world.services, window(3).end)
+    pairs = [("a", "deliveries")]
+    with all_claimed(world.services, pairs) as held:
+        world.ledger.plans.advance(held.lease, pairs, cut, world.now)
+    world.commit("deliveries", delivery("d0", 10), at=during(4))
+    world.run(4, *EXPORTS)
+    (found,) = asked(world)
+    assert (found.sync_id, found.export, found.check) == ("a", "deliveries", "reconciliation")
+    assert "2 rows changed" in found.says
+    assert "0 were sent" in found.says
+    assert found.command == "cio-pipeline reconcile a --day 2026-03-01 --repair"
+
+    (done,) = repair(world.services, reconcile(world.services, _day()))
+    assert (done.outcome.rows, done.outcome.error) == (1, None)
+    assert world.read("deliveries").filter(pl.col("delivery_id") == "lost").height == 1
+    assert asked(world) == []
+    assert repair(world.services, reconcile(world.services, _day())) == ()
+    assert world.verify().ok
+
+
+def test_o1_fewer_rows_than_changed_are_named_and_sent_again(world: World) -> None:
+    key = "deliveries_v5_2_2.parquet"
+    fewer = update(files).where(files.c.key == key).values(rows=1)
+    world.ledger.database.write(lambda connection: connection.execute(fewer))
+    (found,) = asked(world)
+    assert (found.sync_id, found.export) == ("b", "deliveries")
+    assert "3 rows changed" in found.says
+    assert asked(world, sync_ids=["a"]) == []
+    (done,) = repair(world.services, reconcile(world.services, _day()))
+    assert done.outcome.sync_id == "b"
+    assert asked(world) == []
+
+
+def test_o1_other_keys_in_a_file_are_found_if_asked_for(world: World) -> None:
+    path = world.folder() / "events_v5_1_2.parquet"
+    pl.read_parquet(path).with_columns(event_id=pl.lit("another")).write_parquet(path)
+    assert asked(world) == []
+    (found,) = asked(world, keys=True)
+    assert "Their keys differ." in found.says
+    path.unlink()
+    assert asked(world, keys=True) == []
+
+
+def test_o1_what_cannot_be_recounted_is_told(world: World) -> None:
+    class Vacuumed:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.services.source, name)
+
+        def changes(self, *_: Any) -> Any:
+            raise VersionGone("A version is gone.", "Keep it.")
+
+    services = world.as_run("run 2", source=Vacuumed())
+    found = asked(world, services, sync_ids=["a"])
+    assert {one.export for one in found} == set(EXPORTS)
+    assert all("A version is gone." in one.says for one in found)
+    assert repair(services, reconcile(services, _day())) == ()
+
+
+def test_o1_calls_are_counted_with_those_held_back(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    calls_sync(world)
+    for number in (0, 1):
+        row = call_row("track", {"messageId": f"m{number}", "event": "Seen"})
+        wrong = call_row("sing", {"messageId": f"w{number}"})
+        commit_calls(world, row, wrong, at=call_window(number).start)
+        run_calls(world, number)
+    assert asked(world) == []
+
+
+def test_the_command_names_what_differs_and_repairs_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIO_HOME", str(world.root))
+    monkeypatch.chdir(world.root)
+    for name in ("CIO_SOURCE", "CIO_LEDGER"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*more: str) -> Any:
+        return CliRunner().invoke(app, ["reconcile", "--day", "2026-03-01", *more])
+
+    assert run().exit_code == 0
+    key = "events_v5_1_2.parquet"
+    fewer = update(files).where(files.c.key == key).values(rows=0)
+    world.ledger.database.write(lambda connection: connection.execute(fewer))
+    found = run("--json")
+    assert found.exit_code == 1
+    assert [one["export"] for one in json.loads(found.stdout)] == ["events"]
+    assert run("a", "--repair").exit_code == 0
+    assert run().exit_code == 0
+    wrong = CliRunner().invoke(app, ["reconcile", "--day", "2026-03-01T12:00"])
+    assert wrong.exit_code == 1
+
+
+def test_the_daily_job_fails_where_something_differs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cio_pipeline.defs.upkeep.now", lambda: DAY + timedelta(hours=28))
+
+    class Opened:
+        def services(self, owner: str) -> Services:
+            return world.as_run(owner)
+
+    def run() -> None:
+        recount(dg.build_op_context(), Opened())
+
+    run()
+    fewer = update(files).where(files.c.key == "events_v5_1_2.parquet").values(rows=0)
+    world.ledger.database.write(lambda connection: connection.execute(fewer))
+    with pytest.raises(dg.Failure, match="reconcile a --day 2026-03-01 --repair"):
+        run()
