@@ -10,6 +10,7 @@ from rich.console import Console
 from benchmarks import (
     calls,
     changeset_history,
+    checks,
     contract,
     full_ledger,
     initial_export,
@@ -32,6 +33,7 @@ BENCHMARKS: Mapping[str, Callable[[Path, float], Report]] = {
     "calls": calls.run,
     "messages": messages.run,
     "contract": contract.run,
+    "checks": checks.run,
     "full_ledger": full_ledger.run,
     "starts": starts.run,
     "warehouse": warehouse.run,

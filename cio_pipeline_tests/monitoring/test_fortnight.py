@@ -5,9 +5,21 @@ from datetime import datetime, timedelta
 import pytest
 
 from cio_pipeline.model.findings import Finding, Severity
-from cio_pipeline.model.volumes import ALL, DAY, EVENT, HOUR, Volume
+from cio_pipeline.model.looks import SeenColumns
+from cio_pipeline.model.volumes import ALL, DAY, EVENT, HOUR, PERSON, Volume
+from cio_pipeline.monitoring.drift import drifted
+from cio_pipeline.monitoring.identity import lost_identity
 from cio_pipeline.monitoring.volume import FEWEST, Judged, compared_with, odd_volumes
-from cio_pipeline_tests.monitoring.fortnight import BEGIN, ROWS_A_DAY, Fortnight, day, within
+from cio_pipeline_tests.monitoring.fortnight import (
+    BEGIN,
+    EXPORTS,
+    ROWS_A_DAY,
+    Changed,
+    Fortnight,
+    as_ever,
+    day,
+    within,
+)
 
 SIZES = pytest.mark.parametrize("size", ROWS_A_DAY)
 SEEDS = pytest.mark.parametrize("seed", range(4))
@@ -91,3 +103,45 @@ def test_o1_what_came_in_one_piece_after_an_outage_is_not_judged(*, since_begins
     assert list(odd_volumes(end, HOUR, usual | {at: {key: outage}}, judged)) == []
     whole = Volume(5_000, 1, end - HOUR)
     assert len(list(odd_volumes(end, HOUR, usual | {end: {key: whole}}, judged))) == 1
+
+
+@SIZES
+@SEEDS
+def test_o1_identity_that_is_lost_is_found_within_the_day_and_never_on_clean_ones(
+    size: str, seed: int
+) -> None:
+    def lost(export: str, kind: str, at: datetime) -> float:
+        return 0.5 if (export, kind) == ("deliveries", PERSON) and at >= day(9) else 1.0
+
+    def found(changed: Changed) -> list[Finding]:
+        days = Fortnight(ROWS_A_DAY[size], seed, changed).days
+        pairs = [(("s", export), "o@x.example") for export in EXPORTS]
+        return [
+            one
+            for end in sorted(days)
+            for one in lost_identity(end, {at: days[at] for at in days if at <= end}, pairs)
+        ]
+
+    first, *_ = found(lost)
+    assert (first.export, first.window_end) == ("deliveries", day(10))
+    assert len(found(as_ever)) <= 1
+
+
+def test_o1_columns_that_came_or_are_of_another_type_are_found_at_once_and_once() -> None:
+    """Fourteen days of looks, four an hour: a new column on day 5, another type on day 9."""
+    seen, told = SeenColumns("events", {"name": "string", "at": "timestamp"}, None, BEGIN), []
+    for number in range(14 * 96):
+        at = BEGIN + number * timedelta(minutes=15)
+        columns = {"name": "string", "at": "long" if at >= day(9) else "timestamp"}
+        seen = seen.followed_by(columns | ({"plan": "string"} if at >= day(5) else {}), at)
+        told += [
+            (at, one) for one in drifted([seen], at, {"events": frozenset({"name", "at"})}, {})
+        ]
+
+    times = [at for at, _ in told]
+    new, retyped = (one for at, one in told if at in {day(5), day(9)})
+    assert min(times) == day(5)
+    assert all(within(at, 5) or within(at, 9) for at in times)
+    assert (new.severity, retyped.severity) == (Severity.WARNING, Severity.ERROR)
+    assert "plan is new (string)" in new.says
+    assert "at was timestamp, is long" in retyped.says
