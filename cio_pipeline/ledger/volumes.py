@@ -64,10 +64,11 @@ class VolumesKept:
         *,
         kinds: Collection[str] | None = None,
         sync_ids: Collection[str] | None = None,
+        least: int = 0,
     ) -> Mapping[datetime, Mapping[Key, Volume]]:
         """The volumes of hours or days that end at some times; nothing for those without any.
 
-        Of all kinds of rows and all syncs, or of some.
+        Of all kinds of rows and all syncs, or of some; without those of fewer rows than `least`.
         """
         found: dict[datetime, dict[Key, Volume]] = {end: {} for end in ends}
         query, given = (
@@ -79,6 +80,8 @@ class VolumesKept:
         )
         if kinds is not None:
             query = query.where(volumes.c.kind.in_(sorted(kinds)))
+        if least:
+            query = query.where(volumes.c.rows >= least)
         if sync_ids is not None:
             query = query.where(rows_given((volumes.c.sync_id,), "sync_ids"))
             given["sync_ids"] = as_given([(one,) for one in sorted(set(sync_ids))])

@@ -7,8 +7,10 @@ from typing import TypeAlias
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.errors import SecretMissing
+from cio_pipeline.model.findings import Finding
 from cio_pipeline.model.recovery import Looked
 from cio_pipeline.model.times import Clock
+from cio_pipeline.model.windows import Window
 from cio_pipeline.ports import Destinations, Source
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -42,8 +44,9 @@ class Services:
     `notice` is told what in the source breaks its contract, counted and without values.
     `slice_rows` is how many rows a slice holds (None: what fills a file, or fits in memory),
     `threads` how many destinations are spoken to at a time. `announced` remembers which run a
-    sync's destination was last told of, `looked` what a restoring run saw of a sync. Windows are
-    served in so many `shards`. `secret` reads what a reference leads to.
+    sync's destination was last told of, `looked` what a restoring run saw of a sync, `checked` what
+    steady checks found in the last window of a feed. Windows are served in so many `shards`.
+    `secret` reads what a reference leads to.
     """
 
     source: Source
@@ -59,6 +62,9 @@ class Services:
     shards: int = 1
     secret: Secret = no_secrets
     announced: dict[str, str] = field(default_factory=dict[str, str], compare=False)
+    checked: dict[tuple[str, str], tuple[Window, tuple[Finding, ...]]] = field(
+        default_factory=dict[tuple[str, str], tuple[Window, tuple[Finding, ...]]], compare=False
+    )
     looked: dict[str, tuple[object, Looked]] = field(
         default_factory=dict[str, tuple[object, Looked]], compare=False
     )

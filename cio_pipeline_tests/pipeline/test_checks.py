@@ -17,7 +17,8 @@ from cio_pipeline.model.volumes import ALL, DAY, HOUR, NOBODY, PERSON
 from cio_pipeline.model.windows import data_out_window
 from cio_pipeline.monitoring.missing import gaps_of, listed_twice
 from cio_pipeline.pipeline.checking.bucket_looks import AT_LEAST
-from cio_pipeline.pipeline.checking.checks import CHECKS, findings, latest_findings
+from cio_pipeline.pipeline.checking.checks import CHECKS, Check, findings, latest_findings
+from cio_pipeline.pipeline.checking.checks import found as found_once
 from cio_pipeline.pipeline.checking.scene import Scene
 from cio_pipeline_tests.world import NOON, World, during, window
 
@@ -223,3 +224,24 @@ def test_o1_too_little_history_is_said_and_passes(served: World) -> None:
     (note,) = [check.note(scene) for check in CHECKS if check.name == "volumes"]
 
     assert "too little history" in note
+
+
+def test_o1_who_asks_every_minute_looks_once_a_window_at_what_changes_with_windows_alone(
+    served: World,
+) -> None:
+    """Alerts do; `doctor` looks anew."""
+    asked: list[Scene] = []
+    at = [Scene(served.services, window(number), Feed.DATA_OUT) for number in (1, 2)]
+
+    def look(scene: Scene) -> list[Finding]:
+        asked.append(scene)
+        return []
+
+    steady, other = (Check("x", "", look, steady=one) for one in (True, False))
+    for _ in range(3):
+        found_once(at[0], steady)
+    found_once(at[1], steady)
+    assert asked == at
+    for _ in range(3):
+        found_once(at[1], other)
+    assert asked[2:] == [at[1]] * 3

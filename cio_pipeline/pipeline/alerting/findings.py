@@ -11,7 +11,7 @@ from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.times import utc
-from cio_pipeline.pipeline.checking.checks import CHECKS, last_windows
+from cio_pipeline.pipeline.checking.checks import CHECKS, found, last_windows
 from cio_pipeline.pipeline.checking.scene import Scene
 from cio_pipeline.pipeline.scheduling.standing import Wrong, standing
 from cio_pipeline.pipeline.services import Services
@@ -69,7 +69,7 @@ def _checked(services: Services) -> Iterator[Finding]:
         scene = Scene(services, window, feed)
         for check in CHECKS:
             try:
-                yield from check.find(scene)
+                yield from found(scene, check)
             except CioError as error:
                 yield Finding(
                     check="checks",

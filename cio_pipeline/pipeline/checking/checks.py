@@ -1,6 +1,6 @@
 """The checks, each declared once: shown by Dagster, printed by `doctor`, sent by alerts."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -32,7 +32,7 @@ class Check:
     """One check: what it is called and says, and how it finds what is wrong in a window.
 
     `note` tells what it could not judge, such as for lack of history. One that is `shown` apart
-    has an asset check of its own in Dagster.
+    has an asset check of its own in Dagster. What a `steady` one finds changes with windows alone.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Check:
     find: Find
     note: Callable[[Scene], str] = lambda _: ""
     shown: bool = False
+    steady: bool = False
 
 
 def _delayed(scene: Scene) -> Iterator[Finding]:
@@ -72,11 +73,13 @@ CHECKS: tuple[Check, ...] = (
         "Files that a manifest lists and that do not lie in the bucket any more; each bucket is "
         "looked into once a day at least.",
         missing,
+        steady=True,
     ),
     Check(
         "sequences",
         "Numbers of files that no manifest lists or calls void, and files that come twice.",
         sequences,
+        steady=True,
     ),
     Check(
         "volumes",
@@ -84,16 +87,19 @@ CHECKS: tuple[Check, ...] = (
         "silent.",
         volumes,
         too_young,
+        steady=True,
     ),
     Check(
         "identity",
         "A smaller share of rows than in the week before tells who it is about.",
         identity,
+        steady=True,
     ),
     Check(
         "event_names",
         "Events that are one to people and have several names in the data, of the day under way.",
         event_names,
+        steady=True,
     ),
     Check(
         "quarantine",
@@ -105,6 +111,7 @@ CHECKS: tuple[Check, ...] = (
         "Columns of the source tables that came, went or changed their type in the last day, and "
         "the exports that read them.",
         source_columns,
+        steady=True,
     ),
     Check(
         NAME_OF_BACKLOG,
@@ -116,6 +123,16 @@ CHECKS: tuple[Check, ...] = (
 
 GRACE = timedelta(minutes=15)
 """So long after its end a window may be under way."""
+
+
+def found(scene: Scene, check: Check) -> Sequence[Finding]:
+    """What a check finds in a scene; who asks again is told what a steady one found before."""
+    if not check.steady or scene.sync_ids is not None:
+        return tuple(check.find(scene))
+    key, kept = (check.name, scene.feed.value), scene.services.checked
+    if key not in kept or kept[key][0] != scene.window:
+        kept[key] = scene.window, tuple(check.find(scene))
+    return kept[key][1]
 
 
 def findings(

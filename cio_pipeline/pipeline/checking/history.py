@@ -10,11 +10,14 @@ from cio_pipeline.model.volumes import ALL, DAY, EVENT, HOUR, NOBODY, PERSON, Ke
 from cio_pipeline.monitoring.event_names import clashing_names
 from cio_pipeline.monitoring.held_back import Held, held_back
 from cio_pipeline.monitoring.identity import lost_identity
-from cio_pipeline.monitoring.volume import FEWEST, Judged, compared_with, odd_volumes
+from cio_pipeline.monitoring.volume import FEWEST, LITTLE, Judged, compared_with, odd_volumes
 from cio_pipeline.pipeline.checking.scene import Scene
 
 WEEK = 7
 """Days that shares are held against."""
+
+FEW_ROWS = LITTLE // 2
+"""Earlier numbers below it count as none: they raise no expectation."""
 
 
 def volumes(scene: Scene) -> Iterator[Finding]:
@@ -71,11 +74,13 @@ def _held_against(
         for since, its in ends.items()
         if not week.issuperset(compared_with(end, length, since))
     }
-    found = {at: dict(its) for at, its in kept.of(length, {end, end + length, *week}).items()}
+    found = {at: dict(its) for at, its in kept.of(length, {end, end + length}).items()}
+    found |= {at: dict(its) for at, its in kept.of(length, week, least=FEW_ROWS).items()}
     more = {at for since in few for at in compared_with(end, length, since)} - found.keys()
     if more:
         syncs = {sync_id for its in few.values() for sync_id in its}
-        found |= {at: dict(its) for at, its in kept.of(length, more, sync_ids=syncs).items()}
+        earlier = kept.of(length, more, sync_ids=syncs, least=FEW_ROWS)
+        found |= {at: dict(its) for at, its in earlier.items()}
     return found
 
 
