@@ -1,9 +1,8 @@
 """Volumes: how many rows of a kind an export sent to a sync in an hour or a day."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 ALL = ""
 """The kind of all rows of an export."""
@@ -24,11 +23,11 @@ Key: TypeAlias = tuple[str, str, str]
 """(sync id, export, kind)."""
 
 
-@dataclass(frozen=True)
-class Volume:
+class Volume(NamedTuple):
     """What was sent in a stretch of time. `since` is where the earliest of its changesets began.
 
-    If that is before the stretch, it holds what belongs to earlier ones, too.
+    If that is before the stretch, it holds what belongs to earlier ones, too. A tuple, since a
+    window's checks read very many.
     """
 
     rows: int

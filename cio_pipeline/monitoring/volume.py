@@ -110,8 +110,10 @@ def odd_volumes(
     stretch, such as after an outage, is not judged.
     """
     ends: dict[datetime, list[datetime]] = {}
-    events = _events(volumes)
+    events, known = _events(volumes), {key[:2] for its in volumes.values() for key in its}
     for one in judged:
+        if one.pair not in known:
+            continue
         if one.since not in ends:
             ends[one.since] = compared_with(end, length, one.since)
         earlier = ends[one.since]

@@ -44,9 +44,11 @@ class Check:
 
 
 def _delayed(scene: Scene) -> Iterator[Finding]:
+    if not scene.behind:
+        return iter(())
     holders = scene.services.ledger.leases.holders(scene.now)
     running = {(one.sync_id, one.export) for one in holders}
-    return delayed(scene.window, scene.states, scene.failing, scene.breakers, running)
+    return delayed(scene.window, scene.behind, scene.failing, scene.breakers, running)
 
 
 def _unlisted(scene: Scene) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cio_pipeline.model.findings import Finding
-from cio_pipeline.model.registry import ExportState, Pair
+from cio_pipeline.model.registry import Pair, RegisteredSync
 from cio_pipeline.model.volumes import ALL, DAY, EVENT, HOUR, NOBODY, PERSON, Key, Volume, ended
 from cio_pipeline.monitoring.event_names import clashing_names
 from cio_pipeline.monitoring.held_back import Held, held_back
@@ -48,16 +48,18 @@ def _judged(scene: Scene, end: datetime, length: timedelta) -> list[Judged]:
     begun = scene.volumes_begun
     if begun is None:
         return []
+    stands = scene.stands
     return [
-        Judged((state.sync.id, state.export), state.sync.owner, max(_since(state), begun))
-        for state in scene.states
-        if (state.stands_at or begun - DAY) >= end and state.sync.cadence.length <= length
+        Judged((one.sync.id, export), one.sync.owner, max(_since(one, export), begun))
+        for one, export in scene.exports_on
+        if one.sync.cadence.length <= length
+        and stands.get((one.sync.id, export), begun - DAY) >= end
     ]
 
 
-def _since(state: ExportState) -> datetime:
-    created, resumed = state.registered.created_at, state.switch.resumed_at
-    return max(created, resumed) if resumed else created
+def _since(one: RegisteredSync, export: str) -> datetime:
+    resumed = one.switches[export].resumed_at
+    return max(one.created_at, resumed) if resumed else one.created_at
 
 
 def _held_against(

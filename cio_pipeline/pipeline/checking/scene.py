@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 
 from cio_pipeline.contracts.feeds import FEEDS
@@ -14,6 +14,8 @@ from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.checking.bucket_looks import look
 from cio_pipeline.pipeline.services import Services
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,31 @@ class Scene:
         }
 
     @cached_property
-    def states(self) -> Sequence[ExportState]:
-        """How each of their exports stands that is on."""
-        ids = None if self.sync_ids is None else list(self.syncs)
-        found = self.services.ledger.registry.states(list(FEEDS[self.feed]), ids)
-        return [state for state in found if state.on and state.sync.id in self.syncs]
+    def stands(self) -> Mapping[Pair, datetime]:
+        """Up to when each export was sent everything, of those that were sent anything."""
+        return self.services.ledger.looks.stands(FEEDS[self.feed])
+
+    @cached_property
+    def exports_on(self) -> Sequence[tuple[RegisteredSync, str]]:
+        """Each sync with each of its exports that is on."""
+        return [
+            (one, export)
+            for one in self.syncs.values()
+            for export, switch in one.switches.items()
+            if switch.enabled and export in FEEDS[self.feed]
+        ]
+
+    @cached_property
+    def behind(self) -> Sequence[ExportState]:
+        """How the exports stand of those syncs that may be behind the window."""
+        end, stands = self.window.end, self.stands
+        ids = {
+            one.sync.id
+            for one, export in self.exports_on
+            if self.window.due(one.sync.cadence) and stands.get((one.sync.id, export), _NEVER) < end
+        }
+        found = self.services.ledger.registry.states(list(FEEDS[self.feed]), ids) if ids else ()
+        return [state for state in found if state.on]
 
     @cached_property
     def failing(self) -> Mapping[Pair, Failing]:
