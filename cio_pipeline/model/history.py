@@ -31,17 +31,25 @@ class HistoryLine:
 def difference(
     before: RegisteredSync | None, after: RegisteredSync
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What differs between two standings of a sync, as JSON values: from, to."""
+    """What differs between two standings of a sync, as JSON values: from, to (null: nothing)."""
     old, new = (_described(before) if before else {}), _described(after)
-    changed = [name for name in new if old.get(name) != new[name]]
-    return {name: old[name] for name in changed if name in old}, {n: new[n] for n in changed}
+    changed = [name for name in {**new, **old} if old.get(name) != new.get(name)]
+    return {name: old[name] for name in changed if name in old}, {n: new.get(n) for n in changed}
 
 
 def _described(registered: RegisteredSync) -> dict[str, Any]:
     # Secrets are references in a sync's configuration, so all of it may be kept.
-    return registered.sync.model_dump(mode="json", exclude_none=True) | {
-        "on": sorted(name for name, switch in registered.switches.items() if switch.enabled),
-        "disabled": registered.disabled_at is not None,
-        "generation": registered.generation,
-        "first_manifest": registered.first_manifest,
-    }
+    sync, contract = registered.sync, registered.sync.contract
+    told = contract.told() if contract else {}
+    own = sync.model_dump(mode="json", exclude_none=True, exclude={"contract"})
+    # Of a contract, each thing that it says: of a large one, little changes.
+    return (
+        own
+        | {f"contract, {place}": said for place, said in told.items()}
+        | {
+            "on": sorted(name for name, switch in registered.switches.items() if switch.enabled),
+            "disabled": registered.disabled_at is not None,
+            "generation": registered.generation,
+            "first_manifest": registered.first_manifest,
+        }
+    )

@@ -175,5 +175,18 @@ def test_a_change_is_shown_holds_from_the_next_plan_on_and_is_in_the_history(wor
     )
     assert "from the next plan on" in applied.notes[2]
     last = world.ledger.registry.history("a")[-1]
-    assert last.before["contract"]["exports"]["people"]["mask"] == ["email_addr"]
-    assert last.after["contract"]["exports"]["people"]["leave_out"] == ["email_addr"]
+    place = "contract, exports, people"
+    assert last.before == {f"{place}, mask": ["email_addr"]}
+    assert last.after == {f"{place}, leave_out": ["email_addr"], f"{place}, mask": None}
+
+
+def test_a_first_contract_and_the_last_are_told_in_a_line(world: World) -> None:
+    plain = world.sync("a", 1)
+    for contract, told in ((NO_EMAIL, "a data contract now"), (None, "no data contract any more")):
+        (applied,) = apply_syncs(
+            world.services,
+            [plain.model_copy(update={"contract": contract})],
+            lambda one: location(one.destination, world.root),
+            world.now,
+        )
+        assert applied.notes[0] == f"it has {told}, for people"

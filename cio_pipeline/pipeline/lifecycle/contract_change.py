@@ -10,7 +10,12 @@ _WHEN = (
 
 def told_of_contract(old: DataContract | None, new: DataContract | None) -> tuple[str, ...]:
     """Each thing that differs, with what it was and what it is; and from when on it holds."""
-    before, after = (one.told() if one else {} for one in (old, new))
+    if old is None or new is None:
+        known = old or new
+        named = ", ".join(known.exports) if known else ""
+        has = "has a data contract now" if new else "has no data contract any more"
+        return f"it {has}, for {named}", _WHEN
+    before, after = old.told(), new.told()
     places = sorted(place for place in {**before, **after} if before.get(place) != after.get(place))
     lines = [
         f"contract, {place}: {_said(before.get(place))} → {_said(after.get(place))}"
@@ -22,4 +27,6 @@ def told_of_contract(old: DataContract | None, new: DataContract | None) -> tupl
 def _said(value: object) -> str:
     if value is None:
         return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
