@@ -105,6 +105,16 @@ class Source(Protocol):
         """
         ...
 
+    def beside(
+        self, found: Mapping[str, TableCut], told: Mapping[str, TableCut]
+    ) -> Mapping[str, TableCut]:
+        """A cut's tables as `look` has `found` them, by what is `told` of others in that cut.
+
+        A source that knows times has found them as they were. One that does not has found what is
+        there now, and goes by the moment that the others were cut at.
+        """
+        ...
+
 
 class Destination(Protocol):
     """A sync's place in a store. Keys are relative to its path and are checked here.

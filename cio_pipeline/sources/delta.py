@@ -160,6 +160,14 @@ class DeltaSource:
         counts = row_counts(found, table, self.tables.storage_options)
         return sliced(sum(count for _, count in counts), rows)
 
+    def beside(
+        self,
+        found: Mapping[str, TableCut],
+        told: Mapping[str, TableCut],  # noqa: ARG002 - the log tells times
+    ) -> Mapping[str, TableCut]:
+        """What was found; see `ports.Source`."""
+        return found
+
     def _opened(self, table: SourceTable, cut: TableCut) -> DeltaTable:
         found = self.tables.at(table.name, cut)
         require_readable(found, table)

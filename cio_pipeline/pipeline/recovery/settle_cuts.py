@@ -33,7 +33,8 @@ def settle_cuts(services: Services, chains: Sequence[BucketChain]) -> None:
         except SourceError:
             # One table that cannot be read keeps nobody from coming back who does not read it.
             cut = peek_cut(services, at)
-        cuts.store(_overlaid(cut, told))
+        beside = services.source.beside(cut.tables, told)
+        cuts.store(_overlaid(replace(cut, tables=beside), told))
     for at in reversed(gone):
         later = cuts.after(at)
         if later is None:

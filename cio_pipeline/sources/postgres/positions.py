@@ -5,8 +5,8 @@ contain one another, so how many transactions have ended orders them, and tells 
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from psycopg.sql import SQL, Composable, Composed, Literal
@@ -121,6 +121,34 @@ def position_of(table: str, cut: TableCut) -> Position:
             "Set CIO_SOURCE back to the source that the syncs were served from, or register them "
             "under new ids.",
         ) from None
+
+
+def at_one_moment(
+    found: Mapping[str, TableCut], told: Mapping[str, TableCut]
+) -> dict[str, TableCut]:
+    """Tables that were looked at later than others of their cut, at the moment of those.
+
+    Their files are those of now: rows that lay elsewhere then are found among the earlier ones. One
+    that is told may have stood still since an earlier moment: then nothing was sent of it.
+    """
+    known = [(name, cut) for name, cut in told.items() if cut.snapshot is not None]
+    if not known:
+        return dict(found)
+    name, newest = max(known, key=lambda one: one[1].version)
+    moment = position_of(name, newest).snapshot
+
+    def then(name: str, cut: TableCut) -> TableCut:
+        if cut.version <= moment.ended or _server(cut) != _server(newest):
+            return cut
+        position = replace(position_of(name, cut), snapshot=moment)
+        return TableCut(cut.table_id, moment.ended, str(position))
+
+    return {name: then(name, cut) for name, cut in found.items()}
+
+
+def _server(cut: TableCut) -> list[str]:
+    """The server, its timeline, and the database."""
+    return cut.table_id.split("-")[:3]
 
 
 def seen(xid: Composable, by: Snapshot) -> Composed:

@@ -24,7 +24,13 @@ from cio_pipeline.sources.postgres.catalog import Database, Relation, database, 
 from cio_pipeline.sources.postgres.connect import Asked, Server
 from cio_pipeline.sources.postgres.errors import named
 from cio_pipeline.sources.postgres.names import Names
-from cio_pipeline.sources.postgres.positions import Position, Snapshot, filenodes, position_of
+from cio_pipeline.sources.postgres.positions import (
+    Position,
+    Snapshot,
+    at_one_moment,
+    filenodes,
+    position_of,
+)
 from cio_pipeline.sources.postgres.rows import frames, lazily, rows_at
 from cio_pipeline.sources.postgres.statements import changed_rows, is_changed, number_of_changes
 from cio_pipeline.sources.postgres.whole import (
@@ -202,6 +208,12 @@ class PostgresSource:
         How many rows a block holds is what the database thought then.
         """
         return position_of(table.name, cut).slices(rows)
+
+    def beside(
+        self, found: Mapping[str, TableCut], told: Mapping[str, TableCut]
+    ) -> Mapping[str, TableCut]:
+        """What all tables held at the moment of the newest that is told; see `ports.Source`."""
+        return at_one_moment(found, told)
 
     def _found(self, table: SourceTable, cut: TableCut, lower: TableCut | None = None) -> Relation:
         with named(table.name), self.server.asked() as connection:
