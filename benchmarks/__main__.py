@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    beside_dlt,
     calls,
     changeset_history,
     checks,
@@ -16,6 +17,8 @@ from benchmarks import (
     initial_export,
     messages,
     peak_memory,
+    postgres_reads,
+    postgres_writers,
     starts,
     warehouse,
     windows,
@@ -37,6 +40,11 @@ BENCHMARKS: Mapping[str, Callable[[Path, float], Report]] = {
     "full_ledger": full_ledger.run,
     "starts": starts.run,
     "warehouse": warehouse.run,
+    "postgres_rate": postgres_reads.run_rate,
+    "postgres_history": postgres_reads.run_history,
+    "postgres_memory": postgres_reads.run_memory,
+    "postgres_dlt": beside_dlt.run,
+    "postgres_writers": postgres_writers.run,
 }
 
 

@@ -33,25 +33,35 @@ NEXT = data_out_window(NOON + timedelta(minutes=15))
 
 @dataclass(frozen=True)
 class Product:
-    """A product below `home`; `source` may be shared by several.
+    """A product below `home`; `source`, a folder or a URL, may be shared by several.
 
     Its buckets are relative: processes of it run in `home`.
     """
 
     home: Path
-    source: Path
+    source: Path | str
 
     @property
     def environment(self) -> Mapping[str, str]:
         """What a process of this product is told."""
         return {
             "CIO_HOME": str(self.home),
-            "CIO_SOURCE": f"delta:{self.source}",
+            "CIO_SOURCE": self.tables,
             "CIO_LEDGER": self.ledger,
             "DAGSTER_HOME": str(self.home / "dagster"),
             # The job without any sync runs that window, too.
             "CIO_FIRST_WINDOW": f"{NOON:%Y-%m-%dT%H:%M}",
         }
+
+    @property
+    def tables(self) -> str:
+        """Where the source tables are."""
+        return self.source if isinstance(self.source, str) else f"delta:{self.source}"
+
+    @property
+    def folder(self) -> Path:
+        """Where source tables in Delta Lake lie."""
+        return Path(self.source)
 
     @property
     def ledger(self) -> str:
@@ -60,7 +70,7 @@ class Product:
 
     def services(self) -> Services:
         """Its adapters, the clock standing just after the measured window."""
-        chosen = Settings(self.home, f"delta:{self.source}", self.ledger)
+        chosen = Settings(self.home, self.tables, self.ledger)
         return replace(open_services(chosen).services, clock=just_after, owner="benchmark")
 
     def run(self, function: str, **given: Any) -> Any:

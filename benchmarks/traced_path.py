@@ -63,13 +63,13 @@ def main() -> None:
 def trace_one_row(product: Product) -> Counter[CodeType]:
     """How often each function was entered while one changed row went to its bucket."""
     people = SOURCE_TABLES[EXPORT]
-    empty_source(product.source)
-    fill(product.source, people, rows(people, numbered(1, 0, 10), BEFORE.start), BEFORE)
+    empty_source(product.folder)
+    fill(product.folder, people, rows(people, numbered(1, 0, 10), BEFORE.start), BEFORE)
     product.register(1, [EXPORT])
     services = product.services()
     _send(services, BEFORE)
     changed = rows(people, numbered(1, 3, 1), NEXT.start, revision=2)
-    fill(product.source, people, changed, NEXT)
+    fill(product.folder, people, changed, NEXT)
     with _entered() as entered:
         _send(services, NEXT)
     files = sorted(path.name for path in product.home.glob("bucket/*/*.parquet"))

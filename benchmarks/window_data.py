@@ -17,14 +17,14 @@ CHANGED = 10
 def prepare(folder: str, syncs: int, *, changes: bool) -> None:
     """Tables with history and, if wanted, changes; a ledger whose positions are `BEFORE`."""
     product = Product(Path(folder), Path(folder) / "source")
-    empty_source(product.source)
+    empty_source(product.folder)
     for table in SOURCE_TABLES.values():
         old = rows(table, numbered(syncs, 0, HISTORY), NOON - timedelta(days=3))
-        fill(product.source, table, old, BEFORE)
+        fill(product.folder, table, old, BEFORE)
         if changes:
             # Half of them change a row that is there already, where rows change at all.
             first = HISTORY - CHANGED // 2 if is_mutable(table) else HISTORY
             new = rows(table, numbered(syncs, first, CHANGED), NEXT.start, revision=2)
-            fill(product.source, table, new, NEXT)
+            fill(product.folder, table, new, NEXT)
     product.register(syncs)
     product.count_as_delivered()
