@@ -10,6 +10,7 @@ import typer
 from cio_pipeline.cli.output import console, print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.model.errors import CioError, InvalidConfig
+from cio_pipeline.reader.by_names import UNPROVEN
 from cio_pipeline.reader.warehouse.database import opened
 from cio_pipeline.reader.warehouse.load import load as load_feed
 from cio_pipeline.reader.warehouse.target import Loaded
@@ -77,5 +78,5 @@ def _show(
 
 def _row(one: Loaded) -> tuple[object, ...]:
     manifests = "none new" if one.last is None else f"{one.first} to {one.last}"
-    told = "by names" if one.unproven else manifests
+    told = "by names" if one.unproven == UNPROVEN else manifests
     return one.place, one.schema, told, one.files, one.rows, one.rewritten

@@ -24,7 +24,7 @@ from cio_pipeline.model.feeds import Feed as FeedKind
 from cio_pipeline.ports import Destination
 from cio_pipeline.reader.by_names import UNPROVEN, named_files
 from cio_pipeline.reader.chain import Chain, read_chain
-from cio_pipeline.reader.files import FeedFile, as_of, files_of
+from cio_pipeline.reader.files import FeedFile, as_of, files_of, goes_on_from_elsewhere
 from cio_pipeline.reader.places import Place, open_of
 from cio_pipeline.reader.scan import BATCH, Scan
 from cio_pipeline.reader.tables import KINDS, Kind, Table
@@ -81,7 +81,9 @@ class Feed:
     @property
     def unproven(self) -> tuple[str, ...]:
         """What cannot be said of what is read, in words; empty if the manifests tell all."""
-        return () if self.contents.chain is not None else (UNPROVEN,)
+        chain = self.contents.chain
+        said = UNPROVEN if chain is None else goes_on_from_elsewhere(chain.manifests)
+        return () if said is None else (said,)
 
     @property
     def kind(self) -> Kind:

@@ -98,6 +98,21 @@ def files_of(manifests: Sequence[Manifest], at: int | datetime | None) -> list[F
     return in_order(found.values())
 
 
+def goes_on_from_elsewhere(manifests: Sequence[Manifest]) -> str | None:
+    """What is not told of a chain that was begun in another place and goes on here (D7); or None.
+
+    A new generation, after a purge, sends all history again: nothing is missing there.
+    """
+    if not manifests or manifests[0].begins is None:
+        return None
+    if all(status.position is None for status in manifests[0].exports):
+        return None
+    return (
+        f"The sync was moved here: its manifests begin with {manifests[0].ordinal}. What was "
+        "delivered before lies in another place, and is not part of what is read here."
+    )
+
+
 def windows_under_way(manifest: Manifest) -> Collection[tuple[str, datetime]]:
     """Export and end of each window of which a part is delivered: the rest comes later."""
     return {(one.export, one.initial.at) for one in manifest.exports if one.initial}

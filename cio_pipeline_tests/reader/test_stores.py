@@ -1,9 +1,11 @@
 """D8: a feed is read from S3 and Azure as from a folder, by URL or as a sync file writes it."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -14,6 +16,8 @@ from cio_pipeline.model.errors import (
 )
 from cio_pipeline.reader import Feed, copies
 from cio_pipeline.reader.places import open_of
+from cio_pipeline.reader.warehouse import database
+from cio_pipeline.reader.warehouse.load import load
 from cio_pipeline_tests.azurite import Azurite, azurite
 from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, S3Server, moto_server
 from cio_pipeline_tests.pipeline.buckets import Bucket, whole_bucket
@@ -47,6 +51,10 @@ def same(feed: Feed, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
         assert_frame_equal(feed.table(name).collect(), local.table(name).collect())
         assert_frame_equal(feed.changes(name).collect(), local.changes(name).collect())
     assert feed.verify().ok
+    with closing(duckdb.connect()) as db:
+        database.prepare(db)
+        assert load(db, feed.destination).rows == 24
+        assert db.execute("SELECT count(*) FROM acme.people_newest").fetchall() == [(3,)]
 
 
 def test_d8_s3_by_url_with_the_ambient_keys_and_as_a_destination(

@@ -307,3 +307,31 @@ def test_the_command_loads_the_others_and_names_what_failed(bucket: Bucket, tmp_
     shown = CliRunner().invoke(app, ["warehouse", "load", str(bucket.root), "--into", into])
     assert shown.exit_code == 0
     assert "none new" in shown.stdout
+
+
+def test_d7_a_sync_that_was_moved_goes_on_in_its_schema_and_no_place_is_left_out(
+    world: World, db: Any
+) -> None:
+    world.sync(exports=("people",))
+    world.commit("people", person("ann"), at=during(0))
+    world.run(0, "people")
+    old, new = world.folder(), world.root / "elsewhere"
+    load(db, old)
+    for number, place in ((1, "elsewhere"), (2, "bucket/a")):
+        world.sync(
+            exports=("people",),
+            destination={"type": "local", "path": place},
+            at=during(number),
+        )
+        world.commit("people", person(f"p{number}"), at=during(number))
+        world.run(number, "people")
+    assert "was moved here" in Feed(new).unproven[0]
+    with pytest.raises(WarehouseUnusable, match="from 2 to 3 lie in another place"):
+        load(db, old)
+    load(db, new)
+    load(db, old)
+    assert rows(db, "a.people_newest")["customer_id"].to_list() == ["ann", "p1", "p2"]
+    with closing(duckdb.connect()) as other:
+        database.prepare(other)
+        for _ in range(2):
+            assert "was moved here" in str(load(other, new).unproven)

@@ -13,7 +13,7 @@ from cio_pipeline.model.manifests import Manifest, Superseded
 from cio_pipeline.ports import Destination
 from cio_pipeline.reader.chain import Chain, Read, read_chain, read_on
 from cio_pipeline.reader.copies import copies_of
-from cio_pipeline.reader.files import FeedFile, listed
+from cio_pipeline.reader.files import FeedFile, goes_on_from_elsewhere, listed
 from cio_pipeline.reader.places import Place, open_of
 from cio_pipeline.reader.tables import KINDS, Kind, Table
 from cio_pipeline.reader.warehouse import records
@@ -88,13 +88,14 @@ class _Load:
     def run(self) -> Loaded:
         if not self.chain.manifests:
             assert self.known is not None  # noqa: S101 - else there were manifests
-            return Loaded(self.target.place, self.known.schema, None, None, 0, 0, 0)
+            known = self.known
+            return Loaded(self.target.place, known.schema, None, None, 0, 0, 0, known.unproven)
         record, fresh = self._record()
         manifests = self._new(record)
         if not manifests and record.place != self.target.place:
             with transaction(self.db):
-                records.keep_feed(self.db, replace(record, place=self.target.place), None)
-        done = Loaded(self.target.place, record.schema, None, None, 0, 0, 0)
+                records.keep_feed(self.db, replace(record, place=self.target.place))
+        done = Loaded(self.target.place, record.schema, None, None, 0, 0, 0, record.unproven)
         for first, last in _batches(manifests):
             batch = manifests[first:last]
             record, done = self._batch(record, batch, done, fresh=fresh)
@@ -111,7 +112,7 @@ class _Load:
             return known, False
         new = records.FeedRecord(
             schema, self.target.place, top.feed, top.sync_id, top.workspace_id, top.version,
-            0, None, known.next_file if known else 1,
+            0, None, known.next_file if known else 1, goes_on_from_elsewhere(self.chain.manifests),
         )  # fmt: skip
         return new, self.target.rebuild
 
@@ -131,6 +132,13 @@ class _Load:
                 f"Manifest {known.last.ordinal} is another one than was loaded into "
                 f"'{known.schema}'.",
                 REBUILD,
+            )
+        first = self.chain.manifests[0].ordinal
+        if first > known.last.ordinal + 1 and goes_on_from_elsewhere(self.chain.manifests):
+            raise WarehouseUnusable(
+                f"The manifests from {known.last.ordinal + 1} to {first - 1} lie in another place: "
+                "the sync was moved.",
+                "Load that place first, then this one.",
             )
 
     def _digests(self) -> Iterator[tuple[Manifest, str]]:
@@ -177,7 +185,7 @@ class _Load:
                 last=Read(top.ordinal, sha256),
                 next_file=rows.next_file,
             )
-            records.keep_feed(self.db, record, None)
+            records.keep_feed(self.db, record)
         return record, _with(done, manifests, rows, len(again))
 
     def _files(self, manifests: Sequence[Manifest], generation: int) -> list[FeedFile]:

@@ -41,9 +41,9 @@ def load_named(
         rows.load(file for file in named.files if file.key not in loaded)
         records.keep_files(db, schema, rows.done)
         record = records.FeedRecord(
-            schema, target.place, named.feed, None, None, version, 0, None, rows.next_file
+            schema, target.place, named.feed, None, None, version, 0, None, rows.next_file, UNPROVEN
         )
-        records.keep_feed(db, record, UNPROVEN)
+        records.keep_feed(db, record)
     total = sum(count for _, _, count, _ in rows.done)
     return Loaded(target.place, schema, None, None, len(rows.done), total, 0, UNPROVEN)
 

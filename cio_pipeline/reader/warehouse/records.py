@@ -98,6 +98,7 @@ class FeedRecord:
     generation: int
     last: Read | None
     next_file: int
+    unproven: str | None = None
 
 
 def make_records(db: Database) -> None:
@@ -119,19 +120,19 @@ def feeds(db: Database) -> list[FeedRecord]:
     """All feeds that were loaded."""
     rows = db.execute(
         "SELECT schema_name, place, feed, sync_id, workspace_id, version, generation, ordinal, "
-        f"sha256, next_file FROM {quoted(RECORDS, 'feeds')}"
+        f"sha256, next_file, unproven FROM {quoted(RECORDS, 'feeds')}"
     ).fetchall()
     return [
         FeedRecord(
             schema, place, Feed(feed), sync_id, workspace, version, generation,
-            None if ordinal is None else Read(ordinal, sha256), next_file,
+            None if ordinal is None else Read(ordinal, sha256), next_file, unproven,
         )
-        for schema, place, feed, sync_id, workspace, version, generation, ordinal, sha256, next_file
-        in rows
+        for schema, place, feed, sync_id, workspace, version, generation, ordinal, sha256,
+            next_file, unproven in rows
     ]  # fmt: skip
 
 
-def keep_feed(db: Database, record: FeedRecord, unproven: str | None) -> None:
+def keep_feed(db: Database, record: FeedRecord) -> None:
     """Put a feed's record in place of the one that it had."""
     forget(db, record.schema, "feeds")
     last = record.last
@@ -148,7 +149,7 @@ def keep_feed(db: Database, record: FeedRecord, unproven: str | None) -> None:
             last.ordinal if last else None,
             last.sha256 if last else None,
             record.next_file,
-            unproven,
+            record.unproven,
         ],
     )
 
