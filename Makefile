@@ -55,7 +55,7 @@ readers: $(VENV)/.installed ## Read the demo's files with seven readers and comp
 	$(BIN)/python examples/readers/compare.py
 
 dev: export CIO_DBT_PROJECT ?= $(if $(wildcard $(CIO_HOME)/dbt/manifest.json),$(CURDIR)/warehouse)
-dev: export CIO_WAREHOUSE ?= $(CIO_HOME)/warehouse.duckdb
+dev: export CIO_WAREHOUSE ?= $(wildcard $(CIO_HOME)/warehouse.duckdb)
 dev: export DBT_TARGET_PATH ?= $(CIO_HOME)/dbt
 dev: export DBT_LOG_PATH ?= $(CIO_HOME)/dbt
 dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with the daemon on http://127.0.0.1:3000

@@ -8,7 +8,16 @@ from cio_pipeline.model.errors import InvalidConfig
 EXTRA_OF = {
     **dict.fromkeys(("apprise", "prometheus_client", "textual"), "operations"),
     **dict.fromkeys(
-        ("customerio", "dagster_dbt", "duckdb", "phonenumbers", "sqlglot"), "warehouse"
+        (
+            "altair",
+            "customerio",
+            "dagster_dbt",
+            "duckdb",
+            "phonenumbers",
+            "sqlglot",
+            "vl_convert",
+        ),
+        "warehouse",
     ),
 }
 """The extra of the package that brings a library."""

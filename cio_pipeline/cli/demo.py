@@ -206,6 +206,7 @@ def _show() -> None:
             ("the graph, runs and checks", "make dev, then http://127.0.0.1:3000"),
             ("what a window sends and why", "cio-pipeline plan"),
             ("let the platform go on", "cio-pipeline demo --advance"),
+            ("a page about all of it", "cio-pipeline report --out report.html"),
             ("marts and audiences", "make warehouse, then cio-pipeline audience show winback"),
         ],
     )

@@ -96,6 +96,7 @@ EXAMPLES = {
         "audience export winback --format meta --out winback.csv --country DE",
         "audience export sms_recent --format csv",
     ),
+    "report": ("report", "report acme-v5 --out acme.html --windows 24"),
     "verify": ("verify", "verify acme-v5 --quick", "verify --path /mnt/acme-v5"),
     "warehouse": ("warehouse load .cio/bucket/acme-v5 --into warehouse.duckdb",),
     "warehouse sql": (

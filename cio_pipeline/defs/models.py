@@ -17,22 +17,24 @@ from dagster_dbt import (
 )
 
 from cio_pipeline.defs.feeds import SHOWN, export_key
+from cio_pipeline.defs.loading import LOADED
 from cio_pipeline.defs.warehouse import Models
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.feeds import Feed
+from cio_pipeline.settings import settings
 
 GROUP = "warehouse"
 
 
 class Shown(DagsterDbtTranslator):
-    """How models are shown: below `warehouse`, their sources being the exports' files."""
+    """How models are shown: below the loaded warehouse, or the files if others load them."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """The key of a model, or of the files that a source was loaded from."""
         if dbt_resource_props["resource_type"] != "source":
             return dg.AssetKey([GROUP, dbt_resource_props["name"]])
         if dbt_resource_props["source_name"] == "data_out":
-            return export_key(dbt_resource_props["name"])
+            return LOADED if settings().warehouse else export_key(dbt_resource_props["name"])
         return dg.AssetKey([GROUP, dbt_resource_props["name"]])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
@@ -62,7 +64,7 @@ def build_models(folder: Path) -> Models:
         manifest=project.manifest_path,
         name="dbt_models",
         dagster_dbt_translator=Shown(
-            settings=DagsterDbtTranslatorSettings(enable_asset_checks=True)
+            settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)
         ),
     )
     def models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:

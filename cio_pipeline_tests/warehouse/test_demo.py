@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,11 +12,15 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
 
 from cio_pipeline.reader import Feed
+from cio_pipeline_tests.ui.browser import FLAGS
+from cio_pipeline_tests.ui.processes import until
 from cio_pipeline_tests.warehouse.conftest import dbt
 
-pytestmark = pytest.mark.deep
+pytestmark = [pytest.mark.deep, pytest.mark.timeout(900)]
 
 CIO = (sys.executable, "-c", "from cio_pipeline.cli import main; main()")
 PERSON = "internal_customer_id"
@@ -150,3 +155,71 @@ def test_it_is_exported_as_it_was_loaded(demo: Path) -> None:
     shown = json.loads(done.stdout)
     assert {one[PERSON] for one in shown["members"]} == members(demo)["top_decile"]
     assert shown["people"] == -(-len(here(demo)) // 10)
+
+
+LOOK = """return [document.documentElement.scrollWidth, innerWidth,
+  document.querySelectorAll('.chart').length, document.querySelectorAll('.chart svg').length,
+  performance.getEntriesByType('resource').length,
+  getComputedStyle(document.body).backgroundColor]"""
+
+READ = """const found = {};
+for (const card of document.querySelectorAll("[data-feed='acme-v5'] [data-card]"))
+  found[card.dataset.card] = [...card.querySelectorAll('tbody tr')].map(
+    row => [...row.children].map(cell => cell.textContent.replaceAll(',', '')));
+return found"""
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Chrome]:
+    options = ChromeOptions()
+    for flag in FLAGS:
+        options.add_argument(flag)
+    driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_says_what_sql_says_and_fits(
+    demo: Path, chrome: Chrome, width: int, scheme: str
+) -> None:
+    out = demo / "report.html"
+    if not out.exists():
+        environment = {**os.environ, "CIO_HOME": str(demo)}
+        subprocess.run([*CIO, "report", "--out", str(out)], env=environment, check=True)
+    size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 500}
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    chrome.get(out.as_uri())
+    until("pictures", 60, lambda: len(set(chrome.execute_script(LOOK)[2:4])) == 1)
+    scrolled, inner, pictures, _, asked, background = chrome.execute_script(LOOK)
+    assert scrolled <= inner
+    assert pictures >= 6
+    assert asked == 0
+    assert (background == "rgb(18, 22, 28)") == (scheme == "dark")
+    _compared(demo, chrome.execute_script(READ))
+
+
+def _compared(home: Path, read: dict[str, list[list[str]]]) -> None:
+    """What the page's tables show of acme-v5, with SQL on the loaded files."""
+    with duckdb.connect(home / "warehouse.duckdb", read_only=True) as connection:
+        connection.execute("USE acme_v5_marts")
+        funnel = connection.execute(
+            "SELECT delivery_type, sum(sent), sum(delivered), sum(human_opened), "
+            "sum(human_clicked), sum(converted) FROM delivery_funnel GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+        acts = connection.execute(
+            "SELECT sum(opens_human), sum(opens_prefetched), sum(opens_proxied), "
+            "sum(clicks_machine), sum(clicks_human) FROM delivery_outcomes"
+        ).fetchall()
+        known = connection.execute("SELECT with_customer_id, people FROM identity_coverage")
+        coverage = known.fetchall()
+        loaded = connection.execute("SELECT count(*) FROM acme_v5.metrics").fetchall()
+    assert [int(row[2]) for row in read["funnel"]] == [n for row in funnel for n in row[1:]]
+    assert [int(row[2]) for row in read["acts"] if int(row[2])] == [n for n in acts[0] if n]
+    assert [int(n) for n in read["coverage"][0][1:]] == list(coverage[0])
+    assert sum(int(row[2]) for row in read["volume"] if row[1] == "metrics") == loaded[0][0]
+    (metrics,) = (row for row in read["sizes"] if row[0] == "metrics")
+    assert int(metrics[2]) == loaded[0][0]

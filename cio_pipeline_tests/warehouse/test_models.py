@@ -46,7 +46,7 @@ def test_models_stand_below_the_files_with_their_tests_as_checks(models: Models)
     (assets,) = models.assets
     specs = {spec.key.to_user_string(): spec for spec in assets.specs}
     after = {dep.asset_key.to_user_string() for dep in specs["warehouse/stg_people"].deps}
-    assert after == {"people"}
+    assert after == {"warehouse/loaded"}
     assert {
         dep.asset_key.to_user_string() for dep in specs["warehouse/identity_coverage"].deps
     } == {"warehouse/people_now"}

@@ -1,0 +1,146 @@
+"""The pictures of a page, as Vega-Lite. Colours that both a light and a dark page bear."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cio_pipeline.extras import needs
+from cio_pipeline.reader.report.facts import STEPS, Facts, Rows
+
+Spec = Mapping[str, Any]
+
+_COLOURS = ("#3b82c4", "#d9822b", "#2f9e77", "#c2528b", "#8a6fd1", "#8c8c8c")
+_OTHERS = "others"
+_HEIGHT, _STEP = 220, 26
+"""Pixels of a picture, and of a bar that lies in one."""
+
+
+def charts(facts: Facts) -> dict[str, Spec]:
+    """A picture for each table that has rows, by the table's name."""
+    drawn: Mapping[str, tuple[Rows, Callable[[Rows], Any]]] = {
+        "volume": (facts.volume, _volume),
+        "lag": (facts.lag, _lag),
+        "sizes": (facts.sizes, _sizes),
+        "funnel": (facts.funnel, _funnel),
+        "acts": (facts.acts, _acts),
+        "coverage": (facts.coverage, _coverage),
+    }
+    return {name: _spec(draw(rows)) for name, (rows, draw) in drawn.items() if rows}
+
+
+def _spec(chart: Any) -> Spec:
+    """A bar that lies takes the same room everywhere; whatever stands fills the picture."""
+    lies = chart.encoding.y.to_dict().get("type") == "nominal"
+    height = {"step": _STEP} if lies else _HEIGHT
+    return chart.properties(width="container", height=height).to_dict()
+
+
+def _chart(rows: Rows) -> Any:
+    alt = needs("altair")
+    plain = [
+        {name: str(value) if name == "window" else value for name, value in row.items()}
+        for row in rows
+    ]
+    return alt.Chart(alt.Data(values=plain))
+
+
+def _colour(alt: Any, column: str, names: list[str]) -> Any:
+    scale = alt.Scale(domain=names, range=list(_COLOURS[: len(names)]))
+    return alt.Color(f"{column}:N", scale=scale, title=None, legend=alt.Legend(orient="bottom"))
+
+
+def _volume(rows: Rows) -> Any:
+    """Rows a window, those of the largest exports in colours of their own."""
+    alt = needs("altair")
+    sums: Counter[str] = Counter()
+    for row in rows:
+        sums[row["export"]] += row["rows"]
+    largest = [name for name, _ in sums.most_common(len(_COLOURS) - 1)]
+    named = [
+        {**row, "shown": row["export"] if row["export"] in largest else _OTHERS} for row in rows
+    ]
+    names = [*largest, *([_OTHERS] if len(sums) > len(largest) else [])]
+    return (
+        _chart(named)
+        .mark_bar()
+        .encode(
+            x=alt.X("window:O", title=None, axis=alt.Axis(labels=False, ticks=False)),
+            y=alt.Y("sum(rows):Q", title="rows", scale=alt.Scale(type="symlog")),
+            color=_colour(alt, "shown", names),
+            tooltip=["window:O", "export:N", "rows:Q"],
+        )
+    )
+
+
+def _lag(rows: Rows) -> Any:
+    alt = needs("altair")
+    return (
+        _chart(rows)
+        .mark_line(point=True, color=_COLOURS[0])
+        .encode(
+            x=alt.X("window:O", title=None, axis=alt.Axis(labels=False, ticks=False)),
+            y=alt.Y("minutes:Q", title="minutes"),
+            tooltip=["window:O", "minutes:Q"],
+        )
+    )
+
+
+def _sizes(rows: Rows) -> Any:
+    alt = needs("altair")
+    return (
+        _chart(rows)
+        .mark_bar(color=_COLOURS[0])
+        .encode(
+            y=alt.Y("export:N", title=None, sort="-x"),
+            x=alt.X("bytes:Q", title="bytes", axis=alt.Axis(format="~s")),
+            tooltip=["export:N", "files:Q", "rows:Q", "bytes:Q", "largest:Q"],
+        )
+    )
+
+
+def _funnel(rows: Rows) -> Any:
+    alt = needs("altair")
+    channels = list(dict.fromkeys(row["channel"] for row in rows))
+    return (
+        _chart(rows)
+        .mark_bar()
+        .encode(
+            y=alt.Y("step:N", title=None, sort=list(STEPS)),
+            x=alt.X("sum(deliveries):Q", title="deliveries"),
+            color=_colour(alt, "channel", channels),
+            tooltip=["channel:N", "step:N", "deliveries:Q"],
+        )
+    )
+
+
+def _acts(rows: Rows) -> Any:
+    alt = needs("altair")
+    return (
+        _chart(rows)
+        .mark_bar()
+        .encode(
+            y=alt.Y("act:N", title=None, sort=["opened", "clicked"]),
+            x=alt.X("sum(times):Q", title="times"),
+            color=_colour(alt, "by", ["people", "proxies", "prefetching", "machines"]),
+            tooltip=["act:N", "by:N", "times:Q"],
+        )
+    )
+
+
+def _coverage(rows: Rows) -> Any:
+    alt = needs("altair")
+    return (
+        _chart(rows)
+        .transform_calculate(share="datum.people / datum.of")
+        .mark_bar(color=_COLOURS[2])
+        .encode(
+            y=alt.Y("known:N", title=None),
+            x=alt.X(
+                "share:Q",
+                title="of people",
+                axis=alt.Axis(format="%"),
+                scale=alt.Scale(domain=[0, 1]),
+            ),
+            tooltip=["known:N", "people:Q", "of:Q"],
+        )
+    )

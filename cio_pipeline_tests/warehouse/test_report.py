@@ -1,0 +1,65 @@
+"""The page about feeds: whole in one file, and nothing of the data breaks out of it (O6)."""
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cio_pipeline.cli.app import app
+from cio_pipeline.model.errors import UnknownSync
+from cio_pipeline.reader.report.charts import charts
+from cio_pipeline.reader.report.facts import Facts, Held
+from cio_pipeline.reader.report.page import page
+
+AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+FACTS = Facts(
+    name=HOSTILE,
+    place="local folder <b>",
+    manifests=2,
+    until=AT,
+    files=3,
+    rows=1_234_567,
+    bytes=42,
+    volume=[{"window": AT, "export": f"{HOSTILE}{n}", "rows": 10 - n} for n in range(8)],
+    lag=[{"window": AT, "minutes": 1.5}],
+    sizes=[{"export": "people", "files": 3, "rows": 4, "bytes": 42, "largest": 40}],
+    acts=[{"act": "opened", "by": "proxies", "times": 3}],
+    coverage=[{"known": "email", "people": 3, "of": 4}],
+    held=[Held("events", HOSTILE, 7)],
+)
+
+
+def test_the_page_asks_for_nothing_and_its_data_stays_data() -> None:
+    text = page([FACTS], AT)
+    assert HOSTILE not in text
+    assert text.count("</script>") == 3
+    before = text.split("<script", 1)[0]
+    assert re.findall(r"<(?:link|img|iframe)|(?:src|href)=|url\(", before) == []
+    assert "<script src" not in text
+    assert "@" not in re.findall(r"<main>(.*)</main>", text, re.DOTALL)[0]
+    assert "<dd>1,234,567</dd>" in text
+    assert "2026-11-20 12:00" in text
+    specs = json.loads(text.split('id="specs">')[1].split("</script>")[0])
+    assert set(specs) == {f"0-{name}" for name in ("volume", "lag", "sizes", "acts", "coverage")}
+
+
+def test_a_picture_has_six_colours_and_the_rest_are_others() -> None:
+    shown = {one["shown"] for one in charts(FACTS)["volume"]["data"]["values"]}
+    assert len(shown) == 6
+    assert "others" in shown
+
+
+def test_without_a_feed_the_page_says_so(tmp_path: Path) -> None:
+    assert "No feed has delivered anything yet" in page([], AT)
+    out = tmp_path / "page.html"
+    environment = {"CIO_HOME": str(tmp_path / "home")}
+    done = CliRunner().invoke(app, ["report", "--out", str(out)], env=environment)
+    assert "0 of 0 syncs" in done.stdout
+    unknown = CliRunner().invoke(app, ["report", "nobody", "--out", str(out)], env=environment)
+    with pytest.raises(UnknownSync):
+        raise unknown.exception or AssertionError
