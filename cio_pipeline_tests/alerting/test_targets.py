@@ -1,6 +1,7 @@
 """O3: the file of alerts, real mail and web hooks, and the daemon's ping."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,11 +27,13 @@ from cio_pipeline.defs.alerts import FRESH, Rounds, asleep, send_alerts
 from cio_pipeline.defs.feeds import SHOWN
 from cio_pipeline.destinations.open import credentials_until
 from cio_pipeline.model.alerts import Message
-from cio_pipeline.model.errors import AlertNotTaken, InvalidConfig
+from cio_pipeline.model.errors import AlertNotTaken, InvalidConfig, SourceUnavailable
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.findings import Severity
+from cio_pipeline.pipeline.alerting import findings as made_of
 from cio_pipeline.pipeline.alerting.findings import findings
 from cio_pipeline.pipeline.alerting.read_file import read_alerts_file
+from cio_pipeline.pipeline.checking.checks import CHECKS, Check
 from cio_pipeline.settings import settings
 from cio_pipeline_tests.alerting.servers import SECRET, Hook, hook, mail
 from cio_pipeline_tests.defs.running import Made
@@ -77,6 +80,15 @@ def test_o3_the_file_that_the_page_shows_is_one() -> None:
     assert file.targets == ("env:GROWTH_SLACK", "env:OPS_SLACK", "file:/run/secrets/growth-mail")
     assert file.least("env:GROWTH_SLACK", "growth@acme.example") is Severity.WARNING
     assert file.least("env:GROWTH_SLACK", "shop@acme.example") is None
+
+
+def test_o3_operations_have_an_entry_for_each_incident() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    table = (docs / "alerts.md").read_text(encoding="utf-8").split("| incident |")[1]
+    named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert len(named) == 7
+    entries = (docs / "operations.md").read_text(encoding="utf-8")
+    assert [one for one in named if f"### Alert `{one}`\n" not in entries] == []
 
 
 def test_o3_mail_and_slack_take_an_alert(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,6 +207,45 @@ def test_o3_a_sync_that_fails_is_one_incident_and_worse_the_longer_it_lasts(worl
     assert (one.owner, one.cause != "", "sync resume a" in one.command) == ("growth", True, True)
 
 
+@pytest.mark.parametrize(
+    "error", [SourceUnavailable("The source does not answer."), ValueError(SECRET)]
+)
+def test_o3_a_check_that_breaks_is_told_and_stops_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def breaks(_scene: Any) -> Any:
+        raise error
+        yield
+
+    broken = Check("broken", "Breaks.", breaks)
+    monkeypatch.setattr(made_of, "CHECKS", (broken, *CHECKS))
+    world.sync("a", exports=["people"], owner="growth")
+    world.run(0, "people")
+    world.now = window(9).end
+    told = {one.check: one for one in findings_of(world)}
+    assert {"checks", "delayed_syncs"} <= told.keys()
+    assert "broken" in told["checks"].says
+    assert SECRET not in told["checks"].says
+
+
+def test_o3_a_flood_into_quarantine_wants_somebody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.sync("a", exports=["events"], owner="growth")
+    world.run(0, "events")
+    bad = {"event_id": "e", "properties": "{", "processed_at": during(1)}
+    world.commit("events", bad, bad | {"event_id": "f"}, at=during(1))
+    world.run(1, "events")
+    assert [(one.check, one.severity) for one in findings_of(world)] == [
+        ("quarantine", Severity.WARNING)
+    ]
+    monkeypatch.setattr(made_of, "FLOOD", 2)
+    grown = [one for one in findings_of(world) if one.check == "quarantine_grows"]
+    assert [(one.severity, one.sync_id, one.owner) for one in grown] == [
+        (Severity.ERROR, "a", "growth")
+    ]
+
+
 def test_o3_keys_that_end_soon_and_a_disk_that_fills_are_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +340,20 @@ def test_o3_the_ping_is_sent_while_daemon_and_sensors_are_at_work(
     one.mood = "well"
     alerting.one_round(world.services, file, "")
     assert world.ledger.alerts.targets()["ping"].failures == 0
+
+
+def test_o3_secrets_that_are_not_there_stop_neither_the_others_nor_the_round(
+    ops: tuple[World, Hook], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, one = ops
+    monkeypatch.delenv("GROWTH")
+    monkeypatch.delenv("PING")
+    told = alerting.one_round(world.services, alerting.alerts_file(settings()), "")
+    assert "1 targets were told, 1 could not be reached" in told
+    assert "The ping failed: The environment variable PING is not set" in told
+    assert len(one.bodies) == 1
+    problems = {name: one.problem for name, one in world.ledger.alerts.targets().items()}
+    assert problems["env:GROWTH"] == "The environment variable GROWTH is not set"
 
 
 def test_o3_a_tick_waits_for_no_target_and_tells_no_secret(

@@ -20,6 +20,7 @@ import pytest
 
 from cio_pipeline.defs.resources import LANE
 from cio_pipeline.model.windows import Window, data_out_window
+from cio_pipeline_tests.alerting.servers import Hook, hook
 from cio_pipeline_tests.deploy.test_files import ROOT, UNITS, block, command_of
 from cio_pipeline_tests.postgres import PASSWORD, USER, Cluster, program, running_cluster
 from cio_pipeline_tests.workers.machines import until
@@ -35,6 +36,8 @@ from cio_pipeline_tests.world import QUARTER, World
 
 SLOW_MACHINE = 300.0
 
+ALERTS = "routes: [{owner: '*', targets: [env:OPS]}]\nping_url: env:PING\n"
+
 
 @dataclass
 class Machine:
@@ -43,6 +46,7 @@ class Machine:
     root: Path
     cluster: Cluster
     world: World
+    hook: Hook
     ports: Mapping[str, int] = field(default_factory=dict[str, int])
     running: dict[str, subprocess.Popen[bytes]] = field(
         default_factory=dict[str, subprocess.Popen[bytes]]
@@ -69,6 +73,9 @@ class Machine:
             "PYTHONPATH": str(ROOT),
             "CIO_FIRST_WINDOW": "2026-01-01",
             **given,
+            "CIO_ALERTS": str(self.root / "etc/cio-pipeline/alerts.yaml"),
+            "OPS": self.hook.url,
+            "PING": f"http://127.0.0.1:{self.hook.port}/ping",
             "CIO_LEDGER": self.world.ledger_url,
             "CIO_SOURCE": f"delta:{self.world.source_uri}",
             "DAGSTER_PG_HOST": "",
@@ -132,7 +139,13 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, cluster: Cluster) -> Iterator[Machine]:
+def alerted() -> Iterator[Hook]:
+    with hook() as one:
+        yield one
+
+
+@pytest.fixture
+def machine(tmp_path: Path, cluster: Cluster, alerted: Hook) -> Iterator[Machine]:
     """The page's configuration, and 24 syncs that are served up to the last window but one."""
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         for name in ("cio_dagster", "cio_ledger"):
@@ -147,10 +160,11 @@ def machine(tmp_path: Path, cluster: Cluster) -> Iterator[Machine]:
     world.now = served.end
     world.run_window(served)
     ports = {port: free_port() for port in ("3030", "3000", "9464")}
-    found = Machine(tmp_path / "machine", cluster, world, ports)
+    found = Machine(tmp_path / "machine", cluster, world, alerted, ports)
     for folder in ("etc", "var/lib", "var/backups"):
         (found.root / folder).mkdir(parents=True)
     found.follow(block("Configuration"))
+    (found.root / "etc/cio-pipeline/alerts.yaml").write_text(ALERTS)
     workspace = found.root / "etc/cio-pipeline/workspace.yaml"
     workspace.write_text(found.moved(workspace.read_text(encoding="utf-8")))
     environment = found.root / "etc/cio-pipeline/environment"
@@ -212,6 +226,7 @@ def test_o8_each_process_is_killed_under_load_and_nothing_is_lost(
             machine.start(unit)
         until("all syncs", SLOW_MACHINE, lambda: settled(world, closed))
         assert until("web server and metrics again", SLOW_MACHINE, lambda: answering(machine))
+        until("the daemon's ping", SLOW_MACHINE, lambda: "/ping" in machine.hook.paths)
     require_once(world)
     for unit in UNITS:
         assert PASSWORD not in (machine.root / f"{unit}.log").read_text(errors="replace")

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from cio_pipeline.model.breakers import Breaker, BreakerState
-from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.times import utc
-from cio_pipeline.pipeline.checking.checks import CHECKS, found, last_windows
+from cio_pipeline.pipeline.checking.checks import CHECKS, Check, last_windows
+from cio_pipeline.pipeline.checking.checks import found as found_by
 from cio_pipeline.pipeline.checking.scene import Scene
+from cio_pipeline.pipeline.in_parallel import caught
 from cio_pipeline.pipeline.scheduling.standing import Wrong, standing
 from cio_pipeline.pipeline.services import Services
 
@@ -68,17 +69,25 @@ def _checked(services: Services) -> Iterator[Finding]:
     for feed, window in last_windows(services.clock()).items():
         scene = Scene(services, window, feed)
         for check in CHECKS:
-            try:
-                yield from found(scene, check)
-            except CioError as error:
-                yield Finding(
-                    check="checks",
-                    severity=Severity.ERROR,
-                    says=f"The check {check.name} could not look: {error.message}",
-                    cause="What it asks is down, or not as it was.",
-                    command=f"cio-pipeline doctor --window {window.key}",
-                    about=check.name,
-                )
+            yield from _looked(check, scene)
+
+
+def _looked(check: Check, scene: Scene) -> Sequence[Finding]:
+    """What a check finds, and why it could not look."""
+    found: list[Finding] = []
+    failure = caught(lambda: found.extend(found_by(scene, check)))
+    if failure is not None:
+        found.append(
+            Finding(
+                check="checks",
+                severity=Severity.ERROR,
+                says=f"The check {check.name} could not look: {failure.message}",
+                cause="What it asks is down, or not as it was.",
+                command=f"cio-pipeline doctor --window {scene.window.key}",
+                about=check.name,
+            )
+        )
+    return found
 
 
 def _of_standing(services: Services, syncs: Sequence[Sync]) -> Iterator[Finding]:
@@ -86,10 +95,10 @@ def _of_standing(services: Services, syncs: Sequence[Sync]) -> Iterator[Finding]
     owners = {one.id: one.owner for one in syncs}
     breakers = services.ledger.breakers.all()
     for one in standing(services).wrong:
-        if one.kind in _CAUSES:
+        if one.kind in _CAUSES and (one.kind != "quarantine" or _rows(one) >= FLOOD):
             of = f"{', '.join(one.of)}: " if one.sync_id and one.of else ""
             yield Finding(
-                check=one.kind,
+                check="quarantine_grows" if one.kind == "quarantine" else one.kind,
                 severity=_severity(one, breakers.get(one.sync_id or "")),
                 says=f"{of}{one.why}",
                 cause=_CAUSES[one.kind],
@@ -107,7 +116,7 @@ def _severity(one: Wrong, breaker: Breaker | None) -> Severity:
             failing = breaker is not None and breaker.state is not BreakerState.STOPPED
             mild = failing and breaker is not None and breaker.failures < AGAIN
         case "quarantine":
-            mild = _rows(one) < FLOOD
+            mild = False
         case _:
             # A table that could not be read at the last cut has no time since when.
             mild = one.since is not None

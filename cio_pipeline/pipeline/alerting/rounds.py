@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from cio_pipeline.ledger.alerts import Alerts
 from cio_pipeline.model.alerts import AlertsFile, Message
-from cio_pipeline.model.errors import AlertNotTaken
+from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.findings import Finding
 from cio_pipeline.monitoring.incidents import PAUSE, changes, message, next_try, targets_down
 from cio_pipeline.pipeline.in_parallel import caught, in_parallel
@@ -99,7 +99,7 @@ def ping(alerts: Alerts, ask: Callable[[], None], now: datetime) -> str:
     problem = ""
     try:
         ask()
-    except AlertNotTaken as error:
+    except CioError as error:
         problem = error.message.rstrip(".")
     state = alerts.targets().get(PING)
     if problem and state is None:
