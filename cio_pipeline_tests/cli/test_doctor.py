@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from cio_pipeline.cli import doctor
 from cio_pipeline.cli.app import app
 from cio_pipeline.defs.feeds import SHOWN
+from cio_pipeline.model.errors import LedgerBusy
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.pipeline.checking.checks import CHECKS
 from cio_pipeline_tests.defs.running import check, dagster_on
@@ -55,6 +56,25 @@ def test_o1_doctor_and_the_checks_of_a_window_name_who_is_late_why_and_what_to_d
     assert one["command"] == "cio-pipeline sync resume bad"
     assert "is a file, not a folder" in one["cause"]
     assert asked.invoke(app, ["doctor", "good", "--window", window(1).key]).exit_code == 0
+
+
+def test_o1_a_check_that_cannot_look_is_yellow_and_the_run_stays_green(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise LedgerBusy("The ledger does not answer.", "It is tried again.")
+
+    world.sync("a", 1)
+    monkeypatch.setattr("cio_pipeline.ledger.looks.Looks.buckets", away)
+    with dagster_on(world) as dagster:
+        result = dagster.run(0, "people")
+        yellow = check(result, "manifest", "missing_files")
+        others = check(result, "manifest", "source_columns")
+
+    assert result.success
+    assert (yellow.passed, yellow.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "The ledger does not answer." in str(yellow.description)
+    assert others.passed
 
 
 def test_o1_every_check_is_described_in_the_operations_page() -> None:
