@@ -61,8 +61,9 @@ def require_same(connection: Connection, sealed: Collection[SealedPlan]) -> None
             raise DigestMismatch(
                 f"'{one.plan.export}' of sync '{one.plan.sync_id}' was sealed with other bytes "
                 f"of {different[0][0]}.",
-                "Run with the versions of Polars and cio-pipeline that sealed it, or abandon the "
-                "plan.",
+                "Run with the versions of Polars and cio-pipeline that sealed it"
+                f"{', with the salt that it was hashed with' if one.plan.contract else ''}, "
+                "or abandon the plan.",
             )
 
 

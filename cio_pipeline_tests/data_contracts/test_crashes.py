@@ -71,6 +71,23 @@ def test_d5_bytes_are_those_of_the_contract_that_the_plan_was_made_under(
     assert world.verify().ok
 
 
+def test_another_salt_is_told_and_the_first_one_finishes_the_plan(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    with pytest.raises(Crash):
+        world.run(0, "people", services=watched(world.services, Dies("destination.put"), "run 1"))
+    shutil.rmtree(world.root / "spool")
+    world.now = world.now.replace(hour=23)
+    other = world.as_run("run 2", secret=lambda _: "other")
+    (failed,) = world.run(0, "people", services=other)
+    assert failed.error is not None
+    assert failed.error.kind == "DigestMismatch"
+    assert "the salt that it was hashed with" in failed.error.next_step
+    world.now = world.now.replace(minute=59)
+    (fine,) = world.run(0, "people", services=world.as_run("run 3"))
+    assert fine.error is None
+    assert len(sent(world)) == 1
+
+
 def test_a_ledger_that_was_rebuilt_goes_on_under_the_sync_file_s_contract(tmp_path: Path) -> None:
     world = begun(tmp_path)
     world.run(0, "people", "events")
