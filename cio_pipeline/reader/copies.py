@@ -80,7 +80,10 @@ class Copies:
     def _copy(self, file: FeedFile) -> Path:
         self._made += 1
         path = self._folder / f"{self._made}-{abs(hash(file.key))}"
-        self._destination.download(file.key, path)
+        try:
+            self._destination.download(file.key, path)
+        except ObjectMissing:
+            raise missing(file) from None
         self._kept[file] = path
         return path
 
@@ -91,7 +94,7 @@ class Copies:
                 return
             whole = stamp[0] == file.bytes and file.sha256 in (None, sha256_of(path))
         except FileNotFoundError:
-            raise ObjectMissing(f"'{file.key}' is gone.", _LOOK_AGAIN) from None
+            raise missing(file) from None
         except OSError as error:
             raise DestinationError(
                 f"Cannot read '{file.key}': {reason(error)}.",
@@ -115,6 +118,15 @@ def copies_of(destination: Destination) -> Generator[Copies]:
     """Copies in a temporary folder of their own, which goes with them."""
     with tempfile.TemporaryDirectory(prefix="cio-reader-") as folder:
         yield Copies(destination, Path(folder))
+
+
+def missing(file: FeedFile) -> ObjectMissing:
+    """The error for a file that is listed and not there, for who reads it."""
+    return ObjectMissing(
+        f"'{file.key}' is gone.",
+        "If files are deleted after some days, or once they were loaded, what they held cannot be "
+        f"read again. {_LOOK_AGAIN}",
+    )
 
 
 def _altered(file: FeedFile) -> FileAltered:
