@@ -40,7 +40,7 @@ def too_young(scene: Scene) -> str:
     young = sum(known[one.since] < FEWEST for one in judged)
     if not young:
         return ""
-    return f"Of {young:,} of {len(judged):,} exports too little history is known to judge yet."
+    return f"Too little history to judge {young:,} of {len(judged):,} exports yet."
 
 
 def _judged(scene: Scene, end: datetime, length: timedelta) -> list[Judged]:
