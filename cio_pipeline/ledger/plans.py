@@ -338,7 +338,7 @@ def _commit(connection: Connection, lease: Lease, delivered: Sequence[Plan], now
     # How far a ledger has come tells it from an older one.
     counted = update(counters).where(counters.c.name == "commit")
     connection.execute(counted.values(value=counters.c.value + 1))
-    more = rows.keys() - done
-    set_plans(connection, rows, slice=plans_table.c.slice + 1)
-    set_plans(connection, more, state=PlanState.OPEN.value, sealed_at=None, resolved=None)
-    set_plans(connection, done, state=PlanState.COMMITTED.value, closed_at=now)
+    onwards = plans_table.c.slice + 1
+    again = {"state": PlanState.OPEN.value, "sealed_at": None, "resolved": None}
+    set_plans(connection, rows.keys() - done, slice=onwards, **again)
+    set_plans(connection, done, slice=onwards, state=PlanState.COMMITTED.value, closed_at=now)

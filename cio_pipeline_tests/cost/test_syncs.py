@@ -1,5 +1,6 @@
 """Many syncs cost one scan, and a number of queries that does not grow with them."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from cio_pipeline_tests.cost.counting import Asked, asked, data_files, fill, sma
 from cio_pipeline_tests.world import window
 
 FEW, MANY = 2, 20
+
+MOST_STATEMENTS = 133
+"""Of a window of one export, its manifests included; each transaction begins with one."""
 
 PER_CHAIN = {"manifests.unput"}
 """What a chain asks for on its own."""
@@ -57,6 +61,26 @@ def test_all_is_asked_in_bulk_but_the_manifests_to_be_put(ran: dict[int, Ran]):
         assert [one.asked.effects.count(name) for name in PER_CHAIN] == [syncs]
     assert ran[FEW].in_bulk == ran[MANY].in_bulk
     assert "leases.lost" in ran[FEW].in_bulk, "leases are checked before puts, for all at once"
+
+
+def test_a_window_is_looked_at_once_and_each_step_is_one_transaction(ran: dict[int, Ran]):
+    asked_for = Counter(ran[MANY].asked.effects)
+    steps = (
+        "registry.states",
+        *(f"plans.{step}" for step in ("open", "seal", "deliver", "commit")),
+    )
+    assert {name: asked_for[name] for name in steps} == dict.fromkeys(steps, 1)
+    assert not asked_for["plans.advance"], "there is nobody without anything to send"
+
+
+def test_its_statements_are_few_and_grow_with_chains_and_with_people_who_are_gone(
+    ran: dict[int, Ran],
+):
+    few, many = (Counter(ran[syncs].asked.statements) for syncs in (FEW, MANY))
+    assert few.total() <= MOST_STATEMENTS
+    more = [text for text in many - few if text != "BEGIN"]
+    assert len(more) == 2
+    assert all(any(name in text for name in ("manifests", "gone_people")) for text in more)
 
 
 def idle(root: Path, syncs: int) -> Asked:

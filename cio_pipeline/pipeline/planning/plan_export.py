@@ -195,7 +195,8 @@ def plan_batch(services: Services, batch: Batch, items: Sequence[Decided]) -> Ba
     pairs = [(item.state.sync.id, batch.export) for item in nothing]
     now = services.clock()
     _store_begins(services, batch, items)
-    services.ledger.plans.advance(batch.lease, pairs, batch.cut, now)
+    if pairs:
+        services.ledger.plans.advance(batch.lease, pairs, batch.cut, now)
     drafts = with_slices(services, drafts_of(items, batch.cut))
     plans = services.ledger.plans.open(batch.lease, drafts, now)
     return replace(
