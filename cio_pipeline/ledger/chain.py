@@ -102,7 +102,8 @@ def list_next(
         made.append((manifest, render_manifest(manifest, its.files)))
     _mark(connection, listed, {one.sync_id: one.ordinal for one, _ in made}, marked)
     _insert(connection, made)
-    _list_voids(connection, [manifest for manifest, _ in made])
+    if void:
+        _list_voids(connection, [manifest for manifest, _ in made])
     return {sync_id: len(listed[sync_id].files) if sync_id in listed else 0 for sync_id in found}
 
 
@@ -244,8 +245,7 @@ def _list_voids(connection: Connection, made: Iterable[Manifest]) -> None:
         for one in made
         for void in one.void
     ]
-    if rows:
-        connection.execute(_LIST_VOID, rows)
+    connection.execute(_LIST_VOID, rows)
 
 
 @dataclass(frozen=True)

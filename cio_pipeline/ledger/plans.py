@@ -95,7 +95,8 @@ class Plans:
         rows = lock_plans(connection, wanted, [PlanState.OPEN, PlanState.SEALED])
         is_new = {plan_id: row.state == PlanState.OPEN for plan_id, row in rows.items()}
         fresh = [one for one in sealed if is_new[one.plan.plan_id]]
-        require_same(connection, [one for one in sealed if not is_new[one.plan.plan_id]])
+        if len(fresh) < len(sealed):
+            require_same(connection, [one for one in sealed if not is_new[one.plan.plan_id]])
         require_own_keys(connection, fresh)
         use_numbers(connection, fresh)
         made = [
@@ -106,7 +107,9 @@ class Plans:
         ]
         for chunk in chunks(made):
             connection.execute(insert(files), chunk)
-        hold_back(connection, fresh)
+        held_back = [one for one in fresh if one.quarantined]
+        if held_back:
+            hold_back(connection, held_back)
         ids = [one.plan.plan_id for one in fresh]
         set_plans(connection, ids, state=PlanState.SEALED.value, sealed_at=now)
         resolving = [

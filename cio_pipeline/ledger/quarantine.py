@@ -142,14 +142,12 @@ def _of_syncs(
 
 
 def hold_back(connection: Connection, sealed: Collection[SealedPlan]) -> None:
-    """Store the quarantined rows of plans.
+    """Store the quarantined rows of plans, each of which has some.
 
     An open entry of the same identity and reason is brought up to date (count, window): it still
     is the same row of the source. One that an earlier slice of the plan made is added to.
     """
-    held = {_pair(one): one for one in sealed if one.quarantined}
-    if not held:
-        return
+    held = {_pair(one): one for one in sealed}
     open_now = _numbers(connection, held)
     rows: list[dict[str, Any]] = []
     for pair, one in sorted(held.items()):

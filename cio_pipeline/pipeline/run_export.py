@@ -51,7 +51,9 @@ def plan_export(services: Services, export: str, window: Window, scope: Scope) -
             resumed = _resume(telling, batch, held, left, scope)
             items = decided_again(services, batch, scope)
         planned = plan_batch(services, batch, items)
-    return replace(planned.with_known(resumed), notices=tuple(notices))
+    if left:
+        planned = replace(planned.with_known(resumed), notices=tuple(notices))
+    return planned
 
 
 def _resume(

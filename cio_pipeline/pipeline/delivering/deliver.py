@@ -80,9 +80,8 @@ def deliver(
     outcomes: dict[int, Outcome] = {}
     seconds: dict[int, float] = {}
     chunk: list[tuple[SealedPlan, Failure | None]] = []
-    for one, failure, taken in in_parallel(
-        put, sealed, services.threads, patience_for(sealed, patience)
-    ):
+    longest = None if patience is None else patience_for(sealed, patience)
+    for one, failure, taken in in_parallel(put, sealed, services.threads, longest):
         chunk.append((one, failure))
         if one.files and failure is None:
             seconds[one.plan.plan_id] = taken
@@ -92,7 +91,7 @@ def deliver(
             _tell(services, sealed, outcomes)
     outcomes |= _kept(services, lease, chunk)
     _tell(services, sealed, outcomes)
-    slow = slow_plans(sealed, {} if patience is None else seconds)
+    slow = frozenset[int]() if patience is None else slow_plans(sealed, seconds)
     found = [_judged(services, one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
     _clear_spool(services, sealed, found)
     return tuple(found)
@@ -227,10 +226,8 @@ SLOW_TIMES = 5
 """How many times as long as half of the others a slow delivery takes."""
 
 
-def patience_for(sealed: Sequence[SealedPlan], patience: float | None) -> float | None:
-    """How long all others wait at most, with what the files take; None: for ever."""
-    if patience is None:
-        return None
+def patience_for(sealed: Sequence[SealedPlan], patience: float) -> float:
+    """How long all others wait at most, with what the files take."""
     return patience + max((_seconds_for_bytes(one) for one in sealed), default=0.0)
 
 

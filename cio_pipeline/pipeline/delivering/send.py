@@ -62,12 +62,15 @@ def send(
         taken = {plan.plan_id for cohort in cohorts for plan in cohort.plans}
         waiting = [plan for plan in waiting if plan.plan_id not in taken]
         going_on = [one for one, now in pairs if now.error is None and not one.plan.last_slice]
-        stuck = commit_slices(services, lease.lease, window, [one.plan for one in going_on])
+        slices = [one.plan for one in going_on]
+        stuck = commit_slices(services, lease.lease, window, slices) if slices else {}
         news = [(plan, failure_of(plan, error)) for plan, error in failed]
         for plan, outcome in (*news, *((one.plan, now) for one, now in pairs)):
-            outcomes[plan.plan_id] = _total(outcomes.get(plan.plan_id), outcome)
-        if pairs:
-            _tell(services, cohorts[0].model)
+            before = outcomes.get(plan.plan_id)
+            outcomes[plan.plan_id] = _total(before, outcome) if before else outcome
+        model = cohorts[0].model
+        if pairs and model.slices > 1:
+            services.progress(f"{model.export}: slices", model.slice + 1, model.slices)
         for plan in (one.rest for one in going_on):
             outcome = outcomes[plan.plan_id]
             if plan.sync_id in stuck:
@@ -77,11 +80,6 @@ def send(
             else:
                 outcomes[plan.plan_id] = replace(outcome, slow=turn.slow)
     return tuple(outcomes.values())
-
-
-def _tell(services: Services, plan: Plan) -> None:
-    if plan.slices > 1:
-        services.progress(f"{plan.export}: slices", plan.slice + 1, plan.slices)
 
 
 def _delivered(
@@ -155,9 +153,7 @@ def _next(waiting: Iterable[Plan]) -> list[Cohort[Plan]]:
     return little or [min(cohorts, key=lambda one: (one.model.slices, one.model.slice))]
 
 
-def _total(before: Outcome | None, now: Outcome) -> Outcome:
-    if before is None:
-        return now
+def _total(before: Outcome, now: Outcome) -> Outcome:
     return replace(
         now,
         rows=before.rows + now.rows,
@@ -175,14 +171,16 @@ def seal_cohort(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[
     What an earlier run made of it is not encoded again. A plan that was sealed before must come out
     with the digests sealed then: DigestMismatch.
     """
-    made = already_made(services, cohort.plans)
+    sealed = [plan for plan in cohort.plans if plan.state is not PlanState.OPEN]
+    made = already_made(services, sealed) if sealed else []
     found = {one.plan.plan_id for one in made}
     missing = tuple(plan for plan in cohort.plans if plan.plan_id not in found)
     if missing:
-        wait_for_room(services)
-        sealed = _encoded(services, lease, replace(cohort, plans=missing))
-        services.ledger.plans.seal(lease, sealed, services.clock())
-        made += sealed
+        if services.spool.limit is not None:
+            wait_for_room(services)
+        encoded = _encoded(services, lease, replace(cohort, plans=missing))
+        services.ledger.plans.seal(lease, encoded, services.clock())
+        made += encoded
     return made
 
 
@@ -198,8 +196,9 @@ def _encoded(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[Sea
         retried=None,
         asked=held_back.select(*IDENTITY),
     )
-    resolved = _resolved(held_back, encoded)
-    parts = _by_workspace(_as_sealed(services, cohort, encoded))
+    resolved = _resolved(held_back, encoded) if encoded.delivered else {}
+    again = [plan for plan in cohort.plans if plan.state is PlanState.SEALED]
+    parts = _by_workspace(_as_sealed(services, again, encoded) if again else encoded)
     sealed: list[SealedPlan] = []
     for plan in cohort.plans:
         its = parts.get(plan.workspace_id, Encoded((), ()))
@@ -212,11 +211,8 @@ def _encoded(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[Sea
     return sealed
 
 
-def _as_sealed(services: Services, cohort: Cohort[Plan], encoded: Encoded) -> Encoded:
+def _as_sealed(services: Services, again: Collection[Plan], encoded: Encoded) -> Encoded:
     """The files, those of plans that an earlier build sealed in the form that it gave them."""
-    again = [plan for plan in cohort.plans if plan.state is PlanState.SEALED]
-    if not again:
-        return encoded
     sealed = services.ledger.plans.sealed(again).values()
     digests = {file.sha256 for files in sealed for file in files}
     files = (in_sealed_form(services.spool, file, digests) for file in encoded.files)
@@ -238,11 +234,8 @@ def _new_folder(services: Services, lease: Lease, cohort: Cohort[Plan]) -> str:
     return f"{place}{lease.tokens[model.sync_id, model.export]}"
 
 
-def already_made(services: Services, plans: Collection[Plan]) -> list[SealedPlan]:
+def already_made(services: Services, sealed: Collection[Plan]) -> list[SealedPlan]:
     """Plans whose files need not be made: they lie in the spool, unaltered, or are delivered."""
-    sealed = [plan for plan in plans if plan.state is not PlanState.OPEN]
-    if not sealed:
-        return []
     files = services.ledger.plans.sealed(sealed)
     found = [SealedPlan(plan, files.get(plan.plan_id, ())) for plan in sealed]
     return [
@@ -254,8 +247,6 @@ def already_made(services: Services, plans: Collection[Plan]) -> list[SealedPlan
 
 def _resolved(held_back: pl.DataFrame, encoded: Encoded) -> dict[str, tuple[str, ...]]:
     """The identities that were held back earlier and are delivered now, sorted, by sync."""
-    if not encoded.delivered:
-        return {}
     delivered = identities_of(encoded.delivered)
     found = held_back.join(delivered, on=IDENTITY, how="semi").sort("identity")
     groups = found.group_by("sync_id").agg(pl.col("identity").unique(maintain_order=True))

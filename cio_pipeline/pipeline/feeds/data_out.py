@@ -59,10 +59,12 @@ def encode_exports(
         total=changeset.total,
         producer=model.producer,
     )
-    remember_unknown(services.ledger, model, seen, f"{model.plan_id}.{model.slice}")
-    delivered = _delivered(services, cohort.export, model.timestamp_unit, encoded, asked)
-    told = replace(encoded, delivered=delivered)
-    return replace(told, counts=counting.counts()) if counting else told
+    if seen:
+        remember_unknown(services.ledger, model, seen, f"{model.plan_id}.{model.slice}")
+    if not asked.is_empty():
+        delivered = _delivered(services, cohort.export, model.timestamp_unit, encoded, asked)
+        encoded = replace(encoded, delivered=delivered)
+    return replace(encoded, counts=counting.counts()) if counting else encoded
 
 
 def _delivered(

@@ -194,7 +194,9 @@ def plan_batch(services: Services, batch: Batch, items: Sequence[Decided]) -> Ba
     nothing = [item for item in items if isinstance(item.decision, Nothing)]
     pairs = [(item.state.sync.id, batch.export) for item in nothing]
     now = services.clock()
-    _store_begins(services, batch, items)
+    begin = [item for item in items if item.begins]
+    if begin:
+        _store_begins(services, batch, begin)
     if pairs:
         services.ledger.plans.advance(batch.lease, pairs, batch.cut, now)
     drafts = with_slices(services, drafts_of(items, batch.cut))
@@ -211,8 +213,8 @@ def _store_begins(services: Services, batch: Batch, items: Iterable[Decided]) ->
     """The positions that exports begin at, by cut: plans go on from stored ones only."""
     begun: dict[datetime, tuple[Cut, list[Pair]]] = {}
     for item in items:
-        if item.begins and item.state.position is not None:
-            position = item.state.position
+        position = item.state.position
+        if position is not None:
             _, pairs = begun.setdefault(position.at, (position, []))
             pairs.append((item.state.sync.id, batch.export))
     for cut, pairs in begun.values():
