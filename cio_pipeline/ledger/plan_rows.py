@@ -1,19 +1,27 @@
 """Plans and files as rows, and back."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, RowMapping, insert, select, update
 
-from cio_pipeline.ledger.schema import plans
+from cio_pipeline.ledger.schema import files, plans
 from cio_pipeline.ledger.statements import ids_given, name_pairs, rows_given
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
-from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, SentSoFar, Series
-from cio_pipeline.model.registry import Pair
+from cio_pipeline.model.plans import (
+    Mode,
+    Plan,
+    PlanDraft,
+    PlanState,
+    SealedFile,
+    SealedPlan,
+    SentSoFar,
+    Series,
+)
 
 
 def plan_row(draft: PlanDraft, now: datetime) -> dict[str, Any]:
@@ -176,12 +184,24 @@ def lock_plans(
 _INSERTED = insert(plans).returning(plans.c.id, plans.c.sync_id, plans.c.export)
 
 
-def insert_plans(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[Pair, int]:
-    """Store new plans; their numbers."""
-    if not rows:
-        return {}
-    result = connection.execute(_INSERTED, list(rows))
-    return {(sync_id, export): plan_id for plan_id, sync_id, export in result}
+def insert_plans(connection: Connection, drafts: Sequence[PlanDraft], now: datetime) -> list[Plan]:
+    """Store new plans, as they are numbered then."""
+    rows = [plan_row(draft, now) for draft in drafts]
+    numbered = connection.execute(_INSERTED, rows) if rows else ()
+    ids = {(sync_id, export): plan_id for plan_id, sync_id, export in numbered}
+    return [opened(draft, ids[draft.sync_id, draft.export]) for draft in drafts]
+
+
+def insert_files(connection: Connection, sealed: Iterable[SealedPlan]) -> None:
+    """Store the files of slices, after those of the slices before."""
+    rows = [
+        file_row(one.plan, first + place, file, () if place else one.counts)
+        for one in sealed
+        for first in [sum(one.plan.sent.files.values())]
+        for place, file in enumerate(one.files)
+    ]
+    if rows:
+        connection.execute(insert(files), rows)
 
 
 _OF_PLANS = update(plans).where(of_plans())

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from cio_pipeline.ledger.chain import Listed, list_next, to_list
 from cio_pipeline.ledger.cuts import keep_cuts
@@ -15,11 +15,9 @@ from cio_pipeline.ledger.database_errors import RowConflict
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.plan_rows import (
     file_of,
-    file_row,
+    insert_files,
     insert_plans,
     lock_plans,
-    opened,
-    plan_row,
     set_plans,
 )
 from cio_pipeline.ledger.positions import (
@@ -77,8 +75,7 @@ class Plans:
         hold(connection, lease, pairs)
         require_fresh(connection, drafts, pairs)
         keep_cuts(connection, [cut for d in drafts for cut in (d.lower, d.upper, d.until) if cut])
-        ids = insert_plans(connection, [plan_row(draft, now) for draft in drafts])
-        return [opened(draft, ids[draft.sync_id, draft.export]) for draft in drafts]
+        return insert_plans(connection, drafts, now)
 
     @writing
     def seal(
@@ -99,14 +96,7 @@ class Plans:
             require_same(connection, [one for one in sealed if not is_new[one.plan.plan_id]])
         require_own_keys(connection, fresh)
         use_numbers(connection, fresh)
-        made = [
-            file_row(one.plan, number, file, () if place else one.counts)
-            for one in fresh
-            for place, file in enumerate(one.files)
-            for number in [sum(one.plan.sent.files.values()) + place]
-        ]
-        for chunk in chunks(made):
-            connection.execute(insert(files), chunk)
+        insert_files(connection, fresh)
         held_back = [one for one in fresh if one.quarantined]
         if held_back:
             hold_back(connection, held_back)
@@ -117,8 +107,8 @@ class Plans:
             for one in fresh
             if one.resolved
         ]
-        for chunk in chunks(resolving):
-            connection.execute(_RESOLVING, chunk)
+        if resolving:
+            connection.execute(_RESOLVING, resolving)
 
     @writing
     def unseal(self, connection: Connection, lease: Lease, plan: Plan, anew: Plan) -> None:

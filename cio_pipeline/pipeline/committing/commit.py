@@ -15,7 +15,7 @@ from cio_pipeline.files.spool import RESTORE
 from cio_pipeline.model.failures import Failure, Tried
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import CHAIN
-from cio_pipeline.model.plans import Plan
+from cio_pipeline.model.plans import Plan, SealedPlan
 from cio_pipeline.model.registry import Lease, Pair, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
@@ -162,12 +162,10 @@ def _commit(
 
 
 def commit_slices(
-    services: Services, lease: Lease, window: Window, plans: Sequence[Plan]
+    services: Services, lease: Lease, window: Window, sealed: Sequence[SealedPlan]
 ) -> dict[str, Failure]:
     """Commit slices of plans that go on, and put their manifests; who failed, by sync."""
-    if not plans:
-        return {}
-    listed, failed = commit(services, lease, window, plans)
+    listed, failed = commit(services, lease, window, [one.plan for one in sealed])
     put_manifests(services, window, listed)
     return failed
 

@@ -62,14 +62,11 @@ def send(
         taken = {plan.plan_id for cohort in cohorts for plan in cohort.plans}
         waiting = [plan for plan in waiting if plan.plan_id not in taken]
         going_on = [one for one, now in pairs if now.error is None and not one.plan.last_slice]
-        slices = [one.plan for one in going_on]
-        stuck = commit_slices(services, lease.lease, window, slices) if slices else {}
+        stuck = commit_slices(services, lease.lease, window, going_on) if going_on else {}
         news = [(plan, failure_of(plan, error)) for plan, error in failed]
         for plan, outcome in (*news, *((one.plan, now) for one, now in pairs)):
-            before = outcomes.get(plan.plan_id)
-            outcomes[plan.plan_id] = _total(before, outcome) if before else outcome
-        model = cohorts[0].model
-        if pairs and model.slices > 1:
+            outcomes[plan.plan_id] = _total(outcomes.get(plan.plan_id), outcome)
+        if pairs and (model := cohorts[0].model).slices > 1:
             services.progress(f"{model.export}: slices", model.slice + 1, model.slices)
         for plan in (one.rest for one in going_on):
             outcome = outcomes[plan.plan_id]
@@ -153,7 +150,9 @@ def _next(waiting: Iterable[Plan]) -> list[Cohort[Plan]]:
     return little or [min(cohorts, key=lambda one: (one.model.slices, one.model.slice))]
 
 
-def _total(before: Outcome, now: Outcome) -> Outcome:
+def _total(before: Outcome | None, now: Outcome) -> Outcome:
+    if before is None:
+        return now
     return replace(
         now,
         rows=before.rows + now.rows,

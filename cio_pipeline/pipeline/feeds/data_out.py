@@ -35,8 +35,8 @@ def encode_exports(
     asked: pl.DataFrame,
 ) -> Encoded:
     """See `maker.Encode`."""
-    model, seen = cohort.model, list[pl.DataFrame]()
-    remember_gone(services.source, services.ledger, cohort.export, cohort.plans)
+    model, export, seen = cohort.model, cohort.export, list[pl.DataFrame]()
+    remember_gone(services.source, services.ledger, export, cohort.plans)
     changeset = changeset_of(
         services.source,
         services.ledger,
@@ -46,11 +46,11 @@ def encode_exports(
         note=seen.append,
         terms=in_force(services, model) if model.contract else None,
     )
-    counting = None if model.mode in {Mode.INITIAL, Mode.RETRY} else Counting(cohort.export)
+    counting = None if model.mode in {Mode.INITIAL, Mode.RETRY} else Counting(export)
     encoded = encode(
         counting.watch(changeset.rows) if counting else changeset.rows,
         changeset.rejected,
-        cohort.export,
+        export,
         model.version,
         model.timestamp_unit,
         rows_per_file=model.rows_per_file,
@@ -62,7 +62,7 @@ def encode_exports(
     if seen:
         remember_unknown(services.ledger, model, seen, f"{model.plan_id}.{model.slice}")
     if not asked.is_empty():
-        delivered = _delivered(services, cohort.export, model.timestamp_unit, encoded, asked)
+        delivered = _delivered(services, export, model.timestamp_unit, encoded, asked)
         encoded = replace(encoded, delivered=delivered)
     return replace(encoded, counts=counting.counts()) if counting else encoded
 
