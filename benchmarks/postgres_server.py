@@ -1,7 +1,7 @@
 """A PostgreSQL server of a benchmark's own: what it costs, and tables in it."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +12,7 @@ from benchmarks.rows import PEOPLE, metrics, numbered, rows
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline_tests.postgres import Cluster, running_cluster
 from cio_pipeline_tests.sources.postgres.databases import Made, new_database
+from cio_pipeline_tests.workers.machines import until
 
 _AT_ONCE = 200_000
 
@@ -23,9 +24,14 @@ class Server:
     cluster: Cluster
 
     def cpu(self) -> float:
-        """CPU seconds of all its processes until now, also of those that have ended."""
+        """CPU seconds of all its processes until now, also of those that have ended.
+
+        Waits for those that answered somebody who has gone: they count once they have ended.
+        """
         postmaster = (self.cluster.folder / "data" / "postmaster.pid").read_text().split()[0]
-        ticks = sum(_ticks(path, postmaster) for path in Path("/proc").glob("[0-9]*/stat"))
+        until("backends", 60, lambda: not any(map(_answers, _children(postmaster))))
+        ticks = _ticks(Path("/proc") / postmaster, 11, 15)
+        ticks += sum(_ticks(child, 11, 13) for child in _children(postmaster))
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def with_metrics(self, count: int, workspaces: int) -> Made:
@@ -65,12 +71,26 @@ def add_metrics(made: Made, workspaces: int, first: int, count: int) -> None:
                 copy.write(frame.write_csv(include_header=False))
 
 
-def _ticks(stat: Path, postmaster: str) -> int:
-    """Of the server, with all that it has waited for, or of one that it started; else 0."""
+def _children(postmaster: str) -> Iterator[Path]:
+    for process in Path("/proc").glob("[0-9]*"):
+        if _fields(process)[1:2] == [postmaster]:
+            yield process
+
+
+def _answers(process: Path) -> bool:
     try:
-        fields = stat.read_text().rpartition(")")[2].split()
+        return b"[local]" in (process / "cmdline").read_bytes()
     except OSError:
-        return 0
-    if stat.parent.name == postmaster:
-        return sum(map(int, fields[11:15]))
-    return sum(map(int, fields[11:13])) if fields[1] == postmaster else 0
+        return False
+
+
+def _ticks(process: Path, start: int, stop: int) -> int:
+    return sum(map(int, _fields(process)[start:stop]))
+
+
+def _fields(process: Path) -> list[str]:
+    """What the kernel tells of a process, from its state on; nothing if it has ended."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -1,7 +1,6 @@
 """What the triggers cost writers: pgbench with them and without, in turn."""
 
 import subprocess
-import time
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -94,7 +93,6 @@ def _written(server: Server, made: Made, script: Path, each: int) -> dict[str, f
     with measured() as cost:
         command = [program("pgbench"), *options, made.url]
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own
-    time.sleep(0.1)  # backends end after their clients
     return {"cpu": cost.cpu + server.cpu() - before, "wall": cost.wall}
 
 
