@@ -23,7 +23,7 @@ def doctor(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for what is wrong in a window, and say what it comes from and what to run next.
+    """Look for what is wrong in a window: what it comes from, and what to run next.
 
     Exit code 1 if anything wants somebody now; warnings alone leave it at 0.
     """

@@ -75,7 +75,14 @@ def erased(world: World, text: str = CIO_ID, **more: bool) -> Receipt:
     return erase(world.services, 1, text, "ann", **more)
 
 
-@pytest.mark.parametrize("text", [CIO_ID, f"own-{CIO_ID}", EMAIL.upper()])
+@pytest.mark.parametrize(
+    "text",
+    [
+        EMAIL.upper(),
+        pytest.param(CIO_ID, marks=pytest.mark.deep),
+        pytest.param(f"own-{CIO_ID}", marks=pytest.mark.deep),
+    ],
+)
 def test_d4_no_file_names_who_was_erased_and_all_else_is_there(world: World, text: str) -> None:
     before = {one: files(world, one) for one in ("a", "b", "other")}
     rows = {export: world.read(export) for export in (*ABOUT_PEOPLE, "people", "attributes")}

@@ -64,7 +64,9 @@ def read(path: Path) -> list[dict[str, Any]]:
 PERSONAL = {"user_id", "anonymous_id", "context", "extra", "properties"}
 
 
-@pytest.mark.parametrize("file_format", ["json", "csv", "parquet"])
+@pytest.mark.parametrize(
+    "file_format", ["json", "csv", pytest.param("parquet", marks=pytest.mark.deep)]
+)
 def test_c3_calls_lose_what_is_personal_and_others_stay_as_they_are(
     world: World, file_format: str
 ) -> None:

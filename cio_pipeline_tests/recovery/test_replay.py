@@ -124,7 +124,7 @@ def test_what_is_sent_again_is_chosen_and_later_windows_go_on(world: World) -> N
     assert len(again(world, 1, 1, exports=["events"])) == 1
 
 
-@pytest.mark.parametrize("all_rows", [True, False])
+@pytest.mark.parametrize("all_rows", [pytest.param(True, marks=pytest.mark.deep), False])
 def test_d10_what_was_sent_again_is_restored_and_a_rebuilt_ledger_goes_on(
     world: World, *, all_rows: bool
 ) -> None:
