@@ -43,6 +43,13 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+ForWhom = Annotated[Format, typer.Option("--format", help="The platform, or csv in the clear.")]
+WithHoldout = Annotated[
+    bool,
+    typer.Option("--with-holdout", help="Also those whom a test keeps from being reached."),
+]
+
+
 @dataclass
 class Written:
     """What became of the members: rows written, and who was left out, and why."""
@@ -96,13 +103,10 @@ def show(
 
 def export(
     name: Name,
-    for_: Annotated[Format, typer.Option("--format", help="The platform, or csv in the clear.")],
+    for_: ForWhom,
     out: Annotated[str, typer.Option(help="The file; - is standard output.")] = "-",
     country: Country = None,
-    holdout: Annotated[
-        bool,
-        typer.Option("--with-holdout", help="Also those whom a test keeps from being reached."),
-    ] = False,
+    holdout: WithHoldout = False,
     warehouse: Warehouse = None,
     feed: FeedName = None,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cio_pipeline.cli.context import services
-from cio_pipeline.model.errors import NothingDelivered
+from cio_pipeline.model.errors import InvalidConfig, NothingDelivered
 from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.reader.feed import Feed
@@ -33,7 +33,10 @@ def report(
     registry = found.ledger.registry
     chosen = [registry.get(one) for one in syncs] if syncs else registry.all()
     told = [facts for one in chosen if (facts := _facts(found, one, windows))]
-    out.write_text(page(told, now()), encoding="utf-8")
+    try:
+        out.write_text(page(told, now()), encoding="utf-8")
+    except OSError as error:
+        raise InvalidConfig(f"{out} cannot be written: {error.strerror}.", "Use --out.") from error
     typer.echo(f"Wrote {out}: {len(told)} of {len(chosen)} syncs have delivered something.")
 
 

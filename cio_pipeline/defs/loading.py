@@ -28,7 +28,6 @@ def build_loading(path: Path | None) -> Models:
     """The asset, its job and its sensor; nothing without a file. Raises InvalidConfig."""
     if path is None:
         return NO_MODELS
-    needs("duckdb")
 
     @dg.asset(
         key=LOADED,
@@ -82,6 +81,7 @@ _Row = tuple[str, str, str, int, int, str]
 
 def _load_all(services: Services, path: Path) -> Sequence[_Row]:
     """Load each sync; one that fails keeps none of the others back (O8)."""
+    needs("duckdb")
     from cio_pipeline.reader.warehouse.database import opened  # noqa: PLC0415 - an extra's
     from cio_pipeline.reader.warehouse.load import load  # noqa: PLC0415 - the same
 
