@@ -44,7 +44,7 @@ VERBS = {
     "erase": "Take a person out of all files that were delivered for a workspace.",
     "warehouse": "Load what was delivered into tables.",
     "audience": "People to reach or to leave out, as dbt built them; export them for ad platforms.",
-    "report": "Write a page about feeds: volume, lag, files, funnel, opens, coverage.",
+    "report": "Write a page about feeds: what came when, files, funnel, opens, what was held back.",
     "demo": "Simulate a platform, export its history and some windows, verify, show the bucket.",
     "version": "Print the version.",
 }

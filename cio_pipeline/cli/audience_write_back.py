@@ -72,24 +72,27 @@ def write_back(
             return
         keys = secret_of(site_id), secret_of(api_key)
         track = _PerThread(lambda: client(*keys, region, url))
-
-        def keep(arrived: Sequence[Change]) -> None:
-            values = [
-                (one.workspace_id, one.internal_customer_id, str(one.value)) for one in arrived
-            ]
-            marts.keep_written(attribute, values, now())
-
-        done = Sent()
-        with console(stderr=True).status(f"{name}: {len(changes):,} people …") as status:
-            for done in send_all(
-                changes,
-                lambda change: send(track.get(), change, attribute),
-                keep,
-                Pace(per_second),
-                Patience(),
-            ):
-                status.update(f"{name}: {done.sent:,} of {len(changes):,} people")
+        done = _send(marts, changes, attribute, track, Pace(per_second))
     _tell(name, done, as_json=as_json)
+
+
+def _send(
+    marts: Marts, changes: Sequence[Change], attribute: str, track: "_PerThread", pace: Pace
+) -> Sent:
+    """Send them, show how far it is, and write down what arrived."""
+
+    def keep(arrived: Sequence[Change]) -> None:
+        values = [(one.workspace_id, one.internal_customer_id, str(one.value)) for one in arrived]
+        marts.keep_written(attribute, values, now())
+
+    def one(change: Change) -> None:
+        send(track.get(), change, attribute)
+
+    done = Sent()
+    with console(stderr=True).status(f"{len(changes):,} people …") as status:
+        for done in send_all(changes, one, keep, pace, Patience()):
+            status.update(f"{done.sent:,} of {len(changes):,} people")
+    return done
 
 
 def changes_of(marts: Marts, audience: Audience, attribute: str, chosen: Tiers) -> Iterator[Change]:

@@ -1,5 +1,6 @@
 """`cio-pipeline reconcile`: closed windows, counted again from the source."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -10,11 +11,13 @@ from cio_pipeline.cli.held import exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import parse_time
-from cio_pipeline.monitoring.reconciling import told
+from cio_pipeline.monitoring.reconciling import Difference, told
 from cio_pipeline.pipeline.recovery.reconcile import Asked, repair
 from cio_pipeline.pipeline.recovery.reconcile import reconcile as recount
+from cio_pipeline.pipeline.services import Services
 from cio_pipeline.wiring import now
 
 
@@ -47,24 +50,25 @@ def reconcile(
         rows = [(one.sync_id, one.says, one.command) for one in findings]
         print_table("Differences", ("sync", "what", "next"), rows, "all was sent")
     if repair_:
-        done = repair(found, differences)
-        rows = [
-            (
-                utc(one.end),
-                one.outcome.sync_id,
-                one.outcome.export,
-                one.outcome.rows,
-                one.outcome.error,
-            )
-            for one in done
-        ]
-        if not as_json:
-            columns = ("window's end", "sync", "export", "rows sent", "error")
-            print_table("Repaired", columns, rows, "nothing")
-        exit_unless_done([one.outcome for one in done])
+        _repair(found, differences, as_json=as_json)
         differences = [(one, plan) for one, plan in differences if one.wrong]
     if differences:
         raise typer.Exit(1)
+
+
+def _repair(
+    found: Services, differences: Sequence[tuple[Difference, Plan]], *, as_json: bool
+) -> None:
+    """Send what differs again, and show what came of it."""
+    done = repair(found, differences)
+    if not as_json:
+        rows = [
+            (utc(end), one.sync_id, one.export, one.rows, one.error)
+            for end, one in ((each.end, each.outcome) for each in done)
+        ]
+        columns = ("window's end", "sync", "export", "rows sent", "error")
+        print_table("Repaired", columns, rows, "nothing")
+    exit_unless_done([one.outcome for one in done])
 
 
 def _midnight(day: str | None) -> datetime:

@@ -24,7 +24,7 @@ def report(
     ),
     windows: Annotated[int, typer.Option(min=1, help="So many windows one by one.")] = 96,
 ) -> None:
-    """Write a page about feeds: what came when, files, funnel, opens, coverage, what was held back.
+    """Write a page about feeds: what came when, files, funnel, opens, what was held back.
 
     One HTML file that needs no network, for light and dark, desktop and phone. Numbers are read
     from the buckets; what was held back, from the ledger.

@@ -105,10 +105,8 @@ def verify(
     expired when absent, and so do those up to the manifest that is `acknowledged`. Files are copied
     into `scratch`, some at a time, by default the system's temporary folder. What was `proven`
     before is looked at as if not `deep`, and what is proven now is kept there. `stored` gives the
-    manifests of a sync whose bucket has none, and its errors
-    are raised; `stems` are those of the sync that differ from the contract's, by export.
+    manifests of a sync whose bucket has none, and its errors are raised.
     """
-    tally = _Tally()
     bodies = stored() if stored else None
     try:
         links, broken, sizes = _laid(destination, bodies, proven)
@@ -116,12 +114,10 @@ def verify(
         return _unreadable(error, from_ledger=bodies is not None)
     links, rewritten = as_rewritten(links)
     manifests = [link.manifest for link in links if link.manifest]
-    tally.findings += [*broken, *check_chain(links), *check_sequences(manifests)]
-    expired_before = now - timedelta(days=expire_days) if now and expire_days else None
+    tally = _Tally([*broken, *check_chain(links), *check_sequences(manifests)])
+    expired = now - timedelta(days=expire_days) if now and expire_days else None
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        check = _Check(
-            destination, sizes, deep, expired_before, Path(folder), rewritten, acknowledged
-        )
+        check = _Check(destination, sizes, deep, expired, Path(folder), rewritten, acknowledged)
         _check_files(check, links, tally, progress or _silent)
     unlisted = _unlisted(BucketContents(destination, sizes, manifests, stems or {}, deep))
     tally.findings += [Finding(problem, None) for problem in unlisted.problems]
