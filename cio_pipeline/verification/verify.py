@@ -101,11 +101,10 @@ def verify(
     """Prove what lies in a sync's destination, or name what is wrong. Never raises for a bucket.
 
     `deep` reads every file (digest, rows, contract, workspace); otherwise, and of archived files,
-    only names and sizes are checked. With `expire_days` and `now`, files older than that count as
-    expired when absent, and so do those up to the manifest that is `acknowledged`. Files are copied
-    into `scratch`, some at a time, by default the system's temporary folder. What was `proven`
-    before is looked at as if not `deep`, and what is proven now is kept there. `stored` gives the
-    manifests of a sync whose bucket has none, and its errors are raised.
+    only names and sizes. With `expire_days` and `now`, files older than that count as expired when
+    absent, as do those up to the manifest that is `acknowledged`. Files are copied into `scratch`.
+    What was `proven` before is looked at as if not `deep`; what is proven now is kept there.
+    `stored` gives the manifests of a sync that keeps them in its ledger; its errors are raised.
     """
     bodies = stored() if stored else None
     try:
@@ -113,16 +112,16 @@ def verify(
     except CioError as error:
         return _unreadable(error, from_ledger=bodies is not None)
     links, rewritten = as_rewritten(links)
-    manifests = [link.manifest for link in links if link.manifest]
+    manifests = [one.manifest for one in links if one.manifest]
     tally = _Tally([*broken, *check_chain(links), *check_sequences(manifests)])
     expired = now - timedelta(days=expire_days) if now and expire_days else None
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         check = _Check(destination, sizes, deep, expired, Path(folder), rewritten, acknowledged)
         _check_files(check, links, tally, progress or _silent)
     unlisted = _unlisted(BucketContents(destination, sizes, manifests, stems or {}, deep))
-    tally.findings += [Finding(problem, None) for problem in unlisted.problems]
-    warnings = (*_archived([key for _, key in tally.archived]), *unlisted.warnings)
-    report = _report(links, tally, warnings, from_ledger=bodies is not None)
+    tally.findings += (Finding(problem, None) for problem in unlisted.problems)
+    warned = (*_archived([key for _, key in tally.archived]), *unlisted.warnings)
+    report = _report(links, tally, warned, from_ledger=bodies is not None)
     if proven is not None and deep and bodies is None:
         _keep(proven, links, min([report.complete_up_to, *(n - 1 for n, _ in tally.archived)]))
     return report
