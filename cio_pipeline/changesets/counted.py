@@ -56,7 +56,7 @@ class Counting:
         asked = [pl.col(_WORKSPACE), known.alias(_KNOWN)]
         name = NAMES.get(self.export.name)
         if name is not None:
-            asked.append(pl.col(name).alias(_NAME))
+            asked.append(pl.col(name).str.head(LONGEST).alias(_NAME))
         passed = pl.struct(asked).map_batches(
             self._count, return_dtype=pl.Int64(), is_elementwise=True
         )
@@ -75,7 +75,7 @@ class Counting:
             names = whole.group_by(_WORKSPACE, _NAME).agg(pl.col(_ROWS).sum())
             most = names.sort(_ROWS, _NAME, descending=[True, False])
             for workspace, name, number in most.group_by(_WORKSPACE).head(MOST_NAMES).iter_rows():
-                found[workspace].append((EVENT + name[:LONGEST], number))
+                found[workspace].append((EVENT + name, number))
         return {workspace: tuple(its) for workspace, its in found.items()}
 
     def _count(self, rows: pl.Series) -> pl.Series:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, RowMapping, insert, selec
 
 from cio_pipeline.ledger.schema import files, plans
 from cio_pipeline.ledger.statements import ids_given, name_pairs, rows_given
+from cio_pipeline.ledger.troubles import storable
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline.model.plans import (
@@ -127,7 +128,7 @@ def file_row(
         "min_time": file.min_time,
         "max_time": file.max_time,
         "spool": file.spool,
-        "counts": json.dumps(counts) if counts else None,
+        "counts": json.dumps([(storable(kind), n) for kind, n in counts]) if counts else None,
     }
 
 

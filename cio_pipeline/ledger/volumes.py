@@ -169,18 +169,21 @@ def _added(dialect: str) -> tuple[postgresql.Insert | sqlite.Insert, ...]:
     )
     counted = rows_of(files.c.counts)
     kind, number = (item_of(counted.c.value, place) for place in (0, 1))
+    kind = cast(kind, Text)
     kinds = (
         select(
             day,
             _end(day),
             plans.c.sync_id,
             plans.c.export,
-            cast(kind, Text),
-            cast(number, BigInteger),
+            kind,
+            func.sum(cast(number, BigInteger)),
             nothing,
             plans.c.lower_at,
         )
         .select_from(of_plan.join(counted, true()))
         .where(_SENT, files.c.counts.is_not(None))
+        # PostgreSQL adds to no row twice in one statement.
+        .group_by(plans.c.id, kind)
     )
     return _upserted(dialect, whole), _upserted(dialect, kinds)

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.ledger.pruning import prune
 from cio_pipeline.model.plans import Mode
@@ -103,3 +105,24 @@ def test_the_last_hour_and_day_that_are_over() -> None:
     assert ended(T0 + timedelta(minutes=59), HOUR) == T0
     assert ended(T0 + HOUR, HOUR) == T0 + HOUR
     assert ended(T0 + timedelta(hours=25), DAY) == T0 + DAY
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("n" * 80, "n" * 80), ("a\x00b", "a\x00c"), ("it's", 'say "hi" \\')],
+    ids=["alike", "nul", "quoted"],
+)
+def test_o1_no_name_of_an_event_keeps_a_window_from_being_committed(
+    ledger: Ledger, names: tuple[str, str]
+) -> None:
+    register(ledger, "acme")
+    lease = claim(ledger)
+    deliver(ledger, lease, 1)
+    plan = open_plan(ledger, lease, 2)
+    full = replace(sealed(plan), counts=tuple((EVENT + name, 2) for name in names))
+    seal_and_deliver(ledger, lease, full, step=2)
+
+    commit(ledger, lease, plan, step=2)
+
+    (found,) = ledger.volumes.of(DAY, [T0 + DAY]).values()
+    assert sum(one.rows for (_, _, kind), one in found.items() if kind != ALL) == 4
