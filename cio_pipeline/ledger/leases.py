@@ -92,7 +92,10 @@ class Leases:
 
     @reading
     def tokens(self, connection: Connection, export: str) -> Mapping[Pair, int]:
-        """The tokens of all pairs of an export that were ever claimed."""
+        """The tokens of pairs of an export that were claimed before, and given back since.
+
+        Who holds one may still change how it stands, and gives it back without another token.
+        """
         return {
             (sync_id, export): token
             for sync_id, token in connection.execute(_TOKENS, {"of": export})
@@ -122,7 +125,9 @@ _ORDER = leases.c.sync_id, leases.c.export
 _LOCKED = select(leases).where(of_pairs(leases)).order_by(*_ORDER).with_for_update()
 _HELD = select(*_ORDER, leases.c.token).where(of_pairs(leases), leases.c.owner == bindparam("of"))
 _HELD_LOCKED = _HELD.order_by(*_ORDER).with_for_update()
-_TOKENS = select(leases.c.sync_id, leases.c.token).where(leases.c.export == bindparam("of"))
+_TOKENS = select(leases.c.sync_id, leases.c.token).where(
+    leases.c.export == bindparam("of"), leases.c.owner.is_(None)
+)
 _GIVE = (
     update(leases)
     .where(of_pairs(leases))

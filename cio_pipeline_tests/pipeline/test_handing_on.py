@@ -3,9 +3,11 @@
 import pickle
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from cio_pipeline.ledger.leases import Leases
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
@@ -97,3 +99,30 @@ def test_planning_that_fails_leaves_nothing_claimed(
     with pytest.raises(LedgerError):
         plan_export(world.services, "people", window(0), Scope())
     assert world.ledger.leases.holders(world.now) == []
+
+
+def test_d6_what_its_holder_gives_back_meanwhile_is_decided_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Giving back changes no token: what was decided while it was held says nothing any more."""
+    for sync_id in ("a", "b"):
+        world.sync(sync_id)
+    feeds.commit(world, Feed.DATA_OUT, 0)
+    world.run(0, "people")
+    feeds.commit(world, Feed.DATA_OUT, 1)
+    world.now = window(1).end
+    its = plan_export(world.services, "people", window(1), Scope(["a"]))
+    claim = Leases.claim
+    batches = [its]
+
+    def late(leases: Leases, *given: Any) -> Any:
+        while batches:
+            deliver_export(world.services, batches.pop())
+        return claim(leases, *given)
+
+    monkeypatch.setattr(Leases, "claim", late)
+    told = run_export(world.as_run("run 2"), "people", window(1), Scope())
+
+    assert [(one.sync_id, one.error) for one in told if one.error] == []
+    world.run(1, "people")
+    assert world.read("people", "a").equals(world.read("people", "b"))

@@ -147,7 +147,7 @@ def claim(
 
     Whoever has nothing to send is moved on without a claim. A pair that another run holds is left
     to it and named in `busy`. Returned are the decisions for what is held, too; None if somebody
-    claimed any of it after they were made: they are to be made again.
+    held any of it when they were made or later: they are to be made again.
     """
     tokens = services.ledger.leases.tokens(export)
     items = decided(services, export, window, cut, scope)
