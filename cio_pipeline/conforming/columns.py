@@ -17,6 +17,9 @@ ATTRIBUTE, VALUE = "attribute_name", "attribute_value"
 JSON_OBJECTS = frozenset({"data"})
 """Required columns whose empty value is an empty JSON object."""
 
+COPIES = {"customer_id": "email_addr"}
+"""Columns that have the value of another one where they have none of their own."""
+
 _SHOWN = r"^(?:[\s\S]{1,2}?|([\s\S])[\s\S]{2,}?)(@[^@]*)?$"
 """A text's first character, if it has three or more, and what follows its last `@`."""
 
@@ -60,18 +63,33 @@ def is_empty(column: Column) -> pl.Expr:
 
 
 def hidden(in_force: InForce, columns: Collection[Column], dtypes: pl.Schema) -> Iterator[pl.Expr]:
-    """The columns that are not sent as they are, under their names, types and nullability."""
-    terms = in_force.of
+    """The columns that are not sent as they are, under their names, types and nullability.
+
+    Where another column holds the same value as its copy, it is not sent there either.
+    """
     for column in columns:
         name = column.name
-        if name in terms.leave_out:
-            yield empty(column, dtypes[name]).alias(name)
-        elif name in terms.hash:
-            yield hashed(pl.col(name), in_force.salt)
-        elif name in terms.mask:
-            yield masked(pl.col(name))
-        elif name == VALUE and terms.values:
+        own = _hidden(in_force, name, pl.col(name), empty(column, dtypes[name]))
+        if own is not None:
+            yield own.alias(name)
+        elif name in COPIES:
+            same = pl.col(name) == pl.col(COPIES[name])
+            its, nothing = pl.when(same).then(name), empty(column, dtypes[name])
+            copied = _hidden(in_force, COPIES[name], its, nothing)
+            if copied is not None:
+                yield pl.when(same).then(copied).otherwise(name).alias(name)
+        elif name == VALUE and in_force.of.values:
             yield _values(in_force)
+
+
+def _hidden(in_force: InForce, name: str, value: pl.Expr, nothing: pl.Expr) -> pl.Expr | None:
+    """A value in the way that the terms have for a column; None if it is sent as it is."""
+    terms = in_force.of
+    if name in terms.leave_out:
+        return nothing
+    if name in terms.hash:
+        return hashed(value, in_force.salt)
+    return masked(value) if name in terms.mask else None
 
 
 def _values(in_force: InForce) -> pl.Expr:

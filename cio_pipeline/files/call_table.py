@@ -192,10 +192,7 @@ def _users(cells: Mapping[str, _Cells], file_format: str) -> tuple[pl.Series, pl
 
     The ids, and where they are so, or could be taken to be so.
     """
-    users = cells["user_id"]
-    likely = cells["traits"].raw.str.contains(_LIKELY).fill_null(value=False).arg_true()
-    found = [email_of(raw) for raw in cells["traits"].raw.gather(likely)]
-    emails = {number: email for number, email in zip(likely, found, strict=True) if email}
+    users, emails = cells["user_id"], emails_in(cells["traits"].raw)
     ids: dict[int, str] = {}
     same = dict.fromkeys(emails, False)
     for (number, email), raw in zip(emails.items(), users.raw.gather([*emails]), strict=True):
@@ -206,3 +203,10 @@ def _users(cells: Mapping[str, _Cells], file_format: str) -> tuple[pl.Series, pl
             same[number] = clean(cast("str", decoded(raw))) == clean(email)
     values = users.values.clone().scatter([*ids], pl.Series([*ids.values()], dtype=pl.String))
     return values, _never(values).scatter([*same], pl.Series([*same.values()], dtype=pl.Boolean))
+
+
+def emails_in(traits: pl.Series) -> dict[int, str]:
+    """The emails in JSON texts of traits that may stand in for user ids, by row."""
+    likely = traits.str.contains(_LIKELY).fill_null(value=False).arg_true()
+    found = [email_of(raw) for raw in traits.gather(likely)]
+    return {number: email for number, email in zip(likely, found, strict=True) if email}

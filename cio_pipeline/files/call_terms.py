@@ -9,14 +9,16 @@ from cio_pipeline.conforming.columns import InForce, checks_of_columns, empty, h
 from cio_pipeline.conforming.events import checks_of_events, declared_names, renames
 from cio_pipeline.contracts.declare import Column
 from cio_pipeline.contracts.exports.calls import COLUMNS
+from cio_pipeline.files.call_made import clean
 from cio_pipeline.files.call_members import Members
 from cio_pipeline.files.call_rows import JSON_COLUMNS
-from cio_pipeline.files.call_table import call_table
+from cio_pipeline.files.call_table import call_table, emails_in
 from cio_pipeline.model.data_contract import ExportTerms
 from cio_pipeline.model.event_names import slug
 from cio_pipeline.model.json_text import decoded
 
 _SLUG, _NAME, _PROPERTIES, _EXTRA = "event", "event_text", "properties", "extra"
+_USER, _TRAITS = "user_id", "traits"
 _NULL = "null"
 
 
@@ -25,10 +27,13 @@ def table_under(
 ) -> tuple[pl.DataFrame, pl.Series]:
     """See `call_table`, `how` being format and unit; and why each call breaks the terms, or null.
 
-    What is hidden is not in `extra` either.
+    What is hidden is not in `extra` either, nor in columns that are made of it.
     """
     file_format, _ = how
-    table = call_table(calls, members, kind, *how, hidden=_hidden(terms.of))
+    hidden = _hidden(terms.of)
+    unnamed = kind == "identify" and _TRAITS in hidden and _USER not in hidden
+    withheld = (*hidden, _USER) if unnamed else hidden
+    table = call_table(calls, members, kind, *how, hidden=withheld)
     columns = COLUMNS[kind]
     told = table.select(_as_text(table, column, file_format) for column in columns)
     if _NAME in told.columns and terms.of.events is not None and renames(terms.of):
@@ -41,7 +46,16 @@ def table_under(
     broken = why.to_series()
     if len(broken) < table.height:
         broken = broken.new_from_index(0, table.height)
-    return _shown(terms, columns, told, table, file_format), broken
+    shown = _shown(terms, columns, told, table, file_format)
+    if unnamed:
+        shown = shown.with_columns(_other_users(told[_USER], shown[_USER], members.raw(_TRAITS)))
+    return shown, broken
+
+
+def _other_users(told: pl.Series, users: pl.Series, traits: pl.Series) -> pl.Series:
+    """User ids, null where they are the email of traits that are left out (C4)."""
+    same = [number for number, email in emails_in(traits).items() if told[number] == clean(email)]
+    return users.scatter(same, None)
 
 
 def _hidden(terms: ExportTerms) -> Collection[str]:
@@ -69,14 +83,18 @@ def _renamed(
     other = names.ne_missing(told[_NAME])
     if not other.any():
         return told, table
-    known = names.filter(other).unique()
-    slugs = pl.Series([slug(name) for name in known], dtype=pl.String)
     written = {
         _NAME: _as_written(names, file_format),
-        _SLUG: _as_written(names.replace(known, slugs), file_format),
+        _SLUG: _as_written(_slugs(names), file_format),
     }
     changed = [table[name].zip_with(~other, its).alias(name) for name, its in written.items()]
     return told.with_columns(names.alias(_NAME)), table.with_columns(changed)
+
+
+def _slugs(names: pl.Series) -> pl.Series:
+    known = names.drop_nulls().unique()
+    found = pl.Series([slug(name) for name in known], dtype=pl.String)
+    return names.replace(known, found) if len(known) else names
 
 
 def _as_written(texts: pl.Series, file_format: str) -> pl.Series:
@@ -102,5 +120,10 @@ def _shown(
         elif name in terms.of.hash or name in terms.of.mask:
             value = pl.col(name)
             way = hashed(value, terms.salt) if name in terms.of.hash else masked(value)
-            found[name] = _as_written(told.select(way).to_series(), file_format)
+            texts = told.select(way).to_series()
+            found[name] = _as_written(texts, file_format)
+            if name == _NAME:
+                found.setdefault(_SLUG, _as_written(_slugs(texts), file_format))
+        if name == _NAME and name in terms.of.leave_out:
+            found.setdefault(_SLUG, empty(column, table.schema[_SLUG]))
     return table.with_columns(**found)

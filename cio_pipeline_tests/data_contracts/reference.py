@@ -120,6 +120,8 @@ def shown(
     ways |= dict.fromkeys(terms.mask, "mask")
     if "attribute_value" not in ways and row.get("attribute_name") in terms.values:
         ways["attribute_value"] = terms.values[row["attribute_name"]]
+    if row.get("customer_id") == row.get("email_addr") and "email_addr" in ways:
+        ways = {"customer_id": ways["email_addr"]} | ways
     found = dict(row)
     for name, way in ways.items():
         value = row[name]

@@ -112,3 +112,30 @@ def test_a_contract_that_asks_nothing_of_them_changes_no_byte(world: World, form
     }
     assert files["a"]
     assert files["a"] == files["b"]
+
+
+@pytest.mark.parametrize("format_", READ)
+def test_what_is_hidden_is_not_sent_in_a_column_that_is_made_of_it(
+    world: World, format_: str
+) -> None:
+    terms = {"leave_out": ["traits"], "mask": ["event_text"]}
+    calls_sync(world, format=format_, contract={"exports": {"calls": terms}})
+    traits = {"email": "jane@acme.example"}
+    calls = [
+        ("track", {"messageId": "1", "userId": "u", "event": "Jane Burned"}),
+        ("identify", {"messageId": "2", "anonymousId": "x", "traits": traits}),
+        ("identify", {"messageId": "3", "userId": "jane@acme.example", "traits": traits}),
+        ("identify", {"messageId": "4", "userId": "u", "traits": traits}),
+    ]
+    steps.commit(world, *(call_row(k, {"type": k, **p}) for k, p in calls), at=NOON)
+    assert [one.error for one in steps.run(world, 0)] == [None]
+    (track,) = (row for path in steps.paths(world, "track") for row in READ[format_](path))
+    assert (track["event_text"], track["event"]) == ("J***", "j")
+    users = {
+        row["message_id"]: row.get("user_id") or None
+        for path in steps.paths(world, "identify")
+        for row in READ[format_](path)
+    }
+    assert users == {"2": None, "3": None, "4": "u"}
+    sent = "".join(str(READ[format_](path)) for path in world.folder().glob("2184.*"))
+    assert "jane" not in sent.lower()
