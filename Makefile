@@ -29,6 +29,11 @@ demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Simulate a platform, ex
 	$(BIN)/cio-pipeline demo --fresh
 	$(BIN)/cio-pipeline warehouse load $(addprefix $(CIO_HOME)/bucket/,acme-v5 beta-v4 acme-calls) \
 	  --into $(CIO_HOME)/warehouse.duckdb --rebuild
+	@$(BIN)/cio-pipeline report --out $(CIO_HOME)/report.html
+	@printf '%s\n' '' 'Open what came of it:' \
+	  "  python3 -m webbrowser $(CIO_HOME)/report.html" \
+	  "  $(BIN)/python -c \"import duckdb; duckdb.connect('$(CIO_HOME)/warehouse.duckdb').sql('FROM acme_v5.people_newest').show()\"" \
+	  '  make dev'
 
 warehouse: export CIO_WAREHOUSE ?= $(CIO_HOME)/warehouse.duckdb
 warehouse: export CIO_FEED ?= acme_v5
