@@ -50,7 +50,10 @@ def _colour(alt: Any, column: str, names: list[str]) -> Any:
 
 
 def _volume(rows: Rows) -> Any:
-    """Rows a window, those of the largest exports in colours of their own."""
+    """Rows a window, those of the largest exports in colours of their own.
+
+    Lines, since bars that stand on one another mean nothing on a logarithmic scale.
+    """
     alt = needs("altair")
     sums: Counter[str] = Counter()
     for row in rows:
@@ -62,7 +65,7 @@ def _volume(rows: Rows) -> Any:
     names = [*largest, *([_OTHERS] if len(sums) > len(largest) else [])]
     return (
         _chart(named)
-        .mark_bar()
+        .mark_line(point=True)
         .encode(
             x=alt.X("window:O", title=None, axis=alt.Axis(labels=False, ticks=False)),
             y=alt.Y("sum(rows):Q", title="rows", scale=alt.Scale(type="symlog")),
