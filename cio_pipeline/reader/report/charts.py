@@ -70,7 +70,7 @@ def _volume(rows: Rows) -> Any:
             x=alt.X("window:O", title=None, axis=alt.Axis(labels=False, ticks=False)),
             y=alt.Y("sum(rows):Q", title="rows", scale=alt.Scale(type="symlog")),
             color=_colour(alt, "shown", names),
-            tooltip=["window:O", "export:N", "rows:Q"],
+            tooltip=["window:O", "shown:N", "sum(rows):Q"],
         )
     )
 
