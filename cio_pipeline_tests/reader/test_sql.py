@@ -190,6 +190,20 @@ def test_o6_d1_a_change_file_beats_a_plain_one(
     assert newest == {f"cio-{name}": name in GONE for name in EVERYBODY}
 
 
+def test_o6_d1_a_word_in_the_folder_makes_no_change_file_of_a_plain_one(
+    warehouse: tuple[duckdb.DuckDBPyConnection, list[Statement]],
+) -> None:
+    connection, _ = warehouse
+    connection.execute(
+        "UPDATE acme.people SET updated_at = TIMESTAMPTZ '2026-01-01 00:00:00Z', "
+        "_file = replace('my-chngs-v5/' || parse_filename(_file), 'v5_1_1.', 'v5_1_9.')"
+    )
+    found = connection.sql(
+        "SELECT internal_customer_id, deleted OR suppressed FROM acme.people_newest"
+    )
+    assert dict(found.fetchall()) == {f"cio-{name}": name in GONE for name in EVERYBODY}
+
+
 def test_o6_d4_who_is_gone_is_taken_out_of_what_was_loaded_before(
     warehouse: tuple[duckdb.DuckDBPyConnection, list[Statement]],
 ) -> None:
@@ -202,6 +216,12 @@ def test_o6_d4_who_is_gone_is_taken_out_of_what_was_loaded_before(
     # The people files themselves say who is gone; nothing else names them.
     assert {name: named(connection, name) for name in GONE} == {name: {"people"} for name in GONE}
     assert named(connection, STAYING) == set(LOADED)
+    # Rows from before that was said keep nothing but the id.
+    before_that = connection.sql(
+        "SELECT DISTINCT customer_id, email_addr FROM acme.people WHERE NOT deleted "
+        f"AND NOT suppressed AND internal_customer_id IN {tuple(f'cio-{one}' for one in GONE)}"
+    ).fetchall()
+    assert before_that == [("", None)]
     # Of people who are gone, attributes go as a whole; all other rows stay.
     gone = {"attributes": before["attributes"] - len(GONE)}
     assert counts(connection) == before | gone
@@ -244,6 +264,12 @@ def test_o6_unknown_tables_and_missing_lookups_are_named() -> None:
     content = tuple(one for one in FEEDS["v5"] if one.name == "delivery_content")
     with pytest.raises(InvalidConfig, match="known by deliveries"):
         list(erasure(content, place_in("duckdb"), DIALECTS["duckdb"], Whom(1, "x")))
+
+
+def test_o6_bigquery_takes_no_dated_folders() -> None:
+    deep = Place("gs://bucket/path", "acme", deep=True)
+    with pytest.raises(InvalidConfig, match="one asterisk"):
+        list(script(FEEDS["v5"], deep, DIALECTS["bigquery"]))
 
 
 def test_o6_stems_and_dated_folders_are_followed(tmp_path: Path) -> None:

@@ -31,18 +31,23 @@ def erase(
 ) -> Iterator[exp.Expr | str]:
     """Statements, in an order in which each still finds whom it is about.
 
-    Rows about the person lose what is personal; rows of `people` and `attributes` are deleted,
-    but for `people` where the feed itself says that they are gone. Raises InvalidConfig if a table
+    Rows about the person lose what is personal; rows of `people` and `attributes` are deleted. Of
+    all who are gone, rows of `people` stay: those that say so themselves as they are, and those
+    from before without what is personal but the id, by which they are looked up. Raises InvalidConfig if a table
     that tells whom rows are about is not among the relations.
     """
     known = {one.name: one for one in relations}
     # Who is looked up elsewhere comes first: the lookup is emptied by its own statement.
     for one in sorted(known.values(), key=lambda each: (each.about or ("", None))[1] is None):
-        if one.about is None or (whom is None and one.name == "people"):
+        if one.about is None:
             continue
         where = _rows_about(one, known, schema, dialect, whom)
         table = dialect.table(one.name, schema)
-        if one.name in _OWN:
+        if whom is None and one.name == "people":
+            before = exp.and_(where, exp.not_(_gone(dialect)))
+            personal = [each for each in one.personal if each.name != PERSON]
+            yield _emptied(table, personal, before, dialect)
+        elif one.name in _OWN:
             yield exp.delete(table, where=where)
         else:
             yield _emptied(table, one.personal, where, dialect)
@@ -82,9 +87,12 @@ def _person(
         raise InvalidConfig(
             "Who is gone is known by people, which is not asked for.", "Add people."
         )
-    gone = exp.or_(dialect.column("deleted"), dialect.column("suppressed"))
-    chosen = exp.select(person).from_(dialect.table("people" + NEWEST, schema)).where(gone)
-    return exp.In(this=person, query=exp.Subquery(this=chosen))
+    newest = exp.select(person).from_(dialect.table("people" + NEWEST, schema))
+    return exp.In(this=person, query=exp.Subquery(this=newest.where(_gone(dialect))))
+
+
+def _gone(dialect: Dialect) -> exp.Expr:
+    return exp.or_(dialect.column("deleted"), dialect.column("suppressed"))
 
 
 def _emptied(

@@ -111,6 +111,11 @@ def _snowflake(relation: Relation, place: Place, dialect: Dialect) -> Iterator[s
 
 
 def _bigquery(relation: Relation, place: Place, dialect: Dialect) -> Iterator[str]:
+    if place.deep:
+        raise InvalidConfig(
+            "BigQuery takes one asterisk in a location; files in dated folders need more.",
+            "Send a sync of `layout: flat`.",
+        )
     # It does not know what it has loaded: all of it is loaded anew.
     yield f"TRUNCATE TABLE {_table(relation, place, dialect)}"
     yield (

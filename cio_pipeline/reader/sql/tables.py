@@ -92,12 +92,15 @@ def _order(relation: Relation, dialect: Dialect) -> Iterator[exp.Expr]:
     # What comes once may come again: a catch-up, a new generation. Any of them will do.
     yield dialect.column(relation.newest_by or relation.key[-1])
     if dialect.files and relation.split:
-        yield _matches(dialect, "_chngs_")
+        yield _holds(dialect, _CHNGS)
     if dialect.files:
         yield from (_number(dialect, pattern) for pattern in _NUMBERS)
     if dialect.rows:
         yield dialect.column(ROW)
 
+
+# A folder, or a stem, may have the word in its name, too.
+_CHNGS = r"_v[0-9]+_chngs_([0-9]+)_[0-9]+(_[0-9]+)?[.]parquet$"
 
 _NUMBERS = (
     # <stem>_v<x>[_chngs]_<workspace>_<sequence>[_<part>].parquet (D5); Snowflake knows no (?:…).
@@ -106,9 +109,10 @@ _NUMBERS = (
 )
 
 
-def _matches(dialect: Dialect, word: str) -> exp.Expr:
-    found = exp.Like(this=dialect.column(FILE), expression=exp.Literal.string(f"%{word}%"))
-    return exp.case().when(found, exp.Literal.number(1)).else_(exp.Literal.number(0))
+def _holds(dialect: Dialect, pattern: str) -> exp.Expr:
+    """1 if a file's name holds a number at a place, else 0."""
+    none = exp.Is(this=_number(dialect, pattern), expression=exp.Null())
+    return exp.case().when(none, exp.Literal.number(0)).else_(exp.Literal.number(1))
 
 
 def _number(dialect: Dialect, pattern: str) -> exp.Expr:
