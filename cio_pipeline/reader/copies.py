@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from cio_pipeline.destinations.local import LocalFolder
+from cio_pipeline.files.names import check_key
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.files.system_errors import reason
 from cio_pipeline.model.errors import DestinationError, FileAltered, ObjectMissing
@@ -44,7 +45,7 @@ class Copies:
     def all_of(self, files: Iterable[FeedFile]) -> Iterator[tuple[FeedFile, Path]]:
         """Each file with the path that it can be read at until the next is asked for.
 
-        Raises FileAltered, ObjectMissing, ObjectArchived and the store's other errors.
+        Raises FileAltered, InvalidKey, ObjectMissing, ObjectArchived and the store's other errors.
         """
         waiting = iter(files)
         with ThreadPoolExecutor(AHEAD, thread_name_prefix="copies") as pool:
@@ -71,7 +72,8 @@ class Copies:
         if file in self._kept and self._kept[file].exists():
             return self._kept[file]
         if isinstance(self._destination, LocalFolder):
-            path = self._destination.root / file.key
+            # Whoever wrote the manifest may have meant another folder's file.
+            path = self._destination.root / check_key(file.key)
         else:
             path = self._copy(file)
         self._check(file, path)

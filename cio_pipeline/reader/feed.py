@@ -167,6 +167,10 @@ class Feed:
                     "Leave `as_of` out.",
                 )
             return list(contents.named)
+        if isinstance(at, datetime) and at.tzinfo is None:
+            raise InvalidConfig(
+                "`as_of` is a time without a zone.", "Give one: datetime(…, tzinfo=UTC)."
+            )
         contents.chain.require(at if isinstance(at, int) else None)
         manifests = contents.chain.manifests
         if isinstance(at, int) and not manifests[0].ordinal <= at <= manifests[-1].ordinal:

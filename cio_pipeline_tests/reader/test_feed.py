@@ -54,6 +54,8 @@ def test_d10_as_of_a_manifest_or_a_window(bucket: Bucket) -> None:
     assert feed.files("people", as_of=window(-9).end) == []
     with pytest.raises(ManifestBroken, match="There is no manifest 4"):
         feed.table("people", as_of=4)
+    with pytest.raises(InvalidConfig, match="without a zone"):
+        feed.files("people", as_of=window(9).end.replace(tzinfo=None))
 
 
 def test_d10_a_feed_stays_as_it_was_first_seen_until_it_is_refreshed(bucket: Bucket) -> None:

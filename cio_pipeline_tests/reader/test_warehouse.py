@@ -18,10 +18,13 @@ from cio_pipeline.cli.app import app
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.model.errors import (
     FileAltered,
+    InvalidKey,
     ManifestBroken,
     WarehouseBusy,
     WarehouseUnusable,
 )
+from cio_pipeline.model.feeds import Feed as FeedKind
+from cio_pipeline.model.manifests import ManifestFile, Superseded
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.reader import Feed
 from cio_pipeline.reader.warehouse import database
@@ -294,6 +297,8 @@ def test_files_that_are_none_and_files_in_use_are_named(tmp_path: Path) -> None:
     with pytest.raises(WarehouseUnusable, match="no folder"):
         database.opened(tmp_path / "nowhere" / "w.duckdb").__enter__()
     assert isinstance(database._named(tmp_path, "Could not set lock on file"), WarehouseBusy)
+    with pytest.raises(WarehouseUnusable, match="no folder"):
+        database.opened(tmp_path / "clock" / "w.duckdb").__enter__()
 
 
 def test_the_command_loads_the_others_and_names_what_failed(bucket: Bucket, tmp_path: Path) -> None:
@@ -335,3 +340,58 @@ def test_d7_a_sync_that_was_moved_goes_on_in_its_schema_and_no_place_is_left_out
         database.prepare(other)
         for _ in range(2):
             assert "was moved here" in str(load(other, new).unproven)
+
+
+def message(bucket: Bucket, number: int, data: str) -> ManifestFile:
+    """Put a message under a key that all share."""
+    body = f'{{"data": {data}}}'.encode()
+    of = replace(bucket.file("people", number), export="messages", rows=1, key="same.json")
+    return bucket.alter("same.json", body, of)
+
+
+def messages(bucket: Bucket, *, last: bool) -> Iterator[None]:
+    """One message under a key, erased, and followed by another; after each manifest."""
+    first = message(bucket, 1, '{"who": "ann"}')
+    bucket.commit(first)
+    yield
+    erased = bucket.alter("same.json", b'{"data": {}}', first)
+    told = Superseded("same.json", first.sha256, erased.sha256, 1, erased.bytes)
+    if last:
+        second = message(bucket, 2, '{"who": "ann", "n": 2}')
+        bucket.commit(second)
+        yield
+        bucket.alter("same.json", b'{"data": {}}', second)
+        bucket.commit(superseded=[replace(told, before=second.sha256)])
+    else:
+        bucket.commit(superseded=[told])
+        yield
+        bucket.commit(message(bucket, 2, '{"n": 2}'))
+    yield
+
+
+@pytest.mark.parametrize("loads", [{0, 1, 2}, {0, 2}, {2}])
+@pytest.mark.parametrize("last", [True, False])
+def test_m4_d4_a_message_that_was_replaced_or_erased_is_in_no_row(
+    tmp_path: Path, db: Any, loads: set[int], *, last: bool
+) -> None:
+    """Erased first and replaced then, or the other way round; whenever it is loaded."""
+    bucket = Bucket(tmp_path)
+    for step, _ in enumerate(messages(bucket, last=last)):
+        bucket.rewrite(step + 1, feed=FeedKind.MESSAGES)
+        if step in loads:
+            load(db, bucket.root)
+            same(db, bucket.root)
+    assert rows(db, "acme.messages")["data"].to_list() == ["{}" if last else '{"n": 2}']
+    assert db.execute("SELECT count(*) FROM _cio.files").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("key", ["../people_v5_7_9.parquet", "/{root}/people_v5_7_9.parquet"])
+def test_a_manifest_names_no_file_outside_of_its_folder(
+    bucket: Bucket, db: Any, tmp_path: Path, key: str
+) -> None:
+    """Whoever may write the bucket must not have other files of this machine read."""
+    outside = bucket.file("people", 9)
+    (bucket.root / outside.key).rename(tmp_path / outside.key)
+    bucket.commit(replace(outside, key=key.format(root=str(tmp_path).strip("/"))))
+    with pytest.raises(InvalidKey, match="is no valid key"):
+        load(db, bucket.root)

@@ -67,7 +67,7 @@ def transaction(db: Database) -> Generator[None]:
 
 
 def _named(path: Path, text: str) -> WarehouseBusy | WarehouseUnusable:
-    if "lock" in text.lower():
+    if "set lock on file" in text.lower():
         return WarehouseBusy(
             f"Another program has '{path.name}' open.", "Close it there, then load again."
         )

@@ -170,8 +170,9 @@ class _Load:
                 records.forget(self.db, schema, "files")
             make_tables(self.db, schema, _tables(kind, manifests, files))
             rows = Rows(self.db, schema, kind, copies, record.next_file)
-            again = self._rewritten(schema, manifests)
-            records.forget_files(self.db, schema, [number for number, _, _ in again])
+            replaced, again = self._replaced(record, files), self._rewritten(record, manifests)
+            rows.drop([*replaced, *again])
+            records.forget_files(self.db, schema, [one[0] for one in (*replaced, *again)])
             rows.load_again(again)
             rows.load(files)
             records.keep_files(self.db, schema, rows.done)
@@ -198,11 +199,24 @@ class _Load:
             if file.generation == generation and last[file.key] is file
         ]
 
-    def _rewritten(
-        self, schema: str, manifests: Sequence[Manifest]
+    def _replaced(
+        self, record: records.FeedRecord, files: Sequence[FeedFile]
     ) -> list[tuple[int, str, FeedFile]]:
-        """Files that were loaded before and rewritten since, as they lie there now."""
-        told = {one.key: one for manifest in manifests for one in manifest.superseded}
+        """Files that were loaded before, and in whose place others came (M4)."""
+        if not record.feed.facts.overwrites:
+            return []
+        keys = {file.key for file in files}
+        return list(records.loaded_files(self.db, record.schema, keys).values())
+
+    def _rewritten(
+        self, record: records.FeedRecord, manifests: Sequence[Manifest]
+    ) -> list[tuple[int, str, FeedFile]]:
+        """Files that were loaded before and rewritten since, as they lie there now.
+
+        Those that another file replaces are left to it.
+        """
+        coming = {file.key for one, _ in self._new(record) for file in one.files}
+        told = {one.key for manifest in manifests for one in manifest.superseded} - coming
         if not told:
             return []
         now: dict[str, Superseded] = {
@@ -211,7 +225,7 @@ class _Load:
             for one in manifest.superseded
             if one.key in told
         }
-        loaded = records.loaded_files(self.db, schema, told)
+        loaded = records.loaded_files(self.db, record.schema, told)
         return [
             (number, table, rewritten(file, new.sha256, new.rows, new.bytes))
             for key, (number, table, file) in loaded.items()

@@ -167,7 +167,7 @@ def loaded_files(
     wanted = None if keys is None else list(keys)
     if wanted == []:
         return {}
-    where = "" if wanted is None else " AND list_contains(?, key)"
+    where = "" if wanted is None else " AND key IN (SELECT unnest(?::VARCHAR[]))"
     rows = db.execute(
         "SELECT file, table_name, key, export, version, series, sequence, part, bytes, rows, "
         "sha256, fingerprint, mode, window_end, generation, ordinal "
@@ -215,7 +215,8 @@ def keep_files(db: Database, schema: str, loaded: Sequence[tuple[int, str, int, 
 def forget_files(db: Database, schema: str, numbers: Sequence[int]) -> None:
     """Remove the records of some files."""
     db.execute(
-        f"DELETE FROM {quoted(RECORDS, 'files')} WHERE schema_name = ? AND list_contains(?, file)",
+        f"DELETE FROM {quoted(RECORDS, 'files')} "
+        "WHERE schema_name = ? AND file IN (SELECT unnest(?::BIGINT[]))",
         [schema, list(numbers)],
     )
 

@@ -50,11 +50,18 @@ class Rows:
             numbered = [(self._number(series), file) for file in some]
             self._into(self._table(name, version), numbered)
 
+    def drop(self, files: Iterable[tuple[int, str, FeedFile]]) -> None:
+        """Remove the rows of files that were loaded before: number, table, file."""
+        numbers: dict[str, list[int]] = {}
+        for number, name, _ in files:
+            numbers.setdefault(name, []).append(number)
+        for name, some in numbers.items():
+            where = f"{quoted(FILE)} IN (SELECT unnest(?::BIGINT[]))"
+            self.db.execute(f"DELETE FROM {quoted(self.schema, name)} WHERE {where}", [some])
+
     def load_again(self, files: Iterable[tuple[int, str, FeedFile]]) -> None:
-        """Load files in place of what they held before, under the numbers that they have."""
+        """Load files that were dropped as they lie there now, under the numbers that they had."""
         for number, name, file in files:
-            where = f"{quoted(self.schema, name)} WHERE {quoted(FILE)} = ?"
-            self.db.execute(f"DELETE FROM {where}", [number])
             self._into(self._table(name, file.version), [(number, file)])
 
     def _number(self, series: Series) -> int:
