@@ -19,6 +19,7 @@ from cio_pipeline.reader.write_back import (
     Sent,
     Tiers,
     Value,
+    checked_attribute,
     client,
     send,
     send_all,
@@ -63,7 +64,7 @@ def write_back(
     loses the attribute; who is held out, deleted or suppressed is not touched. It can be stopped at
     any time: the next run goes on.
     """
-    chosen = tiers(tier or ())
+    chosen, attribute = tiers(tier or ()), checked_attribute(attribute)
     with marts_in(warehouse_file(warehouse), feed, write=True) as marts:
         audience = marts.audience(name)
         changes = list(changes_of(marts, audience, attribute, chosen))

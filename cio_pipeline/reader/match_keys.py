@@ -90,7 +90,9 @@ def e164(phone: str | None, country: str | None) -> str:
         found = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
         return ""
-    if not phonenumbers.is_possible_number(found):
+    # One without its area's code is no whole number.
+    how = phonenumbers.is_possible_number_with_reason(found)
+    if how != phonenumbers.ValidationResult.IS_POSSIBLE:
         return ""
     return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
 

@@ -168,6 +168,23 @@ class Tiers:
         return next((name for name, least in self.steps if score >= least), None)
 
 
+_THEIRS = frozenset({"id", "email", "self", "created_at", "anonymous_id"})
+"""Attributes that say who somebody is to the platform, or to its library."""
+
+
+def checked_attribute(name: str) -> str:
+    """An attribute's name as it is; raises InvalidConfig for one that tells who somebody is.
+
+    Such as `email`: everybody in the audience would lose theirs.
+    """
+    plain = name.strip().lower()
+    if not plain or plain in _THEIRS or plain.startswith(("_", "cio_")):
+        raise InvalidConfig(
+            f"'{name}' is an attribute of the platform's own.", "Write back to one of yours."
+        )
+    return name
+
+
 def tiers(texts: Iterable[str]) -> Tiers:
     """Tiers from NAME=LEAST; raises InvalidConfig for what is none."""
     steps: list[tuple[str, float]] = []

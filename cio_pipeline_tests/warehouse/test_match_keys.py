@@ -55,6 +55,7 @@ def test_what_is_no_address_has_no_key(platform: str, written: str | None) -> No
         # Whose it is cannot be known, or it is none.
         ("030 123 45 67", None, ""),
         ("1", "DE", ""),
+        ("555-0100", "US", ""),
         ("device-12345678", None, ""),
         ("", "DE", ""),
         (None, "DE", ""),

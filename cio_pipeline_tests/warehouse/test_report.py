@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +47,13 @@ def test_the_page_asks_for_nothing_and_its_data_stays_data() -> None:
     assert "2026-11-20 12:00" in text
     specs = json.loads(text.split('id="specs">')[1].split("</script>")[0])
     assert set(specs) == {f"0-{name}" for name in ("volume", "lag", "sizes", "acts", "coverage")}
+
+
+def test_what_the_data_says_is_no_mark_of_the_page() -> None:
+    marks = ["@script@", "@specs@", "@vega@"]
+    text = page([replace(FACTS, held=[Held("events", one, 7) for one in marks])], AT)
+    assert [text.count(one) for one in marks] == [1, 1, 1]
+    assert text.rstrip().endswith("draw);\n</script>\n</body>\n</html>")
 
 
 def test_a_picture_has_six_colours_and_the_rest_are_others() -> None:

@@ -240,3 +240,12 @@ def test_o7_some_hundred_people_are_kept_in_parts(
     platform.answers = lambda *_: 200
     write()
     assert set(platform.people) == set(scores(file)) - there
+
+
+@pytest.mark.parametrize("name", ["id", "email", "Email", "cio_id", "self", "_update", " "])
+def test_o7_what_tells_who_somebody_is_is_never_written(
+    write: Callable[..., Result], platform: Platform, name: str
+) -> None:
+    with pytest.raises(InvalidConfig, match="of the platform's own"):
+        write("--attribute", name)
+    assert not platform.people

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
@@ -40,9 +41,8 @@ def page(all_facts: Sequence[Facts], at: datetime) -> str:
         "@script@": (own / "page.js").read_text("utf-8"),
     }
     text = (own / "page.html").read_text("utf-8")
-    for mark, part in parts.items():
-        text = text.replace(mark, part, 1)
-    return text
+    # All at once: what the data says may look like a mark.
+    return re.sub("|".join(parts), lambda found: parts[found.group()], text)
 
 
 def _in_script(code: str) -> str:
