@@ -217,9 +217,10 @@ def test_o6_d4_who_is_gone_is_taken_out_of_what_was_loaded_before(
     assert {name: named(connection, name) for name in GONE} == {name: {"people"} for name in GONE}
     assert named(connection, STAYING) == set(LOADED)
     # Rows from before that was said keep nothing but the id.
-    before_that = connection.sql(
+    before_that = connection.execute(
         "SELECT DISTINCT customer_id, email_addr FROM acme.people WHERE NOT deleted "
-        f"AND NOT suppressed AND internal_customer_id IN {tuple(f'cio-{one}' for one in GONE)}"
+        "AND NOT suppressed AND list_contains(?, internal_customer_id)",
+        [[f"cio-{one}" for one in GONE]],
     ).fetchall()
     assert before_that == [("", None)]
     # Of people who are gone, attributes go as a whole; all other rows stay.

@@ -33,8 +33,8 @@ def erase(
 
     Rows about the person lose what is personal; rows of `people` and `attributes` are deleted. Of
     all who are gone, rows of `people` stay: those that say so themselves as they are, and those
-    from before without what is personal but the id, by which they are looked up. Raises InvalidConfig if a table
-    that tells whom rows are about is not among the relations.
+    from before without what is personal but the id, by which they are looked up. Raises
+    InvalidConfig if a table that tells whom rows are about is not among the relations.
     """
     known = {one.name: one for one in relations}
     # Who is looked up elsewhere comes first: the lookup is emptied by its own statement.
