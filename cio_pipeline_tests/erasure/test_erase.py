@@ -6,6 +6,7 @@ Every column of every file is searched for whatever tells who they are.
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.model.errors import InvalidConfig, LeaseHeld, StillNamed, UnknownPerson
 from cio_pipeline.model.manifests import parse_manifest
+from cio_pipeline.pipeline.erasure import person as person_of
 from cio_pipeline.pipeline.erasure.erase import erase
 from cio_pipeline.pipeline.erasure.receipt import Receipt, check_receipt
 from cio_pipeline.pipeline.heartbeat import claimed
@@ -217,6 +219,28 @@ def test_d4_who_is_no_more_in_the_source_is_found_in_the_files(world: World) -> 
     run(world, 3)
     assert erased(world, EMAIL).complete
     assert names(world, "leaving") == {}
+
+
+def test_d4_what_is_committed_while_a_person_is_looked_for_is_rewritten_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs go on meanwhile: what they had under way named the person still."""
+    change(world, 3)
+    windows = [3]
+
+    def followed(*given: Any) -> Any:
+        while windows:
+            run(world, windows.pop())
+        return person_of.followed(*given)
+
+    monkeypatch.setattr("cio_pipeline.pipeline.erasure.erase.followed", followed)
+
+    receipt = erased(world)
+
+    assert not windows
+    assert names(world, "leaving") == {}
+    assert receipt.complete
+    assert world.verify().ok
 
 
 def test_what_another_run_works_on_is_left_to_it(world: World) -> None:

@@ -39,6 +39,7 @@ from cio_pipeline.pipeline.erasure.person import (
     states_of,
     stay_erased,
     still_named,
+    under_way,
 )
 from cio_pipeline.pipeline.erasure.receipt import ErasedFile, Left, Receipt
 from cio_pipeline.pipeline.erasure.settle import replace_file, settle
@@ -206,6 +207,7 @@ def _erase(work: _Work, known: Sequence[RegisteredSync], text: str, who: str) ->
         if refused:
             raise refused
         stay_erased(services, workspace, work.traces, work.subject, states)
+        _look_again(work, known, text)
     work.rewrite(work.found.others())
     if not work.failed:
         work.rewrite(work.found.telling())
@@ -216,6 +218,25 @@ def _erase(work: _Work, known: Sequence[RegisteredSync], text: str, who: str) ->
             "Give an internal id, a customer id or an email address, as the source has it.",
         )
     return receipt
+
+
+def _look_again(work: _Work, known: Sequence[RegisteredSync], text: str) -> None:
+    """Take in what was committed meanwhile: only what is made from now on names the person no more.
+
+    Raises StillNamed while anything is under way.
+    """
+    waiting = under_way(states_of(work.services, known))
+    if waiting:
+        raise waiting
+    now = delivered(work.services, [one.sync for one in known])
+    if not _keys(now) <= _keys(work.found):
+        work.found = now
+        _find_out(work, known[0].sync.workspace_id, text)
+
+
+def _keys(found: Delivered) -> set[tuple[str, str, str]]:
+    places = [place for same in found.there for place in same.places]
+    return {(place.sync.id, place.file.key, place.file.sha256) for place in places}
 
 
 def _receipt(work: _Work, workspace: int, who: str, notes: Sequence[str]) -> Receipt:

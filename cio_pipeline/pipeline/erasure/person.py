@@ -108,9 +108,9 @@ def still_named(
     changes name them; so do plans that are under way.
     """
     states = [state for state in states if about_people(ALL_EXPORTS[state.export])]
-    for plan in (state.open_plan for state in states):
-        if plan is not None:
-            return _under_way(plan)
+    waiting = under_way(states)
+    if waiting is not None:
+        return waiting
     cuts = {_newest(services, PEOPLE.name): "source"}
     for state in states:
         current = ALL_EXPORTS[state.export].history is History.CURRENT
@@ -124,6 +124,13 @@ def still_named(
         if current.collect(engine="streaming").item():
             return _in_source() if where == "source" else _on_the_way(where)
     return None
+
+
+def under_way(states: Iterable[ExportState]) -> StillNamed | None:
+    """Why files that are not committed yet may name the person; None if there are none."""
+    plans = (one.open_plan for one in states if about_people(ALL_EXPORTS[one.export]))
+    plan = next((plan for plan in plans if plan is not None), None)
+    return None if plan is None else _under_way(plan)
 
 
 def _under_way(plan: Plan) -> StillNamed:
