@@ -8,7 +8,7 @@ from cio_pipeline.model.alerts import AlertsFile, Message
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.pipeline.alerting.findings import findings
 from cio_pipeline.pipeline.alerting.read_file import read_alerts_file
-from cio_pipeline.pipeline.alerting.rounds import Round, look, ping, tell
+from cio_pipeline.pipeline.alerting.rounds import PING, Round, look, ping, tell
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import Settings
 
@@ -50,7 +50,8 @@ def one_round(services: Services, file: AlertsFile, asleep: str, *, looks: bool 
     """
     now, alerts = services.clock(), services.ledger.alerts
     if looks:
-        look(alerts, findings(services, credentials_until), file.targets, now)
+        targets = (*file.targets, *([PING] if file.ping_url else []))
+        look(alerts, findings(services, credentials_until), targets, now)
     done: Round = tell(alerts, file, send, now)
     return f"{done} {_pinged(services, file, asleep)}".strip()
 

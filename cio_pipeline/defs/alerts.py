@@ -30,6 +30,9 @@ _TICKS = 5
 """Ticks of a sensor that are looked at: the last one may not have come to its end yet."""
 
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
 class Rounds:
     """One round at a time in this process."""
 
@@ -37,11 +40,18 @@ class Rounds:
         self._thread: threading.Thread | None = None
         self._told: list[str] = []
         self._failed: list[BaseException] = []
-        self._looked = datetime.min.replace(tzinfo=UTC)
+        self._looked = _NEVER
+
+    @property
+    def _under_way(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def looks(self, now: datetime) -> bool:
-        """Whether all is to be looked at again by now; it is, then."""
-        if now - self._looked < EVERY:
+        """Whether all is to be looked at again by now; it is, then.
+
+        After a round that failed it is: else the ping would go out while nobody can look.
+        """
+        if self._under_way or timedelta(0) <= now - self._looked < EVERY:
             return False
         self._looked = now
         return True
@@ -51,7 +61,7 @@ class Rounds:
 
         Raises what it, or the one before, raised.
         """
-        if self._thread is not None and self._thread.is_alive():
+        if self._under_way:
             return "The round before is still under way."
         self._raise()
 
@@ -59,7 +69,7 @@ class Rounds:
             try:
                 self._told = [work()]
             except BaseException as error:  # noqa: BLE001 - raised in a tick
-                self._failed = [error]
+                self._failed, self._looked = [error], _NEVER
 
         self._thread = threading.Thread(target=run, name="alerts", daemon=True)
         self._thread.start()

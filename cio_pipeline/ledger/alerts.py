@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, or_, select, update
 
 from cio_pipeline.ledger.alert_tables import alert_incidents, alert_targets, alert_told
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.statements import chunks, insert_into, insert_missing, upsert
 from cio_pipeline.ledger.troubles import storable
-from cio_pipeline.model.alerts import Changes, KnownIncident, Message, TargetState
+from cio_pipeline.model.alerts import LONGEST_WAIT, Changes, KnownIncident, Message, TargetState
 from cio_pipeline.model.findings import Finding, Severity
 
 RECENT = timedelta(hours=25)
@@ -44,8 +44,11 @@ class Alerts:
         rows = [_row(one, now) for one in changed.opened]
         for chunk in chunks(rows):
             connection.execute(_open(connection.dialect.name), chunk)
-        for number, finding in changed.worse.items():
+        for number, finding in {**changed.moved, **changed.worse}.items():
             connection.execute(_OF_ONE, {"number": number, **_texts(finding)})
+        for chunk in chunks(sorted(changed.worse)):
+            # Who knew of a warning does not know of an error.
+            connection.execute(delete(alert_told).where(alert_told.c.incident_id.in_(chunk)))
         _set(connection, changed.gone, gone_since=now)
         _set(connection, changed.back, gone_since=None)
         _set(connection, changed.closed, closed_at=alert_incidents.c.gone_since)
@@ -66,7 +69,7 @@ class Alerts:
     def claim(self, connection: Connection, target: str, now: datetime, until: datetime) -> bool:
         """Whether this one may send to a target now: nobody else does before `until`."""
         c = alert_targets.c
-        mine = (c.target == target) & (c.next_at <= now)
+        mine = (c.target == target) & or_(c.next_at <= now, c.next_at > now + LONGEST_WAIT)
         claimed = update(alert_targets).where(mine).values(next_at=until)
         return connection.execute(claimed).rowcount == 1
 
@@ -141,7 +144,7 @@ def _row(one: Finding, now: datetime) -> dict[str, Any]:
         "check_name": one.check,
         "sync_id": one.sync_id or "",
         "export": one.export or "",
-        "about": one.about or "",
+        "about": storable(one.about or ""),
         "opened_at": now,
         **_texts(one),
     }

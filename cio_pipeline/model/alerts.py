@@ -5,7 +5,7 @@ Only the shape of the file is checked here, and no secret is read.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Self
 
@@ -16,6 +16,10 @@ from cio_pipeline.model.findings import Finding, Incident, Severity
 
 NOBODYS = "*"
 """The pattern that also fits what has no owner: a source table, the disk, a target that is down."""
+
+
+LONGEST_WAIT = timedelta(hours=1)
+"""Until a target that is down is tried again. What is longer is of a clock that was ahead."""
 
 
 class Route(Strict):
@@ -101,17 +105,21 @@ class KnownIncident:
 
 @dataclass(frozen=True)
 class Changes:
-    """What a look at the findings makes of the open incidents, by number."""
+    """What a look at the findings makes of the open incidents, by number.
+
+    `worse` are errors now, `moved` have another owner.
+    """
 
     opened: tuple[Finding, ...] = ()
     worse: Mapping[int, Finding] = field(default_factory=dict[int, Finding])
+    moved: Mapping[int, Finding] = field(default_factory=dict[int, Finding])
     gone: frozenset[int] = frozenset()
     back: frozenset[int] = frozenset()
     closed: frozenset[int] = frozenset()
 
     def __bool__(self) -> bool:
         """Whether anything is to be kept."""
-        return bool(self.opened or self.worse or self.gone or self.back or self.closed)
+        return any(vars(self).values())
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,10 @@ class TargetState:
     failures: int = 0
     since: datetime | None = None
     problem: str = ""
+
+    def waits(self, now: datetime) -> bool:
+        """Whether it is not to be sent to yet."""
+        return now < self.next_at <= now + LONGEST_WAIT
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from cio_pipeline.model.alerts import AlertsFile, Changes, KnownIncident, Message, TargetState
+from cio_pipeline.model.alerts import (
+    LONGEST_WAIT,
+    AlertsFile,
+    Changes,
+    KnownIncident,
+    Message,
+    TargetState,
+)
 from cio_pipeline.model.findings import Finding, Incident, Severity
 from cio_pipeline.model.times import utc
 
@@ -15,11 +23,14 @@ comes and goes with each stays one incident."""
 PAUSE = timedelta(minutes=5)
 """Between two messages to a target: what begins meanwhile comes in one."""
 
-FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
+FIRST_WAIT = timedelta(minutes=1)
 """Until a target that is down is tried again; the wait doubles."""
 
 UNREACHED = "alert_target"
 """The check that names targets which are down."""
+
+BLIND = "checks"
+"""The check that names those which could not look: what these found before is not over by that."""
 
 TRIES = 2
 """Tries in a row that a target has failed before others hear of it."""
@@ -39,7 +50,10 @@ def changes(known: Sequence[KnownIncident], findings: Iterable[Finding], now: da
     found = _worst(findings)
     open_now = {one.finding.incident: one for one in known}
     seen = {key: one for key, one in open_now.items() if key in found}
-    unseen = [one for key, one in open_now.items() if key not in found]
+    blind = {one.about for one in found.values() if one.check == BLIND}
+    unseen = [
+        one for key, one in open_now.items() if key not in found and one.finding.check not in blind
+    ]
     return Changes(
         opened=tuple(one for key, one in found.items() if key not in open_now),
         worse={
@@ -47,12 +61,18 @@ def changes(known: Sequence[KnownIncident], findings: Iterable[Finding], now: da
             for key, one in seen.items()
             if found[key].severity is Severity.ERROR is not one.finding.severity
         },
+        moved={
+            one.number: replace(one.finding, owner=found[key].owner)
+            for key, one in seen.items()
+            if found[key].owner != one.finding.owner
+        },
         gone=frozenset(one.number for one in unseen if one.gone_since is None),
         back=frozenset(one.number for one in seen.values() if one.gone_since is not None),
         closed=frozenset(
             one.number
             for one in unseen
-            if one.gone_since is not None and now >= one.gone_since + CALM
+            # Either way: a clock that was ahead once keeps nothing open.
+            if one.gone_since is not None and abs(now - one.gone_since) >= CALM
         ),
     )
 
@@ -99,7 +119,7 @@ def message(
 
     What ended before the target heard of its beginning is told in the digest only.
     """
-    if state is not None and now < state.next_at:
+    if state is not None and state.waits(now):
         return None
     its = [one for one in known if _concerns(file, target, one)]
     hour = _digest_due(file, target, state, now)
@@ -108,7 +128,8 @@ def message(
     begun = [one for one in its if one.closed_at is None and _new(file, target, one)]
     over = [
         one
-        for one in its
+        # Also if the sync has another owner by now.
+        for one in known
         if one.closed_at is not None
         and _enough(file, target, one)
         and target in one.told - one.told_over
@@ -147,7 +168,8 @@ def _digest_due(
     for ago in range(24):
         hour = today - timedelta(hours=ago)
         if hour.hour in file.digest_hours(target):
-            return hour if state is not None and state.digest_at < hour else None
+            had = state is None or hour <= state.digest_at <= now + LONGEST_WAIT
+            return None if had else hour
     return None
 
 

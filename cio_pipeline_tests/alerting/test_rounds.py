@@ -120,11 +120,55 @@ def test_o3_alerts_go_by_owner_and_severity_and_get_worse_once(ledger: Ledger) -
     mild = finding(severity=Severity.WARNING)
     assert told.round(mild) == [("env:GROWTH", "cio-pipeline: wrong: a: late")]
     assert told.round(finding()) == [("env:OPS", "cio-pipeline: wrong: a: late")]
+    assert told.round(mild, after=PAUSE) == [("env:GROWTH", "cio-pipeline: wrong: a: late")]
     assert told.round(mild, after=PAUSE) == []
     nobodys = Finding("source", Severity.ERROR, "It is gone.", "?", "look", about="people")
     assert told.round(finding(), nobodys, after=PAUSE) == [
         ("env:OPS", "cio-pipeline: wrong: people: source")
     ]
+
+
+def test_o3_who_knows_of_a_warning_by_a_digest_is_told_when_it_is_an_error(ledger: Ledger) -> None:
+    told = Told(ledger, routes(ALL | {"digest_hour": 13}))
+    mild = finding(severity=Severity.WARNING)
+    assert told.round(mild) == []
+    assert told.round(mild, after=timedelta(hours=1)) == [
+        ("env:OPS", "cio-pipeline, 2026-03-01: 1 wrong, nothing over")
+    ]
+    assert told.round(finding(), after=PAUSE) == [("env:OPS", "cio-pipeline: wrong: a: late")]
+    assert told.round(finding(), after=PAUSE) == []
+
+
+def test_o3_what_a_check_found_is_not_over_while_it_cannot_look(ledger: Ledger) -> None:
+    told = Told(ledger, routes(ALL))
+    blind = Finding("checks", Severity.ERROR, "It could not look.", "?", "look", about="late")
+    told.round(finding(), finding(check="other"))
+    told.round(blind)
+    assert told.round(blind, after=CALM) == [("env:OPS", "cio-pipeline: 1 wrong, 1 over")], (
+        "the other check's alone"
+    )
+    told.round(finding())
+    told.round()
+    assert ("env:OPS", "cio-pipeline: 2 over") in told.round(after=CALM)
+
+
+def test_o3_another_owner_is_told_of_what_is_wrong_with_a_sync_that_is_now_his(
+    ledger: Ledger,
+) -> None:
+    shop = {"owner": "shop", "targets": ["env:SHOP"]}
+    told = Told(ledger, routes(ALL, shop))
+    assert told.round(finding()) == [("env:OPS", "cio-pipeline: wrong: a: late")]
+    assert told.round(finding(owner="shop")) == [("env:SHOP", "cio-pipeline: wrong: a: late")]
+    told.round()
+    assert [target for target, _ in told.round(after=CALM)] == ["env:OPS", "env:SHOP"]
+
+
+def test_o3_a_clock_that_was_ahead_for_a_while_keeps_nobody_uninformed(ledger: Ledger) -> None:
+    told = Told(ledger, routes(ALL))
+    told.now += timedelta(days=365)
+    told.round(finding("b"))
+    told.now = NOON
+    assert told.round(finding()) == [("env:OPS", "cio-pipeline: wrong: a: late")]
 
 
 def test_o3_a_target_that_is_down_is_tried_again_and_the_others_hear_of_it(ledger: Ledger) -> None:

@@ -240,6 +240,11 @@ def test_o3_a_flood_into_quarantine_wants_somebody(
         ("quarantine", Severity.WARNING)
     ]
     monkeypatch.setattr(made_of, "FLOOD", 2)
+    world.now += timedelta(days=2)
+    world.commit("events", bad | {"event_id": "g"}, at=during(1 + 4 * 48))
+    world.run(1 + 4 * 48, "events")
+    assert [one.check for one in findings_of(world)] == ["quarantine"], "one in the last day"
+    world.now -= timedelta(days=2)
     grown = [one for one in findings_of(world) if one.check == "quarantine_grows"]
     assert [(one.severity, one.sync_id, one.owner) for one in grown] == [
         (Severity.ERROR, "a", "growth")
@@ -337,9 +342,55 @@ def test_o3_the_ping_is_sent_while_daemon_and_sensors_are_at_work(
     one.mood = "fails"
     assert "The ping failed" in alerting.one_round(world.services, file, "")
     assert world.ledger.alerts.targets()["ping"].failures == 1
+    assert "The ping failed" in alerting.one_round(world.services, file, "")
+    alerting.one_round(world.services, file, "")
+    known = world.ledger.alerts.known(world.now)
+    assert [one.finding.about for one in known if one.finding.check == "alert_target"] == ["ping"]
     one.mood = "well"
     alerting.one_round(world.services, file, "")
     assert world.ledger.alerts.targets()["ping"].failures == 0
+
+
+def test_o3_who_could_not_look_looks_again_at_once_and_so_does_who_set_his_clock_back() -> None:
+    """Else the ping would go out, minute after minute, while nobody looks."""
+    rounds, now = Rounds(), NOON
+    assert rounds.looks(now)
+    with pytest.raises(SourceUnavailable):
+        rounds.begin(raising)
+    assert rounds.looks(now + timedelta(minutes=1))
+    rounds.begin(lambda: "done")
+    assert not rounds.looks(now + timedelta(minutes=2))
+    assert rounds.looks(now - timedelta(days=1))
+
+
+def raising() -> str:
+    raise SourceUnavailable("It does not answer.")
+
+
+@pytest.mark.parametrize(("cadence", "number"), [("1h", 12), ("1d", 4 * 36)])
+def test_o3_a_sync_that_is_served_seldom_is_late_without_a_break(
+    world: World, cadence: str, number: int
+) -> None:
+    """Its windows are few: between them it is late, too, and no alert says that it is over."""
+    world.sync("a", exports=["people"], cadence=cadence)
+    world.run(3 if cadence == "1h" else 4 * 12 - 1, "people")
+    world.now = window(number).end + timedelta(minutes=20)
+    for _ in range(5):
+        assert [one.check for one in findings_of(world)] == ["delayed_syncs"]
+        world.now += timedelta(minutes=15)
+
+
+def test_o3_a_disk_that_cannot_be_asked_stops_nothing(world: World) -> None:
+    def unasked(_folder: Path) -> int:
+        raise OSError("no such device")
+
+    world.sync("a", exports=["people"], owner="growth")
+    world.run(0, "people")
+    world.now = window(9).end
+    assert {one.check for one in findings(world.services, credentials_until, unasked)} == {
+        "delayed_syncs",
+        "checks",
+    }
 
 
 def test_o3_secrets_that_are_not_there_stop_neither_the_others_nor_the_round(

@@ -1,8 +1,10 @@
 """What alerts are made of: what checks find, what `status` tells besides, and what ends soon."""
 
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,7 +12,9 @@ from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.times import utc
-from cio_pipeline.pipeline.checking.checks import CHECKS, Check, last_windows
+from cio_pipeline.model.volumes import DAY
+from cio_pipeline.monitoring.incidents import BLIND
+from cio_pipeline.pipeline.checking.checks import CHECKS, last_windows
 from cio_pipeline.pipeline.checking.checks import found as found_by
 from cio_pipeline.pipeline.checking.scene import Scene
 from cio_pipeline.pipeline.in_parallel import caught
@@ -26,6 +30,8 @@ SOON = timedelta(days=14)
 FLOOD = 1_000
 """Rows of a sync that are held back: so many are no slips of single rows."""
 
+_NOW = "cio-pipeline status"
+
 AGAIN = 2
 """Runs in a row that a destination failed in until it counts as more than a hiccup."""
 
@@ -34,7 +40,6 @@ FILLING, FULL = 5 * 10**9, 10**9
 
 _CAUSES: Mapping[str, str] = {
     "breaker": "The store is down or throttles, or the key, bucket or permission is wrong.",
-    "quarantine": "A writer puts rows into the source that lack values or have wrong ones.",
     "source": "The writer of the table, or who looks after it.",
 }
 """What `status` tells and no check does, and what it probably comes from."""
@@ -54,9 +59,10 @@ def findings(
     checked = (one for one in _checked(services) if not _comes_of(one, stopped))
     return [
         *broken,
+        *_flooded(services, syncs),
         *checked,
         *_ending(syncs, until, services.clock()),
-        *_filling(services.spool.root, room or room_of),
+        *_looked("disk", _NOW, lambda: _filling(services.spool.root, room or room_of)),
     ]
 
 
@@ -68,23 +74,24 @@ def _comes_of(one: Finding, stopped: Collection[str | None]) -> bool:
 def _checked(services: Services) -> Iterator[Finding]:
     for feed, window in last_windows(services.clock()).items():
         scene = Scene(services, window, feed)
+        command = f"cio-pipeline doctor --window {window.key}"
         for check in CHECKS:
-            yield from _looked(check, scene)
+            yield from _looked(check.name, command, partial(found_by, scene, check))
 
 
-def _looked(check: Check, scene: Scene) -> Sequence[Finding]:
+def _looked(name: str, command: str, find: Callable[[], Iterable[Finding]]) -> Sequence[Finding]:
     """What a check finds, and why it could not look."""
     found: list[Finding] = []
-    failure = caught(lambda: found.extend(found_by(scene, check)))
+    failure = caught(lambda: found.extend(find()))
     if failure is not None:
         found.append(
             Finding(
-                check="checks",
+                check=BLIND,
                 severity=Severity.ERROR,
-                says=f"The check {check.name} could not look: {failure.message}",
+                says=f"The check {name} could not look: {failure.message}",
                 cause="What it asks is down, or not as it was.",
-                command=f"cio-pipeline doctor --window {scene.window.key}",
-                about=check.name,
+                command=command,
+                about=name,
             )
         )
     return found
@@ -95,10 +102,10 @@ def _of_standing(services: Services, syncs: Sequence[Sync]) -> Iterator[Finding]
     owners = {one.id: one.owner for one in syncs}
     breakers = services.ledger.breakers.all()
     for one in standing(services).wrong:
-        if one.kind in _CAUSES and (one.kind != "quarantine" or _rows(one) >= FLOOD):
+        if one.kind in _CAUSES:
             of = f"{', '.join(one.of)}: " if one.sync_id and one.of else ""
             yield Finding(
-                check="quarantine_grows" if one.kind == "quarantine" else one.kind,
+                check=one.kind,
                 severity=_severity(one, breakers.get(one.sync_id or "")),
                 says=f"{of}{one.why}",
                 cause=_CAUSES[one.kind],
@@ -115,17 +122,28 @@ def _severity(one: Wrong, breaker: Breaker | None) -> Severity:
         case "breaker":
             failing = breaker is not None and breaker.state is not BreakerState.STOPPED
             mild = failing and breaker is not None and breaker.failures < AGAIN
-        case "quarantine":
-            mild = False
         case _:
             # A table that could not be read at the last cut has no time since when.
             mild = one.since is not None
     return Severity.WARNING if mild else Severity.ERROR
 
 
-def _rows(one: Wrong) -> int:
-    number = one.why.split(" ", 1)[0].replace(",", "")
-    return int(number) if number.isdigit() else 0
+def _flooded(services: Services, syncs: Sequence[Sync]) -> Iterator[Finding]:
+    """Syncs of which so many rows were held back in the last day; older ones are known by now."""
+    held: Counter[str] = Counter()
+    for (sync_id, _), its in services.ledger.looks.held_back(services.clock() - DAY).items():
+        held[sync_id] += sum(rows for rows, _ in its.values())
+    for sync in syncs:
+        if held[sync.id] >= FLOOD:
+            yield Finding(
+                check="quarantine_grows",
+                severity=Severity.ERROR,
+                says=f"{held[sync.id]:,} rows broke the contract and were held back in 24 hours.",
+                cause="A writer puts rows into the source that lack values or have wrong ones.",
+                command=f"cio-pipeline quarantine list --sync {sync.id}",
+                sync_id=sync.id,
+                owner=sync.owner,
+            )
 
 
 def _ending(syncs: Sequence[Sync], until: CredentialsUntil, now: datetime) -> Iterator[Finding]:
@@ -153,7 +171,7 @@ def _filling(spool: Path, room: Callable[[Path], int]) -> Iterator[Finding]:
             severity=Severity.ERROR if free < FULL else Severity.WARNING,
             says=f"Only {free / 10**9:.1f} GB are free where files are encoded.",
             cause="The spool keeps files of stores that are down, or others fill the disk.",
-            command="cio-pipeline status",
+            command=_NOW,
         )
 
 

@@ -45,10 +45,12 @@ class Check:
 
 def _delayed(scene: Scene) -> Iterator[Finding]:
     if not scene.behind:
-        return iter(())
+        return
     holders = scene.services.ledger.leases.holders(scene.now)
     running = {(one.sync_id, one.export) for one in holders}
-    return delayed(scene.window, scene.behind, scene.failing, scene.breakers, running)
+    for cadence, window in scene.last_due.items():
+        its = [state for state in scene.behind if state.sync.cadence is cadence]
+        yield from delayed(window, its, scene.failing, scene.breakers, running)
 
 
 def _unlisted(scene: Scene) -> Iterator[Finding]:

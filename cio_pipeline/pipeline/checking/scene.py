@@ -8,10 +8,10 @@ from functools import cached_property
 from cio_pipeline.contracts.feeds import FEEDS
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.failures import Failing
-from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline.model.looks import BucketLook
 from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
-from cio_pipeline.model.windows import Window
+from cio_pipeline.model.windows import Window, last_closed_window
 from cio_pipeline.pipeline.checking.bucket_looks import look
 from cio_pipeline.pipeline.services import Services
 
@@ -54,13 +54,22 @@ class Scene:
         ]
 
     @cached_property
+    def last_due(self) -> Mapping[Cadence, Window]:
+        """By cadence the last window up to this one in which syncs were due."""
+        end = self.window.end
+        return {one: last_closed_window(end, one, self.feed) for one in self.feed.cadences}
+
+    @cached_property
     def behind(self) -> Sequence[ExportState]:
-        """How the exports stand of those syncs that may be behind the window."""
-        end, stands = self.window.end, self.stands
+        """How the exports stand of those syncs that may be behind what they were due.
+
+        Who is served seldom is late between its windows, too.
+        """
+        due, stands = self.last_due, self.stands
         ids = {
             one.sync.id
             for one, export in self.exports_on
-            if self.window.due(one.sync.cadence) and stands.get((one.sync.id, export), _NEVER) < end
+            if stands.get((one.sync.id, export), _NEVER) < due[one.sync.cadence].end
         }
         found = self.services.ledger.registry.states(list(FEEDS[self.feed]), ids) if ids else ()
         return [state for state in found if state.on]
