@@ -14,7 +14,6 @@ from cio_pipeline.defs.partitions import WINDOWS_OF, window_of
 from cio_pipeline.defs.resources import PipelineResource
 from cio_pipeline.defs.runs import others_under_way
 from cio_pipeline.ledger.open import Ledger
-from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.shards import Shard
@@ -30,6 +29,7 @@ from cio_pipeline.monitoring.delivery import (
 from cio_pipeline.monitoring.source import source_troubles
 from cio_pipeline.pipeline.checking.checks import CHECKS, Check
 from cio_pipeline.pipeline.checking.scene import Scene
+from cio_pipeline.pipeline.in_parallel import caught
 from cio_pipeline.pipeline.planning.cuts import tables_of
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
@@ -144,22 +144,27 @@ def build_window_checks(feed: Feed) -> dg.AssetChecksDefinition:
             return
         scene = Scene(services, window, feed)
         for key in context.selected_asset_check_keys:
-            try:
-                yield _judged(chosen[key.name], scene, manifest)
-            except CioError as error:
-                # The window is none the worse for it: its run stays green.
-                yield dg.AssetCheckResult(
-                    asset_key=manifest,
-                    check_name=key.name,
-                    passed=False,
-                    severity=WARN,
-                    description=f"It could not be looked at: {error.message} {error.next_step}",
-                )
+            yield _judged(chosen[key.name], scene, manifest)
 
     return checks
 
 
 def _judged(check: Check, scene: Scene, asset: dg.AssetKey) -> dg.AssetCheckResult:
+    """What a check finds. If it breaks, the window is none the worse: its run stays green."""
+    judged: list[dg.AssetCheckResult] = []
+    failure = caught(lambda: judged.append(_looked(check, scene, asset)))
+    if failure is None:
+        return judged[0]
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=check.name,
+        passed=False,
+        severity=WARN,
+        description=f"It could not be looked at: {failure.text}",
+    )
+
+
+def _looked(check: Check, scene: Scene, asset: dg.AssetKey) -> dg.AssetCheckResult:
     found = list(check.find(scene)) if scene.syncs else []
     wanted = any(one.severity is Severity.ERROR for one in found)
     named = [f"{_named(one.sync_id or '', one.owner or '')}: {one.says}" for one in found[:NAMED]]

@@ -29,6 +29,8 @@ class SeenColumns:
 class BucketLook:
     """A look into a sync's bucket: how many files were `missing`, and the names of some.
 
+    `looked_at` is when it had its turn, whether it answered or not.
+
     `gaps` are numbers in no manifest, `twice` keys in several. Up to manifest `ordinal` all was in
     order; the next look begins with it.
     """

@@ -8,7 +8,6 @@ from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.looks import BucketLook
 from cio_pipeline.model.manifests import Manifest, ManifestFile
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.times import utc
 
 NAMED = 3
 """Keys and numbers that a finding tells."""
@@ -38,9 +37,9 @@ def told_missing(look: BucketLook, sync: Sync) -> Finding:
     return Finding(
         "missing_files",
         Severity.ERROR,
-        f"{look.missing:,} delivered files are not in the bucket any more (looked at "
-        f"{utc(look.looked_at)}): {named}{more}.",
-        "Somebody, or a rule of the bucket, removed them; `expire_days` says when they may go.",
+        f"{look.missing:,} delivered files are not in the bucket any more: {named}{more}.",
+        "Somebody, or a rule of the bucket, removed them; `files_expire_after` says when they may "
+        "go.",
         f"cio-pipeline export --restore --sync {sync.id}",
         sync.id,
         sync.owner,

@@ -1,8 +1,10 @@
 """The checks on a made world: each finds what it is for, names whose it is, and is quiet else."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import polars as pl
 import pytest
@@ -10,16 +12,20 @@ from deltalake import write_deltalake
 from sqlalchemy import insert
 
 from cio_pipeline.ledger.check_tables import volumes
+from cio_pipeline.model.errors import DestinationUnavailable, SourceUnavailable
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.manifests import parse_manifest
+from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.volumes import ALL, DAY, HOUR, NOBODY, PERSON
 from cio_pipeline.model.windows import data_out_window
 from cio_pipeline.monitoring.missing import gaps_of, listed_twice
+from cio_pipeline.pipeline.checking import acknowledging
 from cio_pipeline.pipeline.checking.bucket_looks import AT_LEAST
 from cio_pipeline.pipeline.checking.checks import CHECKS, Check, findings, latest_findings
 from cio_pipeline.pipeline.checking.checks import found as found_once
 from cio_pipeline.pipeline.checking.scene import Scene
+from cio_pipeline.ports import Destination
 from cio_pipeline_tests.world import NOON, World, during, window
 
 OWNER = "data@acme.example"
@@ -105,6 +111,66 @@ def test_o1_of_many_buckets_some_are_looked_into_and_what_was_missing_stays_told
     assert len(first) == AT_LEAST
     assert second == set(ids)
     assert {one.sync_id for one in found(world, 0, "missing_files", sync_ids=["s01"])} == {"s01"}
+
+
+def test_o1_buckets_that_do_not_answer_take_nobody_s_turn(world: World) -> None:
+    ids = [f"s{number:02}" for number in range(AT_LEAST + 1)]
+    for number, sync_id in enumerate(ids, 1):
+        world.sync(sync_id, number)
+        world.commit("people", person("x", workspace_id=number), at=during(0))
+    world.run(0, "people")
+    last = ids[-1]
+    next(world.folder(last).glob("people*")).unlink()
+    opened = world.services.destinations
+
+    def destinations(sync: Sync) -> Destination:
+        if sync.id != last:
+            raise DestinationUnavailable("It does not answer.")
+        return opened(sync)
+
+    world.services = replace(world.services, destinations=destinations)
+    assert found(world, 0, "missing_files") == []
+    world.now += timedelta(minutes=15)
+    assert [one.sync_id for one in found(world, 0, "missing_files")] == [last]
+
+
+def test_o1_buckets_that_do_not_answer_or_break_hold_up_no_check_of_acknowledgements(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledging, "PATIENCE", 0.05)
+    over = Event()
+    for number, sync_id in enumerate("abc", 1):
+        world.sync(sync_id, number, acknowledge_within="1d")
+    opened = world.services.destinations
+
+    def destinations(sync: Sync) -> Destination:
+        if sync.id == "a":
+            over.wait(20)
+        if sync.id == "b":
+            raise ValueError("a secret")
+        return opened(sync)
+
+    world.services = replace(world.services, destinations=destinations)
+    told = {one.sync_id: one.says for one in found(world, 0, "unacknowledged_backlog")}
+    over.set()
+    assert told.keys() == {"a", "b"}
+    assert "does not answer" in told["a"]
+    assert "Unexpected ValueError" in told["b"]
+
+
+def test_o1_columns_that_changed_are_told_on_while_the_source_is_away(
+    served: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found(served, 2, "source_columns") == []
+    seen = served.ledger.looks.columns()["people"]
+    changed = seen.followed_by({"id": "long"}, window(2).end)
+    served.ledger.looks.keep_columns([changed])
+
+    def away(*_: object) -> None:
+        raise SourceUnavailable("It does not answer.")
+
+    monkeypatch.setattr(type(served.services.source), "columns", away)
+    assert [one.about for one in found(served, 3, "source_columns")] == ["people"]
 
 
 def test_o1_numbers_that_no_manifest_lists_are_told(served: World) -> None:

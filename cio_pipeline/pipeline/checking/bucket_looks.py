@@ -6,7 +6,7 @@ beyond is `verify`'s.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from math import ceil
 
@@ -65,13 +65,18 @@ def look(
         except CioError:
             return None
 
-    news = [
-        found
-        for _, found, _ in in_parallel(looked, chosen, services.threads, PATIENCE)
-        if found is not None
-    ]
-    services.ledger.looks.keep_buckets(news)
-    return {**known, **{one.sync_id: one for one in news}}
+    # Who does not answer has had its turn, too: else a few would take those of all others.
+    news = {one.sync.id: _turned(one, known.get(one.sync.id), services.clock()) for one in chosen}
+    for one, found, _ in in_parallel(looked, chosen, services.threads, PATIENCE):
+        if found is not None:
+            news[one.sync.id] = found
+    services.ledger.looks.keep_buckets(list(news.values()))
+    return {**known, **news}
+
+
+def _turned(one: RegisteredSync, before: BucketLook | None, now: datetime) -> BucketLook:
+    """What is known of a bucket that did not answer: what was known before."""
+    return replace(before or BucketLook(one.sync.id, now, 1, 0), looked_at=now)
 
 
 def _can_be_listed(sync: Sync) -> bool:

@@ -13,18 +13,19 @@ from cio_pipeline.pipeline.checking.scene import Scene
 
 
 def source_columns(scene: Scene) -> Iterator[Finding]:
-    """Tables of the feed whose columns changed lately. A source that is away is told elsewhere."""
+    """Tables of the feed whose columns changed lately. That a source is away is told elsewhere."""
     users: defaultdict[str, list[str]] = defaultdict(list)
     for export in FEEDS[scene.feed].values():
         for table in (export.source, *export.joins):
             users[table].append(export.name)
     tables = [SOURCE_TABLES[name] for name in users]
     looks, at = scene.services.ledger.looks, scene.window.end
+    known = looks.columns()
     try:
         found = scene.services.source.columns(tables)
     except (SourceError, SourceUnavailable):
-        return iter(())
-    known = looks.columns()
+        # What changed before it went away is not over.
+        found = {name: known[name].columns for name in users if name in known}
     seen = {
         name: known[name].followed_by(columns, at)
         if name in known
