@@ -4,8 +4,9 @@ Counts and names of events only, never a value of anybody's row. First files are
 is nothing to compare them with.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -44,7 +45,8 @@ class Counting:
     """Counts of the rows of one encoding."""
 
     export: Export
-    _pieces: list[pl.DataFrame] = field(default_factory=list[pl.DataFrame])
+    _pieces: deque[pl.DataFrame] = field(default_factory=deque[pl.DataFrame])
+    """Rows pass in several threads: each piece is taken by one of them."""
 
     def watch(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """The same rows; what is asked of them is counted as they pass."""
@@ -82,16 +84,21 @@ class Counting:
         about = rows.struct.unnest()
         if not about.is_empty():
             self._pieces.append(about.group_by(about.columns).len(_ROWS))
-        if len(self._pieces) >= _TOGETHER:
-            self._pieces = [_added(self._pieces)]
+        if len(self._pieces) >= _TOGETHER and (taken := [*self._taken()]):
+            self._pieces.append(_added(taken))
         return about[_WORKSPACE]
+
+    def _taken(self) -> Iterator[pl.DataFrame]:
+        with suppress(IndexError):
+            for _ in range(_TOGETHER):
+                yield self._pieces.popleft()
 
 
 def _is_there(name: str) -> pl.Expr:
     return pl.col(name).is_not_null() & (pl.col(name) != "")
 
 
-def _added(pieces: list[pl.DataFrame]) -> pl.DataFrame:
+def _added(pieces: Collection[pl.DataFrame]) -> pl.DataFrame:
     whole = pl.concat(pieces)
     keys = [name for name in whole.columns if name != _ROWS]
     return whole.group_by(keys).agg(pl.col(_ROWS).sum())

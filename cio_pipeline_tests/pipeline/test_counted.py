@@ -1,5 +1,7 @@
 """What is counted of rows while they are written (O1)."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import polars as pl
 import pytest
 
@@ -75,3 +77,12 @@ def test_o1_names_without_end_are_counted_in_little_memory() -> None:
     (counts,) = counting.counts().values()
     assert len(counts) == MOST_NAMES + 1
     assert max(len(kind) for kind, _ in counts) == LONGEST + len(EVENT)
+
+
+def test_o1_rows_that_pass_in_several_threads_are_all_counted() -> None:
+    counting = Counting(ALL_EXPORTS["deliveries"])
+    one = pl.DataFrame({"workspace_id": [1] * 1_000, "internal_customer_id": ["x"] * 1_000})
+    passing = counting.watch(one.lazy())
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: passing.collect(), range(1_000)))
+    assert counting.counts() == {1: ((PERSON, 1_000_000),)}
