@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
@@ -12,8 +12,11 @@ from cio_pipeline.model.erasure import Traces
 from cio_pipeline.model.json_text import decoded, fields
 
 _AT_A_TIME = 10_000
-_NAMED = ("user_id", "previous_id")
+_USER = "user_id"
+_NAMED = (_USER, "previous_id")
 _ANONYMOUS = "anonymous_id"
+_GROUP = "group_id"
+_TRAITS = "traits"
 
 
 def erase_calls(
@@ -39,26 +42,50 @@ def erase_calls(
 
 
 def told_by_calls(copy: Path, export: Export, file_format: str, traces: Traces) -> Traces:
-    """What the person's calls tell of them besides: other ids that they called under."""
-    for one in _theirs(copy, export, file_format, traces):
+    """What the person's calls tell of them besides: other ids that they called under.
+
+    A call that only mentions their address is whoever's called it.
+    """
+    for one in _about(copy, export, file_format, traces):
+        if not _is_theirs(one, traces):
+            continue
         others = {value for name in _NAMED if (value := one.get(name))}
         unnamed = {value} if (value := one.get(_ANONYMOUS)) else set[str]()
         traces |= Traces(names=frozenset(others), anonymous=frozenset(unnamed))
     return traces
 
 
-def _theirs(
+def _is_theirs(one: Mapping[str, str | None], traces: Traces) -> bool:
+    """Whether a call about the person has one of their ids, or traits with their address."""
+    if any(one.get(name) in traces.names for name in _NAMED):
+        return True
+    unnamed = not one.get(_USER) and one.get(_ANONYMOUS) in traces.anonymous
+    return unnamed or _address(one.get(_TRAITS)) in {email.lower() for email in traces.emails}
+
+
+def _address(traits: str | None) -> str | None:
+    told: Any = decoded(traits) if traits else None
+    its: Any = cast("dict[str, Any]", told).get("email") if isinstance(told, dict) else None
+    return its.lower() if isinstance(its, str) else None
+
+
+def _about(
     copy: Path, export: Export, file_format: str, traces: Traces
 ) -> Iterator[Mapping[str, str | None]]:
+    """The ids of calls about the person; where they are the caller's, also traits."""
+    known = {column.name for column in export.columns}
+    traits_are_theirs = _TRAITS in known and _GROUP not in known
     if file_format == "json":
         needles = _needles(traces)
         for line in _lines(copy):
             if _may_be(line, needles) and _names_them(raw := fields(line), traces):
-                yield {name: _text(raw, name) for name in (*_NAMED, _ANONYMOUS)}
+                told = {name: _text(raw, name) for name in _IDS}
+                yield told | ({_TRAITS: raw.get(_TRAITS)} if traits_are_theirs else {})
         return
-    known = [c.name for c in export.columns if c.name in {*_NAMED, _ANONYMOUS}]
+    wanted = {*_IDS, _TRAITS} if traits_are_theirs else _IDS
     for batch in _batches(copy, export, file_format):
-        yield from batch.filter(_is_about(export, traces)).select(known).iter_rows(named=True)
+        its = batch.filter(_is_about(export, traces)).select(known & wanted)
+        yield from its.iter_rows(named=True)
 
 
 def _batches(copy: Path, export: Export, file_format: str) -> Iterator[pl.DataFrame]:
@@ -73,7 +100,9 @@ def _batches(copy: Path, export: Export, file_format: str) -> Iterator[pl.DataFr
 def _is_about(export: Export, traces: Traces) -> pl.Expr:
     known = {column.name for column in export.columns}
     found = [_among(name, traces.names) for name in _NAMED if name in known]
-    found.append(_among(_ANONYMOUS, traces.anonymous))
+    # Of a device that is shared, calls of somebody else name them.
+    unnamed = pl.col(_USER).fill_null("") == ""
+    found.append(_among(_ANONYMOUS, traces.anonymous) & unnamed)
     if traces.emails:
         quoted = [f'"{email}"' for email in sorted(traces.emails)]
         texts = [c.name for c in export.columns if c.personal and c.name not in _IDS]
@@ -127,9 +156,8 @@ def _names_them(raw: Mapping[str, str], traces: Traces) -> bool:
     if any(_text(raw, name) in traces.names for name in _NAMED):
         return True
     texts = [text.lower() for name, text in raw.items() if name not in _IDS]
-    return _text(raw, _ANONYMOUS) in traces.anonymous or any(
-        f'"{email.lower()}"' in text for email in traces.emails for text in texts
-    )
+    unnamed = not _text(raw, _USER) and _text(raw, _ANONYMOUS) in traces.anonymous
+    return unnamed or any(f'"{email.lower()}"' in text for email in traces.emails for text in texts)
 
 
 def _text(raw: Mapping[str, str], name: str) -> str | None:

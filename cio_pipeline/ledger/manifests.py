@@ -17,7 +17,15 @@ from sqlalchemy import (
 
 from cio_pipeline.ledger.chain import LISTED, lasts_of, manifest_file
 from cio_pipeline.ledger.database import Database, reading, writing
-from cio_pipeline.ledger.schema import IS_COMMITTED, files, manifests, plans, syncs, voids
+from cio_pipeline.ledger.schema import (
+    IS_COMMITTED,
+    IS_UNFINISHED,
+    files,
+    manifests,
+    plans,
+    syncs,
+    voids,
+)
 from cio_pipeline.ledger.statements import as_given, rows_given
 from cio_pipeline.ledger.troubles import end_errors
 from cio_pipeline.model.manifests import (
@@ -143,7 +151,8 @@ class Manifests:
     ) -> Sequence[KnownObject]:
         """Files that were committed before a time, or before one of a manifest up to a number.
 
-        Of those that a later one replaced, the last counts. Plans under way are not among them.
+        Of those that a later one replaced, the last counts; nothing under whose key a plan under
+        way has put another, or may have.
         """
         c = files.c
         old = [] if before is None else [plans.c.closed_at < before]
@@ -157,6 +166,9 @@ class Manifests:
             .order_by(c.manifest_ordinal, c.sequence)
         )
         last = {row.key: row for row in connection.execute(its)}
+        coming = select(c.key).join(plans, plans.c.id == c.plan_id)
+        for key in connection.scalars(coming.where(c.sync_id == sync_id, IS_UNFINISHED)):
+            last.pop(key, None)
         return [KnownObject(r.key, r.bytes, r.sha256) for r in last.values() if r.old]
 
     @reading

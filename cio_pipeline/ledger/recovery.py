@@ -28,7 +28,7 @@ from cio_pipeline.ledger.plan_rows import CUTS, file_of, file_row, opened, plan_
 from cio_pipeline.ledger.positions import move
 from cio_pipeline.ledger.quarantine import read_again, resolve
 from cio_pipeline.ledger.registry import register
-from cio_pipeline.ledger.rewrites import as_now
+from cio_pipeline.ledger.rewrites import keep_told
 from cio_pipeline.ledger.schema import (
     IS_UNFINISHED,
     errors,
@@ -125,8 +125,8 @@ def _take_in(connection: Connection, found: Recovered, now: datetime) -> None:
     for one in found.under_way:
         _insert_plan(connection, one.draft, one.files, now, {"slice": one.done})
     _insert_manifests(connection, found, now)
-    for each in found.superseded:
-        as_now(connection, found.sync_id, each)
+    for ordinal, each in found.superseded:
+        keep_told(connection, found.sync_id, each, ordinal, now)
     _declare_void(connection, found)
     _move_numbers(connection, found)
     _correct(connection, found)

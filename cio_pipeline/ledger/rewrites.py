@@ -104,6 +104,18 @@ def as_now(connection: Connection, sync_id: str, now: Superseded) -> None:
     connection.execute(update(files).where(*its, IS_COMMITTED).values(**changed))
 
 
+def keep_told(
+    connection: Connection, sync_id: str, told: Superseded, ordinal: int, now: datetime
+) -> None:
+    """Take in what a manifest of a bucket tells; for whom it was rewritten, no manifest tells."""
+    as_now(connection, sync_id, told)
+    key, before, made = told.key, told.before, (told.sha256, told.rows, told.bytes)
+    one = Rewrite(sync_id, key, before, *made, "", "", now, ordinal)
+    its = _C.sync_id == sync_id, _C.key == key, _C.sha256 == told.sha256, _UNDER_WAY
+    connection.execute(delete(rewrites).where(*its))
+    connection.execute(insert(rewrites).values(**_row(one)))
+
+
 def _its(one: Rewrite) -> Update:
     """The row of a file under way."""
     return update(rewrites).where(_C.sync_id == one.sync_id, _C.key == one.key, _UNDER_WAY)

@@ -23,6 +23,11 @@ class Traces:
     journeys: frozenset[str] = frozenset()
     anonymous: frozenset[str] = frozenset()
 
+    @property
+    def called(self) -> tuple[frozenset[str], frozenset[str]]:
+        """All ids that they called under."""
+        return self.names, self.anonymous
+
     def __or__(self, other: "Traces") -> Self:
         """Both together."""
         return replace(self, **{name: its | vars(other)[name] for name, its in vars(self).items()})

@@ -59,7 +59,8 @@ class Recovered:
     they list, but for those `under_way`; `void` are numbers that they declare void, by
     ordinal; `positions` are cuts by export, and `sent` identities by export that their files
     deliver, among the rows that the ledger has in quarantine. The sync was served from `created_at`
-    on, and its chain begins with `first_manifest`. `superseded` are files that they rewrote.
+    on, and its chain begins with `first_manifest`. `superseded` are files that were rewritten, by
+    ordinal.
 
     `next` holds the lowest number never used. `lost` are numbers that may have been used and that
     no manifest accounts for: they become void.
@@ -76,7 +77,7 @@ class Recovered:
     plans: tuple[ListedPlan, ...] = ()
     under_way: tuple[UnderWay, ...] = ()
     void: tuple[tuple[int, VoidSequence], ...] = ()
-    superseded: tuple[Superseded, ...] = ()
+    superseded: tuple[tuple[int, Superseded], ...] = ()
     positions: Mapping[str, Cut] = field(default_factory=dict[str, Cut], hash=False)
     sent: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict[str, tuple[str, ...]], hash=False

@@ -9,14 +9,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cio_pipeline.model.errors import PermissionMissing, UnknownPerson
+from cio_pipeline.model.errors import InvalidConfig, PermissionMissing, UnknownPerson
 from cio_pipeline.pipeline.erasure.erase import erase
+from cio_pipeline.pipeline.recovery.replay import Wanted, replay
 from cio_pipeline.ports import Destination
 from cio_pipeline.verification.verify import verify
 from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.calls.steps import call_row, calls_sync, paths
 from cio_pipeline_tests.calls.steps import commit as commit_calls
 from cio_pipeline_tests.calls.steps import run as run_calls
+from cio_pipeline_tests.calls.steps import window as call_window
 from cio_pipeline_tests.destinations.servers import moto_server, s3
 from cio_pipeline_tests.destinations.test_azure import azure
 from cio_pipeline_tests.messages.sending import TIME, commit_messages, objects, row
@@ -192,3 +194,38 @@ def test_d8_a_missing_right_is_named_and_nothing_is_half_done(world: World) -> N
     assert erase(world.services, 1, EMAIL, "ann").complete
     assert objects(world) != before
     assert world.verify().ok
+
+
+def test_d4_calls_that_only_mention_a_person_tell_no_other_name_of_theirs(world: World) -> None:
+    """Whoever mentions an address, or shares a device, keeps all other calls."""
+    mentions = track("m1", userId="bob", properties={"invited": EMAIL})
+    device = track("m22", userId="eve", anonymousId="anon-7")
+    others = [track("m333", userId="bob"), track("m4444", userId="eve", anonymousId="anon-9")]
+    theirs = call_row("identify", {"userId": "ann-1", "anonymousId": "anon-7"}, at=NOON)
+    calls_sync(world)
+    commit_calls(world, mentions, device, *others, theirs, at=during(0))
+    run_calls(world, 0)
+    (path,) = paths(world, "track")
+    before = read(path)
+    assert erase(world.services, 1, "ann-1", "ann").complete
+    assert read(path) == before
+    assert erase(world.services, 1, EMAIL, "ann").complete
+    now = read(path)
+    assert "user_id" not in now[0]
+    assert now[1:] == before[1:]
+
+
+def test_d4_calls_of_whom_was_erased_are_not_sent_again(world: World) -> None:
+    calls_sync(world)
+    for number in (0, 1):
+        commit_calls(
+            world, track(f"m{number}", userId=f"ann-{number}"), at=call_window(number).start
+        )
+        run_calls(world, number)
+    assert erase(world.services, 1, "ann-0", "ann").complete
+    first, second = call_window(0), call_window(1)
+    with pytest.raises(InvalidConfig, match="erased"):
+        replay(world.services, Wanted("a", first.start, second.end))
+    assert len(paths(world, "track")) == 2
+    replay(world.services, Wanted("a", second.start, second.end))
+    assert len(paths(world, "track")) == 3

@@ -14,11 +14,16 @@ from cio_pipeline.cli.verify import targets, verify_target
 from cio_pipeline.defs.upkeep import RUNS_AT_ONCE, delete_runs
 from cio_pipeline.model.errors import InvalidConfig, PermissionMissing
 from cio_pipeline.model.manifests import ACKNOWLEDGED
+from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.checking.checks import findings
 from cio_pipeline.pipeline.heartbeat import claimed
+from cio_pipeline.pipeline.lifecycle.disable import disable
+from cio_pipeline.pipeline.lifecycle.order import Order
+from cio_pipeline.pipeline.lifecycle.purge import purge
 from cio_pipeline.pipeline.recovery.expire import expire
 from cio_pipeline.pipeline.recovery.restore import RESTORE, restore
+from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.verification.report import VerifyReport
 from cio_pipeline_tests.messages.sending import commit_messages, objects, row
 from cio_pipeline_tests.pipeline.test_windows import person
@@ -210,3 +215,36 @@ def test_old_runs_of_dagster_are_deleted_and_those_under_way_stay(
         monkeypatch.setattr(later, lambda: at)
         delete_runs(dg.build_op_context(instance=instance))
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.STARTED]
+
+
+@pytest.mark.parametrize("other", ["died", "running"])
+def test_m4_a_message_that_was_put_over_an_old_one_and_waits_for_its_manifest_stays(
+    world: World, other: str
+) -> None:
+    world.sync(feed="messages", expire_delivered_after="2d")
+    commit_messages(world, row("m1", '{"n":1}'), at=during(0))
+    world.run(0, "messages")
+    world.now += 2 * DAY
+    commit_messages(world, row("m1", '{"n":2}', 3), at=during(193))
+    world.now = max(world.now, window(193).end + timedelta(seconds=1))
+    if other == "died":
+        run_export(world.services, "messages", window(193), Scope())
+        (done,) = expire(world.services)
+        assert (done.files, done.error) == (0, None)
+    else:
+        with claimed(world.as_run("other"), [("a", "messages")]):
+            (done,) = expire(world.services)
+        assert done.held
+    assert len(objects(world)) == 1
+    world.run(194, "messages")
+    assert [*objects(world).values()] == [b'{"data": {"n":2}}']
+    assert world.verify().ok
+
+
+def test_d7_whoever_begins_where_another_was_purged_is_not_acknowledged(world: World) -> None:
+    world.sync(expire_acknowledged_after="1d")
+    send(world, 0)
+    acknowledge(world, "1")
+    disable(world.services, Order("a", world.now, "ann"))
+    purge(world.services, Order("a", world.now, "ann", sure=True))
+    assert not [path for path in world.folder().rglob("*") if path.is_file()]

@@ -18,6 +18,8 @@ from cio_pipeline.model.errors import VersionGone
 from cio_pipeline.model.findings import Finding
 from cio_pipeline.monitoring.reconciling import told
 from cio_pipeline.pipeline.heartbeat import all_claimed
+from cio_pipeline.pipeline.lifecycle.disable import disable
+from cio_pipeline.pipeline.lifecycle.order import Order
 from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.recovery.reconcile import Asked, reconcile, repair
 from cio_pipeline.pipeline.services import Services
@@ -101,9 +103,23 @@ def test_o1_fewer_rows_than_changed_are_named_and_sent_again(world: World) -> No
     assert (found.sync_id, found.export) == ("b", "deliveries")
     assert "3 rows changed" in found.says
     assert asked(world, sync_ids=["a"]) == []
-    (done,) = repair(world.services, reconcile(world.services, _day()))
+    differences = reconcile(world.services, _day())
+    (done,) = repair(world.services, differences)
     assert done.outcome.sync_id == "b"
     assert asked(world) == []
+    # Nor does who found the same at the same time send it twice.
+    assert repair(world.services, differences) == ()
+
+
+def test_d7_nothing_is_sent_to_a_sync_that_is_disabled(world: World) -> None:
+    fewer = update(files).where(files.c.key == "deliveries_v5_2_2.parquet").values(rows=1)
+    world.ledger.database.write(lambda connection: connection.execute(fewer))
+    differences = reconcile(world.services, _day())
+    disable(world.services, Order("b", world.now, "ann"))
+    before = world.names("b")
+    assert asked(world) == []
+    assert repair(world.services, differences) == ()
+    assert world.names("b") == before
 
 
 def test_o1_other_keys_in_a_file_are_found_if_asked_for(world: World) -> None:

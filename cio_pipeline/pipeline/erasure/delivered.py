@@ -46,12 +46,13 @@ class Same:
 class Delivered:
     """What was delivered for a workspace: files that are there, those that are gone, those left.
 
-    Of what is gone long ago, since readers were to delete it, nothing is said. What is `left` could
+    Of what has `expired`, since readers were to delete it, nothing is said. What is `left` could
     not be looked at, with the reason.
     """
 
     there: list[Same] = field(default_factory=list[Same])
     gone: list[Place] = field(default_factory=list[Place])
+    expired: list[Place] = field(default_factory=list[Place])
     left: list[tuple[Place, str]] = field(default_factory=list[tuple[Place, str]])
 
     def telling(self) -> list[Same]:
@@ -79,8 +80,8 @@ def delivered(services: Services, syncs: Sequence[Sync]) -> Delivered:
                 same.setdefault((place.plan.export, place.file.sha256), []).append(place)
             elif size is not None:
                 found.left.append((place, ALTERED))
-            elif not _expired(services, sync, place):
-                found.gone.append(place)
+            else:
+                (found.expired if _expired(services, sync, place) else found.gone).append(place)
     found.there = [Same(tuple(places)) for places in same.values()]
     return found
 

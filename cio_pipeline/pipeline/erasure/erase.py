@@ -4,7 +4,7 @@ Files that tell what others name the person by go last: whatever run dies before
 knows them. Each file is on record before it is replaced; the next manifest tells of all.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +18,9 @@ from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.files.system_errors import reason, spool_error
 from cio_pipeline.model.destinations import earlier_versions
 from cio_pipeline.model.erasure import Rewrite, Traces, subject_of
-from cio_pipeline.model.errors import CioError, InvalidConfig, UnknownPerson
+from cio_pipeline.model.errors import CioError, InvalidConfig, LeaseLost, UnknownPerson
 from cio_pipeline.model.json_text import NotJson
-from cio_pipeline.model.registry import Pair, RegisteredSync
+from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.pipeline.committing.commit import sweep_spool
 from cio_pipeline.pipeline.erasure.delivered import (
     ALTERED,
@@ -42,11 +42,10 @@ from cio_pipeline.pipeline.erasure.person import (
     under_way,
 )
 from cio_pipeline.pipeline.erasure.receipt import ErasedFile, Left, Receipt
-from cio_pipeline.pipeline.erasure.settle import replace_file, settle
+from cio_pipeline.pipeline.erasure.settle import pairs_of, replace_file, settle
 from cio_pipeline.pipeline.feeds.makers import MAKER_OF
 from cio_pipeline.pipeline.heartbeat import HeldLease, all_claimed
 from cio_pipeline.pipeline.planning.terms import in_force
-from cio_pipeline.pipeline.recovery.restore import RESTORE
 from cio_pipeline.pipeline.services import Services
 
 
@@ -132,7 +131,7 @@ def erase(
     folder = f"{OF_RESTORES}erase-{uuid4().hex[:8]}"
     services.spool.folder(folder)
     try:
-        with all_claimed(services, _pairs(known)) as held:
+        with all_claimed(services, pairs_of(known)) as held:
             ids = [one.sync.id for one in known]
             if not dry_run:
                 settle(services, held, ids)
@@ -144,28 +143,6 @@ def erase(
         services.spool.discard(folder)
         if not dry_run:
             sweep_spool(services)
-
-
-def finish_erasures(services: Services) -> dict[str, str]:
-    """Finish what erasures that died have left, with no person to look for; who failed, and why."""
-    rest = {one.sync_id for one in services.ledger.rewrites.under_way(None)}
-    failed: dict[str, str] = {}
-    for known in (one for one in services.ledger.registry.all() if one.sync.id in rest):
-        try:
-            with all_claimed(services, _pairs([known])) as held:
-                settle(services, held, [known.sync.id])
-        except CioError as error:
-            failed[known.sync.id] = str(error)
-    return failed
-
-
-def _pairs(known: Iterable[RegisteredSync]) -> list[Pair]:
-    """Nobody restores or purges meanwhile, nor puts a message over one that is rewritten."""
-    return [
-        (one.sync.id, export)
-        for one in known
-        for export in (RESTORE, *(e for e in one.switches if facts_of(e).overwrites))
-    ]
 
 
 def _find_out(work: _Work, workspace: int, text: str) -> None:
@@ -181,9 +158,15 @@ def _find_out(work: _Work, workspace: int, text: str) -> None:
     terms = [in_force(services, plan) for plan in under.values()]
     salts = {one.salt for one in terms if one is not None and one.of.hashes}
     work.traces = work.traces.with_hashed(salts)
-    for same in copied(services, work.found, work.found.telling(), work.copy):
-        told = MAKER_OF[same.plan.export].told
-        work.traces = told(work.copy, same.plan, same.places[0].file.key, work.traces)
+    telling: Sequence[Same] = work.found.telling()
+    while telling:
+        known = work.traces.called
+        for same in copied(services, work.found, telling, work.copy):
+            told = MAKER_OF[same.plan.export].told
+            work.traces = told(work.copy, same.plan, same.places[0].file.key, work.traces)
+        # What a later call tells, an earlier one may be found by.
+        chained = work.traces.called != known
+        telling = [same for same in telling if chained and facts_of(same.plan.export).forwards]
     work.traces = work.traces.with_hashed(salts)
 
 
@@ -242,12 +225,11 @@ def _keys(found: Delivered) -> set[tuple[str, str, str]]:
 def _receipt(work: _Work, workspace: int, who: str, notes: Sequence[str]) -> Receipt:
     services, subject = work.services, work.subject
     if not work.dry_run:
-        ids = {pair[0] for pair in work.held.lease.tokens}
+        away = (*work.found.gone, *work.found.expired)
         services.ledger.rewrites.leave_gone(
-            work.held.lease,
-            [_gone(place, subject, services.clock()) for place in work.found.gone],
+            work.held.lease, [_gone(place, subject, services.clock()) for place in away]
         )
-        settle(services, work.held, ids)
+        notes = [*notes, *_settled(work)]
         done = services.ledger.rewrites.of_subject(subject)
         work.files = [_told(one) for one in done if one.ordinal != 0]
     return Receipt(
@@ -261,6 +243,17 @@ def _receipt(work: _Work, workspace: int, who: str, notes: Sequence[str]) -> Rec
         notes=tuple(notes),
         dry_run=work.dry_run,
     )
+
+
+def _settled(work: _Work) -> Iterator[str]:
+    """Tell what was rewritten in the next manifest of each sync; why one has none yet."""
+    for sync_id in sorted({pair[0] for pair in work.held.lease.tokens}):
+        try:
+            settle(work.services, work.held, [sync_id])
+        except LeaseLost:
+            raise
+        except CioError as error:
+            yield f"No manifest of sync '{sync_id}' tells of it yet: {error}"
 
 
 def _named(places: Iterable[tuple[Place, str]]) -> tuple[Left, ...]:

@@ -3,15 +3,18 @@
 What a run that died has left is gone on with here: a file lies there as it was, or as it is to be.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
+from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.model.erasure import Rewrite
 from cio_pipeline.model.errors import CioError, ObjectConflict, ObjectMissing
 from cio_pipeline.model.feeds import Cadence
+from cio_pipeline.model.registry import Pair, RegisteredSync
 from cio_pipeline.model.windows import last_closed_window
 from cio_pipeline.pipeline.committing.put_manifests import put_manifests
-from cio_pipeline.pipeline.heartbeat import HeldLease
+from cio_pipeline.pipeline.heartbeat import HeldLease, all_claimed
+from cio_pipeline.pipeline.recovery.restore import RESTORE
 from cio_pipeline.pipeline.services import Services
 
 
@@ -37,6 +40,28 @@ def settle(services: Services, held: HeldLease, sync_ids: Collection[str]) -> No
         services.ledger.rewrites.commit(held.lease, done, services.clock())
     window = last_closed_window(services.clock(), Cadence.QUARTER_HOUR)
     put_manifests(services, window, sync_ids)
+
+
+def finish_erasures(services: Services) -> dict[str, str]:
+    """Finish what erasures that died have left, with no person to look for; who failed, and why."""
+    rest = {one.sync_id for one in services.ledger.rewrites.under_way(None)}
+    failed: dict[str, str] = {}
+    for known in (one for one in services.ledger.registry.all() if one.sync.id in rest):
+        try:
+            with all_claimed(services, pairs_of([known])) as held:
+                settle(services, held, [known.sync.id])
+        except CioError as error:
+            failed[known.sync.id] = str(error)
+    return failed
+
+
+def pairs_of(known: Iterable[RegisteredSync]) -> list[Pair]:
+    """What an erasure holds: nobody restores, purges, or puts a message over one of its files."""
+    return [
+        (one.sync.id, export)
+        for one in known
+        for export in (RESTORE, *(e for e in one.switches if facts_of(e).overwrites))
+    ]
 
 
 def _finished(services: Services, held: HeldLease, one: Rewrite) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cio_pipeline.files.names import key_problem
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing
-from cio_pipeline.model.manifests import CHAIN, FOLDER, KnownObject
+from cio_pipeline.model.manifests import ACKNOWLEDGED, CHAIN, FOLDER, KnownObject
 from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.services import Services
@@ -47,7 +47,11 @@ def remains(services: Services, known: RegisteredSync) -> Remains:
     return Remains(
         files=tuple(key for key in ours if not _is_manifest(key)),
         manifests=tuple(key for key in ours if _is_manifest(key)),
-        others=(VALIDATE,) if sizes.get(VALIDATE) == 0 else (),
+        # Whoever begins here next has not been acknowledged.
+        others=(
+            *((VALIDATE,) if sizes.get(VALIDATE) == 0 else ()),
+            *((ACKNOWLEDGED,) if ACKNOWLEDGED in sizes else ()),
+        ),
         left=tuple(sorted({one.key for one in there} - set(ours))),
         odd=tuple(key for key in sizes if key_problem(key) is not None),
     )

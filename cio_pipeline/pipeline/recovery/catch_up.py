@@ -198,7 +198,9 @@ def _recovered(services: Services, chain: BucketChain, since: int | None) -> Rec
         plans=tuple(plans),
         under_way=going,
         void=tuple((manifest.ordinal, void) for manifest, _ in new for void in manifest.void),
-        superseded=tuple(one for manifest, _ in new for one in manifest.superseded),
+        superseded=tuple(
+            (manifest.ordinal, one) for manifest, _ in new for one in manifest.superseded
+        ),
         positions={s.export: cuts[s.position] for s in chain.statuses if s.position},
         sent=delivered_identities(services, chain.sync, plans),
     )

@@ -1,11 +1,13 @@
 """Deleting delivered files that are old, or that their reader has acknowledged; manifests stay."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cio_pipeline.contracts.feeds import exports_of_sync
 from cio_pipeline.model.failures import Failure, Tried
+from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.sync import Sync, days
 from cio_pipeline.pipeline.heartbeat import claimed, held_by
 from cio_pipeline.pipeline.in_parallel import caught
@@ -45,15 +47,25 @@ def expire(
         and (one.sync.expire_delivered_after or one.sync.expire_acknowledged_after)
     ]
     done: list[Expired] = []
-    with claimed(services, [(sync.id, RESTORE) for sync in syncs]) as (held, busy):
-        done += [Expired(one.sync_id, error=Failure.of(held_by(one))) for one in busy]
-        for sync in (one for one in syncs if (one.id, RESTORE) in held.lease.tokens):
+    with claimed(services, _pairs(syncs)) as (_, busy):
+        at_work = {one.sync_id: one for one in busy}
+        done += [Expired(key, error=Failure.of(held_by(one))) for key, one in at_work.items()]
+        for sync in (one for one in syncs if one.id not in at_work):
             found: list[Expired] = []
             failure = caught(
                 lambda one=sync, to=found: to.append(_expire(services, one, dry_run=dry_run))
             )
             done += [Expired(sync.id, error=failure)] if failure else found
     return tuple(done)
+
+
+def _pairs(syncs: Iterable[Sync]) -> list[Pair]:
+    """Nobody restores or purges meanwhile, nor puts a message over one that has expired."""
+    return [
+        (sync.id, export)
+        for sync in syncs
+        for export in (RESTORE, *(exports_of_sync(sync) if sync.feed.facts.overwrites else ()))
+    ]
 
 
 def _expire(services: Services, sync: Sync, *, dry_run: bool) -> Expired:

@@ -46,26 +46,37 @@ class Asked:
 def reconcile(services: Services, asked: Asked) -> list[tuple[Difference, Plan]]:
     """What differs, each with the plan whose range it is of; what cannot be recounted is told.
 
-    First files are not recounted, nor what was rewritten or sent again since.
+    First files are not recounted, nor what was rewritten or sent again since, nor what was sent to
+    syncs that are disabled.
     """
-    syncs = {one.sync.id: one.sync for one in services.ledger.registry.all()}
-    generations = {one.sync.id: one.generation for one in services.ledger.registry.all()}
+    served = [one for one in services.ledger.registry.all() if one.disabled_at is None]
+    syncs = {one.sync.id: one.sync for one in served}
+    generations = {one.sync.id: one.generation for one in served}
     found: list[tuple[Difference, Plan]] = []
     for export in ALL_EXPORTS:
         plans = [
             plan
             for plan in services.ledger.sent.plans(export, asked.start, asked.end)
-            if plan.generation == generations[plan.sync_id]
+            if plan.generation == generations.get(plan.sync_id)
             and (asked.sync_ids is None or plan.sync_id in asked.sync_ids)
         ]
-        again = services.ledger.sent.again(export)
-        ranges = [
-            plan
-            for plan in (*_within(plans, asked), *_between(plans))
-            if (plan.sync_id, plan.lower.at if plan.lower else None, plan.upper.at) not in again
-        ]
+        ranges = _not_again(services, [*_within(plans, asked), *_between(plans)])
         found += list(_differences(services, ranges, syncs, asked))
     return found
+
+
+def _not_again(services: Services, plans: Sequence[Plan]) -> list[Plan]:
+    """Those of some plans whose ranges were not sent again since."""
+    again = {
+        (export, *its)
+        for export in {plan.export for plan in plans}
+        for its in services.ledger.sent.again(export)
+    }
+    return [
+        one
+        for one in plans
+        if (one.export, one.sync_id, one.lower.at if one.lower else None, one.upper.at) not in again
+    ]
 
 
 def _within(plans: Iterable[Plan], asked: Asked) -> Iterator[Plan]:
@@ -199,7 +210,11 @@ def repair(
     for sync_id, plans in sorted(of_sync.items()):
         wanted = Wanted(sync_id, plans[0].upper.at, plans[-1].upper.at)
         with all_claimed(services, sorted({(sync_id, plan.export) for plan in plans})) as held:
-            for _, its in groupby(sorted(plans, key=_place), key=_place):
+            if services.ledger.registry.get(sync_id).disabled_at is not None:
+                continue
+            # Another repair may have sent them since they were found.
+            wanting = sorted(_not_again(services, plans), key=_place)
+            for _, its in groupby(wanting, key=_place):
                 done += send_again(services, held, wanted, list(its))
     return tuple(done)
 

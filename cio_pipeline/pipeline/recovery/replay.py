@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
-from cio_pipeline.contracts.feeds import exports_named
+from cio_pipeline.contracts.feeds import exports_named, facts_of
 from cio_pipeline.model.errors import InvalidConfig, VersionGone
 from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.feeds import Cadence
@@ -63,6 +63,7 @@ def replay(services: Services, wanted: Wanted) -> tuple[Replayed, ...]:
     try:
         with all_claimed(services, pairs) as held:
             plans = _sent_then(services, wanted, exports)
+            _require_nobody_erased(services, plans)
             _require_readable(services, plans)
             return tuple(send_again(services, held, wanted, plans))
     finally:
@@ -116,6 +117,20 @@ def _sent_then(services: Services, wanted: Wanted, exports: Collection[str]) -> 
         f"Between {utc(wanted.start)} and {utc(wanted.end)} {what} to sync '{wanted.sync_id}'.",
         step,
     )
+
+
+def _require_nobody_erased(services: Services, plans: Sequence[Plan]) -> None:
+    """Raise InvalidConfig where the source still names whom an erasure took out of the files."""
+    its = {plan.plan_id for plan in plans if facts_of(plan.export).forwards}
+    rewritten = services.ledger.sent.rewritten(its)
+    for plan in plans:
+        if plan.plan_id in rewritten:
+            raise InvalidConfig(
+                f"A person was erased from {plan.export} of the window that ended at "
+                f"{utc(plan.upper.at)}: sent again, they would be named again.",
+                "Send the windows before and after it. What was left of this one lies in the "
+                "bucket.",
+            )
 
 
 def _require_readable(services: Services, plans: Iterable[Plan]) -> None:
