@@ -168,8 +168,7 @@ def _added(dialect: str) -> tuple[postgresql.Insert | sqlite.Insert, ...]:
         .group_by(plans.c.id, lengths.c.length)
     )
     counted = rows_of(files.c.counts)
-    kind, number = (item_of(counted.c.value, place) for place in (0, 1))
-    kind = cast(kind, Text)
+    kind, number = cast(item_of(counted.c.value, 0), Text), item_of(counted.c.value, 1)
     kinds = (
         select(
             day,

@@ -102,7 +102,7 @@ def test_a_trial_says_what_a_window_then_does_and_sends_nothing(world: World) ->
     before = {path: path.stat().st_mtime_ns for path in world.root.rglob("*.db")}
     found = tried(world, DataContract.model_validate(CONTRACT))
     assert {name: one.kept for name, one in found.items()} == {
-        "people": 1,
+        "people": 2,
         "events": 3,
         "attributes": 3,
     }
