@@ -42,7 +42,7 @@ def checks_of_events(
         return
     told = pl.col(name)
     if terms.other_events == "quarantine":
-        unknown = is_event & ~told.is_in([*terms.events])
+        unknown = is_event & ~told.is_in([*terms.events]).fill_null(value=False)
         yield unknown, pl.lit(f"{name} {UNKNOWN}")
     asked = {of: one for of, one in terms.events.items() if _asks(one)}
     if asked:
