@@ -1,5 +1,6 @@
 """Loading what was delivered into tables: `warehouse load`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -49,10 +50,15 @@ def load(
             try:
                 loaded.append(load_feed(db, bucket, schema=schema, rebuild=rebuild))
             except CioError as error:
-                failed.append((bucket, error))
+                failed.append((_without_keys(bucket), error))
     _show(loaded, failed, as_json=as_json)
     if failed:
         raise typer.Exit(1)
+
+
+def _without_keys(place: str) -> str:
+    """A place without what a URL may have of keys: before an @, and after a question mark."""
+    return re.sub(r"(?<=://)[^/@]*:[^/@]*@|[?#].*", "", place) if "://" in place else place
 
 
 def _show(

@@ -55,7 +55,9 @@ class Copies:
                     file, coming = ahead.pop(0)
                     yield file, coming.result()
                     ahead += [(one, pool.submit(self._path, one)) for one in islice(waiting, 1)]
-                    self._make_room({one for one, _ in ahead})
+                    if ahead:
+                        # The last stay: who asks for some files at once wants all of their paths.
+                        self._make_room({one for one, _ in ahead})
             finally:
                 _drop(coming for _, coming in ahead)
 

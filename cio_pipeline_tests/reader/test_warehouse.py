@@ -2,11 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import polars as pl
@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
 from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.errors import (
     FileAltered,
     InvalidKey,
@@ -27,6 +28,7 @@ from cio_pipeline.model.feeds import Feed as FeedKind
 from cio_pipeline.model.manifests import ManifestFile, Superseded
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.reader import Feed
+from cio_pipeline.reader.copies import Copies
 from cio_pipeline.reader.warehouse import database
 from cio_pipeline.reader.warehouse.load import load
 from cio_pipeline_tests.calls import steps
@@ -287,7 +289,7 @@ def test_a_schema_holds_one_feed(bucket: Bucket, db: Any, tmp_path: Path) -> Non
     assert load(db, other.root, schema="mine", rebuild=True).schema == "mine"
     moved = bucket.root.rename(tmp_path / "moved")
     bucket.root = moved
-    assert load(db, moved, schema="acme").files == 8
+    assert load(db, moved, schema="Acme").files == 8
 
 
 def test_files_that_are_none_and_files_in_use_are_named(tmp_path: Path) -> None:
@@ -395,3 +397,63 @@ def test_a_manifest_names_no_file_outside_of_its_folder(
     bucket.commit(replace(outside, key=key.format(root=str(tmp_path).strip("/"))))
     with pytest.raises(InvalidKey, match="is no valid key"):
         load(db, bucket.root)
+
+
+def _too_large(bucket: Bucket, db: Any) -> None:
+    del db
+    bucket.commit(replace(bucket.file("people", 5), sequence=10**30))
+
+
+def _table_of_others(bucket: Bucket, db: Any) -> None:
+    db.execute("ALTER TABLE acme.people DROP COLUMN _row")
+    bucket.commit(bucket.file("people", 5))
+
+
+@pytest.mark.parametrize("refused", [_too_large, _table_of_others])
+def test_what_the_database_refuses_is_named_and_nothing_is_loaded(
+    bucket: Bucket, db: Any, refused: Callable[[Bucket, Any], None]
+) -> None:
+    load(db, bucket.root)
+    db.execute("DROP VIEW acme.people_newest")
+    refused(bucket, db)
+    with pytest.raises(WarehouseUnusable, match="does not take it"):
+        load(db, bucket.root)
+    assert db.execute("SELECT max(ordinal) FROM _cio.manifests").fetchall() == [(3,)]
+
+
+def test_upper_and_lower_case_are_one_schema(bucket: Bucket, db: Any, tmp_path: Path) -> None:
+    load(db, bucket.root)
+    other = whole_bucket(tmp_path / "other")
+    for ordinal in (1, 2, 3):
+        other.rewrite(ordinal, sync_id="other")
+    with pytest.raises(WarehouseUnusable, match="'acme' holds sync acme"):
+        load(db, other.root, schema="Acme")
+
+
+@pytest.mark.parametrize("place", ["s3://key:hush@bucket/p", "az://c/p?sig=hush", "tape://p#hush"])
+def test_keys_in_a_url_are_not_repeated(tmp_path: Path, place: str) -> None:
+    command = ["warehouse", "load", place, "--into", str(tmp_path / "w.duckdb")]
+    for more in ([], ["--json"]):
+        found = CliRunner().invoke(app, [*command, *more])
+        assert found.exit_code == 1
+        assert "hush" not in found.output
+
+
+def test_the_paths_of_some_files_hold_however_large_they_are(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    """As those of a store, of which copies are kept in a bounded room."""
+    (tmp_path / "copies").mkdir()
+    copies = Copies(cast(Any, _Elsewhere(bucket.folder)), tmp_path / "copies", room=1)
+    files = Feed(bucket.root).files("people")[:1]
+    assert all([path.exists() for path in [path for _, path in copies.all_of(files)]])
+
+
+@dataclass
+class _Elsewhere:
+    """A folder that does not look like one."""
+
+    folder: LocalFolder
+
+    def download(self, key: str, to: Path) -> None:
+        self.folder.download(key, to)

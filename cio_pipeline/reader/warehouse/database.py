@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from polars.exceptions import PolarsError
+
 from cio_pipeline.extras import needs
 from cio_pipeline.model.errors import InvalidConfig, WarehouseBusy, WarehouseUnusable
 
@@ -56,14 +58,22 @@ def prepare(db: Database) -> None:
 
 @contextmanager
 def transaction(db: Database) -> Generator[None]:
-    """All that is done within, or nothing of it."""
+    """All that is done within, or nothing of it; raises WarehouseUnusable for what it refuses."""
     db.execute("BEGIN")
     try:
         yield
+        db.execute("COMMIT")
+    except (needs("duckdb").Error, PolarsError) as error:
+        db.execute("ROLLBACK")
+        # Its text may quote a row.
+        raise WarehouseUnusable(
+            f"The warehouse does not take it ({type(error).__name__}).",
+            "Look whether its disk is full, whether tables of yours are in the schema, and with "
+            "`cio-pipeline verify` whether the bucket is whole.",
+        ) from None
     except BaseException:
         db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
 
 
 def _named(path: Path, text: str) -> WarehouseBusy | WarehouseUnusable:
@@ -90,7 +100,10 @@ def literal(text: str) -> str:
 
 
 def checked_schema(name: str) -> str:
-    """A schema's name as it is; raises InvalidConfig for what DuckDB keeps for itself."""
+    """A schema's name, lower case; raises InvalidConfig for what DuckDB keeps for itself.
+
+    To DuckDB `Acme` and `acme` are one schema.
+    """
     if not name or name.lower() in _KEPT:
         raise InvalidConfig(f"'{name}' is no name for a schema.", "Give another with --schema.")
-    return name
+    return name.lower()

@@ -17,7 +17,7 @@ from cio_pipeline.reader.files import FeedFile, goes_on_from_elsewhere, listed
 from cio_pipeline.reader.places import Place, open_of
 from cio_pipeline.reader.tables import KINDS, Kind, Table
 from cio_pipeline.reader.warehouse import records
-from cio_pipeline.reader.warehouse.database import Database, transaction
+from cio_pipeline.reader.warehouse.database import Database, checked_schema, transaction
 from cio_pipeline.reader.warehouse.named import load_named
 from cio_pipeline.reader.warehouse.relations import drop_tables, empty_tables, make_tables
 from cio_pipeline.reader.warehouse.rows import Rows, rewritten
@@ -43,6 +43,7 @@ def load(
     before loaded, FileAltered, NothingDelivered, UnknownContract, WarehouseUnusable if the schema
     holds another feed, and the store's errors; then nothing of what they are about is loaded.
     """
+    schema = None if schema is None else checked_schema(schema)
     with transaction(db):
         records.make_records(db)
     destination = open_of(place)
