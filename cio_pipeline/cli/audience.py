@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, TextIO, TypeAlias
 
 import typer
 
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.reader.audiences import HOLDOUT, REACH, Member, marts_in
-from cio_pipeline.reader.match_keys import PLATFORMS, e164, keys_of, known_country
+from cio_pipeline.reader.match_keys import PLATFORMS, Platform, e164, keys_of, known_country
 from cio_pipeline.settings import settings
 from cio_pipeline.wiring import now
 
@@ -120,7 +120,12 @@ def export(
     with marts_in(warehouse_file(warehouse), feed, write=recorded) as marts, _opened(out) as file:
         audience = marts.audience(name)
         chosen = _chosen(marts.members(audience), done, with_holdout=holdout)
-        rows = _in_the_clear(chosen, where) if not recorded else _hashed(chosen, for_, where, done)
+        if recorded:
+            keys = keys_of(PLATFORMS[for_], where)
+            held = set[str]() if holdout else _held_out(marts.members(audience), keys)
+            rows = _hashed(chosen, PLATFORMS[for_], keys, held, done)
+        else:
+            rows = _in_the_clear(chosen, where)
         csv.writer(file, lineterminator="\n").writerows(_counted(rows, done))
         if recorded and audience.use == REACH and not holdout:
             marts.record(audience, now())
@@ -163,17 +168,26 @@ def _in_the_clear(people: Iterable[Member], country: str | None) -> Iterator[tup
         yield (*ids, o.email, phone, since, o.score)
 
 
+_Keys: TypeAlias = Callable[[str | None, str | None], tuple[str, str]]
+
+
+def _held_out(people: Iterable[Member], keys: _Keys) -> set[str]:
+    """The match keys of those held out: whoever has one of them, too, would bring them in."""
+    held = (keys(one.email, one.phone) for one in people if one.side == HOLDOUT)
+    return {key for found in held for key in found if key}
+
+
 def _hashed(
-    people: Iterable[Member], for_: Format, country: str | None, done: Written
+    people: Iterable[Member], platform: Platform, keys: _Keys, held: set[str], done: Written
 ) -> Iterator[tuple[Any, ...]]:
-    platform = PLATFORMS[for_]
-    keys: Callable[[str | None, str | None], tuple[str, str]] = keys_of(platform, country)
     yield platform.headers
     seen: set[tuple[str, str]] = set()
     for one in people:
         found = keys(one.email, one.phone)
         if not any(found):
             done.without_keys += 1
+        elif not held.isdisjoint(found):
+            done.held_out += 1
         elif found in seen:
             done.same_keys += 1
         else:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cio_pipeline.cli.context import services
-from cio_pipeline.model.errors import InvalidConfig, NothingDelivered
+from cio_pipeline.model.errors import CioError, InvalidConfig, NothingDelivered
 from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.reader.feed import Feed
@@ -27,26 +27,36 @@ def report(
     """Write a page about feeds: what came when, files, funnel, opens, what was held back.
 
     One HTML file that needs no network, for light and dark, desktop and phone. Numbers are read
-    from the buckets; what was held back, from the ledger.
+    from the buckets; what was held back, from the ledger. A sync whose bucket cannot be read is
+    named and left out, and the exit code is 1.
     """
     found = services()
     registry = found.ledger.registry
     chosen = [registry.get(one) for one in syncs] if syncs else registry.all()
-    told = [facts for one in chosen if (facts := _facts(found, one, windows))]
+    told: list[Facts] = []
+    failed: list[tuple[str, CioError]] = []
+    for one in chosen:
+        try:
+            told.append(_facts(found, one, windows))
+        except NothingDelivered:
+            continue
+        except CioError as error:
+            failed.append((one.sync.id, error))
     try:
         out.write_text(page(told, now()), encoding="utf-8")
     except OSError as error:
         raise InvalidConfig(f"{out} cannot be written: {error.strerror}.", "Use --out.") from error
     typer.echo(f"Wrote {out}: {len(told)} of {len(chosen)} syncs have delivered something.")
+    for sync_id, error in failed:
+        typer.echo(f"Left out {sync_id}: {error.message} {error.next_step}".rstrip(), err=True)
+    if failed:
+        raise typer.Exit(1)
 
 
-def _facts(found: Services, registered: RegisteredSync, windows: int) -> Facts | None:
+def _facts(found: Services, registered: RegisteredSync, windows: int) -> Facts:
     sync = registered.sync
     feed = Feed(found.destinations(sync), stems=sync.stems)
-    try:
-        return facts_of(sync.id, feed, windows, _held(found, sync.id))
-    except NothingDelivered:
-        return None
+    return facts_of(sync.id, feed, windows, _held(found, sync.id))
 
 
 def _held(found: Services, sync_id: str) -> list[Held]:

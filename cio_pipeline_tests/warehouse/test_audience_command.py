@@ -146,6 +146,18 @@ def test_who_is_held_out_is_left_out_and_both_sides_are_kept_for_the_lift(
         ]
 
 
+def test_an_address_of_somebody_held_out_is_in_no_row_of_another(run: Run, file: Path) -> None:
+    change(file, "UPDATE acme.people SET email_addr = 'b.o.b@gmail.com'")
+    change(
+        file,
+        "UPDATE acme_marts.audience_members SET side = 'holdout' "
+        "WHERE internal_customer_id = 'bob' AND side = 'reached'",
+    )
+    done = run("export", "repeat_purchase", "--format", "google")
+    assert len(table(done.stdout)) == 1
+    assert "0 rows; 2 held out." in done.stderr
+
+
 def test_who_cannot_be_matched_and_who_comes_twice_is_counted(run: Run, file: Path) -> None:
     change(
         file, "UPDATE acme.people SET email_addr = 'BOB@example.com' WHERE customer_id = 'user-1'"

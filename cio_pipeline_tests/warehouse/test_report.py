@@ -11,9 +11,12 @@ from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
 from cio_pipeline.model.errors import UnknownSync
+from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.reader.report.charts import charts
 from cio_pipeline.reader.report.facts import Facts, Held
 from cio_pipeline.reader.report.page import page
+from cio_pipeline_tests.pipeline.test_windows import person
+from cio_pipeline_tests.world import World, during, window
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -71,3 +74,22 @@ def test_without_a_feed_the_page_says_so(tmp_path: Path) -> None:
     unknown = CliRunner().invoke(app, ["report", "nobody", "--out", str(out)], env=environment)
     with pytest.raises(UnknownSync):
         raise unknown.exception or AssertionError
+
+
+def test_a_bucket_that_cannot_be_read_keeps_no_other_off_the_page(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in ("a", "b"):
+        world.sync(one)
+    world.commit("people", person("ann"), at=during(0))
+    world.run(0, "people")
+    commit_window(world.services, window(0))
+    manifest = world.folder("a") / "_cio" / "1.manifest"
+    manifest.write_bytes(manifest.read_bytes()[:-9])
+    out = world.root / "page.html"
+    environment = {"CIO_HOME": str(world.root)}
+    monkeypatch.chdir(world.root)  # paths of local destinations are relative to it
+    done = CliRunner().invoke(app, ["report", "--out", str(out)], env=environment)
+    assert done.exit_code == 1
+    assert "Left out a: _cio/1.manifest" in done.stderr
+    assert "data-feed='b'" in out.read_text("utf-8")
