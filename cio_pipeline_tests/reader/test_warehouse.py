@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -444,9 +444,11 @@ def test_the_paths_of_some_files_hold_however_large_they_are(
 ) -> None:
     """As those of a store, of which copies are kept in a bounded room."""
     (tmp_path / "copies").mkdir()
-    copies = Copies(cast(Any, _Elsewhere(bucket.folder)), tmp_path / "copies", room=1)
+    elsewhere: Any = _Elsewhere(bucket.folder)
+    copies = Copies(elsewhere, tmp_path / "copies", room=1)
     files = Feed(bucket.root).files("people")[:1]
-    assert all([path.exists() for path in [path for _, path in copies.all_of(files)]])
+    paths = [path for _, path in copies.all_of(files)]
+    assert [path.exists() for path in paths] == [True]
 
 
 @dataclass
