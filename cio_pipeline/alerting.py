@@ -42,6 +42,12 @@ def check_target(target: str) -> None:
     channels.check_url(secret_of(target))
 
 
+def check_ping(reference: str) -> None:
+    """Raise SecretMissing or InvalidConfig for a ping_url that could never be asked."""
+    if not secret_of(reference).startswith(("http://", "https://")):
+        raise InvalidConfig("The ping_url is no URL.", "Write it as https://….")
+
+
 def one_round(services: Services, file: AlertsFile, asleep: str, *, looks: bool = True) -> str:
     """Look, tell and ping once; what came of it, in words.
 

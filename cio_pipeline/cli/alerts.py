@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cio_pipeline.alerting import alerts_file, check_target, send
+from cio_pipeline.alerting import alerts_file, check_ping, check_target, send
 from cio_pipeline.cli.context import services
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
@@ -34,8 +34,12 @@ def check(as_json: AsJson = False) -> None:
         for route in file.routes
         for target in route.targets
     ]
+    if file.ping_url is not None:
+        problem = _problem(check_ping, file.ping_url)
+        empty = dict.fromkeys(("owner", "severity", "digest_hour"))
+        rows.append({**empty, "target": f"ping: {file.ping_url}", "problem": problem})
     _show(rows, "Routes", as_json=as_json)
-    if any(problems.values()):
+    if any(row["problem"] for row in rows):
         raise typer.Exit(1)
 
 
@@ -88,7 +92,7 @@ def _show(rows: list[dict[str, object]], title: str, *, as_json: bool) -> None:
         print_json(rows)
         return
     columns = list(rows[0]) if rows else []
-    print_table(title, columns, [tuple(one.values()) for one in rows])
+    print_table(title, columns, [tuple(one[name] for name in columns) for one in rows])
 
 
 def _row(one: KnownIncident) -> tuple[object, ...]:

@@ -160,7 +160,7 @@ def test_o3_the_verbs_tell_who_is_told_and_what_is_known(
 ) -> None:
     world, one = ops
     code, rows = called("check")
-    assert (code, [row["owner"] for row in rows]) == (0, ["growth", "*"])
+    assert (code, [row["owner"] for row in rows]) == (0, ["growth", "*", None])
     code, rows = called("test", "--target", "env:OPS")
     assert (code, len(one.bodies)) == (0, 1)
     one.mood = "fails"
@@ -175,7 +175,11 @@ def test_o3_the_verbs_tell_who_is_told_and_what_is_known(
     monkeypatch.delenv("OPS")
     code, rows = called("check")
     assert code == 1
-    assert [bool(row["problem"]) for row in rows] == [False, True]
+    assert [bool(row["problem"]) for row in rows] == [False, True, False]
+    monkeypatch.setenv("PING", "no url")
+    assert [bool(row["problem"]) for row in called("check")[1]] == [False, True, True]
+    monkeypatch.delenv("PING")
+    assert [bool(row["problem"]) for row in called("check")[1]] == [False, True, True]
     monkeypatch.delenv("CIO_ALERTS")
     with pytest.raises(InvalidConfig, match="CIO_ALERTS names no file"):
         alerting.alerts_file(settings())

@@ -1,10 +1,11 @@
 """The checks on a made world: each finds what it is for, names whose it is, and is quiet else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
+from typing import cast
 
 import polars as pl
 import pytest
@@ -16,11 +17,12 @@ from cio_pipeline.model.errors import DestinationUnavailable, SourceUnavailable
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.manifests import parse_manifest
+from cio_pipeline.model.objects import ObjectInfo
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.volumes import ALL, DAY, HOUR, NOBODY, PERSON
 from cio_pipeline.model.windows import data_out_window
-from cio_pipeline.monitoring.missing import gaps_of, listed_twice
-from cio_pipeline.pipeline.checking import acknowledging
+from cio_pipeline.monitoring.missing import gaps_of, listed_twice, missing_files
+from cio_pipeline.pipeline.checking import acknowledging, bucket_looks
 from cio_pipeline.pipeline.checking.bucket_looks import AT_LEAST
 from cio_pipeline.pipeline.checking.checks import CHECKS, Check, findings, latest_findings
 from cio_pipeline.pipeline.checking.checks import found as found_once
@@ -132,6 +134,25 @@ def test_o1_buckets_that_do_not_answer_take_nobody_s_turn(world: World) -> None:
     assert found(world, 0, "missing_files") == []
     world.now += timedelta(minutes=15)
     assert [one.sync_id for one in found(world, 0, "missing_files")] == [last]
+
+
+def test_o1_of_more_objects_than_are_listed_none_is_missing_that_was_not_looked_for(
+    served: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (body,) = [one for _, one in served.ledger.looks.bodies("a", 0, 1)]
+    manifest = parse_manifest(body)
+    keys = ["a-b/1", "a-b/2", "a/1", "a/2"]
+    files = tuple(replace(manifest.files[0], key=key) for key in keys)
+    monkeypatch.setattr(bucket_looks, "LISTED", 3)
+
+    class Full:
+        def list(self, folder: str) -> Iterator[ObjectInfo]:
+            return (ObjectInfo(key, 1) for key in keys if key.startswith(f"{folder}/"))
+
+    at = replace(manifest, files=files)
+    there, upto = bucket_looks._listed(cast("Destination", Full()), [at])
+
+    assert list(missing_files([at], there, upto, None)) == []
 
 
 def test_o1_buckets_that_do_not_answer_or_break_hold_up_no_check_of_acknowledgements(

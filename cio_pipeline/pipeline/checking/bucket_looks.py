@@ -113,7 +113,8 @@ def _listed(destination: Destination, manifests: Sequence[Manifest]) -> tuple[se
     """The keys in the folders of listed files, and up to which key: None if these are all."""
     folders = {file.key.rpartition("/")[0] for one in manifests for file in one.files}
     found: set[str] = set()
-    for folder in sorted(folders):
+    # In the order of keys: what lies in a-b/ comes before what lies in a/.
+    for folder in sorted(folders, key=lambda one: f"{one}/" if one else ""):
         objects = islice(destination.list(folder), LISTED - len(found))
         found.update(one.key for one in objects)
         if len(found) >= LISTED:
