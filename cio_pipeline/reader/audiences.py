@@ -183,6 +183,7 @@ def _chosen(connection: "duckdb.DuckDBPyConnection", feed: str | None) -> str:
     names = ", ".join(name.removesuffix(_MARTS) for name in known)
     if not known or feed is not None:
         of = "" if feed is None else f" of the feed '{feed}'"
-        there = f"Those of {names} are there." if known else "`dbt build` makes them: docs/audiences.md."
+        none = "`dbt build` makes them: docs/audiences.md."
+        there = f"Those of {names} are there." if known else none
         raise InvalidConfig(f"The warehouse has no audiences{of}.", there)
     raise InvalidConfig("The warehouse has audiences of several feeds.", f"Use --feed: {names}.")
