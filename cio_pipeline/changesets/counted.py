@@ -35,8 +35,11 @@ MOST_NAMES = 100
 LONGEST = 80
 """Characters of a name that are kept."""
 
+MOST_KEPT = 200_000
+"""Names of all workspaces that are kept in mind: of more, those with the most rows until then."""
+
 _WORKSPACE, _KNOWN, _NAME, _ROWS = "workspace_id", "_known", "_name", "_rows"
-_TOGETHER = 64
+_TOGETHER = 16
 """Pieces that are put together at a time, so that they stay few."""
 
 
@@ -74,11 +77,16 @@ class Counting:
         for workspace, is_known, number in known.sort(_WORKSPACE, _KNOWN).iter_rows():
             found[workspace].append((PERSON if is_known else NOBODY, number))
         if _NAME in whole.columns:
-            names = whole.group_by(_WORKSPACE, _NAME).agg(pl.col(_ROWS).sum())
+            named = whole.filter(pl.col(_NAME).is_not_null())
+            names = named.group_by(_WORKSPACE, _NAME).agg(pl.col(_ROWS).sum())
             most = names.sort(_ROWS, _NAME, descending=[True, False])
             for workspace, name, number in most.group_by(_WORKSPACE).head(MOST_NAMES).iter_rows():
                 found[workspace].append((EVENT + name, number))
         return {workspace: tuple(its) for workspace, its in found.items()}
+
+    def kept(self) -> int:
+        """How many kinds of rows are kept in mind."""
+        return sum(piece.height for piece in self._pieces)
 
     def _count(self, rows: pl.Series) -> pl.Series:
         about = rows.struct.unnest()
@@ -101,4 +109,10 @@ def _is_there(name: str) -> pl.Expr:
 def _added(pieces: Collection[pl.DataFrame]) -> pl.DataFrame:
     whole = pl.concat(pieces)
     keys = [name for name in whole.columns if name != _ROWS]
-    return whole.group_by(keys).agg(pl.col(_ROWS).sum())
+    added = whole.group_by(keys).agg(pl.col(_ROWS).sum())
+    if _NAME not in keys or added.height <= MOST_KEPT:
+        return added
+    most = added.sort(_ROWS, descending=True)
+    nameless = most.slice(MOST_KEPT).with_columns(pl.lit(None, pl.String).alias(_NAME))
+    others = nameless.group_by(keys).agg(pl.col(_ROWS).sum())
+    return pl.concat([most.head(MOST_KEPT), others.select(most.columns)])

@@ -86,3 +86,19 @@ def test_o1_rows_that_pass_in_several_threads_are_all_counted() -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: passing.collect(), range(1_000)))
     assert counting.counts() == {1: ((PERSON, 1_000_000),)}
+
+
+def test_o1_names_that_are_all_different_do_not_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cio_pipeline.changesets.counted.MOST_KEPT", 200)
+    counting = Counting(ALL_EXPORTS["events"])
+    for part in range(100):
+        names = ["often"] * 50 + [f"once {part * 50 + n}" for n in range(50)]
+        rows = {"workspace_id": [1] * 100, "internal_customer_id": ["x"] * 100, "name": names}
+        counting.watch(pl.LazyFrame(rows)).collect()
+
+    assert counting.kept() <= 20 * 100 + 200
+    (counts,) = counting.counts().values()
+    assert counts[:2] == ((PERSON, 10_000), (EVENT + "often", 5_000))
+    assert len(counts) == MOST_NAMES + 1
