@@ -1,5 +1,6 @@
 """Files of calls without what is personal in a person's calls; all else stays as it was (C3)."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -7,6 +8,7 @@ from typing import Any, cast
 import polars as pl
 
 from cio_pipeline.contracts.declare import Export
+from cio_pipeline.files.addresses import holding, spellings
 from cio_pipeline.files.call_files import CallFile
 from cio_pipeline.model.erasure import Traces
 from cio_pipeline.model.json_text import decoded, fields
@@ -104,9 +106,9 @@ def _is_about(export: Export, traces: Traces) -> pl.Expr:
     unnamed = pl.col(_USER).fill_null("") == ""
     found.append(_among(_ANONYMOUS, traces.anonymous) & unnamed)
     if traces.emails:
-        quoted = [f'"{email}"' for email in sorted(traces.emails)]
+        address = holding(traces.emails)
         texts = [c.name for c in export.columns if c.personal and c.name not in _IDS]
-        found += [_holds_any(name, quoted) for name in texts]
+        found += [pl.col(name).str.contains(address) for name in texts]
     return pl.any_horizontal(one.fill_null(value=False) for one in found)
 
 
@@ -115,10 +117,6 @@ _IDS = frozenset({*_NAMED, _ANONYMOUS})
 
 def _among(name: str, values: Iterable[str]) -> pl.Expr:
     return pl.col(name).is_in(sorted(values))
-
-
-def _holds_any(name: str, texts: list[str]) -> pl.Expr:
-    return pl.col(name).str.contains_any(texts, ascii_case_insensitive=True)
 
 
 def _erase_lines(copy: Path, to: Path, export: Export, traces: Traces) -> int | None:
@@ -143,7 +141,7 @@ def _lines(copy: Path) -> Iterator[str]:
 
 def _needles(traces: Traces) -> tuple[str, ...]:
     """One of these is in each line that may be theirs; an escaped one has a backslash."""
-    found = {*traces.names, *traces.emails, *traces.anonymous}
+    found = {*traces.names, *spellings(traces.emails), *traces.anonymous}
     return (*(one.lower() for one in sorted(found)), "\\")
 
 
@@ -155,9 +153,11 @@ def _may_be(line: str, needles: tuple[str, ...]) -> bool:
 def _names_them(raw: Mapping[str, str], traces: Traces) -> bool:
     if any(_text(raw, name) in traces.names for name in _NAMED):
         return True
-    texts = [text.lower() for name, text in raw.items() if name not in _IDS]
-    unnamed = not _text(raw, _USER) and _text(raw, _ANONYMOUS) in traces.anonymous
-    return unnamed or any(f'"{email.lower()}"' in text for email in traces.emails for text in texts)
+    if not _text(raw, _USER) and _text(raw, _ANONYMOUS) in traces.anonymous:
+        return True
+    address = re.compile(holding(traces.emails)) if traces.emails else None
+    texts = (text for name, text in raw.items() if name not in _IDS)
+    return address is not None and any(address.search(text) for text in texts)
 
 
 def _text(raw: Mapping[str, str], name: str) -> str | None:

@@ -8,13 +8,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cio_pipeline.model.errors import DestinationUnavailable
+from cio_pipeline.model.errors import DestinationUnavailable, UnknownPerson
 from cio_pipeline.pipeline.erasure.erase import erase
 from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.recovery.expire import expire
 from cio_pipeline.pipeline.recovery.reconcile import Asked, reconcile
 from cio_pipeline.pipeline.recovery.restore import restore
-from cio_pipeline_tests.lifecycle.gone import person, row
+from cio_pipeline_tests.lifecycle.gone import person, remove, row
 from cio_pipeline_tests.recovery.loss import without_ledger
 from cio_pipeline_tests.world import NOON, World, during
 
@@ -103,3 +103,31 @@ def test_o1_a_rebuilt_ledger_does_not_miss_what_an_erasure_took_out(world: World
     again = without_ledger(world)
     rebuild(again.services, syncs)
     assert reconcile(again.services, asked) == []
+
+
+def test_d4_who_is_in_no_people_is_found_by_internal_id(tmp_path: Path) -> None:
+    """No sync gets people, and the source has removed their row for good."""
+    world = World(tmp_path)
+    world.commit("people", person("ann", 0), person("bob", 0), at=during(0))
+    world.sync("a", exports=["deliveries"])
+    rows = [row("deliveries", one, f"{one}-1", 0) for one in ("ann", "bob")]
+    world.commit("deliveries", *rows, at=during(0))
+    world.run(0, "deliveries")
+    remove(world, "people", "internal_customer_id = 'cio-ann'", during(1))
+    world.run(1, "deliveries")
+    assert erase(world.services, 1, "cio-ann", "ann").complete
+    assert named(world) == []
+    write_again = row("deliveries", "ann", "ann-2", 2)
+    world.commit("deliveries", write_again, at=during(2))
+    world.run(2, "deliveries")
+    assert named(world) == []
+    with pytest.raises(UnknownPerson):
+        erase(world.services, 1, "cio-eve", "ann")
+
+
+def test_d4_objects_that_nobody_lists_are_told(world: World) -> None:
+    """Such as what a ledger that was lost had put, and listed in no manifest yet."""
+    (world.folder("a") / "people_v5_1_9.parquet").write_bytes(b"who knows")
+    receipt = erase(world.services, 1, "cio-ann", "ann")
+    assert [one for one in receipt.notes if "people_v5_1_9" in one and "'a'" in one]
+    assert not [one for one in receipt.notes if "'b'" in one]

@@ -21,6 +21,7 @@ from cio_pipeline_tests.calls.steps import run as run_calls
 from cio_pipeline_tests.calls.steps import window as call_window
 from cio_pipeline_tests.destinations.servers import moto_server, s3
 from cio_pipeline_tests.destinations.test_azure import azure
+from cio_pipeline_tests.lifecycle.gone import person
 from cio_pipeline_tests.messages.sending import TIME, commit_messages, objects, row
 from cio_pipeline_tests.world import NOON, World, during
 
@@ -229,3 +230,37 @@ def test_d4_calls_of_whom_was_erased_are_not_sent_again(world: World) -> None:
     assert len(paths(world, "track")) == 2
     replay(world.services, Wanted("a", second.start, second.end))
     assert len(paths(world, "track")) == 3
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{"to":"Ann X <Ann@x.example>"}',
+        '{"text":"Write to ann@x.example."}',
+        '{"url":"https://y.example/?mail=ann%40x.example&n=1"}',
+        '{"by":{"ann@x.example":1}}',
+        '{"by":[{"customer_id":4711}]}',
+    ],
+)
+def test_m1_a_person_is_found_wherever_a_payload_names_them(world: World, payload: str) -> None:
+    """In calls, too, where the text holds their address."""
+    others = ('{"to":"joann@x.example"}', '{"to":"ann@x.example.org"}', '{"n":4711}')
+    world.commit("people", {**person("ann", 0), "id": "4711", "email": EMAIL, "deleted": True},
+                 at=during(0))  # fmt: skip
+    world.sync(feed="messages")
+    calls_sync(world, "c")
+    rows = [row(f"m{n}", text, n + 1) for n, text in enumerate((payload, *others))]
+    commit_messages(world, *rows, at=during(0))
+    seen = [
+        track("m" * (n + 1), userId="bob", properties=json.loads(text))
+        for n, text in enumerate((payload, *others))
+    ]
+    commit_calls(world, *seen, at=during(0))
+    world.run(0, "messages")
+    run_calls(world, 0)
+    (path,) = paths(world, "track", "c")
+    before, told = objects(world), read(path)
+    assert erase(world.services, 1, "4711", "ann").complete
+    assert objects(world) == before | {f"{TIME}_m0.json": b'{"data": {}}'}
+    assert read(path)[1:] == told[1:]
+    assert ("properties" in read(path)[0]) is ("@" not in payload and "%40" not in payload)

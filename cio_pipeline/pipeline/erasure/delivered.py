@@ -9,6 +9,7 @@ from cio_pipeline.changesets.build import about_people
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.model.errors import CioError, ObjectMissing
+from cio_pipeline.model.manifests import FOLDER
 from cio_pipeline.model.plans import Plan, SealedFile
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.makers import MAKER_OF
@@ -47,12 +48,13 @@ class Delivered:
     """What was delivered for a workspace: files that are there, those that are gone, those left.
 
     Of what has `expired`, since readers were to delete it, nothing is said. What is `left` could
-    not be looked at, with the reason.
+    not be looked at, with the reason. Keys by sync that are `unlisted` are in no manifest.
     """
 
     there: list[Same] = field(default_factory=list[Same])
     gone: list[Place] = field(default_factory=list[Place])
     expired: list[Place] = field(default_factory=list[Place])
+    unlisted: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     left: list[tuple[Place, str]] = field(default_factory=list[tuple[Place, str]])
 
     def telling(self) -> list[Same]:
@@ -73,7 +75,9 @@ def delivered(services: Services, syncs: Sequence[Sync]) -> Delivered:
     found = Delivered()
     same: dict[tuple[str, str], list[Place]] = {}
     for sync in syncs:
-        sizes, places = _of_sync(services, sync)
+        sizes, places, unlisted = _of_sync(services, sync)
+        if unlisted:
+            found.unlisted[sync.id] = unlisted
         for place in places:
             size = sizes.get(place.file.key)
             if size == place.file.bytes:
@@ -89,7 +93,7 @@ def delivered(services: Services, syncs: Sequence[Sync]) -> Delivered:
 ALTERED = "It is not what was delivered: find out who altered it, and mend or remove it."
 
 
-def _of_sync(services: Services, sync: Sync) -> tuple[Mapping[str, int], list[Place]]:
+def _of_sync(services: Services, sync: Sync) -> tuple[Mapping[str, int], list[Place], list[str]]:
     seen = look(services, sync)
     last: dict[str, Place] = {}
     for committed in seen.committed:
@@ -97,7 +101,12 @@ def _of_sync(services: Services, sync: Sync) -> tuple[Mapping[str, int], list[Pl
         if about_people(ALL_EXPORTS[plan.export]):
             # Of messages with equal keys the last lies there (M4).
             last |= {file.key: Place(sync, plan, file) for file in committed.sealed.files}
-    return seen.sizes, list(last.values())
+    listed = {file.key for committed in seen.committed for file in committed.sealed.files}
+    unlisted = [key for key in seen.sizes if key not in listed and not key.startswith(_NO_FILES)]
+    return seen.sizes, list(last.values()), [key for key in unlisted if not key.endswith("/")]
+
+
+_NO_FILES = (f"{FOLDER}/", "cio-validate")
 
 
 def _expired(services: Services, sync: Sync, place: Place) -> bool:

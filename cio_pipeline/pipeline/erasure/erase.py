@@ -13,6 +13,7 @@ from uuid import uuid4
 import polars as pl
 
 from cio_pipeline.contracts.feeds import facts_of
+from cio_pipeline.files.names import shown
 from cio_pipeline.files.spool import RESTORE as OF_RESTORES
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.files.system_errors import reason, spool_error
@@ -60,6 +61,7 @@ class _Work:
     subject: str
     dry_run: bool
     folder: str
+    known: bool = False
     files: list[ErasedFile] = field(default_factory=list[ErasedFile])
     failed: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -153,6 +155,10 @@ def _find_out(work: _Work, workspace: int, text: str) -> None:
         traces = _in_files(work, text)
     traces = one_person(workspace, text, traces)
     work.subject = subject_of(workspace, next(iter(traces.people), text.lower()))
+    work.known = bool(traces.people)
+    if not work.known and "@" not in text:
+        # Where no people tell, others may still name them by internal id.
+        traces |= Traces(people=frozenset({text}))
     work.traces = followed(services, workspace, traces)
     under = {same.plan.contract: same.plan for same in work.found.there}
     terms = [in_force(services, plan) for plan in under.values()]
@@ -194,8 +200,8 @@ def _erase(work: _Work, known: Sequence[RegisteredSync], text: str, who: str) ->
     work.rewrite(work.found.others())
     if not work.failed:
         work.rewrite(work.found.telling())
-    receipt = _receipt(work, workspace, who, [*notes, *_notes(known)])
-    if not (receipt.files or receipt.left or work.traces.people):
+    receipt = _receipt(work, workspace, who, [*notes, *_notes(known, work.found)])
+    if not (receipt.files or receipt.left or work.known):
         raise UnknownPerson(
             f"Nobody of workspace {workspace} is known as '{text}'.",
             "Give an internal id, a customer id or an email address, as the source has it.",
@@ -269,10 +275,15 @@ def _gone(place: Place, subject: str, at: datetime) -> Rewrite:
     )
 
 
-def _notes(known: Iterable[RegisteredSync]) -> list[str]:
-    """What an erasure cannot reach, by what the syncs are."""
+def _notes(known: Iterable[RegisteredSync], found: Delivered) -> list[str]:
+    """What an erasure cannot reach, by what the syncs are and what else lies in their buckets."""
     syncs = [one.sync for one in known]
     notes = [note for sync in syncs if (note := earlier_versions(sync.destination))]
+    notes += [
+        f"In the bucket of sync '{sync_id}' no manifest lists {len(keys):,} objects, such as "
+        f"{shown(keys[0])}: they were not looked at."
+        for sync_id, keys in sorted(found.unlisted.items())
+    ]
     if any(sync.feed.facts.forwards for sync in syncs):
         notes.append(
             "Calls and messages that still come in are forwarded as they are: stop them at their "
