@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from cio_pipeline.extras import needs
-from cio_pipeline.model.errors import CioError
 from cio_pipeline.pipeline.checking.overview import Condition, Overview, SyncRow
 
 OTHERS = "_others"
@@ -112,7 +111,7 @@ class LedgerCollector:
         begun = time.monotonic()
         try:
             seen = self.look()
-        except CioError:
+        except Exception:  # noqa: BLE001 - such as a disk that cannot be asked
             yield _single("cio_ledger_up", "1 if the ledger answered.", 0)
             return
         yield _single("cio_ledger_up", "1 if the ledger answered.", 1)

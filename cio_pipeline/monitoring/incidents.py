@@ -1,7 +1,7 @@
 """What becomes of incidents as findings come and go, and who is told what (O3). Pure."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -30,7 +30,10 @@ UNREACHED = "alert_target"
 """The check that names targets which are down."""
 
 BLIND = "checks"
-"""The check that names those which could not look: what these found before is not over by that."""
+"""The check that names those which could not look."""
+
+BREAKER, DELAYED = "breaker", "delayed_syncs"
+"""A sync that is behind since its breaker is open is told of by the first alone."""
 
 TRIES = 2
 """Tries in a row that a target has failed before others hear of it."""
@@ -50,10 +53,8 @@ def changes(known: Sequence[KnownIncident], findings: Iterable[Finding], now: da
     found = _worst(findings)
     open_now = {one.finding.incident: one for one in known}
     seen = {key: one for key, one in open_now.items() if key in found}
-    blind = {one.about for one in found.values() if one.check == BLIND}
-    unseen = [
-        one for key, one in open_now.items() if key not in found and one.finding.check not in blind
-    ]
+    hidden = _hidden(found.values())
+    unseen = [one for key, one in open_now.items() if key not in found and not hidden(one.finding)]
     return Changes(
         opened=tuple(one for key, one in found.items() if key not in open_now),
         worse={
@@ -75,6 +76,13 @@ def changes(known: Sequence[KnownIncident], findings: Iterable[Finding], now: da
             if one.gone_since is not None and abs(now - one.gone_since) >= CALM
         ),
     )
+
+
+def _hidden(found: Collection[Finding]) -> Callable[[Finding], bool]:
+    """What is not over by not being found: its check could not look, or names a breaker instead."""
+    blind = {one.about for one in found if one.check == BLIND}
+    broken = {one.sync_id for one in found if one.check == BREAKER}
+    return lambda one: one.check in blind or (one.check == DELAYED and one.sync_id in broken)
 
 
 def _worst(findings: Iterable[Finding]) -> Mapping[Incident, Finding]:

@@ -152,6 +152,18 @@ def test_o3_what_a_check_found_is_not_over_while_it_cannot_look(ledger: Ledger) 
     assert ("env:OPS", "cio-pipeline: 2 over") in told.round(after=CALM)
 
 
+def test_o3_a_sync_that_is_late_is_so_while_its_breaker_is_open(ledger: Ledger) -> None:
+    """The checks name the breaker alone then: the delay is not over by that."""
+    told = Told(ledger, routes(ALL))
+    late, breaker = finding(check="delayed_syncs"), finding(check="breaker")
+    told.round(late)
+    assert told.round(breaker, after=PAUSE) == [("env:OPS", "cio-pipeline: wrong: a: breaker")]
+    assert told.round(breaker, after=CALM) == []
+    assert told.round(breaker, after=CALM) == []
+    told.round()
+    assert told.round(after=CALM) == [("env:OPS", "cio-pipeline: 2 over")]
+
+
 def test_o3_another_owner_is_told_of_what_is_wrong_with_a_sync_that_is_now_his(
     ledger: Ledger,
 ) -> None:

@@ -73,6 +73,11 @@ def test_a_ledger_that_does_not_answer_is_a_metric(world: World) -> None:
 
     assert values(as_text(LedgerCollector(look))) == {"cio_ledger_up": {"": 0.0}}
 
+    def breaks() -> Seen:
+        raise OSError("no such device")
+
+    assert values(as_text(LedgerCollector(breaks))) == {"cio_ledger_up": {"": 0.0}}
+
 
 def test_the_ledger_is_asked_once_in_five_seconds(world: World) -> None:
     times = iter([0.0, 4.0, 6.0])

@@ -13,7 +13,7 @@ from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.times import utc
 from cio_pipeline.model.volumes import DAY
-from cio_pipeline.monitoring.incidents import BLIND
+from cio_pipeline.monitoring.incidents import BLIND, BREAKER, DELAYED
 from cio_pipeline.pipeline.checking.checks import CHECKS, last_windows
 from cio_pipeline.pipeline.checking.checks import found as found_by
 from cio_pipeline.pipeline.checking.scene import Scene
@@ -55,7 +55,7 @@ def findings(
     registered = services.ledger.registry.all()
     syncs = [one.sync for one in registered if one.disabled_at is None]
     broken = list(_of_standing(services, syncs))
-    stopped = {one.sync_id for one in broken if one.check == "breaker"}
+    stopped = {one.sync_id for one in broken if one.check == BREAKER}
     checked = (one for one in _checked(services) if not _comes_of(one, stopped))
     return [
         *broken,
@@ -68,7 +68,7 @@ def findings(
 
 def _comes_of(one: Finding, stopped: Collection[str | None]) -> bool:
     """Whether a sync is behind since its breaker is open: that is one incident."""
-    return one.check == "delayed_syncs" and one.sync_id in stopped
+    return one.check == DELAYED and one.sync_id in stopped
 
 
 def _checked(services: Services) -> Iterator[Finding]:
