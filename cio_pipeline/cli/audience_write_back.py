@@ -1,7 +1,7 @@
 """`cio-pipeline audience write-back`: an audience as an attribute on the platform (O7)."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -73,21 +73,25 @@ def write_back(
             return
         keys = secret_of(site_id), secret_of(api_key)
         track = _PerThread(lambda: client(*keys, region, url))
-        done = _send(marts, changes, attribute, track, Pace(per_second))
+        done = _send(
+            changes,
+            lambda change: send(track.get(), change, attribute),
+            lambda values: marts.keep_written(audience, attribute, values, now()),
+            Pace(per_second),
+        )
     _tell(name, done, as_json=as_json)
 
 
 def _send(
-    marts: Marts, changes: Sequence[Change], attribute: str, track: "_PerThread", pace: Pace
+    changes: Sequence[Change],
+    one: Callable[[Change], None],
+    written: Callable[[Sequence[tuple[int, str, str]]], None],
+    pace: Pace,
 ) -> Sent:
-    """Send them, show how far it is, and write down what arrived."""
+    """Send them, show how far it is, and have written down what arrived: workspace, id, value."""
 
     def keep(arrived: Sequence[Change]) -> None:
-        values = [(one.workspace_id, one.internal_customer_id, str(one.value)) for one in arrived]
-        marts.keep_written(attribute, values, now())
-
-    def one(change: Change) -> None:
-        send(track.get(), change, attribute)
+        written([(one.workspace_id, one.internal_customer_id, str(one.value)) for one in arrived])
 
     done = Sent()
     with console(stderr=True).status(f"{len(changes):,} people …") as status:
@@ -98,7 +102,7 @@ def _send(
 
 def changes_of(marts: Marts, audience: Audience, attribute: str, chosen: Tiers) -> Iterator[Change]:
     """Everybody whose value differs from what was sent last."""
-    before = marts.written(attribute)
+    before = marts.written(audience, attribute)
     for member in marts.members(audience):
         value = None if member.side == HOLDOUT else value_of(member, chosen)
         if value is None:

@@ -107,29 +107,43 @@ class Marts:
             [at, audience.name],
         )
 
-    def written(self, attribute: str) -> dict[tuple[int, str], str]:
-        """What was last written back of an attribute to who is still there, by workspace and id."""
+    def written(self, audience: Audience, attribute: str) -> dict[tuple[int, str], str]:
+        """What was last written back of an attribute to who is still there, by workspace and id.
+
+        Raises InvalidConfig if another audience's people have it: they would lose it.
+        """
         self.connection.execute(
             f"CREATE TABLE IF NOT EXISTS {self._of('audience_written')} (attribute VARCHAR, "
             "workspace_id BIGINT, internal_customer_id VARCHAR, value VARCHAR, "
-            "written_at TIMESTAMPTZ)"
+            "written_at TIMESTAMPTZ, audience VARCHAR)"
         )
         rows = self.connection.execute(
-            "SELECT workspace_id, internal_customer_id, arg_max(w.value, w.rowid) "  # noqa: S608
-            f"FROM {self._of('audience_written')} AS w JOIN {self._of('people_now')} "
-            "USING (workspace_id, internal_customer_id) WHERE w.attribute = ? GROUP BY ALL",
+            "SELECT workspace_id, internal_customer_id, arg_max(w.value, w.rowid), "  # noqa: S608
+            f"arg_max(w.audience, w.rowid) FROM {self._of('audience_written')} AS w "
+            f"JOIN {self._of('people_now')} USING (workspace_id, internal_customer_id) "
+            "WHERE w.attribute = ? GROUP BY ALL",
             [attribute],
         ).fetchall()
-        return {(workspace, person): value for workspace, person, value in rows}
+        others = sorted({by for *_, value, by in rows if value and by != audience.name})
+        if others:
+            raise InvalidConfig(
+                f"'{attribute}' is the attribute of {others[0]}.",
+                "Give each audience one of its own: who is not in this one would lose it.",
+            )
+        return {(workspace, person): value for workspace, person, value, _ in rows}
 
     def keep_written(
-        self, attribute: str, values: Sequence[tuple[int, str, str]], at: datetime
+        self,
+        audience: Audience,
+        attribute: str,
+        values: Sequence[tuple[int, str, str]],
+        at: datetime,
     ) -> None:
         """Write down for good what was written back: workspace, person, value."""
         if values:
             self.connection.executemany(
-                f"INSERT INTO {self._of('audience_written')} VALUES (?, ?, ?, ?, ?)",  # noqa: S608
-                [[attribute, *one, at] for one in values],
+                f"INSERT INTO {self._of('audience_written')} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
+                [[attribute, *one, at, audience.name] for one in values],
             )
         self.connection.execute("COMMIT")
         self.connection.execute("BEGIN")

@@ -91,8 +91,8 @@ def write(file: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Ca
     monkeypatch.setenv("CIO_SITE_ID", "site")
     monkeypatch.setenv("CIO_TRACK_KEY", KEY)
 
-    def call(*words: str) -> Result:
-        verb = ["audience", "write-back", "winback", "--attribute", "offer", "--per-second", "1000"]
+    def call(*words: str, audience: str = "winback") -> Result:
+        verb = ["audience", "write-back", audience, "--attribute", "offer", "--per-second", "1000"]
         done = CliRunner().invoke(app, [*verb, "--url", platform.url, *words])
         if isinstance(done.exception, CioError):
             raise done.exception
@@ -249,3 +249,14 @@ def test_o7_what_tells_who_somebody_is_is_never_written(
     with pytest.raises(InvalidConfig, match="of the platform's own"):
         write("--attribute", name)
     assert not platform.people
+
+
+def test_o7_no_audience_takes_away_what_another_wrote(
+    write: Callable[..., Result], platform: Platform
+) -> None:
+    write()
+    there = dict(platform.people)
+    with pytest.raises(InvalidConfig, match="'offer' is the attribute of winback"):
+        write(audience="repeat_purchase")
+    assert platform.people == there
+    assert "0 sent" in write().stdout
