@@ -1,5 +1,6 @@
 """`cio-pipeline erase`: taking a person out of what was delivered, and checking its receipt."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +55,11 @@ def erase(
 def _erase(one: str, workspace: int, file: Path | None, *, dry_run: bool, json: bool) -> None:
     if file is not None and file.exists():
         raise InvalidConfig(f"{file.name} is there already.", "Give the receipt a new name.")
+    if file is not None and not os.access(file.parent, os.W_OK):
+        raise InvalidConfig(
+            f"{file.name} cannot be written where it is to lie.",
+            "Make the folder, or name another.",
+        )
     with progress(enabled=not json) as bar:
         found = replace(services(), progress=bar)
         done = erase_person(found, workspace, one, whoever(), dry_run=dry_run)
