@@ -22,7 +22,7 @@ from cio_pipeline.pipeline.syncs.contract_file import read_contract, require_agr
 
 def infer(
     sync_id: SyncId,
-    days: Annotated[int, typer.Option(min=1, help="So many days are looked at.")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=36_500, help="So many days are looked at.")] = 30,
 ) -> None:
     """Propose a data contract from what a sync's exports hold, as commented YAML.
 
@@ -56,7 +56,8 @@ def check(
         typer.Option("--window", help="A time in the window (UTC); default: last closed."),
     ] = None,
     days: Annotated[
-        int | None, typer.Option(min=1, help="So many days up to the window's end instead.")
+        int | None,
+        typer.Option(min=1, max=36_500, help="So many days up to the window's end instead."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,6 +1,7 @@
 """`cio-pipeline doctor`: what is wrong, why, and what to run next; the checks of the UI at once."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ import typer
 from cio_pipeline.cli.context import ended, feed_of_sync, services, window_at
 from cio_pipeline.cli.output import CONSOLE, print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
+from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.pipeline.checking.checks import CHECKS, findings, latest_findings
@@ -37,6 +39,10 @@ def doctor(
         raise typer.Exit(1)
 
 
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Checks look back weeks from a window; long ago there is no such time."""
+
+
 def _found(sync_ids: Sequence[str], window: str | None) -> list[Finding]:
     at = services()
     registry = at.ledger.registry
@@ -44,12 +50,10 @@ def _found(sync_ids: Sequence[str], window: str | None) -> list[Finding]:
     chosen = sync_ids or None
     if window is None:
         return latest_findings(at, chosen)
-    return [
-        one
-        for feed in Feed
-        if feed in feeds
-        for one in findings(at, ended(window_at(window, feed)), [feed], chosen)
-    ]
+    windows = {feed: ended(window_at(window, feed)) for feed in Feed if feed in feeds}
+    if any(one.end < _EARLIEST for one in windows.values()):
+        raise InvalidConfig(f"Nothing was delivered in {window}.", "Name a window of your syncs.")
+    return [one for feed, each in windows.items() for one in findings(at, each, [feed], chosen)]
 
 
 def _show(found: Sequence[Finding], errors: int) -> None:

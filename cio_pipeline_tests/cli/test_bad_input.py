@@ -61,6 +61,8 @@ BASE = {
     "plan": {"window": "2026-03-01T12:00"},
     "export": {"window": "2025-02-01T12:00"},
     "sync key-preview": {"message": "missing"},
+    # With a file, no port is opened.
+    "metrics": {"file": "metrics.prom"},
 }
 """Good values of what has to be given, or such as end a verb before it does much."""
 
