@@ -196,7 +196,7 @@ def test_what_is_not_there_is_named_with_a_next_step(run: Run, file: Path, tmp_p
         run("list")
     change(file, "DROP SCHEMA acme_marts CASCADE")
     change(file, "DROP SCHEMA b_marts CASCADE")
-    with pytest.raises(InvalidConfig, match="Build them"):
+    with pytest.raises(InvalidConfig, match="dbt build"):
         run("list")
     file.write_bytes(b"no database")
     with pytest.raises(WarehouseBusy, match="another process has it open, or it is none"):
