@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cio_pipeline.extras import needs
-from cio_pipeline.model.errors import InvalidConfig, Transient
+from cio_pipeline.model.errors import InvalidConfig, WarehouseBusy
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,10 +22,6 @@ HOLDOUT = "holdout"
 
 _MARTS = "_marts"
 _AT_ONCE = 10_000
-
-
-class WarehouseBusy(Transient):
-    """Another process has the warehouse open for writing."""
 
 
 @dataclass(frozen=True)

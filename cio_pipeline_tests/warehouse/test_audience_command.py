@@ -13,8 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cio_pipeline.cli.app import app
-from cio_pipeline.model.errors import CioError, InvalidConfig
-from cio_pipeline.reader.audiences import WarehouseBusy
+from cio_pipeline.model.errors import CioError, InvalidConfig, WarehouseBusy
 from cio_pipeline_tests.warehouse.feed import november
 
 Run = Callable[..., Result]
