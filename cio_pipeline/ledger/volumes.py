@@ -68,8 +68,13 @@ class VolumesKept:
         Of all kinds of rows and all syncs, or of some; without those of fewer rows than `least`.
         """
         found: dict[datetime, dict[Key, Volume]] = {end: {} for end in ends}
-        query = _OF
-        given: dict[str, Any] = {"length": length // _MICROSECOND, "ends": sorted(set(ends))}
+        query, given = (
+            _OF,
+            {
+                "length": length // _MICROSECOND,
+                "ends": sorted(set(ends)),
+            },
+        )
         if kinds is not None:
             query = query.where(volumes.c.kind.in_(sorted(kinds)))
         if least:
