@@ -133,7 +133,7 @@ def encode(
             # what the sink does: so they are looked for only where a row is missing.
             held_back = () if _count(total) == sent else _collect(rejected)
     except BaseException:
-        spool.discard(folder)
+        spool.abandon(folder)
         raise
     in_order = sorted(files, key=attrgetter("workspace_id", "series", "index"))
     return Encoded(tuple(in_order), held_back)

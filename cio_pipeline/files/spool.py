@@ -1,5 +1,6 @@
 """The spool: a folder of this machine where files lie from encoding until they are delivered."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -16,6 +17,10 @@ from cio_pipeline.files.system_errors import reason, spool_error
 from cio_pipeline.model.errors import InvalidConfig, InvalidKey
 
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,127}")
+
+# In seconds. Polars' threads were seen opening a file 12 ms after its error was told.
+_QUIET = 0.05
+_PATIENCE = 1.0
 
 RESTORE = "restore-"
 """How the names of folders begin in which a restore encodes: no plan tells whether it goes on."""
@@ -102,13 +107,36 @@ class Spool:
             raise spool_error(error) or _unusable(error) from error
 
     def discard(self, name: str) -> None:
-        """Remove a folder with all it holds; one that is not there counts as success."""
-        try:
-            shutil.rmtree(self.path(name))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise spool_error(error) or _unusable(error) from error
+        """Remove a folder with all it holds; one that is not there counts as success.
+
+        Raises InvalidKey, InvalidConfig, DiskFull.
+        """
+        last = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                shutil.rmtree(self.path(name))
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                if error.errno == errno.ENOTEMPTY and time.monotonic() < last:
+                    continue  # A file came while it was removed.
+                raise spool_error(error) or _unusable(error) from error
+            else:
+                return
+
+    def abandon(self, name: str) -> None:
+        """Discard a folder whose writer failed: its threads may make files for some ms more.
+
+        Returns when it stayed away for a moment, or at last after a second.
+        """
+        last = time.monotonic() + _PATIENCE
+        self.discard(name)
+        quiet = time.monotonic() + _QUIET
+        while time.monotonic() < min(quiet, last):
+            time.sleep(_QUIET / 10)
+            if self.path(name).exists():
+                self.discard(name)
+                quiet = time.monotonic() + _QUIET
 
 
 def _opened(path: Path) -> IO[str]:

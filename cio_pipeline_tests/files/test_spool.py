@@ -1,6 +1,9 @@
 import errno
 import hashlib
+import os
 from pathlib import Path
+from threading import Timer
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,33 @@ def test_folders_are_made_and_discarded(tmp_path: Path) -> None:
     spool.discard("17")
     spool.discard("17")
     assert not folder.exists()
+
+
+def test_a_file_that_comes_while_a_folder_is_removed_goes_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path / "spool")
+    late = spool.folder("17") / "late.parquet"
+    remove, coming = os.rmdir, [late]
+
+    def first_comes_a_file(*arguments: Any, **options: Any) -> None:
+        if coming:
+            coming.pop().write_bytes(b"x")
+        remove(*arguments, **options)
+
+    monkeypatch.setattr(os, "rmdir", first_comes_a_file)
+    spool.discard("17")
+    assert not late.parent.exists()
+
+
+def test_threads_of_a_failed_writer_leave_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.folder("17")
+    late = Timer(0.01, lambda: (spool.folder("17") / "late.parquet").write_bytes(b"x"))
+    late.start()
+    spool.abandon("17")
+    late.join()
+    assert not spool.path("17").exists()
 
 
 def test_folders_are_listed(tmp_path: Path) -> None:
