@@ -2,16 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
@@ -19,9 +17,7 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.errors import (
     FileAltered,
-    InvalidKey,
     ManifestBroken,
-    WarehouseBusy,
     WarehouseUnusable,
 )
 from cio_pipeline.model.feeds import Feed as FeedKind
@@ -35,47 +31,8 @@ from cio_pipeline_tests.calls import steps
 from cio_pipeline_tests.crashes import Crash, Fuse, Watched
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, entry, whole_bucket
 from cio_pipeline_tests.pipeline.test_windows import person
-from cio_pipeline_tests.reader.troubles import TROUBLES, Trouble
+from cio_pipeline_tests.reader.compared import rows, same
 from cio_pipeline_tests.world import NOON, World, during
-
-
-@pytest.fixture
-def bucket(tmp_path: Path) -> Bucket:
-    return whole_bucket(tmp_path)
-
-
-@pytest.fixture
-def db() -> Iterator[Any]:
-    with closing(duckdb.connect()) as connection:
-        database.prepare(connection)
-        yield connection
-
-
-def rows(db: Any, relation: str) -> pl.DataFrame:
-    """All rows of a table or view without what the loader added, in an order of their own."""
-    found = pl.DataFrame(db.sql(f"FROM {relation}").to_arrow_table())
-    return _ordered(found.drop("_file", "_row", strict=False))
-
-
-def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.sort(pl.struct(pl.all()).map_elements(repr, pl.String)) if frame.height else frame
-
-
-def same(db: Any, place: Path, schema: str = "acme") -> None:
-    """The warehouse holds what the feed gives: all rows, and the newest ones."""
-    feed = Feed(place)
-    for table in feed.tables():
-        if not feed.files(table.name):
-            continue
-        every = feed.changes(table.name, replays=True).collect()
-        newest = feed.table(table.name).collect()
-        assert_frame_equal(rows(db, f'"{schema}"."{table.name}"'), _ordered(every))
-        assert_frame_equal(rows(db, f'"{schema}"."{table.name}_newest"'), _ordered(newest))
-    told = db.execute(
-        "SELECT table_name, sum(rows) FROM _cio.files WHERE schema_name = ? GROUP BY 1", [schema]
-    ).fetchall()
-    for name, count in told:
-        assert rows(db, f'"{schema}"."{name}"').height == count
 
 
 def grown(bucket: Bucket) -> None:
@@ -161,23 +118,6 @@ def test_o6_a_crash_before_any_statement_loses_and_doubles_nothing(
     assert crash_at(bucket, tmp_path, every=1) > 20
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda one: one.name)
-def test_what_is_wrong_is_named_and_nothing_is_loaded_by_halves(
-    bucket: Bucket, db: Any, trouble: Trouble
-) -> None:
-    trouble.do(bucket)
-    with pytest.raises(trouble.kind, match=trouble.says):
-        load(db, bucket.root)
-    loaded = db.execute("SELECT coalesce(max(ordinal), 0) FROM _cio.manifests").fetchall()[0][0]
-    assert loaded in {0, trouble.good}
-    if loaded:
-        assert trouble.kind is ManifestBroken
-        assert_frame_equal(
-            rows(db, "acme.people"),
-            _ordered(Feed(bucket.root).changes("people", as_of=trouble.good).collect()),
-        )
-
-
 def test_a_bucket_goes_on_from_what_was_loaded_or_it_is_another_one(
     bucket: Bucket, db: Any
 ) -> None:
@@ -196,30 +136,6 @@ def test_a_bucket_goes_on_from_what_was_loaded_or_it_is_another_one(
         path.unlink()
     with pytest.raises(ManifestBroken, match="was read before, and is not there any more"):
         load(db, bucket.root)
-
-
-def test_a_file_that_changes_between_its_check_and_its_load_is_named(
-    bucket: Bucket, db: Any
-) -> None:
-    class Hasty:
-        """Another writer is faster than the loader."""
-
-        def execute(self, query: str, *parameters: Any) -> Any:
-            found = db.execute(query, *parameters)
-            if "read_parquet" in query and "people" in query:
-                path = bucket.root / PEOPLE_2
-                body = path.read_bytes()
-                path.unlink()
-                path.write_bytes(body)
-            return found
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(db, name)
-
-    hasty: Any = Hasty()
-    with pytest.raises(FileAltered, match=PEOPLE_2):
-        load(hasty, bucket.root)
-    assert db.execute("SELECT count(*) FROM _cio.manifests").fetchall() == [(0,)]
 
 
 def test_several_syncs_and_both_versions_lie_side_by_side_and_an_upgrade_adds_columns(
@@ -290,17 +206,6 @@ def test_a_schema_holds_one_feed(bucket: Bucket, db: Any, tmp_path: Path) -> Non
     moved = bucket.root.rename(tmp_path / "moved")
     bucket.root = moved
     assert load(db, moved, schema="Acme").files == 8
-
-
-def test_files_that_are_none_and_files_in_use_are_named(tmp_path: Path) -> None:
-    (tmp_path / "text").write_text("Not a database, though it is long enough to be one." * 999)
-    with pytest.raises(WarehouseUnusable, match="no file that this DuckDB can open"):
-        database.opened(tmp_path / "text").__enter__()
-    with pytest.raises(WarehouseUnusable, match="no folder"):
-        database.opened(tmp_path / "nowhere" / "w.duckdb").__enter__()
-    assert isinstance(database._named(tmp_path, "Could not set lock on file"), WarehouseBusy)
-    with pytest.raises(WarehouseUnusable, match="no folder"):
-        database.opened(tmp_path / "clock" / "w.duckdb").__enter__()
 
 
 def test_the_command_loads_the_others_and_names_what_failed(bucket: Bucket, tmp_path: Path) -> None:
@@ -385,58 +290,6 @@ def test_m4_d4_a_message_that_was_replaced_or_erased_is_in_no_row(
             same(db, bucket.root)
     assert rows(db, "acme.messages")["data"].to_list() == ["{}" if last else '{"n": 2}']
     assert db.execute("SELECT count(*) FROM _cio.files").fetchall() == [(1,)]
-
-
-@pytest.mark.parametrize("key", ["../people_v5_7_9.parquet", "/{root}/people_v5_7_9.parquet"])
-def test_a_manifest_names_no_file_outside_of_its_folder(
-    bucket: Bucket, db: Any, tmp_path: Path, key: str
-) -> None:
-    """Whoever may write the bucket must not have other files of this machine read."""
-    outside = bucket.file("people", 9)
-    (bucket.root / outside.key).rename(tmp_path / outside.key)
-    bucket.commit(replace(outside, key=key.format(root=str(tmp_path).strip("/"))))
-    with pytest.raises(InvalidKey, match="is no valid key"):
-        load(db, bucket.root)
-
-
-def _too_large(bucket: Bucket, db: Any) -> None:
-    del db
-    bucket.commit(replace(bucket.file("people", 5), sequence=10**30))
-
-
-def _table_of_others(bucket: Bucket, db: Any) -> None:
-    db.execute("ALTER TABLE acme.people DROP COLUMN _row")
-    bucket.commit(bucket.file("people", 5))
-
-
-@pytest.mark.parametrize("refused", [_too_large, _table_of_others])
-def test_what_the_database_refuses_is_named_and_nothing_is_loaded(
-    bucket: Bucket, db: Any, refused: Callable[[Bucket, Any], None]
-) -> None:
-    load(db, bucket.root)
-    db.execute("DROP VIEW acme.people_newest")
-    refused(bucket, db)
-    with pytest.raises(WarehouseUnusable, match="does not take it"):
-        load(db, bucket.root)
-    assert db.execute("SELECT max(ordinal) FROM _cio.manifests").fetchall() == [(3,)]
-
-
-def test_upper_and_lower_case_are_one_schema(bucket: Bucket, db: Any, tmp_path: Path) -> None:
-    load(db, bucket.root)
-    other = whole_bucket(tmp_path / "other")
-    for ordinal in (1, 2, 3):
-        other.rewrite(ordinal, sync_id="other")
-    with pytest.raises(WarehouseUnusable, match="'acme' holds sync acme"):
-        load(db, other.root, schema="Acme")
-
-
-@pytest.mark.parametrize("place", ["s3://key:hush@bucket/p", "az://c/p?sig=hush", "tape://p#hush"])
-def test_keys_in_a_url_are_not_repeated(tmp_path: Path, place: str) -> None:
-    command = ["warehouse", "load", place, "--into", str(tmp_path / "w.duckdb")]
-    for more in ([], ["--json"]):
-        found = CliRunner().invoke(app, [*command, *more])
-        assert found.exit_code == 1
-        assert "hush" not in found.output
 
 
 def test_the_paths_of_some_files_hold_however_large_they_are(

@@ -1,0 +1,129 @@
+"""O6: what a warehouse does not load: named with the next step, and nothing by halves."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
+
+from cio_pipeline.cli.app import app
+from cio_pipeline.model.errors import (
+    FileAltered,
+    InvalidKey,
+    ManifestBroken,
+    WarehouseBusy,
+    WarehouseUnusable,
+)
+from cio_pipeline.reader import Feed
+from cio_pipeline.reader.warehouse import database
+from cio_pipeline.reader.warehouse.load import load
+from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, whole_bucket
+from cio_pipeline_tests.reader.compared import ordered, rows
+from cio_pipeline_tests.reader.troubles import TROUBLES, Trouble
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda one: one.name)
+def test_what_is_wrong_is_named_and_nothing_is_loaded_by_halves(
+    bucket: Bucket, db: Any, trouble: Trouble
+) -> None:
+    trouble.do(bucket)
+    with pytest.raises(trouble.kind, match=trouble.says):
+        load(db, bucket.root)
+    loaded = db.execute("SELECT coalesce(max(ordinal), 0) FROM _cio.manifests").fetchall()[0][0]
+    assert loaded in {0, trouble.good}
+    if loaded:
+        assert trouble.kind is ManifestBroken
+        assert_frame_equal(
+            rows(db, "acme.people"),
+            ordered(Feed(bucket.root).changes("people", as_of=trouble.good).collect()),
+        )
+
+
+def test_a_file_that_changes_between_its_check_and_its_load_is_named(
+    bucket: Bucket, db: Any
+) -> None:
+    class Hasty:
+        """Another writer is faster than the loader."""
+
+        def execute(self, query: str, *parameters: Any) -> Any:
+            found = db.execute(query, *parameters)
+            if "read_parquet" in query and "people" in query:
+                path = bucket.root / PEOPLE_2
+                body = path.read_bytes()
+                path.unlink()
+                path.write_bytes(body)
+            return found
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(db, name)
+
+    hasty: Any = Hasty()
+    with pytest.raises(FileAltered, match=PEOPLE_2):
+        load(hasty, bucket.root)
+    assert db.execute("SELECT count(*) FROM _cio.manifests").fetchall() == [(0,)]
+
+
+def test_files_that_are_none_and_files_in_use_are_named(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("Not a database, though it is long enough to be one." * 999)
+    with pytest.raises(WarehouseUnusable, match="no file that this DuckDB can open"):
+        database.opened(tmp_path / "text").__enter__()
+    with pytest.raises(WarehouseUnusable, match="no folder"):
+        database.opened(tmp_path / "nowhere" / "w.duckdb").__enter__()
+    assert isinstance(database._named(tmp_path, "Could not set lock on file"), WarehouseBusy)
+    with pytest.raises(WarehouseUnusable, match="no folder"):
+        database.opened(tmp_path / "clock" / "w.duckdb").__enter__()
+
+
+@pytest.mark.parametrize("key", ["../people_v5_7_9.parquet", "/{root}/people_v5_7_9.parquet"])
+def test_a_manifest_names_no_file_outside_of_its_folder(
+    bucket: Bucket, db: Any, tmp_path: Path, key: str
+) -> None:
+    """Whoever may write the bucket must not have other files of this machine read."""
+    outside = bucket.file("people", 9)
+    (bucket.root / outside.key).rename(tmp_path / outside.key)
+    bucket.commit(replace(outside, key=key.format(root=str(tmp_path).strip("/"))))
+    with pytest.raises(InvalidKey, match="is no valid key"):
+        load(db, bucket.root)
+
+
+def _too_large(bucket: Bucket, db: Any) -> None:
+    del db
+    bucket.commit(replace(bucket.file("people", 5), sequence=10**30))
+
+
+def _table_of_others(bucket: Bucket, db: Any) -> None:
+    db.execute("ALTER TABLE acme.people DROP COLUMN _row")
+    bucket.commit(bucket.file("people", 5))
+
+
+@pytest.mark.parametrize("refused", [_too_large, _table_of_others])
+def test_what_the_database_refuses_is_named_and_nothing_is_loaded(
+    bucket: Bucket, db: Any, refused: Callable[[Bucket, Any], None]
+) -> None:
+    load(db, bucket.root)
+    db.execute("DROP VIEW acme.people_newest")
+    refused(bucket, db)
+    with pytest.raises(WarehouseUnusable, match="does not take it"):
+        load(db, bucket.root)
+    assert db.execute("SELECT max(ordinal) FROM _cio.manifests").fetchall() == [(3,)]
+
+
+def test_upper_and_lower_case_are_one_schema(bucket: Bucket, db: Any, tmp_path: Path) -> None:
+    load(db, bucket.root)
+    other = whole_bucket(tmp_path / "other")
+    for ordinal in (1, 2, 3):
+        other.rewrite(ordinal, sync_id="other")
+    with pytest.raises(WarehouseUnusable, match="'acme' holds sync acme"):
+        load(db, other.root, schema="Acme")
+
+
+@pytest.mark.parametrize("place", ["s3://key:hush@bucket/p", "az://c/p?sig=hush", "tape://p#hush"])
+def test_keys_in_a_url_are_not_repeated(tmp_path: Path, place: str) -> None:
+    command = ["warehouse", "load", place, "--into", str(tmp_path / "w.duckdb")]
+    for more in ([], ["--json"]):
+        found = CliRunner().invoke(app, [*command, *more])
+        assert found.exit_code == 1
+        assert "hush" not in found.output
