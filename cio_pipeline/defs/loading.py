@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from cio_pipeline.defs.feeds import SHOWN
+from cio_pipeline.defs.report import build_report
 from cio_pipeline.defs.resources import PipelineResource
 from cio_pipeline.defs.shown_tables import table
 from cio_pipeline.defs.warehouse import NO_MODELS, Models
@@ -45,10 +46,12 @@ def build_loading(path: Path | None) -> Models:
     ) -> dg.MaterializeResult:
         return _result(_load_all(pipeline.services(context.run.run_id), path))
 
+    page = build_report(LOADED, path.with_name("report.html"))
     job = dg.define_asset_job(
         "warehouse_load",
-        selection=dg.AssetSelection.assets(LOADED),
-        description="Loads what is new of all syncs into the DuckDB file of CIO_WAREHOUSE.",
+        selection=dg.AssetSelection.assets(LOADED, page.key),
+        description="Loads what is new of all syncs into the DuckDB file of CIO_WAREHOUSE, and "
+        "writes the page about them.",
         executor_def=dg.in_process_executor,
     )
 
@@ -62,7 +65,7 @@ def build_loading(path: Path | None) -> Models:
     def sensor(pipeline: dg.ResourceParam[PipelineResource]) -> dg.RunRequest | dg.SkipReason:
         return _wanted(pipeline.services("sensor"))
 
-    return Models((loaded,), (job,), sensors=(sensor,))
+    return Models((loaded, page), (job,), sensors=(sensor,))
 
 
 def _wanted(services: Services) -> dg.RunRequest | dg.SkipReason:

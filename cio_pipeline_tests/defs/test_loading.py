@@ -7,6 +7,7 @@ import dagster as dg
 
 from cio_pipeline.definitions import build_defs
 from cio_pipeline.defs.loading import CHECK, LOADED, build_loading
+from cio_pipeline.defs.report import REPORT
 from cio_pipeline.defs.warehouse import NO_MODELS
 from cio_pipeline.reader.warehouse.database import opened
 from cio_pipeline_tests.defs.running import QUIET, Made, table
@@ -51,6 +52,25 @@ def test_o6_o8_what_is_new_of_all_syncs_is_loaded_and_one_that_fails_keeps_none_
     assert (rows[1]["rows"], green) == (1, False)
     with opened(path) as db:
         assert db.execute("SELECT count(*) FROM b.people_newest").fetchall() == [(2,)]
+
+
+def test_o6_the_page_is_an_asset_that_links_and_previews_it(world: World) -> None:
+    world.sync("a")
+    world.sync("broken")
+    world.commit("people", person("ann"), at=during(0))
+    world.run(0, "people")
+    (world.folder("broken") / "_cio" / "1.manifest").write_text("{", encoding="utf-8")
+    result = launched(world, world.root / "warehouse.duckdb")
+    (event,) = result.asset_materializations_for_node(REPORT.to_python_identifier())
+    shown: Any = {name: value.value for name, value in event.metadata.items()}
+    page = world.root / "report.html"
+    assert "data-feed='a'" in page.read_text("utf-8")
+    assert (shown["page"], shown["open"]) == (str(page), page.as_uri())
+    assert shown["preview"].startswith("a: 1 rows.\n\n![volume](data:image/png;base64,")
+    assert len(shown["preview"]) < 60_000
+    assert "broken: _cio/1.manifest" in shown["left_out"]
+    (row,) = table(event.metadata["feeds"].records)  # type: ignore[union-attr]
+    assert (row["sync"], row["rows"], row["held"]) == ("a", 1, 0)
 
 
 def test_the_sensor_asks_for_one_run_after_new_manifests(world: World) -> None:
