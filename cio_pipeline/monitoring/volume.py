@@ -2,7 +2,8 @@
 
 An hour is held against the same hour, a day against the same day, of earlier weeks: the median and
 the median distance from it (MAD), which a few odd weeks do not move. Where fewer than three such
-are known, those of all days of the same kind are taken: working days, or weekends. Small counts
+are known, those of all days of the same kind are taken: working days, or weekends. Clocks change:
+then an hour is as the one before or after it used to be, and nothing is wrong. Small counts
 vary by chance alone, so little is said of them by the hour, and more by the day.
 """
 
@@ -38,6 +39,9 @@ _OF_A_MEDIAN = pi / 2
 
 _BY_CHANCE = 1.3
 """Rows come in groups: they vary more than single ones that come by chance (by 1.0)."""
+
+BESIDE = (-HOUR, HOUR)
+"""What comes in an hour comes in one of these once people's clocks change."""
 
 _ALWAYS = {HOUR: 0.13, DAY: 0.1}
 """Whatever history says, volumes vary by such a part."""
@@ -106,8 +110,9 @@ def odd_volumes(
 ) -> Iterator[Finding]:
     """What was odd in the hour or day that ended at a time.
 
-    `volumes` hold it, the one after it, and those that it is held against. What came in a longer
-    stretch, such as after an outage, is not judged.
+    `volumes` hold it, the one after it, and those that it is held against; of an hour also those
+    BESIDE these, as far as they are to count. What came in a longer stretch, such as after an
+    outage, is not judged.
     """
     ends: dict[datetime, list[datetime]] = {}
     events, known = _events(volumes), {key[:2] for its in volumes.values() for key in its}
@@ -136,6 +141,8 @@ def _odd(
     if expected is None or not is_odd(seen, expected, length):
         return
     less = seen < expected.rows
+    if length == HOUR and not _is_odd_beside(seen, expected, key, volumes, earlier):
+        return
     yield _finding(
         one,
         f"{seen:,} rows in the {_called(length)} to {utc(end)}, about {expected.rows:,.0f} "
@@ -143,6 +150,19 @@ def _odd(
         _LESS if less else _MORE,
         end,
     )
+
+
+def _is_odd_beside(
+    seen: int, expected: Usual, key: Key, volumes: Volumes, earlier: Sequence[datetime]
+) -> bool:
+    """Whether what is odd in an hour would be so, and in the same way, in those beside it."""
+    less, all_of = seen < expected.rows, [expected]
+    for beside in BESIDE:
+        known = [at + beside for at in earlier if at + beside in volumes]
+        its = usual([_rows(volumes, at, key) for at in known], HOUR)
+        all_of += [its] if its else []
+    nearest = (min if less else max)(all_of, key=lambda one: one.rows)
+    return is_odd(seen, nearest, HOUR) and (seen < nearest.rows) == less
 
 
 def _silent(

@@ -37,6 +37,11 @@ class Fortnight:
     rows_a_day: int
     seed: int
     changed: Changed = as_ever
+    earlier: timedelta = timedelta(0)
+    """By how much all that people do comes earlier in UTC from the tenth day on, when their
+    clocks go forward."""
+    swing: float = 0.8
+    """How much busier the busiest hour is than the usual one."""
     hours: dict[datetime, dict[Key, Volume]] = field(default_factory=lambda: defaultdict(dict))
     days: dict[datetime, dict[Key, Volume]] = field(default_factory=lambda: defaultdict(dict))
 
@@ -46,7 +51,10 @@ class Fortnight:
             self._hour(BEGIN + number * HOUR)
 
     def _hour(self, at: datetime) -> None:
-        pattern = WEEKDAYS[at.weekday()] * (1 + 0.8 * cos((at.hour - 14) / 24 * 2 * pi)) / 24
+        local = at + self.earlier * (at >= day(10))
+        pattern = (
+            WEEKDAYS[local.weekday()] * (1 + self.swing * cos((local.hour - 14) / 24 * 2 * pi)) / 24
+        )
         for export, share in EXPORTS.items():
             rows = self.rows_a_day * share * pattern
             kinds = {name: rows * part for name, part in EVENTS.items()}

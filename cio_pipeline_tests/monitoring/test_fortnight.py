@@ -73,6 +73,18 @@ def test_o1_half_double_and_silent_are_found_within_the_day(size: str, seed: int
     assert len(others) <= 1, [(one.export, one.says) for one in others]
 
 
+@SIZES
+@SEEDS
+@pytest.mark.parametrize("earlier", [1, -1, 0])
+def test_o1_clocks_that_change_give_one_false_alarm_at_most(
+    size: str, seed: int, earlier: int
+) -> None:
+    """What used to come in an hour (UTC) comes in one beside it; mornings are steep."""
+    changed = Fortnight(ROWS_A_DAY[size], seed, earlier=timedelta(hours=earlier), swing=0.95)
+
+    assert len(found := list(changed.found())) <= 1, [one.says for one in found]
+
+
 def test_o1_too_little_history_judges_nothing() -> None:
     """The first days of a deployment, and of a sync."""
     end = day(3)

@@ -10,17 +10,13 @@ from typing import cast
 import polars as pl
 import pytest
 from deltalake import write_deltalake
-from sqlalchemy import insert
 
-from cio_pipeline.ledger.check_tables import volumes
 from cio_pipeline.model.errors import DestinationUnavailable, SourceUnavailable
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.manifests import parse_manifest
 from cio_pipeline.model.objects import ObjectInfo
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.model.volumes import ALL, DAY, HOUR, NOBODY, PERSON
-from cio_pipeline.model.windows import data_out_window
 from cio_pipeline.monitoring.missing import gaps_of, listed_twice, missing_files
 from cio_pipeline.pipeline.checking import acknowledging, bucket_looks
 from cio_pipeline.pipeline.checking.bucket_looks import AT_LEAST
@@ -28,7 +24,7 @@ from cio_pipeline.pipeline.checking.checks import CHECKS, Check, findings, lates
 from cio_pipeline.pipeline.checking.checks import found as found_once
 from cio_pipeline.pipeline.checking.scene import Scene
 from cio_pipeline.ports import Destination
-from cio_pipeline_tests.world import NOON, World, during, window
+from cio_pipeline_tests.world import World, during, window
 
 OWNER = "data@acme.example"
 
@@ -260,50 +256,6 @@ def test_o2_names_of_events_that_clash_are_told(served: World) -> None:
     assert "'Checkout Started' = 'checkoutStarted' = 'checkout_started'" in one.says
     assert "signed_up" not in one.says
     assert found(served, 3 + 96, "event_names") == []
-
-
-def test_o1_volumes_and_identity_are_held_against_what_was_sent(served: World) -> None:
-    """A history of ten days put there, then a window with half, and with nobody's rows."""
-    hour = data_out_window(NOON).start + HOUR
-    rows = [
-        {
-            "length": length // timedelta(microseconds=1),
-            "ends_at": end,
-            "sync_id": "a",
-            "export": export,
-            "kind": kind,
-            "rows": number,
-            "bytes": 0,
-            "since": end - length,
-        }
-        for n in range(1, 11)
-        for length, end, kinds in (
-            (HOUR, hour - n * DAY, {ALL: 1_000}),
-            (DAY, NOON.replace(hour=0) + (1 - n) * DAY, {ALL: 9_000, PERSON: 8_800, NOBODY: 200}),
-        )
-        for export in ("people",)
-        for kind, number in kinds.items()
-    ]
-    early = {"a": NOON - timedelta(days=30)}
-    served.ledger.database.write(lambda c: c.execute(insert(volumes), rows))
-    served.ledger.database.write(
-        lambda c: c.exec_driver_sql(
-            "UPDATE syncs SET created_at = ?", (int(early["a"].timestamp() * 1_000_000),)
-        )
-    )
-    for number in range(60):
-        served.commit("people", person(f"n{number}", id=None, email=None), at=during(3))
-    served.run(3)
-
-    (odd,) = found(served, 3, "volumes")
-    (lost,) = found(served, 3, "identity")
-
-    assert odd.export == lost.export == "people"
-    assert "in the hour to 2026-03-01 13:00 UTC, about 1,000 expected" in odd.says
-    assert "98% did before" in lost.says
-    assert odd.owner == lost.owner == OWNER
-    scene = Scene(served.services, window(3), Feed.DATA_OUT)
-    assert all(check.note(scene) == "" for check in CHECKS)
 
 
 def test_o1_too_little_history_is_said_and_passes(served: World) -> None:

@@ -1,7 +1,7 @@
 """What was sent lately against what used to be: volumes, identity, names of events (O1, O2)."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from cio_pipeline.model.findings import Finding
@@ -10,7 +10,14 @@ from cio_pipeline.model.volumes import ALL, DAY, EVENT, HOUR, NOBODY, PERSON, Ke
 from cio_pipeline.monitoring.event_names import clashing_names
 from cio_pipeline.monitoring.held_back import Held, held_back
 from cio_pipeline.monitoring.identity import lost_identity
-from cio_pipeline.monitoring.volume import FEWEST, LITTLE, Judged, compared_with, odd_volumes
+from cio_pipeline.monitoring.volume import (
+    BESIDE,
+    FEWEST,
+    LITTLE,
+    Judged,
+    compared_with,
+    odd_volumes,
+)
 from cio_pipeline.pipeline.checking.scene import Scene
 
 WEEK = 7
@@ -25,8 +32,27 @@ def volumes(scene: Scene) -> Iterator[Finding]:
     for length in (HOUR, DAY):
         end = ended(scene.window.end, length)
         judged = _judged(scene, end, length)
-        if judged:
-            yield from odd_volumes(end, length, _held_against(scene, end, length, judged), judged)
+        held = _held_against(scene, end, length, judged) if judged else {}
+        found = list(odd_volumes(end, length, held, judged))
+        if found and length == HOUR:
+            found = list(_odd_beside(scene, end, held, judged, found))
+        yield from found
+
+
+def _odd_beside(
+    scene: Scene,
+    end: datetime,
+    held: Mapping[datetime, Mapping[Key, Volume]],
+    judged: list[Judged],
+    found: Collection[Finding],
+) -> Iterator[Finding]:
+    """What was found of an hour and is odd beside it, too; of few the hours beside are read."""
+    odd = {(one.sync_id, one.export) for one in found}
+    again = [one for one in judged if one.pair in odd]
+    ends = {at + beside for at in held if at < end for beside in BESIDE}
+    ids = {one.pair[0] for one in again}
+    kept = scene.services.ledger.volumes.of(HOUR, ends, sync_ids=ids, least=FEW_ROWS)
+    return odd_volumes(end, HOUR, {**kept, **held}, again)
 
 
 def too_young(scene: Scene) -> str:
