@@ -14,7 +14,8 @@ from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import parse_time
-from cio_pipeline.monitoring.reconciling import Difference, told
+from cio_pipeline.monitoring.reconciling import Difference, repeated, told
+from cio_pipeline.pipeline.recovery.came_again import came_again
 from cio_pipeline.pipeline.recovery.reconcile import Asked, repair
 from cio_pipeline.pipeline.recovery.reconcile import reconcile as recount
 from cio_pipeline.pipeline.services import Services
@@ -43,7 +44,8 @@ def reconcile(
     scope = scope_of(found.ledger.registry, sync or [])
     asked = Asked(start, start + timedelta(days=1), scope.sync_ids, keys)
     differences = recount(found, asked)
-    findings = [told(one) for one, _ in differences]
+    again = came_again(found, asked.start, asked.end)
+    findings = [*(told(one) for one, _ in differences), *map(repeated, again)]
     if as_json:
         print_json(findings)
     else:

@@ -6,9 +6,10 @@ import dagster as dg
 
 from cio_pipeline.defs.resources import PipelineResource
 from cio_pipeline.model.findings import Severity
-from cio_pipeline.monitoring.reconciling import told
+from cio_pipeline.monitoring.reconciling import repeated, told
 from cio_pipeline.pipeline.committing.commit import sweep_spool
 from cio_pipeline.pipeline.erasure.settle import finish_erasures
+from cio_pipeline.pipeline.recovery.came_again import came_again
 from cio_pipeline.pipeline.recovery.expire import expire
 from cio_pipeline.pipeline.recovery.reconcile import Asked, reconcile
 from cio_pipeline.pipeline.upkeep import prune_ledger
@@ -108,7 +109,9 @@ def recount(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[PipelineR
     """Reconcile yesterday; the step fails if something differs, and says what to run."""
     midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
     asked = Asked(midnight - timedelta(days=1), midnight)
-    found = [told(one) for one, _ in reconcile(pipeline.services(context.run_id), asked)]
+    services = pipeline.services(context.run_id)
+    found = [told(one) for one, _ in reconcile(services, asked)]
+    found += map(repeated, came_again(services, asked.start, asked.end))
     for one in found:
         context.log.warning("%s: %s %s", one.sync_id, one.says, one.command)
     context.add_output_metadata({"differences": dg.MetadataValue.int(len(found))})

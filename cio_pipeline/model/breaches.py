@@ -14,6 +14,7 @@ class BreachKind(StrEnum):
     DELETED = "deleted"
     WENT_BACK = "went back"
     REPEATED = "repeated"
+    CAME_AGAIN = "came again"
     NOBODYS = "nobody's"
 
 
@@ -23,6 +24,8 @@ _WORDS = {
     BreachKind.WENT_BACK: "rows changed but their time or number did not grow; they are sent, but "
     "readers may keep the older state",
     BreachKind.REPEATED: "rows were put there though their identity was there; one of each is sent",
+    BreachKind.CAME_AGAIN: "rows came though an earlier window of that day had brought their "
+    "identity; both were sent",
     BreachKind.NOBODYS: "rows have no workspace_id; they are nobody's",
 }
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from cio_pipeline.model.breaches import Breach
 from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.times import utc
@@ -57,4 +58,16 @@ def told(one: Difference) -> Finding:
         owner=one.sync.owner,
         export=one.export,
         window_end=one.end,
+    )
+
+
+def repeated(breach: Breach) -> Finding:
+    """What a source brought again in a later window of a day."""
+    return Finding(
+        check=NAME,
+        severity=Severity.WARNING,
+        says=str(breach),
+        cause="What writes the table does so twice, such as a job that is started again.",
+        command="cio-pipeline source status",
+        about=breach.table,
     )

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from cio_pipeline.cli.app import app
 from cio_pipeline.defs.upkeep import recount
 from cio_pipeline.ledger.schema import files
+from cio_pipeline.model.breaches import Breach, BreachKind
 from cio_pipeline.model.errors import VersionGone
 from cio_pipeline.model.findings import Finding
 from cio_pipeline.monitoring.reconciling import told
@@ -21,6 +22,7 @@ from cio_pipeline.pipeline.heartbeat import all_claimed
 from cio_pipeline.pipeline.lifecycle.disable import disable
 from cio_pipeline.pipeline.lifecycle.order import Order
 from cio_pipeline.pipeline.planning.cuts import decide_cut
+from cio_pipeline.pipeline.recovery.came_again import CameAgain, came_again
 from cio_pipeline.pipeline.recovery.reconcile import Asked, reconcile, repair
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.calls.steps import call_row, calls_sync
@@ -156,6 +158,45 @@ def test_o1_calls_are_counted_with_those_held_back(tmp_path: Path) -> None:
         commit_calls(world, row, wrong, at=call_window(number).start)
         run_calls(world, number)
     assert asked(world) == []
+
+
+def test_c2_what_comes_again_in_a_later_window_is_told_and_counted_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIO_HOME", str(world.root))
+    monkeypatch.chdir(world.root)
+    for name in ("CIO_SOURCE", "CIO_LEDGER"):
+        monkeypatch.delenv(name, raising=False)
+    day = DAY, DAY + timedelta(days=1)
+    assert came_again(world.services, *day) == []
+    world.commit("events", event("e1", 3), event("e3", 3), at=during(3))
+    world.run(3, *EXPORTS)
+    for _ in range(2):
+        assert came_again(world.services, *day) == [Breach("events", BreachKind.CAME_AGAIN, 1)]
+    (kept,) = world.ledger.breaches.all()
+    assert (kept.rows, kept.windows, kept.last_at) == (1, 1, day[1])
+    shown = CliRunner().invoke(app, ["reconcile", "--day", "2026-03-01", "--json"])
+    assert shown.exit_code == 0, shown.output
+    (told_of,) = json.loads(shown.stdout)
+    assert told_of["says"].startswith("events: 1 rows came though an earlier window")
+    assert (
+        "came though an earlier" in CliRunner().invoke(app, ["source", "status", "--json"]).stdout
+    )
+
+
+def test_c2_of_many_identities_some_stand_for_all_and_what_was_moved_is_not_new() -> None:
+    def feed(kind: str, *numbers: int) -> pl.DataFrame:
+        return pl.DataFrame(
+            {"workspace_id": 1, "event_id": [str(one) for one in numbers], "_change_type": kind},
+            schema_overrides={"workspace_id": pl.Int64},
+        )
+
+    found = CameAgain(("workspace_id", "event_id"), most=500)
+    found.add([feed("insert", *range(n, n + 1000)) for n in range(0, 8000, 1000)])
+    found.add([feed("insert", *range(100)), feed("delete", *range(100))])
+    assert not found.rows
+    found.add([feed("insert", *range(4000, 12000))])
+    assert 2800 < found.rows[1] < 5200
 
 
 def test_the_command_names_what_differs_and_repairs_it(
