@@ -16,7 +16,7 @@ from cio_pipeline.model.times import utc
 from cio_pipeline.pipeline.lifecycle import verbs
 from cio_pipeline.pipeline.lifecycle.order import Order, Report
 from cio_pipeline.pipeline.lifecycle.upgrade import FROM_V1, NEWEST
-from cio_pipeline.reader.sql.names import DialectName
+from cio_pipeline.reader.sql import DialectName
 
 SHOWN = 50
 """Objects that are named one by one; `--json` has all."""

@@ -13,8 +13,8 @@ from cio_pipeline.contracts.differences import Difference, differences
 from cio_pipeline.contracts.feeds import exports_of_sync, stem_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.reader.sql import DialectName
 from cio_pipeline.reader.sql.dialects import DIALECTS
-from cio_pipeline.reader.sql.names import DialectName
 from cio_pipeline.reader.sql.relations import relations_of
 from cio_pipeline.reader.sql.upgrade import altered
 

@@ -7,7 +7,7 @@ import polars as pl
 import typer
 
 from cio_pipeline.reader.feed import Feed
-from cio_pipeline.reader.warehouse.relations import ROW
+from cio_pipeline.reader.tables import ROW
 
 
 def csv(

@@ -11,11 +11,11 @@ from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.reader.feed import Feed as Delivered
+from cio_pipeline.reader.sql import DialectName
 from cio_pipeline.reader.sql.dialects import DIALECTS
 from cio_pipeline.reader.sql.erase import Whom
 from cio_pipeline.reader.sql.kit import STEPS, Statement, Step, erasure, script
 from cio_pipeline.reader.sql.loads import Place
-from cio_pipeline.reader.sql.names import DialectName
 from cio_pipeline.reader.sql.redshift import write_manifests
 from cio_pipeline.reader.sql.relations import relations_of
 

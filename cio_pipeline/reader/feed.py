@@ -3,7 +3,6 @@
 It needs the bucket alone. Rows stream: neither a table nor a file has to fit into memory.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,19 +14,21 @@ import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 from polars.io.plugins import register_io_source
 
 from cio_pipeline.extras import needs
-from cio_pipeline.model.errors import (
-    InvalidConfig,
-    ManifestBroken,
-    UnknownExport,
-)
+from cio_pipeline.model.errors import InvalidConfig, ManifestBroken
 from cio_pipeline.model.feeds import Feed as FeedKind
 from cio_pipeline.ports import Destination
 from cio_pipeline.reader.by_names import UNPROVEN, named_files
 from cio_pipeline.reader.chain import Chain, read_chain
-from cio_pipeline.reader.files import FeedFile, as_of, files_of, goes_on_from_elsewhere
+from cio_pipeline.reader.files import (
+    FeedFile,
+    as_of,
+    files_of,
+    goes_on_from_elsewhere,
+    require_not_overwritten,
+)
 from cio_pipeline.reader.places import Place, open_of
 from cio_pipeline.reader.scan import BATCH, Scan
-from cio_pipeline.reader.tables import KINDS, Kind, Table
+from cio_pipeline.reader.tables import KINDS, Kind, Table, table_named
 from cio_pipeline.verification.verify import VerifyReport, verify
 
 if TYPE_CHECKING:
@@ -105,14 +106,15 @@ class Feed:
         tables = [self.kind.table_of(file) for file in found]
         if table is None:
             return found
-        self._require(table, self._version(found))
+        table_named(self.kind.tables(self._version(found)), table)
         return [file for file, of in zip(found, tables, strict=True) if of == table]
 
     def table(self, name: str, *, as_of: AsOf = None) -> pl.LazyFrame:
         """The newest row of everything that rows speak of, those that say "deleted" included (D1).
 
         Columns are those of the newest version; rows sent before an upgrade lack the new ones.
-        Raises what `files` does; reading raises FileAltered and the store's errors.
+        Raises what `files` does, and FileAltered for messages that were overwritten since `as_of`;
+        reading raises FileAltered and the store's errors.
         """
         return self._scan(name, as_of, newest=True, replays=True)
 
@@ -185,22 +187,14 @@ class Feed:
         told = [file.version for file in files]
         return max(told, default=chain.manifests[-1].version if chain else 0)
 
-    def _require(self, name: str, version: int) -> None:
-        known = [one.name for one in self.kind.tables(version)]
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean '{close[0]}'? " if close else ""
-            raise UnknownExport(
-                f"This feed has no table '{name}'.", f"{hint}It has {', '.join(known)}."
-            )
-
     def _rows(self, name: str, *, changes: bool, as_of: AsOf) -> pl.LazyFrame:
         return self.changes(name, as_of=as_of) if changes else self.table(name, as_of=as_of)
 
     def _scan(self, name: str, at: AsOf, *, newest: bool, replays: bool) -> pl.LazyFrame:
         files = [file for file in self.files(name, as_of=at) if replays or not file.replays]
-        version = self._version(self._files(at))
-        table = next(one for one in self.kind.tables(version) if one.name == name)
+        if self.contents.chain is not None:
+            require_not_overwritten(files, self.contents.chain.manifests)
+        table = table_named(self.tables(as_of=at), name)
         scan = Scan(self.destination, self.kind, table, files, newest=newest)
         return register_io_source(scan, schema=table.schema, explain_name=f"Feed {name}")
 

@@ -3,10 +3,11 @@
 Belongs here: which files count, and in which order their rows do. Not here: reading them.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cio_pipeline.model.errors import FileAltered
 from cio_pipeline.model.manifests import Manifest, ManifestFile
 from cio_pipeline.model.plans import Mode, Series
 
@@ -83,12 +84,13 @@ def _tells_of(manifest: Manifest, at: datetime) -> bool:
 def files_of(manifests: Sequence[Manifest], at: int | datetime | None) -> list[FeedFile]:
     """The files that count after these manifests: of the last generation, and of whole windows.
 
-    Of files that replace one another under a key (M4), the last.
+    Of files that replace one another under a key (M4), the last; they count at once, since what
+    they took the place of is gone.
     """
     if not manifests:
         return []
     generation = max(manifest.generation for manifest in manifests)
-    half = windows_under_way(manifests[-1])
+    half = () if manifests[-1].feed.facts.overwrites else windows_under_way(manifests[-1])
     found: dict[str, FeedFile] = {}
     for manifest in manifests:
         for file in manifest.files:
@@ -96,6 +98,18 @@ def files_of(manifests: Sequence[Manifest], at: int | datetime | None) -> list[F
                 found.pop(file.key, None)
                 found[file.key] = listed(file, manifest.ordinal)
     return in_order(found.values())
+
+
+def require_not_overwritten(files: Iterable[FeedFile], manifests: Iterable[Manifest]) -> None:
+    """Raise FileAltered if a later manifest put another file in the place of one of these (M4)."""
+    last = {file.key: manifest.ordinal for manifest in manifests for file in manifest.files}
+    for file in files:
+        if file.ordinal != last[file.key]:
+            raise FileAltered(
+                f"'{file.key}' was overwritten with manifest {last[file.key]}: what manifest "
+                f"{file.ordinal} put there cannot be read any more.",
+                f"Read as_of={last[file.key]} or later, or leave `as_of` out.",
+            )
 
 
 def goes_on_from_elsewhere(manifests: Sequence[Manifest]) -> str | None:
@@ -129,11 +143,3 @@ def _left_out(
 def in_order(files: Iterable[FeedFile]) -> list[FeedFile]:
     """Files in the order of their places: a later one's rows win a tie."""
     return sorted(files, key=lambda file: (file.export, *file.place, file.key))
-
-
-def by_table(files: Iterable[tuple[str, FeedFile]]) -> Mapping[str, list[FeedFile]]:
-    """Files by the name of their table."""
-    found: dict[str, list[FeedFile]] = {}
-    for table, file in files:
-        found.setdefault(table, []).append(file)
-    return found

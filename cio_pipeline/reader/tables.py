@@ -1,6 +1,7 @@
 """The tables that each feed makes, and how its files are read into them."""
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,15 @@ from cio_pipeline.contracts.declare import Column, ColumnType, Export, Presence,
 from cio_pipeline.contracts.dtypes import schema_of
 from cio_pipeline.contracts.exports.calls import CALL_TYPES, type_export
 from cio_pipeline.files.call_names import parse_call_name
-from cio_pipeline.model.errors import UnknownContract
+from cio_pipeline.model.errors import UnknownContract, UnknownExport
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.json_text import NotJson, decoded, fields
 from cio_pipeline.reader.files import FeedFile
+
+NEWEST = "_newest"
+"""What the name of a view of newest rows ends with."""
+FILE, ROW = "_file", "_row"
+"""Columns of a loaded table: the file that a row came from, and its place in there."""
 
 _UPGRADE = "Upgrade cio-pipeline where you read."
 
@@ -50,6 +56,18 @@ class Kind:
     tables: Callable[[int], tuple[Table, ...]]
     table_of: Callable[[FeedFile], str]
     scan: Callable[[FeedFile, Path], pl.LazyFrame]
+
+
+def table_named(tables: Sequence[Table], name: str) -> Table:
+    """One of a feed's tables; raises UnknownExport, with the closest name."""
+    known = {one.name: one for one in tables}
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean '{close[0]}'? " if close else ""
+        raise UnknownExport(
+            f"This feed has no table '{name}'.", f"{hint}It has {', '.join(known)}."
+        )
+    return known[name]
 
 
 def rows_of(kind: Kind, table: Table, file: FeedFile, path: Path) -> pl.LazyFrame:

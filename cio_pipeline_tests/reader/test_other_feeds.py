@@ -1,13 +1,18 @@
 """C2, C3, M1, M4: calls and messages as tables, in every format."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from cio_pipeline.model.errors import FileAltered
 from cio_pipeline.model.feeds import Feed as FeedKind
+from cio_pipeline.model.manifests import ExportStatus, InitialProgress
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import window_holding
 from cio_pipeline.pipeline.committing.commit import commit_window
@@ -15,7 +20,9 @@ from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.reader import Feed
 from cio_pipeline_tests.calls import steps
 from cio_pipeline_tests.messages.sending import commit_messages, row
-from cio_pipeline_tests.world import NOON, World, during
+from cio_pipeline_tests.pipeline.buckets import Bucket
+from cio_pipeline_tests.reader.histories import message, messages
+from cio_pipeline_tests.world import NOON, World, during, window
 
 TRACK = (
     '{"messageId":"m1","type":"track","event":"Order Completed","userId":"u,\\"1\\"",'
@@ -75,3 +82,30 @@ def test_m4_messages_are_rows_and_of_equal_keys_the_last_counts(world: World) ->
     found = feed.table("messages").sort("key").collect()
     assert found["key"].to_list() == ["other-0", "other-1", "same"]
     assert found.filter(pl.col("key") == "same")["data"].to_list() == [big]
+
+
+@pytest.mark.parametrize("read", [Feed.table, Feed.changes, Feed.arrow, Feed.duckdb])
+def test_m4_what_a_later_manifest_overwrote_is_named_with_it(
+    tmp_path: Path, read: Callable[..., object]
+) -> None:
+    """The message's own words are gone from the bucket: no digest can be met."""
+    bucket = Bucket(tmp_path)
+    list(messages(bucket, last=True))
+    feed = Feed(bucket.root)
+    for as_of in (1, window(0).end):
+        with pytest.raises(FileAltered, match=r"'same.json'.*manifest 2.*as_of=2"):
+            read(feed, "messages", as_of=as_of)
+    assert feed.table("messages", as_of=2).collect()["data"].to_list() == ["{}"]
+
+
+def test_m4_messages_of_a_window_under_way_count_at_once(tmp_path: Path) -> None:
+    """Each is an object of its own, and what it took the place of is not there any more."""
+    bucket = Bucket(tmp_path)
+    bucket.commit(message(bucket, 1, "1"))
+    bucket.commit(replace(message(bucket, 2, "2"), window_end=window(1).end))
+    begun = InitialProgress(window(1).end, slices=2, slice_rows=3, done=1)
+    status = ExportStatus("messages", "outstanding", window(0).end, initial=begun)
+    for ordinal in (1, 2):
+        bucket.rewrite(ordinal, feed=FeedKind.MESSAGES)
+    bucket.rewrite(2, exports=(status,))
+    assert Feed(bucket.root).table("messages").collect()["data"].to_list() == ["2"]

@@ -19,11 +19,11 @@ from cio_pipeline.contracts.declare import ColumnType
 from cio_pipeline.model.errors import InvalidConfig, UnknownExport
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.reader.feed import Feed as Delivered
+from cio_pipeline.reader.sql import DialectName
 from cio_pipeline.reader.sql.dialects import DIALECTS
 from cio_pipeline.reader.sql.erase import Whom
 from cio_pipeline.reader.sql.kit import Statement, erasure, script
 from cio_pipeline.reader.sql.loads import Place
-from cio_pipeline.reader.sql.names import DialectName
 from cio_pipeline.reader.sql.redshift import write_manifests
 from cio_pipeline.reader.sql.relations import relations_of
 from cio_pipeline_tests.lifecycle.gone import (

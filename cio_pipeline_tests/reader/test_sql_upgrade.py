@@ -13,10 +13,10 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.lifecycle.order import Order
 from cio_pipeline.pipeline.lifecycle.upgrade import upgrade
+from cio_pipeline.reader.sql import DialectName
 from cio_pipeline.reader.sql.dialects import DIALECTS
 from cio_pipeline.reader.sql.kit import script
 from cio_pipeline.reader.sql.loads import Place
-from cio_pipeline.reader.sql.names import DialectName
 from cio_pipeline.reader.sql.relations import relations_of
 from cio_pipeline.reader.sql.upgrade import altered
 from cio_pipeline_tests.world import World, during

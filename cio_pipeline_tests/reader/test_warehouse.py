@@ -1,9 +1,7 @@
 """O6: a DuckDB warehouse that loads itself, each manifest once; whatever happens on the way."""
 
 import json
-import shutil
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,29 +18,16 @@ from cio_pipeline.model.errors import (
     ManifestBroken,
     WarehouseUnusable,
 )
-from cio_pipeline.model.feeds import Feed as FeedKind
-from cio_pipeline.model.manifests import ManifestFile, Superseded
-from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.reader import Feed
 from cio_pipeline.reader.copies import Copies
 from cio_pipeline.reader.warehouse import database
 from cio_pipeline.reader.warehouse.load import load
 from cio_pipeline_tests.calls import steps
-from cio_pipeline_tests.crashes import Crash, Fuse, Watched
-from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, entry, whole_bucket
+from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, whole_bucket
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.reader.compared import rows, same
+from cio_pipeline_tests.reader.histories import grown, messages
 from cio_pipeline_tests.world import NOON, World, during
-
-
-def grown(bucket: Bucket) -> None:
-    """Two more manifests: new rows, a file that was rewritten, rows that are sent again."""
-    bucket.commit(
-        bucket.file("people", 5),
-        replace(bucket.file("metrics", 3), mode=Mode.REPLAY),
-        superseded=[bucket.erase(entry(bucket, PEOPLE_2), rows=2)],
-    )
-    bucket.commit(bucket.file("people", 2, series=Series.CHNGS), bucket.file("events", 1))
 
 
 def test_o6_each_manifest_is_loaded_once_and_what_was_rewritten_replaces_its_rows(
@@ -68,54 +53,6 @@ def test_d6_a_new_generation_empties_the_tables(bucket: Bucket, db: Any) -> None
     load(db, bucket.root)
     same(db, bucket.root)
     assert rows(db, "acme.metrics").is_empty()
-
-
-def crashing(bucket: Bucket, before: Path, tmp_path: Path, at: int) -> bool:
-    """Load until statement `at`, then what is on disk is all there is; whether it died."""
-    path, after = tmp_path / f"{at}.duckdb", tmp_path / f"after-{at}.duckdb"
-    shutil.copy(before, path)
-    fuse = Fuse(at)
-    connection = duckdb.connect(str(path))
-    database.prepare(connection)
-    watched: Any = Watched(connection, "db", fuse)
-    with suppress(Crash):
-        load(watched, bucket.root)
-    for suffix in ("", ".wal"):
-        if Path(f"{path}{suffix}").exists():
-            shutil.copy(f"{path}{suffix}", f"{after}{suffix}")
-    connection.close()
-    with database.opened(after) as db:
-        loaded = db.execute("SELECT coalesce(max(ordinal), 0) FROM _cio.manifests").fetchall()
-        people = db.execute("SELECT count(*) FROM acme.people").fetchall()
-        assert (loaded[0][0], people[0][0]) in {(3, 12), (5, 17)}
-        load(db, bucket.root)
-        same(db, bucket.root)
-    return fuse.blown
-
-
-def crash_at(bucket: Bucket, tmp_path: Path, every: int) -> int:
-    """Die before each of the statements that two manifests take, or some; how many there are."""
-    before = tmp_path / "before.duckdb"
-    with database.opened(before) as db:
-        load(db, bucket.root)
-    grown(bucket)
-    at = 1
-    while crashing(bucket, before, tmp_path, at):
-        at += every
-    return at
-
-
-def test_o6_a_crash_before_a_statement_loses_and_doubles_nothing(
-    bucket: Bucket, tmp_path: Path
-) -> None:
-    assert crash_at(bucket, tmp_path, every=5) > 20
-
-
-@pytest.mark.deep
-def test_o6_a_crash_before_any_statement_loses_and_doubles_nothing(
-    bucket: Bucket, tmp_path: Path
-) -> None:
-    assert crash_at(bucket, tmp_path, every=1) > 20
 
 
 def test_a_bucket_goes_on_from_what_was_loaded_or_it_is_another_one(
@@ -249,33 +186,6 @@ def test_d7_a_sync_that_was_moved_goes_on_in_its_schema_and_no_place_is_left_out
             assert "was moved here" in str(load(other, new).unproven)
 
 
-def message(bucket: Bucket, number: int, data: str) -> ManifestFile:
-    """Put a message under a key that all share."""
-    body = f'{{"data": {data}}}'.encode()
-    of = replace(bucket.file("people", number), export="messages", rows=1, key="same.json")
-    return bucket.alter("same.json", body, of)
-
-
-def messages(bucket: Bucket, *, last: bool) -> Iterator[None]:
-    """One message under a key, erased, and followed by another; after each manifest."""
-    first = message(bucket, 1, '{"who": "ann"}')
-    bucket.commit(first)
-    yield
-    erased = bucket.alter("same.json", b'{"data": {}}', first)
-    told = Superseded("same.json", first.sha256, erased.sha256, 1, erased.bytes)
-    if last:
-        second = message(bucket, 2, '{"who": "ann", "n": 2}')
-        bucket.commit(second)
-        yield
-        bucket.alter("same.json", b'{"data": {}}', second)
-        bucket.commit(superseded=[replace(told, before=second.sha256)])
-    else:
-        bucket.commit(superseded=[told])
-        yield
-        bucket.commit(message(bucket, 2, '{"n": 2}'))
-    yield
-
-
 @pytest.mark.parametrize("loads", [{0, 1, 2}, {0, 2}, {2}])
 @pytest.mark.parametrize("last", [True, False])
 def test_m4_d4_a_message_that_was_replaced_or_erased_is_in_no_row(
@@ -284,7 +194,6 @@ def test_m4_d4_a_message_that_was_replaced_or_erased_is_in_no_row(
     """Erased first and replaced then, or the other way round; whenever it is loaded."""
     bucket = Bucket(tmp_path)
     for step, _ in enumerate(messages(bucket, last=last)):
-        bucket.rewrite(step + 1, feed=FeedKind.MESSAGES)
         if step in loads:
             load(db, bucket.root)
             same(db, bucket.root)

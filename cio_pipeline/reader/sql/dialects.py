@@ -6,12 +6,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from cio_pipeline.contracts.declare import Column, ColumnType
-from cio_pipeline.reader.sql.names import DialectName
-
-FILE = "_file"
-"""The column of a loaded table that holds the name of the file that a row came from."""
-ROW = "_row"
-"""The column that holds its place in there; or, where rows come without files, among all."""
+from cio_pipeline.reader.sql import DialectName
 
 _TYPES: Mapping[ColumnType, str] = {
     ColumnType.INTEGER: "BIGINT",

@@ -9,7 +9,7 @@ from cio_pipeline.contracts.declare import Column, ColumnType
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.reader.sql.dialects import Dialect
 from cio_pipeline.reader.sql.relations import PERSON, Relation
-from cio_pipeline.reader.sql.tables import NEWEST
+from cio_pipeline.reader.tables import NEWEST
 
 _OWN = ("people", "attributes")
 """Tables whose rows are nothing but about the person: they go."""

@@ -11,10 +11,11 @@ from sqlglot import exp
 
 from cio_pipeline.contracts.declare import ColumnType
 from cio_pipeline.model.errors import InvalidConfig
-from cio_pipeline.reader.sql.dialects import FILE, ROW, Dialect
-from cio_pipeline.reader.sql.names import DialectName
+from cio_pipeline.reader.sql import DialectName
+from cio_pipeline.reader.sql.dialects import Dialect
 from cio_pipeline.reader.sql.relations import Relation
 from cio_pipeline.reader.sql.tables import columns, create_table
+from cio_pipeline.reader.tables import FILE, ROW
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _LOCATION = r"[A-Za-z0-9_.:/@=+ -]+"

@@ -1,14 +1,13 @@
 """What is loaded: the tables of a feed, and the names of the files that they are loaded from."""
 
-import difflib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import Column
-from cio_pipeline.model.errors import InvalidConfig, UnknownExport
+from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.feeds import Feed
-from cio_pipeline.reader.tables import KINDS, Table
+from cio_pipeline.reader.tables import KINDS, Table, table_named
 
 PERSON = "internal_customer_id"
 
@@ -65,18 +64,12 @@ def relations_of(
     if feed not in _OF_FEED:
         known = " or ".join(f"--feed {one}" for one in _OF_FEED)
         raise InvalidConfig(f"The objects of {feed} are not rows of tables.", f"Use {known}.")
-    tables = {one.name: one for one in KINDS[feed].tables(version)}
-    for name in wanted:
-        if name not in tables:
-            close = difflib.get_close_matches(name, tables, n=1)
-            hint = f"Did you mean '{close[0]}'? " if close else ""
-            raise UnknownExport(
-                f"This feed has no table '{name}'.", f"{hint}It has {', '.join(tables)}."
-            )
+    tables = KINDS[feed].tables(version)
+    chosen = {table_named(tables, name).name for name in wanted}
     return tuple(
         _OF_FEED[feed](one, version, stems or {})
-        for one in tables.values()
-        if not wanted or one.name in wanted
+        for one in tables
+        if not wanted or one.name in chosen
     )
 
 

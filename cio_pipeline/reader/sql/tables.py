@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from cio_pipeline.contracts.declare import Column, ColumnType
-from cio_pipeline.reader.sql.dialects import FILE, ROW, Dialect
+from cio_pipeline.reader.sql.dialects import Dialect
 from cio_pipeline.reader.sql.relations import Relation
-
-NEWEST = "_newest"
-"""What the name of a view of newest rows ends with."""
+from cio_pipeline.reader.tables import FILE, NEWEST, ROW
 
 _TOLD = {
     FILE: (ColumnType.STRING, "The file that the row was loaded from."),

@@ -20,7 +20,7 @@ from cio_pipeline.reader.warehouse import records
 from cio_pipeline.reader.warehouse.database import Database, checked_schema, transaction
 from cio_pipeline.reader.warehouse.named import load_named
 from cio_pipeline.reader.warehouse.relations import drop_tables, empty_tables, make_tables
-from cio_pipeline.reader.warehouse.rows import Rows, rewritten
+from cio_pipeline.reader.warehouse.rows import Rows
 from cio_pipeline.reader.warehouse.target import ITS_OWN, REBUILD, Loaded, Target
 
 _MANIFESTS_AT_ONCE, _ROWS_AT_ONCE = 512, 4_000_000
@@ -228,7 +228,7 @@ class _Load:
         }
         loaded = records.loaded_files(self.db, record.schema, told)
         return [
-            (number, table, rewritten(file, new.sha256, new.rows, new.bytes))
+            (number, table, replace(file, sha256=new.sha256, rows=new.rows, bytes=new.bytes))
             for key, (number, table, file) in loaded.items()
             if (new := now[key]).sha256 != file.sha256
         ]

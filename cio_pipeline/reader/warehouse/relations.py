@@ -7,11 +7,8 @@ there. The view `<table>_newest` has the newest row of everything that rows spea
 from collections.abc import Iterable, Iterator, Sequence
 
 from cio_pipeline.contracts.declare import Column, ColumnType
-from cio_pipeline.reader.tables import Table
+from cio_pipeline.reader.tables import FILE, NEWEST, ROW, Table
 from cio_pipeline.reader.warehouse.database import Database, literal, quoted
-
-NEWEST = "_newest"
-FILE, ROW = "_file", "_row"
 
 _TYPES = {
     ColumnType.INTEGER: "BIGINT",

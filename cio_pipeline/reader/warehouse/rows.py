@@ -1,7 +1,7 @@
 """The rows of files into their tables: Parquet by DuckDB itself, other files as frames."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
@@ -11,10 +11,9 @@ from cio_pipeline.model.errors import FileAltered
 from cio_pipeline.model.plans import Series
 from cio_pipeline.reader.copies import Copies
 from cio_pipeline.reader.files import FeedFile
-from cio_pipeline.reader.tables import Kind, Table, is_parquet, rows_of
+from cio_pipeline.reader.tables import FILE, ROW, Kind, Table, is_parquet, rows_of, table_named
 from cio_pipeline.reader.warehouse.database import Database, literal, quoted
 from cio_pipeline.reader.warehouse.records import CHNGS
-from cio_pipeline.reader.warehouse.relations import FILE, ROW
 
 _FILES_AT_ONCE, _BYTES_AT_ONCE = 256, 512 * 1024**2
 """So many files, or so large ones, are read by one statement: all of them must lie there."""
@@ -69,7 +68,7 @@ class Rows:
         return self.next_file - 1 + (CHNGS if series is Series.CHNGS else 0)
 
     def _table(self, name: str, version: int) -> Table:
-        return next(one for one in self.kind.tables(version) if one.name == name)
+        return table_named(self.kind.tables(version), name)
 
     def _into(self, table: Table, files: Sequence[_Numbered]) -> None:
         parquet = [one for one in files if is_parquet(one[1])]
@@ -167,8 +166,3 @@ _GLOB = str.maketrans({one: f"[{one}]" for one in "*?["})
 def _plain(path: Path) -> str:
     """A path as DuckDB reads it where it could be a pattern."""
     return str(path.absolute()).translate(_GLOB)
-
-
-def rewritten(file: FeedFile, sha256: str, rows: int, size: int) -> FeedFile:
-    """A file as it lies there since it was rewritten."""
-    return replace(file, sha256=sha256, rows=rows, bytes=size)
