@@ -17,14 +17,7 @@ from cio_pipeline.defs.resources import PipelineResource, ScopeResource
 from cio_pipeline.defs.send_now import export_now
 from cio_pipeline.defs.sensors import SENSORS
 from cio_pipeline.defs.source_tables import SOURCE_SPECS, look_at_sources
-from cio_pipeline.defs.upkeep import (
-    prune_job,
-    prune_schedule,
-    reconcile_job,
-    reconcile_schedule,
-    upkeep_job,
-    upkeep_schedule,
-)
+from cio_pipeline.defs.upkeep import DAILY
 from cio_pipeline.defs.warehouse import NO_MODELS, Models, warehouse_models
 from cio_pipeline.settings import settings
 
@@ -40,11 +33,9 @@ def build_defs(pipeline: PipelineResource, models: Models = NO_MODELS) -> dg.Def
             export_now,
             *JOBS.values(),
             *models.jobs,
-            prune_job,
-            upkeep_job,
-            reconcile_job,
+            *(one.job for one in DAILY),
         ],
-        schedules=[prune_schedule, upkeep_schedule, reconcile_schedule],
+        schedules=DAILY,
         sensors=[*SENSORS.values(), look_at_sources, send_alerts, *models.sensors],
         resources={
             "pipeline": opened,

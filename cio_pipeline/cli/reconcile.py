@@ -10,11 +10,12 @@ from cio_pipeline.cli.context import scope_of, services
 from cio_pipeline.cli.held import exit_unless_done
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
+from cio_pipeline.model.differences import Difference
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Plan
 from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import parse_time
-from cio_pipeline.monitoring.reconciling import Difference, repeated, told
+from cio_pipeline.monitoring.reconciling import repeated, told
 from cio_pipeline.pipeline.recovery.came_again import came_again
 from cio_pipeline.pipeline.recovery.reconcile import Asked, repair
 from cio_pipeline.pipeline.recovery.reconcile import reconcile as recount
@@ -45,7 +46,9 @@ def reconcile(
     asked = Asked(start, start + timedelta(days=1), scope.sync_ids, keys)
     differences = recount(found, asked)
     again = came_again(found, asked.start, asked.end)
-    findings = [*(told(one) for one, _ in differences), *map(repeated, again)]
+    owners = {one.sync.id: one.sync.owner for one in found.ledger.registry.all()}
+    findings = [told(one, owners[one.sync_id]) for one, _ in differences]
+    findings += map(repeated, again)
     if as_json:
         print_json(findings)
     else:

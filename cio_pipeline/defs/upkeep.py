@@ -1,5 +1,6 @@
 """Jobs that look after sizes, once a day: the ledger's, the buckets', Dagster's own."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import dagster as dg
@@ -16,29 +17,14 @@ from cio_pipeline.pipeline.upkeep import prune_ledger
 from cio_pipeline.settings import settings
 from cio_pipeline.wiring import now
 
-SUMMARY = "Removes from the ledger what ended CIO_KEEP_DAYS (30) days ago and nothing needs."
+PRUNING = "Removes from the ledger what ended CIO_KEEP_DAYS (30) days ago and nothing needs."
 
 
-@dg.op(description=SUMMARY)
+@dg.op(description=PRUNING)
 def prune(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[PipelineResource]) -> None:
     """Prune the ledger, and tell how many rows left it."""
     done = prune_ledger(pipeline.services(context.run_id), settings().keep_days)
     context.add_output_metadata({name: dg.MetadataValue.int(n) for name, n in vars(done).items()})
-
-
-@dg.job(name="ledger_prune", description=SUMMARY, executor_def=dg.in_process_executor)
-def prune_job() -> None:
-    """One step."""
-    prune()
-
-
-prune_schedule = dg.ScheduleDefinition(
-    name="ledger_prune_daily",
-    job=prune_job,
-    cron_schedule="37 3 * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description=SUMMARY,
-)
 
 
 KEEPING = (
@@ -85,22 +71,6 @@ def delete_runs(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata({"runs": dg.MetadataValue.int(count)})
 
 
-@dg.job(name="upkeep", description=KEEPING, executor_def=dg.in_process_executor)
-def upkeep_job() -> None:
-    """Two steps, neither of which needs the other."""
-    expire_files()
-    delete_runs()
-
-
-upkeep_schedule = dg.ScheduleDefinition(
-    name="upkeep_daily",
-    job=upkeep_job,
-    cron_schedule="7 4 * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description=KEEPING,
-)
-
-
 RECOUNTING = "Recounts yesterday's windows from the source, and names what was not sent so."
 
 
@@ -110,7 +80,8 @@ def recount(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[PipelineR
     midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
     asked = Asked(midnight - timedelta(days=1), midnight)
     services = pipeline.services(context.run_id)
-    found = [told(one) for one, _ in reconcile(services, asked)]
+    owners = {one.sync.id: one.sync.owner for one in services.ledger.registry.all()}
+    found = [told(one, owners[one.sync_id]) for one, _ in reconcile(services, asked)]
     found += map(repeated, came_again(services, asked.start, asked.end))
     for one in found:
         context.log.warning("%s: %s %s", one.sync_id, one.says, one.command)
@@ -120,16 +91,26 @@ def recount(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[PipelineR
         raise dg.Failure("\n".join(f"{one.sync_id}: {one.says} {one.command}" for one in wrong))
 
 
-@dg.job(name="reconcile", description=RECOUNTING, executor_def=dg.in_process_executor)
-def reconcile_job() -> None:
-    """One step."""
-    recount()
+def _daily(name: str, at: str, says: str, *steps: Callable[[], object]) -> dg.ScheduleDefinition:
+    """A job of steps none of which needs another, once a day at a time (UTC) of cron."""
+
+    @dg.job(name=name, description=says, executor_def=dg.in_process_executor)
+    def job() -> None:
+        for step in steps:
+            step()
+
+    return dg.ScheduleDefinition(
+        name=f"{name}_daily",
+        job=job,
+        cron_schedule=at,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=says,
+    )
 
 
-reconcile_schedule = dg.ScheduleDefinition(
-    name="reconcile_daily",
-    job=reconcile_job,
-    cron_schedule="37 4 * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description=RECOUNTING,
+DAILY = (
+    _daily("ledger_prune", "37 3 * * *", PRUNING, prune),
+    _daily("upkeep", "7 4 * * *", KEEPING, expire_files, delete_runs),
+    _daily("reconcile", "37 4 * * *", RECOUNTING, recount),
 )
+"""The schedules, each with its job."""

@@ -1,6 +1,6 @@
 """The tables of what is remembered from window to window to tell what is wrong (O1)."""
 
-from sqlalchemy import BigInteger, Column, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Table, Text
 
 from cio_pipeline.ledger.schema import metadata
 from cio_pipeline.ledger.statements import UtcTime
@@ -40,6 +40,23 @@ bucket_looks = Table(
     Column("ordinal", BigInteger, nullable=False),
     Column("missing", BigInteger, nullable=False),
     Column("named", Text, nullable=False),
+)
+
+differences = Table(
+    "differences",
+    metadata,
+    Column("sync_id", Text, primary_key=True),
+    Column("export", Text, primary_key=True),
+    Column("day", UtcTime, primary_key=True, autoincrement=False),
+    Column("start", UtcTime, nullable=False),
+    Column("end", UtcTime, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("sent", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("wrong", Text, nullable=False),
+    Column("keys_differ", Boolean, nullable=False),
+    Column("ranges", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 breaches = Table(

@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, select
 
-from cio_pipeline.ledger.check_tables import bucket_looks, source_columns
+from cio_pipeline.ledger.check_tables import bucket_looks, differences, source_columns
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.quarantine_bulk import told
 from cio_pipeline.ledger.schema import manifests, positions, quarantine, syncs
-from cio_pipeline.ledger.statements import upsert
+from cio_pipeline.ledger.statements import as_given, microseconds, rows_given, upsert
 from cio_pipeline.ledger.states import current_positions
+from cio_pipeline.model.differences import Difference, OfDay
 from cio_pipeline.model.looks import BucketLook, SeenColumns
 from cio_pipeline.model.registry import Pair
 
@@ -71,6 +72,25 @@ class Looks:
         upsert(connection, bucket_looks, rows)
 
     @reading
+    def differences(self, connection: Connection) -> Mapping[OfDay, Difference]:
+        """What the source tells otherwise than what was sent: a state that a repair ends."""
+        found = (Difference(*row) for row in connection.execute(_DIFFERENCES).all())
+        return {one.of_day: one for one in found}
+
+    @writing
+    def keep_differences(
+        self, connection: Connection, over: Collection[OfDay], found: Mapping[OfDay, Difference]
+    ) -> None:
+        """Forget what is over, and remember what was found in place of what was so far."""
+        given = as_given([(*pair, microseconds(day)) for *pair, day in over])
+        connection.execute(_OVER, {"over": given})
+        upsert(
+            connection,
+            differences,
+            [{"day": day, **asdict(one)} for (*_, day), one in found.items()],
+        )
+
+    @reading
     def stands(self, connection: Connection, exports: Collection[str]) -> Mapping[Pair, datetime]:
         """Up to when each (sync, export) was sent everything, of those that were sent anything.
 
@@ -121,3 +141,21 @@ class Looks:
                 rows, last = its.get(one.reason, (0, one.window_end))
                 its[one.reason] = rows + one.count, max(last, one.window_end)
         return found
+
+
+_DIFFERENCES = select(*(one for one in differences.c if one.name != "day")).order_by(
+    *differences.primary_key
+)
+_OVER = delete(differences).where(rows_given(list(differences.primary_key), "over"))
+
+
+def forget_differences(connection: Connection, sync_id: str, exports: Collection[str]) -> None:
+    """Exports begin anew: what was sent of them before is history."""
+    c = differences.c
+    its = c.sync_id == sync_id, c.export.in_(sorted(exports))
+    connection.execute(delete(differences).where(*its))
+
+
+def prune_differences(connection: Connection, before: datetime) -> int:
+    """Remove what was never repaired of days before a time; how many rows."""
+    return connection.execute(delete(differences).where(differences.c.day < before)).rowcount

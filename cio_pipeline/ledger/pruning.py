@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from cio_pipeline.ledger.alert_tables import alert_incidents, alert_told
 from cio_pipeline.ledger.database import Database
+from cio_pipeline.ledger.looks import prune_differences
 from cio_pipeline.ledger.schema import (
     IS_INITIAL,
     IS_UNFINISHED,
@@ -56,6 +57,7 @@ class Pruned:
     bodies: int
     incidents: int = 0
     volumes: int = 0
+    differences: int = 0
 
 
 def prune(
@@ -78,6 +80,7 @@ def prune(
         bodies=_by_portions(database, lambda c: c.execute(_bodies_there(before)).rowcount),
         incidents=_by_portions(database, lambda c: _closed_incidents(c, before)),
         volumes=_by_portions(database, lambda c: prune_volumes(c, volumes_before or EARLIEST)),
+        differences=_by_portions(database, lambda c: prune_differences(c, before)),
     )
 
 

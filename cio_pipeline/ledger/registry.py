@@ -13,6 +13,7 @@ from cio_pipeline.ledger.contracts import keep_terms
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.first_window import begin
 from cio_pipeline.ledger.leases import hold
+from cio_pipeline.ledger.looks import forget_differences
 from cio_pipeline.ledger.positions import require_finished
 from cio_pipeline.ledger.quarantine import forget_held
 from cio_pipeline.ledger.schema import positions, switches, sync_history, syncs
@@ -139,6 +140,7 @@ class Registry:
         )
         _forget(connection, to, forgotten)
         forget_errors(connection, to.sync.id, anew)
+        forget_differences(connection, to.sync.id, anew)
         forget_held(connection, to.sync.id, anew)
         if manifest is not None:
             append(connection, manifest)

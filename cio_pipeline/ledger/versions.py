@@ -288,6 +288,24 @@ VERSION_18 = (
 
 VERSION_19 = ("ALTER TABLE plans ADD COLUMN until_at BIGINT",)
 
+VERSION_20 = (
+    """
+    CREATE TABLE differences (
+        sync_id TEXT NOT NULL,
+        export TEXT NOT NULL,
+        day BIGINT NOT NULL,
+        "start" BIGINT NOT NULL,
+        "end" BIGINT NOT NULL,
+        changed BIGINT NOT NULL,
+        sent BIGINT NOT NULL,
+        held BIGINT NOT NULL,
+        wrong TEXT NOT NULL,
+        keys_differ BOOLEAN NOT NULL,
+        ranges BIGINT NOT NULL,
+        PRIMARY KEY (sync_id, export, day)
+    ) {by_key}""",
+)
+
 VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_1,
     VERSION_2,
@@ -308,5 +326,6 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
     VERSION_17,
     VERSION_18,
     VERSION_19,
+    VERSION_20,
 )
 """Statements of version 1, 2, … in order."""

@@ -1,39 +1,17 @@
 """What the source holds of past windows, against what was sent of them."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from cio_pipeline.model.breaches import Breach
+from cio_pipeline.model.differences import Difference
 from cio_pipeline.model.findings import Finding, Severity
-from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.times import utc
 
 NAME = "reconciliation"
 
 
-@dataclass(frozen=True)
-class Difference:
-    """An export of a sync that the source tells otherwise than what was sent of (start, end].
-
-    `changed` are rows that a recount gives, `sent` those in listed files, with what was `held` back
-    where that is not told apart. `wrong` is why it could not be recounted.
-    """
-
-    sync: Sync
-    export: str
-    start: datetime
-    end: datetime
-    changed: int = 0
-    sent: int = 0
-    held: int = 0
-    wrong: str = ""
-    keys_differ: bool = False
-
-
-def told(one: Difference) -> Finding:
-    """The difference as a finding."""
+def told(one: Difference, owner: str | None) -> Finding:
+    """The difference as a finding for the sync's owner."""
     between = f"between {utc(one.start)} and {utc(one.end)}"
-    day = f"{one.end:%Y-%m-%d}"
+    _, _, day = one.of_day
     if one.wrong:
         says = f"{one.export} {between} cannot be recounted: {one.wrong}"
         cause = "The source no longer has what it held then, or does not answer."
@@ -45,17 +23,19 @@ def told(one: Difference) -> Finding:
         )
         if one.keys_differ:
             says += " Their keys differ."
+        if one.ranges > 1:
+            says += f" So it is in {one.ranges - 1:,} more stretches of that day."
         cause = "The source's history was changed since, files were altered, or a bug."
         severity = Severity.ERROR
-        command = f"cio-pipeline reconcile {one.sync.id} --day {day} --repair"
+        command = f"cio-pipeline reconcile {one.sync_id} --day {day:%Y-%m-%d} --repair"
     return Finding(
         check=NAME,
         severity=severity,
         says=says,
         cause=cause,
         command=command,
-        sync_id=one.sync.id,
-        owner=one.sync.owner,
+        sync_id=one.sync_id,
+        owner=owner,
         export=one.export,
         window_end=one.end,
     )

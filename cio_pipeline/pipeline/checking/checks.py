@@ -11,6 +11,8 @@ from cio_pipeline.model.windows import Window, last_closed_window, window_ending
 from cio_pipeline.monitoring.acknowledging import NAME as NAME_OF_BACKLOG
 from cio_pipeline.monitoring.delays import delayed, unlisted
 from cio_pipeline.monitoring.delivery import manifest_report
+from cio_pipeline.monitoring.reconciling import NAME as NAME_OF_RECOUNT
+from cio_pipeline.monitoring.reconciling import told
 from cio_pipeline.pipeline.checking.acknowledging import backlogs
 from cio_pipeline.pipeline.checking.buckets import missing, sequences
 from cio_pipeline.pipeline.checking.history import (
@@ -58,6 +60,13 @@ def _unlisted(scene: Scene) -> Iterator[Finding]:
         pair: one.message for pair, one in scene.failing.items() if one.covers(scene.window.end)
     }
     return unlisted(manifest_report(scene.window, list(scene.syncs.values()), errors))
+
+
+def _recounted(scene: Scene) -> Iterator[Finding]:
+    """What the last recount of a day told otherwise, until it is repaired."""
+    for (sync_id, *_), one in scene.services.ledger.looks.differences().items():
+        if sync_id in scene.syncs and one.end <= scene.window.end:
+            yield told(one, scene.owner(sync_id))
 
 
 CHECKS: tuple[Check, ...] = (
@@ -121,6 +130,11 @@ CHECKS: tuple[Check, ...] = (
         NAME_OF_BACKLOG,
         "Syncs whose reader has not acknowledged in time what was put (`acknowledge_within`).",
         backlogs,
+    ),
+    Check(
+        NAME_OF_RECOUNT,
+        "Days of which the source tells other rows than were sent, as the daily recount found.",
+        _recounted,
     ),
 )
 """All of them, in the order in which they are told."""

@@ -5,7 +5,7 @@ the rows of the files that manifests list. Ranges of a table's versions that no 
 counted, too: nothing should have changed in them.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby, pairwise
@@ -17,10 +17,10 @@ import polars as pl
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
 from cio_pipeline.files.encode import Shape, named_errors
 from cio_pipeline.files.spool import RESTORE as OF_RESTORES
+from cio_pipeline.model.differences import Difference, OfDay, by_day
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.plans import Mode, Plan, PlanState, SentSoFar
-from cio_pipeline.model.sync import Sync
-from cio_pipeline.monitoring.reconciling import Difference
+from cio_pipeline.model.volumes import DAY
 from cio_pipeline.pipeline.heartbeat import all_claimed
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of, range_of, rest_of
 from cio_pipeline.pipeline.planning.rows import changeset_of, forwarded_rows
@@ -42,15 +42,22 @@ class Asked:
     sync_ids: Collection[str] | None = None
     keys: bool = False
 
+    def settles(self, one: Difference) -> bool:
+        """Whether what was found of a day is over unless it is found again."""
+        sync_id, _, day = one.of_day
+        whole = self.start <= day and day + DAY <= self.end
+        # What cannot be recounted never may be: it is told until another day was looked at.
+        again = (whole and (self.keys or not one.keys_differ)) or (one.wrong and day < self.start)
+        return bool(again) and (self.sync_ids is None or sync_id in self.sync_ids)
+
 
 def reconcile(services: Services, asked: Asked) -> list[tuple[Difference, Plan]]:
     """What differs, each with the plan whose range it is of; what cannot be recounted is told.
 
     First files are not recounted, nor what was rewritten or sent again since, nor what was sent to
-    syncs that are disabled.
+    syncs that are disabled. What was found is kept, and is over once nothing is found any more.
     """
     served = [one for one in services.ledger.registry.all() if one.disabled_at is None]
-    syncs = {one.sync.id: one.sync for one in served}
     generations = {one.sync.id: one.generation for one in served}
     found: list[tuple[Difference, Plan]] = []
     for export in ALL_EXPORTS:
@@ -61,7 +68,11 @@ def reconcile(services: Services, asked: Asked) -> list[tuple[Difference, Plan]]
             and (asked.sync_ids is None or plan.sync_id in asked.sync_ids)
         ]
         ranges = _not_again(services, [*_within(plans, asked), *_between(plans)])
-        found += list(_differences(services, ranges, syncs, asked))
+        found += list(_differences(services, ranges, asked))
+    known, days = services.ledger.looks.differences(), by_day(one for one, _ in found)
+    over = {key for key, one in known.items() if asked.settles(one)} - days.keys()
+    if over or days:
+        services.ledger.looks.keep_differences(over, days)
     return found
 
 
@@ -112,7 +123,7 @@ class _Count:
 
 
 def _differences(
-    services: Services, plans: Sequence[Plan], syncs: Mapping[str, Sync], asked: Asked
+    services: Services, plans: Sequence[Plan], asked: Asked
 ) -> Iterator[tuple[Difference, Plan]]:
     ids = {plan.plan_id for plan in plans}
     sent, held = services.ledger.sent.rows(ids), services.ledger.sent.held(ids)
@@ -129,7 +140,7 @@ def _differences(
             counts, wrong = {}, str(error)
         for plan in cohort.plans:
             one = Difference(
-                syncs[plan.sync_id],
+                plan.sync_id,
                 plan.export,
                 plan.lower.at if plan.lower else plan.upper.at,
                 plan.upper.at,
@@ -200,12 +211,14 @@ def repair(
 ) -> tuple[Replayed, ...]:
     """Send what differs again, in plans of their own: rows without a newer version by now.
 
-    Raises LeaseHeld, naming the run that works on it.
+    What was sent is over. Raises LeaseHeld, naming the run that works on it.
     """
     of_sync: dict[str, list[Plan]] = {}
+    over: set[OfDay] = set()
     for one, plan in differences:
         if not one.wrong and not facts_of(plan.export).overwrites:
             of_sync.setdefault(plan.sync_id, []).append(plan)
+            over.add(one.of_day)
     done: list[Replayed] = []
     for sync_id, plans in sorted(of_sync.items()):
         wanted = Wanted(sync_id, plans[0].upper.at, plans[-1].upper.at)
@@ -216,6 +229,8 @@ def repair(
             wanting = sorted(_not_again(services, plans), key=_place)
             for _, its in groupby(wanting, key=_place):
                 done += send_again(services, held, wanted, list(its))
+    left = {(one.outcome.sync_id, one.outcome.export) for one in done if one.outcome.error}
+    services.ledger.looks.keep_differences({one for one in over if one[:2] not in left}, {})
     return tuple(done)
 
 
