@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -162,6 +163,13 @@ LOOK = """return [document.documentElement.scrollWidth, innerWidth,
   performance.getEntriesByType('resource').length,
   getComputedStyle(document.body).backgroundColor]"""
 
+LABELS = """const found = {};
+for (const name of ['volume', 'lag']) {
+  const of = `[data-feed='acme-v5'] [data-card=${name}] .role-axis-label text`;
+  found[name] = [...document.querySelectorAll(of)].map(text => text.textContent);
+}
+return found"""
+
 READ = """const found = {};
 for (const card of document.querySelectorAll("[data-feed='acme-v5'] [data-card]"))
   found[card.dataset.card] = [...card.querySelectorAll('tbody tr')].map(
@@ -198,6 +206,9 @@ def test_the_page_says_what_sql_says_and_fits(
     assert scrolled <= inner
     assert pictures >= 6
     assert asked == 0
+    labels = chrome.execute_script(LABELS)
+    assert {"10", "100", "1k"} <= set(labels["volume"])
+    assert all(any(re.fullmatch(r"\d\d:\d\d", one) for one in of) for of in labels.values())
     assert (background == "rgb(18, 22, 28)") == (scheme == "dark")
     _compared(demo, chrome.execute_script(READ))
 

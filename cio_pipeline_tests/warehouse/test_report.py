@@ -66,7 +66,9 @@ def test_a_picture_has_six_colours_and_the_rest_are_others() -> None:
 
 
 def test_without_a_feed_the_page_says_so(tmp_path: Path) -> None:
-    assert "No feed has delivered anything yet" in page([], AT)
+    text = page([], AT)
+    assert "No feed has delivered anything yet" in text
+    assert "vegaEmbed=" not in text, "what draws is not put together for nothing"
     out = tmp_path / "page.html"
     environment = {"CIO_HOME": str(tmp_path / "home")}
     done = CliRunner().invoke(app, ["report", "--out", str(out)], env=environment)

@@ -14,6 +14,12 @@ _OTHERS = "others"
 _HEIGHT, _STEP = 220, 26
 """Pixels of a picture, and of a bar that lies in one."""
 
+_CLOCK = (
+    "utcFormat(datum.value, utchours(datum.value) + utcminutes(datum.value) ? '%H:%M' : '%b %-d')"
+)
+_SHORT = "format(datum.value, '~s')"
+"""Labels in Vega's own words: an axis would say 09 AM, and 0k of nothing."""
+
 
 def charts(facts: Facts) -> dict[str, Spec]:
     """A picture for each table that has rows, by the table's name."""
@@ -37,11 +43,24 @@ def _spec(chart: Any) -> Spec:
 
 def _chart(rows: Rows) -> Any:
     alt = needs("altair")
-    plain = [
-        {name: str(value) if name == "window" else value for name, value in row.items()}
-        for row in rows
-    ]
-    return alt.Chart(alt.Data(values=plain))
+    return alt.Chart(alt.Data(values=[_plain(row) for row in rows]))
+
+
+def _plain(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A window is a time to the axis, and a text to who points at it: both in UTC."""
+    if "window" not in row:
+        return row
+    window = row["window"]
+    return {**row, "window": window.isoformat(), "at": f"{window:%Y-%m-%d %H:%M}"}
+
+
+def _windows(alt: Any) -> Any:
+    axis = alt.Axis(tickCount=4, grid=False, labelOverlap=True, labelExpr=_CLOCK)
+    return alt.X("window:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
+
+
+def _at(alt: Any) -> Any:
+    return alt.Tooltip("at:N", title="window")
 
 
 def _colour(alt: Any, column: str, names: list[str]) -> Any:
@@ -63,14 +82,16 @@ def _volume(rows: Rows) -> Any:
         {**row, "shown": row["export"] if row["export"] in largest else _OTHERS} for row in rows
     ]
     names = [*largest, *([_OTHERS] if len(sums) > len(largest) else [])]
+    # The steps that this scale chooses itself all lie at its upper end.
+    tens = alt.Axis(values=[0, *(10**n for n in range(13))], labelExpr=_SHORT, labelOverlap=True)
     return (
         _chart(named)
         .mark_line(point=True)
         .encode(
-            x=alt.X("window:O", title=None, axis=alt.Axis(labels=False, ticks=False)),
-            y=alt.Y("sum(rows):Q", title="rows", scale=alt.Scale(type="symlog")),
+            x=_windows(alt),
+            y=alt.Y("sum(rows):Q", title="rows", scale=alt.Scale(type="symlog"), axis=tens),
             color=_colour(alt, "shown", names),
-            tooltip=["window:O", "shown:N", "sum(rows):Q"],
+            tooltip=[_at(alt), "shown:N", "sum(rows):Q"],
         )
     )
 
@@ -79,11 +100,11 @@ def _lag(rows: Rows) -> Any:
     alt = needs("altair")
     return (
         _chart(rows)
-        .mark_line(point=True, color=_COLOURS[0])
+        .mark_line(point={"color": _COLOURS[0]}, color=_COLOURS[0])
         .encode(
-            x=alt.X("window:O", title=None, axis=alt.Axis(labels=False, ticks=False)),
+            x=_windows(alt),
             y=alt.Y("minutes:Q", title="minutes"),
-            tooltip=["window:O", "minutes:Q"],
+            tooltip=[_at(alt), "minutes:Q"],
         )
     )
 
@@ -95,7 +116,7 @@ def _sizes(rows: Rows) -> Any:
         .mark_bar(color=_COLOURS[0])
         .encode(
             y=alt.Y("export:N", title=None, sort="-x"),
-            x=alt.X("bytes:Q", title="bytes", axis=alt.Axis(format="~s")),
+            x=alt.X("bytes:Q", title="bytes", axis=alt.Axis(labelExpr=_SHORT, tickCount=4)),
             tooltip=["export:N", "files:Q", "rows:Q", "bytes:Q", "largest:Q"],
         )
     )

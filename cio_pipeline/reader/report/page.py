@@ -37,7 +37,8 @@ def page(all_facts: Sequence[Facts], at: datetime) -> str:
         "@feeds@": sections or "<p>No feed has delivered anything yet.</p>",
         "@style@": (own / "page.css").read_text("utf-8"),
         "@specs@": json.dumps(drawn, default=str).replace("<", "\\u003c"),
-        "@vega@": _in_script(needs("vl_convert").javascript_bundle()),
+        # It takes seconds to put together.
+        "@vega@": _in_script(needs("vl_convert").javascript_bundle()) if drawn else "",
         "@script@": (own / "page.js").read_text("utf-8"),
     }
     text = (own / "page.html").read_text("utf-8")
