@@ -3,20 +3,21 @@
 import csv
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TextIO, TypeAlias
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.reader.audiences import HOLDOUT, REACH, Member, marts_in
-from cio_pipeline.reader.match_keys import PLATFORMS, Platform, e164, keys_of, known_country
+from cio_pipeline.reader.match_keys import PLATFORMS, e164, keys_of, known_country
+from cio_pipeline.reader.uploads import CLEAR, Cells, Upload
 from cio_pipeline.settings import settings
 from cio_pipeline.wiring import now
 
@@ -48,16 +49,6 @@ WithHoldout = Annotated[
     bool,
     typer.Option("--with-holdout", help="Also those whom a test keeps from being reached."),
 ]
-
-
-@dataclass
-class Written:
-    """What became of the members: rows written, and who was left out, and why."""
-
-    rows: int = 0
-    held_out: int = 0
-    without_keys: int = 0
-    same_keys: int = 0
 
 
 def list_(warehouse: Warehouse = None, feed: FeedName = None, as_json: AsJson = False) -> None:
@@ -115,21 +106,22 @@ def export(
     Deleted and suppressed people are never in it, whenever that became known. Of an audience that
     is there to reach people, those held out are left out; both are kept for the lift report.
     """
-    where, done = known_country(country), Written()
-    recorded = for_ is not Format.CSV
-    with marts_in(warehouse_file(warehouse), feed, write=recorded) as marts, _opened(out) as file:
+    where, upload = known_country(country), Upload()
+    hashed = for_ is not Format.CSV
+    with marts_in(warehouse_file(warehouse), feed, write=hashed) as marts, _opened(out) as file:
         audience = marts.audience(name)
-        chosen = _chosen(marts.members(audience), done, with_holdout=holdout)
-        if recorded:
-            keys = keys_of(PLATFORMS[for_], where)
-            held = set[str]() if holdout else _held_out(marts.members(audience), keys)
-            rows = _hashed(chosen, PLATFORMS[for_], keys, held, done)
+        chosen = upload.chosen(marts.members(audience), with_holdout=holdout)
+        if hashed:
+            head, keys = PLATFORMS[for_].headers, keys_of(PLATFORMS[for_], where)
+            if not holdout:
+                upload.hold(marts.members(audience), keys)
+            rows = upload.hashed(chosen, keys)
         else:
-            rows = _in_the_clear(chosen, where)
-        csv.writer(file, lineterminator="\n").writerows(_counted(rows, done))
-        if recorded and audience.use == REACH and not holdout:
-            marts.record(audience, now())
-    _say(name, for_, done)
+            head, rows = CLEAR, upload.in_the_clear(chosen, where)
+        written = _write(file, head, rows)
+        if hashed and audience.use == REACH and not holdout:
+            marts.record(audience, upload.sides(), now())
+    _say(name, for_, written, upload)
 
 
 def _shown(one: Member) -> tuple[Any, ...]:
@@ -143,62 +135,15 @@ def warehouse_file(given: Path | None) -> Path:
     return given or Path(os.environ.get("CIO_WAREHOUSE") or settings().home / "warehouse.duckdb")
 
 
-def _chosen(people: Iterable[Member], done: Written, *, with_holdout: bool) -> Iterator[Member]:
-    for one in people:
-        if one.side == HOLDOUT and not with_holdout:
-            done.held_out += 1
-        else:
-            yield one
-
-
-def _in_the_clear(people: Iterable[Member], country: str | None) -> Iterator[tuple[Any, ...]]:
-    yield (
-        "workspace_id",
-        "internal_customer_id",
-        "customer_id",
-        "email",
-        "phone",
-        "since",
-        "score",
-    )
-    for o in people:
-        phone = e164(o.phone, country) or o.phone
-        since = o.since and o.since.isoformat()
-        ids = (o.workspace_id, o.internal_customer_id, o.customer_id)
-        yield (*ids, o.email, phone, since, o.score)
-
-
-_Keys: TypeAlias = Callable[[str | None, str | None], tuple[str, str]]
-
-
-def _held_out(people: Iterable[Member], keys: _Keys) -> set[str]:
-    """The match keys of those held out: whoever has one of them, too, would bring them in."""
-    held = (keys(one.email, one.phone) for one in people if one.side == HOLDOUT)
-    return {key for found in held for key in found if key}
-
-
-def _hashed(
-    people: Iterable[Member], platform: Platform, keys: _Keys, held: set[str], done: Written
-) -> Iterator[tuple[Any, ...]]:
-    yield platform.headers
-    seen: set[tuple[str, str]] = set()
-    for one in people:
-        found = keys(one.email, one.phone)
-        if not any(found):
-            done.without_keys += 1
-        elif not held.isdisjoint(found):
-            done.held_out += 1
-        elif found in seen:
-            done.same_keys += 1
-        else:
-            seen.add(found)
-            yield found
-
-
-def _counted(rows: Iterable[tuple[Any, ...]], done: Written) -> Iterator[tuple[Any, ...]]:
-    for number, row in enumerate(rows):
-        done.rows = number
-        yield row
+def _write(file: TextIO, head: Cells, rows: Iterable[Cells]) -> int:
+    """Write a table, and say how many rows it has."""
+    table = csv.writer(file)
+    table.writerow(head)
+    written = 0
+    for row in rows:
+        table.writerow(row)
+        written += 1
+    return written
 
 
 @contextmanager
@@ -218,14 +163,15 @@ def _opened(out: str) -> Generator[TextIO]:
         part.unlink(missing_ok=True)
 
 
-def _say(name: str, for_: Format, done: Written) -> None:
+def _say(name: str, for_: Format, written: int, upload: Upload) -> None:
     left = {
-        "held out": done.held_out,
-        "without an email address or phone number that can be matched": done.without_keys,
-        "with the same keys as another": done.same_keys,
+        "held out": upload.held_out,
+        "without an email address or phone number that can be matched": upload.without_keys,
+        "with the same keys as another": upload.same_keys,
+        "cells that begin with ' so that no spreadsheet runs them": upload.inert,
     }
     told = "".join(f"; {number:,} {what}" for what, number in left.items() if number)
-    typer.echo(f"{name}: {done.rows:,} rows{told}.", err=True)
+    typer.echo(f"{name}: {written:,} rows{told}.", err=True)
     smallest = PLATFORMS[for_].smallest if for_ in PLATFORMS else 0
-    if done.rows < smallest:
+    if written < smallest:
         typer.echo(f"{for_} wants {smallest:,} rows or more.", err=True)

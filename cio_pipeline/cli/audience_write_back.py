@@ -12,13 +12,14 @@ from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.destinations.paced import Pace
 from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.destinations.secrets import secret_of
-from cio_pipeline.reader.audiences import HOLDOUT, Audience, Marts, Member, marts_in
+from cio_pipeline.reader.audiences import HOLDOUT, Audience, Marts, Member, Writing, marts_in
 from cio_pipeline.reader.write_back import (
     Change,
     Region,
     Sent,
     Tiers,
     Value,
+    account_of,
     checked_attribute,
     client,
     send,
@@ -66,17 +67,18 @@ def write_back(
     """
     chosen, attribute = tiers(tier or ()), checked_attribute(attribute)
     with marts_in(warehouse_file(warehouse), feed, write=True) as marts:
-        audience = marts.audience(name)
-        changes = list(changes_of(marts, audience, attribute, chosen))
+        audience, site = marts.audience(name), secret_of(site_id)
+        what = Writing(audience.name, attribute, account_of(site, region))
+        changes = list(changes_of(marts, audience, what, chosen))
         if dry_run:
             _show(name, attribute, changes, as_json=as_json)
             return
-        keys = secret_of(site_id), secret_of(api_key)
-        track = _PerThread(lambda: client(*keys, region, url))
+        key = secret_of(api_key)
+        track = _PerThread(lambda: client(site, key, region, url))
         done = _send(
             changes,
             lambda change: send(track.get(), change, attribute),
-            lambda values: marts.keep_written(audience, attribute, values, now()),
+            lambda values: marts.keep_written(what, values, now()),
             Pace(per_second),
         )
     _tell(name, done, as_json=as_json)
@@ -100,9 +102,9 @@ def _send(
     return done
 
 
-def changes_of(marts: Marts, audience: Audience, attribute: str, chosen: Tiers) -> Iterator[Change]:
+def changes_of(marts: Marts, audience: Audience, what: Writing, chosen: Tiers) -> Iterator[Change]:
     """Everybody whose value differs from what was sent last."""
-    before = marts.written(audience, attribute)
+    before = marts.written(what)
     for member in marts.members(audience):
         value = None if member.side == HOLDOUT else value_of(member, chosen)
         if value is None:

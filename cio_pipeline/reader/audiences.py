@@ -4,12 +4,14 @@ The dbt project in `warehouse/` builds them. Members are read through `people_no
 loaded files: whoever was deleted or suppressed since an audience was built is in none any more.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from cio_pipeline.extras import needs
 from cio_pipeline.model.errors import InvalidConfig, WarehouseBusy
@@ -52,6 +54,15 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Writing:
+    """What is written back: an audience, as an attribute of an account's people."""
+
+    audience: str
+    attribute: str
+    account: str
+
+
+@dataclass(frozen=True)
 class Marts:
     """The models that dbt built of one feed."""
 
@@ -89,57 +100,60 @@ class Marts:
         while rows := found.fetchmany(_AT_ONCE):
             yield from (Member(*row) for row in rows)
 
-    def record(self, audience: Audience, at: datetime) -> None:
-        """Write down who can be matched, on either side: the lift report compares them later."""
+    def record(
+        self, audience: Audience, sides: Iterable[tuple[int, str, str]], at: datetime
+    ) -> None:
+        """Write down who is on which side, for the lift report: workspace, person, side."""
         self.connection.execute(
             f"CREATE TABLE IF NOT EXISTS {self._of('audience_exports')} (audience VARCHAR, "
             "workspace_id BIGINT, internal_customer_id VARCHAR, side VARCHAR, "
             "exported_at TIMESTAMPTZ)"
         )
+        columns = {"workspace": pl.Int64, "person": pl.String, "side": pl.String}
+        self.connection.register("sides", pl.DataFrame(list(sides), columns, orient="row"))
         self.connection.execute(
-            f"INSERT INTO {self._of('audience_exports')} "
-            f"SELECT m.audience, workspace_id, internal_customer_id, m.side, ? {self._members()} "
-            "AND (p.email IS NOT NULL OR p.phone IS NOT NULL)",
-            [at, audience.name],
+            f"INSERT INTO {self._of('audience_exports')} "  # noqa: S608 - our own names
+            "SELECT ?, workspace, person, side, ? FROM sides",
+            [audience.name, at],
         )
+        self.connection.unregister("sides")
 
-    def written(self, audience: Audience, attribute: str) -> dict[tuple[int, str], str]:
-        """What was last written back of an attribute to who is still there, by workspace and id.
+    def written(self, what: Writing) -> dict[tuple[int, str], str]:
+        """What was last written back to who is still there, by workspace and id.
 
         Raises InvalidConfig if another audience's people have it: they would lose it.
         """
+        table = self._of("audience_written")
         self.connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._of('audience_written')} (attribute VARCHAR, "
+            f"CREATE TABLE IF NOT EXISTS {table} (attribute VARCHAR, "
             "workspace_id BIGINT, internal_customer_id VARCHAR, value VARCHAR, "
             "written_at TIMESTAMPTZ, audience VARCHAR)"
         )
+        # Earlier rows name no account: they count for whichever is asked.
+        self.connection.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS account VARCHAR")
         rows = self.connection.execute(
             "SELECT workspace_id, internal_customer_id, arg_max(w.value, w.rowid), "  # noqa: S608
-            f"arg_max(w.audience, w.rowid) FROM {self._of('audience_written')} AS w "
+            f"arg_max(w.audience, w.rowid) FROM {table} AS w "
             f"JOIN {self._of('people_now')} USING (workspace_id, internal_customer_id) "
-            "WHERE w.attribute = ? GROUP BY ALL",
-            [attribute],
+            "WHERE w.attribute = ? AND coalesce(w.account, ?) = ? GROUP BY ALL",
+            [what.attribute, what.account, what.account],
         ).fetchall()
-        others = sorted({by for *_, value, by in rows if value and by != audience.name})
+        others = sorted({by for *_, value, by in rows if value and by != what.audience})
         if others:
             raise InvalidConfig(
-                f"'{attribute}' is the attribute of {others[0]}.",
+                f"'{what.attribute}' is the attribute of {others[0]}.",
                 "Give each audience one of its own: who is not in this one would lose it.",
             )
         return {(workspace, person): value for workspace, person, value, _ in rows}
 
     def keep_written(
-        self,
-        audience: Audience,
-        attribute: str,
-        values: Sequence[tuple[int, str, str]],
-        at: datetime,
+        self, what: Writing, values: Sequence[tuple[int, str, str]], at: datetime
     ) -> None:
         """Write down for good what was written back: workspace, person, value."""
         if values:
             self.connection.executemany(
-                f"INSERT INTO {self._of('audience_written')} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
-                [[attribute, *one, at, audience.name] for one in values],
+                f"INSERT INTO {self._of('audience_written')} VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                [[what.attribute, *one, at, what.audience, what.account] for one in values],
             )
         self.connection.execute("COMMIT")
         self.connection.execute("BEGIN")

@@ -9,9 +9,13 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 from cio_pipeline.extras import needs
 from cio_pipeline.model.errors import InvalidConfig
+
+KeysOf: TypeAlias = Callable[[str | None, str | None], tuple[str, str]]
+"""From an email address and a phone number to the two match keys."""
 
 _GMAIL = ("gmail.com", "googlemail.com")
 
@@ -110,9 +114,7 @@ def _hashed(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def keys_of(
-    platform: Platform, country: str | None
-) -> Callable[[str | None, str | None], tuple[str, str]]:
+def keys_of(platform: Platform, country: str | None) -> KeysOf:
     """What turns an email address and a phone number into the two match keys."""
     by_email, by_phone = partial(email_key, platform), partial(phone_key, platform)
     return lambda email, phone: (by_email(email), by_phone(phone, country))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from http import HTTPStatus
 from itertools import islice
 from typing import Protocol, TypeAlias
@@ -67,6 +68,11 @@ class Track(Protocol):
     def identify(self, id: str, **attributes: Value) -> object:  # noqa: A002 - its name
         """Set attributes of one person."""
         ...
+
+
+def account_of(site_id: str, region: Region) -> str:
+    """A name of the account that tells it from others, and not what its site id is."""
+    return f"{region}:{sha256(site_id.encode()).hexdigest()[:16]}"
 
 
 def client(site_id: str, api_key: str, region: Region, url: str | None) -> Track:

@@ -62,6 +62,13 @@ def gone(file: Path, who: str, how: str) -> None:
     )
 
 
+def sides(file: Path) -> list[tuple[str, str]]:
+    """Who was written down for the lift report, all of one audience."""
+    kept = "SELECT internal_customer_id, side FROM acme_marts.audience_exports ORDER BY ALL"
+    with duckdb.connect(file, read_only=True) as connection:
+        return connection.execute(kept).fetchall()
+
+
 def test_all_audiences_are_listed_with_what_they_are_for(run: Run) -> None:
     found = json.loads(run("list", "--json").stdout)
     assert [(one["name"], one["use"], one["people"]) for one in found] == [
@@ -112,14 +119,45 @@ def test_each_platform_gets_its_headers_and_match_keys(run: Run, platform: str) 
 
 
 @pytest.mark.parametrize("how", ["suppressed", "deleted"])
-def test_whoever_is_gone_since_the_build_is_not_in_the_file(run: Run, file: Path, how: str) -> None:
+@pytest.mark.parametrize("platform", [*ANN, "csv"])
+def test_d4_whoever_is_gone_since_the_build_is_in_no_file(
+    run: Run, file: Path, how: str, platform: str
+) -> None:
+    words = ("export", "repeat_purchase", "--format", platform, "--country", "DE")
+    head, _, bob = run(*words).stdout.splitlines()
     gone(file, "ann", how)
-    assert table(run("export", "repeat_purchase", "--format", "google").stdout) == [
-        ["Email", "Phone"],
-        [sha256("bob@example.com"), ""],
-    ]
-    assert len(json.loads(run("show", "repeat_purchase", "--json").stdout)["members"]) == 1
-    assert "ann" not in run("export", "repeat_purchase", "--format", "csv").stdout.casefold()
+    assert run(*words).stdout.splitlines() == [head, bob]
+
+
+@pytest.mark.parametrize("platform", [*ANN, "csv"])
+def test_d4_whoever_was_gone_before_is_in_no_file_of_any_audience(run: Run, platform: str) -> None:
+    """dee was deleted, eve is suppressed: both did what others are in audiences for."""
+    names = [one["name"] for one in json.loads(run("list", "--json").stdout)]
+    files = [run("export", one, "--format", platform).stdout for one in names]
+    keys = {sha256(f"{who}@example.com") for who in ("dee", "eve")} | {"dee", "eve"}
+    assert [key for key in keys for text in files if key in text] == []
+
+
+HOSTILE = ("=1+1", "+a@x.example", "-1", "@sum(1)", "\t=1", "\r=1", "\n=1")
+
+
+@pytest.mark.parametrize("cell", HOSTILE)
+def test_no_cell_in_the_clear_is_a_formula(run: Run, file: Path, cell: str) -> None:
+    change(file, "UPDATE acme.people SET email_addr = 'x', customer_id = ? "
+        "WHERE customer_id = 'user-2'", cell)  # fmt: skip
+    change(file, "UPDATE acme.attributes SET attribute_value = 'x' WHERE attribute_name = 'phone'")
+    done = run("export", "repeat_purchase", "--format", "csv", "--country", "DE")
+    _, ann, bob = table(done.stdout)
+    assert bob[2] == f"'{cell}"
+    assert ann[2:4] == ["user-1", "Ann.Smith+shop@GMail.com"]
+    assert "2 rows; 1 cells that begin with '" in done.stderr
+
+
+def test_a_number_is_e164_in_the_clear(run: Run) -> None:
+    _, ann, bob = table(
+        run("export", "repeat_purchase", "--format", "csv", "--country", "DE").stdout
+    )
+    assert (ann[4], bob[4]) == ("+49301234567", "")
 
 
 def test_who_is_held_out_is_left_out_and_both_sides_are_kept_for_the_lift(
@@ -137,12 +175,7 @@ def test_who_is_held_out_is_left_out_and_both_sides_are_kept_for_the_lift(
     everybody = run("export", "repeat_purchase", "--format", "google", "--with-holdout")
     assert len(table(everybody.stdout)) == 3
     run("export", "do_not_contact", "--format", "google")
-    with duckdb.connect(file, read_only=True) as connection:
-        kept = "SELECT audience, internal_customer_id, side FROM acme_marts.audience_exports"
-        assert sorted(connection.execute(kept).fetchall()) == [
-            ("repeat_purchase", "ann", "reached"),
-            ("repeat_purchase", "bob", "holdout"),
-        ]
+    assert sides(file) == [("ann", "reached"), ("bob", "holdout")]
 
 
 def test_an_address_of_somebody_held_out_is_in_no_row_of_another(run: Run, file: Path) -> None:
@@ -155,6 +188,15 @@ def test_an_address_of_somebody_held_out_is_in_no_row_of_another(run: Run, file:
     done = run("export", "repeat_purchase", "--format", "google")
     assert len(table(done.stdout)) == 1
     assert "0 rows; 2 held out." in done.stderr
+    # Neither was reached, nor is the other comparable to who was.
+    assert sides(file) == []
+
+
+def test_o7_the_lift_is_of_those_whom_the_file_reaches(run: Run, file: Path) -> None:
+    """Who has no key, or shares one with the other side, would make it smaller than it is."""
+    change(file, "UPDATE acme.people SET email_addr = 'nobody' WHERE customer_id = 'user-2'")
+    run("export", "repeat_purchase", "--format", "google", "--country", "DE")
+    assert sides(file) == [("ann", "reached")]
 
 
 def test_who_cannot_be_matched_and_who_comes_twice_is_counted(run: Run, file: Path) -> None:

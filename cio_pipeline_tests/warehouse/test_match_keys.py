@@ -35,6 +35,13 @@ def test_a_key_is_what_tiktok_gives_for_its_example() -> None:
     assert email_key(PLATFORMS["tiktok"], "janedoe@gmail.com") == key
 
 
+def test_a_number_has_its_plus_though_tiktoks_example_was_hashed_without() -> None:
+    """Its page recommends the plus and takes numbers without: those can be another country's."""
+    example = "65b7e6dcf6f4310f8d7cbfbd78289a753062fb054d6664fb9aaac5df66a422d4"
+    assert sha256("37493828222") == example
+    assert phone_key(PLATFORMS["tiktok"], "+37493828222", None) == sha256("+37493828222")
+
+
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("written", [None, "", " ", "nobody", "@x.example", "a@", "a@b@c.example"])
 def test_what_is_no_address_has_no_key(platform: str, written: str | None) -> None:

@@ -260,3 +260,34 @@ def test_o7_no_audience_takes_away_what_another_wrote(
         write(audience="repeat_purchase")
     assert platform.people == there
     assert "0 sent" in write().stdout
+
+
+def test_o7_what_one_account_was_sent_another_has_not(
+    write: Callable[..., Result],
+    platform: Platform,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tried with a test account, then sent in earnest."""
+    write()
+    platform.people.clear()
+    monkeypatch.setenv("CIO_SITE_ID", "earnest")
+    with duckdb.connect(file) as connection:
+        kept = connection.execute("SELECT DISTINCT account FROM acme_marts.audience_written")
+        assert "site" not in str(kept.fetchall())
+    write()
+    assert set(platform.people) == set(scores(file))
+    monkeypatch.setenv("CIO_SITE_ID", "site")
+    assert "0 sent" in write().stdout
+
+
+def test_o7_what_an_earlier_release_wrote_is_known(
+    write: Callable[..., Result], platform: Platform, file: Path
+) -> None:
+    """It named no account, nor is anything sent anew for that."""
+    write()
+    calls = platform.calls
+    with duckdb.connect(file) as connection:
+        connection.execute("ALTER TABLE acme_marts.audience_written DROP COLUMN account")
+    assert "0 sent" in write().stdout
+    assert platform.calls == calls
