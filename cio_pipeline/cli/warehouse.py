@@ -9,12 +9,25 @@ from typing import Annotated
 import typer
 
 from cio_pipeline.cli.output import console, print_json, print_table
-from cio_pipeline.cli.parameters import AsJson
+from cio_pipeline.cli.parameters import AsJson, Stems, stems_of
 from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.reader.by_names import UNPROVEN
+from cio_pipeline.reader.warehouse.acknowledge import acknowledge
 from cio_pipeline.reader.warehouse.database import opened
 from cio_pipeline.reader.warehouse.load import load as load_feed
 from cio_pipeline.reader.warehouse.target import Loaded
+
+Schema = Annotated[
+    str | None,
+    typer.Option(help="Schema of one bucket's tables; by default the sync's id, with _ for -."),
+]
+Rebuild = Annotated[
+    bool, typer.Option("--rebuild", help="Drop what was loaded of them, and load all.")
+]
+Acknowledge = Annotated[
+    bool,
+    typer.Option("--acknowledge", help="Tell the sender what is loaded: `_cio/acknowledged`."),
+]
 
 
 def load(
@@ -26,32 +39,33 @@ def load(
         ),
     ],
     into: Annotated[Path, typer.Option(help="The DuckDB file; made if it is not there.")],
-    schema: Annotated[
-        str | None,
-        typer.Option(help="Schema of one bucket's tables; by default the sync's id, with _ for -."),
-    ] = None,
-    rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Drop what was loaded of them, and load all.")
-    ] = False,
+    schema: Schema = None,
+    rebuild: Rebuild = False,
+    stems: Stems = None,
+    acknowledged: Acknowledge = False,
     as_json: AsJson = False,
 ) -> None:
     """Load what was delivered into a DuckDB file, each manifest once.
 
     Run it again whenever something is delivered. Each feed has a schema of its own: a table for
     each export with all rows, and a view <table>_newest with the newest row of each entity. A
-    bucket with a mistake is named, the others are loaded, and the exit code is 1.
+    bucket with a mistake is named, the others are loaded, and the exit code is 1. Stems tell files
+    only where there are no manifests.
     """
+    named = stems_of(stems)
     if schema is not None and len(buckets) > 1:
         raise InvalidConfig("One schema cannot hold several feeds.", "Load them one by one.")
-    loaded: list[Loaded] = []
+    done: list[Loaded] = []
     failed: list[tuple[str, CioError]] = []
     with opened(into) as db:
         for bucket in buckets:
             try:
-                loaded.append(load_feed(db, bucket, schema=schema, rebuild=rebuild))
+                done.append(load_feed(db, bucket, schema=schema, rebuild=rebuild, stems=named))
+                if acknowledged:
+                    acknowledge(db, bucket, done[-1].schema)
             except CioError as error:
                 failed.append((_without_keys(bucket), error))
-    _show(loaded, failed, as_json=as_json)
+    _show(done, failed, as_json=as_json)
     if failed:
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from cio_pipeline.cli.output import console, print_json
-from cio_pipeline.cli.parameters import AsJson
+from cio_pipeline.cli.parameters import AsJson, Stems, stems_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.reader.feed import Feed as Delivered
@@ -35,10 +35,6 @@ Location = Annotated[
 ]
 Tables = Annotated[
     list[str] | None, typer.Option("--table", help="Only this table; repeatable. Default: all.")
-]
-Stems = Annotated[
-    list[str] | None,
-    typer.Option("--stem", help="EXPORT=STEM where the sync names files otherwise; repeatable."),
 ]
 Access = Annotated[
     str, typer.Option(help="What reads the files: Snowflake's integration, Redshift's role.")
@@ -74,15 +70,15 @@ def sql(
     others each file once.
     """
     _needs_access(dialect, access)
-    relations = relations_of(feed, version, _stems(stems or ()), tables or ())
+    relations = relations_of(feed, version, named := stems_of(stems), tables or ())
     place = Place(location.rstrip("/"), schema, layout == "dated", access or "role")
     chosen = DIALECTS[dialect]
     if manifest is not None:
-        _write_manifests(place, manifest, since)
-    if erase is not None:
-        statements = list(erasure(relations, place, chosen, _whom(erase)))
+        _write_manifests(place, manifest, since, named)
+    if erase is None:
+        statements = script(relations, place, chosen)
     else:
-        statements = list(script(relations, place, chosen))
+        statements = erasure(relations, place, chosen, _whom(erase))
     shown = [one for one in statements if not step or one.step == step]
     if as_json:
         print_json(shown)
@@ -90,8 +86,9 @@ def sql(
         typer.echo(_text(shown))
 
 
-def _write_manifests(place: Place, folder: Path, since: int) -> None:
-    found = write_manifests(Delivered(place.location), place.location, folder, since)
+def _write_manifests(place: Place, folder: Path, since: int, stems: Mapping[str, str]) -> None:
+    feed = Delivered(place.location, stems=stems)
+    found = write_manifests(feed, place.location, folder, since)
     files = sum(found.values())
     console(stderr=True).print(
         f"{files} files in {len(found)} manifests below {folder}; COPY expects them below "
@@ -104,16 +101,6 @@ def _needs_access(dialect: DialectName, access: str) -> None:
         raise InvalidConfig(
             f"{dialect} reads files with {ACCESS[dialect]}.", "Name it with --access."
         )
-
-
-def _stems(given: Iterable[str]) -> dict[str, str]:
-    pairs = [one.partition("=") for one in given]
-    for export, sign, stem in pairs:
-        if not sign or not stem.replace("_", "").isalnum():
-            raise InvalidConfig(
-                f"'{export}{sign}{stem}' names no stem.", "Write --stem actions=workflow_actions."
-            )
-    return {export: stem for export, _, stem in pairs}
 
 
 def _whom(text: str) -> Whom:

@@ -1,10 +1,10 @@
 """The manifests of a bucket as far as they hold: what may be read, and what stands in the way."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from cio_pipeline.model.errors import ManifestBroken, ObjectMissing
+from cio_pipeline.model.errors import ManifestBroken, ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import (
     FOLDER,
     Manifest,
@@ -15,6 +15,7 @@ from cio_pipeline.model.manifests import (
 )
 from cio_pipeline.ports import Destination
 from cio_pipeline.verification.links import (
+    Link,
     begins_anew,
     check_chain,
     read_links,
@@ -103,6 +104,7 @@ def _following(destination: Destination, ordinal: int) -> Iterator[str]:
 
 def _chain(destination: Destination, keys: Sequence[str], last: Read | None) -> Chain:
     links, broken = read_links(destination, keys, {})
+    _require_read(links)
     _, links = split_at_beginning(links)
     anew = bool(links) and begins_anew(links[0])
     after = None if last is None or anew else (last.ordinal, last.sha256)
@@ -115,6 +117,13 @@ def _chain(destination: Destination, keys: Sequence[str], last: Read | None) -> 
     good = [link for link in links if first is None or link.ordinal < _ordinal(first)]
     manifests = as_they_lie([link.manifest for link in good if link.manifest])
     return Chain(tuple(manifests), tuple(link.sha256 or "" for link in good), first)
+
+
+def _require_read(links: Iterable[Link]) -> None:
+    """Raise the store's error where it is none of a manifest: rights that lack, a broken line."""
+    for link in links:
+        if link.error and not isinstance(link.error, ObjectMissing | ObjectArchived):
+            raise link.error
 
 
 def _ordinal(finding: Finding) -> int:

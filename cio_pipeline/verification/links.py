@@ -31,13 +31,14 @@ AT_ONCE = 16
 class Link:
     """A manifest that is there. `manifest` is None if it cannot be parsed, `body` if not read.
 
-    It is `proven` if its files were read and found whole earlier.
+    It is `proven` if its files were read and found whole earlier; `error` is why it was not read.
     """
 
     ordinal: int
     manifest: Manifest | None
     body: bytes | None
     proven: bool = False
+    error: CioError | None = None
 
     @property
     def sha256(self) -> str | None:
@@ -120,7 +121,7 @@ def _body(destination: Destination, ordinal: int) -> bytes | CioError:
 def _read(ordinal: int, body: bytes | CioError, findings: list[Finding]) -> Link:
     if isinstance(body, CioError):
         findings.append(_finding(ProblemKind.UNREADABLE, ordinal, said(body)))
-        return Link(ordinal, None, None)
+        return Link(ordinal, None, None, error=body)
     return _parsed(ordinal, body, findings)
 
 

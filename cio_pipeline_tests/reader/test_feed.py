@@ -6,29 +6,26 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
 
+from cio_pipeline.cli.app import app
 from cio_pipeline.contracts.catalog import EXPORTS
-from cio_pipeline.model.errors import InvalidConfig, ManifestBroken, UnknownExport
+from cio_pipeline.model.errors import InvalidConfig, ManifestBroken, NothingDelivered, UnknownExport
 from cio_pipeline.model.manifests import ExportStatus, InitialProgress
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.reader import Feed
 from cio_pipeline.reader import newest as newest_rows
-from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, entry, whole_bucket, with_entry
+from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, entry, with_entry
 from cio_pipeline_tests.pipeline.test_windows import person
-from cio_pipeline_tests.reader.troubles import TROUBLES, Trouble
 from cio_pipeline_tests.world import World, during, window
 
 
 def customers(feed: Feed, as_of: int | datetime | None = None) -> list[str]:
     return sorted(feed.table("people", as_of=as_of).collect()["customer_id"])
-
-
-@pytest.fixture
-def bucket(tmp_path: Path) -> Bucket:
-    return whole_bucket(tmp_path)
 
 
 def test_d1_newest_rows_ties_and_all_rows(bucket: Bucket) -> None:
@@ -117,16 +114,9 @@ def test_d7_both_versions_of_an_upgraded_sync_are_one_table(world: World) -> Non
     assert found.select("event_id", "machine").collect().rows() == [("m1", None), ("m2", True)]
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda one: one.name)
-def test_what_is_wrong_is_named_and_earlier_manifests_can_still_be_read(
-    bucket: Bucket, trouble: Trouble
-) -> None:
-    trouble.do(bucket)
-    with pytest.raises(trouble.kind, match=trouble.says) as caught:
-        Feed(bucket.root).changes("people").collect()
-    assert caught.value.next_step or "." in caught.value.message
-    if trouble.good and trouble.kind is ManifestBroken:
-        assert Feed(bucket.root).table("people", as_of=trouble.good).collect().height == 3
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NothingDelivered, match="There is no folder"):
+        Feed(tmp_path / "elsewhere")
 
 
 def test_a_table_that_is_none_is_told_with_the_closest(bucket: Bucket) -> None:
@@ -192,6 +182,14 @@ def test_a_sync_with_its_manifests_off_and_stems_of_its_own(world: World) -> Non
     world.run(0, "people")
     feed = Feed(world.folder(), stems={"people": "persons"})
     assert customers(feed) == ["ann"]
+    load = ["warehouse", "load", str(world.folder()), "--into", str(world.root / "w.duckdb")]
+    for command in (load, ["warehouse", "csv", str(world.folder()), "people"]):
+        found = CliRunner().invoke(app, [*command, "--stem", "people=persons"])
+        assert found.exit_code == 0, found.output
+        wrong = CliRunner().invoke(app, [*command, "--stem", "poeple=persons"])
+        assert isinstance(wrong.exception, UnknownExport)
+    with duckdb.connect(str(world.root / "w.duckdb")) as db:
+        assert db.execute("SELECT customer_id FROM data_out_1.people").fetchall() == [("ann",)]
 
 
 def test_reading_imports_neither_ledger_nor_dagster() -> None:

@@ -1,6 +1,7 @@
 """O6: a DuckDB warehouse that loads itself, each manifest once; whatever happens on the way."""
 
 import json
+import shutil
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from cio_pipeline.model.errors import (
     ManifestBroken,
     WarehouseUnusable,
 )
+from cio_pipeline.pipeline.recovery.acknowledged import acknowledged
 from cio_pipeline.reader import Feed
 from cio_pipeline.reader.copies import Copies
 from cio_pipeline.reader.warehouse import database
@@ -156,6 +158,35 @@ def test_the_command_loads_the_others_and_names_what_failed(bucket: Bucket, tmp_
     shown = CliRunner().invoke(app, ["warehouse", "load", str(bucket.root), "--into", into])
     assert shown.exit_code == 0
     assert "none new" in shown.stdout
+
+
+def test_o6_what_is_loaded_is_acknowledged_once_it_is_committed(
+    world: World, tmp_path: Path
+) -> None:
+    """Whoever died in between tells it the next time, though nothing is new."""
+    sync = world.sync(exports=("people",), expire_acknowledged_after="1d")
+    place, into = str(world.folder()), tmp_path / "w.duckdb"
+    command = ["warehouse", "load", place, "--into", str(into), "--acknowledge"]
+    for number in (0, 1):
+        world.commit("people", person(f"p{number}"), at=during(number))
+        world.run(number, "people")
+        with database.opened(into) as db:
+            load(db, place)
+        assert acknowledged(world.services, sync) == (number or None)
+        for _ in range(2):
+            assert CliRunner().invoke(app, command).exit_code == 0
+            assert acknowledged(world.services, sync) == number + 1
+    assert Feed(place).verify().ok
+
+
+def test_without_manifests_there_is_nothing_to_acknowledge(bucket: Bucket, tmp_path: Path) -> None:
+    shutil.rmtree(bucket.root / "_cio")
+    command = ["warehouse", "load", str(bucket.root), "--into", str(tmp_path / "w.duckdb")]
+    found = CliRunner().invoke(app, [*command, "--acknowledge", "--json"])
+    told = json.loads(found.stdout)
+    assert told["loaded"][0]["files"] == 8
+    assert "nothing to acknowledge" in told["failed"][0]["error"]
+    assert not (bucket.root / "_cio").exists()
 
 
 def test_d7_a_sync_that_was_moved_goes_on_in_its_schema_and_no_place_is_left_out(

@@ -6,40 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
 from cio_pipeline.model.errors import (
     FileAltered,
     InvalidKey,
-    ManifestBroken,
     WarehouseBusy,
     WarehouseUnusable,
 )
-from cio_pipeline.reader import Feed
 from cio_pipeline.reader.warehouse import database
 from cio_pipeline.reader.warehouse.load import load
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, whole_bucket
-from cio_pipeline_tests.reader.compared import ordered, rows
-from cio_pipeline_tests.reader.troubles import TROUBLES, Trouble
-
-
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda one: one.name)
-def test_what_is_wrong_is_named_and_nothing_is_loaded_by_halves(
-    bucket: Bucket, db: Any, trouble: Trouble
-) -> None:
-    trouble.do(bucket)
-    with pytest.raises(trouble.kind, match=trouble.says):
-        load(db, bucket.root)
-    loaded = db.execute("SELECT coalesce(max(ordinal), 0) FROM _cio.manifests").fetchall()[0][0]
-    assert loaded in {0, trouble.good}
-    if loaded:
-        assert trouble.kind is ManifestBroken
-        assert_frame_equal(
-            rows(db, "acme.people"),
-            ordered(Feed(bucket.root).changes("people", as_of=trouble.good).collect()),
-        )
 
 
 def test_a_file_that_changes_between_its_check_and_its_load_is_named(

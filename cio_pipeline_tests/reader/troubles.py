@@ -62,10 +62,6 @@ def _emptied(bucket: Bucket) -> None:
             path.unlink()
 
 
-def _gone(bucket: Bucket) -> None:
-    bucket.root.rename(bucket.root.with_name("elsewhere"))
-
-
 def _of_two(bucket: Bucket) -> None:
     for path in (bucket.root / "_cio").iterdir():
         path.unlink()
@@ -126,7 +122,6 @@ TROUBLES = (
         1,
     ),
     Trouble("an empty folder", _emptied, NothingDelivered, "There is no manifest"),
-    Trouble("no folder", _gone, NothingDelivered, "There is no folder"),
     Trouble("a folder of something else", _foreign, NothingDelivered, "Correct the path"),
     Trouble("files of two workspaces", _of_two, InvalidConfig, "workspace 7 and workspace 8"),
 )
