@@ -5,11 +5,13 @@ PostgreSQL refuses to run as root, so root runs it as the system user `postgres`
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +29,7 @@ class Cluster:
 
     folder: Path
     port: int = 5432
+    options: str = ""
     names: Iterator[int] = field(default_factory=lambda: iter(range(1, 1_000_000)))
 
     def url(self, database: str, password: str = PASSWORD) -> str:
@@ -38,12 +41,40 @@ class Cluster:
         """The same over the network, without options."""
         return f"postgresql://{USER}:{PASSWORD}@{host}:{self.port}/{database}"
 
+    def kill(self) -> None:
+        """`kill -9` of the server and of all that it started."""
+        pid = int((self.folder / "data/postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for one in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+        while any(_is_there(one) for one in (pid, *map(int, children))):
+            time.sleep(0.05)
+
+    def start_again(self) -> None:
+        """Start a server that was killed."""
+        start(self.folder, self.options)
+
     def new_schema(self) -> str:
         """The URL of a fresh, empty schema: a database of its own would cost 7 MB of disk."""
         name = f"test_{next(self.names)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
         return f"{self.url('postgres')}&options=-csearch_path%3D{name}"
+
+
+def _is_there(pid: int) -> bool:
+    """Whether a process still runs: one that waits for its parent to notice does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def start(folder: Path, options: str) -> None:
+    """Start the server of a cluster that is made."""
+    log, data = folder / "log", folder / "data"
+    _run(system_user(), "pg_ctl", "-D", data, "-l", log, "-w", "-o", options, "start")
 
 
 @contextmanager
@@ -76,10 +107,9 @@ def running_cluster(
         options = f"-c unix_socket_directories={folder} -c port={port} -c fsync=off"
         options += " -c max_prepared_transactions=20"
         options += _spoken_tls(data, certificate, account) if certificate else ON_SOCKET_ONLY
-        log = folder / "log"
-        _run(account, "pg_ctl", "-D", data, "-l", log, "-w", "-o", options, "start")
+        start(folder, options)
         try:
-            yield Cluster(folder, port)
+            yield Cluster(folder, port, options)
         finally:
             _run(account, "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:

@@ -102,8 +102,8 @@ def send_alerts(
         return dg.SkipReason("CIO_ALERTS names no file: nobody is told. See docs/alerts.md.")
     file = alerts_file(chosen)
     services = pipeline.services("alerts")
-    now = datetime.now(UTC)
-    idle, looks = asleep(context.instance, now), ROUNDS.looks(now)
+    idle = asleep(context.instance, datetime.now(UTC))
+    looks = ROUNDS.looks(services.clock())
     return dg.SkipReason(ROUNDS.begin(lambda: one_round(services, file, idle, looks=looks)))
 
 

@@ -90,3 +90,12 @@ def test_what_the_image_and_the_page_copy_is_there() -> None:
     assert wanted in image
     assert wanted in PAGE
     assert all(f"cio-{unit}" in block("Start") for unit in UNITS)
+
+
+def test_what_an_upgrade_puts_in_place_is_what_was_put_there_at_first() -> None:
+    once = f"{block('Configuration')}{block('Start')}"
+    of_one_s_own = ("deploy/environment.example", "syncs.yaml")
+    mine = set(re.findall(r"^install .*-m .*$", once, re.MULTILINE))
+    again = set(re.findall(r"^install .*$", block("Upgrade"), re.MULTILINE))
+    kept = {one for one in mine if any(file in one for file in of_one_s_own) or " -d " in one}
+    assert again == mine - kept

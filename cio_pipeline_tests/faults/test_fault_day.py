@@ -1,8 +1,9 @@
 """O1, O3, O8: a day on which everything fails once. It ends whole, and each fault was named once.
 
 The clock is made; ledger (PostgreSQL), stores (S3 behind a proxy that fails, folders) and source
-are real. `CIO_FAULT_WINDOWS` sets how many windows lie between two faults: 3 in `make test-deep`;
-20 make two days of it.
+are real. So are daemon, code server, runs and PostgreSQL's server where one of them is killed
+(`real_processes.py`). `CIO_FAULT_WINDOWS` sets how many windows lie between two faults: 3 in
+`make test-deep`; 14 make two days of it.
 """
 
 import os
@@ -19,18 +20,24 @@ import pytest
 from deltalake import DeltaTable, Field
 from deltalake.schema import PrimitiveType
 
+from cio_pipeline.alerting import send
 from cio_pipeline.destinations.open import credentials_until
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.pipeline.alerting.findings import findings
-from cio_pipeline.pipeline.alerting.rounds import look
+from cio_pipeline.pipeline.alerting.read_file import read_alerts_file
+from cio_pipeline.pipeline.alerting.rounds import look, tell
 from cio_pipeline.pipeline.lifecycle.order import Order
 from cio_pipeline.pipeline.lifecycle.verbs import RESUME
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.reader.feed import Feed
+from cio_pipeline_tests.alerting.servers import hook
 from cio_pipeline_tests.crashes import Crash, watched
+from cio_pipeline_tests.deploy.machine import ALERTS, Machine, configured, make_databases
 from cio_pipeline_tests.destinations.fault_proxy import Fault, FaultProxy, proxy_before
 from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, S3Server, moto_server
 from cio_pipeline_tests.faults.child import Full
+from cio_pipeline_tests.faults.made_clock import CLOCK
+from cio_pipeline_tests.faults.real_processes import PLACES, down, served
 from cio_pipeline_tests.postgres import Cluster, running_cluster
 from cio_pipeline_tests.world import QUARTER, World, during, window
 
@@ -48,6 +55,7 @@ class Day:
     world: World
     cluster: Cluster
     proxies: dict[str, FaultProxy]
+    machine: Machine
     number: int = 0
     room: int = 10**12
     incidents: dict[int, tuple[str, str | None]] = field(
@@ -90,7 +98,9 @@ class Day:
         """What the sensor of alerts does."""
         self.world.now = max(self.world.now, window(self.number).end + 2 * QUARTER / 3)
         found = findings(self.world.services, credentials_until, lambda _: self.room)
-        look(self.world.ledger.alerts, found, (), self.world.now)
+        alerts, file = self.world.ledger.alerts, read_alerts_file(ALERTS)
+        look(alerts, found, file.targets, self.world.now)
+        tell(alerts, file, send, self.world.now)
 
     def calm(self) -> None:
         """Nothing fails for some windows."""
@@ -112,7 +122,9 @@ class Day:
 def day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Day]:
     monkeypatch.setenv("S3_KEY_ID", KEY_ID)
     monkeypatch.setenv("S3_SECRET", SECRET)
-    with running_cluster() as cluster, moto_server() as server:
+    monkeypatch.setenv(CLOCK, str(tmp_path / "clock"))
+    with running_cluster() as cluster, moto_server() as server, hook() as alerted:
+        make_databases(cluster)
         world = World(tmp_path / "world", ledger_url=cluster.new_schema())
         with (
             proxy_before(server.url) as a,
@@ -120,10 +132,14 @@ def day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Day]:
             proxy_before(server.url) as c,
         ):
             proxies: dict[str, FaultProxy] = {CUT: a, SLOW: b, GONE: c}
-            world.sync(LOCAL, 1, exports=EXPORTS, owner="growth")
+            place = {"type": "local", "path": str(world.folder(LOCAL))}
+            world.sync(LOCAL, 1, exports=EXPORTS, owner="growth", destination=place)
             for name, proxy in proxies.items():
                 world.sync(name, SYNCS[name], exports=EXPORTS, destination=_s3(server, proxy))
-            yield Day(world, cluster, proxies)
+            machine = configured(tmp_path / "machine", cluster, world, alerted, PLACES)
+            for name, value in machine.environment.items():
+                monkeypatch.setenv(name, value)
+            yield Day(world, cluster, proxies, machine)
         world.ledger.close()
 
 
@@ -160,7 +176,47 @@ def dies(day: Day) -> None:
         day.number += 1
 
 
-def database_killed(day: Day) -> None:
+def daemon_killed(day: Day) -> None:
+    """Runs go on, and nobody asks for others."""
+    killed(day, lambda: day.machine.kill("daemon"), lambda: day.machine.start("daemon"), runs=False)
+
+
+def code_server_killed(day: Day) -> None:
+    """Its runs die with it."""
+    killed(day, lambda: day.machine.kill("code"), lambda: day.machine.start("code"))
+
+
+def database_server_killed(day: Day) -> None:
+    """Ledger and Dagster's storage are gone, as they were at the last commit."""
+    killed(day, day.cluster.kill, day.cluster.start_again)
+
+
+def killed(
+    day: Day, kill: Callable[[], None], again: Callable[[], None], *, runs: bool = True
+) -> None:
+    """In the middle of a run that Dagster started, and three windows pass until somebody comes.
+
+    `runs`: with it, the runs that are under way.
+    """
+    with served(day.machine) as stretch:
+        day.write()
+        for proxy in day.proxies.values():
+            proxy.lasting = Fault(delay=0.5)
+        stretch.in_the_middle(window(day.number), LOCAL)
+        dead = stretch.under_way() if runs else ()
+        down(kill)
+        for proxy in day.proxies.values():
+            proxy.lasting = None
+        for _ in range(3):
+            day.number += 1
+            day.write()
+        stretch.comes_to(window(day.number).end + 2 * QUARTER / 3)
+        again()
+        stretch.ends(window(day.number), dead)
+        day.number += 1
+
+
+def connections_broken(day: Day) -> None:
     """All connections to the ledger break while a run works: it opens others and goes on."""
 
     def kill() -> None:
@@ -220,7 +276,10 @@ def column_comes(day: Day) -> None:
 
 FAULTS = {
     dies: {("delayed_syncs", one) for one in SYNCS},
-    database_killed: set(),
+    daemon_killed: {("delayed_syncs", one) for one in SYNCS},
+    code_server_killed: {("delayed_syncs", one) for one in SYNCS},
+    database_server_killed: {("delayed_syncs", one) for one in SYNCS},
+    connections_broken: set(),
     disk_full: {("disk", None)},
     cut_off: {("breaker", CUT)},
     throttled: {("breaker", SLOW)},
@@ -234,7 +293,7 @@ anything is late is no incident: lost connections, a clock that jumps."""
 
 @pytest.mark.deep
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_o8_a_day_of_faults_ends_whole_and_each_was_named_once(day: Day) -> None:
     day.calm()
     expected: Counter[tuple[str, str | None]] = Counter()

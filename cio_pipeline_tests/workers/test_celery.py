@@ -8,17 +8,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.launcher import WorkerStatus
-from sqlalchemy import update
 
 from cio_pipeline.contracts.feeds import FEEDS
-from cio_pipeline.defs.resources import LANE, SHARD, lease_owner
-from cio_pipeline.defs.runs import SILENCE, end_dead_runs
-from cio_pipeline.ledger.schema import leases
+from cio_pipeline.defs.resources import LANE, SHARD
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.shards import parse_shard
 from cio_pipeline.model.windows import Window, data_out_window
 from cio_pipeline_tests.postgres import Cluster, running_cluster
 from cio_pipeline_tests.workers.machines import Machines, running_redis, until
+from cio_pipeline_tests.workers.silence import silent_for_long
 from cio_pipeline_tests.world import QUARTER, World
 
 SYNCS = {f"sync-{number:02}": number for number in range(1, 25)}
@@ -114,16 +112,6 @@ def heir_of(instance: dg.DagsterInstance, dead: dg.DagsterRun) -> dg.DagsterRun 
     return next((run for run in later if run.tags.get(SHARD) == dead.tags[SHARD]), None)
 
 
-def let_ten_minutes_pass(found: Deployment, instance: dg.DagsterInstance, dead: str) -> None:
-    """The lease that it may have held expires, and the sensor misses its signs of life."""
-    expired = update(leases).where(leases.c.owner == lease_owner(dead))
-    now = datetime.now(UTC)
-    with found.world.ledger.database.engine.begin() as connection:
-        connection.execute(expired.values(expires_at=now))
-    owners = found.world.ledger.leases.owners(now)
-    assert end_dead_runs(instance, owners, now + SILENCE + timedelta(minutes=1)) == [dead]
-
-
 @pytest.mark.deep
 @pytest.mark.timeout(900)
 def test_o8_d2_the_work_of_a_worker_that_is_gone_is_finished_by_another(
@@ -154,7 +142,7 @@ def test_o8_d2_the_work_of_a_worker_that_is_gone_is_finished_by_another(
         run = instance.get_run_by_id(dead.run_id)
         assert run is not None
         assert instance.run_launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
-        let_ten_minutes_pass(found, instance, dead.run_id)
+        assert silent_for_long(instance, found.world.ledger, [dead.run_id]) == [dead.run_id]
 
         until("the heir", 300, lambda: found.settled() or None)
         heir = until("its end", 120, lambda: heir_of(instance, dead))
