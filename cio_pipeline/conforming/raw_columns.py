@@ -6,17 +6,17 @@ from itertools import accumulate
 from typing import Any
 
 import polars as pl
-import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 
-_arrow: Any = pa
+from cio_pipeline.contracts.arrow import arrow
 
 
 def column_of(raws: Sequence[Any], texts: bytes) -> pl.Series:
     """The texts of `raws`, which are `texts` together; null for empty ones."""
     lengths = [*map(len, raws)]
-    ends = _arrow.py_buffer(array("q", accumulate(lengths, initial=0)))
-    buffers = (ends, _arrow.py_buffer(texts))
-    found = pl.Series(_arrow.LargeStringArray.from_buffers(len(raws), *buffers), dtype=pl.String)
+    pa = arrow()
+    ends = pa.py_buffer(array("q", accumulate(lengths, initial=0)))
+    buffers = (ends, pa.py_buffer(texts))
+    found = pl.Series(pa.LargeStringArray.from_buffers(len(raws), *buffers), dtype=pl.String)
     return found if all(lengths) else nothing(len(found)).zip_with(found == "", found)
 
 

@@ -4,29 +4,45 @@ Polars' Parquet sink takes its nullability from such a schema, and takes large s
 lists only. In the file they are the same STRING and LIST as the small ones.
 """
 
+from functools import cache
+from importlib import import_module
 from typing import Any, TypeAlias
-
-import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 
 from cio_pipeline.contracts.declare import ColumnType, Export, SourceTable
 
 ArrowSchema: TypeAlias = Any
 """A `pyarrow.Schema`; pyarrow ships no types."""
 
-arrow: Any = pa
 
-_LARGE: dict[ColumnType, Any] = {
-    ColumnType.INTEGER: arrow.int64(),
-    ColumnType.STRING: arrow.large_string(),
-    ColumnType.BOOLEAN: arrow.bool_(),
-    ColumnType.STRINGS: arrow.large_list(arrow.field("item", arrow.large_string())),
-}
-_SMALL: dict[ColumnType, Any] = {
-    **_LARGE,
-    ColumnType.STRING: arrow.string(),
-    ColumnType.STRINGS: arrow.list_(arrow.string()),
-    ColumnType.TIMESTAMP: arrow.timestamp("us", tz="UTC"),
-}
+def arrow(part: str = "") -> Any:
+    """pyarrow, or a part of it such as "parquet".
+
+    It is imported when it is asked for: with NumPy it takes as long as Polars, and most verbs of
+    the command line do not need it.
+    """
+    return import_module(f"pyarrow.{part}".rstrip("."))
+
+
+@cache
+def _large() -> dict[ColumnType, Any]:
+    pa = arrow()
+    return {
+        ColumnType.INTEGER: pa.int64(),
+        ColumnType.STRING: pa.large_string(),
+        ColumnType.BOOLEAN: pa.bool_(),
+        ColumnType.STRINGS: pa.large_list(pa.field("item", pa.large_string())),
+    }
+
+
+@cache
+def _small() -> dict[ColumnType, Any]:
+    pa = arrow()
+    return {
+        **_large(),
+        ColumnType.STRING: pa.string(),
+        ColumnType.STRINGS: pa.list_(pa.string()),
+        ColumnType.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+    }
 
 
 def arrow_schema(export: Export, version: int, timestamp_unit: str = "us") -> ArrowSchema:
@@ -34,10 +50,11 @@ def arrow_schema(export: Export, version: int, timestamp_unit: str = "us") -> Ar
 
     REQUIRED columns are `nullable=False`, so that the sink raises on a null.
     """
-    types = {**_LARGE, ColumnType.TIMESTAMP: arrow.timestamp(timestamp_unit, tz="UTC")}
-    return arrow.schema(
+    pa = arrow()
+    types = {**_large(), ColumnType.TIMESTAMP: pa.timestamp(timestamp_unit, tz="UTC")}
+    return pa.schema(
         [
-            arrow.field(column.name, types[column.type], nullable=not column.required)
+            pa.field(column.name, types[column.type], nullable=not column.required)
             for column in export.columns_of(version)
         ]
     )
@@ -49,4 +66,5 @@ def source_arrow_schema(table: SourceTable) -> ArrowSchema:
     What the contract requires is checked when rows are sent. A row that lacks a value is then
     quarantined with a reason, instead of failing the commit that it came with (O1).
     """
-    return arrow.schema([arrow.field(c.name, _SMALL[c.type]) for c in table.columns])
+    pa = arrow()
+    return pa.schema([pa.field(c.name, _small()[c.type]) for c in table.columns])

@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 import polars as pl
-import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 
-from cio_pipeline.contracts.arrow import arrow_schema
+from cio_pipeline.contracts.arrow import arrow, arrow_schema
 from cio_pipeline.contracts.declare import CURRENT_VERSION, Export
 from cio_pipeline.contracts.dtypes import polars_schema
 from cio_pipeline.files.json_objects import bytes_of, objects_of
-
-_parquet: Any = pq
 
 
 class _Writer(Protocol):
@@ -97,7 +94,7 @@ class _Parquet:
     def __init__(self, path: Path, export: Export, unit: str, about: Mapping[str, str]) -> None:
         self._polars = polars_schema(export, CURRENT_VERSION, unit)
         self._arrow = arrow_schema(export, CURRENT_VERSION, unit).with_metadata(dict(about))
-        self._writer = _parquet.ParquetWriter(
+        self._writer = arrow("parquet").ParquetWriter(
             path, self._arrow, compression="zstd", compression_level=3, store_schema=False
         )
 

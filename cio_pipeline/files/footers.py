@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
-import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
-import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
+from cio_pipeline.contracts.arrow import arrow
 
-_arrow: Any = pa
-_parquet: Any = pq
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICKS = {"ms": timedelta(milliseconds=1), "us": timedelta(microseconds=1)}
 
@@ -52,7 +49,7 @@ def entries(export: str, version: int, fingerprint: str, producer: str) -> dict[
 
 def read_footer(path: Path) -> Footer:
     """What a file says of itself; raises OSError or ValueError if it is no Parquet file."""
-    metadata = cast("_Metadata", _parquet.read_metadata(path))
+    metadata = cast("_Metadata", arrow("parquet").read_metadata(path))
     known = {key.decode(): value.decode() for key, value in (metadata.metadata or {}).items()}
     statistics = _statistics(metadata, "workspace_id")
     return Footer(
@@ -109,7 +106,7 @@ def _time_bounds(
     if found is not None:
         bounds = _ticks(found[2]), _ticks(found[1])
     else:
-        metadata = cast("_Metadata", _parquet.read_metadata(_arrow.BufferReader(end)))
+        metadata = cast("_Metadata", arrow("parquet").read_metadata(arrow().BufferReader(end)))
         bounds = _bounds([s for s in _statistics(metadata, column) if s.has_min_max])
     return (None, None) if bounds is None else (_time(bounds[0], unit), _time(bounds[1], unit))
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import NoReturn
 
@@ -260,7 +261,7 @@ def _time(at: datetime | None) -> str:
 
 
 def _formatted(manifest: Manifest) -> bytes:
-    content = {"format": FORMAT, **_ADAPTER.dump_python(manifest, mode="json")}
+    content = {"format": FORMAT, **_adapter().dump_python(manifest, mode="json")}
     content = {name: it for name, it in content.items() if it or name not in _IF_ANY}
     text = json.dumps(content, sort_keys=True).encode()
     try:
@@ -278,7 +279,7 @@ def parse_manifest(body: bytes) -> Manifest:
     try:
         content = json.loads(body)
         known = content.pop("format") == FORMAT
-        return _ADAPTER.validate_python(content) if known else _unknown_format()
+        return _adapter().validate_python(content) if known else _unknown_format()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ManifestBroken(
             f"The manifest cannot be read ({type(error).__name__}).",
@@ -290,7 +291,12 @@ def _unknown_format() -> NoReturn:
     raise ManifestBroken("The manifest has an unknown format.", "Upgrade cio-pipeline.")
 
 
-_ADAPTER = TypeAdapter(Manifest)
+@cache
+def _adapter() -> TypeAdapter[Manifest]:
+    """Made when it is used: who reads no manifest need not wait for it."""
+    return TypeAdapter(Manifest)
+
+
 _IF_ANY = frozenset({"superseded", "replay_of"})
 _FILES = b'\n "files": ['
 _NO_FILES = _FILES + b"]"

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
-import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 from polars.io.plugins import register_io_source
 
+from cio_pipeline.contracts.arrow import arrow
 from cio_pipeline.extras import needs
 from cio_pipeline.model.errors import InvalidConfig, ManifestBroken
 from cio_pipeline.model.feeds import Feed as FeedKind
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 ArrowBatches: TypeAlias = Any
 """A `pyarrow.RecordBatchReader`; pyarrow ships no types."""
 
-_arrow: Any = pa
 
 AsOf: TypeAlias = int | datetime | None
 """A manifest's ordinal, or the end of a window; None is all that is delivered."""
@@ -131,7 +130,7 @@ class Feed:
         schema = _arrow_of(frame.collect_schema().to_frame(eager=True)).schema
         parts = frame.collect_batches(chunk_size=BATCH, engine="streaming")
         batches = (one for part in parts for one in _arrow_of(part).cast(schema).to_batches())
-        return _arrow.RecordBatchReader.from_batches(schema, batches)
+        return arrow().RecordBatchReader.from_batches(schema, batches)
 
     def duckdb(
         self,

@@ -96,7 +96,7 @@ class _Giving:
         return self._first is None
 
     def reader(self) -> Any:
-        return arrow.RecordBatchReader.from_batches(self._schema, self._batches())
+        return arrow().RecordBatchReader.from_batches(self._schema, self._batches())
 
     def _batches(self) -> Iterator[Any]:
         first = [] if self._first is None else [self._first]

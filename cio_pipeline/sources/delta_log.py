@@ -10,16 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from itertools import repeat
 from typing import Any, cast
 
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
-from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import (  # pyright: ignore[reportMissingTypeStubs]
-    FileSelector,  # pyright: ignore[reportUnknownVariableType]
-)
 
+from cio_pipeline.contracts.arrow import arrow
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import SourceError, SourceGone, TableReplaced, VersionGone
 from cio_pipeline.model.times import iso_time
@@ -85,7 +83,7 @@ class CommitLog:
     def names(self) -> list[str]:
         """The names of its files; lists the log's folder."""
         try:
-            found = cast("Any", self._store()).get_file_info_selector(FileSelector(_FOLDER))
+            found = self._store().get_file_info_selector(arrow("fs").FileSelector(_FOLDER))
         except Exception as error:
             raise (translate(error, self.table, None) or error) from error
         return [str(info.path) for info in found]
@@ -132,15 +130,17 @@ class CommitLog:
             raise log_gone(self.table, first)
         return Reached(reached, stopped_by)
 
-    def _store(self) -> DeltaStorageHandler:
-        return DeltaStorageHandler(for_deltalake(self.uri), dict(self.storage_options))
+    def _store(self) -> Any:
+        """The table's folder in its store, as pyarrow wants it: see `contracts.arrow.arrow`."""
+        handler = import_module("deltalake.fs").DeltaStorageHandler
+        return handler(for_deltalake(self.uri), dict(self.storage_options))
 
     def _has(self, version: int) -> bool:
         return self._modified(self._store(), version) is not None
 
-    def _entry(self, store: DeltaStorageHandler, version: int) -> Entry:
+    def _entry(self, store: Any, version: int) -> Entry:
         try:
-            body = cast("Any", store).open_input_file(_path(version)).read()
+            body = store.open_input_file(_path(version)).read()
         except FileNotFoundError as error:
             raise log_gone(self.table, version) from error
         except Exception as error:
@@ -160,9 +160,9 @@ class CommitLog:
         known = time or self._modified(store, version) or _UNKNOWN
         return Entry(self.table, version, known, body, COMMITTED_AT_KEY in info)
 
-    def _modified(self, store: DeltaStorageHandler, version: int) -> datetime | None:
+    def _modified(self, store: Any, version: int) -> datetime | None:
         """When the entry's file was written: the commit's time if the entry has none."""
-        return cast("Any", store).get_file_info([_path(version)])[0].mtime
+        return store.get_file_info([_path(version)])[0].mtime
 
 
 def actions_of(line: str | bytes) -> Iterable[tuple[str, dict[str, Any]]]:
