@@ -70,7 +70,7 @@ OTHERS = {
 }
 """What each verb does not wait for, beside the clients of stores and Dagster."""
 
-NEVER = {"azure", "boto3", "botocore", "dagster"}
+NEVER = {"azure", "boto3", "botocore", "dagster", "altair", "vl_convert"}
 
 
 @pytest.fixture

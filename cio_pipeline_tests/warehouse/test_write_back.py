@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ class Platform:
 
     answers: Callable[[int, str], int] = lambda turn, person: 200  # noqa: ARG005
     calls: int = 0
+    times: list[float] = field(default_factory=list[float])
     people: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
     keys: set[str] = field(default_factory=set[str])
     url: str = ""
@@ -45,6 +47,7 @@ def platform() -> Iterator[Platform]:
             person = unquote(self.path.rpartition("/")[2])
             with state.lock:
                 state.calls += 1
+                state.times.append(time.monotonic())
                 status = state.answers(state.calls, person)
                 state.keys.add(self.headers["Authorization"])
                 if status == 200:
@@ -182,6 +185,17 @@ def test_o7_throttling_trouble_and_resets_are_waited_out(
     platform.answers = lambda turn, _: {1: 429, 2: 503, 3: 0}.get(turn, 200)
     write()
     assert set(platform.people) == set(scores(file))
+
+
+def test_o7_people_are_written_no_faster_than_is_asked(
+    write: Callable[..., Result], platform: Platform
+) -> None:
+    write("--per-second", "20")
+    apart = 1 / 20
+    # A call may be late, and the next one in time.
+    least = apart * (len(platform.times) - 2)
+    assert max(platform.times) - min(platform.times) >= least
+    assert len(platform.times) > 3
 
 
 def test_o7_a_run_that_is_given_up_is_gone_on_with(
