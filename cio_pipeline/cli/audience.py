@@ -107,19 +107,20 @@ def export(
     is there to reach people, those held out are left out; both are kept for the lift report.
     """
     where, upload = known_country(country), Upload()
-    hashed = for_ is not Format.CSV
-    with marts_in(warehouse_file(warehouse), feed, write=hashed) as marts, _opened(out) as file:
-        audience = marts.audience(name)
+    platform = None if for_ is Format.CSV else PLATFORMS[for_]
+    with (
+        marts_in(warehouse_file(warehouse), feed, write=bool(platform)) as marts,
+        _opened(out) as file,
+    ):
+        audience, keys = marts.audience(name), keys_of(platform or PLATFORMS[Format.GOOGLE], where)
+        if not holdout:
+            upload.hold(marts.members(audience), keys)
         chosen = upload.chosen(marts.members(audience), with_holdout=holdout)
-        if hashed:
-            head, keys = PLATFORMS[for_].headers, keys_of(PLATFORMS[for_], where)
-            if not holdout:
-                upload.hold(marts.members(audience), keys)
-            rows = upload.hashed(chosen, keys)
+        if platform is None:
+            written = _write(file, CLEAR, upload.in_the_clear(chosen, keys, where))
         else:
-            head, rows = CLEAR, upload.in_the_clear(chosen, where)
-        written = _write(file, head, rows)
-        if hashed and audience.use == REACH and not holdout:
+            written = _write(file, platform.headers, upload.hashed(chosen, keys))
+        if platform and audience.use == REACH and not holdout:
             marts.record(audience, upload.sides(), now())
     _say(name, for_, written, upload)
 

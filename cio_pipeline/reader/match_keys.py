@@ -8,7 +8,6 @@ Phone numbers become E.164 everywhere; numbers without a country's code need a c
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeAlias
 
 from cio_pipeline.extras import needs
@@ -116,5 +115,4 @@ def _hashed(text: str) -> str:
 
 def keys_of(platform: Platform, country: str | None) -> KeysOf:
     """What turns an email address and a phone number into the two match keys."""
-    by_email, by_phone = partial(email_key, platform), partial(phone_key, platform)
-    return lambda email, phone: (by_email(email), by_phone(phone, country))
+    return lambda email, phone: (email_key(platform, email), phone_key(platform, phone, country))

@@ -47,16 +47,10 @@ class Upload:
 
     def hashed(self, people: Iterable[Member], keys: KeysOf) -> Iterator[Cells]:
         """The match keys of each, once."""
-        closed = set(chain.from_iterable(self._held.values()))
         seen: set[tuple[str, str]] = set()
-        for one in people:
-            found = keys(one.email, one.phone)
+        for one, found in self._apart(people, keys):
             if not any(found):
                 self.without_keys += 1
-                continue
-            if not closed.isdisjoint(found):
-                self.held_out += 1
-                self._shared.update(found)
                 continue
             self._reached.append(_person(one))
             if found in seen:
@@ -65,13 +59,27 @@ class Upload:
                 seen.add(found)
                 yield found
 
-    def in_the_clear(self, people: Iterable[Member], country: str | None) -> Iterator[Cells]:
+    def in_the_clear(
+        self, people: Iterable[Member], keys: KeysOf, country: str | None
+    ) -> Iterator[Cells]:
         """Ids, address and number of each, the number as E.164 where it can be one."""
-        for one in people:
+        for one, _ in self._apart(people, keys):
             phone = e164(one.phone, country) or self._harmless(one.phone)
             ids = (self._harmless(one.internal_customer_id), self._harmless(one.customer_id))
             since = one.since and one.since.isoformat()
             yield (one.workspace_id, *ids, self._harmless(one.email), phone, since, one.score)
+
+    def _apart(
+        self, people: Iterable[Member], keys: KeysOf
+    ) -> Iterator[tuple[Member, tuple[str, str]]]:
+        closed = set(chain.from_iterable(self._held.values()))
+        for one in people:
+            found = keys(one.email, one.phone)
+            if closed.isdisjoint(found):
+                yield one, found
+            else:
+                self.held_out += 1
+                self._shared.update(found)
 
     def sides(self) -> Iterator[Side]:
         """Who is in the file, and who is held out and shares no key with anybody to be reached.

@@ -185,9 +185,10 @@ def test_an_address_of_somebody_held_out_is_in_no_row_of_another(run: Run, file:
         "UPDATE acme_marts.audience_members SET side = 'holdout' "
         "WHERE internal_customer_id = 'bob' AND side = 'reached'",
     )
-    done = run("export", "repeat_purchase", "--format", "google")
-    assert len(table(done.stdout)) == 1
-    assert "0 rows; 2 held out." in done.stderr
+    for one in ("google", "csv"):
+        done = run("export", "repeat_purchase", "--format", one)
+        assert len(table(done.stdout)) == 1
+        assert "0 rows; 2 held out." in done.stderr
     # Neither was reached, nor is the other comparable to who was.
     assert sides(file) == []
 

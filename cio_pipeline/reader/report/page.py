@@ -20,7 +20,6 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "acts": ("Who opened and clicked", "Every open and click, as far as the feed tells."),
     "coverage": ("Who can be matched", "People who are there, with an id or an email address."),
 }
-_NONE = {"held": ("Held back", "Rows that broke the contract and wait to be mended.")}
 
 
 def page(all_facts: Sequence[Facts], at: datetime) -> str:
@@ -86,10 +85,10 @@ def _card(key: str, name: str, title: str, told: str, rows: Rows) -> str:
 
 
 def _held(facts: Facts) -> str:
-    title, told = _NONE["held"]
     rows = [(one.export, one.reason, one.rows) for one in facts.held]
     shown = _table(["export", "reason", "rows"], rows) if rows else "<p class='none'>None.</p>"
-    return f"<article data-card='held'><h3>{title}</h3><p>{told}</p>{shown}</article>"
+    told = "<p>Rows that broke the contract and wait to be mended.</p>"
+    return f"<article data-card='held'><h3>Held back</h3>{told}{shown}</article>"
 
 
 def _table(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
