@@ -70,6 +70,14 @@ class Browser:
             f"a button '{label}'", PATIENCE, lambda: self._try("button", says_so, WebElement.click)
         )
 
+    def follow(self, label: str) -> None:
+        """Click the link of this text."""
+        until(
+            f"a link '{label}'",
+            PATIENCE,
+            lambda: self._try("a", lambda one: one.text == label, WebElement.click),
+        )
+
     def type_partitions(self, selection: str) -> None:
         """Choose partitions in the launch dialog, as one types them."""
         keys = (selection, Keys.ENTER)
