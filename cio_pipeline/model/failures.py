@@ -6,6 +6,9 @@ from datetime import datetime
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import CioError, LeaseHeld
 
+HELD_BACK = "BreakerOpen"
+"""The kind of what was not tried, since the sync's breaker is open."""
+
 
 @dataclass(frozen=True)
 class Failure:

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from cio_pipeline.cli import context, status
 from cio_pipeline.cli.app import app
+from cio_pipeline.model.breakers import Breaker, BreakerState
+from cio_pipeline.model.failures import Failure
 from cio_pipeline.pipeline.scheduling.standing import standing
 from cio_pipeline_tests.cli.test_held import claimed, served
 from cio_pipeline_tests.pipeline.test_windows import person
@@ -78,11 +80,35 @@ def test_o8_a_sync_that_fails_is_told_once_and_not_as_late(clocked: World) -> No
     folder = clocked.folder("a")
     folder.rename(folder.with_name("kept"))
     folder.write_text("in the way")
-    clocked.run(1)
-    assert {kind for kind, _, _ in kinds(clocked)} <= {"failing", "breaker", "late"}
-    assert "breaker" in {kind for kind, _, _ in kinds(clocked)}
-    assert ("failing", "a", ("people",)) in kinds(clocked)
+    for number in (1, 2):
+        clocked.run(number)
+        ((kind, sync_id, exports),) = kinds(clocked)
+        assert (kind, sync_id, "people" in exports) == ("breaker", "a", True)
     assert answer()[0] == 1
+
+
+def test_o8_an_error_that_has_another_cause_than_the_breaker_is_told_beside_it(
+    clocked: World,
+) -> None:
+    clocked.commit("people", person("ben"), at=during(1))
+    folder = clocked.folder("a")
+    folder.rename(folder.with_name("kept"))
+    folder.write_text("in the way")
+    clocked.run(1)
+    gone = Failure("SourceGone", "The table is gone.")
+    clocked.ledger.failing.record({("a", "events"): gone}, window(1))
+    assert [(kind, "events" in of) for kind, _, of in kinds(clocked)] == [
+        ("breaker", False),
+        ("failing", True),
+    ]
+
+
+def test_o8_a_slow_sync_is_late_like_any_other(clocked: World) -> None:
+    clocked.now = window(2).end
+    until = clocked.now + timedelta(hours=1)
+    slow = Breaker("a", BreakerState.SLOW, 0, clocked.now, until, "run", "", "")
+    clocked.ledger.breakers.put([slow])
+    assert [kind for kind, _, _ in kinds(clocked)] == ["late"]
 
 
 def test_o1_rows_held_back_and_breaches_are_news_for_a_day(clocked: World) -> None:

@@ -10,7 +10,7 @@ from cio_pipeline.model.errors import (
     ObjectConflict,
     PermissionMissing,
 )
-from cio_pipeline.model.failures import Failure, Tried
+from cio_pipeline.model.failures import HELD_BACK, Failure, Tried
 from cio_pipeline.model.manifests import CHAIN, manifest_key, parse_manifest
 from cio_pipeline.model.registry import Outcome, Pair, RegisteredSync
 from cio_pipeline.model.sync import Sync
@@ -70,7 +70,7 @@ def put_held(
 
     def put(one: RegisteredSync) -> Put:
         why = reasons[one.sync.id] if one.sync.manifest else None
-        return Put(error=Failure("BreakerOpen", why)) if why else _put(services, held, one)
+        return Put(error=Failure(HELD_BACK, why)) if why else _put(services, held, one)
 
     done: dict[str, Put] = {}
     chunk: dict[str, Put] = {}

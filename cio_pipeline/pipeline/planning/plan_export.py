@@ -23,7 +23,7 @@ from cio_pipeline.changesets.decide import (
 )
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of, fingerprint_of, stem_of
 from cio_pipeline.model.cuts import Cut
-from cio_pipeline.model.failures import Failure
+from cio_pipeline.model.failures import HELD_BACK, Failure
 from cio_pipeline.model.plans import PRODUCER, Mode, Plan, PlanDraft
 from cio_pipeline.model.registry import ExportState, Lease, LeaseHolder, Outcome, Pair
 from cio_pipeline.model.scope import Lane, Scope
@@ -272,6 +272,6 @@ def _refusals(items: Sequence[Decided]) -> Iterable[Outcome]:
     for item in items:
         if isinstance(item.decision, Refused | HeldBack):
             sync, why = item.state.sync, item.decision.why
-            kind = "Refused" if isinstance(item.decision, Refused) else "BreakerOpen"
+            kind = "Refused" if isinstance(item.decision, Refused) else HELD_BACK
             error = Failure(kind, why)
             yield Outcome(sync.id, item.state.export, sync.workspace_id, None, error=error)

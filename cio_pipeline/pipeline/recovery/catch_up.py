@@ -38,7 +38,12 @@ from cio_pipeline.pipeline.recovery.bucket_chain import (
     times_told,
 )
 from cio_pipeline.pipeline.recovery.delivered_rows import delivered_identities
-from cio_pipeline.pipeline.recovery.gone_again import begun_told, first_of, remember_again
+from cio_pipeline.pipeline.recovery.gone_again import (
+    begun_told,
+    first_of,
+    remember_again,
+    stay_erased,
+)
 from cio_pipeline.pipeline.recovery.listed_plans import listed_plans, under_way
 from cio_pipeline.pipeline.recovery.register_again import registration, served_since
 from cio_pipeline.pipeline.recovery.settle_cuts import settle_cuts
@@ -190,6 +195,8 @@ def _recovered(services: Services, chain: BucketChain, since: int | None) -> Rec
     ]
     remember_again(services, [*first_of(chain, cuts, plans), *(one.draft for one in going)])
     new = [(manifest, body) for manifest, body in chain.manifests if manifest.ordinal >= since]
+    if any(manifest.superseded for manifest, _ in new):
+        stay_erased(services, chain, listed)
     used = {key: {number - 1} for key, number in _numbers(states)}
     return replace(
         _numbered(services.clock, chain, used=used, going_on=going_on),

@@ -8,19 +8,26 @@ from datetime import datetime
 import polars as pl
 
 from cio_pipeline.changesets.build import about_people
-from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.changesets.rules import is_gone
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
 from cio_pipeline.files.encode import Shape, named_errors
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import Permanent
 from cio_pipeline.model.plans import Mode, PlanDraft
 from cio_pipeline.model.recovery import ListedPlan
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of
-from cio_pipeline.pipeline.planning.rows import changeset_of, remember_gone, remember_unknown
+from cio_pipeline.pipeline.planning.rows import (
+    PEOPLE,
+    changeset_of,
+    remember_gone,
+    remember_unknown,
+)
 from cio_pipeline.pipeline.recovery.bucket_chain import BucketChain
 from cio_pipeline.pipeline.recovery.register_again import served_since
 from cio_pipeline.pipeline.services import Services
 
-_PART = "again"
+_PART, _ERASED = "again", "erased before"
+_PERSON = "internal_customer_id"
 
 
 def begun_told(
@@ -91,3 +98,22 @@ def _remember(services: Services, cohort: Cohort[PlanDraft]) -> None:
         for _ in rows.collect_batches(engine="streaming", maintain_order=False):
             pass
     remember_unknown(services.ledger, plan, seen, _PART)
+
+
+def stay_erased(services: Services, chain: BucketChain, plans: Iterable[ListedPlan]) -> None:
+    """Keep anonymous whom a chain's files were rewritten for; raises the source's errors.
+
+    No manifest tells who they are: whoever is gone by now counts as one of them.
+    """
+    now, workspace = services.clock(), chain.sync.workspace_id
+    cut = services.source.look(PEOPLE, now, None, now).reached
+    if cut is None:
+        return
+    people = services.source.snapshot(PEOPLE, cut, workspaces=[workspace])
+    rows = people.filter(is_gone(), pl.col("workspace_id") == workspace)
+    gone = rows.select(pl.col(_PERSON).drop_nulls().unique()).collect(engine="streaming")
+    begun = {(one.draft.export, one.draft.begun or one.draft.upper.at) for one in plans}
+    begun |= {(export, served_since(chain, now)) for export, _ in begun}
+    for export, at in sorted(begun):
+        if about_people(ALL_EXPORTS[export]) and not facts_of(export).forwards:
+            services.ledger.gone.keep(at, {workspace: gone[_PERSON].to_list()}, export, _ERASED)

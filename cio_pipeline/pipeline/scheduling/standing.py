@@ -4,14 +4,14 @@ Only the ledger is asked: an answer takes no time, and comes while source and bu
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.breakers import Breaker, BreakerState
-from cio_pipeline.model.failures import Failing
+from cio_pipeline.model.failures import HELD_BACK, Failing
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.registry import ExportState, LeaseHolder, Pair
 from cio_pipeline.model.times import utc
@@ -69,13 +69,18 @@ def standing_of(services: Services, all_states: Sequence[ExportState]) -> Standi
     """The same of the syncs whose states are given; and of the source."""
     ledger, now = services.ledger, services.clock()
     states = [one for one in all_states if one.on]
-    breakers, failing = ledger.breakers.all(), ledger.failing.all()
+    failing = ledger.failing.all()
+    breakers = {
+        sync_id: one
+        for sync_id, one in ledger.breakers.all().items()
+        if one.state is not BreakerState.SLOW
+    }
     holders = ledger.leases.holders(now)
     held_back = ledger.quarantine.numbers()
     known = {state.sync.id for state in states}
     wrong = [
-        *_broken(breakers, known, now),
-        *_failing(failing, known),
+        *_broken(breakers, failing, known, now),
+        *_failing(breakers, failing, known),
         *_late([one for one in states if not _told(one, breakers, failing)], holders, now),
         *_quarantined(held_back, now),
         *_source(services.ledger, now),
@@ -90,27 +95,44 @@ def _told(
     return state.sync.id in breakers or (state.sync.id, state.export) in failing
 
 
-def _broken(breakers: Mapping[str, Breaker], known: set[str], now: datetime) -> Iterator[Wrong]:
+def _broken(
+    breakers: Mapping[str, Breaker],
+    failing: Mapping[Pair, Failing],
+    known: set[str],
+    now: datetime,
+) -> Iterator[Wrong]:
+    """What fails for no other cause is no line of its own, but named here."""
     for sync_id, one in sorted(breakers.items()):
-        if sync_id in known and one.state is not BreakerState.SLOW:
+        if sync_id in known:
+            its = (pair for pair, each in failing.items() if pair[0] == sync_id and _of(one, each))
             why = f"{one.describe(now)}: {one.message}"
             resume = f"Mend that, then `cio-pipeline sync resume {sync_id}`."
-            yield Wrong("breaker", sync_id, (), one.since, why, resume)
+            yield Wrong("breaker", sync_id, _exports(its), one.since, why, resume)
 
 
-def _failing(failing: Mapping[Pair, Failing], known: set[str]) -> Iterator[Wrong]:
+def _of(breaker: Breaker | None, failing: Failing) -> bool:
+    """Whether what fails does so for what opened the breaker, or since that is open."""
+    return breaker is not None and failing.kind in {HELD_BACK, breaker.kind}
+
+
+def _exports(pairs: Iterable[Pair]) -> tuple[str, ...]:
+    return tuple("manifests" if export == CHAIN else export for _, export in sorted(pairs))
+
+
+def _failing(
+    breakers: Mapping[str, Breaker], failing: Mapping[Pair, Failing], known: set[str]
+) -> Iterator[Wrong]:
     """Each error once for a sync, with the exports that have it."""
-    groups: defaultdict[tuple[str, datetime, str], list[str]] = defaultdict(list)
-    for (sync_id, export), one in sorted(failing.items()):
-        if sync_id in known:
-            name = "manifests" if export == CHAIN else export
-            groups[sync_id, one.since, one.message].append(name)
-    for (sync_id, since, message), exports in groups.items():
+    groups: defaultdict[tuple[str, datetime, str], list[Pair]] = defaultdict(list)
+    for pair, one in sorted(failing.items()):
+        if pair[0] in known and not _of(breakers.get(pair[0]), one):
+            groups[pair[0], one.since, one.message].append(pair)
+    for (sync_id, since, message), pairs in groups.items():
         told = (
             f"Once that is mended, the next window ends it; `cio-pipeline export --now --sync "
             f"{sync_id}` tries it at once."
         )
-        yield Wrong("failing", sync_id, tuple(exports), since, message, told)
+        yield Wrong("failing", sync_id, _exports(pairs), since, message, told)
 
 
 def _late(
