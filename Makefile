@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo warehouse demo-cloud demo-sakila demo-postgres readers dev test test-deep servers postgresql azurite redis pgbouncer bench lint docs clean
+.PHONY: help demo warehouse demo-cloud demo-sakila demo-postgres readers dev test test-deep servers postgresql azurite redis pgbouncer bench lint docs pictures clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -109,6 +109,9 @@ docs: $(VENV)/.installed ## Write the generated documents again
 	$(BIN)/python -m cio_pipeline.contracts.docs docs
 	$(BIN)/python -m cio_pipeline.cli.reference docs
 	$(BIN)/python -m cio_pipeline.reader.dbt_project warehouse
+
+pictures: $(VENV)/.installed servers ## Take the pictures of docs/operations.md anew, from the test of the UI
+	CIO_PICTURES=$(CURDIR)/docs/pictures $(BIN)/pytest -q cio_pipeline_tests/ui -m slow
 
 clean: ## Remove the environment and all local state
 	rm -rf $(VENV) .cio

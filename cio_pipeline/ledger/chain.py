@@ -162,6 +162,7 @@ def manifest_file(row: RowMapping) -> ManifestFile:
         mode=Mode(row["mode"]),
         min_time=row["min_time"],
         max_time=row["max_time"],
+        contract=row["contract"],
     )
 
 
@@ -175,6 +176,7 @@ LISTED = select(
     plans.c.until_at,
     plans.c.generation,
     plans.c.mode,
+    plans.c.contract,
 ).join(plans, plans.c.id == files.c.plan_id)
 """Files with what a manifest says of them."""
 

@@ -24,7 +24,8 @@ class Contracts:
         if body is None:
             raise LedgerError(
                 f"The ledger lacks the data contract {digest} that a plan was made under.",
-                "Restore a backup of the ledger, or abandon the plan.",
+                "Apply the contract that it was made under once more, which keeps it, or restore a "
+                "backup of the ledger.",
             )
         return read_terms(body)
 

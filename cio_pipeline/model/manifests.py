@@ -32,7 +32,10 @@ _NAME = re.compile(rf"^{FOLDER}/([1-9][0-9]*)\.manifest$")
 
 @dataclass(frozen=True)
 class ManifestFile:
-    """One committed file. `window_end` is the end of the window that it was sent in."""
+    """One committed file. `window_end` is the end of the window that it was sent in.
+
+    `contract` names the terms of the sync's data contract that its rows were held to, if any.
+    """
 
     key: str
     export: str
@@ -49,6 +52,7 @@ class ManifestFile:
     mode: Mode
     min_time: datetime | None
     max_time: datetime | None
+    contract: str | None = None
 
 
 @dataclass(frozen=True)
@@ -236,9 +240,10 @@ def render_manifest(manifest: Manifest, listed: Iterable[bytes] | None = None) -
 def render_file(file: ManifestFile) -> bytes:
     """A file as its manifest lists it, between commas; see `render`."""
     # Fields by name, as everywhere in a manifest. A window may send very many.
+    held_to = f'\n   "contract": {_quoted(file.contract)},' if file.contract else ""
     return f"""
   {{
-   "bytes": {file.bytes},
+   "bytes": {file.bytes},{held_to}
    "export": {_quoted(file.export)},
    "fingerprint": {_quoted(file.fingerprint)},
    "generation": {file.generation},

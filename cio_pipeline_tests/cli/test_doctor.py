@@ -1,6 +1,8 @@
 """`doctor` and the checks of the UI tell the same."""
 
+import inspect
 import json
+import re
 from pathlib import Path
 
 import dagster as dg
@@ -9,9 +11,12 @@ from typer.testing import CliRunner
 
 from cio_pipeline.cli import doctor
 from cio_pipeline.cli.app import app
+from cio_pipeline.defs.checks import DELIVERY_CHECKS
 from cio_pipeline.defs.feeds import SHOWN
 from cio_pipeline.model.errors import LedgerBusy
 from cio_pipeline.model.feeds import Feed
+from cio_pipeline.monitoring.incidents import BLIND, UNREACHED
+from cio_pipeline.pipeline.alerting import findings as made_of
 from cio_pipeline.pipeline.checking.checks import CHECKS
 from cio_pipeline_tests.defs.running import check, dagster_on
 from cio_pipeline_tests.world import World, during, window
@@ -85,8 +90,29 @@ def test_o1_a_check_that_cannot_look_is_yellow_and_the_run_stays_green(
     assert others.passed
 
 
-def test_o1_every_check_is_described_in_the_operations_page() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
 
-    for one in CHECKS:
-        assert f"### Check `{one.name}`" in page
+
+def test_o1_every_check_and_alert_is_described_in_the_operations_page() -> None:
+    """Whatever is declared: the checks of Dagster, and what alerts tell besides."""
+    page = (DOCS / "operations.md").read_text(encoding="utf-8")
+    shown = {key.name for one in DELIVERY_CHECKS for key in one.check_keys}
+    alerts = {UNREACHED, BLIND, *re.findall(r'check="(\w+)"', inspect.getsource(made_of))}
+    alerts |= set(vars(made_of)["_CAUSES"])
+
+    assert {one.name for one in CHECKS} <= shown
+    assert len(alerts) == 7
+    wanted = [f"### Check `{one}`" for one in shown] + [f"### Alert `{one}`" for one in alerts]
+    assert [one for one in wanted if one not in page] == []
+
+
+def test_the_pictures_of_the_operations_page_are_there_small_and_tell_no_more_than_they_show() -> (
+    None
+):
+    linked = re.findall(r"\]\((pictures/[^)]+)\)", (DOCS / "operations.md").read_text("utf-8"))
+    assert {*linked} == {f"pictures/{path.name}" for path in (DOCS / "pictures").iterdir()}
+    for one in linked:
+        body = (DOCS / one).read_bytes()
+        assert body.startswith(b"\x89PNG")
+        assert len(body) < 150_000
+        assert not any(kind in body for kind in (b"tEXt", b"iTXt", b"zTXt", b"eXIf"))

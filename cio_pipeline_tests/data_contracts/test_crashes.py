@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from cio_pipeline.model.data_contract import DataContract
+from cio_pipeline.model.manifests import parse_manifest
 from cio_pipeline.model.plans import PlanState
 from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.recovery.restore import restore
@@ -102,4 +104,33 @@ def test_a_ledger_that_was_rebuilt_goes_on_under_the_sync_file_s_contract(tmp_pa
     (world.folder() / name).unlink()
 
     restore(world.services, ["a"])
+    assert sent(world) == before
+
+
+def test_d10_manifests_name_the_contract_and_a_rebuilt_ledger_takes_it_from_there(
+    tmp_path: Path,
+) -> None:
+    """Where the sync file has another one by now, nobody guesses under which a file was made."""
+    world = begun(tmp_path)
+    world.run(0, "people", "events", "metrics")
+    before = sent(world)
+    sync = world.ledger.registry.get("a").sync
+    body = (world.folder() / "_cio" / "1.manifest").read_bytes()
+    told = {file.export: file.contract for file in parse_manifest(body).files}
+    assert told == {one: sync.terms_digest(one) for one in told}
+    assert {one for one, name in told.items() if name is None} == {"metrics"} & told.keys()
+    world.ledger.close()
+    (world.root / "ledger.db").unlink()
+    world = World(tmp_path, now=world.now)
+    world.services = replace(world.services, secret=lambda _: "pepper")
+    other = DataContract.model_validate(OTHERS[1])
+    rebuild(world.services, [sync.model_copy(update={"contract": other})])
+    name = next(name for name in before if name.startswith("events"))
+    (world.folder() / name).unlink()
+
+    (failed,) = restore(world.services, ["a"])
+    assert str(told["events"]) in str(failed.error)
+    world.sync("a", 1, contract=CONTRACT)
+    (fine,) = restore(world.services, ["a"])
+    assert fine.error is None
     assert sent(world) == before

@@ -1,9 +1,11 @@
 """A headless Chromium that clicks through the Dagster UI."""
 
 import shutil
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium.common.exceptions import (
@@ -18,6 +20,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from cio_pipeline_tests.ui.processes import until
 
+WIDTH, HEIGHT = 2000, 1500
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -28,7 +31,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    "--window-size=2000,1500",
+    f"--window-size={WIDTH},{HEIGHT}",
 )
 PATIENCE = 90
 """Seconds that a page may take on a busy machine."""
@@ -129,7 +132,11 @@ class Browser:
         return False
 
     def picture(self, name: str) -> None:
-        self.driver.save_screenshot(str(self.pictures / f"{name}.png"))
+        """Keep what the page shows, at half its size: small enough for a page of the docs."""
+        whole = {"x": 0, "y": 0, "width": WIDTH, "height": HEIGHT, "scale": 0.5}
+        asked = {"format": "png", "clip": whole}
+        shot: Any = self.driver.execute_cdp_cmd("Page.captureScreenshot", asked)
+        (self.pictures / f"{name}.png").write_bytes(b64decode(shot["data"]))
 
 
 @contextmanager

@@ -134,17 +134,16 @@ class Processes:
             for run in reversed(found)
         ]
 
-    def check(self, asset: str) -> dict[str, Any] | None:
+    def check(self, asset: str, name: str = "delivered_to_every_due_sync") -> dict[str, Any] | None:
         """The last execution of an asset's check."""
         query = """
-          query ($key: AssetKeyInput!) {
-            assetCheckExecutions(assetKey: $key, checkName: "delivered_to_every_due_sync",
-                                 limit: 1) {
+          query ($key: AssetKeyInput!, $name: String!) {
+            assetCheckExecutions(assetKey: $key, checkName: $name, limit: 1) {
               status
               evaluation { success description partition }
             }
           }"""
-        found = self.ask(query, key={"path": [asset]})["assetCheckExecutions"]
+        found = self.ask(query, key={"path": [asset]}, name=name)["assetCheckExecutions"]
         return found[0] if found else None
 
     def materialized(self, asset: str) -> set[str]:

@@ -1,10 +1,14 @@
 """A day in the Dagster UI: the graph, a launch, a broken sync, a restore, a backfill, an outage, a
 retry.
 
+`make pictures` takes the pictures of the docs anew from what it saw.
+
 On real processes and a real clock, so the windows are those of the last hour or so. The steps
 build on one another; much of their time is waiting for the daemon's half-minute ticks.
 """
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -119,6 +123,9 @@ def test_a_day_in_the_ui(processes: Processes, tmp_path: Path) -> None:
             backfills(browser, processes, windows[1:3])
         catches_up_after_an_outage(processes, windows[3:])
         retries_what_failed(browser, processes, windows[0])
+    if kept := os.environ.get("CIO_PICTURES"):
+        for old in sorted(Path(kept).glob("*.png")):
+            shutil.copyfile(pictures / old.name, old)
 
 
 def sees_the_graph(browser: Browser) -> None:
@@ -167,7 +174,22 @@ def sees_the_broken_sync(browser: Browser, processes: Processes, window: Window)
     browser.go("/assets/people?view=checks")
     browser.sees("Failed", reason)
     browser.picture("4-check")
+    sees_the_windows_checks(browser, processes)
     processes.cli("sync", "pause", "broken")
+
+
+def sees_the_windows_checks(browser: Browser, processes: Processes) -> None:
+    """O1: one check names the sync that is behind, why, and what to run next."""
+    check = processes.check("manifest", "delayed_syncs")
+    assert check is not None
+    assert check["status"] == "FAILED"
+    assert (
+        "broken (data@beta.example): people: delivered up to" in check["evaluation"]["description"]
+    )
+    browser.go("/assets/manifest?view=checks&checkDetail=delayed_syncs")
+    browser.sees("delayed_syncs", "missing_files", "volumes", "broken (data@beta.example)")
+    browser.settles()
+    browser.picture("8-checks")
 
 
 @contextmanager
