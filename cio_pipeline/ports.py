@@ -105,6 +105,13 @@ class Source(Protocol):
         """
         ...
 
+    def rows_at_once(self, table: SourceTable, cut: TableCut) -> int | None:
+        """How many rows of a snapshot are best held in memory at once; None for what fills a file.
+
+        About that many; it may be another number later. Raises SourceUnavailable, SourceError.
+        """
+        ...
+
     def beside(
         self, found: Mapping[str, TableCut], told: Mapping[str, TableCut]
     ) -> Mapping[str, TableCut]:

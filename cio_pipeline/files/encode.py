@@ -35,6 +35,9 @@ from cio_pipeline.model.plans import PRODUCER, QuarantinedRow, SealedFile, Serie
 ZSTD_LEVEL = 3
 """Level 19 takes 100 times as long for little."""
 
+ROW_GROUP = 122_880
+"""Rows of a workspace and series that the sink holds in memory before it writes them."""
+
 
 @dataclass(frozen=True)
 class SpooledFile:
@@ -166,6 +169,7 @@ def _sink(rows: pl.LazyFrame, shape: Shape, target: Path, folder: str) -> list[S
         compression="zstd",
         compression_level=ZSTD_LEVEL,
         statistics=True,
+        row_group_size=ROW_GROUP,
         maintain_order=True,
         sinked_paths_callback=lambda told: sunk.extend(told.paths),
         engine="streaming",

@@ -160,6 +160,10 @@ class DeltaSource:
         counts = row_counts(found, table, self.tables.storage_options)
         return sliced(sum(count for _, count in counts), rows)
 
+    def rows_at_once(self, table: SourceTable, cut: TableCut) -> int | None:  # noqa: ARG002 - of any
+        """None: texts of a Parquet file share its dictionaries in memory; see `ports.Source`."""
+        return None
+
     def beside(
         self,
         found: Mapping[str, TableCut],

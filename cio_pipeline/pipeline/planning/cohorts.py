@@ -1,9 +1,9 @@
 """Cohorts: plans that one scan of the source serves; and slices, what of it is read at a time.
 
-A slice of an initial export holds as many rows of the served workspaces as fill one file. That
-bounds what lies in the spool, what the encoder holds in memory (rows of many workspaces stay there
-until their files are full), and what is encoded again after a crash. A slice of changes holds as
-many as are netted and sorted in memory; most windows are one.
+A slice of an initial export holds as many rows of the served workspaces as fill one file, or as
+fit in memory. That bounds what lies in the spool, what the encoder holds in memory (rows of many
+workspaces stay there until their row groups are full), and what is encoded again after a crash. A
+slice of changes holds as many as are netted and sorted in memory; most windows are one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from cio_pipeline.changesets.parts import stretches_of
 from cio_pipeline.contracts.declare import Export, SourceTable
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, changed_rows_at_once, facts_of
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline.files.encode import Shape, named_errors
+from cio_pipeline.files.encode import ROW_GROUP, Shape, named_errors
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import Permanent, SourceError
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
@@ -258,17 +258,17 @@ def _of_history(services: Services, drafts: Sequence[PlanDraft]) -> list[PlanDra
         return []
     model = drafts[0]
     export = ALL_EXPORTS[model.export]
-    table, wanted = SOURCE_TABLES[export.source], services.slice_rows or export.rows_per_file
+    table, ours = SOURCE_TABLES[export.source], {draft.workspace_id for draft in drafts}
     cut = model.upper.table(table.name)
+    wanted = services.slice_rows or _at_once(services.source, export, cut, len(ours))
     # Without reading any row: it is enough for small tables.
     if len(services.source.slices(table, cut, wanted)) == 1:
         return list(drafts)
     counted = services.source.snapshot(table, cut).group_by("workspace_id").agg(pl.len())
     with named_errors(counted, Shape(export, model.version, model.timestamp_unit, wanted)):
         counts = dict(counted.collect(engine="streaming").iter_rows())
-    ours = {draft.workspace_id: counts.get(draft.workspace_id, 0) for draft in drafts}
-    few = _few(ours, wanted)
-    many = [rows for workspace, rows in ours.items() if workspace not in few]
+    few = _few({workspace: counts.get(workspace, 0) for workspace in ours}, wanted)
+    many = [counts.get(workspace, 0) for workspace in ours - few]
     of_cohort = sum(many) * min(len(many), INITIAL_WORKSPACES) // max(1, len(many))
     total = sum(counts.values())
     stretched = wanted * total // of_cohort if of_cohort else max(total, 1)
@@ -277,6 +277,17 @@ def _of_history(services: Services, drafts: Sequence[PlanDraft]) -> list[PlanDra
         return list(drafts)
     sliced = {"slices": number, "slice_rows": stretched}
     return [one if one.workspace_id in few else replace(one, **sliced) for one in drafts]
+
+
+def _at_once(source: Source, export: Export, cut: TableCut, workspaces: int) -> int:
+    """How many rows of served workspaces a slice holds: what fills a file, or fits in memory.
+
+    Of a few workspaces no more than their row groups is held, however many rows there are.
+    """
+    most = source.rows_at_once(SOURCE_TABLES[export.source], cut)
+    if most is None or min(workspaces, INITIAL_WORKSPACES) * ROW_GROUP <= most:
+        return export.rows_per_file
+    return min(export.rows_per_file, most)
 
 
 def _few(rows: Mapping[int, int], most: int) -> frozenset[int]:

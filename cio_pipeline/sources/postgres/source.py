@@ -32,7 +32,12 @@ from cio_pipeline.sources.postgres.positions import (
     position_of,
 )
 from cio_pipeline.sources.postgres.rows import frames, lazily, rows_at
-from cio_pipeline.sources.postgres.statements import changed_rows, is_changed, number_of_changes
+from cio_pipeline.sources.postgres.statements import (
+    bytes_of,
+    changed_rows,
+    is_changed,
+    number_of_changes,
+)
 from cio_pipeline.sources.postgres.whole import (
     lost,
     problems_of,
@@ -53,12 +58,14 @@ class PostgresSource:
     """The tables of a database, as `names` tells where they are; see the package.
 
     A window's cut is a snapshot, taken when it is decided: after an outage, one window has all that
-    was committed meanwhile, and the others have nothing.
+    was committed meanwhile, and the others have nothing. In memory a row takes two to three times
+    its room in a table; `bytes_at_once` is the room of what is held at once.
     """
 
     server: Server
     names: Names = field(default_factory=Names)
     tables: Mapping[str, SourceTable] = field(default_factory=lambda: SOURCE_TABLES, hash=False)
+    bytes_at_once: int = 96 * 1024**2
     _last: dict[str, Any] = field(
         default_factory=dict[str, Any], init=False, repr=False, compare=False
     )
@@ -208,6 +215,17 @@ class PostgresSource:
         How many rows a block holds is what the database thought then.
         """
         return position_of(table.name, cut).slices(rows)
+
+    def rows_at_once(self, table: SourceTable, cut: TableCut) -> int | None:
+        """How many rows lie in `bytes_at_once` of a table, TOAST included; see `ports.Source`.
+
+        None for a view: it is read in one piece.
+        """
+        position = position_of(table.name, cut)
+        with named(table.name), self.server.asked() as connection:
+            stored: int = _value(connection, bytes_of(position.files))
+        rows = position.blocks * position.density
+        return max(1, rows * self.bytes_at_once // stored) if stored else None
 
     def beside(
         self, found: Mapping[str, TableCut], told: Mapping[str, TableCut]

@@ -137,6 +137,15 @@ def files_of(pieces: Sequence[Piece]) -> Composed:
     ).format(oids)
 
 
+def bytes_of(pieces: Sequence[Piece]) -> Composed:
+    """How much room tables and partitions take now, with long values that lie beside their rows."""
+    oids = Literal([one.oid for one in pieces])
+    return SQL(
+        "SELECT coalesce(sum(pg_table_size(oid)), 0)::bigint "
+        "FROM unnest({}::bigint[]::oid[]) AS oid"
+    ).format(oids)
+
+
 def number_of_changes(relation: Relation, lower: Snapshot, upper: Snapshot) -> Composed:
     """How many changes there are between two snapshots, at most."""
     parts = [_counted(relation.place, [between(_CHANGE, lower, upper)])]
