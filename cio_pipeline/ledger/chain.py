@@ -9,10 +9,12 @@ from types import MappingProxyType
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
-from cio_pipeline.contracts.feeds import ALL_EXPORTS
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
+from cio_pipeline.ledger.cuts import cuts_at
 from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
 from cio_pipeline.ledger.statements import as_given, chunks, ids_given, rows_given
 from cio_pipeline.ledger.states import export_states, registered_syncs
+from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LeaseLost, PositionMoved
 from cio_pipeline.model.manifests import (
     ExportStatus,
@@ -20,6 +22,7 @@ from cio_pipeline.model.manifests import (
     Manifest,
     ManifestFile,
     Replay,
+    Since,
     Superseded,
     VoidSequence,
     digest,
@@ -41,6 +44,16 @@ class Listed:
     exports: set[str] = field(default_factory=set[str])
     files: list[bytes] = field(default_factory=list[bytes])
     replays: dict[str, Replay] = field(default_factory=dict[str, Replay])
+    begun: dict[tuple[str, datetime], datetime] = field(
+        default_factory=dict[tuple[str, datetime], datetime]
+    )
+
+    def since(self, cuts: Mapping[datetime, Cut]) -> tuple[Since, ...]:
+        """Where what it lists of exports that forward begins."""
+        return tuple(
+            Since(export, start, end, cuts[start].tables.get(ALL_EXPORTS[export].source))
+            for (export, end), start in sorted(self.begun.items())
+        )
 
 
 def to_list(
@@ -62,6 +75,8 @@ def to_list(
             its.replays[row["export"]] = Replay(
                 row["export"], row["lower_at"], row["upper_at"], all_rows
             )
+        elif row["mode"] in {Mode.CHANGES, Mode.CATCH_UP} and facts_of(row["export"]).forwards:
+            its.begun[row["export"], row["upper_at"]] = row["lower_at"]
     return found
 
 
@@ -89,6 +104,7 @@ def list_next(
     of_sync = {key: list(its) for key, its in groupby(states, key=lambda state: state.sync.id)}
     lasts = lasts_of(connection, found)
     made: list[tuple[Manifest, bytes]] = []
+    begun = cuts_at(connection, (at for one in listed.values() for at in one.begun.values()))
     for sync_id, one in found.items():
         its = listed.get(sync_id, Listed())
         states = of_sync.get(sync_id, ())
@@ -98,6 +114,7 @@ def list_next(
             manifest,
             superseded=tuple(superseded.get(sync_id, ())),
             replay_of=tuple(one for _, one in sorted(its.replays.items())),
+            since=its.since(begun),
         )
         made.append((manifest, render_manifest(manifest, its.files)))
     _mark(connection, listed, {one.sync_id: one.ordinal for one, _ in made}, marked)

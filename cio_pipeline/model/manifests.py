@@ -146,6 +146,20 @@ class Replay:
 
 
 @dataclass(frozen=True)
+class Since:
+    """Files of `export` and the window that ends at `end` hold what changed from `start` on.
+
+    `source` is the driving table there. Told of exports that forward what changed: no first files
+    with all history tell where theirs begin.
+    """
+
+    export: str
+    start: datetime
+    end: datetime
+    source: TableCut | None
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All that was committed for a sync since the manifest `ordinal - 1`.
 
@@ -168,6 +182,7 @@ class Manifest:
     begins: tuple[FirstNumber, ...] | None = None
     superseded: tuple[Superseded, ...] = ()
     replay_of: tuple[Replay, ...] = ()
+    since: tuple[Since, ...] = ()
 
 
 def as_they_lie(manifests: Sequence[Manifest]) -> list[Manifest]:
@@ -302,6 +317,6 @@ def _adapter() -> TypeAdapter[Manifest]:
     return TypeAdapter(Manifest)
 
 
-_IF_ANY = frozenset({"superseded", "replay_of"})
+_IF_ANY = frozenset({"superseded", "replay_of", "since"})
 _FILES = b'\n "files": ['
 _NO_FILES = _FILES + b"]"

@@ -31,7 +31,7 @@ manifests = st.from_type(Manifest)
 
 st.register_type_strategy(datetime, times)
 
-IF_ANY = {"superseded", "replay_of"}
+IF_ANY = {"superseded", "replay_of", "since"}
 """What earlier manifests do not tell."""
 
 

@@ -114,22 +114,35 @@ def times_told(chain: BucketChain) -> set[datetime]:
     listed = [file for manifest, _ in chain.manifests for file in manifest.files]
     files = {file.window_end for file in listed}
     if chain.sync.feed.facts.forwards:
-        files |= {begin_told(chain.sync, file) for file in listed}
+        files |= {
+            begin_told(chain.sync, manifest, file)
+            for manifest, _ in chain.manifests
+            for file in manifest.files
+        }
     files |= {one.start for manifest, _ in chain.manifests for one in manifest.replay_of}
     statuses = [status for manifest, _ in chain.manifests for status in manifest.exports]
     positions = {status.position for status in statuses if status.position is not None}
     return files | positions | {s.initial.at for s in statuses if s.initial is not None}
 
 
-def begin_told(sync: Sync, first: ManifestFile) -> datetime:
+def begin_told(sync: Sync, manifest: Manifest, first: ManifestFile) -> datetime:
     """Where an export that forwards began, by the first file of a generation.
 
-    No manifest says it: it is the start of what the sync's cadence sends at a time, unless its
-    first run came late.
+    Manifests of earlier releases do not say it: it is the start of what the sync's cadence sends at
+    a time, unless its first run came late.
     """
+    told = start_told(manifest, first)
+    if told is not None:
+        return told
     last = first.window_end - timedelta(microseconds=1)
     midnight = last.replace(hour=0, minute=0, second=0, microsecond=0)
     return last - (last - midnight) % sync.cadence.length
+
+
+def start_told(manifest: Manifest, file: ManifestFile) -> datetime | None:
+    """Where what changed that a file holds begins, if the manifest tells it."""
+    which = file.export, file.window_end
+    return next((one.start for one in manifest.since if (one.export, one.end) == which), None)
 
 
 def tables_told(chains: Iterable[BucketChain]) -> dict[datetime, dict[str, TableCut]]:
@@ -142,6 +155,9 @@ def tables_told(chains: Iterable[BucketChain]) -> dict[datetime, dict[str, Table
             for at, cut in told:
                 if at is not None and cut is not None:
                     found.setdefault(at, {})[ALL_EXPORTS[status.export].source] = cut
+        for one in (one for manifest, _ in chain.manifests for one in manifest.since):
+            if one.source is not None:
+                found.setdefault(one.start, {})[ALL_EXPORTS[one.export].source] = one.source
     return found
 
 

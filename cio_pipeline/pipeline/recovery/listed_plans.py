@@ -17,7 +17,12 @@ from cio_pipeline.model.manifests import (
 from cio_pipeline.model.plans import Mode, PlanDraft, SealedFile, Series
 from cio_pipeline.model.recovery import ListedPlan, UnderWay
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.recovery.bucket_chain import BucketChain, accounted_numbers, begin_told
+from cio_pipeline.pipeline.recovery.bucket_chain import (
+    BucketChain,
+    accounted_numbers,
+    begin_told,
+    start_told,
+)
 from cio_pipeline.verification.files import name_of
 
 
@@ -108,10 +113,10 @@ def _plans(
         if one.mode is Mode.REPLAY:
             lower = next((r.start for r in manifest.replay_of if r.export == one.export), None)
         elif one.mode not in {Mode.RETRY, Mode.INITIAL}:
-            begin = begin_told(sync, one) if sync.feed.facts.forwards else None
+            begin = begin_told(sync, manifest, one) if sync.feed.facts.forwards else None
             lower = reached.get((one.export, one.generation), begin)
             # No manifest tells that a position moved where nothing was sent, but this one may.
-            lower = _stands(manifest, one) or lower
+            lower = start_told(manifest, one) or _stands(manifest, one) or lower
         draft = _draft(sync, files, cuts.get(lower) if lower else None, cuts[one.window_end])
         sealed = tuple(map(_sealed, files))
         yield ListedPlan(draft, sealed, manifest.ordinal, manifest.created_at)

@@ -35,13 +35,6 @@ OF_DELTA = {
     "test_d6_an_old_backup_that_sent_equal_bytes_again_is_mended_too",
     # They commit an identity of an append-only table twice.
     "test_d10_what_was_held_back_and_sent_since_is_told_from_what_was_not",
-    # A manifest tells the position of the table that an export is made of, not of all others.
-    "test_d10_a_lost_ledger_is_rebuilt_and_the_next_windows_go_on",
-    "test_d10_a_rebuilt_ledger_goes_on_at_the_next_slice",
-    "test_d10_changes_in_slices_go_on_after_the_ledger_was_lost",
-    "test_d10_changes_in_slices_go_on_from_a_position_that_no_manifest_told",
-    "test_d10_a_late_first_window_in_slices_goes_on_after_the_ledger_was_lost",
-    "test_d10_files_of_the_first_window_are_put_back_after_the_ledger_was_lost",
 }
 
 

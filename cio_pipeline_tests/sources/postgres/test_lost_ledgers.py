@@ -7,8 +7,14 @@ from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline_tests.recovery.loss import without_ledger
+from cio_pipeline_tests.recovery.test_feeds import (
+    test_d10_files_of_the_first_window_are_put_back_after_the_ledger_was_lost,
+)
 from cio_pipeline_tests.recovery.test_slices import in_slices, one_slice
 from cio_pipeline_tests.world import World, during, window
+
+# Run once more, on tables in PostgreSQL.
+__all__ = ["test_d10_files_of_the_first_window_are_put_back_after_the_ledger_was_lost"]
 
 
 @pytest.mark.parametrize("listed", [True, False])
