@@ -57,7 +57,8 @@ class Counting:
         if whom is None:
             return rows
         shown = rows.collect_schema().names()
-        known = pl.any_horizontal(_is_there(name) for name in whom if name in shown)
+        told = (pl.col(name) for name in whom if name in shown)
+        known = pl.any_horizontal(one.is_not_null() & (one != "") for one in told)
         asked = [pl.col(_WORKSPACE), known.alias(_KNOWN)]
         name = NAMES.get(self.export.name)
         if name is not None:
@@ -100,10 +101,6 @@ class Counting:
         with suppress(IndexError):
             for _ in range(_TOGETHER):
                 yield self._pieces.popleft()
-
-
-def _is_there(name: str) -> pl.Expr:
-    return pl.col(name).is_not_null() & (pl.col(name) != "")
 
 
 def _added(pieces: Collection[pl.DataFrame]) -> pl.DataFrame:

@@ -58,15 +58,13 @@ def net(feed: pl.LazyFrame, identity: Sequence[str], grows: str | None = None) -
     ordered = feed.with_columns(there.alias(_THERE), tie.alias(_TIE)).sort(
         *identity, COMMIT_VERSION, _THERE, _TIE
     )
+    anonymous = pl.any_horizontal(pl.col(name).is_null() for name in identity)
     ends = ordered.with_columns(
         _differs(identity, 1).alias(_FIRST),
         _differs(identity, -1).alias(_LAST),
         (pl.col(_THERE) & pl.col(_THERE).shift(1)).alias(AGAIN),
-    ).filter(pl.col(_FIRST) | pl.col(_LAST) | _anonymous(identity))
-    outcome = ends.with_columns(
-        _change(columns, identity), _grew(grows).alias(GREW), _again(identity), *_of_last(identity)
-    )
-    return _labelled(outcome, pl.col(CHANGE))
+    ).filter(pl.col(_FIRST) | pl.col(_LAST) | anonymous)
+    return _outcome(ends, columns, anonymous, grows)
 
 
 def _differs(columns: list[str], step: int) -> pl.Expr:
@@ -75,11 +73,7 @@ def _differs(columns: list[str], step: int) -> pl.Expr:
     return at_edge | pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).shift(step)) for c in columns)
 
 
-def _anonymous(identity: list[str]) -> pl.Expr:
-    return pl.any_horizontal(pl.col(c).is_null() for c in identity)
-
-
-def _change(columns: list[str], identity: list[str]) -> pl.Expr:
+def _change(columns: list[str], anonymous: pl.Expr) -> pl.Expr:
     """What each end of an identity's history stands for; null for nothing.
 
     The last row speaks for what is there, the first one for what is no more.
@@ -88,7 +82,7 @@ def _change(columns: list[str], identity: list[str]) -> pl.Expr:
     existed = ~there.shift(1)
     gone = pl.when(last).then(~there).otherwise(~there.shift(-1))
     return (
-        pl.when(_anonymous(identity))
+        pl.when(anonymous)
         .then(pl.when(there).then(pl.lit(NEW)))
         .when(last & there & (first | ~existed))
         .then(pl.lit(NEW))
@@ -100,38 +94,29 @@ def _change(columns: list[str], identity: list[str]) -> pl.Expr:
     )
 
 
-def _grew(grows: str | None) -> pl.Expr:
-    """Of a row that was and is there: whether it grew since the row before, its earlier state."""
-    if grows is None:
-        return pl.lit(None, pl.Boolean)
-    both = pl.col(_LAST) & pl.col(_THERE) & ~pl.col(_FIRST)
-    return pl.when(both).then(pl.col(grows) > pl.col(grows).shift(1))
+def _outcome(
+    ends: pl.LazyFrame, columns: list[str], anonymous: pl.Expr, grows: str | None
+) -> pl.LazyFrame:
+    """The ends that stand for something, with what they stand for.
 
-
-def _again(identity: list[str]) -> pl.Expr:
-    """Of a row that the row before has the identity of: whether both are there."""
-    found = pl.col(AGAIN) & ~pl.col(_FIRST) & ~_anonymous(identity)
-    return found.fill_null(value=False)
-
-
-def _of_last(identity: list[str]) -> list[pl.Expr]:
-    """Version and time of the identity's last commit, on both ends."""
-    own = pl.col(_LAST) | _anonymous(identity)
-    return [
-        pl.when(own).then(pl.col(name)).otherwise(pl.col(name).shift(-1)).alias(name)
+    GREW compares a row that was and is there with the row before, its earlier state. AGAIN is true
+    of a row that the row before has the identity of, if both are there. Version and time are those
+    of the identity's last commit, on both ends.
+    """
+    last, own = pl.col(_LAST), pl.col(_LAST) | anonymous
+    both = last & pl.col(_THERE) & ~pl.col(_FIRST)
+    grew = pl.lit(None, pl.Boolean) if grows is None else pl.col(grows) > pl.col(grows).shift(1)
+    version, time = (
+        pl.when(own).then(pl.col(name)).otherwise(pl.col(name).shift(-1))
         for name in (COMMIT_VERSION, COMMIT_TIME)
-    ]
-
-
-def _labelled(rows: pl.LazyFrame, change: pl.Expr) -> pl.LazyFrame:
-    names = rows.collect_schema().names()
-    internal = {*FEED, CHANGE, GREW, AGAIN, _THERE, _FIRST, _LAST, _TIE}
-    labelled = rows.select(
-        *(name for name in names if name not in internal),
-        change.alias(CHANGE),
-        pl.col(COMMIT_VERSION).cast(pl.Int64).alias(VERSION),
-        pl.col(COMMIT_TIME).alias(COMMITTED_AT),
-        pl.when(change == CHANGED).then(pl.col(GREW)).alias(GREW),
-        pl.col(AGAIN),
     )
-    return labelled.filter(pl.col(CHANGE).is_not_null())
+    outcome = ends.with_columns(
+        _change(columns, anonymous),
+        pl.when(both).then(grew).alias(GREW),
+        (pl.col(AGAIN) & ~pl.col(_FIRST) & ~anonymous).fill_null(value=False).alias(AGAIN),
+        version.cast(pl.Int64).alias(VERSION),
+        time.alias(COMMITTED_AT),
+    )
+    found = outcome.filter(pl.col(CHANGE).is_not_null())
+    grew_if_changed = pl.when(pl.col(CHANGE) == CHANGED).then(pl.col(GREW)).alias(GREW)
+    return found.select(*columns, CHANGE, VERSION, COMMITTED_AT, grew_if_changed, AGAIN)

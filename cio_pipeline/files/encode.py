@@ -134,7 +134,8 @@ def encode(
             # holds the common part in memory (20 M rows: 2.2 GB, apart 0.7 GB and faster), or
             # does not share it at all. Counting reads a column, finding reasons takes a fifth of
             # what the sink does: so they are looked for only where a row is missing.
-            held_back = () if _count(total) == sent else _collect(rejected)
+            whole = total is not None and total.collect(engine="streaming").item() == sent
+            held_back = () if whole else _collect(rejected)
     except BaseException:
         spool.abandon(folder)
         raise
@@ -154,6 +155,7 @@ def _sink(rows: pl.LazyFrame, shape: Shape, target: Path, folder: str) -> list[S
         named[path] = (workspace, Series(series), file.index_in_partition, f"{folder}/{name}")
         return path
 
+    of = fingerprint(shape.export, shape.version, shape.timestamp_unit)
     rows.sink_parquet(
         pl.PartitionBy(
             target,
@@ -165,7 +167,7 @@ def _sink(rows: pl.LazyFrame, shape: Shape, target: Path, folder: str) -> list[S
             approximate_bytes_per_file=None,
         ),
         arrow_schema=arrow_schema(shape.export, shape.version, shape.timestamp_unit),
-        metadata=_about(shape),
+        metadata=entries(shape.export.name, shape.version, of, shape.producer),
         compression="zstd",
         compression_level=ZSTD_LEVEL,
         statistics=True,
@@ -180,15 +182,6 @@ def _sink(rows: pl.LazyFrame, shape: Shape, target: Path, folder: str) -> list[S
         measured = (one.num_rows, its.bytes, its.sha256, its.min_time, its.max_time)
         found.append(SpooledFile(*named[one.path], *measured))
     return found
-
-
-def _about(shape: Shape) -> dict[str, str]:
-    of = fingerprint(shape.export, shape.version, shape.timestamp_unit)
-    return entries(shape.export.name, shape.version, of, shape.producer)
-
-
-def _count(total: pl.LazyFrame | None) -> int | None:
-    return None if total is None else int(total.collect(engine="streaming").item())
 
 
 def _collect(rejected: pl.LazyFrame) -> tuple[QuarantinedRow, ...]:

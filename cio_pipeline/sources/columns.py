@@ -85,14 +85,14 @@ def _cast(name: str, found: pl.DataType | None, expected: pl.DataType) -> pl.Exp
     return column.cast(expected)
 
 
-_WIDENING = ("typeWidening", "typeWidening-preview")
+_WIDENED = frozenset({"typeWidening", "typeWidening-preview"})
 _READ = {
     "columnMapping",  # by name or id it is refused below, the feature alone changes nothing
     "deletionVectors",
     "timestampNtz",
     "v2Checkpoint",
     "vacuumProtocolCheck",
-    *_WIDENING,
+    *_WIDENED,
 }
 _INTEGER_NAMES = {"byte", "short", "integer", "long"}
 
@@ -104,7 +104,8 @@ def require_readable(found: DeltaTable, table: SourceTable) -> None:
     mode = found.metadata().configuration.get("delta.columnMapping.mode", "none")
     if mode != "none":
         unread.append(f"columnMapping ({mode})")
-    widened = _widened(found, table)
+    # Only they may have widened columns: else the schema need not be read as text.
+    widened = _widened(found, table) if not _WIDENED.isdisjoint(features) else []
     if widened:
         unread.append(f"typeWidening (of {', '.join(widened)})")
     if unread:

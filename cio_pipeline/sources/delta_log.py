@@ -117,7 +117,7 @@ class CommitLog:
         VersionGone if that one does not tell.
         """
         start = first
-        if first <= last and not self._has(first):
+        if first <= last and self._modified(self._store(), first) is None:
             start = min((v for v in self.versions() if v >= first), default=last + 1)
         reached = None if start == first else start - 1
         stopped_by = None
@@ -134,9 +134,6 @@ class CommitLog:
         """The table's folder in its store, as pyarrow wants it: see `contracts.arrow.arrow`."""
         handler = import_module("deltalake.fs").DeltaStorageHandler
         return handler(for_deltalake(self.uri), dict(self.storage_options))
-
-    def _has(self, version: int) -> bool:
-        return self._modified(self._store(), version) is not None
 
     def _entry(self, store: Any, version: int) -> Entry:
         try:
