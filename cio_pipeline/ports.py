@@ -171,8 +171,13 @@ class Destination(Protocol):
     def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
         """Write a small JSON object with metadata, in place of what lies there (M1, M4).
 
-        Metadata names are those of S3; a store that cannot hold one adapts it.
+        Metadata names are those of S3; a store that cannot hold one adapts it. Whoever counts on
+        it calls `make_durable` first.
         """
+        ...
+
+    def make_durable(self, keys: Iterable[str]) -> None:
+        """Return once what was overwritten outlives a loss of power; many at once cost less."""
         ...
 
     def replace(self, key: str, file: Path, sha256: str) -> None:

@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -113,7 +113,11 @@ class LocalFolder:
         path = self._path_to_write(check_key(key))
         with named_errors("write", key):
             replace(path, [body])
-            self._sync_folders(key)
+
+    def make_durable(self, keys: Iterable[str]) -> None:
+        """Make the names of files durable: a folder is synced once for all that it holds."""
+        with named_errors("write", "."):
+            self._sync_folders(keys)
 
     def replace(self, key: str, file: Path, sha256: str) -> None:
         """Write a file in place of the one that lies there, which keeps its other names."""
@@ -122,7 +126,7 @@ class LocalFolder:
             raise missing(key)
         with named_errors("write", key):
             replace(path, _Again(key, file, sha256))
-            self._sync_folders(key)
+            self._sync_folders([key])
 
     def announce(self) -> None:
         """Nothing: only a bucket is told of a run (D8)."""
@@ -160,7 +164,7 @@ class LocalFolder:
                 self._compare(key, sha256)
                 # It may be that of a run that was killed before it had synced it.
                 sync(path)
-            self._sync_folders(key)
+            self._sync_folders([key])
             clear_leftovers(path)
 
     def _compare(self, key: str, sha256: str) -> None:
@@ -171,12 +175,15 @@ class LocalFolder:
         if not same:
             raise conflict(key)
 
-    def _sync_folders(self, key: str) -> None:
+    def _sync_folders(self, keys: Iterable[str]) -> None:
         # Positions move only when files are durable (D6), their names included.
-        while "/" in key:
-            key = key.rpartition("/")[0]
-            self._syncs.sync(f"{self._base}{key}")
-        self._syncs.sync(self._base)
+        folders = {""}
+        for key in keys:
+            folder = key
+            while (folder := folder.rpartition("/")[0]) not in folders:
+                folders.add(folder)
+        for folder in sorted(folders, reverse=True):
+            self._syncs.sync(f"{self._base}{folder}")
 
     def _chunks(self, key: str) -> Iterator[bytes]:
         check_key(key)

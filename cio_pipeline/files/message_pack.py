@@ -45,11 +45,16 @@ class PackWriter:
 
 @dataclass(frozen=True)
 class Packed:
-    """An object of a pack: what was sealed, where its body begins, and its metadata."""
+    """An object of a pack: what was sealed, where its body begins, and its line of metadata."""
 
     file: SealedFile
     offset: int
-    metadata: dict[str, str]
+    line: bytes
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What is put with the body."""
+        return msgspec.json.decode(self.line)
 
 
 class Pack:
@@ -81,7 +86,7 @@ class Pack:
             line = self._metadata.readline()
             if not line:
                 raise _unspooled("ends early")
-            yield Packed(file, offset, msgspec.json.decode(line))
+            yield Packed(file, offset, line)
             offset += file.bytes
 
     def body(self, one: Packed) -> bytes:

@@ -16,7 +16,7 @@ TTL = timedelta(minutes=5)
 """How long a lease outlives the last heartbeat of its run."""
 
 RECENT = timedelta(seconds=1)
-"""How old the ledger's answer may be with which something is put that would do no harm.
+"""How old the ledger's answer may be with which something is put.
 
 Nobody takes a lease over before TTL has passed since its last heartbeat: a run that was held up for
 that long finds the answer too old.

@@ -144,6 +144,7 @@ def _put_one(destination: Destination, sync: Sync, key: str, body: bytes) -> Non
         if not sync.feed.facts.overwrites:
             raise
         destination.overwrite(key, body, {})
+        destination.make_durable([key])
 
 
 def _is_of(body: bytes, sync: Sync) -> bool:

@@ -4,11 +4,10 @@ Nothing but puts is asked of the store. A run that dies puts them all again: wha
 object of a key replaced for a moment, its last one is put after it.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 
 from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.message_pack import Pack, Packed
@@ -18,45 +17,15 @@ from cio_pipeline.model.plans import SealedFile, SealedPlan
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.put_files import InFlight
 from cio_pipeline.pipeline.heartbeat import HeldLease
+from cio_pipeline.pipeline.in_parallel import in_parallel
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
 
 PUTS = 16
-"""Objects of one sync that are put at a time: what counts is the store's latency."""
+"""Threads that put the objects of one sync: what counts is the store's latency."""
 
-_AHEAD = 2 * PUTS
-"""Puts that wait for a thread; their bodies are read when they are put."""
-
-_CHECK_EVERY = PUTS
-"""Objects from one look at the lease, and one line of progress, to the next."""
-
-
-@dataclass
-class _Puts:
-    """Puts under way by key, oldest first, and keys that the store cannot hold, with reasons."""
-
-    begin: Callable[[Packed], "Future[None]"]
-    under_way: "dict[str, Future[None]]" = field(default_factory=dict[str, "Future[None]"])
-    refused: dict[str, InvalidKey] = field(default_factory=dict[str, InvalidKey])
-
-    def add(self, one: Packed) -> None:
-        """Begin a put once an earlier one of its key is done; raises what earlier puts raised."""
-        if one.file.key in self.under_way:
-            self._settle(one.file.key)
-        elif len(self.under_way) >= _AHEAD:
-            self._settle(next(iter(self.under_way)))
-        self.under_way[one.file.key] = self.begin(one)
-
-    def finish(self) -> None:
-        """Wait for all."""
-        for key in list(self.under_way):
-            self._settle(key)
-
-    def _settle(self, key: str) -> None:
-        try:
-            self.under_way.pop(key).result()
-        except InvalidKey as error:
-            self.refused[key] = error
+_AT_ONCE = 4096
+"""Objects that are shared out among them at a time."""
 
 
 def put_messages(
@@ -66,46 +35,48 @@ def put_messages(
     pair, total = (sync.id, sealed.plan.export), len(sealed.files)
     destination = services.destinations(sync)
     told = f"{sealed.plan.export} of {sync.id}: objects"
-    opened = Pack.opened(services.spool, sealed.files)
+    refused: dict[str, InvalidKey] = {}
+
+    def put(share: Sequence[Packed]) -> None:
+        for one in share:
+            lease.recheck(pair)
+            destination.await_turn()
+            with in_flight.holding(one.file.bytes):
+                try:
+                    destination.overwrite(one.file.key, pack.body(one), one.metadata)
+                except InvalidKey as error:
+                    refused[one.file.key] = error
+        destination.make_durable([one.file.key for one in share])
+
     # Kept, since a put that straggles would land on a later message with its key.
-    with lease.kept(pair), opened as pack, _pool() as pool:
-        puts = _Puts(lambda one: pool.submit(_put, in_flight, destination, pack, one))
-        for done, one in enumerate(pack):
-            if done % _CHECK_EVERY == 0:
-                lease.check(pair)
-                services.progress(told, done, total)
-            puts.add(one)
-        puts.finish()
+    with lease.kept(pair), Pack.opened(services.spool, sealed.files) as pack:
+        objects = iter(pack)
+        for done in range(0, total, _AT_ONCE):
+            services.progress(told, done, total)
+            for _ in in_parallel(put, _by_key(islice(objects, _AT_ONCE)), PUTS):
+                pass
     services.progress(told, total, total)
-    _require_all(puts.refused, total)
+    _require_all(refused, total)
+
+
+def _by_key(objects: Iterable[Packed]) -> Sequence[Sequence[Packed]]:
+    """Shares for as many threads; objects of one key are in one of them, in their order."""
+    shares: defaultdict[int, list[Packed]] = defaultdict(list)
+    for one in objects:
+        shares[hash(one.file.key) % PUTS].append(one)
+    return list(shares.values())
 
 
 def _require_all(refused: Mapping[str, InvalidKey], total: int) -> None:
     """Raise InvalidKey for keys that the store cannot hold; all other objects lie there by then."""
     if refused:
-        first = next(iter(refused.values()))
+        first = refused[min(refused)]
         raise InvalidKey(
             f"{first.message} So it is with {len(refused)} keys; the others of {total} messages "
             "were put.",
             "Apply a key_template without such keys, then give up the plan with `cio-pipeline plan "
             "abandon`.",
         )
-
-
-@contextmanager
-def _pool() -> Generator[ThreadPoolExecutor]:
-    """Threads that begin nothing more once something went wrong, as when the lease is lost."""
-    pool = ThreadPoolExecutor(PUTS, thread_name_prefix="put")
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _put(in_flight: InFlight, destination: Destination, pack: Pack, one: Packed) -> None:
-    destination.await_turn()
-    with in_flight.holding(one.file.bytes):
-        destination.overwrite(one.file.key, pack.body(one), one.metadata)
 
 
 def objects_again(
@@ -127,3 +98,4 @@ def objects_again(
 
 def _put_again(pack: Pack, one: Packed, destination: Destination) -> None:
     destination.overwrite(one.file.key, pack.body(one), one.metadata)
+    destination.make_durable([one.file.key])
