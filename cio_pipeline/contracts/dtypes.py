@@ -1,11 +1,14 @@
-"""Polars schemas, derived from the declarations (D2)."""
+"""Schemas, derived from the declarations (D2): for Polars, and what of it files are given."""
 
 from collections.abc import Iterable
-from typing import Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import polars as pl
 
 from cio_pipeline.contracts.declare import Column, ColumnType, Export, SourceTable
+
+ArrowSchema: TypeAlias = Any
+"""A `pyarrow.Schema`; pyarrow ships no types."""
 
 _DTYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.INTEGER: pl.Int64(),
@@ -19,6 +22,19 @@ _DTYPES: dict[ColumnType, pl.DataType] = {
 def polars_schema(export: Export, version: int, timestamp_unit: str = "us") -> pl.Schema:
     """Names and dtypes of an export's columns in a version, in the contract's order."""
     return schema_of(export.columns_of(version), timestamp_unit)
+
+
+def arrow_schema(export: Export, version: int, timestamp_unit: str = "us") -> ArrowSchema:
+    """The schema of every file of an export and version, for `sink_parquet(arrow_schema=…)`.
+
+    Polars' sink takes its nullability from it: REQUIRED columns are `nullable=False`, so that it
+    raises on a null. Large strings and lists are the same STRING and LIST in a file as small ones.
+    """
+    frame = pl.DataFrame(schema=polars_schema(export, version, timestamp_unit))
+    schema = cast("Any", frame.to_arrow(compat_level=pl.CompatLevel.oldest())).schema
+    for place, column in enumerate(export.columns_of(version)):
+        schema = schema.set(place, schema.field(place).with_nullable(not column.required))
+    return schema
 
 
 def schema_of(columns: Iterable[Column], timestamp_unit: str = "us") -> pl.Schema:

@@ -7,9 +7,9 @@ from typing import Any, BinaryIO, Protocol, cast
 
 import polars as pl
 
-from cio_pipeline.contracts.arrow import arrow, arrow_schema
+from cio_pipeline.contracts.arrow import arrow
 from cio_pipeline.contracts.declare import CURRENT_VERSION, Export
-from cio_pipeline.contracts.dtypes import polars_schema
+from cio_pipeline.contracts.dtypes import arrow_schema, polars_schema
 from cio_pipeline.files.json_objects import bytes_of, objects_of
 
 

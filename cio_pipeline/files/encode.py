@@ -16,9 +16,8 @@ from pathlib import Path
 import polars as pl
 from polars.io.partition import FileProviderArgs, SinkedPath
 
-from cio_pipeline.contracts.arrow import arrow_schema
 from cio_pipeline.contracts.declare import Export, fingerprint
-from cio_pipeline.contracts.dtypes import polars_schema
+from cio_pipeline.contracts.dtypes import arrow_schema, polars_schema
 from cio_pipeline.files.footers import entries, finish
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.files.system_errors import reason, spool_error

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from cio_pipeline.contracts.arrow import arrow_schema, source_arrow_schema
+from cio_pipeline.contracts.arrow import source_arrow_schema
 from cio_pipeline.contracts.declare import ColumnType, Export, SourceTable
-from cio_pipeline.contracts.dtypes import polars_schema, source_schema
+from cio_pipeline.contracts.dtypes import arrow_schema, polars_schema, source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline_tests.contracts.cases import EVERY, IDS, bare, full
 

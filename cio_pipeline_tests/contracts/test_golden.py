@@ -13,10 +13,10 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from cio_pipeline.contracts.arrow import arrow_schema, source_arrow_schema
+from cio_pipeline.contracts.arrow import source_arrow_schema
 from cio_pipeline.contracts.catalog import exports_of
 from cio_pipeline.contracts.declare import fingerprint
-from cio_pipeline.contracts.dtypes import polars_schema
+from cio_pipeline.contracts.dtypes import arrow_schema, polars_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 
 GOLDEN = Path(__file__).parent / "golden"

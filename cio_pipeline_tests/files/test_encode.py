@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from polars.io.plugins import register_io_source
 
-from cio_pipeline.contracts.arrow import arrow_schema
 from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS, exports_of
 from cio_pipeline.contracts.declare import Export, fingerprint
+from cio_pipeline.contracts.dtypes import arrow_schema
 from cio_pipeline.files.encode import Encoded, encode
 from cio_pipeline.files.footers import finish
 from cio_pipeline.files.spool import Spool, sha256_of

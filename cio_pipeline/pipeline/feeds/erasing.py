@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from cio_pipeline.changesets.erasing import TELL, erased, holds, told_by
-from cio_pipeline.contracts.arrow import arrow_schema
+from cio_pipeline.contracts.dtypes import arrow_schema
 from cio_pipeline.contracts.exports.calls import type_export
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.files.call_erasing import erase_calls, told_by_calls
