@@ -22,7 +22,7 @@ from cio_pipeline.pipeline.syncs.sync_file import (
     read_sync_file,
     told_of_archive,
 )
-from cio_pipeline.pipeline.syncs.validate import unknown_workspaces, validate
+from cio_pipeline.pipeline.syncs.validate import tried_out, unknown_workspaces
 
 
 def apply(
@@ -96,7 +96,7 @@ def _validate(found: Services, syncs: Sequence[Sync], applied: Sequence[Applied]
     """Try out new and changed syncs; what fails is shown, with exit code 1."""
     news = {one.sync_id for one in applied if one.action != "unchanged"}
     tried = [sync for sync in syncs if sync.id in news]
-    results = validate(found.destinations, tried, found.secret)
+    results = tried_out(found.destinations, tried, found.secret)
     failed = [one for one in results if not one.ok]
     for one in failed:
         for permission in one.permissions:

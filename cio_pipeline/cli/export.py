@@ -15,14 +15,23 @@ from cio_pipeline.cli.parameters import AsJson, Syncs
 from cio_pipeline.cli.progress import progress
 from cio_pipeline.cli.restore import put_back
 from cio_pipeline.cli.send_now import run_now
-from cio_pipeline.cli.sent import Held, SentRow, Unlisted, WindowRun, any_held, show_runs, who_holds
+from cio_pipeline.cli.sent import (
+    Held,
+    NotContinued,
+    SentRow,
+    WindowRun,
+    any_held,
+    show_runs,
+    who_holds,
+)
 from cio_pipeline.model import errors as errors_of_ours
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import FIRST_WINDOW, Window, closed_windows
-from cio_pipeline.pipeline.committing.commit import Written, commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
+from cio_pipeline.pipeline.committing.put_manifests import Continued
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -183,7 +192,7 @@ def run_windows(
                 run_config={**scope_config(sync_ids), **quiet},
                 raise_on_error=False,
             )
-            written: Sequence[Written] = ()
+            written: Sequence[Continued] = ()
             if not result.success:
                 # Dagster skips the manifest if an export failed; what the others sent is listed.
                 written = commit_window(services(), window, sync_ids or None, feed=feed)
@@ -195,7 +204,7 @@ def run_windows(
 
 
 def _window_run(
-    window: Window, result: "dg.ExecuteInProcessResult", written: Sequence[Written]
+    window: Window, result: "dg.ExecuteInProcessResult", written: Sequence[Continued]
 ) -> WindowRun:
     errors = [
         f"{event.step_key}: {_innermost(event.step_failure_data.error)}"
@@ -205,7 +214,7 @@ def _window_run(
     events = result.get_asset_materialization_events()
     made = [event.step_materialization_data.materialization for event in events]
     sent = [_sent(window, one) for one in made]
-    unlisted = [Unlisted(one.sync_id, one.told) for one in written if one.error]
+    unlisted = [NotContinued(one.sync_id, one.told) for one in written if one.error]
     unlisted += [found for one in made if "manifests" in one.metadata for found in _unlisted(one)]
     return WindowRun(
         window.key,
@@ -230,12 +239,12 @@ def _notices(found: "dg.AssetMaterialization") -> Sequence[str]:
     return text.value.splitlines() if text else ()
 
 
-def _unlisted(found: "dg.AssetMaterialization") -> Iterator[Unlisted]:
+def _unlisted(found: "dg.AssetMaterialization") -> Iterator[NotContinued]:
     """The syncs in the manifest asset's table that have an error there."""
     table: Any = found.metadata["syncs"]
     for record in table.records:
         if record.data["error"]:
-            yield Unlisted(record.data["sync"], record.data["error"])
+            yield NotContinued(record.data["sync"], record.data["error"])
 
 
 _OURS = frozenset(name for name, one in vars(errors_of_ours).items() if isinstance(one, type))

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from functools import partial
 
 from cio_pipeline.cli.held import tries
-from cio_pipeline.cli.sent import Held, SentRow, Unlisted, WindowRun, who_holds
+from cio_pipeline.cli.sent import Held, NotContinued, SentRow, WindowRun, who_holds
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window
@@ -36,7 +36,7 @@ def _described(found: SentNow) -> WindowRun:
         not errors,
         tuple(_sent(found.window, one) for one in found.exports),
         errors,
-        tuple(Unlisted(one.sync_id, one.told) for one in found.written if one.error),
+        tuple(NotContinued(one.sync_id, one.told) for one in found.written if one.error),
         tuple(
             Held(one.sync_id, one.export, one.owner, f"{one.expires_at:%H:%M:%S}")
             for batch in batches

@@ -25,7 +25,7 @@ class SentRow:
 
 
 @dataclass(frozen=True)
-class Unlisted:
+class NotContinued:
     """A sync whose chain of manifests could not be continued, and why."""
 
     sync_id: str
@@ -54,7 +54,7 @@ class WindowRun:
     success: bool
     sent: tuple[SentRow, ...]
     errors: tuple[str, ...]
-    unlisted: tuple[Unlisted, ...]
+    unlisted: tuple[NotContinued, ...]
     held: tuple[Held, ...] = ()
     notices: tuple[str, ...] = ()
 

@@ -10,8 +10,7 @@ from cio_pipeline.cli.context import services
 from cio_pipeline.cli.output import print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.destinations.policy import policy as policy_of
-from cio_pipeline.pipeline.syncs.validate import Validated
-from cio_pipeline.pipeline.syncs.validate import validate as validate_syncs
+from cio_pipeline.pipeline.syncs.validate import Validated, tried_out
 
 
 def validate(
@@ -27,7 +26,7 @@ def validate(
     found = services()
     registry = found.ledger.registry
     chosen = [registry.get(one) for one in sync_ids] if sync_ids else registry.all()
-    results = validate_syncs(found.destinations, [one.sync for one in chosen], found.secret)
+    results = tried_out(found.destinations, [one.sync for one in chosen], found.secret)
     if as_json:
         print_json([as_rows(one) for one in results])
     else:

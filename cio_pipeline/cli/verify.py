@@ -28,7 +28,7 @@ from cio_pipeline.settings import settings
 from cio_pipeline.verification import verify as verification
 from cio_pipeline.verification.proven import Proven
 from cio_pipeline.verification.report import Problem, ProblemKind, VerifyReport
-from cio_pipeline.verification.verify import Progress, Stored
+from cio_pipeline.verification.verify import FilesChecked, Stored
 from cio_pipeline.wiring import now
 
 SHOWN = 50
@@ -167,7 +167,7 @@ def _stored(found: Services, registered: RegisteredSync) -> Sequence[tuple[int, 
 
 
 def verify_target(
-    target: Target, *, deep: bool, progress: Progress | None = None, at: datetime | None = None
+    target: Target, *, deep: bool, progress: FilesChecked | None = None, at: datetime | None = None
 ) -> VerifyReport:
     """What is proven of one destination; `at` is the time that files expire by."""
     return verification.verify(

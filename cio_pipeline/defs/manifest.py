@@ -15,7 +15,8 @@ from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.committing.commit import Written, commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
+from cio_pipeline.pipeline.committing.put_manifests import Continued
 from cio_pipeline.pipeline.recovery.restore import restore_manifests
 
 FAILED_SYNCS = "cio/failed_syncs"
@@ -84,7 +85,7 @@ def _named(failed: Sequence[str]) -> str:
     return ", ".join(failed[:NAMED]) + more
 
 
-def _metadata(written: Sequence[Written], owners: Mapping[str, str]) -> dict[str, Any]:
+def _metadata(written: Sequence[Continued], owners: Mapping[str, str]) -> dict[str, Any]:
     """A row per sync, and the sums."""
     failed = sum(one.error is not None for one in written)
     rows = [

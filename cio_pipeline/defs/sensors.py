@@ -79,7 +79,7 @@ def _seen(
     now = services.clock()
     errors = services.ledger.failing.all()
     breakers = services.ledger.breakers.all()
-    uncommitted = with_work(services, [state.sync for state in states])
+    uncommitted = with_work(services.ledger, [state.sync for state in states])
     keys = {
         Lane.TICK: unsettled_keys(states, errors, now, feed, shards(services.shards)),
         Lane.INITIAL: sorted({state.sync.id for state in states if state.is_fresh}),

@@ -1,9 +1,8 @@
 """Writing the demo source: the history in a few large commits, then one commit after another."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 import polars as pl
 from deltalake import CommitProperties, write_deltalake
@@ -14,11 +13,9 @@ from cio_pipeline.demo.simulate import Frames, changed_rows, history_rows, piece
 from cio_pipeline.demo.state import DemoState, first_state, folder_of, read_state, store_state
 from cio_pipeline.demo.world import DemoSize, Span, World, workspaces_of, world_of
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.pipeline.services import Progress
 from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY, DeltaTables
 from cio_pipeline.sources.tables import commit_rows, create_tables
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Title, steps done, steps in total."""
 
 _ROWS_PER_COMMIT = 1_000_000
 """Of all tables together; bounds memory."""

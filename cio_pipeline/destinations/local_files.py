@@ -72,14 +72,14 @@ def clear_leftovers(path: str) -> None:
     that replaces writes again.
     """
     for number in itertools.count(1):
-        if not _remove(_unfinished(path, number)):
+        if not _remove(f"{path}#{number}"):
             return
 
 
 def _open_new(path: str) -> tuple[int, str, bool]:
     """An unfinished file, its name, and whether there are others that somebody has left."""
     for number in itertools.count(1):
-        unfinished = _unfinished(path, number)
+        unfinished = f"{path}#{number}"
         try:
             return os.open(unfinished, _NEW, 0o666), unfinished, number > 1
         except FileNotFoundError:
@@ -108,10 +108,6 @@ def _remove(path: str) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def _unfinished(path: str, number: int) -> str:
-    return f"{path}#{number}"
 
 
 _COPIED_THEN = frozenset(

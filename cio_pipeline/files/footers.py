@@ -8,6 +8,7 @@ import hashlib
 import mmap
 import os
 import re
+import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -104,7 +105,7 @@ def _time_bounds(
     # Else there are several row groups, or a text that looks like one.
     found = told.search(end) if end.count(begins) == 1 else None
     if found is not None:
-        bounds = _ticks(found[2]), _ticks(found[1])
+        bounds = struct.unpack("<2q", found[2] + found[1])
     else:
         metadata = cast("_Metadata", arrow("parquet").read_metadata(arrow().BufferReader(end)))
         bounds = _bounds([s for s in _statistics(metadata, column) if s.has_min_max])
@@ -179,10 +180,6 @@ def _bounds(statistics: list[_Statistics]) -> tuple[int, int] | None:
         if statistics
         else None
     )
-
-
-def _ticks(value: bytes) -> int:
-    return int.from_bytes(value, "little", signed=True)
 
 
 def _time(ticks: int, unit: str) -> datetime | None:

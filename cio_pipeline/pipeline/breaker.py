@@ -93,9 +93,9 @@ def close_breaker(ledger: Ledger, sync_id: str) -> Breaker | None:
     return breaker
 
 
-def run_of(services: Services, window: Window) -> str:
+def run_of(owner: str, window: Window) -> str:
     """What a breaker calls a run: an owner's work on one window."""
-    return f"{services.owner}, window {window.key}"
+    return f"{owner}, window {window.key}"
 
 
 def note(services: Services, window: Window, outcomes: Iterable[Outcome]) -> None:
@@ -103,7 +103,7 @@ def note(services: Services, window: Window, outcomes: Iterable[Outcome]) -> Non
     told = [one for one in map(_delivered, outcomes) if one is not None]
     if not told:
         return
-    run, at = run_of(services, window), services.clock()
+    run, at = run_of(services.owner, window), services.clock()
     known = services.ledger.breakers.all()
     found = {one.sync_id: known.get(one.sync_id) for one in told}
     # Failures last: a run that was refused once has been refused, whatever else it delivered.

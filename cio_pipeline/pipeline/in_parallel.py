@@ -130,6 +130,18 @@ def _left(under_way: Mapping[int, float], patience: float | None) -> float:
     return max(0.0, max(list(under_way.values()), default=now) + patience - now)
 
 
+def together_or_alone(
+    work: Callable[[Sequence[T]], None], items: Sequence[T]
+) -> list[tuple[T, Failure]]:
+    """Work on all together or, if that fails, on one after the other; for whom it failed, why."""
+    failure = caught(lambda: work(items)) if items else None
+    if failure is None:
+        return []
+    if len(items) == 1:
+        return [(items[0], failure)]
+    return [failed for one in items for failed in together_or_alone(work, [one])]
+
+
 UNEXPECTED = "Unexpected"
 
 

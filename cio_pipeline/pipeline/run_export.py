@@ -26,8 +26,8 @@ from cio_pipeline.pipeline.planning.plan_export import (
     Batch,
     claim,
     decided_again,
-    open_plans,
     plan_batch,
+    to_resume,
 )
 from cio_pipeline.pipeline.services import Services
 
@@ -45,7 +45,7 @@ def plan_export(services: Services, export: str, window: Window, scope: Scope) -
     with handed_on(services, batch.lease) as held:
         items = decided_again(services, batch, scope) if found is None else found
         resumed: tuple[Outcome, ...] = ()
-        left = open_plans(items)
+        left = to_resume(items)
         if left:
             telling = replace(services, notice=notices.append)
             resumed = _resume(telling, batch, held, left, scope)
@@ -63,7 +63,7 @@ def _resume(
     turn = turn_in(batch.lane)
     with reading_once(services, plans, turn.slices) as once:
         resumed = send(once, held, plans, batch.window, turn)
-    left = open_plans(decided_again(services, batch, scope))
+    left = to_resume(decided_again(services, batch, scope))
     short = [one for one in left if one.is_delivered and one.upper.at < batch.cut.at]
     _, failed = commit(services, held.lease, batch.window, short)
     resumed = tuple(

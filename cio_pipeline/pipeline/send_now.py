@@ -14,7 +14,8 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window, window_until
-from cio_pipeline.pipeline.committing.commit import Written, commit_window
+from cio_pipeline.pipeline.committing.commit import commit_window
+from cio_pipeline.pipeline.committing.put_manifests import Continued
 from cio_pipeline.pipeline.planning.plan_export import Batch
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
 from cio_pipeline.pipeline.services import Services
@@ -37,7 +38,7 @@ class SentNow:
 
     window: Window
     exports: tuple[SentExport, ...]
-    written: tuple[Written, ...]
+    written: tuple[Continued, ...]
 
     @property
     def errors(self) -> Iterator[str]:

@@ -19,9 +19,9 @@ from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.feeds import rows_read_at_once
 from cio_pipeline.model.cuts import TableCut
-from cio_pipeline.sources.changed_files import Changed, Written, feed_setting, is_feed_on
-from cio_pipeline.sources.columns import casts, logical_schema
+from cio_pipeline.sources.changed_files import Changed, LoggedFiles, feed_setting, is_feed_on
 from cio_pipeline.sources.deletion_vectors import read_bytes
+from cio_pipeline.sources.delta_columns import casts, logical_schema
 from cio_pipeline.sources.delta_errors import no_change_feed, translate
 from cio_pipeline.sources.delta_log import DeltaTables
 from cio_pipeline.sources.delta_scan import (
@@ -57,7 +57,7 @@ def changed_files(
     schema = logical_schema(found, table)
     partitions = {n: schema[n] for n in found.metadata().partition_columns if n in schema}
     folder, options = table_folder(found), tables.storage_options
-    written = Written(table.name, folder, partitions, partial(read_bytes, folder, options))
+    logged = LoggedFiles(table.name, folder, partitions, partial(read_bytes, folder, options))
     on: bool | None = None
     changed: list[Changed] = []
     unsure, off_at = False, None
@@ -66,7 +66,7 @@ def changed_files(
             actions = list(entry.actions())
             told = feed_setting(actions)
             on = on if told is None else told
-            files = list(written.changed(entry, actions))
+            files = list(logged.changed(entry, actions))
             if files and on is False:
                 off_at = entry.version
                 break

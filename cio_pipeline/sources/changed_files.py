@@ -38,7 +38,7 @@ class Changed:
 
 
 @dataclass(frozen=True)
-class Written:
+class LoggedFiles:
     """How the log of a table names files: their folder, and what tells rows and values.
 
     `partitions` are those that are read, with their dtypes.

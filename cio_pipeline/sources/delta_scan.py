@@ -18,8 +18,8 @@ from deltalake import DeltaTable
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.sources.active_vectors import vectors_at
-from cio_pipeline.sources.columns import logical_schema
 from cio_pipeline.sources.deletion_vectors import Read, Vector, deleted_rows, read_bytes
+from cio_pipeline.sources.delta_columns import logical_schema
 from cio_pipeline.sources.delta_errors import clone_gone, translate, vector_damaged, version_gone
 from cio_pipeline.sources.delta_log import CommitLog
 from cio_pipeline.sources.places import file_place, is_elsewhere, store_options

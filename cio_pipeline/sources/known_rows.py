@@ -7,7 +7,7 @@ import polars as pl
 
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.errors import SourceGone
-from cio_pipeline.sources.columns import casts, require_readable
+from cio_pipeline.sources.delta_columns import casts, require_readable
 from cio_pipeline.sources.delta_log import NEW_SOURCE, DeltaTables
 from cio_pipeline.sources.delta_scan import scan
 

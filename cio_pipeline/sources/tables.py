@@ -11,8 +11,8 @@ from polars import LazyFrame
 from cio_pipeline.contracts.arrow import source_arrow_schema
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.model.errors import InvalidConfig, SourceGone
-from cio_pipeline.sources.columns import logical_schema
 from cio_pipeline.sources.commit_errors import not_committed
+from cio_pipeline.sources.delta_columns import logical_schema
 from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY, NEW_SOURCE, DeltaTables
 from cio_pipeline.sources.fit import fitted, in_arrival
 from cio_pipeline.sources.places import local_path

@@ -40,7 +40,7 @@ from cio_pipeline.verification.report import (
 from cio_pipeline.verification.sequences import check_sequences
 from cio_pipeline.verification.unlisted import BucketContents, Unlisted, check_unlisted
 
-Progress = Callable[[int, int], None]
+FilesChecked = Callable[[int, int], None]
 """Called with the number of files checked and of all."""
 
 Stored = Callable[[], Sequence[tuple[int, bytes]]]
@@ -88,7 +88,7 @@ class _Check:
 def verify(
     destination: Destination,
     deep: bool = True,  # noqa: FBT001, FBT002 (fixed by the commands that call it)
-    progress: Progress | None = None,
+    progress: FilesChecked | None = None,
     *,
     expire_days: int | None = None,
     now: datetime | None = None,
@@ -172,7 +172,9 @@ def _silent(_done: int, _all: int) -> None:
     pass
 
 
-def _check_files(check: _Check, links: Sequence[Link], tally: _Tally, progress: Progress) -> None:
+def _check_files(
+    check: _Check, links: Sequence[Link], tally: _Tally, progress: FilesChecked
+) -> None:
     manifests = [(link, link.manifest) for link in links if link.manifest]
     total = sum(len(manifest.files) for _, manifest in manifests)
     last = last_of_keys(manifest for _, manifest in manifests)

@@ -9,7 +9,7 @@ import pytest
 
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
-from cio_pipeline.pipeline.syncs.validate import validate
+from cio_pipeline.pipeline.syncs.validate import tried_out
 from cio_pipeline_tests.world import World, during
 
 CONTRACT: dict[str, Any] = {
@@ -190,8 +190,8 @@ def test_messages_pass_on_payloads_and_have_no_contract() -> None:
 def test_a_salt_that_is_missing_is_told_as_the_sync_is_validated(secret_world: World) -> None:
     sync = secret_world.sync("a", 1, contract=CONTRACT)
     opened = secret_world.services.destinations
-    (fine,) = validate(opened, [sync], secret_world.services.secret)
-    (lacking,) = validate(opened, [sync])
+    (fine,) = tried_out(opened, [sync], secret_world.services.secret)
+    (lacking,) = tried_out(opened, [sync])
     assert (fine.ok, lacking.ok) == (True, False)
     assert lacking.permissions[-1].name == "read the salt"
     assert "env:SALT" in lacking.permissions[-1].detail

@@ -11,7 +11,7 @@ import requests
 from cio_pipeline.destinations.policy import policy
 from cio_pipeline.destinations.s3 import S3Bucket
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.syncs.validate import validate
+from cio_pipeline.pipeline.syncs.validate import tried_out
 from cio_pipeline_tests.destinations.servers import S3Server, moto_server, s3
 
 NEEDED = {"s3:PutObject", "s3:GetObject", "s3:ListBucket", "s3:ListBucketVersions"}
@@ -65,7 +65,7 @@ def test_o4_the_printed_policy_is_enough(server: S3Server) -> None:
     bucket = server.bucket()
     destination = limited(server, bucket, printed(server, bucket))
     with armed(server):
-        (found,) = validate(lambda _: destination, [sync_of(destination)])
+        (found,) = tried_out(lambda _: destination, [sync_of(destination)])
         destination.put_bytes("a", b"body")
         assert destination.get("a") == b"body"
         assert [o.key for o in destination.list()] == ["a", "cio-validate"]
@@ -79,7 +79,7 @@ def test_o4_one_permission_less_is_named(server: S3Server, action: str) -> None:
     bucket = server.bucket()
     destination = limited(server, bucket, without(printed(server, bucket), action))
     with armed(server):
-        (found,) = validate(lambda _: destination, [sync_of(destination)])
+        (found,) = tried_out(lambda _: destination, [sync_of(destination)])
     refused = {one.name: one for one in found.permissions if one.granted is False}
     assert refused.keys() - {"s3:DeleteObject"} == {action}
     assert action in refused[action].next_step

@@ -14,7 +14,7 @@ from cio_pipeline.model.destinations import AzureDestination
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.recovery.restore import restore
-from cio_pipeline.pipeline.syncs.validate import validate
+from cio_pipeline.pipeline.syncs.validate import tried_out
 from cio_pipeline_tests.azurite import Azurite, Container, azurite, container
 from cio_pipeline_tests.defs.running import dagster_on
 from cio_pipeline_tests.destinations.fault_proxy import Fault, proxy_before
@@ -140,10 +140,10 @@ def test_d8_one_right_less_than_sync_policy_prints_is_named_by_sync_validate(
     place = {"type": "azure", "sas_url": REFERENCE, "path": "customerio"}
     sync = world.sync("a", 1, version=4, destination=place)
     point_to(container, monkeypatch)
-    (whole,) = validate(world.services.destinations, [sync])
+    (whole,) = tried_out(world.services.destinations, [sync])
     assert whole.ok
     container.set_policy("cio-a", printed_rights().replace(right, ""))
-    (less,) = validate(world.services.destinations, [sync])
+    (less,) = tried_out(world.services.destinations, [sync])
     assert not less.ok
     missing = [one for one in less.permissions if one.granted is False and less.needs(one)]
     assert [one.name for one in missing] == [name]
@@ -159,7 +159,7 @@ def test_o8_what_answers_nonsense_fails_its_own_line_of_sync_validate_only(
         url = container.sas_url().replace(azurite.url.split("/")[2], proxy.url.partition("//")[2])
         nonsense = azure(url)
         opened = world.services.destinations
-        found = validate(lambda sync: nonsense if sync is bad else opened(sync), [good, bad])
+        found = tried_out(lambda sync: nonsense if sync is bad else opened(sync), [good, bad])
     assert [one.ok for one in found] == [True, False]
     (only,) = found[1].permissions
     assert only.next_step

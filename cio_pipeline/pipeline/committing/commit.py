@@ -5,14 +5,15 @@ crashed runs left in the spool is swept: folders of closed plans, and of old res
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.files.spool import RESTORE
-from cio_pipeline.model.failures import Failure, Tried
+from cio_pipeline.ledger.open import Ledger
+from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan, SealedPlan
@@ -20,19 +21,15 @@ from cio_pipeline.model.registry import Lease, Pair, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
-from cio_pipeline.pipeline.committing.put_manifests import Put, put_held, put_manifests, record
+from cio_pipeline.pipeline.committing.put_manifests import (
+    Continued,
+    put_held,
+    put_manifests,
+    record,
+)
 from cio_pipeline.pipeline.heartbeat import HeldLease, claimed
-from cio_pipeline.pipeline.in_parallel import caught
+from cio_pipeline.pipeline.in_parallel import caught, together_or_alone
 from cio_pipeline.pipeline.services import Services
-
-
-@dataclass(frozen=True)
-class Written(Tried):
-    """What came of one sync's chain: how many files the new manifest lists, or the error."""
-
-    sync_id: str
-    ordinal: int | None
-    files: int
 
 
 def commit_window(
@@ -41,14 +38,16 @@ def commit_window(
     sync_ids: Collection[str] | None = None,
     lane: Lane = Lane.ALL,
     feed: Feed | None = None,
-) -> tuple[Written, ...]:
+) -> tuple[Continued, ...]:
     """Commit what was delivered, then put the manifests that lie in no bucket yet.
 
     Serves the syncs of one feed, or all; of these some, or all. A sync to which nothing was
     delivered gets no manifest. A sync that fails, or whose breaker is open, keeps its manifest in
     the ledger and is recorded; the others go on. Slow ones are left to their lane.
     """
-    slow = _slow(services) if lane in {Lane.TICK, Lane.INITIAL} else ()
+    shared = lane in {Lane.TICK, Lane.INITIAL}
+    breakers, now = services.ledger.breakers.all(), services.clock()
+    slow = {sync_id for sync_id, one in breakers.items() if shared and one.slow(now)}
     wanted = [
         one.sync
         for one in services.ledger.registry.all()
@@ -57,7 +56,7 @@ def commit_window(
         and one.sync.id not in slow
     ]
     delivered = services.ledger.plans.to_commit()
-    busy = with_work(services, wanted, delivered)
+    busy = with_work(services.ledger, wanted, delivered)
     chains = [(sync_id, CHAIN) for sync_id in sorted(busy)]
     pairs = [pair for pair in delivered if pair[0] in busy] + chains
     try:
@@ -70,13 +69,8 @@ def commit_window(
         caught(lambda: sweep_spool(services))
 
 
-def _slow(services: Services) -> Collection[str]:
-    now = services.clock()
-    return {key for key, one in services.ledger.breakers.all().items() if one.slow(now)}
-
-
 def with_work(
-    services: Services, syncs: Iterable[Sync], delivered: Collection[Pair] | None = None
+    ledger: Ledger, syncs: Iterable[Sync], delivered: Collection[Pair] | None = None
 ) -> set[str]:
     """The ids of syncs that have something to commit, or manifests that their bucket lacks.
 
@@ -85,15 +79,14 @@ def with_work(
     """
     by_id = {sync.id: sync for sync in syncs}
     on = [sync_id for sync_id, sync in by_id.items() if sync.manifest]
-    pairs = services.ledger.plans.to_commit() if delivered is None else delivered
+    pairs = ledger.plans.to_commit() if delivered is None else delivered
     waiting = {sync_id for sync_id, _ in pairs if sync_id in by_id}
-    manifests = services.ledger.manifests
-    return {*manifests.to_put(on), *manifests.to_list(list(by_id)), *waiting}
+    return {*ledger.manifests.to_put(on), *ledger.manifests.to_list(list(by_id)), *waiting}
 
 
 def continue_chains(
     services: Services, held: HeldLease, window: Window, syncs: Sequence[RegisteredSync]
-) -> tuple[Written, ...]:
+) -> tuple[Continued, ...]:
     """The same of syncs of which something is held: the plans that are, and the chains that are."""
     ids = [one.sync.id for one in syncs]
     tokens = held.lease.tokens
@@ -101,14 +94,11 @@ def continue_chains(
     void = services.ledger.manifests.to_list(ids)
     listed, failed = commit(services, held.lease, window, plans, listing=void)
     for sync_id, failure in failed.items():
-        record(services, window, sync_id, failure)
+        record(services.ledger.failing, window, sync_id, failure)
     ours = [one for one in syncs if one.sync.id not in failed and (one.sync.id, CHAIN) in tokens]
     put = put_held(services, held, window, ours)
-    put |= {sync_id: Put(error=failure) for sync_id, failure in failed.items()}
-    return tuple(
-        Written(key, its.last, listed.get(key, 0), error=its.error)
-        for key, its in ((key, put.get(key, Put())) for key in ids)
-    )
+    put |= {key: Continued(key, error=failure) for key, failure in failed.items()}
+    return tuple(replace(put.get(key, Continued(key)), files=listed.get(key, 0)) for key in ids)
 
 
 COMMIT_AT_ONCE = 100
@@ -133,32 +123,16 @@ def commit(
         of_sync.setdefault(plan.sync_id, []).append(plan)
     listed: dict[str, int] = {}
     failed: dict[str, Failure] = {}
-    syncs = iter(of_sync.items())
-    while some := dict(islice(syncs, COMMIT_AT_ONCE)):
-        failed |= _commit(services, lease, window, some, listed)
+
+    def of(sync_ids: Sequence[str]) -> None:
+        its = [plan for sync_id in sync_ids for plan in of_sync[sync_id]]
+        now = services.clock()
+        listed.update(services.ledger.plans.commit(lease, its, window, now, listing=sync_ids))
+
+    syncs = iter(of_sync)
+    while some := list(islice(syncs, COMMIT_AT_ONCE)):
+        failed.update(together_or_alone(of, some))
     return listed, failed
-
-
-def _commit(
-    services: Services,
-    lease: Lease,
-    window: Window,
-    of_sync: Mapping[str, Sequence[Plan]],
-    listed: dict[str, int],
-) -> dict[str, Failure]:
-    """Commit syncs together, or one by one if any of them fails."""
-    plans = [plan for its in of_sync.values() for plan in its]
-    failure = caught(
-        lambda: listed.update(
-            services.ledger.plans.commit(lease, plans, window, services.clock(), listing=of_sync)
-        )
-    )
-    if failure is None:
-        return {}
-    if len(of_sync) == 1:
-        return dict.fromkeys(of_sync, failure)
-    alone = [_commit(services, lease, window, {key: of_sync[key]}, listed) for key in of_sync]
-    return {sync_id: failure for failed in alone for sync_id, failure in failed.items()}
 
 
 def commit_slices(

@@ -2,7 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import islice
 
+from cio_pipeline.ledger.manifests import Manifests
+from cio_pipeline.ledger.troubles import FailingPairs
 from cio_pipeline.model.errors import (
     LeaseLost,
     LedgerBehind,
@@ -19,18 +24,23 @@ from cio_pipeline.pipeline.breaker import note, run_of, why_held_back
 from cio_pipeline.pipeline.heartbeat import HeldLease, claimed
 from cio_pipeline.pipeline.in_parallel import caught, in_parallel
 from cio_pipeline.pipeline.services import Services
-from cio_pipeline.ports import Destination
+from cio_pipeline.ports import Destination, Destinations
 
 
 @dataclass(frozen=True)
-class Put(Tried):
-    """What was put of one sync's chain, or the last manifest that stays in the ledger."""
+class Continued(Tried):
+    """What came of one sync's chain: the manifests that were put, or the error.
 
+    `stored` is the last one of a sync whose manifests stay in the ledger; new ones list `files`.
+    """
+
+    sync_id: str
     ordinals: tuple[int, ...] = ()
     stored: int | None = None
+    files: int = 0
 
     @property
-    def last(self) -> int | None:
+    def ordinal(self) -> int | None:
         """The last manifest that the sync has now, if it has a new one."""
         return self.ordinals[-1] if self.ordinals else self.stored
 
@@ -57,71 +67,72 @@ def put_manifests(services: Services, window: Window, sync_ids: Collection[str])
 
 def put_held(
     services: Services, held: HeldLease, window: Window, syncs: Sequence[RegisteredSync]
-) -> dict[str, Put]:
+) -> dict[str, Continued]:
     """Put what lies in no bucket yet of chains that are held, in parallel; what came of each.
 
     What fails is recorded, and the syncs' breakers are told.
     """
     breakers, now = services.ledger.breakers.all(), services.clock()
-    run = run_of(services, window)
+    run = run_of(services.owner, window)
     reasons = {
         one.sync.id: why_held_back(breakers.get(one.sync.id), one.sync, run, now) for one in syncs
     }
-
-    def put(one: RegisteredSync) -> Put:
-        why = reasons[one.sync.id] if one.sync.manifest else None
-        return Put(error=Failure(HELD_BACK, why)) if why else _put(services, held, one)
-
-    done: dict[str, Put] = {}
-    chunk: dict[str, Put] = {}
-    for one, its, _ in in_parallel(put, syncs, services.threads):
-        chunk[one.sync.id] = its
-        if len(chunk) == MARK_AT_ONCE:
-            done |= _marked(services, chunk)
-            chunk = {}
-    done |= _marked(services, chunk)
+    put = partial(_put, services.destinations, services.ledger.manifests, held, reasons)
+    done: dict[str, Continued] = {}
+    ended = in_parallel(put, syncs, services.threads)
+    while some := [its for _, its, _ in islice(ended, MARK_AT_ONCE)]:
+        done |= _marked(services.ledger.manifests, services.clock(), some)
     for sync_id, its in done.items():
         if its.error is not None:
-            record(services, window, sync_id, its.error)
+            record(services.ledger.failing, window, sync_id, its.error)
     note(services, window, [_outcome(one.sync, done[one.sync.id]) for one in syncs])
     return done
 
 
-def _marked(services: Services, put: Mapping[str, Put]) -> dict[str, Put]:
+def _marked(manifests: Manifests, now: datetime, put: Sequence[Continued]) -> dict[str, Continued]:
     """Tell the ledger what lies in the buckets now; what it was not told is put again."""
-    lying = [(sync_id, ordinal) for sync_id, its in put.items() for ordinal in its.ordinals]
-    if not lying:
-        return dict(put)
-    failure = caught(lambda: services.ledger.manifests.mark_put(lying, services.clock()))
+    lying = [(its.sync_id, ordinal) for its in put for ordinal in its.ordinals]
+    failure = caught(lambda: manifests.mark_put(lying, now)) if lying else None
     return {
-        sync_id: Put(error=its.error or failure) if failure and its.ordinals else its
-        for sync_id, its in put.items()
+        its.sync_id: Continued(its.sync_id, error=its.error or failure)
+        if failure and its.ordinals
+        else its
+        for its in put
     }
 
 
-def _outcome(sync: Sync, its: Put) -> Outcome:
+def _outcome(sync: Sync, its: Continued) -> Outcome:
     """What the breaker has to know; a manifest that stays in the ledger says nothing."""
     files = 1 if its.ordinals else 0
     return Outcome(sync.id, CHAIN, sync.workspace_id, None, files=files, error=its.error)
 
 
-def _put(services: Services, held: HeldLease, registered: RegisteredSync) -> Put:
+def _put(
+    destinations: Destinations,
+    manifests: Manifests,
+    held: HeldLease,
+    reasons: Mapping[str, str | None],
+    registered: RegisteredSync,
+) -> Continued:
+    """Put a chain, unless there is a reason why its sync is sent nothing now."""
     sync = registered.sync
     if not sync.manifest:
         # D10: in the ledger only. They count as not put, so they are once `manifest` is on again.
-        last = services.ledger.manifests.last(sync.id)
-        return Put(stored=last[0] if last else None)
+        last = manifests.last(sync.id)
+        return Continued(sync.id, stored=last[0] if last else None)
+    if why := reasons[sync.id]:
+        return Continued(sync.id, error=Failure(HELD_BACK, why))
     ordinals: list[int] = []
 
     def put_all() -> None:
-        destination = services.destinations(sync)
-        for _, ordinal, body in services.ledger.manifests.unput([sync.id]):
+        destination = destinations(sync)
+        for _, ordinal, body in manifests.unput([sync.id]):
             held.recheck((sync.id, CHAIN))
             _put_one(destination, sync, manifest_key(ordinal), body)
             ordinals.append(ordinal)
 
     error = caught(put_all)
-    return Put(tuple(ordinals), error=error)
+    return Continued(sync.id, tuple(ordinals), error=error)
 
 
 def _put_one(destination: Destination, sync: Sync, key: str, body: bytes) -> None:
@@ -154,8 +165,8 @@ def _is_of(body: bytes, sync: Sync) -> bool:
         return False
 
 
-def record(services: Services, window: Window, sync_id: str, failure: Failure) -> None:
+def record(failing: FailingPairs, window: Window, sync_id: str, failure: Failure) -> None:
     """Keep that a sync's chain could not be continued in a window."""
     if failure.kind == LeaseLost.__name__:
         return  # Another run has taken over the chain: what comes of it is that run's to say.
-    services.ledger.failing.record({(sync_id, CHAIN): failure}, window)
+    failing.record({(sync_id, CHAIN): failure}, window)

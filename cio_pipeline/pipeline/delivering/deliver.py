@@ -2,21 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from statistics import median
 
 from cio_pipeline.contracts.feeds import facts_of
+from cio_pipeline.files.spool import Spool
+from cio_pipeline.ledger.plans import Plans
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.plans import Plan, SealedPlan
-from cio_pipeline.model.registry import Outcome
+from cio_pipeline.model.registry import Lease, Outcome
 from cio_pipeline.model.scope import SLICES_A_TURN, Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.delivering.room import OF_FILES
 from cio_pipeline.pipeline.feeds.makers import MAKER_OF
 from cio_pipeline.pipeline.feeds.put_files import InFlight
 from cio_pipeline.pipeline.heartbeat import HeldLease
-from cio_pipeline.pipeline.in_parallel import UNEXPECTED, caught, in_parallel
+from cio_pipeline.pipeline.in_parallel import UNEXPECTED, caught, in_parallel, together_or_alone
 from cio_pipeline.pipeline.services import Services
 
 
@@ -71,29 +75,24 @@ def deliver(
     A plan that fails stays sealed with its error as outcome, and is resumed by the next run. So is
     one that makes the others wait for longer than `patience` seconds (None: for ever).
     """
-    syncs = _syncs(services, sealed)
-    in_flight = InFlight(BYTES_IN_FLIGHT)
-
-    def put(one: SealedPlan) -> Failure | None:
-        return _put(services, lease, in_flight, syncs, one)
-
-    outcomes: dict[int, Outcome] = {}
-    seconds: dict[int, float] = {}
-    chunk: list[tuple[SealedPlan, Failure | None]] = []
+    # Read at once: one query each would cost as much as the puts.
+    known = services.ledger.registry.all() if any(one.files for one in sealed) else ()
+    syncs = {one.sync.id: one.sync for one in known}
+    put = partial(_put, services, lease, InFlight(BYTES_IN_FLIGHT), syncs)
+    outcomes, seconds = dict[int, Outcome](), dict[int, float]()
+    done, total = 0, sum(len(one.files) for one in sealed)
     longest = None if patience is None else patience_for(sealed, patience)
-    for one, failure, taken in in_parallel(put, sealed, services.threads, longest):
-        chunk.append((one, failure))
-        if one.files and failure is None:
-            seconds[one.plan.plan_id] = taken
-        if len(chunk) == KEEP_EVERY:
-            outcomes |= _kept(services, lease, chunk)
-            chunk = []
-            _tell(services, sealed, outcomes)
-    outcomes |= _kept(services, lease, chunk)
-    _tell(services, sealed, outcomes)
+    ended = in_parallel(put, sealed, services.threads, longest)
+    while some := list(islice(ended, KEEP_EVERY)):
+        outcomes |= _kept(services.ledger.plans, lease.lease, some)
+        for one, failure, taken in some:
+            done += len(one.files)
+            if one.files and failure is None:
+                seconds[one.plan.plan_id] = taken
+        services.progress(f"{sealed[0].plan.export}: files", done, total)
     slow = frozenset[int]() if patience is None else slow_plans(sealed, seconds)
     found = [_judged(services, one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
-    _clear_spool(services, sealed, found)
+    _clear_spool(services.spool, sealed, found)
     return tuple(found)
 
 
@@ -119,35 +118,16 @@ def _judged(
     return replace(outcome, overwritten=count)
 
 
-def _tell(
-    services: Services, sealed: Sequence[SealedPlan], outcomes: Mapping[int, Outcome]
-) -> None:
-    if not sealed:
-        return
-    export, files = sealed[0].plan.export, {one.plan.plan_id: len(one.files) for one in sealed}
-    done = sum(files[plan_id] for plan_id in outcomes)
-    services.progress(f"{export}: files", done, sum(files.values()))
-
-
-def _clear_spool(
-    services: Services, sealed: Sequence[SealedPlan], outcomes: Sequence[Outcome]
-) -> None:
+def _clear_spool(spool: Spool, sealed: Sequence[SealedPlan], outcomes: Sequence[Outcome]) -> None:
     """Remove spooled files, but for folders that a failed plan still needs while there is room."""
-    roomy = services.spool.roomy(OF_FILES)
+    roomy = spool.roomy(OF_FILES)
     kept: set[str] = set()
     done: set[str] = set()
     for one, outcome in zip(sealed, outcomes, strict=True):
         folders = {file.spool.partition("/")[0] for file in one.files}
         (kept if roomy and outcome.error is not None else done).update(folders)
     for folder in done - kept:
-        services.spool.discard(folder)
-
-
-def _syncs(services: Services, sealed: Sequence[SealedPlan]) -> Mapping[str, Sync]:
-    """The syncs that get files, read at once: one query each would cost as much as the puts."""
-    wanted = {one.plan.sync_id for one in sealed if one.files}
-    known = services.ledger.registry.all() if wanted else ()
-    return {one.sync.id: one.sync for one in known if one.sync.id in wanted}
+        spool.discard(folder)
 
 
 def _put(
@@ -168,19 +148,15 @@ def _put(
 
 
 def _kept(
-    services: Services,
-    lease: HeldLease,
-    attempted: Sequence[tuple[SealedPlan, Failure | None]],
+    plans: Plans, lease: Lease, attempted: Sequence[tuple[SealedPlan, Failure | None, float]]
 ) -> dict[int, Outcome]:
-    """Keep what was delivered: all together, or one by one if another run took over some of it."""
-    delivered = [sealed.plan for sealed, failure in attempted if failure is None]
-    late: dict[int, Failure | None] = {}
-    keep = services.ledger.plans.deliver
-    if delivered and caught(lambda: keep(lease.lease, delivered)) is not None:
-        late = {plan.plan_id: caught(lambda p=plan: keep(lease.lease, [p])) for plan in delivered}
+    """Keep what was delivered; of some of it another run may have taken over."""
+    delivered = [sealed.plan for sealed, failure, _ in attempted if failure is None]
+    late = together_or_alone(lambda some: plans.deliver(lease, some), delivered)
+    failed = {plan.plan_id: failure for plan, failure in late}
     return {
-        sealed.plan.plan_id: _outcome(sealed, failure or late.get(sealed.plan.plan_id))
-        for sealed, failure in attempted
+        sealed.plan.plan_id: _outcome(sealed, failure or failed.get(sealed.plan.plan_id))
+        for sealed, failure, _ in attempted
     }
 
 

@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import uuid4
 
 import polars as pl
@@ -125,30 +124,27 @@ def reading_once(
     # Of its own for each run: a zombie must not clear away what its heir reads.
     folder = f"{ids[0][1]}-{ids[0][0]}-changes-{uuid4().hex[:8]}"
     source = _ReadOnce(services.source, services.spool, folder)
-    source.shared = lambda: _shares(replace(services, source=source), planned, slices)
+    shared = cast("Source", source)
+    source.shared = lambda: _shares(shared, planned, slices)
     try:
-        yield replace(services, source=source)
-        _tell(services, max(plan.upper.at for plan in planned), source.found)
+        yield replace(services, source=shared)
+        told = [Breach(of, kind, rows) for (of, kind), rows in source.found.items() if rows]
+        for breach in told:
+            services.notice(str(breach))
+        if told:
+            services.ledger.breaches.record(max(plan.upper.at for plan in planned), told)
     finally:
         services.spool.discard(folder)
 
 
-def _tell(services: Services, at: datetime, found: Found) -> None:
-    told = [Breach(table, kind, rows) for (table, kind), rows in found.items() if rows]
-    for breach in told:
-        services.notice(str(breach))
-    if told:
-        services.ledger.breaches.record(at, told)
-
-
 def _shares(
-    services: Services, plans: Iterable[Plan], slices: int | None
+    source: Source, plans: Iterable[Plan], slices: int | None
 ) -> Mapping[Range, list[Share]]:
     """What the next slices of some plans read, of each range of changes."""
     found: dict[Range, list[Share]] = {}
     for cohort in cohorts_of(filter(reads_changes, plans)):
         table, lower, upper = range_of(cohort.model)
-        for part in rest_of(services, cohort.model)[:slices]:
+        for part in rest_of(source, cohort.model)[:slices]:
             if isinstance(part, HashBucket | Stretch):
                 share = Share(part, cohort.workspaces)
                 found.setdefault((table.name, lower, upper), []).append(share)
@@ -196,11 +192,11 @@ class _ReadOnce:
         """See `ports.Source.changes`; the first call reads, later ones scan what it kept."""
         of: Range = (table.name, lower, upper)
         if part is None or workspaces is None:
-            return self._kept(table, of, None, lambda: self._source.changes(table, lower, upper))
+            return self._kept(table, of, None)
         share = self._share(table, of, Share(part, frozenset(workspaces)))
         if share is None:
             return self._source.changes(table, lower, upper, part, workspaces)
-        rows = self._kept(table, of, share, lambda: self._netted(table, of, share))
+        rows = self._kept(table, of, share)
         return rows.filter(pl.col("workspace_id").is_in(sorted(workspaces)))
 
     def _share(self, table: SourceTable, of: Range, wanted: Share) -> Share | None:
@@ -233,19 +229,13 @@ class _ReadOnce:
                 self._unread[of].pop(share)
                 self._left[of].append(share)
 
-    def _netted(self, table: SourceTable, of: Range, share: Share) -> pl.LazyFrame:
-        return net(pl.scan_ipc(self._unread[of][share]), table.identity, table.grows)
-
-    def _kept(
-        self,
-        table: SourceTable,
-        of: Range,
-        share: Share | None,
-        rows: Callable[[], pl.LazyFrame],
-    ) -> pl.LazyFrame:
+    def _kept(self, table: SourceTable, of: Range, share: Share | None) -> pl.LazyFrame:
         key = of, share
         if key not in self._read:
-            found = rows()
+            if share is None:
+                found = self._source.changes(table, *of[1:])
+            else:
+                found = net(pl.scan_ipc(self._unread[of][share]), table.identity, table.grows)
             self._make_room()
             # Made late: whoever sleeps past its lease meanwhile finds its folder swept away.
             path = self._spool.folder(self._folder) / f"{next(self._names)}.parquet"

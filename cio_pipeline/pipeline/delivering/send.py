@@ -13,6 +13,8 @@ import polars as pl
 from cio_pipeline.changesets.quarantine import IDENTITY, identities_of
 from cio_pipeline.files.earlier_form import in_sealed_form
 from cio_pipeline.files.encode import Encoded, SpooledFile
+from cio_pipeline.files.spool import Spool
+from cio_pipeline.ledger.plans import Plans
 from cio_pipeline.model.errors import (
     CioError,
     DigestMismatch,
@@ -171,7 +173,7 @@ def seal_cohort(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[
     with the digests sealed then: DigestMismatch.
     """
     sealed = [plan for plan in cohort.plans if plan.state is not PlanState.OPEN]
-    made = already_made(services, sealed) if sealed else []
+    made = _already_made(services.ledger.plans, services.spool, sealed) if sealed else []
     found = {one.plan.plan_id for one in made}
     missing = tuple(plan for plan in cohort.plans if plan.plan_id not in found)
     if missing:
@@ -190,18 +192,20 @@ def _encoded(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[Sea
     encoded = MAKER_OF[export].encode(
         services,
         cohort,
-        rest_of(services, cohort.model)[0],
-        _new_folder(services, lease, cohort),
+        rest_of(services.source, cohort.model)[0],
+        _new_folder(services.spool, lease, cohort),
         retried=None,
         asked=held_back.select(*IDENTITY),
     )
     resolved = _resolved(held_back, encoded) if encoded.delivered else {}
     again = [plan for plan in cohort.plans if plan.state is PlanState.SEALED]
-    parts = _by_workspace(_as_sealed(services, again, encoded) if again else encoded)
+    parts = _by_workspace(
+        _as_sealed(services.ledger.plans, services.spool, again, encoded) if again else encoded
+    )
     sealed: list[SealedPlan] = []
     for plan in cohort.plans:
         its = parts.get(plan.workspace_id, Encoded((), ()))
-        files = MAKER_OF[export].name(services, plan, its.files)
+        files = MAKER_OF[export].name(services.ledger.registry, plan, its.files)
         counts = encoded.counts.get(plan.workspace_id, ())
         known = resolved.get(plan.sync_id, ())
         one = SealedPlan(plan, files, its.rejected, known, counts)
@@ -210,15 +214,15 @@ def _encoded(services: Services, lease: Lease, cohort: Cohort[Plan]) -> list[Sea
     return sealed
 
 
-def _as_sealed(services: Services, again: Collection[Plan], encoded: Encoded) -> Encoded:
+def _as_sealed(plans: Plans, spool: Spool, again: Collection[Plan], encoded: Encoded) -> Encoded:
     """The files, those of plans that an earlier build sealed in the form that it gave them."""
-    sealed = services.ledger.plans.sealed(again).values()
+    sealed = plans.sealed(again).values()
     digests = {file.sha256 for files in sealed for file in files}
-    files = (in_sealed_form(services.spool, file, digests) for file in encoded.files)
+    files = (in_sealed_form(spool, file, digests) for file in encoded.files)
     return replace(encoded, files=tuple(files))
 
 
-def _new_folder(services: Services, lease: Lease, cohort: Cohort[Plan]) -> str:
+def _new_folder(spool: Spool, lease: Lease, cohort: Cohort[Plan]) -> str:
     """A folder of the spool that no other cohort, slice or run ever writes to.
 
     What a run that died has left of the same is discarded, unless it was sealed: the files of
@@ -227,20 +231,20 @@ def _new_folder(services: Services, lease: Lease, cohort: Cohort[Plan]) -> str:
     model = min(cohort.plans, key=lambda plan: plan.plan_id)
     place = f"{model.export}-{model.plan_id}-{model.slice}-"
     if model.state is PlanState.OPEN:
-        for name in services.spool.folders():
+        for name in spool.folders():
             if name.startswith(place):
-                services.spool.discard(name)
+                spool.discard(name)
     return f"{place}{lease.tokens[model.sync_id, model.export]}"
 
 
-def already_made(services: Services, sealed: Collection[Plan]) -> list[SealedPlan]:
+def _already_made(plans: Plans, spool: Spool, sealed: Collection[Plan]) -> list[SealedPlan]:
     """Plans whose files need not be made: they lie in the spool, unaltered, or are delivered."""
-    files = services.ledger.plans.sealed(sealed)
+    files = plans.sealed(sealed)
     found = [SealedPlan(plan, files.get(plan.plan_id, ())) for plan in sealed]
     return [
         one
         for one in found
-        if one.plan.is_delivered or MAKER_OF[one.plan.export].are_whole(services.spool, one.files)
+        if one.plan.is_delivered or MAKER_OF[one.plan.export].are_whole(spool, one.files)
     ]
 
 

@@ -9,6 +9,7 @@ from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.files.call_names import CallFileName, parse_call_name, render_call_name
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.encode_calls import COLUMNS, CallFormat, encode_calls
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.changeset import VERSION
 from cio_pipeline.model.plans import Plan, SealedFile, Series
 from cio_pipeline.model.slices import Slice
@@ -61,10 +62,10 @@ def in_order(rows: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def name_calls(
-    services: Services, plan: Plan, files: Sequence[SpooledFile]
+    registry: Registry, plan: Plan, files: Sequence[SpooledFile]
 ) -> tuple[SealedFile, ...]:
     """Keys and positions: the files of one index share a position."""
-    sync = services.ledger.registry.get(plan.sync_id).sync
+    sync = registry.get(plan.sync_id).sync
     integration, action = map(int, plan.stem.split("."))
     first = plan.first[Series.PLAIN] + plan.sent.numbers.get(Series.PLAIN, 0)
     named: list[SealedFile] = []

@@ -108,9 +108,9 @@ def _rows(
     if export.source not in upper.tables:
         return
     whole = replace(draft(state, Mode.INITIAL, upper), lower=None)
-    for plan in with_slices(services, [whole]):
+    for plan in with_slices(services.source, [whole], services.slice_rows):
         cohort = Cohort(export, (plan,))
-        for part in rest_of(services, plan):
+        for part in rest_of(services.source, plan):
             if facts_of(export.name).forwards:
                 rows = forwarded_rows(services.source, services.ledger, cohort, part)
             else:

@@ -117,13 +117,13 @@ def _drafts(
         lower=lower if mode is Mode.CHANGES else None,
         contract=terms.digest,
     )
-    return with_slices(services, [of_time])
+    return with_slices(services.source, [of_time], services.slice_rows)
 
 
 def _tried(services: Services, plan: PlanDraft) -> Iterator[TriedExport]:
     of_plan = Plan(**vars(plan), plan_id=0, state=PlanState.OPEN)
     cohort = Cohort(ALL_EXPORTS[plan.export], (of_plan,))
-    for part in rest_of(services, plan):
+    for part in rest_of(services.source, plan):
         if facts_of(plan.export).forwards:
             yield _encoded(services, cohort, part)
         else:

@@ -12,6 +12,8 @@ from cio_pipeline.contracts.declare import Export
 from cio_pipeline.contracts.feeds import exports_in, exports_of_sync
 from cio_pipeline.files.encode import Encoded, SpooledFile, encode
 from cio_pipeline.files.names import FileName, check_stems, render_key
+from cio_pipeline.files.spool import Spool
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Mode, Plan, SealedFile, Series
 from cio_pipeline.model.slices import Slice
@@ -62,13 +64,13 @@ def encode_exports(
     if seen:
         remember_unknown(services.ledger, model, seen, f"{model.plan_id}.{model.slice}")
     if not asked.is_empty():
-        delivered = _delivered(services, export, model.timestamp_unit, encoded, asked)
+        delivered = _delivered(services.spool, export, model.timestamp_unit, encoded, asked)
         encoded = replace(encoded, delivered=delivered)
     return replace(encoded, counts=counting.counts()) if counting else encoded
 
 
 def _delivered(
-    services: Services,
+    spool: Spool,
     export: Export,
     timestamp_unit: str,
     encoded: Encoded,
@@ -82,7 +84,7 @@ def _delivered(
     of_them = [file for file in encoded.files if file.workspace_id in workspaces]
     if not of_them:
         return frozenset()
-    paths = [services.spool.path(file.path) for file in of_them]
+    paths = [spool.path(file.path) for file in of_them]
     identity = identity_expr(export, timestamp_unit).alias("identity")
     rows = pl.scan_parquet(paths).select("workspace_id", identity)
     found = rows.join(asked.lazy(), on=IDENTITY, how="semi").unique().collect()
@@ -90,21 +92,19 @@ def _delivered(
 
 
 def name_exports(
-    services: Services,  # noqa: ARG001 - the protocol's
+    registry: Registry,  # noqa: ARG001 - the protocol's
     plan: Plan,
     files: Sequence[SpooledFile],
 ) -> tuple[SealedFile, ...]:
     """Keys and numbers: counted per series, but for the parts of an initial metrics export."""
-    sent = plan.sent.files
-    places = [(file, sent.get(file.series, 0) + file.index) for file in files]
-    if EXPORTS[plan.export].numbered_parts and plan.mode is Mode.INITIAL:
-        return tuple(_named(plan, f, plan.first[f.series], place + 1) for f, place in places)
-    return tuple(_named(plan, f, plan.first[f.series] + place, None) for f, place in places)
-
-
-def _named(plan: Plan, file: SpooledFile, sequence: int, part: int | None) -> SealedFile:
-    name = FileName(plan.stem, plan.version, file.series, plan.workspace_id, sequence, part)
-    return file.sealed(render_key(name, plan.day), sequence, part)
+    in_parts = EXPORTS[plan.export].numbered_parts and plan.mode is Mode.INITIAL
+    named: list[SealedFile] = []
+    for file in files:
+        first, place = plan.first[file.series], plan.sent.files.get(file.series, 0) + file.index
+        sequence, part = (first, place + 1) if in_parts else (first + place, None)
+        name = FileName(plan.stem, plan.version, file.series, plan.workspace_id, sequence, part)
+        named.append(file.sealed(render_key(name, plan.day), sequence, part))
+    return tuple(named)
 
 
 def numbers_of_exports(sync: Sync, keys: Iterable[str]) -> Numbers:

@@ -12,6 +12,7 @@ import polars as pl
 
 from cio_pipeline.files.encode import Encoded, SpooledFile
 from cio_pipeline.files.spool import Spool
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.erasure import Traces
 from cio_pipeline.model.plans import Plan, SealedFile, SealedPlan, Series
 from cio_pipeline.model.slices import Slice
@@ -51,13 +52,13 @@ class Name(Protocol):
     """Files get their keys and numbers."""
 
     def __call__(
-        self, services: Services, plan: Plan, files: Sequence[SpooledFile]
+        self, registry: Registry, plan: Plan, files: Sequence[SpooledFile]
     ) -> tuple[SealedFile, ...]:
         """The files of one plan's slice, numbered on from its earlier slices."""
         ...
 
 
-class Put(Protocol):
+class PutFiles(Protocol):
     """Files get to the store."""
 
     def __call__(
@@ -140,7 +141,7 @@ class Maker:
     erase: Erase
     told: Told = told_by_nothing
     telling: Collection[str] = ()
-    put: Put = put_files
+    put: PutFiles = put_files
     are_whole: Whole = are_whole
     again: Again = files_again
     kinds: Callable[[Iterable[SealedFile]], tuple[tuple[str, int, int], ...]] = lambda _: ()

@@ -11,6 +11,7 @@ from cio_pipeline.files.encode_messages import COLUMNS, encode_messages
 from cio_pipeline.files.message_keys import compile_template
 from cio_pipeline.files.message_pack import is_whole
 from cio_pipeline.files.template_check import check_template
+from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.changeset import VERSION
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Plan, SealedFile, Series
@@ -52,7 +53,7 @@ def in_order(rows: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def name_messages(
-    services: Services,  # noqa: ARG001 - keys are made with the objects
+    registry: Registry,  # noqa: ARG001 - keys are made with the objects
     plan: Plan,
     files: Sequence[SpooledFile],
 ) -> tuple[SealedFile, ...]:

@@ -45,7 +45,7 @@ class InFlight:
 def put_files(
     services: Services, lease: HeldLease, in_flight: InFlight, sync: Sync, sealed: SealedPlan
 ) -> None:
-    """See `maker.Put`."""
+    """See `maker.PutFiles`."""
     destination = services.destinations(sync)
     for file in sealed.files:
         lease.recheck((sealed.plan.sync_id, sealed.plan.export))

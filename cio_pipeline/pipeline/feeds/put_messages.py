@@ -31,7 +31,7 @@ _AT_ONCE = 4096
 def put_messages(
     services: Services, lease: HeldLease, in_flight: InFlight, sync: Sync, sealed: SealedPlan
 ) -> None:
-    """See `maker.Put`; a plan's objects may replace one another and earlier ones."""
+    """See `maker.PutFiles`; a plan's objects may replace one another and earlier ones."""
     pair, total = (sync.id, sealed.plan.export), len(sealed.files)
     destination = services.destinations(sync)
     told = f"{sealed.plan.export} of {sync.id}: objects"

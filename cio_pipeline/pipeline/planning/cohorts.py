@@ -6,6 +6,7 @@ workspaces stay there until their row groups are full), and what is encoded agai
 slice of changes holds as many as are netted and sorted in memory; most windows are one.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,7 +25,6 @@ from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import Permanent, SourceError
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft
 from cio_pipeline.model.slices import HashBucket, Part, Slice, Stretch
-from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Source
 
 INITIAL_WORKSPACES = 200
@@ -106,21 +106,14 @@ def _few_rows(plans: list[P]) -> list[list[P]]:
 
 def _begun_alike(plans: list[P]) -> Iterable[list[P]]:
     """The plans so that those of a workspace began alike: else they differ in whom they name."""
-    layers: list[dict[int, datetime | None]] = []
-    found: list[list[P]] = []
+    begun: defaultdict[int, list[datetime | None]] = defaultdict(list)
+    found: defaultdict[int, list[P]] = defaultdict(list)
     for plan in plans:
-        fits = (at for at, one in enumerate(layers) if _fits(one, plan))
-        place = next(fits, len(layers))
-        if place == len(layers):
-            layers.append({})
-            found.append([])
-        layers[place][plan.workspace_id] = plan.begun
-        found[place].append(plan)
-    return found
-
-
-def _fits(begun: Mapping[int, datetime | None], plan: PlanDraft) -> bool:
-    return begun.get(plan.workspace_id, plan.begun) == plan.begun
+        times = begun[plan.workspace_id]
+        if plan.begun not in times:
+            times.append(plan.begun)
+        found[times.index(plan.begun)].append(plan)
+    return found.values()
 
 
 def _likeness(plan: PlanDraft) -> tuple[object, ...]:
@@ -150,20 +143,23 @@ def _likeness(plan: PlanDraft) -> tuple[object, ...]:
     )
 
 
-def with_slices(services: Services, drafts: Sequence[PlanDraft]) -> list[PlanDraft]:
+def with_slices(
+    source: Source, drafts: Sequence[PlanDraft], rows: int | None = None
+) -> list[PlanDraft]:
     """The drafts of one export and cut, in slices where they read much.
 
-    Raises the source's errors for initial ones.
+    `rows` is how many a slice holds (None: what fills a file, or fits in memory). Raises the
+    source's errors for initial ones.
     """
     initial = [draft for draft in drafts if not reads_changes(draft)]
     changes = sorted(filter(reads_changes, drafts), key=_lower)
     return [
-        *_of_history(services, initial),
-        *(one for _, group in groupby(changes, _lower) for one in _cut(services, list(group))),
+        *_of_history(source, initial, rows),
+        *(one for _, group in groupby(changes, _lower) for one in _cut(source, list(group), rows)),
     ]
 
 
-def rest_of(services: Services, plan: PlanDraft) -> Sequence[Slice | None]:
+def rest_of(source: Source, plan: PlanDraft) -> Sequence[Slice | None]:
     """What a plan has yet to read, in order; None stands for all of it.
 
     Raises SourceError if the table no longer has the slices that the plan was made for, and the
@@ -171,7 +167,7 @@ def rest_of(services: Services, plan: PlanDraft) -> Sequence[Slice | None]:
     """
     if plan.slice_rows is None:
         return [None]
-    parts = _slices(services.source, plan)
+    parts = _slices(source, plan)
     if len(parts) != plan.slices:
         table = ALL_EXPORTS[plan.export].source
         raise SourceError(
@@ -222,15 +218,15 @@ def _lower(draft: PlanDraft) -> tuple[str, int]:
     return lower.table_id, lower.version
 
 
-def _cut(services: Services, drafts: list[PlanDraft]) -> list[PlanDraft]:
+def _cut(source: Source, drafts: list[PlanDraft], wanted: int | None) -> list[PlanDraft]:
     """Drafts that read the same changes, in slices if these are many."""
     model = drafts[0]
     export = ALL_EXPORTS[model.export]
-    rows = services.slice_rows or changed_rows_at_once(export)
+    rows = wanted or changed_rows_at_once(export)
     try:
-        if services.source.changed_rows(*range_of(model)) <= rows:
+        if source.changed_rows(*range_of(model)) <= rows:
             return drafts
-        blocks = services.source.blocks(*range_of(model), rows)
+        blocks = source.blocks(*range_of(model), rows)
     except Permanent:
         # It concerns these plans alone: who reads the changes is told so. After an error that
         # passes, many changes would be in one piece.
@@ -248,7 +244,7 @@ def _of_rows(draft: PlanDraft, blocks: pl.DataFrame, count: int, rows: int) -> P
     return replace(draft, slices=number, slice_rows=rows)
 
 
-def _of_history(services: Services, drafts: Sequence[PlanDraft]) -> list[PlanDraft]:
+def _of_history(source: Source, drafts: Sequence[PlanDraft], rows: int | None) -> list[PlanDraft]:
     """Drafts that read all rows, in slices if these are many.
 
     Workspaces of few rows beside much larger ones are served in one piece: they would wait for the
@@ -260,11 +256,11 @@ def _of_history(services: Services, drafts: Sequence[PlanDraft]) -> list[PlanDra
     export = ALL_EXPORTS[model.export]
     table, ours = SOURCE_TABLES[export.source], {draft.workspace_id for draft in drafts}
     cut = model.upper.table(table.name)
-    wanted = services.slice_rows or _at_once(services.source, export, cut, len(ours))
+    wanted = rows or _at_once(source, export, cut, len(ours))
     # Without reading any row: it is enough for small tables.
-    if len(services.source.slices(table, cut, wanted)) == 1:
+    if len(source.slices(table, cut, wanted)) == 1:
         return list(drafts)
-    counted = services.source.snapshot(table, cut).group_by("workspace_id").agg(pl.len())
+    counted = source.snapshot(table, cut).group_by("workspace_id").agg(pl.len())
     with named_errors(counted, Shape(export, model.version, model.timestamp_unit, wanted)):
         counts = dict(counted.collect(engine="streaming").iter_rows())
     few = _few({workspace: counts.get(workspace, 0) for workspace in ours}, wanted)
@@ -272,7 +268,7 @@ def _of_history(services: Services, drafts: Sequence[PlanDraft]) -> list[PlanDra
     of_cohort = sum(many) * min(len(many), INITIAL_WORKSPACES) // max(1, len(many))
     total = sum(counts.values())
     stretched = wanted * total // of_cohort if of_cohort else max(total, 1)
-    number = len(services.source.slices(table, cut, stretched))
+    number = len(source.slices(table, cut, stretched))
     if number == 1:
         return list(drafts)
     sliced = {"slices": number, "slice_rows": stretched}

@@ -11,6 +11,7 @@ from cio_pipeline.model.errors import InvalidConfig, SourceError, SourceGone, So
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.times import utc
 from cio_pipeline.pipeline.services import Services
+from cio_pipeline.ports import Source
 
 
 def tables_of(export: str) -> frozenset[str]:
@@ -58,7 +59,7 @@ def _new_cut(
             f"The window that ends at {utc(at)} is still open.",
             "Run it once it has ended; rows that are committed until then belong to it.",
         )
-    looks = look_at_tables(services, at, before, now, needed)
+    looks = look_at_tables(services.source, at, before, now, needed)
     undecided = frozenset(SOURCE_TABLES.keys() - looks.keys())
     tables = {name: look.reached for name, look in looks.items() if look.reached is not None}
     rest = {name: look.rest for name, look in looks.items() if look.rest is not None}
@@ -71,7 +72,7 @@ def _new_cut(
 
 
 def look_at_tables(
-    services: Services,
+    source: Source,
     at: datetime,
     before: Cut | None,
     now: datetime,
@@ -86,7 +87,7 @@ def look_at_tables(
     failures: list[SourceError | SourceUnavailable] = []
     for name in sorted(SOURCE_TABLES, key=lambda name: name not in needed):
         try:
-            looks[name] = services.source.look(SOURCE_TABLES[name], at, before, now)
+            looks[name] = source.look(SOURCE_TABLES[name], at, before, now)
         except (SourceError, SourceUnavailable) as error:
             if name in needed:
                 raise

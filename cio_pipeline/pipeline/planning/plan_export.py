@@ -73,7 +73,7 @@ def decided(
     An export that forwards begins where the sync does: at `cut_at` of that time.
     """
     breakers, now = services.ledger.breakers.all(), services.clock()
-    run, driving = run_of(services, window), ALL_EXPORTS[export].source
+    run, driving = run_of(services.owner, window), ALL_EXPORTS[export].source
     found: list[Decided] = []
     for state in services.ledger.registry.states([export], scope.sync_ids):
         begins = state.position is None and facts_of(export).forwards
@@ -179,7 +179,7 @@ def _moved_on(services: Services, items: Iterable[Decided], cut: Cut) -> Collect
     return frozenset(services.ledger.plans.advance_unheld(stands, cut, services.clock()))
 
 
-def open_plans(items: Iterable[Decided]) -> tuple[Plan, ...]:
+def to_resume(items: Iterable[Decided]) -> tuple[Plan, ...]:
     """Plans that an earlier run left open."""
     return tuple(item.decision.plan for item in items if isinstance(item.decision, Resume))
 
@@ -199,7 +199,7 @@ def plan_batch(services: Services, batch: Batch, items: Sequence[Decided]) -> Ba
         _store_begins(services, batch, begin)
     if pairs:
         services.ledger.plans.advance(batch.lease, pairs, batch.cut, now)
-    drafts = with_slices(services, drafts_of(items, batch.cut))
+    drafts = with_slices(services.source, drafts_of(items, batch.cut), services.slice_rows)
     plans = services.ledger.plans.open(batch.lease, drafts, now)
     return replace(
         batch,

@@ -122,7 +122,7 @@ def _count(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, Counts]:
     terms = in_force(services, cohort.model)
     read = [
         changeset_of(services.source, services.ledger, cohort, part, terms=terms)
-        for part in rest_of(services, cohort.model)
+        for part in rest_of(services.source, cohort.model)
     ]
     keys = ["workspace_id", SERIES]
     held_back = pl.concat(one.rejected for one in read)
@@ -147,7 +147,7 @@ def _count(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, Counts]:
 
 def _count_forwarded(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, Counts]:
     """Source rows; which of them are held back shows when they are written."""
-    parts = rest_of(services, cohort.model)
+    parts = rest_of(services.source, cohort.model)
     read = [forwarded_rows(services.source, services.ledger, cohort, part) for part in parts]
     counts = pl.concat(read).group_by("workspace_id").len().collect(engine="streaming")
     found = dict(counts.iter_rows())

@@ -66,7 +66,7 @@ def damaged_files(
     destination = services.destinations(sync)
     found: list[DamagedFile] = []
     loaded = _loaded(services, sync)
-    last = _last_of_keys(services.ledger.plans, sync, seen.committed)
+    last = _last_numbers(services.ledger.plans, sync, seen.committed)
     for committed in _wanted(services.clock, sync, seen, windows, exports):
         for file in committed.sealed.files:
             if last.get(file.key, file.sequence) != file.sequence:
@@ -98,17 +98,17 @@ def look(services: Services, sync: Sync) -> Looked:
     return Looked(sizes, services.ledger.recovery.committed([sync.id]))
 
 
-def last_of_keys(services: Services, sync: Sync) -> Mapping[str, int]:
+def last_numbers(services: Services, sync: Sync) -> Mapping[str, int]:
     """The number of the last message of each key; nothing for feeds that overwrite nothing.
 
     Messages that lie in the bucket and wait for their manifest count, too.
     """
     if not sync.feed.facts.overwrites:
         return {}
-    return _last_of_keys(services.ledger.plans, sync, services.ledger.recovery.committed([sync.id]))
+    return _last_numbers(services.ledger.plans, sync, services.ledger.recovery.committed([sync.id]))
 
 
-def _last_of_keys(plans: Plans, sync: Sync, history: Sequence[CommittedPlan]) -> Mapping[str, int]:
+def _last_numbers(plans: Plans, sync: Sync, history: Sequence[CommittedPlan]) -> Mapping[str, int]:
     if not sync.feed.facts.overwrites:
         return {}
     waiting = [plan for plan in plans.delivered() if plan.sync_id == sync.id]

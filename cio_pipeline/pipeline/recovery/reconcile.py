@@ -162,7 +162,7 @@ def _recounted(services: Services, cohort: Cohort[Plan]) -> dict[int, _Count]:
     found: dict[int, _Count] = {}
     model, export = cohort.model, cohort.export
     shape = Shape(export, model.version, model.timestamp_unit, model.rows_per_file)
-    for part in rest_of(services, model):
+    for part in rest_of(services.source, model):
         if facts_of(export.name).forwards:
             rows = forwarded_rows(services.source, services.ledger, cohort, part)
             keys = pl.lit(0, dtype=pl.UInt64)

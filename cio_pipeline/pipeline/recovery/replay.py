@@ -172,7 +172,9 @@ def _opened(
     drafts = [
         one
         for plan in plans
-        for one in with_slices(services, [_draft(states[plan.export], plan, wanted)])
+        for one in with_slices(
+            services.source, [_draft(states[plan.export], plan, wanted)], services.slice_rows
+        )
     ]
     return services.ledger.plans.open(held.lease, drafts, services.clock())
 

@@ -30,7 +30,7 @@ from cio_pipeline.pipeline.recovery.damaged import (
     DamagedFile,
     damaged_files,
     damaged_manifests,
-    last_of_keys,
+    last_numbers,
     look,
 )
 from cio_pipeline.pipeline.recovery.encode_again import Group, encoded_again, spooled
@@ -218,7 +218,7 @@ def _unreplaced(services: Services, group: Group, done: list[Restored]) -> Gener
         yield
         return
     with all_claimed(services, [(plan.sync_id, plan.export)]):
-        last = last_of_keys(services, services.ledger.registry.get(plan.sync_id).sync)
+        last = last_numbers(services, services.ledger.registry.get(plan.sync_id).sync)
         for one in list(group.missing):
             if last.get(one.file.key) != one.file.sequence:
                 group.missing.remove(one)

@@ -7,12 +7,12 @@ from cio_pipeline.model.data_contract import DataContract
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.syncs.mistakes import in_lines, listed
-from cio_pipeline.pipeline.syncs.yaml_text import Written, read_yaml
+from cio_pipeline.pipeline.syncs.yaml_text import YamlText, read_yaml
 
 _SEE = "See docs/contracts.md."
 
 
-def read_contract(text: str, name: str) -> tuple[DataContract, Written]:
+def read_contract(text: str, name: str) -> tuple[DataContract, YamlText]:
     """A data contract out of its file; raises InvalidConfig that names every mistake's line."""
     file = read_yaml(text, f"data contract {name}", "write `exports:`, and exports below it")
     try:
@@ -21,7 +21,9 @@ def read_contract(text: str, name: str) -> tuple[DataContract, Written]:
         raise InvalidConfig(in_lines(error, file), _SEE) from None
 
 
-def require_agreement(contract: DataContract, sync: Sync, file: Written, place: Place = ()) -> None:
+def require_agreement(
+    contract: DataContract, sync: Sync, file: YamlText, place: Place = ()
+) -> None:
     """Raise InvalidConfig, with lines, if the contract contradicts what the sync sends.
 
     `place` is where in the file it stands.

@@ -14,7 +14,7 @@ from cio_pipeline.model.alerts import AlertsFile, Route
 from cio_pipeline.model.data_contract import DataContract, EventTerms, ExportTerms
 from cio_pipeline.model.destinations import AzureDestination, LocalDestination, S3Destination
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.syncs.yaml_text import Written
+from cio_pipeline.pipeline.syncs.yaml_text import YamlText
 
 Loc: TypeAlias = tuple[int | str, ...]
 
@@ -76,7 +76,7 @@ _MODELS = (
 _FIELDS = [name for model in _MODELS for name in model.model_fields]
 
 
-def in_lines(error: ValidationError, file: Written) -> str:
+def in_lines(error: ValidationError, file: YamlText) -> str:
     """All mistakes, a line each, in the order of the file's lines."""
     found = error.errors(include_input=False, include_url=False)
     # The library counts only the syncs without mistakes: "at least 1" is then no mistake.
@@ -84,7 +84,7 @@ def in_lines(error: ValidationError, file: Written) -> str:
     return listed(file, [(item["loc"], _words(item, file.form)) for item in own])
 
 
-def listed(file: Written, mistakes: Iterable[tuple[Loc, str]], concerning: str = "") -> str:
+def listed(file: YamlText, mistakes: Iterable[tuple[Loc, str]], concerning: str = "") -> str:
     """The same of mistakes that are told in words, each with its place in the file."""
     document = file.document
     lines = sorted(

@@ -14,7 +14,7 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.makers import MAKERS
 from cio_pipeline.pipeline.syncs.contract_file import read_contract, require_agreement
 from cio_pipeline.pipeline.syncs.mistakes import in_lines
-from cio_pipeline.pipeline.syncs.yaml_text import Written, read_yaml
+from cio_pipeline.pipeline.syncs.yaml_text import YamlText, read_yaml
 
 Location: TypeAlias = tuple[str, ...]
 """A destination as parts: equal or enclosing destinations have one as a prefix of the other."""
@@ -61,7 +61,7 @@ def _inline(number: int) -> Place:
     return "syncs", number, "contract"
 
 
-def _named(content: Any, beside: ReadText) -> dict[int, Written]:
+def _named(content: Any, beside: ReadText) -> dict[int, YamlText]:
     """The data contracts that syncs name, by the sync's place; each file is read once."""
     names = {number: name for number, name in _names(content) if isinstance(name, str)}
     files = {name: read_contract(beside(name), name)[1] for name in dict.fromkeys(names.values())}
@@ -76,7 +76,7 @@ def _names(content: Any) -> Iterator[tuple[int, Any]]:
         return
 
 
-def _taken_in(content: Any, contracts: Mapping[int, Written]) -> Any:
+def _taken_in(content: Any, contracts: Mapping[int, YamlText]) -> Any:
     """The content with what the named contracts hold in place of their names."""
     if not contracts:
         return content

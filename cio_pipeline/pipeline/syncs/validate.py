@@ -38,7 +38,7 @@ class Validated:
         return permission.needed_by in self.feed.facts.needs
 
 
-def validate(
+def tried_out(
     destinations: Destinations, syncs: Sequence[Sync], secret: Secret = no_secrets
 ) -> list[Validated]:
     """Each sync's permissions, tried out side by side; what goes wrong with one is told of it.

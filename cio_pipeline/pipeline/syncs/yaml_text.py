@@ -10,7 +10,7 @@ from cio_pipeline.model.errors import InvalidConfig
 
 
 @dataclass(frozen=True)
-class Written:
+class YamlText:
     """A file's text and what it holds.
 
     `what` is how it is called, `form` what to write if it holds something else altogether.
@@ -27,10 +27,10 @@ class Written:
         return _UniqueKeys(self.text).get_single_node()
 
 
-def read_yaml(text: str, what: str, form: str) -> Written:
+def read_yaml(text: str, what: str, form: str) -> YamlText:
     """A YAML text; raises InvalidConfig for what is none, or has a key twice."""
     try:
-        return Written(what, form, text, yaml.load(text, _UniqueKeys))  # noqa: S506 - a SafeLoader
+        return YamlText(what, form, text, yaml.load(text, _UniqueKeys))  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise InvalidConfig(f"The {what} is no YAML: {_where(error, text)}.") from error
     except RecursionError:
