@@ -1,10 +1,12 @@
 """pyarrow, and the Arrow schemas of source tables, derived from the declarations."""
 
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeAlias
 
 from cio_pipeline.contracts.declare import ColumnType, SourceTable
-from cio_pipeline.contracts.dtypes import ArrowSchema
+
+ArrowSchema: TypeAlias = Any
+"""A `pyarrow.Schema`; pyarrow ships no types."""
 
 
 def arrow(part: str = "") -> Any:

@@ -1,14 +1,12 @@
 """Schemas, derived from the declarations (D2): for Polars, and what of it files are given."""
 
 from collections.abc import Iterable
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, cast
 
 import polars as pl
 
+from cio_pipeline.contracts.arrow import ArrowSchema
 from cio_pipeline.contracts.declare import Column, ColumnType, Export, SourceTable
-
-ArrowSchema: TypeAlias = Any
-"""A `pyarrow.Schema`; pyarrow ships no types."""
 
 _DTYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.INTEGER: pl.Int64(),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cio_pipeline.contracts.dtypes import ArrowSchema
+from cio_pipeline.contracts.arrow import ArrowSchema
 from cio_pipeline.files.encode import ZSTD_LEVEL
 from cio_pipeline.files.footers import finish
 
