@@ -11,6 +11,9 @@ Spec = Mapping[str, Any]
 
 _COLOURS = ("#3b82c4", "#d9822b", "#2f9e77", "#c2528b", "#8a6fd1", "#8c8c8c")
 _OTHERS = "others"
+_SINGLY = 30
+"""So many windows have a point each."""
+
 _HEIGHT, _STEP = 220, 26
 """Pixels of a picture, and of a bar that lies in one."""
 
@@ -59,6 +62,15 @@ def _windows(alt: Any) -> Any:
     return alt.X("window:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
 
 
+def _numbers(alt: Any) -> Any:
+    return alt.Axis(labelExpr=_SHORT, tickCount=4)
+
+
+def _points(rows: Rows) -> bool:
+    """Of a whole day, points would hide the line."""
+    return len({row["window"] for row in rows}) <= _SINGLY
+
+
 def _at(alt: Any) -> Any:
     return alt.Tooltip("at:N", title="window")
 
@@ -86,7 +98,7 @@ def _volume(rows: Rows) -> Any:
     tens = alt.Axis(values=[0, *(10**n for n in range(13))], labelExpr=_SHORT, labelOverlap=True)
     return (
         _chart(named)
-        .mark_line(point=True)
+        .mark_line(point=_points(rows))
         .encode(
             x=_windows(alt),
             y=alt.Y("sum(rows):Q", title="rows", scale=alt.Scale(type="symlog"), axis=tens),
@@ -100,7 +112,7 @@ def _lag(rows: Rows) -> Any:
     alt = needs("altair")
     return (
         _chart(rows)
-        .mark_line(point={"color": _COLOURS[0]}, color=_COLOURS[0])
+        .mark_line(point={"color": _COLOURS[0]} if _points(rows) else False, color=_COLOURS[0])
         .encode(
             x=_windows(alt),
             y=alt.Y("minutes:Q", title="minutes"),
@@ -116,7 +128,7 @@ def _sizes(rows: Rows) -> Any:
         .mark_bar(color=_COLOURS[0])
         .encode(
             y=alt.Y("export:N", title=None, sort="-x"),
-            x=alt.X("bytes:Q", title="bytes", axis=alt.Axis(labelExpr=_SHORT, tickCount=4)),
+            x=alt.X("bytes:Q", title="bytes", axis=_numbers(alt)),
             tooltip=["export:N", "files:Q", "rows:Q", "bytes:Q", "largest:Q"],
         )
     )
@@ -130,7 +142,7 @@ def _funnel(rows: Rows) -> Any:
         .mark_bar()
         .encode(
             y=alt.Y("step:N", title=None, sort=list(STEPS)),
-            x=alt.X("sum(deliveries):Q", title="deliveries"),
+            x=alt.X("sum(deliveries):Q", title="deliveries", axis=_numbers(alt)),
             color=_colour(alt, "channel", channels),
             tooltip=["channel:N", "step:N", "deliveries:Q"],
         )
@@ -144,7 +156,7 @@ def _acts(rows: Rows) -> Any:
         .mark_bar()
         .encode(
             y=alt.Y("act:N", title=None, sort=["opened", "clicked"]),
-            x=alt.X("sum(times):Q", title="times"),
+            x=alt.X("sum(times):Q", title="times", axis=_numbers(alt)),
             color=_colour(alt, "by", ["people", "proxies", "prefetching", "machines"]),
             tooltip=["act:N", "by:N", "times:Q"],
         )

@@ -192,6 +192,8 @@ def _coverage(people: pl.LazyFrame) -> Rows:
         email=(pl.col("email_addr").fill_null("") != "").sum(),
     )
     found = row.collect().row(0, named=True)
+    if not found["of"]:
+        return []
     return [
         {"known": known, "people": found[known], "of": found["of"]} for known in ("id", "email")
     ]

@@ -9,7 +9,7 @@ function colours() {
     background: "transparent",
     view: { stroke: null },
     axis: { labelColor: text, titleColor: text, gridColor: line, domainColor: line, tickColor: line },
-    legend: { labelColor: text, titleColor: text, columns: 3 },
+    legend: { labelColor: text, titleColor: text, columns: innerWidth < 500 ? 2 : 3 },
   };
 }
 
