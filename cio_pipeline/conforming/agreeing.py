@@ -59,8 +59,9 @@ def _of_export(terms: ExportTerms, export: Export, version: int) -> Iterator[Con
                 yield Contradiction((field, number), text)
     if terms.events is not None and not has_events(export):
         yield Contradiction(("events",), f"{export.name} has no events; leave it out")
-    if terms.values and ATTRIBUTE not in columns:
-        yield Contradiction(("values",), f"{export.name} has no attributes; leave it out")
+    if terms.values and not columns.keys() & {ATTRIBUTE, *JSON_OBJECTS}:
+        told = f"{export.name} has no attributes and no column `data`; leave it out"
+        yield Contradiction(("values",), told)
 
 
 def _no_hiding(field: str, column: Column, export: Export) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
+from cio_pipeline.conforming.hidden_properties import hidden_properties
 from cio_pipeline.contracts.declare import Column, ColumnType
 from cio_pipeline.model.data_contract import ExportTerms
 
@@ -80,6 +81,10 @@ def hidden(in_force: InForce, columns: Collection[Column], dtypes: pl.Schema) ->
                 yield pl.when(same).then(copied).otherwise(name).alias(name)
         elif name == VALUE and in_force.of.values:
             yield _values(in_force)
+        elif name in JSON_OBJECTS and in_force.of.values:
+            said = pl.col("said")
+            ways = {"hash": hashed(said, in_force.salt), "mask": masked(said)}
+            yield hidden_properties(pl.col(name), in_force.of.values, ways).alias(name)
 
 
 def _hidden(in_force: InForce, name: str, value: pl.Expr, nothing: pl.Expr) -> pl.Expr | None:

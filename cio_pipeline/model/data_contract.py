@@ -70,7 +70,10 @@ class ExportTerms(Strict):
     ] = ()
     values: Annotated[
         dict[Annotated[str, Field(min_length=1)], Literal["leave_out", "hash", "mask"]],
-        Field(description="Attributes whose value is sent empty, hashed or masked, by name."),
+        Field(
+            description="Attributes, or properties of events, whose value is sent empty, hashed or "
+            "masked, by name."
+        ),
     ] = {}  # noqa: RUF012 - pydantic copies it
     events: Annotated[
         dict[Annotated[str, Field(min_length=1)], EventTerms] | None,

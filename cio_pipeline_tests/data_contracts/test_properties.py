@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import polars as pl
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cio_pipeline.conforming.agreeing import contradictions, keys_of
-from cio_pipeline.conforming.columns import InForce
+from cio_pipeline.conforming.columns import InForce, hidden
 from cio_pipeline.conforming.properties import problems
 from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS, exports_of
 from cio_pipeline.contracts.declare import Column, ColumnType, Export
@@ -249,3 +250,36 @@ def test_an_object_that_is_nested_very_deeply_is_read_like_any_other() -> None:
     made = changeset("events", *rows, terms=InForce(terms))
     assert made.rows.collect()["event_id"].to_list() == ["1"]
     assert made.rejected.collect()["identity"].to_list() == ['["2"]']
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ('{"a" : 1.10, "phone":"+43 1", "b":[ 1 ]}', '{"a":1.10,"phone":"+***","b":[ 1 ]}'),
+        ('{"ph\\u006fne": "+43 1"}', '{"phone":"+***"}'),
+        ('{"phone":"+43","phone":"12345"}', '{"phone":"1***"}'),
+        ('{"phone": 12345, "deep": {"phone": "x"}}', '{"phone":"1***","deep":{"phone": "x"}}'),
+        ('{"phone": ["+43"]}', '{"phone":"***"}'),
+        ('{"phone": null}', '{"phone":null}'),
+        ('{"phone": ""}', '{"phone":""}'),
+        ('{"phone": "\\ud83d12"}', '{"phone":"?***"}'),
+        ('{"secret": 1, "a": 2}', '{"a":2}'),
+        ('{"a" : "phones"}', '{"a":"phones"}'),
+        ('{ "a" : "b" }', '{ "a" : "b" }'),
+        ('["phone"]', "{}"),
+    ],
+)
+def test_d4_single_properties_of_events_are_hidden_and_nothing_else(text: str, sent: str) -> None:
+    terms = ExportTerms.model_validate({"values": {"phone": "mask", "secret": "leave_out"}})
+    columns = EXPORTS["events"].columns_of(5)
+    (hides,) = hidden(InForce(terms), columns, polars_schema(EXPORTS["events"], 5))
+    frame = pl.DataFrame({"data": [text, None, "{}"]})
+    assert frame.lazy().select(hides).collect()["data"].to_list() == [sent, None, "{}"]
+
+
+def test_d4_a_hashed_property_is_hashed_as_a_column_is() -> None:
+    terms = ExportTerms.model_validate({"values": {"phone": "hash"}})
+    columns = EXPORTS["events"].columns_of(5)
+    (hides,) = hidden(InForce(terms, b"salt"), columns, polars_schema(EXPORTS["events"], 5))
+    (sent,) = pl.DataFrame({"data": ['{"phone":"+43 1"}']}).select(hides)["data"]
+    assert json.loads(sent) == {"phone": sha256(b"salt+43 1").hexdigest()}
