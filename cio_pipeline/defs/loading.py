@@ -50,8 +50,7 @@ def build_loading(path: Path | None) -> Models:
     job = dg.define_asset_job(
         "warehouse_load",
         selection=dg.AssetSelection.assets(LOADED, page.key),
-        description="Loads what is new of all syncs into the DuckDB file of CIO_WAREHOUSE, and "
-        "writes the page about them.",
+        description="Loads what is new into the DuckDB file of CIO_WAREHOUSE; writes its page.",
         executor_def=dg.in_process_executor,
     )
 

@@ -139,9 +139,8 @@ class Registry:
             )
         )
         _forget(connection, to, forgotten)
-        forget_errors(connection, to.sync.id, anew)
-        forget_differences(connection, to.sync.id, anew)
-        forget_held(connection, to.sync.id, anew)
+        for forget in (forget_errors, forget_differences, forget_held):
+            forget(connection, to.sync.id, anew)
         if manifest is not None:
             append(connection, manifest)
         record(connection, deed, known, to, at)
