@@ -1,6 +1,6 @@
 """Delivering sealed plans to their buckets, so that one failing sync never stops the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -91,13 +91,18 @@ def deliver(
                 seconds[one.plan.plan_id] = taken
         services.progress(f"{sealed[0].plan.export}: files", done, total)
     slow = frozenset[int]() if patience is None else slow_plans(sealed, seconds)
-    found = [_judged(services, one, outcomes.get(one.plan.plan_id), slow) for one in sealed]
+    judged = partial(_judged, services.ledger.plans, services.notice, slow)
+    found = [judged(one, outcomes.get(one.plan.plan_id)) for one in sealed]
     _clear_spool(services.spool, sealed, found)
     return tuple(found)
 
 
 def _judged(
-    services: Services, sealed: SealedPlan, outcome: Outcome | None, slow: frozenset[int]
+    plans: Plans,
+    notice: Callable[[str], None],
+    slow: frozenset[int],
+    sealed: SealedPlan,
+    outcome: Outcome | None,
 ) -> Outcome:
     """The outcome with whether others wait for it; how many objects it replaced is told, too."""
     if outcome is None:
@@ -108,9 +113,9 @@ def _judged(
         outcome = replace(outcome, slow=True)
     if not facts_of(plan.export).overwrites or not outcome.files:
         return outcome
-    count = services.ledger.plans.overwrites(plan)
+    count = plans.overwrites(plan)
     if count:
-        services.notice(
+        notice(
             f"{plan.export} of sync '{plan.sync_id}': {count} of {outcome.files} objects overwrote "
             'an earlier one with the same key. Add metadata."event-id" to its key_template if they '
             "are to be kept."

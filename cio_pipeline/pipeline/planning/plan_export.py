@@ -22,6 +22,7 @@ from cio_pipeline.changesets.decide import (
     mode_of,
 )
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of, fingerprint_of, stem_of
+from cio_pipeline.ledger.plans import Plans
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.failures import HELD_BACK, Failure
 from cio_pipeline.model.plans import PRODUCER, Mode, Plan, PlanDraft
@@ -152,7 +153,7 @@ def claim(
     tokens = services.ledger.leases.tokens(export)
     items = decided(services, export, window, cut, scope)
     due = [item for item in items if item.concerns(scope.lane)]
-    moved = _moved_on(services, due, cut)
+    moved = _moved_on(services.ledger.plans, due, cut, services.clock())
     pairs = [(item.state.sync.id, export) for item in due]
     lease, busy = services.ledger.leases.claim(
         [pair for pair in pairs if pair not in moved], services.owner, services.clock(), TTL
@@ -165,7 +166,7 @@ def claim(
     return batch, [item for item in due if (item.state.sync.id, export) in lease.tokens]
 
 
-def _moved_on(services: Services, items: Iterable[Decided], cut: Cut) -> Collection[Pair]:
+def _moved_on(plans: Plans, items: Iterable[Decided], cut: Cut, now: datetime) -> Collection[Pair]:
     """Move positions where nothing changed and nobody else is at it: most pairs, most windows."""
     stands = {
         (item.state.sync.id, item.state.export): item.state.position.at
@@ -176,7 +177,7 @@ def _moved_on(services: Services, items: Iterable[Decided], cut: Cut) -> Collect
     }
     if not stands:
         return ()
-    return frozenset(services.ledger.plans.advance_unheld(stands, cut, services.clock()))
+    return frozenset(plans.advance_unheld(stands, cut, now))
 
 
 def to_resume(items: Iterable[Decided]) -> tuple[Plan, ...]:
@@ -196,7 +197,7 @@ def plan_batch(services: Services, batch: Batch, items: Sequence[Decided]) -> Ba
     now = services.clock()
     begin = [item for item in items if item.begins]
     if begin:
-        _store_begins(services, batch, begin)
+        _store_begins(services.ledger.plans, batch, begin, now)
     if pairs:
         services.ledger.plans.advance(batch.lease, pairs, batch.cut, now)
     drafts = with_slices(services.source, drafts_of(items, batch.cut), services.slice_rows)
@@ -209,7 +210,7 @@ def plan_batch(services: Services, batch: Batch, items: Sequence[Decided]) -> Ba
     )
 
 
-def _store_begins(services: Services, batch: Batch, items: Iterable[Decided]) -> None:
+def _store_begins(plans: Plans, batch: Batch, items: Iterable[Decided], now: datetime) -> None:
     """The positions that exports begin at, by cut: plans go on from stored ones only."""
     begun: dict[datetime, tuple[Cut, list[Pair]]] = {}
     for item in items:
@@ -218,7 +219,7 @@ def _store_begins(services: Services, batch: Batch, items: Iterable[Decided]) ->
             _, pairs = begun.setdefault(position.at, (position, []))
             pairs.append((item.state.sync.id, batch.export))
     for cut, pairs in begun.values():
-        services.ledger.plans.advance(batch.lease, pairs, cut, services.clock())
+        plans.advance(batch.lease, pairs, cut, now)
 
 
 def decided_again(services: Services, batch: Batch, scope: Scope) -> list[Decided]:
