@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cio_pipeline.extras import needs
+from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.pipeline.checking.overview import Condition, Overview, SyncRow
 
 OTHERS = "_others"
@@ -170,8 +171,17 @@ def as_text(collector: LedgerCollector) -> str:
 
 
 def to_file(collector: LedgerCollector, path: Path) -> None:
-    """Put them in a file, at once, for the textfile collector of node_exporter."""
-    needs("prometheus_client").write_to_textfile(str(path), registry(collector))
+    """Put them in a file, at once, for the textfile collector of node_exporter.
+
+    Raises InvalidConfig if it cannot be written.
+    """
+    try:
+        needs("prometheus_client").write_to_textfile(str(path), registry(collector))
+    except OSError as error:
+        # The error's own path is that of a part of it.
+        raise InvalidConfig(
+            f"{path} cannot be written: {error.strerror}.", "Name another file."
+        ) from error
 
 
 def serve(collector: LedgerCollector, port: int, address: str) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from cio_pipeline.cli.output import print_json, print_table
-from cio_pipeline.cli.parameters import AsJson
+from cio_pipeline.cli.parameters import AsJson, put_at
 from cio_pipeline.reader.audiences import HOLDOUT, REACH, Member, marts_in
 from cio_pipeline.reader.match_keys import PLATFORMS, e164, keys_of, known_country
 from cio_pipeline.reader.uploads import CLEAR, Cells, Upload
@@ -153,7 +153,7 @@ def _opened(out: str) -> Generator[TextIO]:
     if out == "-":
         yield sys.stdout
         return
-    part = Path(f"{out}.part")
+    part = put_at(Path(out)).with_name(f"{Path(out).name}.part")
     part.unlink(missing_ok=True)
     part.touch(mode=0o600)
     try:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cio_pipeline.cli.context import services
+from cio_pipeline.cli.parameters import put_at
 from cio_pipeline.exposition import LedgerCollector, Seen, as_text, serve, to_file
 from cio_pipeline.model.findings import Severity
 from cio_pipeline.pipeline.alerting.findings import room_of
@@ -33,7 +34,7 @@ def metrics(
     found = services()
     collector = LedgerCollector(lambda: _seen(found), most)
     if file is not None:
-        to_file(collector, file)
+        to_file(collector, put_at(file))
     elif port is None:
         typer.echo(as_text(collector), nl=False)
     else:

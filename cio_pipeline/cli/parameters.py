@@ -1,6 +1,7 @@
 """Arguments and options that several verbs take."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,16 @@ Stems = Annotated[
     list[str] | None,
     typer.Option("--stem", help="EXPORT=STEM where the sync names files otherwise; repeatable."),
 ]
+
+
+def put_at(path: Path) -> Path:
+    """A path that a new file is put at.
+
+    Raises InvalidConfig for what is there and is no file: a device or a pipe would be gone.
+    """
+    if path.exists() and not path.is_file():
+        raise InvalidConfig(f"{path} is no file.", "Name a file, or one that is not there yet.")
+    return path
 
 
 def stems_of(given: Iterable[str] | None) -> dict[str, str]:

@@ -132,10 +132,13 @@ class LocalFolder:
         """Nothing: only a bucket is told of a run (D8)."""
 
     def permissions(self) -> Sequence[Permission]:
-        """Whether files can be made below the folder, and removed again (purge, restore)."""
+        """Whether files can be made below the folder, and then read and removed again."""
         key = f"cio-validate-{uuid.uuid4().hex}"
+        made = tried("create files", "every run", lambda: self.put_bytes(key, b""), "all")
+        if not made.granted:
+            return (made,)
         return (
-            tried("create files", "every run", lambda: self.put_bytes(key, b""), "all"),
+            made,
             tried("read files", "verify, restore", lambda: self.get(key)),
             tried("remove files", "purge", lambda: self.delete(key), "none"),
         )

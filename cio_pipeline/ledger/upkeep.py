@@ -53,18 +53,25 @@ def backup(database: Database, file: Path) -> None:
     try:
         if file.exists():
             raise InvalidConfig(f"{file} is there already.", "Give the copy a name of its own.")
-        part.parent.mkdir(parents=True, exist_ok=True)
+        if not part.parent.is_dir():
+            part.parent.mkdir(parents=True)
         part.unlink(missing_ok=True)
+        part.touch()
         _copy(str(database.engine.url.database), part)
         _make_durable(part)
         part.rename(file)
     except sqlite3.Error as error:
         full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-        text = f"The ledger could not be copied ({type(error).__name__})."
         kind = DiskFull if full else LedgerError
-        raise kind(text, "Look at it with `cio-pipeline ledger check`.") from error
+        raise kind(
+            "The ledger could not be copied.", "Look at it with `cio-pipeline ledger check`."
+        ) from error
     except OSError as error:
-        raise InvalidConfig(f"{file} cannot be written ({error.strerror}).") from error
+        its = isinstance(error, FileExistsError)
+        why = "its folder is a file" if its else f"{error.strerror}"
+        raise InvalidConfig(
+            f"{file} cannot be written: {why}.", "Name a file in a folder that may be written."
+        ) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

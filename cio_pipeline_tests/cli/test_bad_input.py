@@ -3,6 +3,7 @@
 Each parameter is found by looking at the commands themselves: a new option is walked, too.
 """
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -252,3 +253,60 @@ def test_d7_nothing_is_done_before_what_was_done_already(said: Said, verb: str) 
 
 def test_a_window_that_does_not_end_is_told(said: Said) -> None:
     assert "No window begins" in said(["plan", "--window", "9999-12-31T23:59"])[1]
+
+
+WRITERS = {
+    "ledger backup {}": True,
+    "report --out {}": False,
+    "metrics --file {}": True,
+    "warehouse load bucket/acme --into {}": True,
+}
+"""Verbs that write a file, and whether they would put one in the place of a pipe."""
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [(words, place) for words in WRITERS for place in ("/sys/new", "broken/new")]
+    + [(words, "pipe") for words, instead in WRITERS.items() if instead],
+)
+def test_o8_a_place_that_cannot_be_written_is_named_and_stays_as_it_is(
+    said: Said, here: Path, words: str, place: str
+) -> None:
+    if not (here / "pipe").exists():
+        os.mkfifo(here / "pipe")
+    code, told = said(words.format(place).split())
+    assert code == 1
+    assert re.search(rf"Error: [^\n]*{place.rpartition('/')[2]}\b|'broken'|'/sys'", told), told
+    assert re.search("cannot be w|is there already|no f(older|ile)|is a file", told), told
+    assert not JARGON.search(told), told
+    assert "File exists" not in told
+    assert (here / "pipe").is_fifo()
+
+
+SETTINGS = {
+    "CIO_HOME": "",
+    "CIO_SOURCE": "delta:",
+    "CIO_LEDGER": "sqlite:///",
+    "CIO_SOURCE_NAMES": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("CIO_HOME", "demo")]
+    + [
+        (name, words)
+        for name in SETTINGS
+        for words in ("source init", "sync list", "export --now", "status")
+    ],
+)
+@pytest.mark.parametrize("place", ["/sys/new", "broken/new"])
+def test_o8_no_verb_breaks_off_in_a_home_that_cannot_be_written(
+    said: Said, monkeypatch: pytest.MonkeyPatch, words: str, name: str, place: str
+) -> None:
+    monkeypatch.setenv(name, f"{SETTINGS[name]}{place}")
+    if name == "CIO_SOURCE_NAMES":
+        monkeypatch.setenv("CIO_SOURCE", "postgresql://localhost:1/x")
+    code, told = said(words.split())
+    assert code in {0, 1}
+    assert not JARGON.search(told), told

@@ -282,3 +282,10 @@ def test_an_object_costs_a_few_system_calls(
     assert asked["write"] == asked["replace"] == 100
     assert asked["stat"] <= 100
     assert asked.keys() <= {"open", "fsync", "write", "replace", "stat"}
+
+
+def test_d8_where_nothing_can_be_made_that_alone_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (only,) = LocalFolder(tmp_path / "file" / "below").permissions()
+    assert (only.name, only.granted) == ("create files", False)
+    assert "verify" not in only.next_step

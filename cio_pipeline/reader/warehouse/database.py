@@ -1,5 +1,6 @@
 """The warehouse's file, and how names are written in its SQL."""
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,8 @@ def opened(path: Path) -> Generator[Database]:
     InvalidConfig if DuckDB is not installed.
     """
     duckdb = needs("duckdb")
+    if path.exists() and not path.is_file():
+        raise _named(path, "")
     try:
         connection = duckdb.connect(str(path))
     except duckdb.Error as error:
@@ -83,6 +86,10 @@ def _named(path: Path, text: str) -> WarehouseBusy | WarehouseUnusable:
         )
     if not path.parent.is_dir():
         return WarehouseUnusable(f"There is no folder '{path.parent}'.", "Make it, or correct it.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        return WarehouseUnusable(
+            f"'{path.name}' cannot be written.", "Name another file, or mend its rights."
+        )
     return WarehouseUnusable(
         f"'{path.name}' is no file that this DuckDB can open.",
         "Name another file, or install the DuckDB that it was written with.",

@@ -59,8 +59,9 @@ def read_names(path: Path, tables: Mapping[str, SourceTable]) -> Names:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         names = Names.model_validate({} if content is None else content)
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "that is no UTF-8 text"
         raise InvalidConfig(
-            f"The names of the source's tables cannot be read ({type(error).__name__}).",
+            f"The names of the source's tables cannot be read: {why}.",
             "Correct CIO_SOURCE_NAMES.",
         ) from error
     except yaml.YAMLError as error:
