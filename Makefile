@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo warehouse demo-cloud demo-sakila demo-postgres readers dev test test-deep servers postgresql azurite redis pgbouncer bench lint docs pictures clean
+.PHONY: help demo warehouse demo-cloud demo-sakila demo-postgres readers dev test test-deep servers postgresql azurite redis pgbouncer kit bench lint docs pictures clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -69,7 +69,7 @@ dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with
 test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL, Chromium and Azurite if missing)
 	$(BIN)/pytest -n 3 --dist worksteal
 
-test-deep: $(VENV)/.installed servers redis pgbouncer ## Many more histories and crash points, Celery (some ten minutes)
+test-deep: $(VENV)/.installed servers redis pgbouncer kit ## Many more histories and crash points, Celery (some ten minutes)
 	CIO_CONVERGENCE_EXAMPLES=280 $(BIN)/pytest -n 3 --dist worksteal -m "deep or histories"
 
 servers: azurite postgresql
@@ -87,6 +87,10 @@ redis:
 pgbouncer:
 	@command -v pgbouncer >/dev/null \
 	  || { echo 'Installing PgBouncer for the tests of PostgreSQL as a source'; .ci/install-pgbouncer; }
+
+kit: ## Install what the tests of the loader kit and of dbt run (2 GB)
+	@[ -e .servers/kit/.installed ] \
+	  || { echo 'Installing ClickHouse, fakesnow and adapters of dbt for the tests of the loader kit'; .ci/install-kit; }
 
 azurite:
 	@[ -x .servers/azurite/node_modules/.bin/azurite-blob ] \

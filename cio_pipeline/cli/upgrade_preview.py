@@ -88,6 +88,8 @@ def show(found: Preview, sync: Sync, *, dialect: DialectName | None, as_json: bo
             "\n".join(one if one.startswith("--") else f"{one};" for one in found.statements)
         )
         CONSOLE.print("Loads and new tables: `cio-pipeline warehouse sql --version 5`.")
+    else:
+        CONSOLE.print("\nWhat to run in your tables first: the same with --dialect.")
     CONSOLE.print("\nTo run both side by side, apply this beside it:")
     typer.echo(yaml.safe_dump({"syncs": [dict(found.beside)]}, sort_keys=False).rstrip())
     CONSOLE.print(

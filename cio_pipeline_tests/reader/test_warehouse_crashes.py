@@ -191,6 +191,6 @@ def test_o6_a_crash_before_a_statement_loses_and_doubles_nothing(tmp_path: Path)
 def test_o6_a_crash_before_any_statement_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, history: Callable[[Path, Any], Loads]
 ) -> None:
-    """Each manifest in a transaction of its own, so that there are moments between them."""
+    """Each manifest in a transaction of its own; of what takes longest, every third statement."""
     monkeypatch.setattr(loading, "_MANIFESTS_AT_ONCE", 1)
-    assert crash_at(history, tmp_path, every=1) > 10
+    assert crash_at(history, tmp_path, every=1 if history is more else 3) > 10

@@ -83,3 +83,57 @@ def test_each_dialect_has_its_own_words(written: Path) -> None:
     assert "`from`" in texts["bigquery"]
     assert '"FROM"' in texts["snowflake"]
     assert "strtol(" in texts["redshift"]
+
+
+ADAPTERS = Path(__file__).parents[2] / ".servers/kit/dbt/bin/python"
+UNUSED = {
+    "SNOWFLAKE_PRIVATE_KEY_PATH": "/nowhere",
+    **dict.fromkeys(
+        (
+            "SNOWFLAKE_ACCOUNT",
+            "SNOWFLAKE_USER",
+            "SNOWFLAKE_ROLE",
+            "SNOWFLAKE_WAREHOUSE",
+            "SNOWFLAKE_DATABASE",
+            "BIGQUERY_PROJECT",
+            "REDSHIFT_HOST",
+            "REDSHIFT_USER",
+            "REDSHIFT_DATABASE",
+        ),
+        "unused",
+    ),
+}
+"""What profiles.yml asks for; nothing is connected to."""
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("target", DIALECTS[1:])
+def test_o6_the_adapter_of_each_warehouse_compiles_every_model(
+    written: Path, tmp_path: Path, target: str
+) -> None:
+    """By dbt and the adapter as they are installed for it (`make kit`), without a server."""
+    if not ADAPTERS.exists():
+        pytest.fail("This test needs dbt's adapters: run `make kit`.", pytrace=False)
+    out = tmp_path / "out"
+    out.mkdir()
+    done = subprocess.run(
+        [ADAPTERS, Path(__file__).with_name("compiled.py"), target, PROJECT, out],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "CIO_FEED": "acme",
+            "DBT_TARGET_PATH": str(tmp_path / "target"),
+            "DBT_LOG_PATH": str(tmp_path / "logs"),
+            **UNUSED,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+    models = sorted(path.stem for path in out.iterdir())
+    assert models == sorted(path.stem for path in (written / "duckdb").iterdir())
+    for model in models:
+        query = parsed(out / f"{model}.sql", target)
+        assert columns(query) == columns(parsed(written / "duckdb" / f"{model}.sql", "duckdb"))
