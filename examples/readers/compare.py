@@ -24,6 +24,7 @@ READERS: Mapping[str, tuple[str | Path, ...]] = {
     "fastparquet": (INSTALLED / "fastparquet/bin/python", HERE / "with_fastparquet.py"),
     "hyparquet": ("node", INSTALLED / "node/with_hyparquet.mjs"),
 }
+ONLY_PARQUET = {"fastparquet", "hyparquet"}
 KNOWN = {"clickhouse": "a list that is null is read as empty: its arrays cannot be null"}
 
 Seen = dict[str, dict[str, Any]]
@@ -46,14 +47,20 @@ def read_with(command: Iterable[str | Path], files: Iterable[str]) -> Seen:
 
 def main(folders: list[str]) -> int:
     """Print the table; 1 if a reader sees anything else than what was written."""
-    files = sorted(str(one.resolve()) for at in folders for one in Path(at).rglob("*.parquet"))
+    files = sorted(
+        str(one.resolve())
+        for at in folders
+        for one in Path(at).rglob("*")
+        if one.suffix in {".parquet", ".json"}
+    )
     if not files:
-        raise SystemExit("There is no Parquet file there. Run `make demo` first, or name folders.")
-    written = read_with((*ARROW, "polars"), files)
+        raise SystemExit("There is no file there. Run `make demo` first, or name folders.")
+    every = read_with((*ARROW, "polars"), files)
     table = Table("reader", "files", "rows", "columns", "equal", "what differs")
     wrong = 0
     for name, command in READERS.items():
-        seen = read_with(command, files)
+        written = {path: one for path, one in every.items() if _reads(name, path)}
+        seen = read_with(command, written)
         different = sorted(_different(written, seen))
         known = name in KNOWN and all(kind == "lists" for _, kind in different)
         wrong += bool(different) and not known
@@ -69,6 +76,10 @@ def main(folders: list[str]) -> int:
         )
     Console().print(table)
     return int(wrong > 0)
+
+
+def _reads(reader: str, path: str) -> bool:
+    return path.endswith(".parquet") or reader not in ONLY_PARQUET
 
 
 def _different(written: Seen, seen: Seen) -> Iterable[tuple[str, str]]:
