@@ -1,5 +1,8 @@
 """A ledger that was lost and rebuilt honours erasures: receipts, later files, replays (D4, D10)."""
 
+from sqlalchemy import update
+
+from cio_pipeline.ledger.schema import plans
 from cio_pipeline.pipeline.erasure.receipt import check_receipt
 from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline_tests.erasure.test_erase import erased, sent, world
@@ -39,3 +42,15 @@ def test_d4_who_is_erased_again_after_a_rebuild_is_told_that_nothing_is_left(
     second = erased(again)
     assert (second.subject, second.complete, second.files) == (first.subject, True, ())
     assert again.manifests("a") == before
+
+
+def test_d4_files_of_a_contract_that_was_lost_with_the_ledger_are_erased_and_it_is_told(
+    world: World,
+) -> None:
+    lost = update(plans).where(plans.c.sync_id == "a").values(contract="0123456789abcdef")
+    world.ledger.database.write(lambda connection: connection.execute(lost))
+
+    receipt = erased(world)
+
+    assert names(world, "leaving") == {}
+    assert any("lacks the data contract 0123456789abcdef" in one for one in receipt.notes)

@@ -19,7 +19,7 @@ from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.files.system_errors import reason, spool_error
 from cio_pipeline.model.destinations import earlier_versions
 from cio_pipeline.model.erasure import Rewrite, Traces, subject_of
-from cio_pipeline.model.errors import CioError, InvalidConfig, LeaseLost, UnknownPerson
+from cio_pipeline.model.errors import CioError, InvalidConfig, LeaseLost, LedgerError, UnknownPerson
 from cio_pipeline.model.json_text import NotJson
 from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.pipeline.committing.commit import sweep_spool
@@ -64,6 +64,7 @@ class _Work:
     known: bool = False
     files: list[ErasedFile] = field(default_factory=list[ErasedFile])
     failed: dict[str, str] = field(default_factory=dict[str, str])
+    lost: set[str] = field(default_factory=set[str])
 
     @property
     def copy(self) -> Path:
@@ -160,9 +161,7 @@ def _find_out(work: _Work, workspace: int, text: str) -> None:
         # Where no people tell, others may still name them by internal id.
         traces |= Traces(people=frozenset({text}))
     work.traces = followed(services, workspace, traces)
-    under = {same.plan.contract: same.plan for same in work.found.there}
-    terms = [in_force(services, plan) for plan in under.values()]
-    salts = {one.salt for one in terms if one is not None and one.of.hashes}
+    salts = set(_salts(work))
     work.traces = work.traces.with_hashed(salts)
     telling: Sequence[Same] = work.found.telling()
     while telling:
@@ -174,6 +173,19 @@ def _find_out(work: _Work, workspace: int, text: str) -> None:
         chained = work.traces.called != known
         telling = [same for same in telling if chained and facts_of(same.plan.export).forwards]
     work.traces = work.traces.with_hashed(salts)
+
+
+def _salts(work: _Work) -> Iterator[bytes]:
+    """What values were hashed with; a ledger that was rebuilt may lack what files were held to."""
+    under = {same.plan.contract: same.plan for same in work.found.there}
+    for name, plan in under.items():
+        try:
+            terms = in_force(work.services, plan)
+        except LedgerError:
+            work.lost.add(str(name))
+        else:
+            if terms is not None and terms.of.hashes:
+                yield terms.salt
 
 
 def _in_files(work: _Work, text: str) -> Traces:
@@ -200,7 +212,7 @@ def _erase(work: _Work, known: Sequence[RegisteredSync], text: str, who: str) ->
     work.rewrite(work.found.others())
     if not work.failed:
         work.rewrite(work.found.telling())
-    receipt = _receipt(work, workspace, who, [*notes, *_notes(known, work.found)])
+    receipt = _receipt(work, workspace, who, [*notes, *_notes(known, work)])
     if not (receipt.files or receipt.left or work.known):
         raise UnknownPerson(
             f"Nobody of workspace {workspace} is known as '{text}'.",
@@ -275,14 +287,19 @@ def _gone(place: Place, subject: str, at: datetime) -> Rewrite:
     )
 
 
-def _notes(known: Iterable[RegisteredSync], found: Delivered) -> list[str]:
+def _notes(known: Iterable[RegisteredSync], work: _Work) -> list[str]:
     """What an erasure cannot reach, by what the syncs are and what else lies in their buckets."""
     syncs = [one.sync for one in known]
     notes = [note for sync in syncs if (note := earlier_versions(sync.destination))]
     notes += [
         f"In the bucket of sync '{sync_id}' no manifest lists {len(keys):,} objects, such as "
         f"{shown(keys[0])}: they were not looked at."
-        for sync_id, keys in sorted(found.unlisted.items())
+        for sync_id, keys in sorted(work.found.unlisted.items())
+    ]
+    notes += [
+        f"The ledger lacks the data contract {name}: what it hashed was not looked for. Apply it "
+        "once more, then erase again."
+        for name in sorted(work.lost)
     ]
     if any(sync.feed.facts.forwards for sync in syncs):
         notes.append(
