@@ -109,9 +109,8 @@ def list_next(
         its = listed.get(sync_id, Listed())
         states = of_sync.get(sync_id, ())
         listing = Listing(one, lasts.get(sync_id), its.exports, void.get(sync_id, ()), states)
-        manifest = next_manifest(listing, window, at)
         manifest = replace(
-            manifest,
+            next_manifest(listing, window, at),
             superseded=tuple(superseded.get(sync_id, ())),
             replay_of=tuple(one for _, one in sorted(its.replays.items())),
             since=its.since(begun),
@@ -119,8 +118,7 @@ def list_next(
         made.append((manifest, render_manifest(manifest, its.files)))
     _mark(connection, listed, {one.sync_id: one.ordinal for one, _ in made}, marked)
     _insert(connection, made)
-    if void:
-        _list_voids(connection, [manifest for manifest, _ in made])
+    _list_voids(connection, [manifest for manifest, _ in made])
     return {sync_id: len(listed[sync_id].files) if sync_id in listed else 0 for sync_id in found}
 
 
@@ -264,7 +262,8 @@ def _list_voids(connection: Connection, made: Iterable[Manifest]) -> None:
         for one in made
         for void in one.void
     ]
-    connection.execute(_LIST_VOID, rows)
+    if rows:
+        connection.execute(_LIST_VOID, rows)
 
 
 @dataclass(frozen=True)
