@@ -92,6 +92,20 @@ def test_what_the_image_and_the_page_copy_is_there() -> None:
     assert all(f"cio-{unit}" in block("Start") for unit in UNITS)
 
 
+def test_a_test_follows_each_block_of_the_page() -> None:
+    by = (Path(__file__).parent / "test_fresh_machine.py").read_text(encoding="utf-8")
+    followed = {
+        (heading, int(number or 0))
+        for heading, number in re.findall(r'page\("(.+?)"(?:, (\d))?\)', by)
+    }
+    written = {
+        (section.splitlines()[0], number)
+        for section in PAGE.split("\n## ")[1:]
+        for number in range(len(re.findall(r"```sh\n", section)))
+    }
+    assert followed == written
+
+
 def test_what_an_upgrade_puts_in_place_is_what_was_put_there_at_first() -> None:
     once = f"{block('Configuration')}{block('Start')}"
     of_one_s_own = ("deploy/environment.example", "syncs.yaml")
