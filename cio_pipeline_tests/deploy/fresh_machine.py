@@ -117,7 +117,13 @@ def _groups() -> Path | None:
 
 
 def _remove_groups(folder: Path) -> None:
+    """Its control groups go once its last process has."""
     of_it = (_groups() or folder) / str(folder).replace("/", "-")
-    for group, _, _ in os.walk(of_it, topdown=False):
-        with suppress(OSError):
-            Path(group).rmdir()
+
+    def gone() -> bool:
+        for group, _, _ in os.walk(of_it, topdown=False):
+            with suppress(OSError):
+                Path(group).rmdir()
+        return not of_it.exists()
+
+    until("the end of its processes", 60, gone)
