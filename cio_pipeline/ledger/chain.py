@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
 from cio_pipeline.ledger.cuts import cuts_at
 from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
-from cio_pipeline.ledger.statements import as_given, chunks, ids_given, rows_given
+from cio_pipeline.ledger.statements import chunks, rows_given
 from cio_pipeline.ledger.states import export_states, registered_syncs
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LeaseLost, PositionMoved
@@ -64,7 +64,7 @@ def to_list(
     Rendered one by one, since a window may send very many messages.
     """
     found: dict[str, Listed] = {}
-    given = {"ids": ids_given(plan_ids), "marked": marked}
+    given = {"ids": plan_ids, "marked": marked}
     for row in connection.execute(_UNLISTED, given).mappings() if plan_ids else ():
         its = found.setdefault(row["sync_id"], Listed())
         its.plans.add(row["plan_id"])
@@ -128,7 +128,7 @@ def _mark(
     """By number: most chains are of one length."""
     for ordinal in sorted(set(ordinals.values())):
         some = {sync_id: listed[sync_id] for sync_id in listed if ordinals[sync_id] == ordinal}
-        ids = ids_given(plan_id for its in some.values() for plan_id in its.plans)
+        ids = [plan_id for its in some.values() for plan_id in its.plans]
         given = {"ids": ids, "marked": marked, "listed_by": ordinal}
         number = sum(len(its.files) for its in some.values())
         if number and connection.execute(_LIST_FILES, given).rowcount != number:
@@ -154,8 +154,7 @@ def append(connection: Connection, manifest: Manifest) -> None:
 
 def lasts_of(connection: Connection, sync_ids: Collection[str]) -> dict[str, tuple[int, str]]:
     """Ordinal and digest of the last stored manifest of each sync that has any."""
-    given = {"wanted": as_given([(sync_id,) for sync_id in set(sync_ids)])}
-    rows = connection.execute(_LASTS, given)
+    rows = connection.execute(_LASTS, {"wanted": sync_ids})
     return {sync_id: (ordinal, digest) for sync_id, ordinal, digest in rows}
 
 

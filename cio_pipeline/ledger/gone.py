@@ -14,10 +14,8 @@ from sqlalchemy import Connection, Row, bindparam, select
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.schema import gone_people
 from cio_pipeline.ledger.statements import (
-    as_given,
     chunks,
     insert_missing,
-    microseconds,
     rows_given,
 )
 
@@ -101,8 +99,8 @@ class Gone:
         return connection.execute(_OF, {**_given(wanted), "export": export}).all()
 
 
-def _given(wanted: Iterable[tuple[int, datetime]]) -> dict[str, str]:
-    return {"wanted": as_given([(workspace, microseconds(at)) for workspace, at in wanted])}
+def _given(wanted: Iterable[tuple[int, datetime]]) -> dict[str, object]:
+    return {"wanted": list(wanted)}
 
 
 def _packed(people: Collection[str]) -> bytes:

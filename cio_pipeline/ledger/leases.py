@@ -10,7 +10,6 @@ from sqlalchemy import BigInteger, Connection, Row, Select, bindparam, select, u
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.schema import leases
 from cio_pipeline.ledger.statements import (
-    as_given,
     chunks,
     insert_missing,
     name_pairs,
@@ -156,14 +155,14 @@ def _held(
 
     Their rows are locked, in one order (on SQLite the whole file is).
     """
-    given = {"pairs": as_given(pairs), "of": lease.owner}
+    given = {"pairs": pairs, "of": lease.owner}
     rows = connection.execute(query, given) if pairs else ()
     tokens = lease.tokens
     return {(s, e) for s, e, token in rows if tokens.get((s, e)) == token}
 
 
 def _locked(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Row[Any]]:
-    rows = connection.execute(_LOCKED, {"pairs": as_given(pairs)})
+    rows = connection.execute(_LOCKED, {"pairs": pairs})
     return {(row.sync_id, row.export): row for row in rows}
 
 
@@ -182,4 +181,4 @@ def _give(
     connection: Connection, pairs: Collection[Pair], values: Mapping[str, Any], grow: int = 0
 ) -> None:
     if pairs:
-        connection.execute(_GIVE, {**values, "pairs": as_given(pairs), "grow": grow})
+        connection.execute(_GIVE, {**values, "pairs": pairs, "grow": grow})

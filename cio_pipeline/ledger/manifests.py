@@ -26,7 +26,7 @@ from cio_pipeline.ledger.schema import (
     syncs,
     voids,
 )
-from cio_pipeline.ledger.statements import as_given, rows_given
+from cio_pipeline.ledger.statements import rows_given
 from cio_pipeline.ledger.troubles import end_errors
 from cio_pipeline.model.manifests import (
     CHAIN,
@@ -84,8 +84,7 @@ class Manifests:
 
         Those before the chain's beginning in its present place never will be.
         """
-        given = {"wanted": as_given([(sync_id,) for sync_id in set(sync_ids)])}
-        rows = connection.execute(_UNPUT_OF, given)
+        rows = connection.execute(_UNPUT_OF, {"wanted": sync_ids})
         return sorted((sync_id, ordinal, body) for sync_id, ordinal, body in rows)
 
     @writing

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, RowMapping, insert, select, update
 
 from cio_pipeline.ledger.schema import files, plans
-from cio_pipeline.ledger.statements import ids_given, name_pairs, rows_given
+from cio_pipeline.ledger.statements import name_pairs, rows_given
 from cio_pipeline.ledger.troubles import storable
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
@@ -149,7 +149,7 @@ def file_of(row: RowMapping) -> SealedFile:
 
 
 def of_plans() -> ColumnElement[bool]:
-    """Whether a plan is one of those whose ids are given as `ids`, see `ids_given`."""
+    """Whether a plan is one of those whose ids are given as `ids`, see `rows_given`."""
     return rows_given((plans.c.id,), "ids")
 
 
@@ -164,8 +164,8 @@ def lock_plans(
 
     Raises PositionMoved unless each is in one of some states, at the slice it is given.
     """
-    given = ids_given(plan.plan_id for plan in wanted)
-    rows = {row.id: row for row in connection.execute(_LOCKED, {"ids": given})}
+    ids = [plan.plan_id for plan in wanted]
+    rows = {row.id: row for row in connection.execute(_LOCKED, {"ids": ids})}
     wrong = [
         (plan.sync_id, plan.export)
         for plan in wanted
@@ -211,4 +211,4 @@ _OF_PLANS = update(plans).where(of_plans())
 def set_plans(connection: Connection, plan_ids: Collection[int], **values: Any) -> None:
     """Give columns of some plans other values."""
     if plan_ids:
-        connection.execute(_OF_PLANS.values(**values), {"ids": ids_given(plan_ids)})
+        connection.execute(_OF_PLANS.values(**values), {"ids": plan_ids})

@@ -25,9 +25,7 @@ from cio_pipeline.ledger.schema import (
     voids,
 )
 from cio_pipeline.ledger.statements import (
-    as_given,
     chunks,
-    ids_given,
     insert_missing,
     name_pairs,
     of_pairs,
@@ -50,7 +48,7 @@ def require_same(connection: Connection, sealed: Collection[SealedPlan]) -> None
     """Raise DigestMismatch unless sealed plans bring the files that they were sealed with."""
     stored: dict[int, dict[tuple[str, int], str]] = {one.plan.plan_id: {} for one in sealed}
     if stored:
-        rows = connection.execute(_DIGESTS, {"ids": ids_given(stored)})
+        rows = connection.execute(_DIGESTS, {"ids": stored})
         for plan_id, key, sequence, sha256 in rows:
             stored[plan_id][key, sequence] = sha256
     for one in sealed:
@@ -81,7 +79,7 @@ def require_own_keys(connection: Connection, sealed: Collection[SealedPlan]) -> 
         for file in one.files
     ]
     taken = {key for key, times in Counter(keys).items() if times > 1}
-    known = connection.execute(_KNOWN_KEYS, {"keys": as_given(keys)})
+    known = connection.execute(_KNOWN_KEYS, {"keys": keys})
     taken.update((sync_id, key) for sync_id, key in known)
     if taken:
         sync_id, key = min(taken)
@@ -99,7 +97,7 @@ _KNOWN_KEYS = select(files.c.sync_id, files.c.key).where(
 def next_numbers(connection: Connection, pairs: Collection[Pair]) -> dict[Counted, int]:
     """The lowest number never used, of both series of each pair."""
     found = {(*pair, series): 1 for pair in pairs for series in Series}
-    for sync_id, export, series, number in connection.execute(_NEXT, {"pairs": as_given(pairs)}):
+    for sync_id, export, series, number in connection.execute(_NEXT, {"pairs": pairs}):
         found[sync_id, export, Series(series)] = number
     return found
 
@@ -200,7 +198,7 @@ def declare_void(connection: Connection, plan: Plan, *, void: bool) -> None:
 
 def locked_positions(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, datetime]:
     """The positions of the current generations, locked; a pair without one is left out."""
-    rows = connection.execute(_LOCKED, {"pairs": as_given(pairs)})
+    rows = connection.execute(_LOCKED, {"pairs": pairs})
     return {(sync_id, export): at for sync_id, export, at in rows}
 
 
@@ -226,7 +224,7 @@ def move(
 
 def require_finished(connection: Connection, pairs: Collection[Pair]) -> None:
     """Raise PositionMoved if any of the pairs has an unfinished plan."""
-    unfinished = connection.execute(_UNFINISHED, {"pairs": as_given(pairs)}).all()
+    unfinished = connection.execute(_UNFINISHED, {"pairs": pairs}).all()
     if unfinished:
         named = name_pairs((sync_id, export) for sync_id, export in unfinished)
         raise PositionMoved(f"A plan is unfinished for {named}.", "The next run resumes it.")

@@ -33,7 +33,7 @@ from cio_pipeline.ledger.database import Database, reading
 from cio_pipeline.ledger.quarantine_bulk import forget_bulk, keep_bulk, without
 from cio_pipeline.ledger.schema import quarantine
 from cio_pipeline.ledger.schema import quarantine_bulk as bulk
-from cio_pipeline.ledger.statements import as_given, chunks, insert_into, of_pairs, rows_given
+from cio_pipeline.ledger.statements import chunks, insert_into, of_pairs, rows_given
 from cio_pipeline.model.plans import QuarantineBulk, QuarantinedRow, QuarantineEntry, SealedPlan
 from cio_pipeline.model.registry import Pair
 
@@ -119,7 +119,7 @@ class Quarantine:
     @reading
     def held(self, connection: Connection, sync_ids: Collection[str], export: str) -> pl.DataFrame:
         """The rows of an export that are in quarantine: sync_id, workspace_id and identity."""
-        given = {"pairs": as_given([(sync_id, export) for sync_id in sorted(set(sync_ids))])}
+        given = {"pairs": [(sync_id, export) for sync_id in set(sync_ids)]}
         schema = {"sync_id": pl.String, "workspace_id": pl.Int64, "identity": pl.String}
         entries = [tuple(row) for row in connection.execute(_HELD, given)]
         rows = pl.DataFrame(entries, schema=schema, orient="row")
@@ -134,10 +134,10 @@ class Quarantine:
 
 def _of_syncs(
     query: Select[Any], sync_ids: Collection[str] | None
-) -> tuple[Select[Any], dict[str, str]]:
+) -> tuple[Select[Any], dict[str, list[str]]]:
     if sync_ids is None:
         return query, {}
-    given = {"syncs": as_given([(sync_id,) for sync_id in sorted(set(sync_ids))])}
+    given = {"syncs": sorted(set(sync_ids))}
     return query.where(rows_given((quarantine.c.sync_id,), "syncs")), given
 
 
@@ -181,7 +181,7 @@ def _hold(dialect: str) -> Any:
 
 
 def _numbers(connection: Connection, pairs: Collection[Pair]) -> Mapping[Pair, int]:
-    rows = connection.execute(_NUMBERS, {"pairs": as_given(sorted(pairs))})
+    rows = connection.execute(_NUMBERS, {"pairs": pairs})
     return {(sync_id, export): number for sync_id, export, number in rows}
 
 

@@ -16,7 +16,7 @@ from cio_pipeline.ledger.schema import (
     quarantine_bulk,
     rewrites,
 )
-from cio_pipeline.ledger.statements import ids_given, rows_given
+from cio_pipeline.ledger.statements import rows_given
 from cio_pipeline.ledger.states import plans_of
 from cio_pipeline.model.plans import Mode, Plan, PlanState
 
@@ -57,7 +57,7 @@ class Sent:
         c = files.c
         given = rows_given((c.plan_id,), "ids")
         query = select(c.plan_id, func.sum(c.rows)).where(given, IS_COMMITTED).group_by(c.plan_id)
-        rows = connection.execute(query, {"ids": ids_given(plan_ids)})
+        rows = connection.execute(query, {"ids": plan_ids})
         return {plan_id: int(count) for plan_id, count in rows}
 
     @reading
@@ -77,13 +77,13 @@ class Sent:
             .join(rewrites, (rewrites.c.sync_id == c.sync_id) & (rewrites.c.key == c.key))
             .where(rows_given((c.plan_id,), "ids"))
         )
-        return set(connection.scalars(query, {"ids": ids_given(plan_ids)}))
+        return set(connection.scalars(query, {"ids": plan_ids}))
 
     @reading
     def held(self, connection: Connection, plan_ids: Collection[int]) -> Mapping[int, int]:
         """How many rows plans held back, as far as the ledger still tells."""
         found: dict[int, int] = {}
-        c, given = quarantine.c, {"ids": ids_given(plan_ids)}
+        c, given = quarantine.c, {"ids": plan_ids}
         single = select(c.plan_id, func.sum(c.count)).group_by(c.plan_id)
         for plan_id, count in connection.execute(
             single.where(rows_given((c.plan_id,), "ids")), given

@@ -62,19 +62,39 @@ class UtcTime(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Microseconds; ValueError for a naive datetime."""
-        return None if value is None else microseconds(value)
+    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        """Takes a datetime; ValueError for a naive one."""
+        return _number_of
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - the same
         """Gives the aware UTC datetime."""
         return _time_of
 
 
+# Cached, since the rows of a window's plans and positions hold the same few times.
+@lru_cache(maxsize=4096)
+def _number_of(at: datetime | None) -> int | None:
+    return None if at is None else microseconds(at)
+
+
 @lru_cache(maxsize=4096)
 def _time_of(number: int | None) -> datetime | None:
-    # Cached, since the rows of a window's plans and positions hold the same few times.
     return None if number is None else _EPOCH + number * _MICROSECOND
+
+
+class Given(TypeDecorator[Any]):
+    """Values of any number as one parameter: see `rows_given`."""
+
+    impl = Text
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - the same
+        """Takes a collection of numbers, texts, times, or of tuples of them."""
+        return _as_json
+
+
+def _as_json(values: Collection[Any]) -> str:
+    return json.dumps(list(values), default=microseconds)
 
 
 def sync_id(*, primary: bool = False) -> Column[str]:
@@ -176,9 +196,14 @@ def _in_key_order(table: Table, rows: Sequence[Record]) -> list[Record]:
 
 
 def rows_given(columns: Collection[Column[Any]], parameter: str) -> ColumnElement[bool]:
-    """Whether the values of some columns are a row of the list that is given as `parameter`."""
-    row = rows_of(bindparam(parameter, type_=Text))
-    items = [item_of(row.c.value, place) for place in range(len(columns))]
+    """Whether the values of some columns are a tuple of those that are given as `parameter`.
+
+    Of one column, whether its value is one of them.
+    """
+    row = rows_of(bindparam(parameter, type_=Given))
+    items: list[ColumnElement[Any]] = [_Item(row.c.value)]
+    if len(columns) > 1:
+        items = [item_of(row.c.value, place) for place in range(len(columns))]
     given = [cast(item, one.type) for item, one in zip(items, columns, strict=True)]
     return tuple_(*columns).in_(select(*given))
 
@@ -198,16 +223,6 @@ def of_pairs(table: Table) -> ColumnElement[bool]:
     return rows_given((table.c.sync_id, table.c.export), "pairs")
 
 
-def ids_given(ids: Iterable[int]) -> str:
-    """Ids as the value of such a parameter."""
-    return as_given([(one,) for one in ids])
-
-
-def as_given(rows: Collection[tuple[object, ...]]) -> str:
-    """Rows as the value of such a parameter."""
-    return json.dumps(list(rows))
-
-
 class _Rows(FunctionElement[Any]):
     """The elements of a JSON array as a table of one column."""
 
@@ -216,7 +231,7 @@ class _Rows(FunctionElement[Any]):
 
 
 class _Item(FunctionElement[Any]):
-    """An element of a JSON array by its number, from 0."""
+    """An element of a JSON array by its number, from 0; without one, the value itself."""
 
     inherit_cache = True
     name = "item_given"
@@ -234,11 +249,11 @@ def _postgresql_rows(element: _Rows, compiler: SQLCompiler, **how: Any) -> str:
 
 @compiles(_Item, "sqlite")
 def _sqlite_item(element: _Item, compiler: SQLCompiler, **how: Any) -> str:
-    array, place = (compiler.process(one, **how) for one in element.clauses)
-    return f"json_extract({array}, '$[{place}]')"
+    value, *place = (compiler.process(one, **how) for one in element.clauses)
+    return f"json_extract({value}, '$[{place[0]}]')" if place else value
 
 
 @compiles(_Item, "postgresql")
 def _postgresql_item(element: _Item, compiler: SQLCompiler, **how: Any) -> str:
-    array, place = (compiler.process(one, **how) for one in element.clauses)
-    return f"({array} ->> {place})"
+    value, *place = (compiler.process(one, **how) for one in element.clauses)
+    return f"({value} ->> {place[0]})" if place else f"({value} #>> '{{}}')"

@@ -14,7 +14,6 @@ from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.schema import attempts, breakers, errors
 from cio_pipeline.ledger.statements import (
     UtcTime,
-    as_given,
     chunks,
     insert_into,
     insert_missing,
@@ -73,7 +72,7 @@ class FailingPairs:
 def end_errors(connection: Connection, to: Mapping[Pair, datetime]) -> None:
     """Deliveries end the errors of windows up to them; of those after them, the later ones stay."""
     for at in sorted(set(to.values())):
-        given = {"at": at, "pairs": as_given([pair for pair, end in to.items() if end == at])}
+        given = {"at": at, "pairs": [pair for pair, end in to.items() if end == at]}
         connection.execute(_END, given)
         connection.execute(_SHORTEN, given)
 

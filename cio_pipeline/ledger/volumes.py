@@ -29,11 +29,8 @@ from cio_pipeline.ledger.database import Database, reading
 from cio_pipeline.ledger.plan_rows import of_plans
 from cio_pipeline.ledger.schema import IS_COMMITTED, files, plans
 from cio_pipeline.ledger.statements import (
-    as_given,
-    ids_given,
     insert_into,
     item_of,
-    microseconds,
     rows_given,
     rows_of,
 )
@@ -46,7 +43,7 @@ _MICROSECOND = timedelta(microseconds=1)
 def keep_volumes(connection: Connection, plan_ids: Collection[int]) -> None:
     """Add what the slices under way of plans send; to be called before a manifest lists them."""
     for statement in _added(connection.dialect.name):
-        connection.execute(statement, {"ids": ids_given(plan_ids)})
+        connection.execute(statement, {"ids": plan_ids})
 
 
 @dataclass(frozen=True)
@@ -71,20 +68,15 @@ class VolumesKept:
         Of all kinds of rows and all syncs, or of some; without those of fewer rows than `least`.
         """
         found: dict[datetime, dict[Key, Volume]] = {end: {} for end in ends}
-        query, given = (
-            _OF,
-            {
-                "length": length // _MICROSECOND,
-                "ends": as_given([(microseconds(end),) for end in sorted(set(ends))]),
-            },
-        )
+        query = _OF
+        given: dict[str, Any] = {"length": length // _MICROSECOND, "ends": sorted(set(ends))}
         if kinds is not None:
             query = query.where(volumes.c.kind.in_(sorted(kinds)))
         if least:
             query = query.where(volumes.c.rows >= least)
         if sync_ids is not None:
             query = query.where(rows_given((volumes.c.sync_id,), "sync_ids"))
-            given["sync_ids"] = as_given([(one,) for one in sorted(set(sync_ids))])
+            given["sync_ids"] = sorted(set(sync_ids))
         for end, sync_id, export, kind, *rest in connection.execute(query, given):
             found[end][sync_id, export, kind] = Volume(*rest)
         return found

@@ -156,4 +156,4 @@ def test_times_keep_their_microsecond_and_their_instant(ledger: Ledger):
     ledger.cuts.store(Cut(old, {}))
     assert ledger.cuts.get(old) == Cut(old, {})
     with pytest.raises(ValueError, match="aware"):
-        UtcTime().process_bind_param(datetime(2026, 1, 1), ledger.database.engine.dialect)  # noqa: DTZ001 - the point of the test
+        UtcTime().bind_processor(ledger.database.engine.dialect)(datetime(2026, 1, 1))  # noqa: DTZ001 - the point of the test
