@@ -171,8 +171,7 @@ def _fill(ledger: Ledger, syncs: int, windows: int) -> None:
         if not ledger.database.is_sqlite:
             connection.execute(text(_NUMBERED_ON))
 
-    with ledger.database.engine.begin() as connection:
-        work(connection)
+    ledger.database.write(work)
 
 
 def _asked(ledger: Ledger, syncs: int) -> dict[str, Callable[[], object]]:

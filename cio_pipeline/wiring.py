@@ -11,8 +11,7 @@ from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.destinations.open import open_destination
 from cio_pipeline.destinations.secrets import secret_of
 from cio_pipeline.files.spool import Spool
-from cio_pipeline.ledger.identity import Witness, require_same
-from cio_pipeline.ledger.open import Ledger, is_there, open_ledger
+from cio_pipeline.ledger.open import Ledger, Witness, is_there, open_ledger, require_same
 from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.model.windows import FIRST_WINDOW, hour_of
 from cio_pipeline.pipeline.services import Services

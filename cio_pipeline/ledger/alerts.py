@@ -6,14 +6,90 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    RowMapping,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    or_,
+    select,
+    update,
+)
 
-from cio_pipeline.ledger.alert_tables import alert_incidents, alert_targets, alert_told
 from cio_pipeline.ledger.database import Database, reading, writing
-from cio_pipeline.ledger.statements import chunks, insert_into, insert_missing, upsert
+from cio_pipeline.ledger.schema import metadata
+from cio_pipeline.ledger.statements import (
+    UtcTime,
+    chunks,
+    index_where,
+    insert_into,
+    insert_missing,
+    number,
+    unique_while,
+    upsert,
+)
 from cio_pipeline.ledger.troubles import storable
 from cio_pipeline.model.alerts import LONGEST_WAIT, Changes, KnownIncident, Message, TargetState
 from cio_pipeline.model.findings import Finding, Severity
+
+alert_incidents = Table(
+    "alert_incidents",
+    metadata,
+    number(),
+    Column("check_name", Text, nullable=False),
+    # Empty where it concerns none: NULLs would all be different.
+    Column("sync_id", Text, nullable=False),
+    Column("export", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("owner", Text),
+    Column("severity", Text, nullable=False),
+    Column("says", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("gone_since", UtcTime),
+    Column("closed_at", UtcTime),
+    unique_while(
+        "closed_at IS NULL", "one_open_incident", "check_name", "sync_id", "export", "about"
+    ),
+    Index("closed_incidents", "closed_at"),
+    sqlite_autoincrement=True,
+)
+
+alert_told = Table(
+    "alert_told",
+    metadata,
+    Column(
+        "incident_id",
+        BigInteger,
+        ForeignKey("alert_incidents.id"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("target", Text, primary_key=True),
+    Column("over_at", UtcTime),
+    index_where("over_at IS NULL", "untold_ends", "incident_id"),
+)
+
+alert_targets = Table(
+    "alert_targets",
+    metadata,
+    Column("target", Text, primary_key=True),
+    # Not sent to before: it is paused, fails, or somebody is about to.
+    Column("next_at", UtcTime, nullable=False),
+    Column("digest_at", UtcTime, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("since", UtcTime),
+    Column("problem", Text, nullable=False),
+)
+
 
 RECENT = timedelta(hours=25)
 """Incidents that are over are known for so long, and until all who were told know it."""
@@ -42,10 +118,10 @@ class Alerts:
     def keep(self, connection: Connection, changed: Changes, now: datetime) -> None:
         """Keep what a look made of the incidents; what another look opened meanwhile stays."""
         rows = [_row(one, now) for one in changed.opened]
-        for chunk in chunks(rows):
-            connection.execute(_open(connection.dialect.name), chunk)
-        for number, finding in {**changed.moved, **changed.worse}.items():
-            connection.execute(_OF_ONE, {"number": number, **_texts(finding)})
+        if rows:
+            connection.execute(_open(connection.dialect.name), rows)
+        for its, finding in {**changed.moved, **changed.worse}.items():
+            connection.execute(_OF_ONE, {"number": its, **_texts(finding)})
         for chunk in chunks(sorted(changed.worse)):
             # Who knew of a warning does not know of an error.
             connection.execute(delete(alert_told).where(alert_told.c.incident_id.in_(chunk)))
@@ -80,10 +156,8 @@ class Alerts:
         """A target took a message; it is sent no other before `until`."""
         rows = [{"incident_id": n, "target": target, "over_at": None} for n in sent.opened]
         over = [{"incident_id": n, "target": target, "over_at": now} for n in sent.over]
-        for chunk in chunks(rows):
-            insert_missing(connection, alert_told, chunk)
-        for chunk in chunks(over):
-            upsert(connection, alert_told, chunk)
+        insert_missing(connection, alert_told, rows)
+        upsert(connection, alert_told, over)
         well: dict[str, Any] = {"next_at": until, "failures": 0, "since": None, "problem": ""}
         digest = {} if sent.digest_at is None else {"digest_at": sent.digest_at}
         its = alert_targets.c.target == target

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
 from cio_pipeline.ledger.cuts import cuts_at
 from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
-from cio_pipeline.ledger.statements import chunks, rows_given
+from cio_pipeline.ledger.statements import rows_given
 from cio_pipeline.ledger.states import export_states, registered_syncs
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LeaseLost, PositionMoved
@@ -154,7 +154,7 @@ def append(connection: Connection, manifest: Manifest) -> None:
 
 def lasts_of(connection: Connection, sync_ids: Collection[str]) -> dict[str, tuple[int, str]]:
     """Ordinal and digest of the last stored manifest of each sync that has any."""
-    rows = connection.execute(_LASTS, {"wanted": sync_ids})
+    rows = connection.execute(_LASTS, {"wanted": sync_ids}).all()
     return {sync_id: (ordinal, digest) for sync_id, ordinal, digest in rows}
 
 
@@ -224,20 +224,29 @@ _LIST_VOID = (
 
 def _lock(connection: Connection, sync_ids: Collection[str]) -> None:
     """Whoever continues one of these chains waits for the end of this transaction."""
-    for chunk in chunks(sorted(set(sync_ids))):
-        # Not against rows that only refer to a sync: those are inserted meanwhile.
-        locked = select(syncs.c.id).where(syncs.c.id.in_(chunk)).order_by(syncs.c.id)
-        connection.execute(locked.with_for_update(key_share=True)).all()
+    connection.execute(_CONTINUED, {"wanted": sync_ids}).all()
+
+
+# Not against rows that only refer to a sync: those are inserted meanwhile.
+_CONTINUED = (
+    select(syncs.c.id)
+    .where(rows_given((syncs.c.id,), "wanted"))
+    .order_by(syncs.c.id)
+    .with_for_update(key_share=True)
+)
 
 
 def _voids(connection: Connection, sync_ids: Collection[str]) -> Mapping[str, list[VoidSequence]]:
     found: dict[str, list[VoidSequence]] = defaultdict(list)
-    for chunk in chunks(sorted(set(sync_ids))):
-        unlisted = voids.c.sync_id.in_(chunk), voids.c.manifest_ordinal.is_(None)
-        rows = connection.execute(select(voids).where(*unlisted)).all()
-        for row in sorted(rows, key=lambda r: (r.export, r.series, r.sequence)):
-            found[row.sync_id].append(VoidSequence(row.export, Series(row.series), row.sequence))
+    rows = connection.execute(_UNLISTED_VOIDS, {"wanted": sync_ids}).all()
+    for row in sorted(rows, key=lambda r: (r.export, r.series, r.sequence)):
+        found[row.sync_id].append(VoidSequence(row.export, Series(row.series), row.sequence))
     return found
+
+
+_UNLISTED_VOIDS = select(voids).where(
+    rows_given((voids.c.sync_id,), "wanted"), voids.c.manifest_ordinal.is_(None)
+)
 
 
 def _insert(connection: Connection, made: Iterable[tuple[Manifest, bytes]]) -> None:
@@ -245,8 +254,8 @@ def _insert(connection: Connection, made: Iterable[tuple[Manifest, bytes]]) -> N
         {"sync_id": one.sync_id, "ordinal": one.ordinal, "digest": digest(body), "body": body}
         for one, body in made
     ]
-    for chunk in chunks(rows):
-        connection.execute(insert(manifests), chunk)
+    if rows:
+        connection.execute(insert(manifests), rows)
 
 
 def _list_voids(connection: Connection, made: Iterable[Manifest]) -> None:

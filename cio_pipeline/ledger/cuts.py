@@ -4,17 +4,18 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, or_, select, update
 
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.schema import counters, cuts
-from cio_pipeline.ledger.statements import UtcTime, chunks, insert_missing, upsert
+from cio_pipeline.ledger.statements import UtcTime, insert_missing, rows_given, upsert
 from cio_pipeline.model.cuts import Cut, Rest, TableCut, Waiting, completed
 from cio_pipeline.model.errors import LedgerError
 
-_Query: TypeAlias = Select[datetime, str, str | None]
+_Near: TypeAlias = tuple[Cut | None, Cut | None, Cut | None]
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,13 @@ class Cuts:
     @reading
     def get(self, connection: Connection, at: datetime) -> Cut | None:
         """The cut of the window that ends at `at`, if decided."""
-        return _first(connection, _AT, at)
+        return cuts_at(connection, [at]).get(at)
 
     @writing
     def store(self, connection: Connection, cut: Cut) -> Cut:
         """Keep a cut; if one is stored for its `at` already, that one wins and is returned."""
         insert_missing(connection, cuts, [_row(cut)])
-        return _cut(*connection.execute(_AT, {"time": cut.at}).one())
+        return cuts_at(connection, [cut.at])[cut.at]
 
     @writing
     def decide(
@@ -44,7 +45,7 @@ class Cuts:
         """
         # One at a time: whoever decides another window meanwhile waits, then looks again.
         connection.execute(_LOCK)
-        lower, stored, upper = (_first(connection, query, cut.at) for query in _NEAR)
+        lower, stored, upper = _near(connection, cut.at)
         if (lower, upper) != (before, after):
             return None
         kept = cut if stored is None else completed(stored, cut)
@@ -52,31 +53,33 @@ class Cuts:
         return kept
 
     @reading
-    def near(
-        self, connection: Connection, at: datetime
-    ) -> tuple[Cut | None, Cut | None, Cut | None]:
+    def near(self, connection: Connection, at: datetime) -> _Near:
         """The latest stored cut before `at`, the one at it, and the earliest one after it."""
-        before, stored, after = (_first(connection, query, at) for query in _NEAR)
-        return before, stored, after
+        return _near(connection, at)
 
-    @reading
-    def before(self, connection: Connection, at: datetime) -> Cut | None:
+    def before(self, at: datetime) -> Cut | None:
         """The latest stored cut that ends before `at`."""
-        return _first(connection, _BEFORE, at)
+        return self.near(at)[0]
 
-    @reading
-    def after(self, connection: Connection, at: datetime) -> Cut | None:
+    def after(self, at: datetime) -> Cut | None:
         """The earliest stored cut that ends after `at`."""
-        return _first(connection, _AFTER, at)
+        return self.near(at)[2]
 
 
 _LOCK = update(counters).where(counters.c.name == "cuts").values(value=counters.c.value + 1)
 _TIME: BindParameter[datetime] = bindparam("time", type_=UtcTime)
-_AT = select(cuts).where(cuts.c.at == _TIME)
-_BEFORE = select(cuts).where(cuts.c.at < _TIME).order_by(cuts.c.at.desc()).limit(1)
-_AFTER = select(cuts).where(cuts.c.at > _TIME).order_by(cuts.c.at).limit(1)
-_NEAR = (_BEFORE, _AT, _AFTER)
-_SOME = select(cuts).where(cuts.c.at.in_(bindparam("times", expanding=True)))
+_OTHER = cuts.alias()
+_BEFORE = select(func.max(_OTHER.c.at)).where(_OTHER.c.at < _TIME).scalar_subquery()
+_AFTER = select(func.min(_OTHER.c.at)).where(_OTHER.c.at > _TIME).scalar_subquery()
+_NEAR = select(cuts).where(or_(cuts.c.at == _TIME, cuts.c.at == _BEFORE, cuts.c.at == _AFTER))
+_SOME = select(cuts).where(rows_given((cuts.c.at,), "times"))
+
+
+def _near(connection: Connection, at: datetime) -> _Near:
+    found = [_cut(*row) for row in connection.execute(_NEAR, {"time": at}).all()]
+    before = next((one for one in found if one.at < at), None)
+    after = next((one for one in found if one.at > at), None)
+    return before, next((one for one in found if one.at == at), None), after
 
 
 def keep_cuts(connection: Connection, wanted: Collection[Cut]) -> None:
@@ -85,24 +88,25 @@ def keep_cuts(connection: Connection, wanted: Collection[Cut]) -> None:
     Raises LedgerError if another cut is stored for one's `at`.
     """
     by_time = {cut.at: cut for cut in wanted}
-    for chunk in chunks(by_time):
-        insert_missing(connection, cuts, [_row(by_time[at]) for at in chunk])
-        stored = cuts_at(connection, chunk)
-        changed = [at for at in chunk if _contradict(stored[at], by_time[at])]
-        if changed:
-            raise LedgerError(
-                f"Another cut is stored for {min(changed).isoformat()}.",
-                "Take the stored one: a window's cut is decided once.",
-            )
+    stored = cuts_at(connection, by_time)
+    new = [_row(cut) for at, cut in by_time.items() if at not in stored]
+    if new:
+        # Another run may store one of them meanwhile: the one that is there counts.
+        insert_missing(connection, cuts, new)
+        stored = cuts_at(connection, by_time)
+    changed = [at for at, cut in by_time.items() if _contradict(stored[at], cut)]
+    if changed:
+        raise LedgerError(
+            f"Another cut is stored for {min(changed).isoformat()}.",
+            "Take the stored one: a window's cut is decided once.",
+        )
 
 
 def cuts_at(connection: Connection, times: Iterable[datetime]) -> dict[datetime, Cut]:
-    """The stored cuts of some times, parsed once each."""
-    return {
-        row.at: _cut(*row)
-        for chunk in chunks(sorted(set(times)))
-        for row in connection.execute(_SOME, {"times": chunk})
-    }
+    """The stored cuts of some times."""
+    wanted = set(times)
+    rows = connection.execute(_SOME, {"times": wanted}).all() if wanted else ()
+    return {row.at: _cut(*row) for row in rows}
 
 
 def _contradict(one: Cut, other: Cut) -> bool:
@@ -112,31 +116,26 @@ def _contradict(one: Cut, other: Cut) -> bool:
     return mine != its
 
 
-def _first(connection: Connection, query: _Query, at: datetime) -> Cut | None:
-    row = connection.execute(query, {"time": at}).first()
-    return None if row is None else _cut(*row)
-
-
 def _row(cut: Cut) -> dict[str, object]:
-    more = {"rest": {name: _rest_row(one) for name, one in sorted(cut.rest.items())}}
+    upto = _table_rows({name: rest.upto for name, rest in cut.rest.items()})
+    more = {"rest": {name: _rest_row(one, upto[name]) for name, one in sorted(cut.rest.items())}}
     more |= {"undecided": sorted(cut.undecided)} if cut.undecided else {}
     return {
         "at": cut.at,
-        "tables": json.dumps({name: _table_row(one) for name, one in sorted(cut.tables.items())}),
+        "tables": json.dumps(_table_rows(cut.tables)),
         "more": json.dumps(more) if cut.rest or cut.undecided else None,
     }
 
 
-def _table_row(cut: TableCut) -> list[str | int]:
-    row: list[str | int] = [cut.table_id, cut.version]
-    return row if cut.snapshot is None else [*row, cut.snapshot]
-
-
-def _rest_row(rest: Rest) -> dict[str, object]:
-    row: dict[str, object] = {
-        "upto": _table_row(rest.upto),
-        "seen_at": rest.seen_at.isoformat(),
+def _table_rows(tables: Mapping[str, TableCut]) -> dict[str, list[str | int]]:
+    return {
+        name: [one.table_id, one.version, *(() if one.snapshot is None else (one.snapshot,))]
+        for name, one in sorted(tables.items())
     }
+
+
+def _rest_row(rest: Rest, upto: list[str | int]) -> dict[str, object]:
+    row: dict[str, object] = {"upto": upto, "seen_at": rest.seen_at.isoformat()}
     if rest.earlier:
         row["earlier"] = [[version, time.isoformat()] for version, time in rest.earlier]
     waiting = rest.waiting
@@ -146,6 +145,8 @@ def _rest_row(rest: Rest) -> dict[str, object]:
     return row
 
 
+# Cached: every export of a window reads the same few cuts, several times each.
+@lru_cache(maxsize=256)
 def _cut(at: datetime, tables: str, more: str | None) -> Cut:
     found = {name: TableCut(*table) for name, table in json.loads(tables).items()}
     if more is None:

@@ -10,7 +10,6 @@ from sqlalchemy import BigInteger, Connection, Row, Select, bindparam, select, u
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.schema import leases
 from cio_pipeline.ledger.statements import (
-    chunks,
     insert_missing,
     name_pairs,
     of_pairs,
@@ -49,9 +48,9 @@ class Leases:
     ) -> tuple[Lease, Sequence[LeaseHolder]]:
         rows = _locked(connection, pairs)
         new = set(pairs) - set(rows)
-        for chunk in chunks(sorted(new)):
-            insert_missing(connection, leases, [_free(pair, now) for pair in chunk])
-        rows |= _locked(connection, new) if new else {}
+        if new:
+            insert_missing(connection, leases, [_free(pair, now) for pair in new])
+            rows |= _locked(connection, new)
         held = {
             pair: row
             for pair, row in rows.items()
@@ -97,7 +96,7 @@ class Leases:
         """
         return {
             (sync_id, export): token
-            for sync_id, token in connection.execute(_TOKENS, {"of": export})
+            for sync_id, token in connection.execute(_TOKENS, {"of": export}).all()
         }
 
     @reading
@@ -156,13 +155,13 @@ def _held(
     Their rows are locked, in one order (on SQLite the whole file is).
     """
     given = {"pairs": pairs, "of": lease.owner}
-    rows = connection.execute(query, given) if pairs else ()
+    rows = connection.execute(query, given).all() if pairs else ()
     tokens = lease.tokens
     return {(s, e) for s, e, token in rows if tokens.get((s, e)) == token}
 
 
 def _locked(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Row[Any]]:
-    rows = connection.execute(_LOCKED, {"pairs": pairs})
+    rows = connection.execute(_LOCKED, {"pairs": pairs}).all()
     return {(row.sync_id, row.export): row for row in rows}
 
 

@@ -5,17 +5,55 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Table, Text, delete, func, select
 
-from cio_pipeline.ledger.check_tables import bucket_looks, differences, source_columns
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.quarantine_bulk import told
-from cio_pipeline.ledger.schema import manifests, positions, quarantine, syncs
-from cio_pipeline.ledger.statements import as_given, microseconds, rows_given, upsert
+from cio_pipeline.ledger.schema import manifests, metadata, positions, quarantine, syncs
+from cio_pipeline.ledger.statements import UtcTime, rows_given, upsert
 from cio_pipeline.ledger.states import current_positions
 from cio_pipeline.model.differences import Difference, OfDay
 from cio_pipeline.model.looks import BucketLook, SeenColumns
 from cio_pipeline.model.registry import Pair
+
+source_columns = Table(
+    "source_columns",
+    metadata,
+    Column("source_table", Text, primary_key=True),
+    # Names and types: JSON; and those that there were until they changed last.
+    Column("columns", Text, nullable=False),
+    Column("before", Text),
+    Column("changed_at", UtcTime, nullable=False),
+)
+
+bucket_looks = Table(
+    "bucket_looks",
+    metadata,
+    Column("sync_id", Text, primary_key=True),
+    Column("looked_at", UtcTime, nullable=False),
+    # The manifest up to which all was in order, how many files were missing, and JSON: some of
+    # them, numbers that are in no manifest, keys that are in several.
+    Column("ordinal", BigInteger, nullable=False),
+    Column("missing", BigInteger, nullable=False),
+    Column("named", Text, nullable=False),
+)
+
+differences = Table(
+    "differences",
+    metadata,
+    Column("sync_id", Text, primary_key=True),
+    Column("export", Text, primary_key=True),
+    Column("day", UtcTime, primary_key=True, autoincrement=False),
+    Column("start", UtcTime, nullable=False),
+    Column("end", UtcTime, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("sent", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("wrong", Text, nullable=False),
+    Column("keys_differ", Boolean, nullable=False),
+    Column("ranges", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 
 @dataclass(frozen=True)
@@ -82,8 +120,7 @@ class Looks:
         self, connection: Connection, over: Collection[OfDay], found: Mapping[OfDay, Difference]
     ) -> None:
         """Forget what is over, and remember what was found in place of what was so far."""
-        given = as_given([(*pair, microseconds(day)) for *pair, day in over])
-        connection.execute(_OVER, {"over": given})
+        connection.execute(_OVER, {"over": over})
         upsert(
             connection,
             differences,

@@ -1,34 +1,113 @@
-"""The whole ledger, opened from a URL."""
+"""The whole ledger, opened from a URL; and what tells it from an emptied or an older one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import json
+import secrets
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, func, insert, inspect, select, text
+from sqlalchemy import Connection, select
 
 from cio_pipeline.ledger.alerts import Alerts
-from cio_pipeline.ledger.chain import list_next, to_list
-from cio_pipeline.ledger.contracts import Contracts
 from cio_pipeline.ledger.cuts import Cuts
 from cio_pipeline.ledger.database import Database, describe, make_engine, parse_url
-from cio_pipeline.ledger.first_window import first_window
 from cio_pipeline.ledger.gone import Gone
-from cio_pipeline.ledger.identity import LedgerMark, mark_of
 from cio_pipeline.ledger.leases import Leases
 from cio_pipeline.ledger.looks import Looks
 from cio_pipeline.ledger.manifests import Manifests
 from cio_pipeline.ledger.plans import Plans
 from cio_pipeline.ledger.quarantine import Quarantine
 from cio_pipeline.ledger.recovery import Recovery
-from cio_pipeline.ledger.registry import Registry
+from cio_pipeline.ledger.registry import Contracts, Registry, first_window
 from cio_pipeline.ledger.rewrites import Rewrites
-from cio_pipeline.ledger.schema import counters, files, plans, schema_version
-from cio_pipeline.ledger.sent import Sent
+from cio_pipeline.ledger.schema import counters
+from cio_pipeline.ledger.sent import Sent, VolumesKept
+from cio_pipeline.ledger.statements import insert_missing
 from cio_pipeline.ledger.troubles import Attempts, Breakers, FailingPairs, SourceBreaches
-from cio_pipeline.ledger.versions import VERSIONS
-from cio_pipeline.ledger.volumes import VolumesKept
+from cio_pipeline.ledger.versions import list_what_was_left, migrate
 from cio_pipeline.model.errors import LedgerError
+
+IDENTITY, COMMITS = "identity", "commit"
+"""Names of the ledger's counters: the number that it was given at its start, and its commits."""
+
+_LARGEST = 2**62
+
+
+@dataclass(frozen=True)
+class LedgerMark:
+    """A ledger's number, drawn at random when it was made, and how often it was committed to."""
+
+    identity: int
+    commits: int
+
+
+def mark_of(database: Database) -> LedgerMark:
+    """The mark of a ledger; one that has no number yet is given one."""
+    found = database.read(_counted)
+    if IDENTITY not in found:
+        drawn = {"name": IDENTITY, "value": secrets.randbelow(_LARGEST)}
+        database.write(lambda connection: insert_missing(connection, counters, [drawn]))
+        found = database.read(_counted)
+    return LedgerMark(found[IDENTITY], found[COMMITS])
+
+
+def _counted(connection: Connection) -> dict[str, int]:
+    query = select(counters.c.name, counters.c.value)
+    return {row.name: row.value for row in connection.execute(query)}
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A file beside the ledger that remembers the last mark seen of it.
+
+    So a ledger that was emptied, exchanged or set back is not taken for the one before. The file is
+    no state: without it, the next look at the ledger makes it again.
+    """
+
+    file: Path
+
+    def seen(self) -> LedgerMark | None:
+        """The mark that was last seen; None if there is no file that can be read."""
+        try:
+            return LedgerMark(**json.loads(self.file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def remember(self, mark: LedgerMark) -> None:
+        """Keep a mark as the last one seen."""
+        if mark == self.seen():
+            return
+        part = self.file.with_name(f"{self.file.name}.{secrets.token_hex(4)}")
+        # It is no state: where it cannot be written, an older mark is compared with.
+        with suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(asdict(mark)), encoding="utf-8")
+            part.replace(self.file)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def require_same(last: LedgerMark, now: LedgerMark, *, older: bool = False) -> None:
+    """Raise LedgerError unless a ledger is the one last seen, and no earlier state of it.
+
+    `older` takes an earlier state, too: what leads to catching up must be able to read it.
+    """
+    if last.identity != now.identity:
+        raise LedgerError(
+            "This is not the ledger that was used here before: it is new, or another one. What "
+            "syncs were sent is not known to it.",
+            "Put the old one back (correct CIO_LEDGER, or restore ledger.db together with its "
+            "-wal file), or a backup and then `cio-pipeline ledger catch-up`; without any, "
+            "`cio-pipeline ledger rebuild --syncs FILE`. To begin anew on purpose, remove "
+            "ledger.seen from CIO_HOME.",
+        )
+    if now.commits < last.commits and not older:
+        raise LedgerError(
+            f"The ledger was set back: it has {now.commits} commits and had {last.commits}. It "
+            "does not know what was sent since.",
+            "Stop all runs, then bring it up to the buckets: `cio-pipeline ledger catch-up`.",
+        )
 
 
 @dataclass(frozen=True)
@@ -110,87 +189,3 @@ def is_there(url: str) -> bool:
     """Whether there may be a ledger at a URL: not where SQLite would make its file first."""
     parsed = parse_url(url)
     return parsed.get_backend_name() != "sqlite" or Path(str(parsed.database)).exists()
-
-
-_ADVISORY_LOCK = 0x63696F
-"""Any number that all versions agree on: it lets one process migrate at a time."""
-
-_SQLITE_WORDS = {
-    "serial": "INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL",
-    "bytes": "BLOB",
-    "by_key": "WITHOUT ROWID",
-}
-_POSTGRES_WORDS = {
-    "serial": "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY",
-    "bytes": "BYTEA",
-    "by_key": "",
-}
-
-Versions = Sequence[Sequence[str]]
-
-
-def migrate(database: Database, versions: Versions = VERSIONS) -> None:
-    """Apply the versions that the database lacks, in order.
-
-    Raises LedgerError if the database is newer than `versions`.
-    """
-    current = database.read(_current)
-    while current < len(versions):
-        current = database.write(lambda connection: _next(connection, versions))
-    if current > len(versions):
-        raise LedgerError(
-            f"The ledger {database.name} has version {current}, "
-            f"this cio-pipeline knows {len(versions)}.",
-            "Upgrade cio-pipeline.",
-        )
-
-
-def _current(connection: Connection) -> int:
-    """The database's version; 0 if it has no ledger yet."""
-    if not inspect(connection).has_table(schema_version.name):
-        return 0
-    return connection.scalar(select(func.max(schema_version.c.version))) or 0
-
-
-def _next(connection: Connection, versions: Versions) -> int:
-    """Apply the one version that follows the current one, and return its number.
-
-    Another process may have applied it since the caller looked.
-    """
-    words = _SQLITE_WORDS
-    if connection.dialect.name != "sqlite":
-        words = _POSTGRES_WORDS
-        connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
-    current = _current(connection)
-    if current >= len(versions):
-        return current
-    if current == 0:
-        schema_version.create(connection, checkfirst=True)
-    for statement in versions[current]:
-        connection.execute(text(statement.format(**words)))
-    connection.execute(insert(schema_version).values(version=current + 1))
-    return current + 1
-
-
-_LEFT = counters.c.name == "unlisted"
-_MARKED = files.c.manifest_ordinal == 0
-
-
-def list_what_was_left(database: Database) -> None:
-    """Store the manifests, in one transaction; nothing is done in a ledger that lacks none."""
-    if database.read(lambda connection: connection.scalar(select(counters).where(_LEFT))):
-        database.write(_list)
-
-
-def _list(connection: Connection) -> None:
-    # Another process may have done it since.
-    if not connection.execute(delete(counters).where(_LEFT)).rowcount:
-        return
-    left = select(files.c.plan_id, plans.c.sync_id).join(plans, plans.c.id == files.c.plan_id)
-    rows = connection.execute(left.where(_MARKED).distinct()).all()
-    ids = {row.plan_id for row in rows}
-    latest = select(func.max(func.coalesce(plans.c.closed_at, plans.c.opened_at)))
-    at = connection.scalar(latest.where(plans.c.id.in_(select(files.c.plan_id).where(_MARKED))))
-    if at is not None:
-        listed = to_list(connection, ids, marked=0)
-        list_next(connection, {row.sync_id for row in rows}, listed, None, at, marked=0)

@@ -165,7 +165,7 @@ def lock_plans(
     Raises PositionMoved unless each is in one of some states, at the slice it is given.
     """
     ids = [plan.plan_id for plan in wanted]
-    rows = {row.id: row for row in connection.execute(_LOCKED, {"ids": ids})}
+    rows = {row.id: row for row in connection.execute(_LOCKED, {"ids": ids}).all()}
     wrong = [
         (plan.sync_id, plan.export)
         for plan in wanted
@@ -188,7 +188,7 @@ _INSERTED = insert(plans).returning(plans.c.id, plans.c.sync_id, plans.c.export)
 def insert_plans(connection: Connection, drafts: Sequence[PlanDraft], now: datetime) -> list[Plan]:
     """Store new plans, as they are numbered then."""
     rows = [plan_row(draft, now) for draft in drafts]
-    numbered = connection.execute(_INSERTED, rows) if rows else ()
+    numbered = connection.execute(_INSERTED, rows).all() if rows else ()
     ids = {(sync_id, export): plan_id for plan_id, sync_id, export in numbered}
     return [opened(draft, ids[draft.sync_id, draft.export]) for draft in drafts]
 

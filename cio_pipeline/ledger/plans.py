@@ -10,8 +10,7 @@ from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from cio_pipeline.ledger.chain import Listed, list_next, to_list
 from cio_pipeline.ledger.cuts import keep_cuts
-from cio_pipeline.ledger.database import Database, reading, writing
-from cio_pipeline.ledger.database_errors import RowConflict
+from cio_pipeline.ledger.database import Database, RowConflict, reading, writing
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.plan_rows import (
     file_of,
@@ -36,10 +35,10 @@ from cio_pipeline.ledger.positions import (
 from cio_pipeline.ledger.quarantine import hold_back, read_again, resolve
 from cio_pipeline.ledger.schema import IS_COMMITTED, IS_UNFINISHED, UNFINISHED, counters, files
 from cio_pipeline.ledger.schema import plans as plans_table
+from cio_pipeline.ledger.sent import keep_volumes
 from cio_pipeline.ledger.statements import chunks, name_pairs
 from cio_pipeline.ledger.states import generations, plans_of
 from cio_pipeline.ledger.troubles import end_errors
-from cio_pipeline.ledger.volumes import keep_volumes
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, SealedPlan

@@ -25,7 +25,6 @@ from cio_pipeline.ledger.schema import (
     voids,
 )
 from cio_pipeline.ledger.statements import (
-    chunks,
     insert_missing,
     name_pairs,
     of_pairs,
@@ -79,7 +78,7 @@ def require_own_keys(connection: Connection, sealed: Collection[SealedPlan]) -> 
         for file in one.files
     ]
     taken = {key for key, times in Counter(keys).items() if times > 1}
-    known = connection.execute(_KNOWN_KEYS, {"keys": keys})
+    known = connection.execute(_KNOWN_KEYS, {"keys": keys}).all()
     taken.update((sync_id, key) for sync_id, key in known)
     if taken:
         sync_id, key = min(taken)
@@ -97,7 +96,7 @@ _KNOWN_KEYS = select(files.c.sync_id, files.c.key).where(
 def next_numbers(connection: Connection, pairs: Collection[Pair]) -> dict[Counted, int]:
     """The lowest number never used, of both series of each pair."""
     found = {(*pair, series): 1 for pair in pairs for series in Series}
-    for sync_id, export, series, number in connection.execute(_NEXT, {"pairs": pairs}):
+    for sync_id, export, series, number in connection.execute(_NEXT, {"pairs": pairs}).all():
         found[sync_id, export, Series(series)] = number
     return found
 
@@ -127,8 +126,7 @@ def use_numbers(connection: Connection, sealed: Sequence[SealedPlan]) -> None:
         {"sync_id": s, "export": e, "series": series.value, "next": max(taken) + 1}
         for (s, e, series), taken in used.items()
     ]
-    for chunk in chunks(rows):
-        upsert(connection, sequences, chunk, only_if_grows="next")
+    upsert(connection, sequences, rows, only_if_grows="next")
 
 
 def _goes_on(plan: Plan, file: SealedFile) -> bool:
@@ -198,7 +196,7 @@ def declare_void(connection: Connection, plan: Plan, *, void: bool) -> None:
 
 def locked_positions(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, datetime]:
     """The positions of the current generations, locked; a pair without one is left out."""
-    rows = connection.execute(_LOCKED, {"pairs": pairs})
+    rows = connection.execute(_LOCKED, {"pairs": pairs}).all()
     return {(sync_id, export): at for sync_id, export, at in rows}
 
 
@@ -218,8 +216,7 @@ def move(
         {"sync_id": s, "export": e, "generation": of[s], "at": at, "moved_at": now}
         for (s, e), at in to.items()
     ]
-    for chunk in chunks(rows):
-        upsert(connection, positions, chunk, only_if_grows="at")
+    upsert(connection, positions, rows, only_if_grows="at")
 
 
 def require_finished(connection: Connection, pairs: Collection[Pair]) -> None:

@@ -121,7 +121,7 @@ class Quarantine:
         """The rows of an export that are in quarantine: sync_id, workspace_id and identity."""
         given = {"pairs": [(sync_id, export) for sync_id in set(sync_ids)]}
         schema = {"sync_id": pl.String, "workspace_id": pl.Int64, "identity": pl.String}
-        entries = [tuple(row) for row in connection.execute(_HELD, given)]
+        entries = [tuple(row) for row in connection.execute(_HELD, given).all()]
         rows = pl.DataFrame(entries, schema=schema, orient="row")
         many = [
             quarantine_bulk.read(body).select(
@@ -159,9 +159,8 @@ def hold_back(connection: Connection, sealed: Collection[SealedPlan]) -> None:
             keep_bulk(connection, one)
         else:
             rows += [_row(one, row) for row in one.quarantined]
-    upserted = _hold(connection.dialect.name)
-    for chunk in chunks(rows):
-        connection.execute(upserted, chunk)
+    if rows:
+        connection.execute(_hold(connection.dialect.name), rows)
 
 
 def _hold(dialect: str) -> Any:

@@ -22,12 +22,11 @@ from sqlalchemy import (
 
 from cio_pipeline.ledger.cuts import cuts_at, keep_cuts
 from cio_pipeline.ledger.database import Database, reading, writing
-from cio_pipeline.ledger.first_window import begin
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.plan_rows import CUTS, file_of, file_row, opened, plan_of, plan_row
 from cio_pipeline.ledger.positions import move
 from cio_pipeline.ledger.quarantine import read_again, resolve
-from cio_pipeline.ledger.registry import register
+from cio_pipeline.ledger.registry import begin, register
 from cio_pipeline.ledger.rewrites import keep_told
 from cio_pipeline.ledger.schema import (
     IS_UNFINISHED,
@@ -217,8 +216,8 @@ def _insert_plan(
         file_row(plan, number, file) | {"manifest_ordinal": ordinal}
         for number, (ordinal, file) in enumerate(listed)
     ]
-    for chunk in chunks(rows):
-        connection.execute(insert(files), chunk)
+    if rows:
+        connection.execute(insert(files), rows)
 
 
 def _insert_manifests(connection: Connection, found: Recovered, now: datetime) -> None:
@@ -232,16 +231,15 @@ def _insert_manifests(connection: Connection, found: Recovered, now: datetime) -
         }
         for ordinal, body in found.manifests
     ]
-    for chunk in chunks(rows):
-        connection.execute(insert(manifests), chunk)
+    if rows:
+        connection.execute(insert(manifests), rows)
 
 
 def _declare_void(connection: Connection, found: Recovered) -> None:
     """Voids of the manifests taken in, then numbers that no manifest accounts for."""
     listed = [_void_row(found.sync_id, void, ordinal) for ordinal, void in found.void]
     lost = [_void_row(found.sync_id, void, None) for void in found.lost]
-    for chunk in chunks([*listed, *lost]):
-        insert_missing(connection, voids, chunk)
+    insert_missing(connection, voids, [*listed, *lost])
 
 
 def _void_row(sync_id: str, void: VoidSequence, ordinal: int | None) -> Mapping[str, Any]:

@@ -1,25 +1,29 @@
-"""The registry: which syncs there are, what becomes of each, and what each sends next."""
+"""The registry: which syncs there are, what becomes of each, and what each sends next.
+
+With the syncs are registered: the terms of their data contracts, kept for whoever makes a plan
+again that was made under them; and the hour that a deployment's windows begin with.
+"""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from cio_pipeline.ledger.chain import append
-from cio_pipeline.ledger.contracts import keep_terms
 from cio_pipeline.ledger.database import Database, reading, writing
-from cio_pipeline.ledger.first_window import begin
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.looks import forget_differences
 from cio_pipeline.ledger.positions import require_finished
 from cio_pipeline.ledger.quarantine import forget_held
-from cio_pipeline.ledger.schema import positions, switches, sync_history, syncs
+from cio_pipeline.ledger.schema import contracts, counters, positions, switches, sync_history, syncs
 from cio_pipeline.ledger.statements import insert_missing, upsert
 from cio_pipeline.ledger.states import export_states, registered_syncs, unknown
 from cio_pipeline.ledger.troubles import forget_errors
+from cio_pipeline.model.data_contract import DataContract, Terms, read_terms
+from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.history import Deed, HistoryLine, difference
 from cio_pipeline.model.manifests import Manifest
 from cio_pipeline.model.registry import (
@@ -30,6 +34,57 @@ from cio_pipeline.model.registry import (
     changed_meanwhile,
 )
 from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.windows import FIRST_WINDOW, hour_of
+
+
+@dataclass(frozen=True)
+class Contracts:
+    """The terms that syncs have and had."""
+
+    database: Database
+
+    @reading
+    def terms(self, connection: Connection, digest: str) -> Terms:
+        """The terms that a plan names; raises LedgerError if they are not there."""
+        body = connection.scalar(select(contracts.c.body).where(contracts.c.digest == digest))
+        if body is None:
+            raise LedgerError(
+                f"The ledger lacks the data contract {digest} that a plan was made under.",
+                "Apply the contract that it was made under once more, which keeps it, or restore a "
+                "backup of the ledger.",
+            )
+        return read_terms(body)
+
+
+def keep_terms(connection: Connection, contract: DataContract | None) -> None:
+    """Store what plans will be made under; what is there already stays."""
+    if contract is not None:
+        kept = (contract.terms(export) for export in contract.exports)
+        rows = [{"digest": one.digest, "body": one.body} for one in kept if one is not None]
+        insert_missing(connection, contracts, rows)
+
+
+NAME = "first window"
+"""Name of the ledger's counter: seconds since 1970. Ledgers with syncs and without it are older."""
+
+_ITS = counters.c.name == NAME
+
+
+def begin(connection: Connection, at: datetime) -> None:
+    """Let the windows begin with the hour of a sync that is to be registered, or before."""
+    first = int(hour_of(at).timestamp())
+    if not connection.scalar(select(exists().select_from(syncs))):
+        insert_missing(connection, counters, [{"name": NAME, "value": first}])
+    earlier = update(counters).where(_ITS, counters.c.value > first)
+    connection.execute(earlier.values(value=first))
+
+
+def first_window(connection: Connection) -> datetime | None:
+    """The hour that the windows begin with; None before the first sync is registered."""
+    found = connection.scalar(select(counters.c.value).where(_ITS))
+    if found is not None:
+        return datetime.fromtimestamp(found, UTC)
+    return FIRST_WINDOW if connection.scalar(select(exists().select_from(syncs))) else None
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
     RowMapping,
@@ -34,7 +33,7 @@ from cio_pipeline.ledger.schema import (
     switches,
     syncs,
 )
-from cio_pipeline.ledger.statements import CHUNK, chunks
+from cio_pipeline.ledger.statements import rows_given
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import UnknownSync
 from cio_pipeline.model.plans import Plan, PlanState, SentSoFar, Series
@@ -46,9 +45,8 @@ _MOST_NAMED = 20
 
 def generations(connection: Connection, sync_ids: Collection[str]) -> dict[str, int]:
     """The current generation of some syncs; raises UnknownSync."""
-    some = {"sync_ids": list(sync_ids)} if len(sync_ids) <= CHUNK else None
-    query = _GENERATIONS if some is None else _GENERATIONS_OF
-    found = {row.id: row.generation for row in connection.execute(query, some)}
+    rows = connection.execute(_GENERATIONS, {"sync_ids": sync_ids}).all()
+    found = {row.id: row.generation for row in rows}
     missing = sorted(set(sync_ids) - set(found))
     return unknown(connection, missing) if missing else found
 
@@ -57,31 +55,26 @@ def registered_syncs(
     connection: Connection, sync_ids: Collection[str] | None
 ) -> dict[str, RegisteredSync]:
     """Syncs by id, in order of id; all for None. Unknown ids are left out."""
-    few = None if sync_ids is None or len(sync_ids) > CHUNK else list(sync_ids)
-    some = None if few is None else {"sync_ids": few}
-    rows = connection.execute(_SYNCS if some is None else _SYNCS_OF, some).all()
-    on = connection.execute(_PLAIN if some is None else _PLAIN_OF, some)
-    plain = dict(iter(on))
+    syncs_of, others_of = (_SYNCS, _OTHERS) if sync_ids is None else (_SYNCS_OF, _OTHERS_OF)
+    some = None if sync_ids is None else {"sync_ids": sync_ids}
+    rows = connection.execute(syncs_of, some).all()
     others: dict[str, dict[str, ExportSwitch]] = defaultdict(dict)
-    for sync_id, export, *how in connection.execute(_OTHERS if some is None else _OTHERS_OF, some):
+    for sync_id, export, *how in connection.execute(others_of, some).all():
         others[sync_id][export] = ExportSwitch(*how)
-    found: dict[str, RegisteredSync] = {}
-    for row in sorted(rows, key=lambda row: row.id):
-        if sync_ids is None or row.id in sync_ids:
-            told = row.config, row.generation, row.created_at, row.disabled_at, row.first_manifest
-            one = _registered(plain.get(row.id, ""), *told)
-            own = others.get(row.id)
-            found[row.id] = replace(one, switches={**one.switches, **own}) if own else one
+    found = {sync_id: _registered(*told) for sync_id, *told in sorted(rows)}
+    for sync_id, own in others.items():
+        one = found[sync_id]
+        found[sync_id] = replace(one, switches={**one.switches, **own})
     return found
 
 
 _IS_PLAIN = switches.c.enabled & switches.c.paused_at.is_(None) & switches.c.resumed_at.is_(None)
-# Nearly all are on and were never paused: those of a sync come as one row, since a thousand
-# syncs have fifteen each.
+# Nearly all are on and were never paused: those of a sync come with it, since a thousand syncs
+# have fifteen each.
 _PLAIN = (
-    select(switches.c.sync_id, func.aggregate_strings(switches.c.export, ","))
-    .where(_IS_PLAIN)
-    .group_by(switches.c.sync_id)
+    select(func.aggregate_strings(switches.c.export, ","))
+    .where(switches.c.sync_id == syncs.c.id, _IS_PLAIN)
+    .scalar_subquery()
 )
 _OTHERS = select(
     switches.c.sync_id,
@@ -90,27 +83,32 @@ _OTHERS = select(
     switches.c.paused_at,
     switches.c.resumed_at,
 ).where(~_IS_PLAIN)
-_SYNCS = select(syncs)
-_GENERATIONS = select(syncs.c.id, syncs.c.generation)
+_SYNCS = select(
+    syncs.c.id,
+    _PLAIN,
+    syncs.c.config,
+    syncs.c.generation,
+    syncs.c.created_at,
+    syncs.c.disabled_at,
+    syncs.c.first_manifest,
+)
 
 # The same of some syncs.
-_IDS: BindParameter[str] = bindparam("sync_ids", expanding=True)
-_PLAIN_OF = _PLAIN.where(switches.c.sync_id.in_(_IDS))
-_OTHERS_OF = _OTHERS.where(switches.c.sync_id.in_(_IDS))
-_SYNCS_OF = _SYNCS.where(syncs.c.id.in_(_IDS))
-_GENERATIONS_OF = _GENERATIONS.where(syncs.c.id.in_(_IDS))
+_OTHERS_OF = _OTHERS.where(rows_given((switches.c.sync_id,), "sync_ids"))
+_SYNCS_OF = _SYNCS.where(rows_given((syncs.c.id,), "sync_ids"))
+_GENERATIONS = select(syncs.c.id, syncs.c.generation).where(rows_given((syncs.c.id,), "sync_ids"))
 
 
 @lru_cache(maxsize=16_384)
 def _registered(
-    on: str, config: str, generation: int, created_at: datetime, *rest: Any
+    on: str | None, config: str, generation: int, created_at: datetime, *rest: Any
 ) -> RegisteredSync:
     # Cached, since every run and every look of the sensor reads the same few texts.
     return RegisteredSync(_parse(config), generation, created_at, _all_on(on), *rest)
 
 
 @lru_cache(maxsize=64)
-def _all_on(exports: str) -> Mapping[str, ExportSwitch]:
+def _all_on(exports: str | None) -> Mapping[str, ExportSwitch]:
     names = sorted(exports.split(",")) if exports else ()
     return dict.fromkeys(names, ExportSwitch(enabled=True))
 
@@ -138,9 +136,6 @@ def unknown(connection: Connection, missing: Sequence[str]) -> NoReturn:
     )
 
 
-_Given: TypeAlias = dict[str, list[str]]
-
-
 def export_states(
     connection: Connection,
     registered: Mapping[str, RegisteredSync],
@@ -152,16 +147,18 @@ def export_states(
     `sync_ids` limits what is read, where these are some of many syncs.
     """
     wanted = sorted(set(exports))
-    few = sync_ids is not None and len(sync_ids) <= CHUNK
-    asked, given = _asked(few=few), {"exports": wanted}
-    if few:
-        given["sync_ids"] = sorted(sync_ids or ())
-    positions_at = _by_pair(connection, asked.positions, given)
+    asked = _asked(few=sync_ids is not None)
+    given = {"exports": wanted, "sync_ids": sync_ids}
+    found = connection.execute(asked.positions, given).all()
+    positions_at = {(sync_id, export): at for sync_id, export, at in found}
     rows = connection.execute(asked.plans, given).mappings().all()
     plans_found, cuts_by_time = plans_of(connection, rows, positions_at.values())
     unfinished = {(plan.sync_id, plan.export): plan for plan in plans_found}
-    used = _sequences(connection, asked.numbers, given)
-    begun = _by_pair(connection, asked.first_files, given)
+    used: dict[Pair, dict[Series, int]] = defaultdict(dict)
+    for sync_id, export, series, number in connection.execute(asked.numbers, given).all():
+        used[sync_id, export][Series(series)] = number
+    found = connection.execute(asked.first_files, given).all()
+    begun = {(sync_id, export): at for sync_id, export, at in found}
     return [
         ExportState(
             registered=sync,
@@ -169,7 +166,7 @@ def export_states(
             switch=sync.switches[export],
             position=at and cuts_by_time[at],
             open_plan=unfinished.get((sync_id, export)),
-            next_sequence={series: used[sync_id, export].get(series, 1) for series in Series},
+            next_sequence=_FIRST | used.get((sync_id, export), {}),
             begun=begun.get((sync_id, export)),
         )
         for sync_id, sync in registered.items()
@@ -179,6 +176,9 @@ def export_states(
     ]
 
 
+_FIRST = dict.fromkeys(Series, 1)
+
+
 def plans_of(
     connection: Connection, rows: Sequence[RowMapping], times: Iterable[datetime] = ()
 ) -> tuple[list[Plan], Mapping[datetime, Cut]]:
@@ -186,7 +186,8 @@ def plans_of(
     bounds = {row[name] for row in rows for name in CUTS} - {None}
     # Of the times that were read, and last: within a longer transaction others store cuts, too.
     cuts = cuts_at(connection, {*times, *bounds})
-    sent = sent_by(connection, [row["id"] for row in rows if row["slice"]])
+    going_on = [row["id"] for row in rows if row["slice"]]
+    sent = sent_by(connection, going_on) if going_on else {}
     return [plan_of(row, cuts, sent.get(row["id"])) for row in rows], cuts
 
 
@@ -200,43 +201,29 @@ def current_positions() -> Select[str, str, datetime]:
     )
 
 
-def _by_pair(
-    connection: Connection, query: Select[str, str, datetime], given: _Given
-) -> dict[Pair, datetime]:
-    rows = connection.execute(query, given)
-    return {(sync_id, export): at for sync_id, export, at in rows}
-
-
 def sent_by(connection: Connection, plan_ids: Collection[int]) -> dict[int, SentSoFar]:
     """What the committed slices of plans delivered; nothing for those that delivered no file."""
     found: dict[int, SentSoFar] = {}
-    for chunk in chunks(sorted(plan_ids)):
-        query = (
-            select(
-                files.c.plan_id,
-                files.c.series,
-                func.count(),
-                func.sum(files.c.rows),
-                func.count(files.c.sequence.distinct()),
-            )
-            .where(files.c.plan_id.in_(chunk), IS_COMMITTED)
-            .group_by(files.c.plan_id, files.c.series)
-        )
-        for plan_id, series, number, rows, taken in connection.execute(query):
-            before = found.get(plan_id, SentSoFar())
-            counted = {**before.files, Series(series): number}
-            numbers = {**before.numbers, Series(series): taken}
-            found[plan_id] = SentSoFar(counted, before.rows + int(rows), numbers)
+    counts = connection.execute(_SENT, {"ids": plan_ids}).all()
+    for plan_id, series, number, rows, taken in counts:
+        before = found.get(plan_id, SentSoFar())
+        counted = {**before.files, Series(series): number}
+        numbers = {**before.numbers, Series(series): taken}
+        found[plan_id] = SentSoFar(counted, before.rows + int(rows), numbers)
     return found
 
 
-def _sequences(
-    connection: Connection, query: Select[Any], given: _Given
-) -> dict[Pair, dict[Series, int]]:
-    found: dict[Pair, dict[Series, int]] = defaultdict(dict)
-    for row in connection.execute(query, given):
-        found[row.sync_id, row.export][Series(row.series)] = row.next
-    return found
+_SENT = (
+    select(
+        files.c.plan_id,
+        files.c.series,
+        func.count(),
+        func.sum(files.c.rows),
+        func.count(files.c.sequence.distinct()),
+    )
+    .where(rows_given((files.c.plan_id,), "ids"), IS_COMMITTED)
+    .group_by(files.c.plan_id, files.c.series)
+)
 
 
 @dataclass(frozen=True)
@@ -245,7 +232,7 @@ class _Asked:
 
     positions: Select[str, str, datetime]
     plans: Select[Any]
-    numbers: Select[Any]
+    numbers: Select[str, str, str, int]
     first_files: Select[str, str, datetime]
 
 
@@ -255,17 +242,15 @@ def _asked(*, few: bool) -> _Asked:
 
     def of(table: Table) -> ColumnElement[bool]:
         wanted = table.c.export.in_(bindparam("exports", expanding=True))
-        return (
-            wanted & table.c.sync_id.in_(bindparam("sync_ids", expanding=True)) if few else wanted
-        )
+        return wanted & rows_given((table.c.sync_id,), "sync_ids") if few else wanted
 
-    is_open = of(plans) & IS_UNFINISHED
+    is_open, c = of(plans) & IS_UNFINISHED, sequences.c
     first = IS_INITIAL & (plans.c.state == PlanState.COMMITTED.value)
     this = and_(syncs.c.id == plans.c.sync_id, syncs.c.generation == plans.c.generation)
     return _Asked(
         current_positions().where(of(positions)),
         select(plans).where(is_open),
-        select(sequences).where(of(sequences)),
+        select(c.sync_id, c.export, c.series, c.next).where(of(sequences)),
         select(plans.c.sync_id, plans.c.export, func.max(plans.c.upper_at))
         .join(syncs, this)
         .where(of(plans), first)

@@ -6,18 +6,30 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, delete, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Row,
+    Table,
+    Text,
+    bindparam,
+    case,
+    delete,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cio_pipeline.ledger.check_tables import breaches
 from cio_pipeline.ledger.database import Database, reading, writing
-from cio_pipeline.ledger.schema import attempts, breakers, errors
+from cio_pipeline.ledger.schema import attempts, breakers, errors, metadata
 from cio_pipeline.ledger.statements import (
     UtcTime,
-    chunks,
     insert_into,
     insert_missing,
     of_pairs,
+    rows_given,
     upsert,
 )
 from cio_pipeline.model.breaches import Breach, Breaches, BreachKind
@@ -25,6 +37,19 @@ from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.failures import Failing, Failure
 from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.windows import Window
+
+breaches = Table(
+    "breaches",
+    metadata,
+    Column("source_table", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("first_at", UtcTime, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
+    Column("windows", BigInteger, nullable=False),
+    # Of the last window, and of all.
+    Column("last_rows", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+)
 
 
 @dataclass(frozen=True)
@@ -50,8 +75,8 @@ class FailingPairs:
             }
             for (sync_id, export), failure in sorted(failed.items(), key=lambda one: one[0])
         ]
-        for chunk in chunks(rows):
-            connection.execute(_go_on(connection.dialect.name), chunk)
+        if rows:
+            connection.execute(_go_on(connection.dialect.name), rows)
 
     @reading
     def all(self, connection: Connection) -> Mapping[Pair, Failing]:
@@ -185,14 +210,13 @@ class Breakers:
             {**asdict(one), "state": one.state.value, "message": storable(one.message)}
             for one in changed
         ]
-        for chunk in chunks(rows):
-            upsert(connection, breakers, chunk)
+        upsert(connection, breakers, rows)
 
     @writing
     def close(self, connection: Connection, sync_ids: Collection[str]) -> None:
         """Forget the breakers of syncs: they are in order, or somebody says that they are."""
-        for chunk in chunks(sorted(set(sync_ids))):
-            connection.execute(delete(breakers).where(breakers.c.sync_id.in_(chunk)))
+        its = rows_given((breakers.c.sync_id,), "closed")
+        connection.execute(delete(breakers).where(its), {"closed": sync_ids})
 
 
 _ALL_BREAKERS = select(breakers)
@@ -221,10 +245,8 @@ class Attempts:
         self, connection: Connection, lane: str, keys: Collection[str]
     ) -> Mapping[str, tuple[int, datetime]]:
         """Number and time of the last attempt, for the keys that have one."""
-        found: dict[str, tuple[int, datetime]] = {}
-        for chunk in chunks(sorted(set(keys))):
-            query = select(attempts.c.key, attempts.c.count, attempts.c.last_at).where(
-                attempts.c.lane == lane, attempts.c.key.in_(chunk)
-            )
-            found.update({key: (count, at) for key, count, at in connection.execute(query)})
-        return found
+        c = attempts.c
+        its = c.lane == lane, rows_given((c.key,), "keys")
+        query = select(c.key, c.count, c.last_at).where(*its)
+        rows = connection.execute(query, {"keys": set(keys)}).all()
+        return {key: (count, at) for key, count, at in rows}

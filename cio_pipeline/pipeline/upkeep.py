@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from cio_pipeline.contracts.feeds import FEEDS
-from cio_pipeline.ledger.pruning import Pruned, prune
+from cio_pipeline.ledger.upkeep import Pruned, prune
 from cio_pipeline.model.shards import shards
 from cio_pipeline.model.volumes import KEPT
 from cio_pipeline.pipeline.scheduling.schedule import unsettled_keys

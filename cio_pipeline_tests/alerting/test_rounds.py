@@ -13,7 +13,7 @@ import pytest
 from cio_pipeline import alerting
 from cio_pipeline.ledger.alerts import Alerts
 from cio_pipeline.ledger.open import Ledger, open_ledger
-from cio_pipeline.ledger.pruning import prune
+from cio_pipeline.ledger.upkeep import prune
 from cio_pipeline.model.alerts import AlertsFile, Message
 from cio_pipeline.model.errors import AlertNotTaken
 from cio_pipeline.model.findings import Finding, Severity

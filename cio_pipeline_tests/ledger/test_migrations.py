@@ -8,13 +8,12 @@ import pytest
 from sqlalchemy import Connection, Engine, insert, inspect, text
 
 from cio_pipeline.ledger.database import Database, describe, make_engine, parse_url
-from cio_pipeline.ledger.first_version import VERSION_1
-from cio_pipeline.ledger.open import Ledger, migrate, open_ledger
+from cio_pipeline.ledger.open import Ledger, open_ledger
 from cio_pipeline.ledger.plan_rows import file_row, plan_row
 from cio_pipeline.ledger.registry import register as register_sync
 from cio_pipeline.ledger.schema import cuts, files, metadata, plans, positions, sequences, syncs
 from cio_pipeline.ledger.statements import microseconds
-from cio_pipeline.ledger.versions import VERSIONS
+from cio_pipeline.ledger.versions import VERSIONS, migrate
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.failures import Failing
 from cio_pipeline.model.plans import Plan, PlanDraft, PlanState, SealedPlan, Series
@@ -52,6 +51,7 @@ NEW_SINCE_VERSION_1 = {
     "counts",
 }
 
+FIRST = VERSIONS[0]
 SECOND = (
     "ALTER TABLE syncs ADD COLUMN note TEXT",
     "CREATE TABLE notes (id {serial}, body {bytes})",
@@ -101,7 +101,7 @@ def test_the_migrations_make_the_tables_that_the_code_expects(
 
 def test_a_ledger_of_the_first_version_is_upgraded_with_its_content(url: str):
     first = database(url)
-    migrate(first, [VERSION_1])
+    migrate(first, [FIRST])
     first.write(
         lambda c: c.exec_driver_sql(
             "INSERT INTO syncs VALUES ('acme', '{}', 1, 'data-out', 1, 1000000)"
@@ -109,8 +109,8 @@ def test_a_ledger_of_the_first_version_is_upgraded_with_its_content(url: str):
     )
     first.engine.dispose()
     second = database(url)
-    migrate(second, [VERSION_1, SECOND])
-    migrate(second, [VERSION_1, SECOND])
+    migrate(second, [FIRST, SECOND])
+    migrate(second, [FIRST, SECOND])
     rows = second.read(lambda c: c.exec_driver_sql("SELECT id, note FROM syncs").all())
     versions = second.read(
         lambda c: c.exec_driver_sql("SELECT version FROM schema_version ORDER BY version").all()
@@ -122,12 +122,12 @@ def test_a_ledger_of_the_first_version_is_upgraded_with_its_content(url: str):
 
 def test_a_migration_that_fails_halfway_leaves_nothing(url: str):
     one = database(url)
-    migrate(one, [VERSION_1])
+    migrate(one, [FIRST])
     with pytest.raises(LedgerError):
-        migrate(one, [VERSION_1, (*SECOND, "CREATE TABLE syncs (id TEXT)")])
+        migrate(one, [FIRST, (*SECOND, "CREATE TABLE syncs (id TEXT)")])
     assert "note" not in {c["name"] for c in inspect(one.engine).get_columns(syncs.name)}
     assert not inspect(one.engine).has_table("notes")
-    migrate(one, [VERSION_1, SECOND])
+    migrate(one, [FIRST, SECOND])
     assert inspect(one.engine).has_table("notes")
     one.engine.dispose()
 
@@ -163,7 +163,7 @@ def test_many_can_open_a_fresh_ledger_at_once(url: str):
 def test_plans_and_files_of_version_1_go_on_as_plans_of_one_slice(url: str):
     """A committed plan, a sealed one and an open one, as version 1 left them."""
     old = database(url)
-    migrate(old, [VERSION_1])
+    migrate(old, [FIRST])
     old.write(_plans_of_version_1)
     old.engine.dispose()
 

@@ -5,8 +5,8 @@ from sqlalchemy import func, select
 
 from cio_pipeline.ledger import pruning
 from cio_pipeline.ledger.open import Ledger
-from cio_pipeline.ledger.pruning import Pruned, prune
 from cio_pipeline.ledger.schema import gone_people, metadata
+from cio_pipeline.ledger.upkeep import Pruned, prune
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.model.plans import Mode, QuarantinedRow
 from cio_pipeline_tests.ledger.build import (

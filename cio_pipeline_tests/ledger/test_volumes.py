@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from cio_pipeline.ledger.open import Ledger
-from cio_pipeline.ledger.pruning import prune
+from cio_pipeline.ledger.upkeep import prune
 from cio_pipeline.model.plans import Mode
 from cio_pipeline.model.volumes import ALL, DAY, EVENT, HOUR, NOBODY, PERSON, Volume, ended
 from cio_pipeline_tests.ledger.build import (

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert
 
-from cio_pipeline.ledger.check_tables import volumes
+from cio_pipeline.ledger.sent import volumes
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.volumes import ALL, DAY, HOUR, NOBODY, PERSON
 from cio_pipeline.model.windows import data_out_window

@@ -10,7 +10,7 @@ import polars as pl
 
 from cio_pipeline.changesets.quarantine import identities_of
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
-from cio_pipeline.ledger.contracts import Contracts
+from cio_pipeline.ledger.registry import Contracts
 from cio_pipeline.model.data_contract import DataContract, Terms
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState
 from cio_pipeline.model.registry import ExportState
