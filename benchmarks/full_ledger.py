@@ -183,7 +183,7 @@ def _asked(ledger: Ledger, syncs: int) -> dict[str, Callable[[], object]]:
         ledger.registry.states(list(EXPORTS))
         ledger.failing.all()
         ledger.breakers.all()
-        ledger.manifests.to_put(ids)
+        ledger.manifests.waiting()
         ledger.attempts.counts("tick", windows)
 
     def idle() -> None:
@@ -214,9 +214,9 @@ def _busy(ledger: Ledger, ids: list[str]) -> Iterator[None]:
         ledger.plans.seal(lease, [_sealed(plan, end) for plan in plans], end)
         ledger.plans.deliver(lease, plans)
         delivered = ledger.plans.delivered()
-        ledger.manifests.to_list(ids)
+        ledger.manifests.waiting()
         ledger.plans.commit(lease, delivered, data_out_window(end), end, listing=ids)
-        waiting = ledger.manifests.to_put(ids)
+        waiting = ledger.manifests.waiting().unput
         put = [(key, number) for key, number, _ in ledger.manifests.unput(waiting)]
         ledger.manifests.mark_put(put, end)
         ledger.leases.release(lease)

@@ -79,7 +79,8 @@ def _seen(
     now = services.clock()
     errors = services.ledger.failing.all()
     breakers = services.ledger.breakers.all()
-    uncommitted = with_work(services.ledger, [state.sync for state in states])
+    waiting = services.ledger.manifests.waiting()
+    uncommitted = with_work([state.sync for state in states], waiting)
     keys = {
         Lane.TICK: unsettled_keys(states, errors, now, feed, shards(services.shards)),
         Lane.INITIAL: sorted({state.sync.id for state in states if state.is_fresh}),

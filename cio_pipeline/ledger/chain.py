@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from types import MappingProxyType
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
 from cio_pipeline.ledger.cuts import cuts_at
 from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
-from cio_pipeline.ledger.statements import rows_given
+from cio_pipeline.ledger.statements import CHUNK, rows_given
 from cio_pipeline.ledger.states import export_states, registered_syncs
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LeaseLost, PositionMoved
@@ -29,7 +29,7 @@ from cio_pipeline.model.manifests import (
     render_file,
     render_manifest,
 )
-from cio_pipeline.model.plans import Mode, Plan, Series
+from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.model.registry import ExportState, RegisteredSync
 from cio_pipeline.model.windows import Window
 
@@ -65,7 +65,8 @@ def to_list(
     """
     found: dict[str, Listed] = {}
     given = {"ids": plan_ids, "marked": marked}
-    for row in connection.execute(_UNLISTED, given).mappings() if plan_ids else ():
+    rows = connection.execute(_UNLISTED, given).mappings() if plan_ids else None
+    for row in chain.from_iterable(rows.partitions(CHUNK)) if rows else ():
         its = found.setdefault(row["sync_id"], Listed())
         its.plans.add(row["plan_id"])
         its.exports.add(row["export"])
@@ -100,7 +101,7 @@ def list_next(
     void = _voids(connection, sync_ids)
     found = registered_syncs(connection, {*listed, *void, *superseded})
     exports = {export for one in found.values() for export in one.switches}
-    states = export_states(connection, found, exports, list(found))
+    states = export_states(connection, found, exports, list(found), numbers=False)
     of_sync = {key: list(its) for key, its in groupby(states, key=lambda state: state.sync.id)}
     lasts = lasts_of(connection, found)
     made: list[tuple[Manifest, bytes]] = []
@@ -311,30 +312,23 @@ def next_manifest(listing: Listing, window: Window | None, at: datetime) -> Mani
 
 def export_status(state: ExportState, window: Window | None, sent: Collection[str]) -> ExportStatus:
     """Where an export stands: paused, initial-running, outstanding, delivered or empty."""
-    position = state.position.at if state.position else None
+    position, plan = state.position.at if state.position else None, state.open_plan
     if not state.on:
         name = "paused"
     elif position is None:
         name = "initial-running"
-    elif state.open_plan is not None or _behind(state, window):
+    elif plan is not None or (
+        window is not None and window.due(state.sync.cadence) and position < window.end
+    ):
         name = "outstanding"
     else:
         name = "delivered" if state.export in sent else "empty"
-    initial = _initial(state.open_plan)
-    cut = state.open_plan.upper if state.open_plan and initial else state.position
+    initial = None
+    if plan is not None and plan.slice and plan.mode is not Mode.REPLAY:
+        # It delivered some of its slices.
+        since = plan.lower.tables.get(ALL_EXPORTS[plan.export].source) if plan.lower else None
+        told = plan.slices, plan.slice_rows, plan.slice
+        initial = InitialProgress(plan.upper.at, *told, since)
+    cut = plan.upper if plan and initial else state.position
     source = cut.tables.get(ALL_EXPORTS[state.export].source) if cut else None
     return ExportStatus(state.export, name, position, source, initial)
-
-
-def _initial(plan: Plan | None) -> InitialProgress | None:
-    """How far a plan has come that delivered some of its slices."""
-    if plan is None or not plan.slice or plan.mode is Mode.REPLAY:
-        return None
-    since = plan.lower.tables.get(ALL_EXPORTS[plan.export].source) if plan.lower else None
-    return InitialProgress(plan.upper.at, plan.slices, plan.slice_rows, plan.slice, since)
-
-
-def _behind(state: ExportState, window: Window | None) -> bool:
-    if window is None or state.position is None:
-        return False
-    return window.due(state.sync.cadence) and state.position.at < window.end

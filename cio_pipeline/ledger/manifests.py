@@ -34,6 +34,8 @@ from cio_pipeline.model.manifests import (
     ManifestFile,
     manifest_key,
 )
+from cio_pipeline.model.plans import PlanState
+from cio_pipeline.model.registry import Pair
 
 _FIRST = select(syncs.c.first_manifest).where(syncs.c.id == manifests.c.sync_id)
 _UNPUT = select(manifests.c.sync_id, manifests.c.ordinal, manifests.c.body).where(
@@ -47,6 +49,25 @@ _MARK_PUT = update(manifests).where(
 )
 
 
+_TO_PUT = _UNPUT.with_only_columns(manifests.c.sync_id).distinct()
+_VOID = select(voids.c.sync_id).where(voids.c.manifest_ordinal.is_(None)).distinct()
+_DELIVERED = select(plans.c.sync_id, plans.c.export).where(
+    IS_UNFINISHED, plans.c.state == PlanState.DELIVERED.value
+)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Pairs with a delivered plan; syncs with numbers that became void and are in no manifest yet.
+
+    And those with a manifest that lies in no bucket yet, see `Manifests.unput`.
+    """
+
+    delivered: set[Pair]
+    void: set[str]
+    unput: set[str]
+
+
 @dataclass(frozen=True)
 class Manifests:
     """What was sent, chained."""
@@ -54,10 +75,14 @@ class Manifests:
     database: Database
 
     @reading
-    def to_list(self, connection: Connection, sync_ids: Collection[str]) -> Collection[str]:
-        """The syncs among some that have numbers which became void and that none lists yet."""
-        query = select(voids.c.sync_id).where(voids.c.manifest_ordinal.is_(None))
-        return set(sync_ids).intersection(connection.scalars(query.distinct()))
+    def waiting(self, connection: Connection) -> Waiting:
+        """What waits to be committed, listed or put."""
+        delivered = connection.execute(_DELIVERED).all()
+        return Waiting(
+            {(sync_id, export) for sync_id, export in delivered},
+            set(connection.scalars(_VOID).all()),
+            set(connection.scalars(_TO_PUT).all()),
+        )
 
     def last(self, sync_id: str) -> tuple[int, str] | None:
         """Ordinal and digest of the last stored manifest."""
@@ -69,12 +94,6 @@ class Manifests:
     ) -> Mapping[str, tuple[int, str]]:
         """The same of each sync that has any."""
         return lasts_of(connection, sync_ids)
-
-    @reading
-    def to_put(self, connection: Connection, sync_ids: Collection[str]) -> Collection[str]:
-        """The syncs among some that have a manifest that has not been put yet; see `unput`."""
-        query = _UNPUT.with_only_columns(manifests.c.sync_id)
-        return set(sync_ids).intersection(connection.scalars(query.distinct()))
 
     @reading
     def unput(

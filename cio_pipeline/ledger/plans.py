@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 
 from sqlalchemy import Connection, bindparam, func, or_, select, update
 
@@ -191,13 +192,8 @@ class Plans:
     def delivered(self, connection: Connection) -> Sequence[Plan]:
         """The plans whose files lie in their buckets, and that wait to be committed."""
         # Sorted here: for an order of its own, SQLite would walk through all plans there ever were.
-        rows = sorted(connection.execute(_DELIVERED).mappings(), key=lambda row: row["id"])
+        rows = sorted(connection.execute(_DELIVERED).mappings().all(), key=itemgetter("id"))
         return plans_of(connection, rows)[0]
-
-    @reading
-    def to_commit(self, connection: Connection) -> Collection[Pair]:
-        """The pairs of these plans."""
-        return {(sync_id, export) for sync_id, export in connection.execute(_TO_COMMIT)}
 
     def commit(
         self,
@@ -300,7 +296,6 @@ class Plans:
 _DELIVERED = select(plans_table).where(
     IS_UNFINISHED, plans_table.c.state == PlanState.DELIVERED.value
 )
-_TO_COMMIT = _DELIVERED.with_only_columns(plans_table.c.sync_id, plans_table.c.export)
 _RESOLVING = (
     update(plans_table)
     .where(plans_table.c.id == bindparam("of"))

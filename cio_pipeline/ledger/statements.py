@@ -94,7 +94,7 @@ class Given(TypeDecorator[Any]):
 
 
 def _as_json(values: Collection[Any]) -> str:
-    return json.dumps(list(values), default=microseconds)
+    return json.dumps(list(values), default=_number_of)
 
 
 def sync_id(*, primary: bool = False) -> Column[str]:

@@ -141,10 +141,13 @@ def export_states(
     registered: Mapping[str, RegisteredSync],
     exports: Collection[str],
     sync_ids: Collection[str] | None = None,
+    *,
+    numbers: bool = True,
 ) -> Sequence[ExportState]:
     """The state of every (sync, export) that has a switch, by sync id and export name.
 
-    `sync_ids` limits what is read, where these are some of many syncs.
+    `sync_ids` limits what is read, where these are some of many syncs. What plans are made with,
+    numbers and when an export began, is left out without `numbers`.
     """
     wanted = sorted(set(exports))
     asked = _asked(few=sync_ids is not None)
@@ -155,10 +158,12 @@ def export_states(
     plans_found, cuts_by_time = plans_of(connection, rows, positions_at.values())
     unfinished = {(plan.sync_id, plan.export): plan for plan in plans_found}
     used: dict[Pair, dict[Series, int]] = defaultdict(dict)
-    for sync_id, export, series, number in connection.execute(asked.numbers, given).all():
-        used[sync_id, export][Series(series)] = number
-    found = connection.execute(asked.first_files, given).all()
-    begun = {(sync_id, export): at for sync_id, export, at in found}
+    begun: dict[Pair, datetime] = {}
+    if numbers:
+        for sync_id, export, series, number in connection.execute(asked.numbers, given).all():
+            used[sync_id, export][Series(series)] = number
+        first = connection.execute(asked.first_files, given).all()
+        begun = {(sync_id, export): at for sync_id, export, at in first}
     return [
         ExportState(
             registered=sync,

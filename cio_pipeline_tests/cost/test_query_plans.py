@@ -74,7 +74,7 @@ def test_manifests_that_wait_are_found_among_a_years(tmp_path: Path) -> None:
         connection.exec_driver_sql("ANALYZE")
     asked.clear()
 
-    assert not world.ledger.manifests.to_put(syncs)
+    assert not world.ledger.manifests.waiting().unput
     assert not world.ledger.manifests.unput(syncs)
 
     looks = [(text, given) for text, given in asked if "FROM manifests" in text]

@@ -73,7 +73,7 @@ def in_the_middle(found: Machine, instance: dg.DagsterInstance, closed: Window) 
 def settled(world: World, closed: Window) -> bool:
     states = world.ledger.registry.states(["people", "metrics"])
     behind = [one for one in states if one.position is None or one.position.at < closed.end]
-    return not behind and not world.ledger.manifests.to_put(SYNCS)
+    return not behind and not world.ledger.manifests.waiting().unput
 
 
 def answering(found: Machine) -> bool:

@@ -62,9 +62,7 @@ class Stretch:
             for one in states
             if one.switch.enabled
         ]
-        return min(at) >= closed.end and not self.world.ledger.manifests.to_put(
-            [one.sync.id for one in states]
-        )
+        return min(at) >= closed.end and not self.world.ledger.manifests.waiting().unput
 
     def under_way(self) -> Sequence[str]:
         """The runs that have a process now."""

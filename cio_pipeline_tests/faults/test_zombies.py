@@ -24,7 +24,7 @@ STAGES = [
     ("destination.put", 2),
     ("plans.deliver", 1),
     ("plans.seal", 2),
-    ("plans.to_commit", 1),
+    ("manifests.waiting", 1),
     ("plans.delivered", 1),
     ("plans.commit", 1),
     ("destination.put_bytes", 1),

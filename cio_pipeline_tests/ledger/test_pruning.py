@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import func, select
 
-from cio_pipeline.ledger import pruning
+from cio_pipeline.ledger import upkeep
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.ledger.schema import gone_people, metadata
 from cio_pipeline.ledger.upkeep import Pruned, prune
@@ -30,7 +30,7 @@ NOTHING = Pruned(0, 0, 0, 0, 0, 0)
 
 @pytest.fixture(autouse=True)
 def small_portions(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pruning, "AT_A_TIME", 2)
+    monkeypatch.setattr(upkeep, "AT_A_TIME", 2)
     register(ledger, "acme")
 
 

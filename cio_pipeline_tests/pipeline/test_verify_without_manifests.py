@@ -103,14 +103,14 @@ def test_d10_while_off_what_waits_is_no_work(world: World) -> None:
     bodies = world.ledger.manifests.bodies("a")
     assert waiting(world) == [1]
 
-    assert with_work(world.ledger, [sync]) == set()
+    assert with_work([sync], world.ledger.manifests.waiting()) == set()
     assert commit_window(world.services, window(1)) == ()
     world.run(1, "people")
     assert world.ledger.manifests.bodies("a") == bodies
     assert world.manifests() == []
     world.sync(manifest=True)
     on = world.ledger.registry.get("a").sync
-    assert with_work(world.ledger, [on]) == {"a"}
+    assert with_work([on], world.ledger.manifests.waiting()) == {"a"}
 
 
 def test_d10_turned_off_the_bucket_alone_does_not_seem_complete(world: World) -> None:

@@ -53,7 +53,7 @@ def test_d5_what_it_put_is_removed_and_its_numbers_are_void(
     assert not world.verify().warnings
     first_free = 4 if void else 3
     assert f"people_v5_1_{first_free}.parquet" in world.names()
-    assert world.ledger.manifests.to_list(["a"]) == set()
+    assert world.ledger.manifests.waiting().void == set()
     assert world.ledger.plans.delivered() == []
 
 

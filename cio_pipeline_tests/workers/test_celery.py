@@ -147,7 +147,7 @@ def test_o8_d2_the_work_of_a_worker_that_is_gone_is_finished_by_another(
         until("the heir", 300, lambda: found.settled() or None)
         heir = until("its end", 120, lambda: heir_of(instance, dead))
         assert machines.worker_of(heir, instance) == left
-        until("the manifests", 120, lambda: not found.world.ledger.manifests.to_put(SYNCS))
+        until("the manifests", 120, lambda: not found.world.ledger.manifests.waiting().unput)
         require_once(found.world)
 
 

@@ -12,12 +12,12 @@ from itertools import islice
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.files.spool import RESTORE
-from cio_pipeline.ledger.open import Ledger
+from cio_pipeline.ledger.manifests import Waiting
 from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan, SealedPlan
-from cio_pipeline.model.registry import Lease, Pair, RegisteredSync
+from cio_pipeline.model.registry import Lease, RegisteredSync
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.windows import Window
@@ -55,10 +55,10 @@ def commit_window(
         and (sync_ids is None or one.sync.id in sync_ids)
         and one.sync.id not in slow
     ]
-    delivered = services.ledger.plans.to_commit()
-    busy = with_work(services.ledger, wanted, delivered)
+    waiting = services.ledger.manifests.waiting()
+    busy = with_work(wanted, waiting)
     chains = [(sync_id, CHAIN) for sync_id in sorted(busy)]
-    pairs = [pair for pair in delivered if pair[0] in busy] + chains
+    pairs = [pair for pair in waiting.delivered if pair[0] in busy] + chains
     try:
         with claimed(services, pairs) as (held, _):
             mine = {sync_id for sync_id, _ in held.lease.tokens}
@@ -69,19 +69,13 @@ def commit_window(
         caught(lambda: sweep_spool(services))
 
 
-def with_work(
-    ledger: Ledger, syncs: Iterable[Sync], delivered: Collection[Pair] | None = None
-) -> set[str]:
+def with_work(syncs: Iterable[Sync], waiting: Waiting) -> set[str]:
     """The ids of syncs that have something to commit, or manifests that their bucket lacks.
 
-    `delivered` are the pairs whose plans wait to be committed, if these are known.
     While `manifest` is off, the ledger keeps manifests that wait to be put: they are no work yet.
     """
-    by_id = {sync.id: sync for sync in syncs}
-    on = [sync_id for sync_id, sync in by_id.items() if sync.manifest]
-    pairs = ledger.plans.to_commit() if delivered is None else delivered
-    waiting = {sync_id for sync_id, _ in pairs if sync_id in by_id}
-    return {*ledger.manifests.to_put(on), *ledger.manifests.to_list(list(by_id)), *waiting}
+    work = {sync_id for sync_id, _ in waiting.delivered} | waiting.void
+    return {one.id for one in syncs if one.id in work or (one.manifest and one.id in waiting.unput)}
 
 
 def continue_chains(
@@ -91,8 +85,7 @@ def continue_chains(
     ids = [one.sync.id for one in syncs]
     tokens = held.lease.tokens
     plans = [p for p in services.ledger.plans.delivered() if (p.sync_id, p.export) in tokens]
-    void = services.ledger.manifests.to_list(ids)
-    listed, failed = commit(services, held.lease, window, plans, listing=void)
+    listed, failed = commit(services, held.lease, window, plans, listing=ids)
     for sync_id, failure in failed.items():
         record(services.ledger.failing, window, sync_id, failure)
     ours = [one for one in syncs if one.sync.id not in failed and (one.sync.id, CHAIN) in tokens]

@@ -55,8 +55,8 @@ def put_manifests(services: Services, window: Window, sync_ids: Collection[str])
     A chain that somebody else puts just now is left to them; so is one that fails, which is
     recorded, to the window's end.
     """
-    waiting = services.ledger.manifests.to_put(sync_ids)
-    pairs: list[Pair] = [(sync_id, CHAIN) for sync_id in sorted(waiting)]
+    waiting = services.ledger.manifests.waiting().unput
+    pairs: list[Pair] = [(sync_id, CHAIN) for sync_id in sorted(waiting.intersection(sync_ids))]
     if not pairs:
         return
     with claimed(services, pairs) as (held, _):

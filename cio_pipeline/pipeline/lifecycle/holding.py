@@ -89,9 +89,8 @@ def commit_rest(services: Services, held: HeldLease, known: RegisteredSync) -> N
     Raises LeaseLost if it cannot be.
     """
     delivered = [plan for plan in open_plans(services.ledger.registry, known) if plan.is_delivered]
-    void = services.ledger.manifests.to_list([known.sync.id])
     window = window_of(services.clock())
-    _, failed = commit(services, held.lease, window, delivered, listing=void)
+    _, failed = commit(services, held.lease, window, delivered, listing=[known.sync.id])
     for failure in failed.values():
         raise LeaseLost(f"What was delivered could not be committed: {failure.text}", "Try again.")
 
