@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from cio_pipeline.cli.app import app
 from cio_pipeline.defs.upkeep import recount
 from cio_pipeline.destinations.open import credentials_until
-from cio_pipeline.ledger.pruning import prune
 from cio_pipeline.ledger.schema import files
+from cio_pipeline.ledger.upkeep import prune
 from cio_pipeline.model.alerts import AlertsFile, Message
 from cio_pipeline.model.breaches import Breach, BreachKind
 from cio_pipeline.model.differences import Difference, by_day
