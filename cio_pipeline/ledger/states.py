@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
@@ -157,13 +157,7 @@ def export_states(
     rows = connection.execute(asked.plans, given).mappings().all()
     plans_found, cuts_by_time = plans_of(connection, rows, positions_at.values())
     unfinished = {(plan.sync_id, plan.export): plan for plan in plans_found}
-    used: dict[Pair, dict[Series, int]] = defaultdict(dict)
-    begun: dict[Pair, datetime] = {}
-    if numbers:
-        for sync_id, export, series, number in connection.execute(asked.numbers, given).all():
-            used[sync_id, export][Series(series)] = number
-        first = connection.execute(asked.first_files, given).all()
-        begun = {(sync_id, export): at for sync_id, export, at in first}
+    used, begun = _numbers(connection, asked, given) if numbers else _NO_NUMBERS
     return [
         ExportState(
             registered=sync,
@@ -171,7 +165,7 @@ def export_states(
             switch=sync.switches[export],
             position=at and cuts_by_time[at],
             open_plan=unfinished.get((sync_id, export)),
-            next_sequence=_FIRST | used.get((sync_id, export), {}),
+            next_sequence={**_FIRST, **used.get((sync_id, export), {})},
             begun=begun.get((sync_id, export)),
         )
         for sync_id, sync in registered.items()
@@ -179,6 +173,19 @@ def export_states(
         if export in sync.switches
         for at in [positions_at.get((sync_id, export))]
     ]
+
+
+_Numbers: TypeAlias = tuple[Mapping[Pair, Mapping[Series, int]], Mapping[Pair, datetime]]
+_NO_NUMBERS: _Numbers = {}, {}
+
+
+def _numbers(connection: Connection, asked: "_Asked", given: Mapping[str, Any]) -> _Numbers:
+    """The numbers that come next, as far as any was used, and when the exports began."""
+    used: dict[Pair, dict[Series, int]] = defaultdict(dict)
+    for sync_id, export, series, number in connection.execute(asked.numbers, given).all():
+        used[sync_id, export][Series(series)] = number
+    first = connection.execute(asked.first_files, given).all()
+    return used, {(sync_id, export): at for sync_id, export, at in first}
 
 
 _FIRST = dict.fromkeys(Series, 1)
