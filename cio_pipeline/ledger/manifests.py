@@ -3,11 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 
 from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    case,
     false,
     func,
     or_,
@@ -43,7 +45,13 @@ _UNPUT = select(manifests.c.sync_id, manifests.c.ordinal, manifests.c.body).wher
     manifests.c.put_at.is_(None),
     manifests.c.ordinal >= _FIRST.correlate(manifests).scalar_subquery(),
 )
-_UNPUT_OF = _UNPUT.where(rows_given((manifests.c.sync_id,), "wanted"))
+SMALL = 16 * 1024
+"""Bytes of a manifest that is read together with those of all other syncs."""
+
+_BODY = case((func.length(manifests.c.body) <= SMALL, manifests.c.body))
+_UNPUT_OF = _UNPUT.with_only_columns(manifests.c.sync_id, manifests.c.ordinal, _BODY).where(
+    rows_given((manifests.c.sync_id,), "wanted")
+)
 _MARK_PUT = update(manifests).where(
     manifests.c.sync_id == bindparam("of_sync"), manifests.c.ordinal == bindparam("of_ordinal")
 )
@@ -98,13 +106,14 @@ class Manifests:
     @reading
     def unput(
         self, connection: Connection, sync_ids: Collection[str]
-    ) -> Sequence[tuple[str, int, bytes]]:
+    ) -> Sequence[tuple[str, int, bytes | None]]:
         """(sync id, ordinal, body) of stored manifests that have not been put yet, in order.
 
-        Those before the chain's beginning in its present place never will be.
+        A body that is not SMALL is None: it is asked for when its turn comes (`body`). Those before
+        the chain's beginning in its present place never will be put.
         """
-        rows = connection.execute(_UNPUT_OF, {"wanted": sync_ids})
-        return sorted((sync_id, ordinal, body) for sync_id, ordinal, body in rows)
+        rows = connection.execute(_UNPUT_OF, {"wanted": sync_ids}).all()
+        return sorted(((*one, body) for *one, body in rows), key=itemgetter(0, 1))
 
     @writing
     def mark_put(

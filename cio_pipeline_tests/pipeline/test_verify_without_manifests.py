@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from cio_pipeline.cli.verify import as_text, targets, verify_target
+from cio_pipeline.ledger.manifests import SMALL
+from cio_pipeline.ledger.schema import manifests as stored
 from cio_pipeline.model.manifests import manifest_key
 from cio_pipeline.pipeline.committing.commit import commit_window, with_work
 from cio_pipeline.verification.report import ProblemKind, VerifyReport
@@ -95,6 +98,20 @@ def test_d10_turned_on_an_idle_window_puts_what_waits(world: World) -> None:
     world.run(1, "people")
     assert world.manifests() == ["1.manifest"]
     assert verified(world).ok
+
+
+def test_d10_a_large_manifest_is_read_when_its_turn_comes(world: World) -> None:
+    world.sync(manifest=False)
+    send(world, 0)
+    send(world, 1)
+    body = world.ledger.manifests.body("a", 1) + b" " * SMALL
+    large = update(stored).where(stored.c.ordinal == 1).values(body=body)
+    world.ledger.database.write(lambda connection: connection.execute(large))
+    found = world.ledger.manifests.unput(["a"])
+    assert [(ordinal, small is None) for _, ordinal, small in found] == [(1, True), (2, False)]
+    world.sync(manifest=True)
+    world.run(2, "people")
+    assert (world.folder() / manifest_key(1)).read_bytes() == body
 
 
 def test_d10_while_off_what_waits_is_no_work(world: World) -> None:

@@ -1,5 +1,6 @@
 """Putting the manifests that the ledger holds where readers look for them (D10)."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,7 +78,11 @@ def put_held(
     reasons = {
         one.sync.id: why_held_back(breakers.get(one.sync.id), one.sync, run, now) for one in syncs
     }
-    put = partial(_put, services.destinations, services.ledger.manifests, held, reasons)
+    on = [sync_id for sync_id, why in reasons.items() if why is None]
+    unput: defaultdict[str, list[tuple[int, bytes | None]]] = defaultdict(list)
+    for sync_id, ordinal, body in services.ledger.manifests.unput(on):
+        unput[sync_id].append((ordinal, body))
+    put = partial(_put, services.destinations, services.ledger.manifests, held, reasons, unput)
     done: dict[str, Continued] = {}
     ended = in_parallel(put, syncs, services.threads)
     while some := [its for _, its, _ in islice(ended, MARK_AT_ONCE)]:
@@ -112,6 +117,7 @@ def _put(
     manifests: Manifests,
     held: HeldLease,
     reasons: Mapping[str, str | None],
+    unput: Mapping[str, Sequence[tuple[int, bytes | None]]],
     registered: RegisteredSync,
 ) -> Continued:
     """Put a chain, unless there is a reason why its sync is sent nothing now."""
@@ -126,7 +132,8 @@ def _put(
 
     def put_all() -> None:
         destination = destinations(sync)
-        for _, ordinal, body in manifests.unput([sync.id]):
+        for ordinal, small in unput.get(sync.id, ()):
+            body = small or manifests.body(sync.id, ordinal)
             held.recheck((sync.id, CHAIN))
             _put_one(destination, sync, manifest_key(ordinal), body)
             ordinals.append(ordinal)
