@@ -78,7 +78,7 @@ def put_held(
     reasons = {
         one.sync.id: why_held_back(breakers.get(one.sync.id), one.sync, run, now) for one in syncs
     }
-    on = [sync_id for sync_id, why in reasons.items() if why is None]
+    on = [one.sync.id for one in syncs if one.sync.manifest and not reasons[one.sync.id]]
     unput: defaultdict[str, list[tuple[int, bytes | None]]] = defaultdict(list)
     for sync_id, ordinal, body in services.ledger.manifests.unput(on):
         unput[sync_id].append((ordinal, body))
