@@ -82,7 +82,9 @@ def put_held(
     unput: defaultdict[str, list[tuple[int, bytes | None]]] = defaultdict(list)
     for sync_id, ordinal, body in services.ledger.manifests.unput(on):
         unput[sync_id].append((ordinal, body))
-    put = partial(_put, services.destinations, services.ledger.manifests, held, reasons, unput)
+    put = partial(
+        _put, services.destinations, services.ledger.manifests, held, reasons, unput=unput
+    )
     done: dict[str, Continued] = {}
     ended = in_parallel(put, syncs, services.threads)
     while some := [its for _, its, _ in islice(ended, MARK_AT_ONCE)]:
@@ -117,8 +119,9 @@ def _put(
     manifests: Manifests,
     held: HeldLease,
     reasons: Mapping[str, str | None],
-    unput: Mapping[str, Sequence[tuple[int, bytes | None]]],
     registered: RegisteredSync,
+    *,
+    unput: Mapping[str, Sequence[tuple[int, bytes | None]]],
 ) -> Continued:
     """Put a chain, unless there is a reason why its sync is sent nothing now."""
     sync = registered.sync
