@@ -94,8 +94,8 @@ def list_next(
     """Store the next manifest of each sync that has something to list; how many files each lists.
 
     These are the files `listed` (`to_list`), those `superseded`, and numbers that became void.
-    Where exports stand is told as this transaction leaves it. Nobody else continues these chains
-    meanwhile. Raises PositionMoved if files were listed by another since.
+    Where exports stand is told as this transaction leaves it. Raises PositionMoved if files were
+    listed by another since.
     """
     _lock(connection, sync_ids)
     void = _voids(connection, sync_ids)
@@ -104,12 +104,12 @@ def list_next(
     states = export_states(connection, found, exports, list(found), numbers=False)
     of_sync = {key: list(its) for key, its in groupby(states, key=lambda state: state.sync.id)}
     lasts = lasts_of(connection, found)
-    made: list[tuple[Manifest, bytes]] = []
     begun = cuts_at(connection, (at for one in listed.values() for at in one.begun.values()))
+    made: list[tuple[Manifest, bytes]] = []
     for sync_id, one in found.items():
         its = listed.get(sync_id, Listed())
-        states = of_sync.get(sync_id, ())
-        listing = Listing(one, lasts.get(sync_id), its.exports, void.get(sync_id, ()), states)
+        told = its.exports, void.get(sync_id, ()), of_sync.get(sync_id, ())
+        listing = Listing(one, lasts.get(sync_id), *told)
         manifest = replace(
             next_manifest(listing, window, at),
             superseded=tuple(superseded.get(sync_id, ())),
