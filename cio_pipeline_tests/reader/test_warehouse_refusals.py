@@ -15,6 +15,7 @@ from cio_pipeline.model.errors import (
     WarehouseBusy,
     WarehouseUnusable,
 )
+from cio_pipeline.model.manifests import ACKNOWLEDGED
 from cio_pipeline.reader.warehouse import database
 from cio_pipeline.reader.warehouse.load import load
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, whole_bucket
@@ -96,6 +97,29 @@ def test_upper_and_lower_case_are_one_schema(bucket: Bucket, db: Any, tmp_path: 
         other.rewrite(ordinal, sync_id="other")
     with pytest.raises(WarehouseUnusable, match="'acme' holds sync acme"):
         load(db, other.root, schema="Acme")
+
+
+@pytest.mark.parametrize("manifests", [1, 3, 4])
+def test_o6_another_chain_of_a_sync_is_neither_loaded_nor_acknowledged(
+    bucket: Bucket, tmp_path: Path, manifests: int
+) -> None:
+    """A trial beside production, with the same id: shorter, as long, or longer."""
+    other, into = Bucket(tmp_path / "trial"), tmp_path / "w.duckdb"
+    for number in range(manifests):
+        other.commit(other.file("people", number + 1, rows=5))
+    places = [str(bucket.root), str(other.root)]
+    found = CliRunner().invoke(
+        app, ["warehouse", "load", *places, "--into", str(into), "--acknowledge"]
+    )
+    assert found.exit_code == 1
+    assert f"Manifest {min(manifests, 3)} is another one" in found.stderr.replace("\n", " ")
+    assert (bucket.root / ACKNOWLEDGED).read_bytes() == b"3"
+    assert not (other.root / ACKNOWLEDGED).exists()
+    with database.opened(into) as db:
+        place = db.execute("SELECT place FROM _cio.feeds").fetchall()
+        assert place == [(str(bucket.root.resolve()),)]
+        # One that is there is known again, though it was not loaded last.
+        assert load(db, bucket.root).last is None
 
 
 @pytest.mark.parametrize("place", ["s3://key:hush@bucket/p", "az://c/p?sig=hush", "tape://p#hush"])

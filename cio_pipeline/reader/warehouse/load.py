@@ -127,12 +127,11 @@ class _Load:
                 f"'{known.schema}' holds sync {known.sync_id}, the bucket {top.sync_id}.",
                 ITS_OWN,
             )
-        at = {one.ordinal: sha256 for one, sha256 in self._digests()}
-        if known.last.ordinal in at and at[known.last.ordinal] != known.last.sha256:
+        both = min(top.ordinal, known.last.ordinal)
+        lies = {one.ordinal: sha256 for one, sha256 in self._digests()}.get(both)
+        if lies and lies != records.loaded_manifest(self.db, known.schema, both):
             raise WarehouseUnusable(
-                f"Manifest {known.last.ordinal} is another one than was loaded into "
-                f"'{known.schema}'.",
-                REBUILD,
+                f"Manifest {both} is another one than was loaded into '{known.schema}'.", REBUILD
             )
         first = self.chain.manifests[0].ordinal
         if first > known.last.ordinal + 1 and goes_on_from_elsewhere(self.chain.manifests):

@@ -154,6 +154,15 @@ def keep_feed(db: Database, record: FeedRecord) -> None:
     )
 
 
+def loaded_manifest(db: Database, schema: str, ordinal: int) -> str | None:
+    """The digest of a manifest that was loaded; None if it was not."""
+    found = db.execute(
+        f"SELECT sha256 FROM {quoted(RECORDS, 'manifests')} WHERE schema_name = ? AND ordinal = ?",
+        [schema, ordinal],
+    ).fetchall()
+    return found[0][0] if found else None
+
+
 def forget(db: Database, schema: str, *tables: str) -> None:
     """Remove what some tables, or all, say of a feed."""
     for table in tables or _TABLES:
