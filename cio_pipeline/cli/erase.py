@@ -55,7 +55,7 @@ def erase(
 def _erase(one: str, workspace: int, file: Path | None, *, dry_run: bool, json: bool) -> None:
     if file is not None and file.exists():
         raise InvalidConfig(f"{file.name} is there already.", "Give the receipt a new name.")
-    if file is not None and not os.access(file.parent, os.W_OK):
+    if file is not None and not (file.parent.is_dir() and os.access(file.parent, os.W_OK)):
         raise InvalidConfig(
             f"{file.name} cannot be written where it is to lie.",
             "Make the folder, or name another.",

@@ -68,6 +68,7 @@ def test_a_person_is_listed_erased_and_the_receipt_checked(run: Run, tmp_path: P
         (("erase", "verify", "syncs.yaml"), InvalidConfig),
         ((*ANN, "--receipt", "syncs.yaml"), InvalidConfig),
         ((*ANN, "--receipt", "no/folder/ann.json"), InvalidConfig),
+        ((*ANN, "--receipt", "syncs.yaml/ann.json"), InvalidConfig),
     ],
 )
 def test_bad_input_is_named_and_nothing_is_done(
