@@ -180,10 +180,10 @@ class LocalFolder:
 
     def _sync_folders(self, keys: Iterable[str]) -> None:
         # Positions move only when files are durable (D6), their names included.
-        folders = {""}
+        folders: set[str] = set()
         for key in keys:
             folder = key
-            while (folder := folder.rpartition("/")[0]) not in folders:
+            while folder and (folder := folder.rpartition("/")[0]) not in folders:
                 folders.add(folder)
         for folder in sorted(folders, reverse=True):
             self._syncs.sync(f"{self._base}{folder}")

@@ -38,6 +38,7 @@ def put_messages(
     refused: dict[str, InvalidKey] = {}
 
     def put(share: Sequence[Packed]) -> None:
+        there: list[str] = []
         for one in share:
             lease.recheck(pair)
             destination.await_turn()
@@ -46,7 +47,9 @@ def put_messages(
                     destination.overwrite(one.file.key, pack.body(one), one.metadata)
                 except InvalidKey as error:
                     refused[one.file.key] = error
-        destination.make_durable([one.file.key for one in share])
+                else:
+                    there.append(one.file.key)
+        destination.make_durable(there)
 
     # Kept, since a put that straggles would land on a later message with its key.
     with lease.kept(pair), Pack.opened(services.spool, sealed.files) as pack:
