@@ -62,9 +62,10 @@ def registered_syncs(
     for sync_id, export, *how in connection.execute(others_of, some).all():
         others[sync_id][export] = ExportSwitch(*how)
     found = {sync_id: _registered(*told) for sync_id, *told in sorted(rows)}
-    for sync_id, own in others.items():
+    # Another may have registered a sync between the two statements.
+    for sync_id in others.keys() & found.keys():
         one = found[sync_id]
-        found[sync_id] = replace(one, switches={**one.switches, **own})
+        found[sync_id] = replace(one, switches={**one.switches, **others[sync_id]})
     return found
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.ledger.open import Ledger, open_ledger
@@ -31,7 +32,9 @@ from cio_pipeline_tests.ledger.build import (
     seal_and_deliver,
     sealed,
     state,
+    sync,
 )
+from cio_pipeline_tests.postgres import Cluster
 
 PAIRS: list[Pair] = [(sync_id, export) for sync_id in ("a", "b") for export in ("events", "people")]
 
@@ -223,3 +226,24 @@ def test_of_changes_of_a_sync_at_once_each_is_made_on_what_it_read(ledger: Ledge
     found = ledger.registry.get("a").switches
     assert {name: switch.enabled for name, switch in found.items()} == dict.fromkeys(on, False)
     assert len(tries) > len(exports), "all but one had read what was changed meanwhile"
+
+
+def test_a_sync_that_another_registers_meanwhile_is_no_surprise(
+    postgres_cluster: Cluster,
+) -> None:
+    """What reads of a transaction see on PostgreSQL goes on: switches of a sync come after it."""
+    url = postgres_cluster.new_schema()
+    ours, theirs = open_ledger(url), open_ledger(url)
+    off = {"people": ExportSwitch(enabled=False)}
+    once = iter([True])
+
+    def meanwhile(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("SELECT syncs.id") and next(once, False):
+            theirs.registry.put(sync("a", 1), off, T0)
+
+    event.listen(ours.database.engine, "after_cursor_execute", meanwhile)
+    try:
+        assert ours.registry.put(sync("a", 1), off, T0) == theirs.registry.get("a")
+    finally:
+        ours.close()
+        theirs.close()
