@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import polars as pl
 
-from cio_pipeline.model.json_text import NotJson, decoded, exact_text, fields
+from cio_pipeline.model.json_text import NotJson, fields
 
 Ways = Mapping[str, pl.Expr]
 """How texts of a column `said` are sent, by the name of the way; nothing where they are not."""
@@ -43,30 +43,14 @@ def _object(members: Mapping[str, str]) -> str:
 
 
 def _members(text: str) -> dict[str, str]:
-    try:
-        return fields(text)
-    except (
-        NotJson
-    ):  # A key stands twice: the last counts. What is no object is held back elsewhere.
-        value = _decoded(text)
-        return {key: _whole(exact_text(one)) for key, one in value.items()}
-
-
-def _decoded(text: str) -> dict[str, Any]:
-    try:
-        value = decoded(text)
-    except NotJson:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _whole(text: str) -> str:
-    """Without halves of surrogate pairs."""
-    return text.encode(errors="replace").decode()
+    with suppress(NotJson):  # What is no object is held back elsewhere.
+        return fields(text, twice=True)
+    return {}
 
 
 def _said(raw: str, way: str) -> str:
     """The text of a value that is text, else its JSON."""
     if way == "mask" and raw[0] in "[{":
         raw = _UNTOLD
-    return _whole(json.loads(raw)) if raw[0] == '"' else raw
+    # Halves of surrogate pairs cannot be hashed.
+    return json.loads(raw).encode(errors="replace").decode() if raw[0] == '"' else raw

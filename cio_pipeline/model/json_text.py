@@ -61,13 +61,14 @@ def decoded(text: str) -> Json:
     return value
 
 
-def fields(text: str) -> dict[str, str]:
+def fields(text: str, *, twice: bool = False) -> dict[str, str]:
     """The fields of a JSON object, each as the text that it has there, in their order.
 
-    Raises NotJson: as `decoded`, and if it is no object or one of its keys stands twice.
+    Where a key may stand `twice`, the last counts. Raises NotJson: as `decoded`, and if it is no
+    object or a key stands twice that may not.
     """
     found = _quickly(text)
-    return _one_by_one(text) if found is None else found
+    return _one_by_one(text, twice=twice) if found is None else found
 
 
 def _quickly(text: str) -> dict[str, str] | None:
@@ -85,7 +86,7 @@ def _quickly(text: str) -> dict[str, str] | None:
     return found if text == f"{{{again}}}" else None
 
 
-def _one_by_one(text: str) -> dict[str, str]:
+def _one_by_one(text: str, *, twice: bool) -> dict[str, str]:
     found: dict[str, str] = {}
     at = _skip(text, 0)
     if text[at : at + 1] != "{":
@@ -95,7 +96,7 @@ def _one_by_one(text: str) -> dict[str, str]:
     more = text[at : at + 1] != "}"
     while more:
         key, start, end = _field_at(text, at)
-        if key in found:
+        if key in found and not twice:
             raise NotJson("has a key that stands twice")
         found[key] = text[start:end]
         at = _skip(text, end)
