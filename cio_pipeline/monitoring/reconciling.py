@@ -27,7 +27,8 @@ def told(one: Difference, owner: str | None) -> Finding:
             says += f" So it is in {one.ranges - 1:,} more stretches of that day."
         cause = "The source's history was changed since, files were altered, or a bug."
         severity = Severity.ERROR
-        command = f"cio-pipeline reconcile {one.sync_id} --day {day:%Y-%m-%d} --repair"
+        keys = " --keys" if one.keys_differ else ""
+        command = f"cio-pipeline reconcile {one.sync_id} --day {day:%Y-%m-%d}{keys} --repair"
     return Finding(
         check=NAME,
         severity=severity,

@@ -143,7 +143,9 @@ def test_o1_other_keys_in_a_file_are_found_if_asked_for(world: World) -> None:
     assert asked(world, keys=True) == []
 
 
-def test_o1_what_cannot_be_recounted_is_told(world: World) -> None:
+def vacuumed(world: World) -> Services:
+    """Whose source has no changes any more."""
+
     class Vacuumed:
         def __getattr__(self, name: str) -> Any:
             return getattr(world.services.source, name)
@@ -151,7 +153,11 @@ def test_o1_what_cannot_be_recounted_is_told(world: World) -> None:
         def changes(self, *_: Any) -> Any:
             raise VersionGone("A version is gone.", "Keep it.")
 
-    services = world.as_run("run 2", source=Vacuumed())
+    return world.as_run("run 2", source=Vacuumed())
+
+
+def test_o1_what_cannot_be_recounted_is_told(world: World) -> None:
+    services = vacuumed(world)
     found = asked(world, services, sync_ids=["a"])
     assert {one.export for one in found} == set(EXPORTS)
     assert all("A version is gone." in one.says for one in found)
@@ -228,6 +234,12 @@ def test_the_command_names_what_differs_and_repairs_it(
     assert [one["export"] for one in json.loads(found.stdout)] == ["events"]
     assert run("a", "--repair").exit_code == 0
     assert run().exit_code == 0
+    path = world.folder() / "events_v5_1_3.parquet"
+    pl.read_parquet(path).with_columns(event_id=pl.lit("another")).write_parquet(path)
+    (other,) = json.loads(run("--keys", "--json").stdout)
+    _, *command = other["command"].split()
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert not world.ledger.looks.differences()
     wrong = CliRunner().invoke(app, ["reconcile", "--day", "2026-03-01T12:00"])
     assert wrong.exit_code == 1
 
@@ -313,6 +325,17 @@ def test_o1_a_difference_is_over_once_it_is_not_found_any_more(world: World) -> 
     path.write_bytes(body)
     asked(world, keys=True)
     assert not world.ledger.looks.differences()
+
+
+def test_o1_what_differs_is_not_over_since_it_cannot_be_counted_again(world: World) -> None:
+    fewer = update(files).where(files.c.key == "deliveries_v5_1_2.parquet").values(rows=1)
+    world.ledger.database.write(lambda connection: connection.execute(fewer))
+    asked(world)
+    (known,) = world.ledger.looks.differences().items()
+    assert len(asked(world, vacuumed(world), sync_ids=["a"])) > 1
+    assert known in world.ledger.looks.differences().items()
+    reconcile(world.services, Asked(DAY + timedelta(days=1), DAY + timedelta(days=2)))
+    assert list(world.ledger.looks.differences().items()) == [known]
 
 
 def test_o1_what_cannot_be_recounted_is_told_until_another_day_is_and_leaves_the_ledger(

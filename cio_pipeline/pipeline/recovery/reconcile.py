@@ -71,8 +71,10 @@ def reconcile(services: Services, asked: Asked) -> list[tuple[Difference, Plan]]
         found += list(_differences(services, ranges, asked))
     known, days = services.ledger.looks.differences(), by_day(one for one, _ in found)
     over = {key for key, one in known.items() if asked.settles(one)} - days.keys()
-    if over or days:
-        services.ledger.looks.keep_differences(over, days)
+    # That what differed cannot be counted any more repairs nothing.
+    new = {key: one for key, one in days.items() if not one.wrong or known.get(key, one).wrong}
+    if over or new:
+        services.ledger.looks.keep_differences(over, new)
     return found
 
 
