@@ -1,20 +1,33 @@
 """A ledger that was lost and rebuilt honours erasures: receipts, later files, replays (D4, D10)."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
 from sqlalchemy import update
 
 from cio_pipeline.ledger.schema import plans
 from cio_pipeline.pipeline.erasure.receipt import check_receipt
-from cio_pipeline.pipeline.recovery.catch_up import rebuild
+from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline_tests.erasure.test_erase import erased, sent, world
-from cio_pipeline_tests.lifecycle.gone import STAYING, change, names, run, write
-from cio_pipeline_tests.recovery.loss import without_ledger
-from cio_pipeline_tests.world import World
+from cio_pipeline_tests.lifecycle.gone import (
+    EVERYBODY,
+    STAYING,
+    change,
+    names,
+    person,
+    row,
+    run,
+    write,
+)
+from cio_pipeline_tests.recovery.loss import backed_up, restored, without_ledger
+from cio_pipeline_tests.world import World, during
 
 __all__ = ["sent", "world"]
 
 
-def rebuilt(world: World) -> World:
-    syncs = [world.ledger.registry.get(one).sync for one in ("a", "b", "c")]
+def rebuilt(world: World, ids: Iterable[str] = "abc") -> World:
+    syncs = [world.ledger.registry.get(one).sync for one in ids]
     again = without_ledger(world)
     rebuild(again.services, syncs)
     return again
@@ -54,3 +67,31 @@ def test_d4_files_of_a_contract_that_was_lost_with_the_ledger_are_erased_and_it_
 
     assert names(world, "leaving") == {}
     assert any("lacks the data contract 0123456789abcdef" in one for one in receipt.notes)
+
+
+@pytest.mark.parametrize(("order", "way"), [("ab", "rebuilt"), ("ba", "set back")])
+def test_d4_syncs_whose_files_never_named_who_was_erased_do_not_begin_to_after_a_loss(
+    tmp_path: Path, order: str, way: str
+) -> None:
+    """Nor exports that had no file so far."""
+    world, tables = World(tmp_path / "world"), ("people", "events", "inbound", "subjects")
+    exports = {"a": ["people", "events"], "b": ["events", "inbound", "subjects"]}
+    world.commit("people", *(person(name, 0) for name in EVERYBODY), at=during(0))
+    for table in ("events", "inbound"):
+        world.commit(table, row(table, STAYING, "old", 0), at=during(0))
+    for number, one in enumerate(order):
+        world.sync(one, 1, version=5, exports=exports[one], at=during(number))
+        world.run(number, *tables)
+    world.commit("people", person("leaving", 2, deleted=True), at=during(2))
+    world.run(2, *tables)
+    copy = backed_up(world)
+    erased(world)
+
+    again = rebuilt(world, "ab") if way == "rebuilt" else restored(world, copy)
+    assert way == "rebuilt" or not [one.error for one in catch_up(again.services) if one.error]
+    for table in tables[1:]:
+        again.commit(table, row(table, "leaving", "late", 3), at=during(3))
+    again.run(3, *tables)
+
+    assert again.read("inbound", "b").height > 1
+    assert names(again, "leaving") == {}

@@ -42,6 +42,7 @@ from cio_pipeline.pipeline.recovery.gone_again import (
     begun_told,
     first_of,
     remember_again,
+    rewritten,
     stay_erased,
 )
 from cio_pipeline.pipeline.recovery.listed_plans import listed_plans, under_way
@@ -83,10 +84,9 @@ def rebuild(services: Services, syncs: Sequence[Sync]) -> list[CaughtUp]:
         )
     chains = _read_all(services.destinations, syncs)
     settle_cuts(services, chains)
-    now = services.clock()
-    found = [
-        _recovered(services, chain, _since(services.ledger.manifests, chain)) for chain in chains
-    ]
+    now, manifests = services.clock(), services.ledger.manifests
+    erased = {chain.sync.workspace_id for chain in chains if rewritten(chain)}
+    found = [_recovered(services, chain, _since(manifests, chain), erased) for chain in chains]
     services.ledger.recovery.rebuild([registration(c, now) for c in chains], found, now)
     return [_told(chain, one) for chain, one in zip(chains, found, strict=True)]
 
@@ -174,8 +174,13 @@ def _read_all(destinations: Destinations, syncs: Iterable[Sync]) -> list[BucketC
     return chains
 
 
-def _recovered(services: Services, chain: BucketChain, since: int | None) -> Recovered:
-    """What a chain tells beyond what the ledger holds of the sync; its cuts are settled."""
+def _recovered(
+    services: Services, chain: BucketChain, since: int | None, erased: Collection[int] = ()
+) -> Recovered:
+    """What a chain tells beyond what the ledger holds of the sync; its cuts are settled.
+
+    In `erased` workspaces people were erased, as other chains tell.
+    """
     states = _states(services.ledger.registry, chain.sync.id)
     if since is None:
         # All that the bucket lists is known: unfinished plans go on with their own numbers.
@@ -195,7 +200,7 @@ def _recovered(services: Services, chain: BucketChain, since: int | None) -> Rec
     ]
     remember_again(services, [*first_of(chain, cuts, plans), *(one.draft for one in going)])
     new = [(manifest, body) for manifest, body in chain.manifests if manifest.ordinal >= since]
-    if any(manifest.superseded for manifest, _ in new):
+    if chain.sync.workspace_id in erased or rewritten(chain, since):
         stay_erased(services, chain, listed)
     used = {key: {number - 1} for key, number in _numbers(states)}
     return replace(

@@ -9,7 +9,7 @@ import polars as pl
 
 from cio_pipeline.changesets.build import about_people
 from cio_pipeline.changesets.rules import is_gone
-from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
+from cio_pipeline.contracts.feeds import ALL_EXPORTS, exports_of_sync, facts_of
 from cio_pipeline.files.encode import Shape, named_errors
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import Permanent
@@ -100,10 +100,16 @@ def _remember(services: Services, cohort: Cohort[PlanDraft]) -> None:
     remember_unknown(services.ledger, plan, seen, _PART)
 
 
-def stay_erased(services: Services, chain: BucketChain, plans: Iterable[ListedPlan]) -> None:
-    """Keep anonymous whom a chain's files were rewritten for; raises the source's errors.
+def rewritten(chain: BucketChain, since: int = 1) -> bool:
+    """Whether a chain tells from a manifest on that files were rewritten: for somebody's erasure."""
+    return any(one.superseded for one, _ in chain.manifests if one.ordinal >= since)
 
-    No manifest tells who they are: whoever is gone by now counts as one of them.
+
+def stay_erased(services: Services, chain: BucketChain, plans: Iterable[ListedPlan]) -> None:
+    """Keep anonymous whom files of a chain's workspace were rewritten for; the source's errors.
+
+    No manifest tells who they are: whoever is gone by now counts as one of them, for each sync of
+    the workspace, also where none of its files had named them.
     """
     now, workspace = services.clock(), chain.sync.workspace_id
     cut = services.source.look(PEOPLE, now, None, now).reached
@@ -113,7 +119,16 @@ def stay_erased(services: Services, chain: BucketChain, plans: Iterable[ListedPl
     rows = people.filter(is_gone(), pl.col("workspace_id") == workspace)
     gone = rows.select(pl.col(_PERSON).drop_nulls().unique()).collect(engine="streaming")
     begun = {(one.draft.export, one.draft.begun or one.draft.upper.at) for one in plans}
-    begun |= {(export, served_since(chain, now)) for export, _ in begun}
+    begun |= {(export, served_since(chain, now)) for export in exports_of_sync(chain.sync)}
+    begun |= set(_known(services, workspace))
     for export, at in sorted(begun):
         if about_people(ALL_EXPORTS[export]) and not facts_of(export).forwards:
             services.ledger.gone.keep(at, {workspace: gone[_PERSON].to_list()}, export, _ERASED)
+
+
+def _known(services: Services, workspace: int) -> Iterator[tuple[str, datetime]]:
+    """When the exports of a workspace's syncs began that the ledger knows."""
+    registry = services.ledger.registry
+    ids = [one.sync.id for one in registry.all() if one.sync.workspace_id == workspace]
+    for state in registry.states(list(ALL_EXPORTS), ids) if ids else ():
+        yield state.export, state.begun or state.registered.created_at
