@@ -101,7 +101,7 @@ def _remember(services: Services, cohort: Cohort[PlanDraft]) -> None:
 
 
 def rewritten(chain: BucketChain, since: int = 1) -> bool:
-    """Whether a chain tells from a manifest on that files were rewritten: for somebody's erasure."""
+    """Whether files of a chain were rewritten from a manifest on: for somebody's erasure."""
     return any(one.superseded for one, _ in chain.manifests if one.ordinal >= since)
 
 
