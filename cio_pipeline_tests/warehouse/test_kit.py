@@ -1,6 +1,6 @@
-"""O6: ClickHouse and, as far as fakesnow goes, Snowflake run the loader kit on the demo's files.
+"""O6: PostgreSQL, ClickHouse and, as far as fakesnow goes, Snowflake run it on the demo's files.
 
-They live in environments of their own (`make kit`): fakesnow does not bear our DuckDB.
+The latter two live in environments of their own (`make kit`): fakesnow does not bear our DuckDB.
 """
 
 import json
@@ -11,9 +11,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import LiteralString, cast
+from uuid import uuid4
 
 import duckdb
 import polars as pl
+import psycopg
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -25,8 +28,11 @@ from cio_pipeline.reader.sql.kit import Statement, script
 from cio_pipeline.reader.sql.loads import Place
 from cio_pipeline.reader.sql.relations import Relation, relations_of
 from cio_pipeline_tests.calls import steps
+from cio_pipeline_tests.postgres import Cluster, postgres_cluster, program
 from cio_pipeline_tests.warehouse import elsewhere
 from cio_pipeline_tests.world import NOON, World
+
+__all__ = ["postgres_cluster"]
 
 pytestmark = [pytest.mark.deep, pytest.mark.timeout(900)]
 
@@ -43,6 +49,8 @@ class Delivered:
 
     folder: Path
     relations: tuple[Relation, ...]
+    feed: FeedKind = FeedKind.DATA_OUT
+    version: int = 5
 
     def statements(self, name: DialectName) -> list[Statement]:
         at = f"file://{self.folder}" if name == "snowflake" else str(self.folder)
@@ -67,12 +75,15 @@ def delivered(request: pytest.FixtureRequest, tmp_path: Path) -> Delivered:
         track = '{"type":"track","messageId":"m1","event":"E","properties":{"from":"\\u00e9\'"}}'
         steps.commit(world, steps.call_row("track", track), at=NOON)
         steps.run(world, 0)
-        return Delivered(world.folder(), relations_of(FeedKind.CALLS, wanted=["track"]))
+        track_only = relations_of(FeedKind.CALLS, wanted=["track"])
+        return Delivered(world.folder(), track_only, FeedKind.CALLS)
     bucket = request.getfixturevalue("demo")
     folder = bucket / ("acme-v5" if request.param == "v5" else "beta-v4")
     feed = Feed(folder)
     wanted = [one.name for one in feed.tables() if feed.files(one.name)]
-    return Delivered(folder, relations_of(FeedKind.DATA_OUT, int(request.param[1]), None, wanted))
+    version = int(request.param[1])
+    relations = relations_of(FeedKind.DATA_OUT, version, None, wanted)
+    return Delivered(folder, relations, version=version)
 
 
 def as_fakesnow_knows_it(one: Statement, folder: Path) -> Iterator[str]:
@@ -105,7 +116,7 @@ STEPS = ("schema", "access", "tables", "load", "load", "views")
 """Each file is loaded once, however often loads are run."""
 
 
-def shown(name: DialectName, delivered: Delivered) -> dict[str, str]:
+def shown(name: DialectName, delivered: Delivered, schema: str = "acme") -> dict[str, str]:
     """Queries by table: its newest rows, and after the erasure all of them."""
     dialect = DIALECTS[name]
     columns = {
@@ -113,21 +124,21 @@ def shown(name: DialectName, delivered: Delivered) -> dict[str, str]:
         for one in delivered.relations
     }
     return {
-        f"{table}{suffix}": f"SELECT {names} FROM {dialect.table(table + suffix, 'acme').sql(name)}"  # noqa: S608
+        f"{table}{suffix}": f"SELECT {names} FROM {dialect.table(table + suffix, schema).sql(name)}"  # noqa: S608
         for table, names in columns.items()
         for suffix in ("", "_newest")
     }
 
 
 def run(name: DialectName, delivered: Delivered, out: Path, *, erase: bool) -> None:
-    program = ENGINES[name]
-    if not program.exists():
+    python = ENGINES[name]
+    if not python.exists():
         pytest.fail("These tests need ClickHouse and fakesnow: run `make kit`.", pytrace=False)
     statements = asked(name, delivered, (*STEPS, "erase") if erase else STEPS)
     told = {"run": statements, "then": shown(name, delivered)}
     out.mkdir()
     done = subprocess.run(
-        [program, elsewhere.__file__, name, out],
+        [python, elsewhere.__file__, name, out],
         input=json.dumps(told),
         text=True,
         capture_output=True,
@@ -172,10 +183,53 @@ def test_o6_d4_who_is_gone_is_taken_out_as_duckdb_does(
 ) -> None:
     out = tmp_path / "out"
     run(name, delivered, out, erase=True)
+    for table, expected in in_duckdb(delivered).items():
+        compared(pl.read_parquet(out / f"{table}.parquet"), expected, name)
+
+
+def in_duckdb(delivered: Delivered) -> dict[str, pl.DataFrame]:
+    """What DuckDB shows after the whole script."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         for one in delivered.statements("duckdb"):
             connection.execute(one.sql)
-        for table, query in shown("duckdb", delivered).items():
-            expected = pl.DataFrame(connection.sql(query).to_arrow_table())
-            compared(pl.read_parquet(out / f"{table}.parquet"), expected, name)
+        queries = shown("duckdb", delivered).items()
+        return {
+            table: pl.DataFrame(connection.sql(query).to_arrow_table()) for table, query in queries
+        }
+
+
+def test_o6_psql_runs_what_is_printed_and_shows_what_duckdb_does(
+    delivered: Delivered, postgres_cluster: Cluster, tmp_path: Path
+) -> None:
+    """PostgreSQL: psql takes the rows from `warehouse csv` itself; a second load brings no more."""
+    schema = f"kit_{uuid4().hex}"
+    url = postgres_cluster.new_schema()
+    printed = [*CIO, "warehouse", "sql", str(delivered.folder), "--dialect", "postgres"]
+    printed += [
+        "--schema",
+        schema,
+        "--feed",
+        str(delivered.feed),
+        "--version",
+        str(delivered.version),
+    ]
+    script_of = subprocess.run(printed, capture_output=True, text=True, check=True).stdout
+    (tmp_path / "script.sql").write_text(script_of)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    for _ in range(2):
+        subprocess.run(
+            [program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-f", "script.sql"],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
+            check=True,
+        )
+    with psycopg.connect(url) as connection:
+        for (table, expected), query in zip(
+            in_duckdb(delivered).items(), shown("postgres", delivered, schema).values(), strict=True
+        ):
+            rows = connection.execute(cast("LiteralString", query)).fetchall()
+            names = expected.columns
+            found = pl.DataFrame(rows, names, orient="row", infer_schema_length=None)
+            compared(found, expected, "postgres")
+            assert found.height or not expected.height, table

@@ -36,7 +36,7 @@ class Group:
         Raises the source's errors. It is to be put before the next file is asked for.
         """
         with reading_once(self.services, self.cohort.plans) as once:
-            for part in rest_of(once, self.cohort.model):
+            for part in rest_of(once.source, self.cohort.model):
                 if not self.missing:
                     return
                 yield from self._found(once, part)

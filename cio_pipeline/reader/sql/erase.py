@@ -98,16 +98,20 @@ def _gone(dialect: Dialect) -> exp.Expr:
 def _emptied(
     table: exp.Table, personal: Iterable[Column], where: exp.Expr, dialect: Dialect
 ) -> exp.Expr | str:
-    sets = [exp.EQ(this=dialect.column(one.name), expression=_empty(one)) for one in personal]
+    sets = [
+        exp.EQ(this=dialect.column(one.name), expression=_empty(one, dialect)) for one in personal
+    ]
     if dialect.name != "clickhouse":
         return exp.Update(this=table, expressions=sets, where=exp.Where(this=where))
     to = ", ".join(one.sql(dialect.name) for one in sets)
     return f"ALTER TABLE {table.sql(dialect.name)} UPDATE {to} WHERE {where.sql(dialect.name)}"
 
 
-def _empty(column: Column) -> exp.Expr:
+def _empty(column: Column, dialect: Dialect) -> exp.Expr:
     if not column.required:
         return exp.Null()
     if column.type is ColumnType.STRINGS:
-        return exp.Array(expressions=[])
+        none = exp.Array(expressions=[])
+        # PostgreSQL does not infer of what an empty array is.
+        return exp.cast(none, dialect.type_of(column)) if dialect.name == "postgres" else none
     return exp.Literal.string("{}" if column.name in _OBJECTS else "")
