@@ -177,7 +177,7 @@ def _read_all(destinations: Destinations, syncs: Iterable[Sync]) -> list[BucketC
 def _recovered(
     services: Services, chain: BucketChain, since: int | None, erased: Collection[int] = ()
 ) -> Recovered:
-    """What a chain tells beyond what the ledger holds; other chains tell who has `erased` people."""
+    """What a chain tells beyond what the ledger holds; others tell who has `erased` people."""
     states = _states(services.ledger.registry, chain.sync.id)
     if since is None:
         # All that the bucket lists is known: unfinished plans go on with their own numbers.
