@@ -60,9 +60,13 @@ def load(
     with opened(into) as db:
         for bucket in buckets:
             try:
-                done.append(load_feed(db, bucket, schema=schema, rebuild=rebuild, stems=named))
+                kept = {one.schema for one in done}
+                found = load_feed(
+                    db, bucket, schema=schema, rebuild=rebuild, kept=kept, stems=named
+                )
+                done.append(found)
                 if acknowledged:
-                    acknowledge(db, bucket, done[-1].schema)
+                    acknowledge(db, bucket, found.schema)
             except CioError as error:
                 failed.append((_without_keys(bucket), error))
     _show(done, failed, as_json=as_json)

@@ -217,6 +217,27 @@ def test_d7_a_sync_that_was_moved_goes_on_in_its_schema_and_no_place_is_left_out
             assert "was moved here" in str(load(other, new).unproven)
 
 
+def test_d7_what_one_call_rebuilds_of_a_place_it_does_not_drop_for_the_next(
+    world: World, bucket: Bucket
+) -> None:
+    """A sync that was moved is rebuilt of both places; another one of its name is named."""
+    for number, place in ((0, "bucket/a"), (1, "elsewhere")):
+        destination = {"type": "local", "path": place}
+        world.sync(exports=("people",), destination=destination, at=during(number))
+        world.commit("people", person(f"p{number}"), at=during(number))
+        world.run(number, "people")
+    for ordinal in (1, 2, 3):
+        bucket.rewrite(ordinal, sync_id="a")
+    into, places = world.root / "w.duckdb", (world.folder(), world.root / "elsewhere", bucket.root)
+    command = ["warehouse", "load", *map(str, places), "--into", str(into), "--rebuild", "--json"]
+    for _ in range(2):
+        told = json.loads(CliRunner().invoke(app, command).stdout)
+        assert [one["files"] for one in told["loaded"]] == [1, 1]
+        assert "'a' holds workspace 1" in told["failed"][0]["error"]
+        with database.opened(into) as db:
+            assert rows(db, "a.people_newest")["customer_id"].to_list() == ["p0", "p1"]
+
+
 @pytest.mark.parametrize("loads", [{0, 1, 2}, {0, 2}, {2}])
 @pytest.mark.parametrize("last", [True, False])
 def test_m4_d4_a_message_that_was_replaced_or_erased_is_in_no_row(

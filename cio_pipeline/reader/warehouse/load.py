@@ -4,7 +4,7 @@ A run that dies loses what it had not committed, and the next goes on from there
 rewritten are loaded again in place of their rows; a new generation empties the tables first.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cio_pipeline.destinations.local import LocalFolder
@@ -33,28 +33,31 @@ def load(
     *,
     schema: str | None = None,
     rebuild: bool = False,
+    kept: Collection[str] = (),
     stems: Mapping[str, str] | None = None,
 ) -> Loaded:
     """Load what is new of a feed; its tables are in `schema`, by default named as its sync.
 
     `stems` differ from the contract's, by export: without manifests, names alone tell files.
 
-    With `rebuild` all that was loaded of it is dropped first. Raises ManifestBroken, with what came
-    before loaded, FileAltered, NothingDelivered, UnknownContract, WarehouseUnusable if the schema
-    holds another feed, and the store's errors; then nothing of what they are about is loaded.
+    With `rebuild` all that was loaded of it is dropped first, but of the schemas that are `kept`.
+    Raises ManifestBroken, with what came before loaded, FileAltered, NothingDelivered,
+    UnknownContract, WarehouseUnusable if the schema holds another feed, and the store's errors;
+    then nothing of what they are about is loaded.
     """
     schema = None if schema is None else checked_schema(schema)
     with transaction(db):
         records.make_records(db)
     destination = open_of(place)
     where = _named(destination)
+    target = Target(where, schema, rebuild, kept)
     known = _known(records.feeds(db), where, schema)
     last = None if known is None or known.place != where or rebuild else known.last
     chain = read_chain(destination) if last is None else read_on(destination, last)
     if not chain.manifests and last is None:
         chain.require()
-        return load_named(db, destination, Target(where, schema, rebuild=rebuild), stems or {})
-    work = _Load(db, destination, chain, Target(where, schema, rebuild=rebuild), known)
+        return load_named(db, destination, target, stems or {})
+    work = _Load(db, destination, chain, target, known)
     done = work.run()
     chain.require()
     return done
@@ -108,28 +111,32 @@ class _Load:
         top = self.chain.manifests[-1]
         schema = self.target.named(self.known.schema if self.known else top.sync_id)
         known = next((one for one in records.feeds(self.db) if one.schema == schema), None)
-        if known is not None and not self.target.rebuild:
+        drop = self.target.drops(schema)
+        if known is not None and not drop:
             self._require_same(known, top)
             return known, False
         new = records.FeedRecord(
             schema, self.target.place, top.feed, top.sync_id, top.workspace_id, top.version,
             0, None, known.next_file if known else 1, goes_on_from_elsewhere(self.chain.manifests),
         )  # fmt: skip
-        return new, self.target.rebuild
+        return new, drop
 
     def _require_same(self, known: records.FeedRecord, top: Manifest) -> None:
         if known.last is None:
             raise WarehouseUnusable(
                 f"'{known.schema}' was loaded from a bucket without manifests.", REBUILD
             )
-        if (known.sync_id, known.workspace_id) != (top.sync_id, top.workspace_id):
-            raise WarehouseUnusable(
-                f"'{known.schema}' holds sync {known.sync_id}, the bucket {top.sync_id}.",
-                ITS_OWN,
-            )
+        for what, held, lies in (
+            ("sync", known.sync_id, top.sync_id),
+            ("workspace", known.workspace_id, top.workspace_id),
+        ):
+            if held != lies:
+                raise WarehouseUnusable(
+                    f"'{known.schema}' holds {what} {held}, the bucket {lies}.", ITS_OWN
+                )
         both = min(top.ordinal, known.last.ordinal)
-        lies = {one.ordinal: sha256 for one, sha256 in self._digests()}.get(both)
-        if lies and lies != records.loaded_manifest(self.db, known.schema, both):
+        digest = {one.ordinal: sha256 for one, sha256 in self._digests()}.get(both)
+        if digest and digest != records.loaded_manifest(self.db, known.schema, both):
             raise WarehouseUnusable(
                 f"Manifest {both} is another one than was loaded into '{known.schema}'.", REBUILD
             )

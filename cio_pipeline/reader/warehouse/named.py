@@ -22,11 +22,11 @@ def load_named(
     """Load files that were not loaded yet, in one transaction; names are all that tells them."""
     named = named_files(destination.list(), stems)
     schema = target.named(_default_schema(named.feed, named.owner))
-    kind = KINDS[named.feed]
+    kind, drop = KINDS[named.feed], target.drops(schema)
     version = max(file.version for file in named.files)
     with copies_of(destination) as copies, transaction(db):
         known = next((one for one in records.feeds(db) if one.schema == schema), None)
-        if target.rebuild:
+        if drop:
             drop_tables(db, schema)
             records.forget(db, schema)
         elif known is not None and known.place != target.place:
@@ -34,7 +34,7 @@ def load_named(
                 f"'{schema}' was loaded from {known.place}.",
                 ITS_OWN,
             )
-        loaded = {} if target.rebuild else records.loaded_files(db, schema)
+        loaded = {} if drop else records.loaded_files(db, schema)
         _require_unaltered(named.files, {key: file for key, (_, _, file) in loaded.items()})
         make_tables(db, schema, kind.tables(version))
         rows = Rows(db, schema, kind, copies, known.next_file if known else 1)

@@ -1,5 +1,6 @@
 """What is asked of a load, and what came of it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from cio_pipeline.reader.warehouse.database import checked_schema
@@ -15,6 +16,11 @@ class Target:
     place: str
     schema: str | None
     rebuild: bool
+    kept: Collection[str] = ()
+
+    def drops(self, schema: str) -> bool:
+        """Whether what was loaded of a schema goes first."""
+        return self.rebuild and schema not in self.kept
 
     def named(self, by_default: str) -> str:
         """The schema's name: the one that was given, or a name as SQL likes them."""
