@@ -129,6 +129,15 @@ def stem_of(sync: Sync, export: Export) -> str:
     return PROMISES[sync.feed].stem(sync, export)
 
 
+def exports_of_stems(own: Mapping[str, str]) -> dict[str, str]:
+    """Which export of data-out a stem is of; `own` are a sync's stems, by export.
+
+    It may take one of an export that it does not send.
+    """
+    usual = {one.stem: name for name, one in catalog.EXPORTS.items() if name not in own}
+    return usual | {stem: name for name, stem in own.items()}
+
+
 def fingerprint_of(sync: Sync, export: Export) -> str:
     """The digest of what readers of a sync's files depend on."""
     return PROMISES[sync.feed].fingerprint(sync, export)

@@ -6,10 +6,9 @@ That is so with `manifest: off`, and with files that the platform's own data-out
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import CURRENT_VERSION
 from cio_pipeline.contracts.exports.calls import CALLS
-from cio_pipeline.contracts.feeds import feed_of
+from cio_pipeline.contracts.feeds import exports_of_stems, feed_of
 from cio_pipeline.files.call_names import parse_call_name
 from cio_pipeline.files.names import parse_name
 from cio_pipeline.model.errors import InvalidConfig, InvalidKey, NothingDelivered
@@ -43,7 +42,7 @@ def named_files(objects: Iterable[ObjectInfo], stems: Mapping[str, str]) -> Name
     Raises NothingDelivered if none is named like a file of a feed, InvalidConfig if there are those
     of several feeds or workspaces.
     """
-    exports = {stems.get(name, export.stem): name for name, export in EXPORTS.items()}
+    exports = exports_of_stems(stems)
     told = [found for one in objects if (found := _told(one, exports))]
     owners = {(feed, owner) for feed, owner, _ in told}
     if not owners:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS, exports_of
+from cio_pipeline.contracts.feeds import exports_of_stems
 from cio_pipeline.files.names import LARGEST, FileName
 from cio_pipeline.model.manifests import Manifest, ManifestFile
 from cio_pipeline.model.plans import Series
@@ -33,9 +34,9 @@ def exports_by_stem(manifests: Sequence[Manifest], stems: Mapping[str, str]) -> 
         if name:
             found.setdefault(name.stem, file.export)
     told = set(found.values())
-    for export in EXPORTS.values():
-        if export.name not in told:
-            found.setdefault(stems.get(export.name, export.stem), export.name)
+    for stem, export in exports_of_stems(stems).items():
+        if export not in told:
+            found.setdefault(stem, export)
     return found
 
 

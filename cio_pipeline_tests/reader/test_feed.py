@@ -17,8 +17,10 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.model.errors import InvalidConfig, ManifestBroken, NothingDelivered, UnknownExport
 from cio_pipeline.model.manifests import ExportStatus, InitialProgress
 from cio_pipeline.model.plans import Mode, Series
+from cio_pipeline.pipeline.feeds.data_out import numbers_of_exports
 from cio_pipeline.reader import Feed
 from cio_pipeline.reader import newest as newest_rows
+from cio_pipeline.verification.in_flight import exports_by_stem
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, entry, with_entry
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.world import World, during, window
@@ -176,15 +178,21 @@ def test_without_manifests_names_tell_and_what_is_not_proven_is_said(bucket: Buc
         feed.table("people", as_of=1)
 
 
-def test_a_sync_with_its_manifests_off_and_stems_of_its_own(world: World) -> None:
-    world.sync(stems={"people": "persons"}, layout="dated", manifest=False)
+@pytest.mark.parametrize("stem", ["persons", "events", "deliveries"])
+def test_a_sync_with_its_manifests_off_and_stems_of_its_own(world: World, stem: str) -> None:
+    """Also one that is the contract's, of an export that the sync does not send."""
+    own = {"people": stem}
+    sync = world.sync(exports=("people",), stems=own, layout="dated", manifest=False)
     world.commit("people", person("ann"), at=during(0))
     world.run(0, "people")
-    feed = Feed(world.folder(), stems={"people": "persons"})
+    feed = Feed(world.folder(), stems=own)
     assert customers(feed) == ["ann"]
+    keys = [one.key for one in feed.files()]
+    assert numbers_of_exports(sync, keys) == {("people", Series.PLAIN): {1}}
+    assert exports_by_stem([], own)[stem] == "people"
     load = ["warehouse", "load", str(world.folder()), "--into", str(world.root / "w.duckdb")]
     for command in (load, ["warehouse", "csv", str(world.folder()), "people"]):
-        found = CliRunner().invoke(app, [*command, "--stem", "people=persons"])
+        found = CliRunner().invoke(app, [*command, "--stem", f"people={stem}"])
         assert found.exit_code == 0, found.output
         wrong = CliRunner().invoke(app, [*command, "--stem", "poeple=persons"])
         assert isinstance(wrong.exception, UnknownExport)

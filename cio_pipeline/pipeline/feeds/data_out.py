@@ -9,7 +9,7 @@ from cio_pipeline.changesets.counted import Counting
 from cio_pipeline.changesets.quarantine import IDENTITY, identity_expr
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import Export
-from cio_pipeline.contracts.feeds import exports_in, exports_of_sync
+from cio_pipeline.contracts.feeds import exports_in, exports_of_stems, exports_of_sync
 from cio_pipeline.files.encode import Encoded, SpooledFile, encode
 from cio_pipeline.files.names import FileName, check_stems, render_key
 from cio_pipeline.files.spool import Spool
@@ -109,7 +109,7 @@ def name_exports(
 
 def numbers_of_exports(sync: Sync, keys: Iterable[str]) -> Numbers:
     """See `maker.Maker`; also of exports that the sync does not send."""
-    stems = {sync.stems.get(name, export.stem): name for name, export in EXPORTS.items()}
+    stems = exports_of_stems(sync.stems)
     found: dict[tuple[str, Series], set[int]] = {}
     for name in filter(None, map(name_of, keys)):
         if name.stem in stems and name.workspace_id == sync.workspace_id:
