@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sqlalchemy import inspect, text
 
 from cio_pipeline.defs.resources import LANE
 from cio_pipeline.model.windows import Window, data_out_window
@@ -128,8 +129,14 @@ def test_o5_a_dump_of_the_ledger_is_restored_and_catches_up(machine: Machine) ->
     world.commit("metrics", *deliveries(), at=closed.start + timedelta(minutes=1))
     world.now = closed.end
     world.run_window(closed)
+    # A later release may have come meanwhile: what it had added would be in its way the next time.
+    added = text("CREATE TABLE of_a_later_release (id BIGINT)")
+    world.ledger.database.write(lambda connection: connection.execute(added))
     world.ledger.close()
     machine.follow(block("Restore"), **environment)
+    there = world.ledger.database.read(lambda connection: inspect(connection).get_table_names())
+    assert "of_a_later_release" not in there
+    assert {"plans", "differences"} <= set(there)
     assert settled(world, closed), "the buckets' manifests brought it up"
     require_once(world)
 
