@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ import pytest
 from cio_pipeline_tests.deploy.test_files import ROOT
 from cio_pipeline_tests.workers.machines import until
 
-PROGRAMS = ("unshare", "nsenter", "setpriv", "ip", "runuser", "systemctl")
+PROGRAMS = ("unshare", "nsenter", "setpriv", "ip", "runuser", "systemctl", "apt-get")
 CHECKOUT = "/srv/release"
 PATHS = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -54,18 +55,32 @@ class FreshMachine:
         return self.disk / path.removeprefix("/")
 
 
+_TRIED = """
+mkdir "$1/written" "$1/work" "$1/root" "$2"
+rmdir "$2"
+unshare --mount --pid --uts --ipc --cgroup --net --fork \
+  mount -t overlay overlay -o "lowerdir=/,upperdir=$1/written,workdir=$1/work" "$1/root"
+"""
+"""What boot.sh needs, and leaves nothing."""
+
+
 def require_possible() -> None:
-    """Skip where no machine can be booted: without root's rights, systemd or control groups."""
+    """Skip where no machine can be booted: without rights, systemd, control groups or network."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
-    if missing or not Path("/lib/systemd/systemd").exists() or _groups() is None:
+    groups = _groups()
+    if missing or not Path("/lib/systemd/systemd").exists() or groups is None:
         pytest.skip(f"no systemd to boot here: {' '.join(missing)}")
-    tried = subprocess.run(
-        ["unshare", "--mount", "--pid", "--cgroup", "--net", "--fork", "true"],
-        capture_output=True,
-        check=False,
-    )
-    if tried.returncode:
-        pytest.skip("namespaces of its own are not allowed here")
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--retries", "0"]
+    with tempfile.TemporaryDirectory(prefix="cio-fresh-") as folder:
+        group = groups / folder.replace("/", "-")
+        if not _works("sh", "-euc", _TRIED, "sh", folder, str(group)):
+            pytest.skip("namespaces, control groups or an overlay of its own are not allowed here")
+        if not _works(*pip, "--dest", folder, "setuptools"):
+            pytest.skip("packages cannot be had here")
+
+
+def _works(*command: str) -> bool:
+    return not subprocess.run(command, capture_output=True, check=False).returncode
 
 
 @contextmanager
