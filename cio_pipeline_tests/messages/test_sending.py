@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cio_pipeline.model.errors import DestinationUnavailable
 from cio_pipeline.model.manifests import parse_manifest
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.pipeline import run_export
@@ -117,6 +118,38 @@ def test_messages_with_equal_keys_are_put_in_their_order_and_told(world: World) 
     assert later.overwritten == 1
     assert objects(world)["key0"] == b'{"data": {"k":"key0","n":300}}'
     assert world.verify().problems == ()
+
+
+class Forgetful(Recorder):
+    """Its folders cannot be made durable until it is mended."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.mended = False
+        self.durable: set[str] = set()
+
+    def make_durable(self, keys: Iterable[str]) -> None:
+        some = list(keys)
+        if not self.mended:
+            raise DestinationUnavailable("The folder does not answer.", "It is tried again.")
+        super().make_durable(some)
+        self.durable.update(some)
+
+
+def test_messages_are_delivered_once_their_names_are_durable_d6(world: World) -> None:
+    world.sync(feed="messages")
+    forgetful = Forgetful(world)
+    services = replace(world.services, destinations=lambda _: forgetful)
+    commit_messages(world, *(row(f"m{n:02}", arrival=n) for n in range(40)), at=during(0))
+    (outcome,) = world.run(0, "messages", services=services)
+    assert str(outcome.error).startswith("DestinationUnavailable: The folder does not answer.")
+    assert not world.ledger.plans.delivered()
+    assert not world.manifests()
+
+    forgetful.mended = True
+    (outcome,) = world.run(0, "messages", services=replace(services, owner="run 2"))
+    assert (outcome.error, outcome.files) == (None, 40)
+    assert forgetful.durable == objects(world).keys()
 
 
 class Stuck(Recorder):
