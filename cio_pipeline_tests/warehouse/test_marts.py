@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from jinja2 import Environment
 
 from cio_pipeline_tests.warehouse.conftest import PROJECT, dbt
 from cio_pipeline_tests.warehouse.feed import november, write_feeds
@@ -117,6 +118,21 @@ def test_the_holdout_of_a_larger_share_has_all_of_a_smaller_one_and_is_spread_ev
         "cast('0x' || substr(md5(concat('1:', 1, ':', n)), 1, 8) AS BIGINT) % 10000 < 1000",
     )
     assert abs(spread[0][0] - 2000) < 150
+
+
+def test_o7_who_was_reached_first_is_not_held_out_by_a_larger_share() -> None:
+    text = (PROJECT / "models" / "audiences" / "exported_members.sql").read_text()
+    names: dict[str, Any] = {"source": lambda *_: "exports", "columns_of": bool}
+    with duckdb.connect() as db:
+        db.execute(
+            "CREATE TABLE exports AS SELECT 'a' AS audience, 1 AS workspace_id, * FROM (VALUES "
+            "('ann', 'reached', 1), ('ann', 'holdout', 2), ('bob', 'holdout', 1), "
+            "('bob', 'reached', 2), ('cem', 'reached', 2), ('cem', 'reached', 3)) "
+            "AS made(internal_customer_id, side, exported_at)"
+        )
+        query = Environment(autoescape=True).from_string(text).render(names)
+        found = db.execute(f"SELECT internal_customer_id, side, since FROM ({query}) ORDER BY 1")  # noqa: S608
+        assert found.fetchall() == [("ann", "reached", 1), ("bob", "holdout", 1), ("cem", "reached", 2)]
 
 
 def test_all_models_and_columns_are_described(mart: duckdb.DuckDBPyConnection) -> None:

@@ -1,8 +1,22 @@
 {%- set there = columns_of(source('exports', 'audience_exports')) -%}
 {%- if there %}
-select audience, workspace_id, internal_customer_id, min(exported_at) as since, min(side) as side
-from {{ source('exports', 'audience_exports') }}
-group by audience, workspace_id, internal_customer_id
+with ranked as (
+    select
+        audience,
+        workspace_id,
+        internal_customer_id,
+        exported_at,
+        side,
+        -- A larger share holds out who was reached before: that does not undo it.
+        row_number() over (
+            partition by audience, workspace_id, internal_customer_id order by exported_at, side
+        ) as place
+    from {{ source('exports', 'audience_exports') }}
+)
+
+select audience, workspace_id, internal_customer_id, exported_at as since, side
+from ranked
+where place = 1
 {%- else %}
 select
     cast(null as {{ sql_type('STRING') }}) as audience,
