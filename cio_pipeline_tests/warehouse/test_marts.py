@@ -132,7 +132,11 @@ def test_o7_who_was_reached_first_is_not_held_out_by_a_larger_share() -> None:
         )
         query = Environment(autoescape=True).from_string(text).render(names)
         found = db.execute(f"SELECT internal_customer_id, side, since FROM ({query}) ORDER BY 1")  # noqa: S608
-        assert found.fetchall() == [("ann", "reached", 1), ("bob", "holdout", 1), ("cem", "reached", 2)]
+        assert found.fetchall() == [
+            ("ann", "reached", 1),
+            ("bob", "holdout", 1),
+            ("cem", "reached", 2),
+        ]
 
 
 def test_all_models_and_columns_are_described(mart: duckdb.DuckDBPyConnection) -> None:

@@ -47,7 +47,8 @@ def lines(path: str) -> dict[str, list[object]]:
 
     Readers make types of their own of everything else.
     """
-    rows = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    with Path(path).open(encoding="utf-8", newline="\n") as file:
+        rows = [json.loads(line) for line in file]
     names = dict.fromkeys(name for row in rows for name in row)
     found = {name: [row.get(name) for row in rows] for name in names}
     return {
