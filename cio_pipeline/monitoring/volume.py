@@ -3,8 +3,8 @@
 An hour is held against the same hour, a day against the same day, of earlier weeks: the median and
 the median distance from it (MAD), which a few odd weeks do not move. Where fewer than three such
 are known, those of all days of the same kind are taken: working days, or weekends. Clocks change:
-then an hour is as the one before or after it used to be, and nothing is wrong. Small counts
-vary by chance alone, so little is said of them by the hour, and more by the day.
+for some weeks an hour is as the one before or after it used to be then, and nothing is wrong. Small
+counts vary by chance alone, so little is said of them by the hour, and more by the day.
 """
 
 from collections import defaultdict
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import hypot, pi, sqrt
 from statistics import median
+from zoneinfo import ZoneInfo
 
 from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.registry import Pair
@@ -42,6 +43,9 @@ _BY_CHANCE = 1.3
 
 BESIDE = (-HOUR, HOUR)
 """What comes in an hour comes in one of these once people's clocks change."""
+
+_CLOCKS = tuple(map(ZoneInfo, ("Europe/Berlin", "America/New_York", "Australia/Sydney")))
+"""Where clocks are changed on other days than elsewhere."""
 
 _ALWAYS = {HOUR: 0.13, DAY: 0.1}
 """Whatever history says, volumes vary by such a part."""
@@ -141,7 +145,8 @@ def _odd(
     if expected is None or not is_odd(seen, expected, length):
         return
     less = seen < expected.rows
-    if length == HOUR and not _is_odd_beside(seen, expected, key, volumes, earlier):
+    beside = length == HOUR and clocks_changed(end, earlier)
+    if beside and not _is_odd_beside(seen, expected, key, volumes, earlier):
         return
     yield _finding(
         one,
@@ -149,6 +154,15 @@ def _odd(
         f"expected by {expected.samples} earlier ones; score {expected.score(seen):+.1f}.",
         _LESS if less else _MORE,
         end,
+    )
+
+
+def clocks_changed(end: datetime, earlier: Iterable[datetime]) -> bool:
+    """Whether people's clocks were others at some earlier time, somewhere."""
+    return any(
+        at.astimezone(zone).utcoffset() != end.astimezone(zone).utcoffset()
+        for zone in _CLOCKS
+        for at in earlier
     )
 
 

@@ -6,10 +6,16 @@ import pytest
 
 from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.looks import SeenColumns
-from cio_pipeline.model.volumes import ALL, DAY, EVENT, HOUR, PERSON, Volume
+from cio_pipeline.model.volumes import ALL, DAY, EVENT, HOUR, KEPT, PERSON, Volume
 from cio_pipeline.monitoring.drift import drifted
 from cio_pipeline.monitoring.identity import lost_identity
-from cio_pipeline.monitoring.volume import FEWEST, Judged, compared_with, odd_volumes
+from cio_pipeline.monitoring.volume import (
+    FEWEST,
+    Judged,
+    clocks_changed,
+    compared_with,
+    odd_volumes,
+)
 from cio_pipeline_tests.monitoring.fortnight import (
     BEGIN,
     EXPORTS,
@@ -83,6 +89,24 @@ def test_o1_clocks_that_change_give_one_false_alarm_at_most(
     changed = Fortnight(ROWS_A_DAY[size], seed, earlier=timedelta(hours=earlier), swing=0.95)
 
     assert len(found := list(changed.found())) <= 1, [one.says for one in found]
+
+
+@pytest.mark.parametrize(
+    ("on", "changed"),
+    [
+        ("2026-02-20", False),
+        ("2026-03-12", True),
+        ("2026-04-20", True),
+        ("2026-06-15", False),
+        ("2026-09-20", False),
+        ("2026-10-10", True),
+        ("2026-11-29", True),
+        ("2027-01-10", False),
+    ],
+)
+def test_clocks_change_twice_a_year_on_other_days_elsewhere(on: str, *, changed: bool) -> None:
+    end = datetime.fromisoformat(f"{on}T07:00Z")
+    assert clocks_changed(end, compared_with(end, HOUR, end - KEPT)) == changed
 
 
 def test_o1_too_little_history_judges_nothing() -> None:
