@@ -1,5 +1,7 @@
 """O6, D1, D10: a delivered feed as tables, from the bucket alone."""
 
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -196,6 +198,10 @@ def test_a_sync_with_its_manifests_off_and_stems_of_its_own(world: World, stem: 
         assert found.exit_code == 0, found.output
         wrong = CliRunner().invoke(app, [*command, "--stem", "poeple=persons"])
         assert isinstance(wrong.exception, UnknownExport)
+    script = ["warehouse", "sql", str(world.folder()), "--dialect", "postgres", "--step", "load"]
+    text = CliRunner().invoke(app, [*script, "--stem", f"people={stem}", "--table", "people"])
+    (program,) = re.findall("PROGRAM 'cio-pipeline (.*)' WITH", text.stdout)
+    assert ",ann," in CliRunner().invoke(app, shlex.split(program)).stdout, "its table is emptied"
     with duckdb.connect(str(world.root / "w.duckdb")) as db:
         assert db.execute("SELECT customer_id FROM data_out_1.people").fetchall() == [("ann",)]
 

@@ -189,11 +189,13 @@ def _duckdb(relation: Relation, place: Place, dialect: Dialect) -> Iterator[str]
 def _postgres(relation: Relation, place: Place, dialect: Dialect) -> Iterator[str]:
     # It reads no Parquet: psql takes CSV from who does, and the whole table is loaded anew.
     table, names = _table(relation, place, dialect), _names(relation, dialect)
+    stem = f" --stem {relation.name}={relation.stem}" if relation.stem else ""
     yield "BEGIN"
     yield f"TRUNCATE {table}"
     yield (
         f"\\copy {table} ({names}, {ROW}) FROM PROGRAM "
-        f"'cio-pipeline warehouse csv \"{place.location}\" {relation.name}' WITH (FORMAT csv)"
+        f"'cio-pipeline warehouse csv \"{place.location}\" {relation.name}{stem}' "
+        "WITH (FORMAT csv)"
     )
     yield "COMMIT"
 

@@ -16,8 +16,9 @@ PERSON = "internal_customer_id"
 class Relation(Table):
     """A table of a warehouse and the files that it is loaded from.
 
-    `names` is a pattern with `*` that the files' names match from beginning to end. `split`: files
-    with `_chngs_` in their name beat the others in a tie. `about` is how the person of a row is
+    `names` is a pattern with `*` that the files' names match from beginning to end, `stem` what they
+    begin with where that is not the contract's. `split`: files with `_chngs_` in their name beat
+    the others in a tie. `about` is how the person of a row is
     found: a column here, and the table that it is looked up in, if it is not the person's id
     itself; None where rows are about no one.
     """
@@ -25,6 +26,7 @@ class Relation(Table):
     names: str
     split: bool
     about: tuple[str, str | None] | None
+    stem: str | None = None
 
     @property
     def personal(self) -> tuple[Column, ...]:
@@ -38,8 +40,9 @@ Stems = Mapping[str, str]
 
 def _of_export(table: Table, version: int, stems: Stems) -> Relation:
     export = EXPORTS[table.name]
-    names = f"{stems.get(export.name, export.stem)}_v{version}_*.parquet"
-    return Relation(**vars(table), names=names, split=export.split, about=_about(table.columns))
+    stem, about = stems.get(export.name), _about(table.columns)
+    names = f"{stem or export.stem}_v{version}_*.parquet"
+    return Relation(**vars(table), names=names, split=export.split, about=about, stem=stem)
 
 
 def _of_calls(table: Table, version: int, stems: Stems) -> Relation:
