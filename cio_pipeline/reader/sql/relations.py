@@ -16,11 +16,11 @@ PERSON = "internal_customer_id"
 class Relation(Table):
     """A table of a warehouse and the files that it is loaded from.
 
-    `names` is a pattern with `*` that the files' names match from beginning to end, `stem` what they
-    begin with where that is not the contract's. `split`: files with `_chngs_` in their name beat
-    the others in a tie. `about` is how the person of a row is
-    found: a column here, and the table that it is looked up in, if it is not the person's id
-    itself; None where rows are about no one.
+    `names` is a pattern with `*` that the files' names match from beginning to end, `stem` what
+    they begin with where that is not the contract's. `split`: files with `_chngs_` in their name
+    beat the others in a tie. `about` is how the person of a row is found: a column here, and the
+    table that it is looked up in, if it is not the person's id itself; None where rows are about no
+    one.
     """
 
     names: str
