@@ -24,10 +24,15 @@ Stems = Annotated[
 def put_at(path: Path) -> Path:
     """A path that a new file is put at.
 
-    Raises InvalidConfig for what is there and is no file: a device or a pipe would be gone.
+    Raises InvalidConfig for what is there and is no file (a device or a pipe would be gone), and
+    where there is no folder for it.
     """
     if path.exists() and not path.is_file():
         raise InvalidConfig(f"{path} is no file.", "Name a file, or one that is not there yet.")
+    if not path.parent.is_dir():
+        raise InvalidConfig(
+            f"{path} cannot be written: it would lie in no folder.", "Make it, or name another."
+        )
     return path
 
 
