@@ -134,3 +134,28 @@ def test_d10_manifests_name_the_contract_and_a_rebuilt_ledger_takes_it_from_ther
     (fine,) = restore(world.services, ["a"])
     assert fine.error is None
     assert sent(world) == before
+
+
+def test_d10_files_of_before_the_contract_are_restored_after_a_rebuild_as_they_were(
+    tmp_path: Path,
+) -> None:
+    """A manifest that names none says that there was none."""
+    world = World(tmp_path)
+    world.services = replace(world.services, secret=lambda _: "pepper")
+    world.sync("a", 1)
+    fill(world)
+    world.run(0, "people", "events")
+    before = sent(world)
+    sync = world.sync("a", 1, contract=CONTRACT)
+    world.ledger.close()
+    (world.root / "ledger.db").unlink()
+    world = World(tmp_path, now=world.now)
+    world.services = replace(world.services, secret=lambda _: "pepper")
+    rebuild(world.services, [sync])
+    for name in before:
+        (world.folder() / name).unlink()
+
+    restored = restore(world.services, ["a"])
+
+    assert [one.error for one in restored] == [None] * len(before)
+    assert sent(world) == before

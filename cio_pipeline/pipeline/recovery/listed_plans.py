@@ -162,8 +162,7 @@ def _draft(sync: Sync, files: list[ManifestFile], lower: Cut | None, upper: Cut)
         rows_per_file=export.rows_per_file,
         fingerprint=one.fingerprint,
         layout=sync.layout,
-        # Earlier releases told none.
-        contract=one.contract or sync.terms_digest(export.name),
+        contract=one.contract,
     )
 
 
