@@ -113,3 +113,22 @@ def test_what_an_upgrade_puts_in_place_is_what_was_put_there_at_first() -> None:
     again = set(re.findall(r"^install .*$", block("Upgrade"), re.MULTILINE))
     kept = {one for one in mine if any(file in one for file in of_one_s_own) or " -d " in one}
     assert again == mine - kept
+
+
+def test_d4_what_is_run_as_the_services_run_leaves_no_argument_in_the_journal(
+    tmp_path: Path,
+) -> None:
+    """systemd logs the description of what it starts: else the command, and who is erased."""
+    told = tmp_path / "systemd-run"
+    told.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    told.chmod(0o755)
+    done = subprocess.run(
+        [DEPLOY / "as-cio", "cio-pipeline", "erase", "1", "ann o'x@x.example"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    options, command = done.stdout.split("\n--\n")
+    assert re.search("^--description=", options, re.MULTILINE)
+    assert command.splitlines()[1:] == ["cio-pipeline", "erase", "1", "ann o'x@x.example"]
