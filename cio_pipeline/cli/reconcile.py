@@ -17,7 +17,7 @@ from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import parse_time
 from cio_pipeline.monitoring.reconciling import repeated, told
 from cio_pipeline.pipeline.recovery.came_again import came_again
-from cio_pipeline.pipeline.recovery.reconcile import Asked, repair
+from cio_pipeline.pipeline.recovery.reconcile import Asked, is_sent_again, repair
 from cio_pipeline.pipeline.recovery.reconcile import reconcile as recount
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.wiring import now
@@ -56,7 +56,7 @@ def reconcile(
         print_table("Differences", ("sync", "what", "next"), rows, "all was sent")
     if repair_:
         _repair(found, differences, as_json=as_json)
-        differences = [(one, plan) for one, plan in differences if one.wrong]
+        differences = [one for one in differences if not is_sent_again(*one)]
     if differences:
         raise typer.Exit(1)
 

@@ -244,6 +244,21 @@ def test_the_command_names_what_differs_and_repairs_it(
     assert wrong.exit_code == 1
 
 
+def test_the_command_fails_where_messages_differ_which_nothing_repairs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIO_HOME", str(world.root))
+    monkeypatch.chdir(world.root)
+    for name in ("CIO_SOURCE", "CIO_LEDGER"):
+        monkeypatch.delenv(name, raising=False)
+    plan = world.ledger.recovery.committed(["a"])[0].sealed.plan
+    one = Difference("a", "messages", NOON, NOON + timedelta(minutes=15), changed=2, sent=1)
+    found = [(one, replace(plan, export="messages"))]
+    monkeypatch.setattr("cio_pipeline.cli.reconcile.recount", lambda *_: found)
+    done = CliRunner().invoke(app, ["reconcile", "--day", "2026-03-01", "--repair"])
+    assert done.exit_code == 1, done.output
+
+
 def test_the_daily_job_fails_where_something_differs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -208,6 +208,11 @@ def _other_keys(services: Services, plan: Plan, expected: _Count) -> bool:
     return found.keys != expected.keys
 
 
+def is_sent_again(one: Difference, plan: Plan) -> bool:
+    """Whether a repair sends what differs; messages would replace themselves."""
+    return not one.wrong and not facts_of(plan.export).overwrites
+
+
 def repair(
     services: Services, differences: Iterable[tuple[Difference, Plan]]
 ) -> tuple[Replayed, ...]:
@@ -218,7 +223,7 @@ def repair(
     of_sync: dict[str, list[Plan]] = {}
     over: set[OfDay] = set()
     for one, plan in differences:
-        if not one.wrong and not facts_of(plan.export).overwrites:
+        if is_sent_again(one, plan):
             of_sync.setdefault(plan.sync_id, []).append(plan)
             over.add(one.of_day)
     done: list[Replayed] = []
