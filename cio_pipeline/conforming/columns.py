@@ -21,8 +21,9 @@ JSON_OBJECTS = frozenset({"data"})
 COPIES = {"customer_id": "email_addr"}
 """Columns that have the value of another one where they have none of their own."""
 
-_SHOWN = r"^(?:[\s\S]{1,2}?|([\s\S])[\s\S]{2,}?)(@[^@]*)?$"
-"""A text's first character, if it has three or more, and what follows its last `@`."""
+_DOMAIN = r"@[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)+"
+_SHOWN = rf"^(?:[\s\S]{{1,2}}?|([\s\S])[\s\S]{{2,}}?)({_DOMAIN})?$"
+"""A text's first character, if it has three or more, and the domain that it ends with."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

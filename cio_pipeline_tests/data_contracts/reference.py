@@ -108,7 +108,8 @@ def breaks(terms: ExportTerms, row: Mapping[str, Any]) -> bool:
 
 def masked(text: str) -> str:
     whole, at, domain = text.rpartition("@")
-    local, rest = (whole, at + domain) if whole else (text, "")
+    named = re.fullmatch(r"[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)+", domain)
+    local, rest = (whole, at + domain) if whole and named else (text, "")
     return f"{local[0] if len(local) > 2 else ''}***{rest}"
 
 
