@@ -35,7 +35,7 @@ def build_defs(pipeline: PipelineResource, models: Models = NO_MODELS) -> dg.Def
             *models.jobs,
             *(one.job for one in DAILY),
         ],
-        schedules=DAILY,
+        schedules=[*DAILY, *models.schedules],
         sensors=[*SENSORS.values(), look_at_sources, send_alerts, *models.sensors],
         resources={
             "pipeline": opened,

@@ -28,16 +28,17 @@ Acknowledge = Annotated[
     bool,
     typer.Option("--acknowledge", help="Tell the sender what is loaded: `_cio/acknowledged`."),
 ]
+Buckets = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="BUCKET...",
+        help="Folders, s3://bucket/path or az://container/path, each of one sync.",
+    ),
+]
 
 
 def load(
-    buckets: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="BUCKET...",
-            help="Folders, s3://bucket/path or az://container/path, each of one sync.",
-        ),
-    ],
+    buckets: Buckets,
     into: Annotated[Path, typer.Option(help="The DuckDB file; made if it is not there.")],
     schema: Schema = None,
     rebuild: Rebuild = False,

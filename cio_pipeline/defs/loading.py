@@ -46,11 +46,11 @@ def build_loading(path: Path | None) -> Models:
     ) -> dg.MaterializeResult:
         return _result(_load_all(pipeline.services(context.run.run_id), path))
 
-    page = build_report(LOADED, path.with_name("report.html"))
+    page, daily = build_report(LOADED, path.with_name("report.html"))
     job = dg.define_asset_job(
         "warehouse_load",
-        selection=dg.AssetSelection.assets(LOADED, page.key),
-        description="Loads what is new into the DuckDB file of CIO_WAREHOUSE; writes its page.",
+        selection=dg.AssetSelection.assets(LOADED),
+        description="Loads what is new into the DuckDB file of CIO_WAREHOUSE.",
         executor_def=dg.in_process_executor,
     )
 
@@ -64,7 +64,7 @@ def build_loading(path: Path | None) -> Models:
     def sensor(pipeline: dg.ResourceParam[PipelineResource]) -> dg.RunRequest | dg.SkipReason:
         return _wanted(pipeline.services("sensor"))
 
-    return Models((loaded, page), (job,), sensors=(sensor,))
+    return Models((loaded, page), (job, daily.job), sensors=(sensor,), schedules=(daily,))
 
 
 def _wanted(services: Services) -> dg.RunRequest | dg.SkipReason:

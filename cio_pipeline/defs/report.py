@@ -18,6 +18,8 @@ from cio_pipeline.wiring import now
 
 REPORT = dg.AssetKey(["warehouse", "report"])
 
+DAILY = "Writes the page about all feeds, once a day: it reads all that was delivered."
+
 _WIDTH = 480
 """Pixels of the picture: metadata lie in Dagster's database."""
 
@@ -25,8 +27,13 @@ _DRAWN = ("volume", "funnel")
 """What is shown of the feed with most rows, the first that it has."""
 
 
-def build_report(below: dg.AssetKey, out: Path) -> dg.AssetsDefinition:
-    """The asset, which writes the page of all syncs to a file."""
+def build_report(
+    below: dg.AssetKey, out: Path
+) -> tuple[dg.AssetsDefinition, dg.ScheduleDefinition]:
+    """The asset, which writes the page of all syncs to a file, and its job's daily schedule.
+
+    Once a day, not after each window: the page reads all that was delivered.
+    """
 
     @dg.asset(
         key=REPORT,
@@ -44,7 +51,19 @@ def build_report(below: dg.AssetKey, out: Path) -> dg.AssetsDefinition:
         done = write_report(services, services.ledger.registry.all(), out, now(), WINDOWS)
         return dg.MaterializeResult(metadata=_metadata(done, out))
 
-    return report
+    job = dg.define_asset_job(
+        "warehouse_report",
+        selection=dg.AssetSelection.assets(REPORT),
+        description=DAILY,
+        executor_def=dg.in_process_executor,
+    )
+    return report, dg.ScheduleDefinition(
+        name="warehouse_report_daily",
+        job=job,
+        cron_schedule="7 5 * * *",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=DAILY,
+    )
 
 
 def _metadata(done: Reported, out: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ class Models:
     jobs: tuple[Any, ...] = ()
     resources: Mapping[str, Any] = field(default_factory=dict[str, Any])
     sensors: tuple[Any, ...] = ()
+    schedules: tuple[Any, ...] = ()
 
     def __add__(self, other: "Models") -> "Models":
         """What both have."""
@@ -29,6 +30,7 @@ class Models:
             self.jobs + other.jobs,
             {**self.resources, **other.resources},
             self.sensors + other.sensors,
+            self.schedules + other.schedules,
         )
 
 

@@ -15,9 +15,9 @@ from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.world import World, during
 
 
-def launched(world: World, path: Path) -> dg.ExecuteInProcessResult:
+def launched(world: World, path: Path, name: str = "warehouse_load") -> dg.ExecuteInProcessResult:
     made = build_defs(Made(world.services), build_loading(path))
-    job = made.resolve_job_def("warehouse_load")
+    job = made.resolve_job_def(name)
     with dg.DagsterInstance.ephemeral() as instance:
         return job.execute_in_process(run_config=QUIET, raise_on_error=False, instance=instance)
 
@@ -41,6 +41,8 @@ def test_o6_o8_what_is_new_of_all_syncs_is_loaded_and_one_that_fails_keeps_none_
     path = world.root / "warehouse.duckdb"
     rows, green = outcome(launched(world, path))
     assert ([(row["sync"], row["rows"]) for row in rows], green) == ([("a", 1), ("b", 1)], True)
+    # The page reads all that was delivered: it is not written anew with each window.
+    assert not path.with_name("report.html").exists()
 
     world.commit("people", person("bob"), at=during(1))
     world.run(1, "people")
@@ -60,7 +62,7 @@ def test_o6_the_page_is_an_asset_that_links_and_previews_it(world: World) -> Non
     world.commit("people", person("ann"), at=during(0))
     world.run(0, "people")
     (world.folder("broken") / "_cio" / "1.manifest").write_text("{", encoding="utf-8")
-    result = launched(world, world.root / "warehouse.duckdb")
+    result = launched(world, world.root / "warehouse.duckdb", "warehouse_report")
     (event,) = result.asset_materializations_for_node(REPORT.to_python_identifier())
     shown: Any = {name: value.value for name, value in event.metadata.items()}
     page = world.root / "report.html"

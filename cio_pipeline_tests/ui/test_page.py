@@ -24,7 +24,7 @@ def test_o6_the_ui_links_the_page_and_shows_a_picture_of_it(
     world.run(0, "people")
     monkeypatch.setenv("CIO_WAREHOUSE", str(world.root / "warehouse.duckdb"))
     processes = Processes(world.root)
-    job = ("job", "execute", "-m", "cio_pipeline.definitions", "-j", "warehouse_load")
+    job = ("job", "execute", "-m", "cio_pipeline.definitions", "-j", "warehouse_report")
     program = Path(sys.executable).with_name("dagster")
     # Paths of local destinations are relative to it.
     subprocess.run([program, *job], cwd=world.root, env=processes.environment, check=True)
