@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -53,7 +54,7 @@ def load(
     bucket with a mistake is named, the others are loaded, and the exit code is 1. Stems tell files
     only where there are no manifests.
     """
-    named = stems_of(stems)
+    load_new = partial(load_feed, schema=schema, rebuild=rebuild, stems=stems_of(stems))
     if schema is not None and len(buckets) > 1:
         raise InvalidConfig("One schema cannot hold several feeds.", "Load them one by one.")
     done: list[Loaded] = []
@@ -61,10 +62,7 @@ def load(
     with opened(into) as db:
         for bucket in buckets:
             try:
-                kept = {one.schema for one in done}
-                found = load_feed(
-                    db, bucket, schema=schema, rebuild=rebuild, kept=kept, stems=named
-                )
+                found = load_new(db, bucket, kept={one.schema for one in done})
                 done.append(found)
                 if acknowledged:
                     acknowledge(db, bucket, found.schema)
