@@ -255,7 +255,7 @@ def render_manifest(manifest: Manifest, listed: Iterable[bytes] | None = None) -
 def render_file(file: ManifestFile) -> bytes:
     """A file as its manifest lists it, between commas; see `render`."""
     # Fields by name, as everywhere in a manifest. A window may send very many.
-    held_to = f'\n   "contract": {_quoted(file.contract)},' if file.contract else ""
+    held_to = f'\n   "contract": {_quoted(file.contract)},' if file.contract is not None else ""
     return f"""
   {{
    "bytes": {file.bytes},{held_to}

@@ -73,7 +73,7 @@ ODD = [
 def one_by_one(text: str) -> Any:
     """Names, raw texts and their order; or why there are none."""
     try:
-        return list(json_text._one_by_one(text).items())
+        return list(json_text._one_by_one(text, twice=False).items())
     except NotJson as error:
         return str(error)
 

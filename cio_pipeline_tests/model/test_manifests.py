@@ -50,6 +50,9 @@ def test_d10_its_bytes_are_those_of_json_with_an_indent(manifest: Manifest, sync
     """The chains of earlier builds hold their digests."""
     content = TypeAdapter(Manifest).dump_python(replace(manifest, sync_id=sync_id), mode="json")
     content = {key: it for key, it in content.items() if it or key not in IF_ANY}
+    for file in content["files"]:
+        if file["contract"] is None:
+            del file["contract"]
     body = render_manifest(replace(manifest, sync_id=sync_id)).decode()
     assert body == json.dumps({"format": 1, **content}, sort_keys=True, indent=1) + "\n"
     nothing = replace(manifest, sync_id=sync_id, files=())
