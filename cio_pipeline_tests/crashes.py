@@ -43,12 +43,16 @@ class Fuse:
 
     def burn(self, name: str, effect: Callable[[], Any]) -> Any:
         with self.lock:
+            self.look()
             if not self.blown:
                 self.names.append(name)
                 self.blown = len(self.names) == self.at
             if self.blown:
                 raise Crash(name)
         return effect()
+
+    def look(self) -> None:
+        """What is to be seen before an effect, while none of another thread begins."""
 
 
 class Watched:
