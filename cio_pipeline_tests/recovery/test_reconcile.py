@@ -14,19 +14,12 @@ from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
 from cio_pipeline.defs.upkeep import recount
-from cio_pipeline.destinations.open import credentials_until
 from cio_pipeline.ledger.schema import files
-from cio_pipeline.ledger.upkeep import prune
-from cio_pipeline.model.alerts import AlertsFile, Message
 from cio_pipeline.model.breaches import Breach, BreachKind
-from cio_pipeline.model.differences import Difference, by_day
+from cio_pipeline.model.differences import Difference
 from cio_pipeline.model.errors import VersionGone
 from cio_pipeline.model.findings import Finding
-from cio_pipeline.monitoring.incidents import CALM
-from cio_pipeline.monitoring.reconciling import NAME, told
-from cio_pipeline.pipeline.alerting.findings import findings
-from cio_pipeline.pipeline.alerting.rounds import look, tell
-from cio_pipeline.pipeline.checking.checks import latest_findings
+from cio_pipeline.monitoring.reconciling import told
 from cio_pipeline.pipeline.heartbeat import all_claimed
 from cio_pipeline.pipeline.lifecycle.disable import disable
 from cio_pipeline.pipeline.lifecycle.order import Order
@@ -69,11 +62,11 @@ def world(sent: World, tmp_path: Path) -> World:
 
 
 def asked(world: World, services: Services | None = None, **more: Any) -> list[Finding]:
-    found = reconcile(services or world.services, _day(**more))
+    found = reconcile(services or world.services, day_asked(**more))
     return [told(one, None) for one, _ in found]
 
 
-def _day(**more: Any) -> Asked:
+def day_asked(**more: Any) -> Asked:
     return Asked(DAY, DAY + timedelta(days=1), **more)
 
 
@@ -98,11 +91,11 @@ def test_o1_what_no_plan_covers_is_named_and_sent_once(world: World) -> None:
     assert "0 were sent" in found.says
     assert found.command == "cio-pipeline reconcile a --day 2026-03-01 --repair"
 
-    (done,) = repair(world.services, reconcile(world.services, _day()))
+    (done,) = repair(world.services, reconcile(world.services, day_asked()))
     assert (done.outcome.rows, done.outcome.error) == (1, None)
     assert world.read("deliveries").filter(pl.col("delivery_id") == "lost").height == 1
     assert asked(world) == []
-    assert repair(world.services, reconcile(world.services, _day())) == ()
+    assert repair(world.services, reconcile(world.services, day_asked())) == ()
     assert world.verify().ok
 
 
@@ -114,7 +107,7 @@ def test_o1_fewer_rows_than_changed_are_named_and_sent_again(world: World) -> No
     assert (found.sync_id, found.export) == ("b", "deliveries")
     assert "3 rows changed" in found.says
     assert asked(world, sync_ids=["a"]) == []
-    differences = reconcile(world.services, _day())
+    differences = reconcile(world.services, day_asked())
     (done,) = repair(world.services, differences)
     assert done.outcome.sync_id == "b"
     assert asked(world) == []
@@ -125,7 +118,7 @@ def test_o1_fewer_rows_than_changed_are_named_and_sent_again(world: World) -> No
 def test_d7_nothing_is_sent_to_a_sync_that_is_disabled(world: World) -> None:
     fewer = update(files).where(files.c.key == "deliveries_v5_2_2.parquet").values(rows=1)
     world.ledger.database.write(lambda connection: connection.execute(fewer))
-    differences = reconcile(world.services, _day())
+    differences = reconcile(world.services, day_asked())
     disable(world.services, Order("b", world.now, "ann"))
     before = world.names("b")
     assert asked(world) == []
@@ -161,7 +154,7 @@ def test_o1_what_cannot_be_recounted_is_told(world: World) -> None:
     found = asked(world, services, sync_ids=["a"])
     assert {one.export for one in found} == set(EXPORTS)
     assert all("A version is gone." in one.says for one in found)
-    assert repair(services, reconcile(services, _day())) == ()
+    assert repair(services, reconcile(services, day_asked())) == ()
 
 
 def test_o1_calls_are_counted_with_those_held_back(tmp_path: Path) -> None:
@@ -276,93 +269,3 @@ def test_the_daily_job_fails_where_something_differs(
     world.ledger.database.write(lambda connection: connection.execute(fewer))
     with pytest.raises(dg.Failure, match="reconcile a --day 2026-03-01 --repair"):
         run()
-
-
-class Day:
-    """What is told of a world, round after round; and what is wrong in its last window."""
-
-    def __init__(self, world: World) -> None:
-        self.world, self.messages = world, list[str]()
-        self.file = AlertsFile.model_validate({"routes": [{"owner": "*", "targets": ["env:OPS"]}]})
-
-    def round(self, after: timedelta) -> list[str]:
-        """The titles of what is told some time later."""
-        self.world.now += after
-        alerts, before = self.world.ledger.alerts, len(self.messages)
-        found = [one for one in wrong_now(self.world) if one.check == NAME]
-        look(alerts, found, self.file.targets, self.world.now)
-        tell(alerts, self.file, self._take, self.world.now)
-        return self.messages[before:]
-
-    def _take(self, _target: str, message: Message) -> None:
-        self.messages.append(message.title)
-
-
-def wrong_now(world: World) -> list[Finding]:
-    return findings(world.services, credentials_until, lambda _: 10**12)
-
-
-def test_o3_what_a_recount_finds_is_one_alert_until_it_is_repaired_and_one_then(
-    world: World,
-) -> None:
-    """Also for `doctor` and the check of later windows, however often it is counted again."""
-    told_of, minute = Day(world), timedelta(minutes=1)
-    world.run(3, *EXPORTS)
-    assert told_of.round(minute) == []
-    for number in (1, 2):
-        key = f"deliveries_v5_1_{number + 1}.parquet"
-        fewer = update(files).where(files.c.key == key).values(rows=1)
-        world.ledger.database.write(lambda connection, fewer=fewer: connection.execute(fewer))
-    asked(world)
-    begun = "cio-pipeline: wrong: a deliveries: reconciliation"
-    assert told_of.round(minute) == [begun]
-    assert [told_of.round(minute) for _ in range(9)] == [[]] * 9
-    asked(world)
-    assert told_of.round(timedelta(hours=3)) == []
-    (one,) = (one for one in latest_findings(world.services) if one.check == NAME)
-    assert "So it is in 1 more stretches of that day." in one.says
-    repair(world.services, reconcile(world.services, _day()))
-    assert not world.ledger.looks.differences()
-    assert told_of.round(minute) == []
-    assert told_of.round(CALM) == ["cio-pipeline: over: a deliveries: reconciliation"]
-
-
-def test_o1_a_difference_is_over_once_it_is_not_found_any_more(world: World) -> None:
-    """Other days, other syncs, and keys that nobody looked at prove nothing."""
-    path = world.folder() / "events_v5_1_2.parquet"
-    body = path.read_bytes()
-    pl.read_parquet(path).with_columns(event_id=pl.lit("another")).write_parquet(path)
-    asked(world, keys=True)
-    day = timedelta(days=1)
-    for other in (_day(), _day(sync_ids=["b"], keys=True), Asked(DAY + day, DAY + 2 * day)):
-        reconcile(world.services, other)
-        assert list(world.ledger.looks.differences()) == [("a", "events", DAY)]
-    path.write_bytes(body)
-    asked(world, keys=True)
-    assert not world.ledger.looks.differences()
-
-
-def test_o1_what_differs_is_not_over_since_it_cannot_be_counted_again(world: World) -> None:
-    fewer = update(files).where(files.c.key == "deliveries_v5_1_2.parquet").values(rows=1)
-    world.ledger.database.write(lambda connection: connection.execute(fewer))
-    asked(world)
-    (known,) = world.ledger.looks.differences().items()
-    assert len(asked(world, vacuumed(world), sync_ids=["a"])) > 1
-    assert known in world.ledger.looks.differences().items()
-    reconcile(world.services, Asked(DAY + timedelta(days=1), DAY + timedelta(days=2)))
-    assert list(world.ledger.looks.differences().items()) == [known]
-
-
-def test_o1_what_cannot_be_recounted_is_told_until_another_day_is_and_leaves_the_ledger(
-    world: World,
-) -> None:
-    start = NOON - timedelta(minutes=15)
-    one = Difference("a", "events", start, NOON, wrong="The source is away.")
-    midnight = replace(one, wrong="", start=DAY - timedelta(minutes=15), end=DAY)
-    world.ledger.looks.keep_differences((), by_day([one, midnight]))
-    (_, day), (_, last) = ((key[0], key[2]) for key in world.ledger.looks.differences())
-    assert (day, last) == (DAY - timedelta(days=1), DAY)
-    assert "--day 2026-02-28 --repair" in told(midnight, None).command
-    reconcile(world.services, Asked(DAY + timedelta(days=1), DAY + timedelta(days=2)))
-    assert list(world.ledger.looks.differences().values()) == [midnight]
-    assert prune(world.ledger.database, DAY, ()).differences == 1
