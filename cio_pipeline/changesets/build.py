@@ -13,8 +13,7 @@ import polars as pl
 
 from cio_pipeline.changesets.held_to import breach, held_to
 from cio_pipeline.changesets.quarantine import checks_of, is_wrong, reason_of, rejected
-from cio_pipeline.changesets.reading import Note, Reading
-from cio_pipeline.changesets.rules import PERSON, RULES, is_gone
+from cio_pipeline.changesets.rules import IS_GONE, PERSON, RULES, Note, Reading
 from cio_pipeline.conforming.columns import InForce, empty, hidden
 from cio_pipeline.contracts.declare import Export, History, TableKind
 from cio_pipeline.contracts.dtypes import polars_schema
@@ -76,7 +75,7 @@ def _current(reading: Reading) -> pl.LazyFrame:
     Who is not among the people any more was deleted from the source itself, which nobody can tell
     from `people`: so current people are looked for, not gone ones.
     """
-    return reading.join("people").filter(~is_gone()).select(PERSON).unique()
+    return reading.join("people").filter(~IS_GONE).select(PERSON).unique()
 
 
 def _gone(reading: Reading) -> pl.Expr:
@@ -178,7 +177,7 @@ def build(
         note,
         terms,
     )
-    rows = _sendable(_recent(driving.filter(served), floor), reading)
+    rows = _sendable(driving.filter(served), reading, floor)
     # After the rule: whom first files leave out for another reason is not noted.
     rows = without_anonymous(RULES[export.name](rows, reading), reading)
     held = held_to(rows, reading, terms) if terms else rows
@@ -192,7 +191,7 @@ def _checked(
     checks = [*checks_of(reading.export, reading.version)]
     if reading.terms is not None:
         checks.append(breach())
-    sent = _typed(_ordered(rows.filter(~is_wrong(checks)), reading), reading, timestamp_unit)
+    sent = _sent(rows.filter(~is_wrong(checks)), reading, timestamp_unit)
     return Changeset(
         sent,
         rejected(rows.with_columns(reason_of(checks)), reading.export, timestamp_unit),
@@ -200,16 +199,15 @@ def _checked(
     )
 
 
-def _recent(frame: pl.LazyFrame, floor: datetime | None) -> pl.LazyFrame:
-    """Rows within the age limit; those without a time stay, to be held back by the contract."""
-    if floor is None:
-        return frame
-    processed = pl.col("processed_at")
-    return frame.filter((processed >= pl.lit(floor, dtype=_UTC)) | processed.is_null())
+def _sendable(frame: pl.LazyFrame, reading: Reading, floor: datetime | None) -> pl.LazyFrame:
+    """Rows with their change; rows gone from the source only where an export can say so.
 
-
-def _sendable(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
-    """Rows with their change; rows gone from the source only where an export can say so."""
+    Within the age limit: those without a time stay, to be held back by the contract.
+    """
+    if floor is not None:
+        processed = pl.col("processed_at")
+        is_recent = processed >= pl.lit(floor, dtype=_UTC)
+        frame = frame.filter(is_recent | processed.is_null())
     if reading.mode in {Mode.INITIAL, Mode.RETRY}:
         return frame.with_columns(
             pl.lit(NEW).alias(CHANGE),
@@ -221,23 +219,17 @@ def _sendable(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
     return frame if reading.export.split else frame.filter(pl.col(CHANGE) != DELETED)
 
 
-def _ordered(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
-    """By workspace and entity, an entity's rows oldest first; initial ones in the source's order.
+def _sent(frame: pl.LazyFrame, reading: Reading, timestamp_unit: str) -> pl.LazyFrame:
+    """The contract's columns and types, and the series.
 
-    Of rows that are equally new, the one that was committed later comes last.
+    By workspace and entity, an entity's rows oldest first; initial ones in the source's order. Of
+    rows that are equally new, the one that was committed later comes last.
     """
-    if reading.initial:
-        return frame
     export = reading.export
-    newest = () if export.newest_by is None else (export.newest_by,)
-    keys: list[str] = ["workspace_id", *export.entity_key, *newest, VERSION, *export.row_key]
-    distinct: dict[str, None] = dict.fromkeys(keys)
-    return frame.sort(list(distinct))
-
-
-def _typed(frame: pl.LazyFrame, reading: Reading, timestamp_unit: str) -> pl.LazyFrame:
-    """The contract's columns and types, and the series."""
-    export = reading.export
+    if not reading.initial:
+        newest = () if export.newest_by is None else (export.newest_by,)
+        keys = ["workspace_id", *export.entity_key, *newest, VERSION, *export.row_key]
+        frame = frame.sort(list(dict.fromkeys(keys)))
     schema = polars_schema(export, reading.version, timestamp_unit)
     series = pl.col(SERIES) if export.split else pl.lit(Series.PLAIN.value).alias(SERIES)
     typed = frame.select(*(pl.col(name).cast(kind) for name, kind in schema.items()), series)

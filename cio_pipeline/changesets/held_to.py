@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from cio_pipeline.changesets.quarantine import reason_of
-from cio_pipeline.changesets.reading import Reading, flag
+from cio_pipeline.changesets.rules import Reading, flag
 from cio_pipeline.conforming.columns import VALUE, Check, InForce, checks_of_columns
 from cio_pipeline.conforming.events import checks_of_events, declared_names, renames
 from cio_pipeline.model.data_contract import ExportTerms

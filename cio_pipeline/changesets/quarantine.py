@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Iterator
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from cio_pipeline.changesets.json_values import PROBLEM
+from cio_pipeline.changesets.texts import PROBLEM
 from cio_pipeline.conforming.columns import Check
-from cio_pipeline.contracts.declare import Column, ColumnType, Export
+from cio_pipeline.contracts.declare import ColumnType, Export
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.times import EARLIEST, LATEST, OUT_OF_RANGE
 
@@ -56,7 +56,16 @@ def checks_of(export: Export, version: int) -> Iterator[Check]:
     """All that a row must hold, in the columns' order."""
     columns = export.columns_of(version)
     for column in columns:
-        yield from _of_column(column, needed=column.required or column.name in export.needs)
+        name, value = column.name, pl.col(column.name)
+        if column.required or name in export.needs:
+            is_json = name in JSON_COLUMNS
+            why = pl.col(PROBLEM).fill_null(_MISSING) if is_json else pl.lit(_MISSING)
+            yield value.is_null(), pl.format(f"{name} {{}}", why)
+        if column.choices:
+            allowed = ", ".join(column.choices)
+            yield ~value.is_in(column.choices), pl.lit(f"{name} is not one of {allowed}")
+        if column.type is ColumnType.TIMESTAMP:
+            yield ~value.is_between(EARLIEST, LATEST), pl.lit(f"{name} {OUT_OF_RANGE}")
     shown = {column.name for column in columns}
     for name in export.needs:
         if name not in shown:
@@ -121,19 +130,6 @@ def _named(rows: pl.DataFrame, export: Export, timestamp_unit: str) -> pl.DataFr
 
 def _identified(rows: pl.DataFrame, identity: pl.Expr) -> pl.DataFrame:
     return rows.select("workspace_id", identity.alias("identity"), "reason")
-
-
-def _of_column(column: Column, *, needed: bool) -> Iterator[Check]:
-    name, value = column.name, pl.col(column.name)
-    if needed:
-        is_json = name in JSON_COLUMNS
-        why = pl.col(PROBLEM).fill_null(_MISSING) if is_json else pl.lit(_MISSING)
-        yield value.is_null(), pl.format(f"{name} {{}}", why)
-    if column.choices:
-        allowed = ", ".join(column.choices)
-        yield ~value.is_in(column.choices), pl.lit(f"{name} is not one of {allowed}")
-    if column.type is ColumnType.TIMESTAMP:
-        yield ~value.is_between(EARLIEST, LATEST), pl.lit(f"{name} {OUT_OF_RANGE}")
 
 
 def _as_text(name: str, kind: ColumnType, timestamp_unit: str) -> pl.Expr:

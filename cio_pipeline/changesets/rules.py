@@ -1,50 +1,160 @@
-"""The rule of each export: how source rows get the contract's columns (D1, D3)."""
+"""The rule of each export: how source rows get the contract's columns (D1, D3).
 
-from collections.abc import Mapping
+First what rules may look at beside their rows, and the expressions that some share. All of them run
+in the streaming engine.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 import polars as pl
 
-from cio_pipeline.changesets.json_values import PROBLEM, json_object, json_to_text
-from cio_pipeline.changesets.reading import (
-    LINK_URL_BYTES,
-    Reading,
-    Rule,
-    as_they_are,
-    blank,
-    blank_to_null,
-    empty_list,
-    empty_to_null,
-    first_bytes,
-    flag,
-    grown,
-    hard_deleted,
-    split,
-    states,
-)
-from cio_pipeline.contracts.declare import CURRENT_VERSION
+from cio_pipeline.changesets.texts import PROBLEM, first_bytes, json_object, json_to_text
+from cio_pipeline.conforming.columns import InForce
+from cio_pipeline.contracts.declare import CURRENT_VERSION, Export
+from cio_pipeline.contracts.dtypes import source_schema
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.model.changeset import CHANGE, COMMITTED_AT, DELETED, NEW, SERIES
+from cio_pipeline.model.plans import Mode, Series
+from cio_pipeline.model.times import LATEST
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One read of one export: contract version, mode, and the joined tables at the upper cut.
+
+    `joins` hold the rows of the served workspaces only, of those tables that exist. `tick` is the
+    smallest step of the timestamps that are written. `anonymous` are people (workspace_id,
+    internal_customer_id) whom later files do not name; None for nobody. `note` is told of such
+    people as first files find them in their rows, some more than once, in any thread. `terms` are
+    those of a data contract.
+    """
+
+    export: Export
+    version: int
+    mode: Mode
+    tick: timedelta
+    joins: Mapping[str, pl.LazyFrame] = field(hash=False)
+    anonymous: pl.LazyFrame | None = None
+    note: "Note | None" = field(default=None, hash=False, compare=False)
+    terms: InForce | None = None
+
+    def join(self, table: str) -> pl.LazyFrame:
+        """A joined table; an empty one if it does not exist yet."""
+        found = self.joins.get(table)
+        return pl.LazyFrame(schema=source_schema(SOURCE_TABLES[table])) if found is None else found
+
+    @property
+    def initial(self) -> bool:
+        """Whether all history is read."""
+        return self.mode is Mode.INITIAL
+
+
+Note: TypeAlias = Callable[[pl.DataFrame], None]
+"""Takes some people: workspace_id, internal_customer_id."""
+
+Rule: TypeAlias = Callable[[pl.LazyFrame, Reading], pl.LazyFrame]
+"""Gives source rows (with CHANGE, VERSION, COMMITTED_AT) the contract's columns, keeping the rest.
+
+A rule may drop rows that the mode does not send. It keeps the order of the rows and the source's
+timestamps in microseconds; it neither casts nor checks.
+"""
+
+
+def as_they_are(frame: pl.LazyFrame, _: Reading) -> pl.LazyFrame:
+    """The rule of exports whose source columns are the contract's."""
+    return frame
+
+
+_HARD_DELETED = pl.col(CHANGE) == DELETED
+"""Whether the row itself is gone from the source; sent as a `deleted` one."""
+
+
+def flag(name: str) -> pl.Expr:
+    """A Boolean column with null as false."""
+    return pl.col(name).fill_null(value=False)
+
+
+def blank_to_null(name: str) -> pl.Expr:
+    """A text, or null where it is empty."""
+    return pl.when(pl.col(name) != "").then(pl.col(name))
+
+
+def empty_to_null(name: str) -> pl.Expr:
+    """A list, or null where it has no elements."""
+    return pl.when(pl.col(name).list.len() > 0).then(pl.col(name))
+
+
+def empty_list() -> pl.Expr:
+    """The empty list of strings."""
+    return pl.lit([], dtype=pl.List(pl.String))
+
+
+def states(*names: str) -> list[pl.Expr]:
+    """`deleted`, `suppressed`: true or false as the source says; null, which no row may be (D3).
+
+    A row that is gone from the source is deleted, whatever it said.
+    """
+    return [
+        pl.when(_HARD_DELETED)
+        .then(_HARD_DELETED if name == "deleted" else flag(name))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in names
+    ]
+
+
+def grown(name: str, reading: Reading) -> pl.Expr:
+    """A time that is later than all that was sent before, also for rows that are gone.
+
+    A row gone from the source cannot say when: it is its commit's time, at least one tick later
+    than the row's, but for the last time that there is: then the larger sequence counts (D1).
+    """
+    later = pl.min_horizontal(pl.col(name) + reading.tick, pl.lit(LATEST))
+    after = pl.max_horizontal(pl.col(COMMITTED_AT), later)
+    return pl.when(_HARD_DELETED).then(after).otherwise(pl.col(name))
+
+
+def split(frame: pl.LazyFrame, reading: Reading, gone: pl.Expr) -> pl.LazyFrame:
+    """Set SERIES; an initial export leaves out what is `gone` (never null)."""
+    if reading.initial:
+        return frame.filter(~gone).with_columns(pl.lit(Series.PLAIN.value).alias(SERIES))
+    new = (pl.col(CHANGE) == NEW) & ~gone
+    series = pl.when(new).then(pl.lit(Series.PLAIN.value)).otherwise(pl.lit(Series.CHNGS.value))
+    return frame.with_columns(series.alias(SERIES))
+
 
 PERSON = ["workspace_id", "internal_customer_id"]
 """What tells people apart, in every source table that concerns them."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+IS_GONE = flag("deleted") | flag("suppressed")
+"""Whether a row of the source table people is deleted or suppressed; never null."""
 
-
-def is_gone() -> pl.Expr:
-    """Whether a row of the source table people is deleted or suppressed; never null."""
-    return flag("deleted") | flag("suppressed")
+_EPOCH = pl.lit(datetime(1970, 1, 1, tzinfo=UTC), dtype=pl.Datetime("us", "UTC"))
 
 
 def people(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
-    """D1, D3: one row a person; current ones in an initial export, gone ones in `chngs`."""
+    """D1, D3: one row a person; current ones in an initial export, gone ones in `chngs`.
+
+    `customer_id` is the person's id, else the email address, else empty. `created_at` is when the
+    person was added, the epoch for gone ones; in v4, when `id` was changed last.
+    """
+    email, no_id = pl.col("email"), pl.col("id").fill_null("") == ""
+    if reading.version >= CURRENT_VERSION:
+        created = pl.when(IS_GONE | _HARD_DELETED).then(_EPOCH).otherwise(pl.col("added_at"))
+    else:
+        of_id = pl.coalesce("id_changed_at", "updated_at")
+        created = pl.when(no_id).then(pl.col("updated_at")).otherwise(of_id)
     rows = frame.with_columns(
-        _customer_id().alias("customer_id"),
-        pl.col("email").alias("email_addr"),
+        pl.when(no_id).then(email.fill_null("")).otherwise(pl.col("id")).alias("customer_id"),
+        email.alias("email_addr"),
         *states("deleted", "suppressed"),
-        _created_at(reading.version).alias("created_at"),
+        created.alias("created_at"),
         grown("updated_at", reading).alias("updated_at"),
     )
-    return split(rows, reading, is_gone())
+    return split(rows, reading, IS_GONE)
 
 
 def attributes(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
@@ -59,21 +169,6 @@ def attribute_value() -> list[pl.Expr]:
     value, problem = json_to_text("attribute_value")
     text = pl.when(removed).then(pl.lit("")).otherwise(value)
     return [text.alias("attribute_value"), problem.alias(PROBLEM)]
-
-
-def _customer_id() -> pl.Expr:
-    """The person's id, else the email address, else empty."""
-    by_email = pl.col("email").fill_null("")
-    return pl.when(blank("id")).then(by_email).otherwise(pl.col("id"))
-
-
-def _created_at(version: int) -> pl.Expr:
-    """v5: when the person was added, the epoch for gone ones. v4: the last change of `id`."""
-    if version >= CURRENT_VERSION:
-        epoch = pl.lit(_EPOCH, dtype=pl.Datetime("us", "UTC"))
-        return pl.when(is_gone() | hard_deleted()).then(epoch).otherwise(pl.col("added_at"))
-    of_id = pl.coalesce("id_changed_at", "updated_at")
-    return pl.when(blank("id")).then(pl.col("updated_at")).otherwise(of_id)
 
 
 _OBJECT = ["workspace_id", "internal_object_id"]
@@ -99,6 +194,7 @@ def object_attributes(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
     return rows.with_columns(*attribute_value())
 
 
+_LINK_URL_BYTES = 1000
 _EMAIL_ONLY = ("email_client", "inbox_domain", "inbox_provider", "mx_host")
 _OF_CAMPAIGNS = ("campaign_id", "action_id")
 
@@ -127,7 +223,7 @@ def metrics(frame: pl.LazyFrame, _: Reading) -> pl.LazyFrame:
     opened = email & (pl.col("metric") == "opened").fill_null(value=False)
     clicked = email & (pl.col("metric") == "clicked").fill_null(value=False)
     return frame.with_columns(
-        first_bytes("link_url", LINK_URL_BYTES).alias("link_url"),
+        first_bytes("link_url", _LINK_URL_BYTES).alias("link_url"),
         (opened & flag("proxied")).alias("proxied"),
         (opened & flag("prefetched")).alias("prefetched"),
         (clicked & flag("machine")).alias("machine"),

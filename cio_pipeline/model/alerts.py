@@ -12,7 +12,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from cio_pipeline.model.destinations import SecretRef, Strict
-from cio_pipeline.model.findings import Finding, Incident, Severity
+from cio_pipeline.model.findings import Finding, Severity
 
 NOBODYS = "*"
 """The pattern that also fits what has no owner: a source table, the disk, a target that is down."""
@@ -150,8 +150,3 @@ class Message:
     opened: frozenset[int] = frozenset()
     over: frozenset[int] = frozenset()
     digest_at: datetime | None = None
-
-
-def by_incident(known: Mapping[int, KnownIncident]) -> Mapping[Incident, KnownIncident]:
-    """Open incidents by what tells them apart."""
-    return {one.finding.incident: one for one in known.values()}

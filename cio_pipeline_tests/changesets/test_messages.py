@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cio_pipeline.changesets.reading import first_bytes
+from cio_pipeline.changesets.texts import first_bytes
 from cio_pipeline_tests.changesets.rows import sent
 
 LIMIT = 1000

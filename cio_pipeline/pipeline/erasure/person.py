@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 import polars as pl
 
 from cio_pipeline.changesets.build import about_people
-from cio_pipeline.changesets.rules import PERSON, is_gone
+from cio_pipeline.changesets.rules import IS_GONE, PERSON
 from cio_pipeline.contracts.declare import History
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
@@ -120,7 +120,7 @@ def still_named(
         people = _people(services, workspace, cut) if traces.people else None
         if people is None:
             continue
-        current = people.filter(pl.col(_ID).is_in(traces.people), ~is_gone()).select(pl.len())
+        current = people.filter(pl.col(_ID).is_in(traces.people), ~IS_GONE).select(pl.len())
         if current.collect(engine="streaming").item():
             return _in_source() if where == "source" else _on_the_way(where)
     return None

@@ -12,8 +12,7 @@ import polars as pl
 
 from cio_pipeline.changesets.build import Changeset, about_people, build
 from cio_pipeline.changesets.quarantine import identity_expr
-from cio_pipeline.changesets.reading import Note
-from cio_pipeline.changesets.rules import PERSON, is_gone
+from cio_pipeline.changesets.rules import IS_GONE, PERSON, Note
 from cio_pipeline.conforming.columns import InForce
 from cio_pipeline.contracts.declare import Export, History, TableKind
 from cio_pipeline.contracts.dtypes import source_schema
@@ -175,7 +174,7 @@ def remember_gone(
     gone: dict[int, list[str]] = {workspace: [] for workspace in new}
     if known:
         people = _people(source, plan.upper, new)
-        rows = people.filter(is_gone(), pl.col(_WORKSPACE).is_in(sorted(new)))
+        rows = people.filter(IS_GONE, pl.col(_WORKSPACE).is_in(sorted(new)))
         for workspace, person in _collected(rows, plan, export).iter_rows():
             gone[workspace].append(person)
     for at in sorted(set(new.values())):
@@ -227,14 +226,14 @@ def stay_anonymous(
     asked = _collected(served, plan, export)
     gone, unsure = _gone_then(ledger, export, begun, asked)
     if not unsure.is_empty():
-        rows = _among_people(source, plan.upper, unsure).filter(is_gone())
+        rows = _among_people(source, plan.upper, unsure).filter(IS_GONE)
         gone = pl.concat([gone, _collected(rows, plan, export)])
     if own:
-        now = served.filter(pl.col(CHANGE) != DELETED, ~is_gone())
+        now = served.filter(pl.col(CHANGE) != DELETED, ~IS_GONE)
         gone = gone.join(_collected(now, plan, export), on=PERSON, how="anti")
     for cut in _cuts_that_name(export, plan):
         if not gone.is_empty():
-            current = _among_people(source, cut, gone).filter(~is_gone())
+            current = _among_people(source, cut, gone).filter(~IS_GONE)
             gone = gone.join(_collected(current, plan, export), on=PERSON, how="anti")
     return None if gone.is_empty() else gone
 

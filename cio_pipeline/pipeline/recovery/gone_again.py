@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from cio_pipeline.changesets.build import about_people
-from cio_pipeline.changesets.rules import is_gone
+from cio_pipeline.changesets.rules import IS_GONE
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, exports_of_sync, facts_of
 from cio_pipeline.files.encode import Shape, named_errors
 from cio_pipeline.model.cuts import Cut
@@ -116,7 +116,7 @@ def stay_erased(services: Services, chain: BucketChain, plans: Iterable[ListedPl
     if cut is None:
         return
     people = services.source.snapshot(PEOPLE, cut, workspaces=[workspace])
-    rows = people.filter(is_gone(), pl.col("workspace_id") == workspace)
+    rows = people.filter(IS_GONE, pl.col("workspace_id") == workspace)
     gone = rows.select(pl.col(_PERSON).drop_nulls().unique()).collect(engine="streaming")
     begun = {(one.draft.export, one.draft.begun or one.draft.upper.at) for one in plans}
     begun |= {(export, served_since(chain, now)) for export in exports_of_sync(chain.sync)}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cio_pipeline.changesets.json_values import json_object, json_to_text
+from cio_pipeline.changesets.texts import json_object, json_to_text
 from cio_pipeline.files.message_objects import NoObject, check_message
 from cio_pipeline.model.json_text import NotJson, decoded, fields
 from cio_pipeline.model.messages import Message

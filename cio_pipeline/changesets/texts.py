@@ -1,4 +1,4 @@
-"""JSON in source columns as it is sent, and what is wrong with it (D3, D24).
+"""Texts of source columns as they are sent: JSON, and what is wrong with it (D3, D24); cut ones.
 
 Polars' own parser is quick and takes nothing that is no JSON. What it does not take (deep nesting,
 numbers beyond a double, `null`) is read by the reader of all feeds, value by value.
@@ -77,3 +77,27 @@ def _object(text: str) -> tuple[str | None, str | None]:
     except NotJson as error:
         return None, str(error)
     return (text, None) if isinstance(value, dict) else (None, "is no JSON object")
+
+
+_CONTINUATION = (b"\x80", b"\xbf")
+"""First and last byte that can only continue a UTF-8 character."""
+
+
+def first_bytes(name: str, limit: int) -> pl.Expr:
+    """The longest prefix of a text that is valid UTF-8 of at most `limit` (> 3) bytes."""
+    text = pl.col(name).cast(pl.Binary)
+
+    def starts_character(at: int) -> pl.Expr:
+        first, last = (pl.lit(byte) for byte in _CONTINUATION)
+        return ~text.bin.slice(at, 1).is_between(first, last)
+
+    length = (
+        pl.when(starts_character(limit))
+        .then(limit)
+        .when(starts_character(limit - 1))
+        .then(limit - 1)
+        .when(starts_character(limit - 2))
+        .then(limit - 2)
+        .otherwise(limit - 3)
+    )
+    return text.bin.slice(0, length).cast(pl.String)
