@@ -15,7 +15,7 @@ from cio_pipeline.model.sync import Sync
 Place: TypeAlias = tuple[str | int, ...]
 
 _HIDING = ("leave_out", "hash", "mask")
-_JSON = JSON_OBJECTS | {"context", "integrations", "traits", "properties", "extra"}
+_JSON = JSON_OBJECTS | {"context", "integrations", "extra"}
 """Columns of JSON: no reader could read them hashed or masked."""
 
 _OF_EVENTS = frozenset({"data", "event_text"})
@@ -60,7 +60,7 @@ def _of_export(terms: ExportTerms, export: Export, version: int) -> Iterator[Con
     if terms.events is not None and not has_events(export):
         yield Contradiction(("events",), f"{export.name} has no events; leave it out")
     if terms.values and not columns.keys() & {ATTRIBUTE, *JSON_OBJECTS}:
-        told = f"{export.name} has no attributes and no column `data`; leave it out"
+        told = f"{export.name} has no attributes and no `data`; leave it out"
         yield Contradiction(("values",), told)
 
 

@@ -15,15 +15,15 @@ from cio_pipeline.model.data_contract import ExportTerms
 ATTRIBUTE, VALUE = "attribute_name", "attribute_value"
 """Columns of exports that have an attribute a row."""
 
-JSON_OBJECTS = frozenset({"data"})
-"""Required columns whose empty value is an empty JSON object."""
+JSON_OBJECTS = frozenset({"data", "properties", "traits"})
+"""Columns of JSON objects, whose members can be hidden; the empty one stands for nothing."""
 
 COPIES = {"customer_id": "email_addr"}
 """Columns that have the value of another one where they have none of their own."""
 
 _DOMAIN = r"@[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)+"
-_SHOWN = rf"^(?:[\s\S]{{1,2}}?|([\s\S])[\s\S]{{2,}}?)({_DOMAIN})?$"
-"""A text's first character, if it has three or more, and the domain that it ends with."""
+_SHOWN = rf"^(?:[\s\S]{{1,2}}?|(?i:true|false)|([\s\S])[\s\S]{{2,}}?)({_DOMAIN})?$"
+"""A text's first character, unless it is short or a boolean, and the domain that it ends with."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -83,9 +83,14 @@ def hidden(in_force: InForce, columns: Collection[Column], dtypes: pl.Schema) ->
         elif name == VALUE and in_force.of.values:
             yield _values(in_force)
         elif name in JSON_OBJECTS and in_force.of.values:
-            said = pl.col("said")
-            ways = {"hash": hashed(said, in_force.salt), "mask": masked(said)}
-            yield hidden_properties(pl.col(name), in_force.of.values, ways).alias(name)
+            yield members_hidden(in_force, pl.col(name)).alias(name)
+
+
+def members_hidden(in_force: InForce, texts: pl.Expr) -> pl.Expr:
+    """JSON objects without the members that the terms hide."""
+    said = pl.col("said")
+    ways = {"hash": hashed(said, in_force.salt), "mask": masked(said)}
+    return hidden_properties(texts, in_force.of.values, ways)
 
 
 def _hidden(in_force: InForce, name: str, value: pl.Expr, nothing: pl.Expr) -> pl.Expr | None:

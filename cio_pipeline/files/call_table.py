@@ -59,7 +59,7 @@ def call_table(
 
     Of each call its `call_id` and `received_at` (microseconds since 1970), and its members. For
     JSON files values are JSON text, for CSV text, for Parquet text and times (us). Of columns that
-    will be `hidden`, nothing is in `extra`.
+    will be `hidden`, nothing is in `extra`, whether this type has them or not.
     """
     columns = [column for column in COLUMNS[kind] if column.name not in MADE_COLUMNS]
     cells = {
@@ -77,7 +77,7 @@ def call_table(
     elif kind == "identify":
         values["user_id"], same = _users(cells, file_format)
         whole["user_id"] &= ~same
-    whole |= dict.fromkeys(whole.keys() & hidden, ~_never(calls["call_id"]))
+    whole |= dict.fromkeys({*hidden} - MADE_COLUMNS, ~_never(calls["call_id"]))
     held = {member_of(name): its for name, its in whole.items()}
     held["type"] = (members.raw("type") == f'"{kind}"').fill_null(value=False)
     values["extra"] = members.others(held)

@@ -5,7 +5,15 @@ from collections.abc import Collection
 
 import polars as pl
 
-from cio_pipeline.conforming.columns import InForce, checks_of_columns, empty, hashed, masked
+from cio_pipeline.conforming.columns import (
+    JSON_OBJECTS,
+    InForce,
+    checks_of_columns,
+    empty,
+    hashed,
+    masked,
+    members_hidden,
+)
 from cio_pipeline.conforming.events import checks_of_events, declared_names, renames
 from cio_pipeline.contracts.declare import Column
 from cio_pipeline.contracts.exports.calls import COLUMNS
@@ -30,11 +38,12 @@ def table_under(
     What is hidden is not in `extra` either, nor in columns that are made of it.
     """
     file_format, _ = how
-    hidden = _hidden(terms.of)
-    unnamed = kind == "identify" and _TRAITS in hidden and _USER not in hidden
-    withheld = (*hidden, _USER) if unnamed else hidden
+    hidden, columns = _hidden(terms.of), COLUMNS[kind]
+    whose = _way_of_email(terms.of) if kind == "identify" and _USER not in hidden else None
+    withheld = {*hidden, _USER} if whose else {*hidden}
+    if terms.of.values:
+        withheld |= JSON_OBJECTS - {column.name for column in columns}
     table = call_table(calls, members, kind, *how, hidden=withheld)
-    columns = COLUMNS[kind]
     told = table.select(_as_text(table, column, file_format) for column in columns)
     if _NAME in told.columns and terms.of.events is not None and renames(terms.of):
         told, table = _renamed(terms.of, told, table, file_format)
@@ -47,15 +56,30 @@ def table_under(
     if len(broken) < table.height:
         broken = broken.new_from_index(0, table.height)
     shown = _shown(terms, columns, told, table, file_format)
-    if unnamed:
-        shown = shown.with_columns(_other_users(told[_USER], shown[_USER], members.raw(_TRAITS)))
+    if whose:
+        same = _emails(told[_USER], members.raw(_TRAITS))
+        as_sent = _way(terms, whose, told[_USER].gather(same), file_format)
+        shown = shown.with_columns(shown[_USER].scatter(same, as_sent))
     return shown, broken
 
 
-def _other_users(told: pl.Series, users: pl.Series, traits: pl.Series) -> pl.Series:
-    """User ids, null where they are the email of traits that are left out (C4)."""
-    same = [number for number, email in emails_in(traits).items() if told[number] == clean(email)]
-    return users.scatter(same, None)
+def _way_of_email(terms: ExportTerms) -> str | None:
+    """How the email of traits is hidden, which a user id may be (C4)."""
+    return "leave_out" if _TRAITS in terms.leave_out else terms.values.get("email")
+
+
+def _emails(users: pl.Series, traits: pl.Series) -> list[int]:
+    """The calls whose user id is the email of their traits."""
+    return [number for number, email in emails_in(traits).items() if users[number] == clean(email)]
+
+
+def _way(terms: InForce, way: str, texts: pl.Series, file_format: str) -> pl.Series:
+    """Texts left out, hashed or masked, as they are written."""
+    if way == "leave_out":
+        return texts.clear(len(texts))
+    value = pl.col(texts.name)
+    sent = hashed(value, terms.salt) if way == "hash" else masked(value)
+    return _as_written(texts.to_frame().select(sent).to_series(), file_format)
 
 
 def _hidden(terms: ExportTerms) -> Collection[str]:
@@ -111,7 +135,7 @@ def _shown(
     table: pl.DataFrame,
     file_format: str,
 ) -> pl.DataFrame:
-    """The table with columns left out, hashed or masked."""
+    """The table with columns and members left out, hashed or masked."""
     found = dict[str, pl.Series | pl.Expr]()
     for column in columns:
         name = column.name
@@ -124,6 +148,8 @@ def _shown(
             found[name] = _as_written(texts, file_format)
             if name == _NAME:
                 found.setdefault(_SLUG, _as_written(_slugs(texts), file_format))
+        elif name in JSON_OBJECTS and terms.of.values:
+            found[name] = members_hidden(terms, pl.col(name))
         if name == _NAME and name in terms.of.leave_out:
             found.setdefault(_SLUG, empty(column, table.schema[_SLUG]))
     return table.with_columns(**found)

@@ -110,7 +110,8 @@ def masked(text: str) -> str:
     whole, at, domain = text.rpartition("@")
     named = re.fullmatch(r"[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)+", domain)
     local, rest = (whole, at + domain) if whole and named else (text, "")
-    return f"{local[0] if len(local) > 2 else ''}***{rest}"
+    tells = len(local) > 2 and local.lower() not in {"true", "false"}
+    return f"{local[0] if tells else ''}***{rest}"
 
 
 def shown(

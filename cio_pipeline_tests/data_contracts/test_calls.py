@@ -1,6 +1,7 @@
 """A sync of calls with a data contract, in each format (16.2, O1, O2)."""
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,67 @@ def test_what_is_hidden_is_not_sent_in_a_column_that_is_made_of_it(
     assert users == {"2": None, "3": None, "4": "u"}
     sent = "".join(str(READ[format_](path)) for path in world.folder().glob("2184.*"))
     assert "jane" not in sent.lower()
+
+
+PHONE = "+43 660 1234567"
+HIDING = {"phone": "mask", "email": "hash", "notes": "leave_out"}
+OPEN = {"n": "1.10", "deep": {"phone": "x"}}
+
+
+@pytest.mark.parametrize("format_", READ)
+def test_d4_single_properties_and_traits_are_hidden_wherever_a_call_has_them(
+    world: World, format_: str
+) -> None:
+    """Also in a member of a type that has no column for it, and in the id that is made of one."""
+    world.services = replace(world.services, secret=lambda _: "pepper")
+    terms = {"values": HIDING, "events": {"Order": {"properties": {"phone": "string"}}}}
+    contract = {"salt": "env:SALT", "exports": {"calls": terms}}
+    calls_sync(world, format=format_, contract=contract)
+    secret = {"phone": PHONE, "email": "jane@acme.example", "notes": "jane said", **OPEN}
+    calls = [
+        ("track", {"messageId": "1", "userId": "u", "event": "Order", "properties": secret}),
+        ("page", {"messageId": "2", "userId": "u", "properties": {"phone": True, **OPEN}}),
+        ("identify", {"messageId": "3", "anonymousId": "x", "traits": secret}),
+        ("identify", {"messageId": "4", "userId": "jane@acme.example", "traits": secret}),
+        ("group", {"messageId": "5", "userId": "u", "groupId": "g", "traits": secret}),
+        ("track", {"messageId": "6", "userId": "u", "event": "Order", "traits": secret}),
+        ("identify", {"messageId": "7", "userId": "u", "properties": secret}),
+    ]
+    steps.commit(world, *(call_row(k, {"type": k, **p}) for k, p in calls), at=NOON)
+    assert [one.error for one in steps.run(world, 0)] == [None]
+    found = {
+        row["message_id"]: row
+        for kind in ("track", "page", "identify", "group")
+        for path in steps.paths(world, kind)
+        for row in READ[format_](path)
+    }
+    assert sorted(found) == ["1", "2", "3", "4", "5", "6", "7"]
+    email = hashlib.sha256(b"pepperjane@acme.example").hexdigest()
+    shown = {"phone": "+***", "email": email, **OPEN}
+    held = {"1": "properties", "2": "properties", "3": "traits", "4": "traits", "5": "traits"}
+    sent = {number: _object(found[number][column]) for number, column in held.items()}
+    assert sent == {**dict.fromkeys("1345", shown), "2": {"phone": "***", **OPEN}}
+    assert [found[number]["user_id"] for number in "345"] == [email, email, "u"]
+    texts = "".join(str(row) for row in found.values())
+    assert not any(secret in texts for secret in ("jane", PHONE))
+
+
+def _object(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("format_", READ)
+@pytest.mark.parametrize("column", ["traits", "name", "group_id", "previous_id", "properties"])
+def test_d4_what_is_hidden_is_not_in_extra_of_types_without_such_a_column(
+    world: World, format_: str, column: str
+) -> None:
+    calls_sync(world, format=format_, contract={"exports": {"calls": {"leave_out": [column]}}})
+    member = {"group_id": "groupId", "previous_id": "previousId"}.get(column, column)
+    its = {member: {"a": "jane"} if column in {"traits", "properties"} else "jane"}
+    kinds = ("identify", "track", "page", "screen", "group", "alias")
+    rows = [call_row(kind, {"type": kind, "userId": "u", **its}) for kind in kinds]
+    steps.commit(world, *rows, at=NOON)
+    assert [one.error for one in steps.run(world, 0)] == [None]
+    found = [r for kind in kinds for path in steps.paths(world, kind) for r in READ[format_](path)]
+    assert len(found) == len(kinds)
+    assert "jane" not in str(found)

@@ -151,7 +151,9 @@ def test_o1_o2_events_are_held_to_any_contract(
 
 texts = st.one_of(
     st.none(),
-    st.sampled_from(["", "a", "a@b", "a@b.c", "ab@c@d.e-f", "@", "x@", "ab@c.d\n"]),
+    st.sampled_from(
+        ["", "a", "true", "False", "a@b", "a@b.c", "ab@c@d.e-f", "@", "x@", "ab@c.d\n"]
+    ),
     st.text(max_size=8),
 )
 ways = st.lists(st.sampled_from(["customer_id", "email_addr"]), unique=True)
@@ -268,6 +270,9 @@ def test_an_object_that_is_nested_very_deeply_is_read_like_any_other() -> None:
         ('{"phone":"ask @ann, +43 1"}', '{"phone":"a***"}'),
         ('{"phone":"https://x.example/@ann/1"}', '{"phone":"h***"}'),
         ('{"phone": null}', '{"phone":null}'),
+        ('{"phone": true}', '{"phone":"***"}'),
+        ('{"phone": false}', '{"phone":"***"}'),
+        ('{"phone": "False"}', '{"phone":"***"}'),
         ('{"phone": ""}', '{"phone":""}'),
         ('{"phone": "\\ud83d12"}', '{"phone":"?***"}'),
         ('{"secret": 1, "a": 2}', '{"a":2}'),
