@@ -17,7 +17,7 @@ from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import parse_time
 from cio_pipeline.monitoring.reconciling import repeated, told
 from cio_pipeline.pipeline.recovery.came_again import came_again
-from cio_pipeline.pipeline.recovery.reconcile import Asked, is_sent_again, repair
+from cio_pipeline.pipeline.recovery.reconcile import Asked, accept, is_sent_again, repair
 from cio_pipeline.pipeline.recovery.reconcile import reconcile as recount
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.wiring import now
@@ -34,11 +34,15 @@ def reconcile(
     repair_: Annotated[
         bool, typer.Option("--repair", help="Send what differs again, under new numbers.")
     ] = False,
+    accept_: Annotated[
+        bool, typer.Option("--accept", help="Tell no more of what differs: it is known.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Recount closed windows of a day from the source, and tell what was not sent so.
 
-    First files are not recounted. Exit code 1 if something differs and was not repaired.
+    First files are not recounted. Exit code 1 if something differs that was neither repaired nor
+    accepted.
     """
     start = _midnight(day)
     found = services()
@@ -47,17 +51,18 @@ def reconcile(
     differences = recount(found, asked)
     again = came_again(found, asked.start, asked.end)
     owners = {one.sync.id: one.sync.owner for one in found.ledger.registry.all()}
-    findings = [told(one, owners[one.sync_id]) for one, _ in differences]
-    findings += map(repeated, again)
+    findings = [*told((one for one, _ in differences), owners), *map(repeated, again)]
     if as_json:
         print_json(findings)
     else:
-        rows = [(one.sync_id, one.says, one.command) for one in findings]
+        rows = [(one.sync_id or one.about, one.says, one.command) for one in findings]
         print_table("Differences", ("sync", "what", "next"), rows, "all was sent")
     if repair_:
         _repair(found, differences, as_json=as_json)
         differences = [one for one in differences if not is_sent_again(*one)]
-    if differences:
+    if accept_:
+        accept(found, differences)
+    elif differences:
         raise typer.Exit(1)
 
 

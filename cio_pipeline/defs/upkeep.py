@@ -81,10 +81,10 @@ def recount(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[PipelineR
     asked = Asked(midnight - timedelta(days=1), midnight)
     services = pipeline.services(context.run_id)
     owners = {one.sync.id: one.sync.owner for one in services.ledger.registry.all()}
-    found = [told(one, owners[one.sync_id]) for one, _ in reconcile(services, asked)]
+    found = list(told((one for one, _ in reconcile(services, asked)), owners))
     found += map(repeated, came_again(services, asked.start, asked.end))
     for one in found:
-        context.log.warning("%s: %s %s", one.sync_id, one.says, one.command)
+        context.log.warning("%s: %s %s", one.sync_id or one.about, one.says, one.command)
     context.add_output_metadata({"differences": dg.MetadataValue.int(len(found))})
     wrong = [one for one in found if one.severity is Severity.ERROR]
     if wrong:

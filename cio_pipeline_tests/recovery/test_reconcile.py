@@ -16,10 +16,11 @@ from cio_pipeline.cli.app import app
 from cio_pipeline.defs.upkeep import recount
 from cio_pipeline.ledger.schema import files
 from cio_pipeline.model.breaches import Breach, BreachKind
-from cio_pipeline.model.differences import Difference
+from cio_pipeline.model.differences import Difference, by_day
 from cio_pipeline.model.errors import VersionGone
 from cio_pipeline.model.findings import Finding
 from cio_pipeline.monitoring.reconciling import told
+from cio_pipeline.pipeline.checking.checks import latest_findings
 from cio_pipeline.pipeline.heartbeat import all_claimed
 from cio_pipeline.pipeline.lifecycle.disable import disable
 from cio_pipeline.pipeline.lifecycle.order import Order
@@ -63,7 +64,7 @@ def world(sent: World, tmp_path: Path) -> World:
 
 def asked(world: World, services: Services | None = None, **more: Any) -> list[Finding]:
     found = reconcile(services or world.services, day_asked(**more))
-    return [told(one, None) for one, _ in found]
+    return list(told((one for one, _ in found), dict.fromkeys("ab")))
 
 
 def day_asked(**more: Any) -> Asked:
@@ -151,10 +152,27 @@ def vacuumed(world: World) -> Services:
 
 def test_o1_what_cannot_be_recounted_is_told(world: World) -> None:
     services = vacuumed(world)
-    found = asked(world, services, sync_ids=["a"])
-    assert {one.export for one in found} == set(EXPORTS)
-    assert all("A version is gone." in one.says for one in found)
+    (found,) = asked(world, services, sync_ids=["a"])
+    assert (found.sync_id, found.export) == ("a", None)
+    assert "2 exports between 2026-03-01" in found.says
+    assert "A version is gone." in found.says
     assert repair(services, reconcile(services, day_asked())) == ()
+
+
+def test_o3_a_source_that_is_away_at_the_recount_is_one_incident(world: World) -> None:
+    """However many syncs and exports there are; what differs beside it has its own."""
+    fewer = update(files).where(files.c.key == "deliveries_v5_1_2.parquet").values(rows=1)
+    world.ledger.database.write(lambda connection: connection.execute(fewer))
+    asked(world)
+    found = asked(world, vacuumed(world))
+    assert [(one.sync_id, one.about) for one in found] == [(None, "source")]
+    assert "2 exports of 2 syncs between 2026-03-01" in found[0].says
+    world.run(3, *EXPORTS)
+    told_of = [one for one in latest_findings(world.services) if one.check == "reconciliation"]
+    assert sorted((one.sync_id or "", one.about or "") for one in told_of) == [
+        ("", "source"),
+        ("a", ""),
+    ]
 
 
 def test_o1_calls_are_counted_with_those_held_back(tmp_path: Path) -> None:
@@ -237,7 +255,7 @@ def test_the_command_names_what_differs_and_repairs_it(
     assert wrong.exit_code == 1
 
 
-def test_the_command_fails_where_messages_differ_which_nothing_repairs(
+def test_o3_messages_that_differ_are_told_until_somebody_says_that_it_is_known(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CIO_HOME", str(world.root))
@@ -250,6 +268,12 @@ def test_the_command_fails_where_messages_differ_which_nothing_repairs(
     monkeypatch.setattr("cio_pipeline.cli.reconcile.recount", lambda *_: found)
     done = CliRunner().invoke(app, ["reconcile", "--day", "2026-03-01", "--repair"])
     assert done.exit_code == 1, done.output
+    world.ledger.looks.keep_differences((), by_day([one]))
+    (finding,) = told([one], {"a": None})
+    assert finding.command == "cio-pipeline reconcile a --day 2026-03-01 --accept"
+    _, *command = finding.command.split()
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert not world.ledger.looks.differences()
 
 
 def test_the_daily_job_fails_where_something_differs(

@@ -148,6 +148,39 @@ def test_d10_what_was_sent_again_is_restored_and_a_rebuilt_ledger_goes_on(
     assert world.verify().ok
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_d10_what_was_sent_again_is_restored_after_the_ledger_was_lost(
+    world: World, *, dies: bool
+) -> None:
+    """Also where the next window finished it, and a row of it changed once more in that one."""
+    wanted = Wanted("a", window(0).end, window(1).end)
+    if dies:
+        services = watched(world.services, Fuse(at=_puts(world, wanted)), "dies")
+        with pytest.raises(Crash):
+            replay(services, wanted)
+        world.now += 2 * TTL
+    else:
+        replay(world.services, wanted)
+    world.commit("deliveries", delivery("d0", 9), at=during(3))
+    world.run(3, *EXPORTS)
+    sync = world.ledger.registry.get("a").sync
+    keys = {f.key for one in chain(world) for f in one.files if f.mode is Mode.REPLAY}
+    again = without_ledger(world)
+    rebuild(again.services, [sync])
+    for key in keys:
+        (again.folder() / key).unlink()
+    assert {(one.key, one.error) for one in restore(again.services)} == {(k, None) for k in keys}
+    assert again.verify().ok
+
+
+def _puts(world: World, wanted: Wanted) -> int:
+    """The effect of a replay that puts its first file."""
+    twin, fuse = world.copy(world.root.with_name("twin")), Fuse()
+    replay(watched(twin.services, fuse, "twin"), wanted)
+    twin.ledger.close()
+    return fuse.names.index("destination.put") + 1
+
+
 def test_what_cannot_be_sent_again_is_refused_by_name(world: World) -> None:
     class Vacuumed:
         def __getattr__(self, name: str) -> Any:

@@ -64,9 +64,9 @@ def _unlisted(scene: Scene) -> Iterator[Finding]:
 
 def _recounted(scene: Scene) -> Iterator[Finding]:
     """What the last recount of a day told otherwise, until it is repaired."""
-    for (sync_id, *_), one in scene.services.ledger.looks.differences().items():
-        if sync_id in scene.syncs and one.end <= scene.window.end:
-            yield told(one, scene.owner(sync_id))
+    known = scene.services.ledger.looks.differences().values()
+    its = [one for one in known if one.sync_id in scene.syncs and one.end <= scene.window.end]
+    yield from told(its, {one.sync_id: scene.owner(one.sync_id) for one in its})
 
 
 CHECKS: tuple[Check, ...] = (

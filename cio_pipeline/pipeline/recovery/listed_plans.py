@@ -106,6 +106,7 @@ def _plans(
     reached: Mapping[tuple[str, int], datetime],
     cuts: Mapping[datetime, Cut],
 ) -> Iterator[ListedPlan]:
+    stood = dict(reached)
     for _, group in groupby(manifest.files, key=_of_plan):
         files = list(group)
         one = files[0]
@@ -118,8 +119,25 @@ def _plans(
             # No manifest tells that a position moved where nothing was sent, but this one may.
             lower = start_told(manifest, one) or _stands(manifest, one) or lower
         draft = _draft(sync, files, cuts.get(lower) if lower else None, cuts[one.window_end])
+        if one.mode is Mode.REPLAY:
+            until = _until(manifest, one, stood.get((one.export, one.generation)))
+            draft = replace(draft, until=cuts.get(until) if until else None)
         sealed = tuple(map(_sealed, files))
         yield ListedPlan(draft, sealed, manifest.ordinal, manifest.created_at)
+
+
+def _until(manifest: Manifest, file: ManifestFile, stood: datetime | None) -> datetime | None:
+    """Where the export stood when a window was sent again; None where all its rows were.
+
+    Unless the same manifest tells of what came next, that is where it stands.
+    """
+    if any(one.all_rows for one in manifest.replay_of if one.export == file.export):
+        return None
+    its = [one for one in manifest.files if one.export == file.export]
+    if any(one.mode is not Mode.REPLAY for one in its):
+        return stood
+    told = (one.position for one in manifest.exports if one.export == file.export)
+    return next(told, None) or stood
 
 
 def _stands(manifest: Manifest, file: ManifestFile) -> datetime | None:

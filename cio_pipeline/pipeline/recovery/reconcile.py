@@ -241,5 +241,10 @@ def repair(
     return tuple(done)
 
 
+def accept(services: Services, differences: Iterable[tuple[Difference, Plan]]) -> None:
+    """Tell no more of what differs: somebody knows of it. Another recount would find it again."""
+    services.ledger.looks.keep_differences({one.of_day for one, _ in differences}, {})
+
+
 def _place(plan: Plan) -> tuple[datetime, datetime, str]:
     return plan.upper.at, plan.lower.at if plan.lower else plan.upper.at, plan.export
