@@ -159,9 +159,11 @@ def _imported(verb: str, module: str) -> TyperGroup | TyperCommand:
     """A verb as its module has it."""
     if verb in LEDGER_ONLY:
         later("polars")
-    # Nothing of what is imported is ever let go; to look for what could be takes its time.
+    # Nothing of what is imported is ever let go: looking for what could be, now, later and when
+    # the process ends, takes as long as all that a verb does.
     gc.disable()
     there = imported(f"cio_pipeline.cli.{module}")
+    gc.freeze()
     gc.enable()
     name = verb.rpartition(" ")[2]
     if hasattr(there, "app"):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
@@ -25,7 +25,6 @@ from sqlalchemy import (
     type_coerce,
     union_all,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from cio_pipeline.ledger.database import Database, reading
 from cio_pipeline.ledger.plan_rows import of_plans
@@ -48,6 +47,9 @@ from cio_pipeline.ledger.statements import (
 from cio_pipeline.ledger.states import plans_of
 from cio_pipeline.model.plans import Mode, Plan, PlanState
 from cio_pipeline.model.volumes import ALL, DAY, HOUR, Key, Volume
+
+if TYPE_CHECKING:
+    from cio_pipeline.ledger.statements import Upsert
 
 volumes = Table(
     "volumes",
@@ -152,7 +154,7 @@ def _end(length: Any) -> Any:
     return (at + length - literal_column("1", BigInteger)) // length * length
 
 
-def _upserted(dialect: str, query: Any) -> postgresql.Insert | sqlite.Insert:
+def _upserted(dialect: str, query: Any) -> "Upsert":
     statement = insert_into(dialect, volumes).from_select(_COLUMNS, query)
     new, c = statement.excluded, volumes.c
     return statement.on_conflict_do_update(
@@ -166,7 +168,7 @@ def _upserted(dialect: str, query: Any) -> postgresql.Insert | sqlite.Insert:
 
 
 @lru_cache
-def _added(dialect: str) -> tuple[postgresql.Insert | sqlite.Insert, ...]:
+def _added(dialect: str) -> tuple["Upsert", ...]:
     """All rows by hour and day; and by day those of each kind that were counted."""
     hour, day = _number(HOUR), _number(DAY)
     lengths = union_all(select(hour.label("length")), select(day.label("length"))).subquery()

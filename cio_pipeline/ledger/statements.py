@@ -13,7 +13,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -33,15 +33,19 @@ from sqlalchemy import (
     column,
     literal_column,
     select,
-    text,
     tuple_,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from cio_pipeline.model.registry import Pair
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+    Upsert: TypeAlias = postgresql.Insert | sqlite.Insert
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -119,8 +123,8 @@ def index_where(condition: str, name: str, *columns: str) -> Index:
 
 
 def _where(condition: str, name: str, *columns: str, unique: bool) -> Index:
-    where = text(condition)
-    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+    # Told for who reads the tables here: as the dialects' own option, each of them is imported.
+    return Index(name, *columns, unique=unique, info={"where": condition})
 
 
 CHUNK = 1000
@@ -166,13 +170,18 @@ def upsert(
         connection.execute(statement, _in_key_order(table, rows))
 
 
-def insert_into(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+def insert_into(dialect: str, table: Table) -> "Upsert":
     """The database's own INSERT, the one that knows ON CONFLICT."""
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    if dialect == "sqlite":
+        return sqlite.insert(table)
+    # It takes as long to import as all of Rich, and SQLite's ledgers never ask for it.
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+    return postgresql.insert(table)
 
 
 @lru_cache
-def _insert_missing(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+def _insert_missing(dialect: str, table: Table) -> "Upsert":
     key = list(table.primary_key.columns)
     return insert_into(dialect, table).on_conflict_do_nothing(index_elements=key)
 
@@ -180,7 +189,7 @@ def _insert_missing(dialect: str, table: Table) -> postgresql.Insert | sqlite.In
 @lru_cache
 def _upsert(
     dialect: str, table: Table, columns: tuple[str, ...], only_if_grows: str | None
-) -> postgresql.Insert | sqlite.Insert:
+) -> "Upsert":
     statement = insert_into(dialect, table)
     given = {name: statement.excluded[name] for name in columns if name not in table.primary_key}
     where = None

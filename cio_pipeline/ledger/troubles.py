@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
@@ -20,7 +20,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.schema import attempts, breakers, errors, metadata
@@ -37,6 +36,9 @@ from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.failures import Failing, Failure
 from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.windows import Window
+
+if TYPE_CHECKING:
+    from cio_pipeline.ledger.statements import Upsert
 
 breaches = Table(
     "breaches",
@@ -116,7 +118,7 @@ def storable(message: str) -> str:
 
 
 @lru_cache
-def _go_on(dialect: str) -> postgresql.Insert | sqlite.Insert:
+def _go_on(dialect: str) -> "Upsert":
     """The state begins, or goes on in one more window."""
     statement = insert_into(dialect, errors)
     new = statement.excluded

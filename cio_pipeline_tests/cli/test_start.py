@@ -92,6 +92,16 @@ def test_verbs_wait_for_what_they_work_with_alone(verb: str, home: Path) -> None
     assert not imported_by(*verb.format(home=home).split()) & (NEVER | OTHERS[verb])
 
 
+def test_what_was_imported_is_not_looked_through_for_what_could_be_let_go(home: Path) -> None:
+    open_ledger(f"sqlite:///{home / 'ledger.db'}").close()
+    code = (
+        "import gc, sys; from cio_pipeline.cli.app import _run; _run()\n"
+        "kept, dialect = gc.get_freeze_count(), 'sqlalchemy.dialects.postgresql' in sys.modules\n"
+        "assert kept > 50_000, kept; assert gc.isenabled(); assert not dialect"
+    )
+    subprocess.run([sys.executable, "-c", code, "sync", "list"], check=True)
+
+
 def test_help_draws_no_boxes_for_which_one_would_wait() -> None:
     assert not imported_by("--help") & {"markdown_it", "pygments"}
 

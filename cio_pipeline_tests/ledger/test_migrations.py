@@ -1,7 +1,9 @@
 import json
 import threading
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,6 +99,23 @@ def test_the_migrations_make_the_tables_that_the_code_expects(
     metadata.create_all(declared.engine)
     assert shape(ledger.database.engine) == shape(declared.engine)
     declared.engine.dispose()
+
+
+def test_the_migrations_make_the_indexes_of_those_rows_that_the_code_names(tmp_path: Path):
+    with closing(open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")) as ledger:
+        found = inspect(ledger.database.engine)
+        indexes = [one for table in found.get_table_names() for one in found.get_indexes(table)]
+    conditions = {
+        one["name"]: one.get("dialect_options", {}).get("sqlite_where") for one in indexes
+    }
+    made = {name: str(condition) for name, condition in conditions.items() if condition is not None}
+    named = {
+        index.name: index.info["where"]
+        for table in metadata.tables.values()
+        for index in table.indexes
+        if index.info
+    }
+    assert made == named
 
 
 def test_a_ledger_of_the_first_version_is_upgraded_with_its_content(url: str):
