@@ -6,9 +6,10 @@ ledger that holds all manifests of a bucket is the right one; else the bucket is
 manifest on that the ledger does not hold.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import TypeAlias
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
@@ -108,9 +109,14 @@ def catch_up(services: Services, sync_ids: Collection[str] | None = None) -> lis
         if sync_ids is None or one.sync.id in sync_ids
     ]
     done: list[CaughtUp] = []
+
+    @cache
+    def may_be(sync_id: str) -> bool:
+        return _may_be_rewritten(services, sync_id)
+
     for sync in syncs:
         results: list[CaughtUp] = []
-        failure = caught(lambda one=sync, to=results: to.append(_catch_up(services, one)))
+        failure = caught(lambda one=sync, to=results: to.append(_catch_up(services, one, may_be)))
         if failure is not None:
             results = [CaughtUp(sync.id, error=failure)]
             if not failure.held:
@@ -119,7 +125,19 @@ def catch_up(services: Services, sync_ids: Collection[str] | None = None) -> lis
     return done
 
 
-def _catch_up(services: Services, sync: Sync) -> CaughtUp:
+def _may_be_rewritten(services: Services, sync_id: str) -> bool:
+    """Whether a bucket has files that were rewritten since what the ledger knows, or is away."""
+    sync = services.ledger.registry.get(sync_id).sync
+    try:
+        chain = read_chain(services.destinations(sync), sync)
+        _require_place(services.ledger, chain)
+    except CioError:
+        return True
+    since = _since(services.ledger.manifests, chain)
+    return since is not None and rewritten(chain, since)
+
+
+def _catch_up(services: Services, sync: Sync, may_be: Callable[[str], bool]) -> CaughtUp:
     exports = services.ledger.registry.get(sync.id).switches
     pairs = [(sync.id, export) for export in (*exports, CHAIN)]
     lease, busy = services.ledger.leases.claim(pairs, services.owner, services.clock(), TTL)
@@ -132,7 +150,13 @@ def _catch_up(services: Services, sync: Sync) -> CaughtUp:
         since = _since(services.ledger.manifests, chain)
         if since is not None:
             settle_cuts(services, [chain])
-        found = _recovered(services, chain, since)
+        beside = [
+            one.sync.id
+            for one in services.ledger.registry.all()
+            if one.sync.workspace_id == sync.workspace_id and one.sync.manifest
+        ]
+        erased = {sync.workspace_id} if any(may_be(one) for one in beside) else set[int]()
+        found = _recovered(services, chain, since, erased)
         services.ledger.recovery.take_in(lease, found, services.clock())
         # Conflicts of an old backup are mended by this.
         close_breaker(services.ledger, sync.id)
@@ -180,6 +204,8 @@ def _recovered(
     """What a chain tells beyond what the ledger holds; others tell who has `erased` people."""
     states = _states(services.ledger.registry, chain.sync.id)
     if since is None:
+        if chain.sync.workspace_id in erased:
+            stay_erased(services, chain, ())
         # All that the bucket lists is known: unfinished plans go on with their own numbers.
         own = {key: set(range(1, number)) for key, number in _numbers(states)}
         going_on = {state.export for state in states if state.open_plan}
