@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cio_pipeline.contracts.catalog import export as export_named
+from cio_pipeline.files.names import check_stems
 from cio_pipeline.model.errors import InvalidConfig
 
 SyncId = Annotated[str, typer.Argument(help="Id of the sync.")]
@@ -37,11 +38,17 @@ def put_at(path: Path) -> Path:
 
 
 def stems_of(given: Iterable[str] | None) -> dict[str, str]:
-    """Stems by export; raises InvalidConfig for what names none, UnknownExport."""
-    pairs = [one.partition("=") for one in given or ()]
-    for export, sign, stem in pairs:
-        if not sign or not stem.replace("_", "").isalnum():
-            raise InvalidConfig(
-                f"'{export}{sign}{stem}' names no stem.", "Write --stem actions=workflow_actions."
-            )
-    return {export_named(export).name: stem for export, _, stem in pairs}
+    """Stems by export.
+
+    Raises InvalidConfig for what names none or one twice, UnknownExport.
+    """
+    found: dict[str, str] = {}
+    for one in given or ():
+        name, sign, stem = one.partition("=")
+        if not sign:
+            raise InvalidConfig(f"'{one}' names no stem.", "Write --stem actions=workflow_actions.")
+        export = export_named(name).name
+        if found.setdefault(export, stem) != stem:
+            raise InvalidConfig(f"--stem names '{export}' twice.", "Give each export one stem.")
+    check_stems(found)
+    return found

@@ -10,7 +10,7 @@ from cio_pipeline.contracts.declare import CURRENT_VERSION
 from cio_pipeline.contracts.exports.calls import CALLS
 from cio_pipeline.contracts.feeds import exports_of_stems, feed_of
 from cio_pipeline.files.call_names import parse_call_name
-from cio_pipeline.files.names import parse_name
+from cio_pipeline.files.names import check_stems, parse_name
 from cio_pipeline.model.errors import InvalidConfig, InvalidKey, NothingDelivered
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.objects import ObjectInfo
@@ -40,8 +40,9 @@ def named_files(objects: Iterable[ObjectInfo], stems: Mapping[str, str]) -> Name
     """The files among some objects; `stems` are those that differ from the contract's, by export.
 
     Raises NothingDelivered if none is named like a file of a feed, InvalidConfig if there are those
-    of several feeds or workspaces.
+    of several feeds or workspaces, or if two exports share a stem.
     """
+    check_stems(stems)
     exports = exports_of_stems(stems)
     told = [found for one in objects if (found := _told(one, exports))]
     owners = {(feed, owner) for feed, owner, _ in told}

@@ -14,6 +14,7 @@ from polars.io.plugins import register_io_source
 
 from cio_pipeline.contracts.arrow import arrow
 from cio_pipeline.extras import needs
+from cio_pipeline.files.names import check_stems
 from cio_pipeline.model.errors import InvalidConfig, ManifestBroken
 from cio_pipeline.model.feeds import Feed as FeedKind
 from cio_pipeline.ports import Destination
@@ -61,8 +62,9 @@ class Feed:
     """
 
     def __init__(self, place: Place, *, stems: Mapping[str, str] | None = None) -> None:
-        self.destination: Destination = open_of(place)
         self._stems = stems or {}
+        check_stems(self._stems)
+        self.destination: Destination = open_of(place)
 
     def refresh(self) -> None:
         """Look again at what is delivered."""

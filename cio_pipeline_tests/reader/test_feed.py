@@ -206,6 +206,44 @@ def test_a_sync_with_its_manifests_off_and_stems_of_its_own(world: World, stem: 
         assert db.execute("SELECT customer_id FROM data_out_1.people").fetchall() == [("ann",)]
 
 
+@pytest.mark.parametrize(
+    ("stems", "says"),
+    [
+        (["people=a", "deliveries=a"], "people and deliveries have the same file stem"),
+        (["people=a", "people=b"], "names 'people' twice"),
+        (["people=a b"], "file stem"),
+        (["people=a_v5"], "a version of its own"),
+    ],
+)
+def test_d5_stems_that_tell_no_file_are_named_wherever_they_are_given(
+    bucket: Bucket, tmp_path: Path, stems: list[str], says: str
+) -> None:
+    """The last one won, silently."""
+    options = [word for one in stems for word in ("--stem", one)]
+    place, into = str(bucket.root), str(tmp_path / "w.duckdb")
+    for command in (
+        ["load", place, "--into", into],
+        ["csv", place, "people"],
+        ["sql", place, "--dialect", "duckdb"],
+    ):
+        found = CliRunner().invoke(app, ["warehouse", *command, *options])
+        with pytest.raises(InvalidConfig, match=says):
+            raise found.exception or AssertionError(found.output)
+    given = dict(one.split("=") for one in stems)
+    if len(given) == len(stems):
+        with pytest.raises(InvalidConfig, match=says):
+            Feed(bucket.root, stems=given)
+
+
+def test_o6_no_file_is_loaded_into_two_tables(bucket: Bucket) -> None:
+    """A stem may be that of an export that the sync does not send, which has no table then."""
+    words = ["warehouse", "sql", str(bucket.root), "--dialect", "duckdb", "--stem", "people=events"]
+    found = CliRunner().invoke(app, words)
+    with pytest.raises(InvalidConfig, match="people and events have the same names"):
+        raise found.exception or AssertionError(found.output)
+    assert CliRunner().invoke(app, [*words, "--table", "people"]).exit_code == 0
+
+
 def test_reading_imports_neither_ledger_nor_dagster() -> None:
     code = (
         "import sys, cio_pipeline.reader; "

@@ -61,19 +61,32 @@ def relations_of(
 ) -> tuple[Relation, ...]:
     """The tables of a feed; `wanted` names some of them, empty: all.
 
-    Raises InvalidConfig for a feed whose objects are no rows of tables, UnknownExport for a name
-    that is none.
+    Raises InvalidConfig for a feed whose objects are no rows of tables and for tables whose files
+    have the same names, UnknownExport for a name that is none.
     """
     if feed not in _OF_FEED:
         known = " or ".join(f"--feed {one}" for one in _OF_FEED)
         raise InvalidConfig(f"The objects of {feed} are not rows of tables.", f"Use {known}.")
     tables = KINDS[feed].tables(version)
     chosen = {table_named(tables, name).name for name in wanted}
-    return tuple(
+    found = tuple(
         _OF_FEED[feed](one, version, stems or {})
         for one in tables
         if not wanted or one.name in chosen
     )
+    _require_apart(found)
+    return found
+
+
+def _require_apart(relations: Collection[Relation]) -> None:
+    """Raise InvalidConfig if files of one name would be loaded into two tables."""
+    of: dict[str, str] = {}
+    for one in relations:
+        if (other := of.setdefault(one.names, one.name)) != one.name:
+            raise InvalidConfig(
+                f"Files of {other} and {one.name} have the same names, {one.names}.",
+                "Give each a stem of its own, or ask for one of them with --table.",
+            )
 
 
 def _about(columns: tuple[Column, ...]) -> tuple[str, str | None] | None:
