@@ -114,7 +114,7 @@ def changes_of(marts: Marts, audience: Audience, what: Writing, chosen: Tiers) -
         if last != str(value):
             yield Change(*person, value, last)
     for person, last in before.items():
-        if last:
+        if last != "":
             yield Change(*person, "", last)
 
 

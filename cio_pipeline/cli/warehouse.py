@@ -16,7 +16,7 @@ from cio_pipeline.reader.by_names import UNPROVEN
 from cio_pipeline.reader.warehouse.acknowledge import acknowledge
 from cio_pipeline.reader.warehouse.database import opened
 from cio_pipeline.reader.warehouse.load import load as load_feed
-from cio_pipeline.reader.warehouse.target import Loaded
+from cio_pipeline.reader.warehouse.target import Loaded, Others
 
 Schema = Annotated[
     str | None,
@@ -62,7 +62,8 @@ def load(
     with opened(into) as db:
         for bucket in buckets:
             try:
-                found = load_new(db, bucket, kept={one.schema for one in done})
+                others = Others({one.schema for one in done}, failed=bool(failed))
+                found = load_new(db, bucket, others=others)
                 done.append(found)
                 if acknowledged:
                     acknowledge(db, bucket, found.schema)

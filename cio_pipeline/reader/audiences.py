@@ -118,10 +118,11 @@ class Marts:
         )
         self.connection.unregister("sides")
 
-    def written(self, what: Writing) -> dict[tuple[int, str], str]:
+    def written(self, what: Writing) -> dict[tuple[int, str], str | None]:
         """What was last written back to who is still there, by workspace and id.
 
-        Raises InvalidConfig if another audience's people have it: they would lose it.
+        None is a value that may be another account's. Raises InvalidConfig if another audience's
+        people have it: they would lose it.
         """
         table = self._of("audience_written")
         self.connection.execute(
@@ -129,22 +130,26 @@ class Marts:
             "workspace_id BIGINT, internal_customer_id VARCHAR, value VARCHAR, "
             "written_at TIMESTAMPTZ, audience VARCHAR)"
         )
-        # Earlier rows name no account: they count for whichever is asked.
+        # Rows of an earlier release name no account.
         self.connection.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS account VARCHAR")
         rows = self.connection.execute(
             "SELECT workspace_id, internal_customer_id, arg_max(w.value, w.rowid), "  # noqa: S608
-            f"arg_max(w.audience, w.rowid) FROM {table} AS w "
+            "arg_max(w.audience, w.rowid), arg_max(w.account IS NULL, w.rowid) "
+            f"FROM {table} AS w "
             f"JOIN {self._of('people_now')} USING (workspace_id, internal_customer_id) "
             "WHERE w.attribute = ? AND coalesce(w.account, ?) = ? GROUP BY ALL",
             [what.attribute, what.account, what.account],
         ).fetchall()
-        others = sorted({by for *_, value, by in rows if value and by != what.audience})
+        others = sorted({by for _, _, value, by, _ in rows if value and by != what.audience})
         if others:
             raise InvalidConfig(
                 f"'{what.attribute}' is the attribute of {others[0]}.",
                 "Give each audience one of its own: who is not in this one would lose it.",
             )
-        return {(workspace, person): value for workspace, person, value, _ in rows}
+        return {
+            (workspace, person): None if value and unsure else value
+            for workspace, person, value, _, unsure in rows
+        }
 
     def keep_written(
         self, what: Writing, values: Sequence[tuple[int, str, str]], at: datetime

@@ -273,3 +273,44 @@ class _Elsewhere:
 
     def download(self, key: str, to: Path) -> None:
         self.folder.download(key, to)
+
+
+@pytest.mark.parametrize("rebuild", [True, False])
+@pytest.mark.parametrize("loaded", [True, False])
+@pytest.mark.parametrize("broken", [1, 2])
+def test_d7_what_a_place_lacks_is_not_made_good_by_the_next_one(
+    world: World, *, broken: int, loaded: bool, rebuild: bool
+) -> None:
+    """A sync was moved: after its old place failed, the new one neither drops nor begins."""
+    for number, place in ((0, "bucket/a"), (1, "bucket/a"), (2, "elsewhere")):
+        destination = {"type": "local", "path": place}
+        world.sync(exports=("people",), destination=destination, at=during(number))
+        world.commit("people", person(f"p{number}"), at=during(number))
+        world.run(number, "people")
+    into, places = world.root / "w.duckdb", (world.folder(), world.root / "elsewhere")
+    command = ["warehouse", "load", *map(str, places), "--into", str(into), "--json"]
+    if loaded:
+        CliRunner().invoke(app, command)
+    manifest = world.folder() / "_cio" / f"{broken}.manifest"
+    body = manifest.read_bytes()
+    manifest.write_bytes(body[:-9])
+    told = json.loads(CliRunner().invoke(app, [*command, *["--rebuild"] * rebuild]).stdout)
+    if rebuild or not loaded:
+        assert "another place" in told["failed"][1]["error"]
+    manifest.write_bytes(body)
+    assert CliRunner().invoke(app, command).exit_code == 0
+    with database.opened(into) as db:
+        names = rows(db, "a.people_newest")["customer_id"].to_list()
+    assert names == ["p0", "p1", "p2"]
+
+
+def test_d7_a_place_that_lies_before_what_was_loaded_is_named(world: World, db: Any) -> None:
+    """It was told as "none new", though nothing of it was ever loaded."""
+    for number, place in ((0, "bucket/a"), (1, "elsewhere")):
+        destination = {"type": "local", "path": place}
+        world.sync(exports=("people",), destination=destination, at=during(number))
+        world.commit("people", person(f"p{number}"), at=during(number))
+        world.run(number, "people")
+    load(db, world.root / "elsewhere")
+    with pytest.raises(WarehouseUnusable, match="Manifest 1 was never loaded into 'a'"):
+        load(db, world.folder())

@@ -4,7 +4,7 @@ A run that dies loses what it had not committed, and the next goes on from there
 rewritten are loaded again in place of their rows; a new generation empties the tables first.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cio_pipeline.destinations.local import LocalFolder
@@ -21,7 +21,7 @@ from cio_pipeline.reader.warehouse.database import Database, checked_schema, tra
 from cio_pipeline.reader.warehouse.named import load_named
 from cio_pipeline.reader.warehouse.relations import drop_tables, empty_tables, make_tables
 from cio_pipeline.reader.warehouse.rows import Rows
-from cio_pipeline.reader.warehouse.target import ITS_OWN, REBUILD, Loaded, Target
+from cio_pipeline.reader.warehouse.target import ALONE, ITS_OWN, REBUILD, Loaded, Others, Target
 
 _MANIFESTS_AT_ONCE, _ROWS_AT_ONCE = 512, 4_000_000
 """So many manifests, or rows, are loaded in one transaction."""
@@ -33,14 +33,15 @@ def load(
     *,
     schema: str | None = None,
     rebuild: bool = False,
-    kept: Collection[str] = (),
+    others: Others = ALONE,
     stems: Mapping[str, str] | None = None,
 ) -> Loaded:
     """Load what is new of a feed; its tables are in `schema`, by default named as its sync.
 
     `stems` differ from the contract's, by export: without manifests, names alone tell files.
 
-    With `rebuild` all that was loaded of it is dropped first, but of the schemas that are `kept`.
+    With `rebuild` all that was loaded of it is dropped first, but not what the `others` of the same
+    call loaded.
     Raises ManifestBroken, with what came before loaded, FileAltered, NothingDelivered,
     UnknownContract, WarehouseUnusable if the schema holds another feed, and the store's errors;
     then nothing of what they are about is loaded.
@@ -50,7 +51,7 @@ def load(
         records.make_records(db)
     destination = open_of(place)
     where = _named(destination)
-    target = Target(where, schema, rebuild, kept)
+    target = Target(where, schema, rebuild, others)
     known = _known(records.feeds(db), where, schema)
     last = None if known is None or known.place != where or rebuild else known.last
     chain = read_chain(destination) if last is None else read_on(destination, last)
@@ -115,9 +116,12 @@ class _Load:
         if known is not None and not drop:
             self._require_same(known, top)
             return known, False
+        moved = goes_on_from_elsewhere(self.chain.manifests)
+        if moved:
+            self.target.require_beginning()
         new = records.FeedRecord(
             schema, self.target.place, top.feed, top.sync_id, top.workspace_id, top.version,
-            0, None, known.next_file if known else 1, goes_on_from_elsewhere(self.chain.manifests),
+            0, None, known.next_file if known else 1, moved,
         )  # fmt: skip
         return new, drop
 
@@ -136,9 +140,11 @@ class _Load:
                 )
         both = min(top.ordinal, known.last.ordinal)
         digest = {one.ordinal: sha256 for one, sha256 in self._digests()}.get(both)
-        if digest and digest != records.loaded_manifest(self.db, known.schema, both):
+        loaded = records.loaded_manifest(self.db, known.schema, both)
+        if digest and digest != loaded:
+            what = "is another one than was" if loaded else "was never"
             raise WarehouseUnusable(
-                f"Manifest {both} is another one than was loaded into '{known.schema}'.", REBUILD
+                f"Manifest {both} {what} loaded into '{known.schema}'.", REBUILD
             )
         first = self.chain.manifests[0].ordinal
         if first > known.last.ordinal + 1 and goes_on_from_elsewhere(self.chain.manifests):
