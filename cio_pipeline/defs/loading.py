@@ -46,7 +46,7 @@ def build_loading(path: Path | None) -> Models:
     ) -> dg.MaterializeResult:
         return _result(_load_all(pipeline.services(context.run.run_id), path))
 
-    page, daily = build_report(LOADED, path.with_name("report.html"))
+    page, daily = build_report(LOADED, path.with_name(f"{path.name}.html"))
     job = dg.define_asset_job(
         "warehouse_load",
         selection=dg.AssetSelection.assets(LOADED),

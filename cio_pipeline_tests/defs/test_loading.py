@@ -42,7 +42,7 @@ def test_o6_o8_what_is_new_of_all_syncs_is_loaded_and_one_that_fails_keeps_none_
     rows, green = outcome(launched(world, path))
     assert ([(row["sync"], row["rows"]) for row in rows], green) == ([("a", 1), ("b", 1)], True)
     # The page reads all that was delivered: it is not written anew with each window.
-    assert not path.with_name("report.html").exists()
+    assert not list(world.root.glob("*.html"))
 
     world.commit("people", person("bob"), at=during(1))
     world.run(1, "people")
@@ -62,10 +62,12 @@ def test_o6_the_page_is_an_asset_that_links_and_previews_it(world: World) -> Non
     world.commit("people", person("ann"), at=during(0))
     world.run(0, "people")
     (world.folder("broken") / "_cio" / "1.manifest").write_text("{", encoding="utf-8")
+    (world.root / "report.html").write_text("of another warehouse")
     result = launched(world, world.root / "warehouse.duckdb", "warehouse_report")
     (event,) = result.asset_materializations_for_node(REPORT.to_python_identifier())
     shown: Any = {name: value.value for name, value in event.metadata.items()}
-    page = world.root / "report.html"
+    page = world.root / "warehouse.duckdb.html"
+    assert (world.root / "report.html").read_text("utf-8") == "of another warehouse"
     assert "data-feed='a'" in page.read_text("utf-8")
     assert (shown["page"], shown["open"]) == (str(page), page.as_uri())
     assert shown["preview"].startswith("a: 1 rows.\n\n![volume](data:image/png;base64,")

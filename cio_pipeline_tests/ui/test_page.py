@@ -32,7 +32,7 @@ def test_o6_the_ui_links_the_page_and_shows_a_picture_of_it(
         processes.start_webserver()
         with opened(processes.url, tmp_path, tmp_path / "profile") as browser:
             browser.go("/assets/warehouse/report")
-            page = world.root / "report.html"
+            page = world.root / "warehouse.duckdb.html"
             browser.sees(str(page), page.as_uri(), "[Show Markdown]")
             browser.follow("[Show Markdown]")
             browser.sees("a: 1 rows.")
