@@ -27,7 +27,7 @@ help: ## Show this list
 
 demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Simulate a platform, export it, verify, show what landed
 	$(BIN)/cio-pipeline demo --fresh
-	$(BIN)/cio-pipeline warehouse load $(addprefix $(CIO_HOME)/bucket/,acme-v5 beta-v4 acme-calls) \
+	$(BIN)/cio-pipeline warehouse load $(addprefix $(CIO_HOME)/bucket/,acme-v5 beta-v4 acme-calls beta-calls acme-messages) \
 	  --into $(CIO_HOME)/warehouse.duckdb --rebuild
 	@$(BIN)/cio-pipeline report --out $(CIO_HOME)/report.html
 	@printf '%s\n' '' 'Open what came of it:' \

@@ -50,6 +50,12 @@ syncs:
     feed: calls
     owner: data@acme.example
     destination: {{type: local, path: "{bucket}/acme-calls"}}
+  - id: beta-calls
+    workspace_id: 2
+    feed: calls
+    format: csv
+    owner: data@beta.example
+    destination: {{type: local, path: "{bucket}/beta-calls"}}
   - id: acme-messages
     workspace_id: 1
     feed: messages

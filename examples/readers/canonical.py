@@ -1,9 +1,10 @@
 """A column as a checksum that no reader's types change: standard library alone."""
 
+import csv
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,13 +43,17 @@ def told(columns: Columns) -> dict[str, list[object]]:
     return found
 
 
-def lines(path: str) -> dict[str, list[object]]:
-    """The columns of a file of JSON lines that hold texts alone, as Python reads them.
+def texts(path: str) -> dict[str, list[object]]:
+    """The columns of a file of CSV or JSON that hold texts alone, as Python reads them.
 
-    Readers make types of their own of everything else.
+    Of objects within objects `data.name`. Readers make types of their own of everything else; an
+    empty cell of CSV is null.
     """
-    with Path(path).open(encoding="utf-8", newline="\n") as file:
-        rows = [json.loads(line) for line in file]
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        if path.endswith(".csv"):
+            rows = [{k: v or None for k, v in row.items()} for row in csv.DictReader(file)]
+        else:
+            rows = [dict(_leaves(json.loads(one))) for one in file.read().split("\n") if one]
     names = dict.fromkeys(name for row in rows for name in row)
     found = {name: [row.get(name) for row in rows] for name in names}
     return {
@@ -56,6 +61,14 @@ def lines(path: str) -> dict[str, list[object]]:
         for name, cells in found.items()
         if all(cell is None or isinstance(cell, str) for cell in cells)
     }
+
+
+def _leaves(row: Mapping[str, object], of: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in row.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{of}{name}.")
+        else:
+            yield f"{of}{name}", value
 
 
 def tell(read: Callable[[str], Columns]) -> None:
