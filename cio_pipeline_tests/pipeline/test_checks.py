@@ -199,6 +199,19 @@ def test_o1_numbers_that_no_manifest_lists_are_told(served: World) -> None:
     assert gaps_of([manifests[0], manifests[2]]) == ["people (plain) 2"]
 
 
+def test_o1_columns_that_changed_are_told_though_an_earlier_window_was_looked_at_first(
+    served: World,
+) -> None:
+    """By `doctor --window`, or the first run after an outage."""
+    assert found(served, 0, "source_columns") == []
+    people = str(Path(served.source_uri) / "people")
+    rows = pl.read_delta(people).head(0).with_columns(pl.lit("x").alias("loyalty"))
+    write_deltalake(people, rows.to_arrow(), mode="append", schema_mode="merge")
+    served.now = window(200).end
+    assert [one.about for one in found(served, 1, "source_columns")] == ["people"]
+    assert [one.about for one in found(served, 200, "source_columns")] == ["people"]
+
+
 def test_o1_columns_that_came_went_or_changed_are_told_for_a_day_with_who_reads_them(
     served: World,
 ) -> None:

@@ -19,7 +19,8 @@ def source_columns(scene: Scene) -> Iterator[Finding]:
         for table in (export.source, *export.joins):
             users[table].append(export.name)
     tables = [SOURCE_TABLES[name] for name in users]
-    looks, at = scene.services.ledger.looks, scene.window.end
+    # What is seen now is news, however long ago the window was that somebody looks at.
+    looks, at = scene.services.ledger.looks, max(scene.window.end, scene.now)
     known = looks.columns()
     try:
         found = scene.services.source.columns(tables)
@@ -29,7 +30,7 @@ def source_columns(scene: Scene) -> Iterator[Finding]:
     seen = {
         name: known[name].followed_by(columns, at)
         if name in known
-        else SeenColumns(name, columns, None, at)
+        else SeenColumns(name, columns, None, scene.window.end)
         for name, columns in found.items()
     }
     news = [one for name, one in seen.items() if known.get(name) != one]
