@@ -62,14 +62,14 @@ class HeldLease:
 
     def check_all(self, pairs: Collection[Pair]) -> None:
         """The same for many, in one statement."""
-        self._require_unreleased()
+        if self._released:
+            raise LeaseLost("The run did not wait for this any longer.", "The next one goes on.")
         for lost in self._leases.lost(self.lease, pairs).values():
             raise lost
 
     def recheck(self, pair: Pair) -> None:
         """The same, from a RECENT answer: one statement serves all who ask within that time."""
-        self._require_unreleased()
-        if pair not in self.lease.tokens:
+        if self._released or pair not in self.lease.tokens:
             self.check(pair)
         with self._asking:
             now = self._clock()
@@ -79,10 +79,6 @@ class HeldLease:
             lost = self._lost.get(pair)
         if lost is not None:
             raise lost
-
-    def _require_unreleased(self) -> None:
-        if self._released:
-            raise LeaseLost("The run did not wait for this any longer.", "The next one goes on.")
 
     @contextmanager
     def kept(self, pair: Pair) -> Generator[None]:

@@ -165,7 +165,7 @@ def test_two_runs_of_a_window_one_delivers_the_other_names_the_holder(world: Wor
 
     second = plan_export(world.as_run("run 2"), "people", window(0), Scope())
 
-    assert second.cohorts == ()
+    assert second.plans == ()
     assert [(h.sync_id, h.owner) for h in second.busy] == [("a", "run 1")]
     world.ledger.leases.release(second.lease)
     world.ledger.leases.release(first.lease)

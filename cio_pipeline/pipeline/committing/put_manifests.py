@@ -92,7 +92,13 @@ def put_held(
     for sync_id, its in done.items():
         if its.error is not None:
             record(services.ledger.failing, window, sync_id, its.error)
-    note(services, window, [_outcome(one.sync, done[one.sync.id]) for one in syncs])
+    # Of a manifest that stays in the ledger, no breaker has to know.
+    told = [
+        Outcome(key, CHAIN, one.workspace_id, None, files=len(its.ordinals), error=its.error)
+        for one in (registered.sync for registered in syncs)
+        for key, its in [(one.id, done[one.id])]
+    ]
+    note(services, window, told)
     return done
 
 
@@ -106,12 +112,6 @@ def _marked(manifests: Manifests, now: datetime, put: Sequence[Continued]) -> di
         else its
         for its in put
     }
-
-
-def _outcome(sync: Sync, its: Continued) -> Outcome:
-    """What the breaker has to know; a manifest that stays in the ledger says nothing."""
-    files = 1 if its.ordinals else 0
-    return Outcome(sync.id, CHAIN, sync.workspace_id, None, files=files, error=its.error)
 
 
 def _put(

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -159,6 +160,7 @@ class _ReadOnce:
 
     def __init__(self, source: Source, spool: Spool, folder: str) -> None:
         self._source, self._spool, self._folder = source, spool, folder
+        self._fits = partial(spool.roomy, OF_CHANGES)
         self._read: dict[tuple[Range, Share | None], pl.LazyFrame] = {}
         self._unread: dict[Range, dict[Share, list[Path]]] = {}
         self._left: dict[Range, list[Share]] = {}
@@ -217,18 +219,6 @@ class _ReadOnce:
             self._unread[of] |= found
         return next(filter(wanted.is_in, self._unread[of]), None)
 
-    def _fits(self) -> bool:
-        return self._spool.roomy(OF_CHANGES)
-
-    def _make_room(self) -> None:
-        """Forget what was read before, if there is too much of it: it can be read again."""
-        for of, share in [] if self._fits() else list(self._read):
-            self._paths.pop((of, share)).unlink()
-            del self._read[of, share]
-            if share is not None:
-                self._unread[of].pop(share)
-                self._left[of].append(share)
-
     def _kept(self, table: SourceTable, of: Range, share: Share | None) -> pl.LazyFrame:
         key = of, share
         if key not in self._read:
@@ -236,7 +226,13 @@ class _ReadOnce:
                 found = self._source.changes(table, *of[1:])
             else:
                 found = net(pl.scan_ipc(self._unread[of][share]), table.identity, table.grows)
-            self._make_room()
+            # What was read before is forgotten if there is too much of it: it can be read again.
+            for before, its in [] if self._fits() else list(self._read):
+                self._paths.pop((before, its)).unlink()
+                del self._read[before, its]
+                if its is not None:
+                    self._unread[before].pop(its)
+                    self._left[before].append(its)
             # Made late: whoever sleeps past its lease meanwhile finds its folder swept away.
             path = self._spool.folder(self._folder) / f"{next(self._names)}.parquet"
             with _told():

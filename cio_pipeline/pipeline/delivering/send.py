@@ -65,9 +65,9 @@ def send(
         waiting = [plan for plan in waiting if plan.plan_id not in taken]
         going_on = [one for one, now in pairs if now.error is None and not one.plan.last_slice]
         stuck = commit_slices(services, lease.lease, window, going_on) if going_on else {}
-        news = [(plan, failure_of(plan, error)) for plan, error in failed]
-        for plan, outcome in (*news, *((one.plan, now) for one, now in pairs)):
-            outcomes[plan.plan_id] = _total(outcomes.get(plan.plan_id), outcome)
+        for plan, outcome in (*failed, *((one.plan, now) for one, now in pairs)):
+            before = outcomes.get(plan.plan_id)
+            outcomes[plan.plan_id] = _total(before, outcome) if before else outcome
         if pairs and (model := cohorts[0].model).slices > 1:
             services.progress(f"{model.export}: slices", model.slice + 1, model.slices)
         for plan in (one.rest for one in going_on):
@@ -83,21 +83,11 @@ def send(
 
 def _delivered(
     services: Services, lease: HeldLease, cohorts: Sequence[Cohort[Plan]], turn: Turn
-) -> tuple[Sequence[Cohort[Plan]], list[tuple[Plan, CioError]], list[tuple[SealedPlan, Outcome]]]:
-    """The first cohorts: plans that could not be sealed, and what came of the others."""
-    cohorts, parts = _sealed_while_room(services, lease, cohorts)
-    sealed = [one for some, _ in parts for one in some]
-    failed = [one for _, some in parts for one in some]
-    delivered = deliver(services, lease, sealed, turn.patience)
-    return cohorts, failed, list(zip(sealed, delivered, strict=True))
+) -> tuple[Sequence[Cohort[Plan]], list[tuple[Plan, Outcome]], list[tuple[SealedPlan, Outcome]]]:
+    """The first cohorts: what came of plans that could not be sealed, and of the others.
 
-
-def _sealed_while_room(
-    services: Services, lease: HeldLease, cohorts: Sequence[Cohort[Plan]]
-) -> tuple[Sequence[Cohort[Plan]], list[Parts]]:
-    """The first cohorts, sealed: as many as the spool has room for, and one at least.
-
-    Whoever has sealed some waits for nobody: another writer may wait until they are delivered.
+    As many as the spool has room for, and one at least. Whoever has sealed some waits for nobody:
+    another writer may wait until they are delivered.
     """
     parts: list[Parts] = []
     for cohort in cohorts:
@@ -105,7 +95,10 @@ def _sealed_while_room(
             if parts and not (ours and services.spool.roomy(OF_FILES)):
                 break
             parts.append(_sealed_or_failed(services, lease, cohort))
-    return cohorts[: len(parts)], parts
+    sealed = [one for some, _ in parts for one in some]
+    failed = [(plan, failure_of(plan, error)) for _, some in parts for plan, error in some]
+    delivered = deliver(services, lease, sealed, turn.patience)
+    return cohorts[: len(parts)], failed, list(zip(sealed, delivered, strict=True))
 
 
 def _sealed_or_failed(services: Services, lease: HeldLease, cohort: Cohort[Plan]) -> Parts:
@@ -152,9 +145,7 @@ def _next(waiting: Iterable[Plan]) -> list[Cohort[Plan]]:
     return little or [min(cohorts, key=lambda one: (one.model.slices, one.model.slice))]
 
 
-def _total(before: Outcome | None, now: Outcome) -> Outcome:
-    if before is None:
-        return now
+def _total(before: Outcome, now: Outcome) -> Outcome:
     return replace(
         now,
         rows=before.rows + now.rows,

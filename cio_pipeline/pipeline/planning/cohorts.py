@@ -151,12 +151,16 @@ def with_slices(
     `rows` is how many a slice holds (None: what fills a file, or fits in memory). Raises the
     source's errors for initial ones.
     """
-    initial = [draft for draft in drafts if not reads_changes(draft)]
-    changes = sorted(filter(reads_changes, drafts), key=_lower)
-    return [
-        *_of_history(source, initial, rows),
-        *(one for _, group in groupby(changes, _lower) for one in _cut(source, list(group), rows)),
-    ]
+    initial: list[PlanDraft] = []
+    since: dict[TableCut, list[PlanDraft]] = {}
+    for draft in drafts:
+        if reads_changes(draft):
+            _, lower, _ = range_of(draft)
+            since.setdefault(lower, []).append(draft)
+        else:
+            initial.append(draft)
+    changes = (one for some in since.values() for one in _cut(source, some, rows))
+    return [*(_of_history(source, initial, rows) if initial else ()), *changes]
 
 
 def rest_of(source: Source, plan: PlanDraft) -> Sequence[Slice | None]:
@@ -213,11 +217,6 @@ def range_of(plan: PlanDraft) -> tuple[SourceTable, TableCut, TableCut]:
     return table, lower.table(table.name), plan.upper.table(table.name)
 
 
-def _lower(draft: PlanDraft) -> tuple[str, int]:
-    _, lower, _ = range_of(draft)
-    return lower.table_id, lower.version
-
-
 def _cut(source: Source, drafts: list[PlanDraft], wanted: int | None) -> list[PlanDraft]:
     """Drafts that read the same changes, in slices if these are many."""
     model = drafts[0]
@@ -245,13 +244,11 @@ def _of_rows(draft: PlanDraft, blocks: pl.DataFrame, count: int, rows: int) -> P
 
 
 def _of_history(source: Source, drafts: Sequence[PlanDraft], rows: int | None) -> list[PlanDraft]:
-    """Drafts that read all rows, in slices if these are many.
+    """Drafts that read all rows, one at least, in slices if these are many.
 
     Workspaces of few rows beside much larger ones are served in one piece: they would wait for the
     last slice of the largest.
     """
-    if not drafts:
-        return []
     model = drafts[0]
     export = ALL_EXPORTS[model.export]
     table, ours = SOURCE_TABLES[export.source], {draft.workspace_id for draft in drafts}

@@ -31,7 +31,7 @@ from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.breaker import run_of, why_held_back
 from cio_pipeline.pipeline.heartbeat import TTL
-from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of, with_slices
+from cio_pipeline.pipeline.planning.cohorts import with_slices
 from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.services import Services
 
@@ -127,7 +127,7 @@ class Batch:
     window: Window
     cut: Cut
     lease: Lease
-    cohorts: tuple[Cohort[Plan], ...]
+    plans: tuple[Plan, ...]
     known: tuple[Outcome, ...] = ()
     busy: tuple[LeaseHolder, ...] = ()
     advanced: int = 0
@@ -153,7 +153,15 @@ def claim(
     tokens = services.ledger.leases.tokens(export)
     items = decided(services, export, window, cut, scope)
     due = [item for item in items if item.concerns(scope.lane)]
-    moved = _moved_on(services.ledger.plans, due, cut, services.clock())
+    # Where nothing changed, and nobody else is at it: most pairs, most windows.
+    stands = {
+        (item.state.sync.id, export): item.state.position.at
+        for item in due
+        if isinstance(item.decision, Nothing) and item.state.position and not item.begins
+    }
+    moved: Collection[Pair] = ()
+    if stands:
+        moved = frozenset(services.ledger.plans.advance_unheld(stands, cut, services.clock()))
     pairs = [(item.state.sync.id, export) for item in due]
     lease, busy = services.ledger.leases.claim(
         [pair for pair in pairs if pair not in moved], services.owner, services.clock(), TTL
@@ -164,20 +172,6 @@ def claim(
     if any(token != tokens.get(pair, 0) + 1 for pair, token in lease.tokens.items()):
         return batch, None
     return batch, [item for item in due if (item.state.sync.id, export) in lease.tokens]
-
-
-def _moved_on(plans: Plans, items: Iterable[Decided], cut: Cut, now: datetime) -> Collection[Pair]:
-    """Move positions where nothing changed and nobody else is at it: most pairs, most windows."""
-    stands = {
-        (item.state.sync.id, item.state.export): item.state.position.at
-        for item in items
-        if isinstance(item.decision, Nothing)
-        and item.state.position is not None
-        and not item.begins
-    }
-    if not stands:
-        return ()
-    return frozenset(plans.advance_unheld(stands, cut, now))
 
 
 def to_resume(items: Iterable[Decided]) -> tuple[Plan, ...]:
@@ -201,11 +195,16 @@ def plan_batch(services: Services, batch: Batch, items: Sequence[Decided]) -> Ba
     if pairs:
         services.ledger.plans.advance(batch.lease, pairs, batch.cut, now)
     drafts = with_slices(services.source, drafts_of(items, batch.cut), services.slice_rows)
-    plans = services.ledger.plans.open(batch.lease, drafts, now)
+    known: list[Outcome] = []
+    for item in items:
+        if isinstance(item.decision, Refused | HeldBack):
+            kind = "Refused" if isinstance(item.decision, Refused) else HELD_BACK
+            error, sync = Failure(kind, item.decision.why), item.state.sync
+            known.append(Outcome(sync.id, batch.export, sync.workspace_id, None, error=error))
     return replace(
         batch,
-        cohorts=tuple(cohorts_of(plans)),
-        known=tuple(_refusals(items)),
+        plans=tuple(services.ledger.plans.open(batch.lease, drafts, now)),
+        known=tuple(known),
         advanced=batch.advanced + len(nothing),
     )
 
@@ -267,12 +266,3 @@ def draft(state: ExportState, mode: Mode, upper: Cut, floor: datetime | None = N
         producer=PRODUCER,
         begun=None if mode is Mode.INITIAL else state.begun or state.registered.created_at,
     )
-
-
-def _refusals(items: Sequence[Decided]) -> Iterable[Outcome]:
-    for item in items:
-        if isinstance(item.decision, Refused | HeldBack):
-            sync, why = item.state.sync, item.decision.why
-            kind = "Refused" if isinstance(item.decision, Refused) else HELD_BACK
-            error = Failure(kind, why)
-            yield Outcome(sync.id, item.state.export, sync.workspace_id, None, error=error)

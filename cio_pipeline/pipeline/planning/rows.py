@@ -224,7 +224,11 @@ def stay_anonymous(
         return None
     served = changes.filter(pl.col(_WORKSPACE).is_in(sorted(begun)))
     asked = _collected(served, plan, export)
-    gone, unsure = _gone_then(ledger, export, begun, asked)
+    there = set(asked[_WORKSPACE].unique())
+    begun = {workspace: at for workspace, at in begun.items() if workspace in there}
+    gone = _among(ledger, asked, begun, export.name)
+    # A preview remembers nothing: so some may have been gone where nothing was remembered before.
+    unsure = asked.filter(pl.col(_WORKSPACE).is_in(sorted(_not_kept(ledger, begun))))
     if not unsure.is_empty():
         rows = _among_people(source, plan.upper, unsure).filter(IS_GONE)
         gone = pl.concat([gone, _collected(rows, plan, export)])
@@ -252,19 +256,6 @@ def _cuts_that_name(export: Export, plan: PlanDraft) -> list[Cut]:
 def _not_kept(ledger: Ledger, begun: Mapping[int, datetime]) -> dict[int, datetime]:
     kept = ledger.gone.kept(begun.items())
     return {workspace: at for workspace, at in begun.items() if workspace not in kept}
-
-
-def _gone_then(
-    ledger: Ledger, export: Export, begun: Mapping[int, datetime], asked: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Those among some people who were gone when their export began, and those who may have been.
-
-    A preview remembers nothing: so some may be unsure there, where nothing was remembered before.
-    """
-    there = set(asked[_WORKSPACE].unique())
-    begun = {workspace: at for workspace, at in begun.items() if workspace in there}
-    unsure = pl.col(_WORKSPACE).is_in(sorted(_not_kept(ledger, begun)))
-    return _among(ledger, asked, begun, export.name), asked.filter(unsure)
 
 
 def _among(
