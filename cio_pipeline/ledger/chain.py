@@ -97,7 +97,7 @@ def list_next(
     Where exports stand is told as this transaction leaves it. Raises PositionMoved if files were
     listed by another since.
     """
-    _lock(connection, sync_ids)
+    connection.execute(_CONTINUED, {"wanted": sync_ids}).all()
     void = _voids(connection, sync_ids)
     found = registered_syncs(connection, {*listed, *void, *superseded})
     exports = {export for one in found.values() for export in one.switches}
@@ -142,7 +142,7 @@ def _mark(
 
 def append(connection: Connection, manifest: Manifest) -> None:
     """Store a manifest that lists nothing; LeaseLost if it does not continue its chain."""
-    _lock(connection, [manifest.sync_id])
+    connection.execute(_CONTINUED, {"wanted": [manifest.sync_id]}).all()
     last = lasts_of(connection, [manifest.sync_id]).get(manifest.sync_id)
     if last != (manifest.ordinal - 1, manifest.previous):
         raise LeaseLost(
@@ -223,12 +223,8 @@ _LIST_VOID = (
 """One row each, many at a time: a list of keys would become part of the statement's text."""
 
 
-def _lock(connection: Connection, sync_ids: Collection[str]) -> None:
-    """Whoever continues one of these chains waits for the end of this transaction."""
-    connection.execute(_CONTINUED, {"wanted": sync_ids}).all()
-
-
-# Not against rows that only refer to a sync: those are inserted meanwhile.
+# Whoever continues one of these chains waits for the end of the transaction. Not against rows that
+# only refer to a sync: those are inserted meanwhile.
 _CONTINUED = (
     select(syncs.c.id)
     .where(rows_given((syncs.c.id,), "wanted"))

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Table, Text, delete, func, select
 
 from cio_pipeline.ledger.database import Database, reading, writing
-from cio_pipeline.ledger.quarantine_bulk import told
+from cio_pipeline.ledger.quarantine import told_in_bulk
 from cio_pipeline.ledger.schema import manifests, metadata, positions, quarantine, syncs
 from cio_pipeline.ledger.statements import UtcTime, rows_given, upsert
 from cio_pipeline.ledger.states import current_positions
@@ -172,7 +172,7 @@ class Looks:
         found: dict[Pair, dict[str, tuple[int, datetime]]] = {}
         for sync_id, export, reason, rows, last in connection.execute(query):
             found.setdefault((sync_id, export), {})[reason] = int(rows), last
-        for one in told(connection, None):
+        for one in told_in_bulk(connection, None):
             if one.window_end > since:
                 its = found.setdefault((one.sync_id, one.export), {})
                 rows, last = its.get(one.reason, (0, one.window_end))

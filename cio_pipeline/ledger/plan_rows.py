@@ -58,11 +58,6 @@ CUTS = ("lower_at", "upper_at", "until_at")
 """The columns of a plan that are times of cuts."""
 
 
-def opened(draft: PlanDraft, plan_id: int) -> Plan:
-    """The plan that a draft became."""
-    return Plan(**vars(draft), plan_id=plan_id, state=PlanState.OPEN)
-
-
 def plan_of(
     row: RowMapping, cuts_by_time: Mapping[datetime, Cut], sent: SentSoFar | None = None
 ) -> Plan:
@@ -190,7 +185,10 @@ def insert_plans(connection: Connection, drafts: Sequence[PlanDraft], now: datet
     rows = [plan_row(draft, now) for draft in drafts]
     numbered = connection.execute(_INSERTED, rows).all() if rows else ()
     ids = {(sync_id, export): plan_id for plan_id, sync_id, export in numbered}
-    return [opened(draft, ids[draft.sync_id, draft.export]) for draft in drafts]
+    return [
+        Plan(**vars(one), plan_id=ids[one.sync_id, one.export], state=PlanState.OPEN)
+        for one in drafts
+    ]
 
 
 def insert_files(connection: Connection, sealed: Iterable[SealedPlan]) -> None:

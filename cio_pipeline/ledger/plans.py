@@ -229,7 +229,7 @@ class Plans:
         listing: Collection[str],
     ) -> Mapping[str, int]:
         if plans:
-            _commit(connection, lease, plans, now)
+            _close_slices(connection, lease, plans, now)
         syncs = {*listing, *(plan.sync_id for plan in plans)}
         return list_next(connection, syncs, listed, window, now)
 
@@ -303,7 +303,9 @@ _RESOLVING = (
 )
 
 
-def _commit(connection: Connection, lease: Lease, delivered: Sequence[Plan], now: datetime) -> None:
+def _close_slices(
+    connection: Connection, lease: Lease, delivered: Sequence[Plan], now: datetime
+) -> None:
     """Move positions and close plans; one that has more slices goes on to the next."""
     hold(connection, lease, [(plan.sync_id, plan.export) for plan in delivered])
     rows = lock_plans(connection, delivered, [PlanState.DELIVERED])

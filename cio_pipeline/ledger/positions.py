@@ -33,7 +33,7 @@ from cio_pipeline.ledger.statements import (
 )
 from cio_pipeline.ledger.states import current_positions, generations
 from cio_pipeline.model.errors import DigestMismatch, LedgerError, PositionMoved
-from cio_pipeline.model.plans import Mode, Plan, PlanDraft, SealedFile, SealedPlan, Series
+from cio_pipeline.model.plans import Mode, Plan, PlanDraft, SealedPlan, Series
 from cio_pipeline.model.registry import Pair
 
 Counted: TypeAlias = tuple[str, str, Series]
@@ -110,9 +110,12 @@ def use_numbers(connection: Connection, sealed: Sequence[SealedPlan]) -> None:
     used: dict[Counted, set[int]] = defaultdict(set)
     for one in sealed:
         _require_next_parts(one)
+        plan = one.plan
+        begun = {series: plan.first[series] for series, files in plan.sent.files.items() if files}
         for file in one.files:
-            if not _goes_on(one.plan, file):
-                used[one.plan.sync_id, one.plan.export, file.series].add(file.sequence)
+            # A further part of the number that earlier slices began takes none.
+            if file.part is None or file.sequence != begun.get(file.series):
+                used[plan.sync_id, plan.export, file.series].add(file.sequence)
     numbers = next_numbers(connection, {(sync_id, export) for sync_id, export, _ in used})
     for (sync_id, export, series), taken in sorted(used.items()):
         first = numbers[sync_id, export, series]
@@ -127,12 +130,6 @@ def use_numbers(connection: Connection, sealed: Sequence[SealedPlan]) -> None:
         for (s, e, series), taken in used.items()
     ]
     upsert(connection, sequences, rows, only_if_grows="next")
-
-
-def _goes_on(plan: Plan, file: SealedFile) -> bool:
-    """Whether a file is a further part of the number that earlier slices began."""
-    begun = plan.sent.files.get(file.series, 0) > 0
-    return begun and file.part is not None and file.sequence == plan.first[file.series]
 
 
 def _require_next_parts(sealed: SealedPlan) -> None:

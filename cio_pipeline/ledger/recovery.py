@@ -23,7 +23,7 @@ from sqlalchemy import (
 from cio_pipeline.ledger.cuts import cuts_at, keep_cuts
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.leases import hold
-from cio_pipeline.ledger.plan_rows import CUTS, file_of, file_row, opened, plan_of, plan_row
+from cio_pipeline.ledger.plan_rows import CUTS, file_of, file_row, plan_of, plan_row
 from cio_pipeline.ledger.positions import move
 from cio_pipeline.ledger.quarantine import read_again, resolve
 from cio_pipeline.ledger.registry import begin, register
@@ -44,7 +44,7 @@ from cio_pipeline.ledger.statements import chunks, insert_missing, upsert
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.manifests import VoidSequence, digest
-from cio_pipeline.model.plans import Mode, PlanDraft, PlanState, SealedFile, SealedPlan
+from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, SealedPlan
 from cio_pipeline.model.recovery import CommittedPlan, Recovered, Registration
 from cio_pipeline.model.registry import Lease
 
@@ -211,7 +211,7 @@ def _insert_plan(
     """Store a plan that manifests tell of, with its files, each with the number of its manifest."""
     row = plan_row(draft, at) | come_to
     plan_id = connection.execute(insert(plans).values(**row).returning(plans.c.id)).scalar_one()
-    plan = opened(draft, plan_id)
+    plan = Plan(**vars(draft), plan_id=plan_id, state=PlanState.OPEN)
     rows = [
         file_row(plan, number, file) | {"manifest_ordinal": ordinal}
         for number, (ordinal, file) in enumerate(listed)

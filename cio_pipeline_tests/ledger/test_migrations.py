@@ -10,12 +10,11 @@ import pytest
 from sqlalchemy import Connection, Engine, insert, inspect, text
 
 from cio_pipeline.ledger.database import Database, describe, make_engine, parse_url
-from cio_pipeline.ledger.open import Ledger, open_ledger
+from cio_pipeline.ledger.open import VERSIONS, Ledger, migrate, open_ledger
 from cio_pipeline.ledger.plan_rows import file_row, plan_row
 from cio_pipeline.ledger.registry import register as register_sync
 from cio_pipeline.ledger.schema import cuts, files, metadata, plans, positions, sequences, syncs
 from cio_pipeline.ledger.statements import microseconds
-from cio_pipeline.ledger.versions import VERSIONS, migrate
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.failures import Failing
 from cio_pipeline.model.plans import Plan, PlanDraft, PlanState, SealedPlan, Series

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from cio_pipeline.ledger import quarantine_bulk
+from cio_pipeline.ledger import quarantine
 from cio_pipeline.ledger.quarantine import MOST_ENTRIES, Quarantine
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline_tests.cost.counting import asked
@@ -110,7 +110,7 @@ def test_o1_later_windows_do_not_pay_for_the_bad_rows_of_other_exports(
 def test_o1_the_bulk_is_read_back_as_it_was_written_piece_by_piece(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quarantine_bulk, "PIECE", 500)
+    monkeypatch.setattr(quarantine, "PIECE", 500)
     world = world_of(tmp_path, MANY)
     world.run(0)
     named = {f'["x","a{number}"]' for number in range(MANY)}

@@ -19,8 +19,8 @@ import pytest
 from sqlalchemy import Boolean, Connection, LargeBinary, text
 
 from cio_pipeline.ledger.database import Database, describe, make_engine, parse_url
+from cio_pipeline.ledger.open import VERSIONS, migrate
 from cio_pipeline.ledger.schema import metadata
-from cio_pipeline.ledger.versions import VERSIONS, migrate
 from cio_pipeline.model.manifests import Manifest, digest, parse_manifest
 from cio_pipeline.model.plans import PlanState
 from cio_pipeline_tests.azurite import azurite
