@@ -2,37 +2,49 @@
 
 deltalake's own change feed is not used: it reads other times than Polars does, inverts files that
 come or go with a deletion vector, and misses partitions. Changes come through the same scan as
-snapshots.
+snapshots. A commit's `cdc` files tell them, if it has any. Else what it added was inserted, what it
+removed was deleted; of a file that it both removed and added, the rows in which the deletion
+vectors differ.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import polars as pl
 from deltalake import DeltaTable
 from polars.io.plugins import register_io_source
+from pyroaring import BitMap64
 
-from cio_pipeline.changesets.netting import CHANGE_TYPE, COMMIT_TIME, COMMIT_VERSION
+from cio_pipeline.changesets.netting import CHANGE_TYPE, COMMIT_TIME, COMMIT_VERSION, DELETE, INSERT
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.feeds import rows_read_at_once
 from cio_pipeline.model.cuts import TableCut
-from cio_pipeline.sources.changed_files import Changed, LoggedFiles, feed_setting, is_feed_on
-from cio_pipeline.sources.deletion_vectors import read_bytes
+from cio_pipeline.model.errors import SourceError
+from cio_pipeline.sources.deletion_vectors import Read, deleted_rows, read_bytes
 from cio_pipeline.sources.delta_columns import casts, logical_schema
-from cio_pipeline.sources.delta_errors import no_change_feed, translate
-from cio_pipeline.sources.delta_log import DeltaTables
+from cio_pipeline.sources.delta_errors import no_change_feed, translate, vector_damaged
+from cio_pipeline.sources.delta_log import DeltaTables, Entry
 from cio_pipeline.sources.delta_scan import (
     DataFile,
     FileRows,
-    footer_count,
+    footer_rows,
     require_there,
     scan_files,
-    table_folder,
     with_facts,
 )
+from cio_pipeline.sources.partition_values import partition_value
+from cio_pipeline.sources.places import file_place, is_elsewhere, table_folder
+
+_CHANGE_FEED = "delta.enableChangeDataFeed"
+_Action = dict[str, Any]
+_Actions = Sequence[tuple[str, _Action]]
 
 _ADDED: Mapping[str, pl.DataType] = {
     CHANGE_TYPE: pl.String(),
@@ -46,6 +58,112 @@ _LEAST_BYTES = 4
 """What a row of a small file takes at least."""
 
 
+@dataclass(frozen=True)
+class Changed:
+    """A file of a commit, and how its rows changed; None if they tell themselves."""
+
+    file: DataFile
+    version: int
+    time: datetime
+    change: str | None
+
+
+@dataclass(frozen=True)
+class _LoggedFiles:
+    """How the log of a table names files: their folder, and what tells rows and values.
+
+    `partitions` are those that are read, with their dtypes.
+    """
+
+    table: str
+    folder: str
+    partitions: Mapping[str, pl.DataType]
+    read: Read
+
+    def changed(self, entry: Entry, actions: _Actions) -> Iterator[Changed]:
+        """The files with the changes of a commit; see the top. Raises SourceError."""
+        told = [fields for kind, fields in actions if kind == "cdc"]
+        files = (
+            ((self._file(one, entry), None) for one in told)
+            if told
+            else self._differences(actions, entry)
+        )
+        for file, change in files:
+            yield Changed(file, entry.version, entry.time, change)
+
+    def _differences(self, actions: _Actions, entry: Entry) -> Iterator[tuple[DataFile, str]]:
+        added, removed = (
+            {fields["path"]: fields for kind, fields in actions if kind == wanted}
+            for wanted in ("add", "remove")
+        )
+        for path in [*removed, *(path for path in added if path not in removed)]:
+            some = [one[path] for one in (removed, added) if path in one]
+            if not any(action.get("dataChange", True) for action in some):
+                continue
+            file = self._file(some[-1], entry)
+            before, after = (self._deleted(one.get(path), entry) for one in (removed, added))
+            if before is not None and after is not None:
+                yield replace(file, chosen=_numbers(after - before)), DELETE
+                yield replace(file, chosen=_numbers(before - after)), INSERT
+            elif after is not None:
+                yield replace(file, deleted=_numbers(after) if after else None), INSERT
+            elif before is not None:
+                yield replace(file, deleted=_numbers(before) if before else None), DELETE
+
+    def _deleted(self, action: _Action | None, entry: Entry) -> BitMap64 | None:
+        if action is None:
+            return None
+        try:
+            return deleted_rows(action.get("deletionVector"), self.read)
+        except (ValueError, KeyError) as error:
+            raise vector_damaged(self.table, entry.version) from error
+
+    def _file(self, action: _Action, entry: Entry) -> DataFile:
+        path, stats = str(action["path"]), action.get("stats")
+        rows = json.loads(stats).get("numRecords") if stats else None
+        return DataFile(
+            file_place(self.folder, path),
+            self._values(action.get("partitionValues"), entry),
+            None if rows is None else int(rows),
+            elsewhere=is_elsewhere(path),
+            bytes=action.get("size"),
+        )
+
+    def _values(self, texts: Mapping[str, str | None] | None, entry: Entry) -> dict[str, object]:
+        if self.partitions and texts is None:
+            raise self._odd(entry, "names files without their partition values")
+        try:
+            return {
+                name: partition_value((texts or {})[name], dtype)
+                for name, dtype in self.partitions.items()
+            }
+        except (ValueError, KeyError) as error:
+            raise self._odd(entry, "has partition values of another type") from error
+
+    def _odd(self, entry: Entry, what: str) -> SourceError:
+        return SourceError(
+            f"Version {entry.version} of table {self.table} {what}.",
+            "Register the syncs that still need it under new ids, once the table is whole.",
+        )
+
+
+def _feed_setting(actions: _Actions) -> bool | None:
+    """Whether the change feed is on from a commit on; None if the commit does not say."""
+    for kind, fields in actions:
+        if kind == "metaData":
+            return is_feed_on(fields.get("configuration") or {})
+    return None
+
+
+def is_feed_on(configuration: Mapping[str, str]) -> bool:
+    """Whether a table's settings turn its change feed on."""
+    return configuration.get(_CHANGE_FEED, "").lower() == "true"
+
+
+def _numbers(rows: BitMap64) -> pl.Series:
+    return pl.Series(list(rows), dtype=pl.UInt32)
+
+
 def changed_files(
     tables: DeltaTables, found: DeltaTable, table: SourceTable, lower: TableCut
 ) -> list[Changed]:
@@ -56,15 +174,15 @@ def changed_files(
     """
     schema = logical_schema(found, table)
     partitions = {n: schema[n] for n in found.metadata().partition_columns if n in schema}
-    folder, options = table_folder(found), tables.storage_options
-    logged = LoggedFiles(table.name, folder, partitions, partial(read_bytes, folder, options))
+    folder, options = table_folder(found.table_uri), tables.storage_options
+    logged = _LoggedFiles(table.name, folder, partitions, partial(read_bytes, folder, options))
     on: bool | None = None
     changed: list[Changed] = []
     unsure, off_at = False, None
     try:
         for entry in tables.log(table.name).entries(lower.version + 1, found.version()):
             actions = list(entry.actions())
-            told = feed_setting(actions)
+            told = _feed_setting(actions)
             on = on if told is None else told
             files = list(logged.changed(entry, actions))
             if files and on is False:
@@ -147,7 +265,7 @@ def changed_rows(
     Footers are asked where the log does not tell, as it never does of changes, but not for files
     that are small anyway. Raises VersionGone, SourceUnavailable, SourceError.
     """
-    count = footer_count(found, table.name, storage_options)
+    count = partial(footer_rows, found, table.name, storage_options)
     return sum(_rows_of(one.file, count) for one in changed)
 
 
@@ -166,7 +284,7 @@ def _scans(
     storage_options: Mapping[str, str],
 ) -> Iterator[pl.LazyFrame]:
     schema = logical_schema(found, table)
-    count = footer_count(found, table.name, storage_options)
+    count = partial(footer_rows, found, table.name, storage_options)
     most = rows_read_at_once(table.name)
     for some, part in _in_pieces(changed, most, count):
         own = some[0].change is None

@@ -18,8 +18,7 @@ from cio_pipeline.model.changeset import AGAIN, CHANGE, COMMITTED_AT, GREW, VERS
 from cio_pipeline.model.cuts import Cut, Look, Rest, TableCut, TableSlice, Waiting
 from cio_pipeline.model.errors import SourceError
 from cio_pipeline.model.slices import Part
-from cio_pipeline.sources.change_feed import changed_files, changed_rows, feed, pieces
-from cio_pipeline.sources.changed_files import Changed
+from cio_pipeline.sources.change_feed import Changed, changed_files, changed_rows, feed, pieces
 from cio_pipeline.sources.delta_columns import casts, require_readable, types_by_name
 from cio_pipeline.sources.delta_log import AT_ONCE, DeltaTables, Entry, Reached, replaced
 from cio_pipeline.sources.delta_scan import row_counts, scan, sliced

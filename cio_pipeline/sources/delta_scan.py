@@ -22,7 +22,7 @@ from cio_pipeline.sources.deletion_vectors import Read, Vector, deleted_rows, re
 from cio_pipeline.sources.delta_columns import logical_schema
 from cio_pipeline.sources.delta_errors import clone_gone, translate, vector_damaged, version_gone
 from cio_pipeline.sources.delta_log import CommitLog
-from cio_pipeline.sources.places import file_place, is_elsewhere, store_options
+from cio_pipeline.sources.places import file_place, is_elsewhere, store_options, table_folder
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def data_files(
     found: DeltaTable, columns: Collection[str] = (), vectors: Mapping[str, Vector] | None = None
 ) -> list[DataFile]:
     """All files of a table at its version, by name; `values` for those of the columns alone."""
-    folder = table_folder(found)
+    folder = table_folder(found.table_uri)
     actions = pl.DataFrame(cast("Any", found.get_add_actions()))
     partitions = [name for name in found.metadata().partition_columns if name in columns]
     values = [
@@ -89,11 +89,6 @@ def data_files(
         for path, of_file, count in zip(actions["path"], values, rows, strict=True)
     ]
     return sorted(files, key=lambda file: file.place)
-
-
-def table_folder(found: DeltaTable) -> str:
-    """The folder of a table, as Polars is given it."""
-    return file_place("", found.table_uri).rstrip("/")
 
 
 def counted(files: Sequence[DataFile], count: Callable[[str], int]) -> list[tuple[str, int]]:
@@ -153,11 +148,11 @@ def _scan(
     schema = logical_schema(found, table)
     vectors = vectors_of(found, table.name, storage_options)
     files = {file.place: file for file in data_files(found, schema, vectors)}
-    count = footer_count(found, table.name, storage_options)
+    count = partial(footer_rows, found, table.name, storage_options)
     all_read = _read(list(files.values()), count, part)
     read = [one for one in all_read if _may_hold(files[one.uri], workspaces)]
     require_there([files[one.uri] for one in read], table.name, found.version())
-    of_vectors = partial(read_bytes, table_folder(found), storage_options)
+    of_vectors = partial(read_bytes, table_folder(found.table_uri), storage_options)
     parts: list[pl.LazyFrame] = []
     for _, group in groupby(read, lambda one: None if one.whole else one.uri):
         some = list(group)
@@ -179,7 +174,7 @@ def row_counts(
 
     Raises VersionGone, SourceUnavailable, SourceError.
     """
-    return counted(data_files(found), footer_count(found, table.name, storage_options))
+    return counted(data_files(found), partial(footer_rows, found, table.name, storage_options))
 
 
 def vectors_of(
@@ -188,7 +183,9 @@ def vectors_of(
     """The deletion vectors of a table's files; its log is read again only if there can be any."""
     if "deletionVectors" not in (found.protocol().reader_features or []):
         return {}
-    return vectors_at(CommitLog(table, table_folder(found), storage_options), found.version())
+    return vectors_at(
+        CommitLog(table, table_folder(found.table_uri), storage_options), found.version()
+    )
 
 
 def _whole(files: Sequence[DataFile], read: Read, table: str, version: int) -> Iterator[DataFile]:
@@ -271,24 +268,16 @@ def _numbers(files: Sequence[DataFile], count: Callable[[str], int]) -> list[pl.
     ]
 
 
-def footer_count(
-    found: DeltaTable, table: str, storage_options: Mapping[str, str]
-) -> Callable[[str], int]:
+def footer_rows(
+    found: DeltaTable, table: str, storage_options: Mapping[str, str], place: str
+) -> int:
     """How many rows a file's footer tells; see `row_counts` for what it raises."""
-
-    def count(place: str) -> int:
-        rows = pl.scan_parquet(
-            place,
-            glob=False,
-            hive_partitioning=False,
-            storage_options=store_options(storage_options),
-        )
-        try:
-            return int(rows.select(pl.len()).collect().item())
-        except Exception as error:
-            raise (translate(error, table, found.version()) or error) from error
-
-    return count
+    options = store_options(storage_options)
+    rows = pl.scan_parquet(place, glob=False, hive_partitioning=False, storage_options=options)
+    try:
+        return int(rows.select(pl.len()).collect().item())
+    except Exception as error:
+        raise (translate(error, table, found.version()) or error) from error
 
 
 def _read(

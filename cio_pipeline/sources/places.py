@@ -49,6 +49,11 @@ def file_place(folder: str, named: str) -> str:
     return unquote(named) if is_elsewhere(named) else f"{folder}/{unquote(named)}"
 
 
+def table_folder(uri: str) -> str:
+    """The folder of a table that deltalake has opened at `uri`, as Polars is given it."""
+    return file_place("", uri).rstrip("/")
+
+
 def is_elsewhere(named: str) -> bool:
     """Whether a log names a file by a place of its own: that of another table."""
     return _ABSOLUTE.match(named) is not None

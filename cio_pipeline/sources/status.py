@@ -9,8 +9,7 @@ from deltalake import DeltaTable
 
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.model.cuts import TableCut
-from cio_pipeline.sources.change_feed import changed_files
-from cio_pipeline.sources.changed_files import is_feed_on
+from cio_pipeline.sources.change_feed import changed_files, is_feed_on
 from cio_pipeline.sources.delta_columns import column_problems, logical_schema, require_readable
 from cio_pipeline.sources.delta_errors import translate
 from cio_pipeline.sources.delta_log import DeltaTables
