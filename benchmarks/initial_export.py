@@ -89,7 +89,7 @@ def export(folder: str, source: str) -> dict[str, Any]:
 
 def sink(source: str, folder: str) -> dict[str, Any]:
     """The same rows and columns, split by workspace, with Polars alone."""
-    cut = decide_cut(Product(Path(folder), Path(source)).services(), BEFORE.end).table("metrics")
+    cut = decide_cut(Product(Path(folder), Path(source)).services(), BEFORE.end).tables["metrics"]
     found = DeltaTables(source, {}).at("metrics", cut)
     names = [column.name for column in EXPORTS["metrics"].columns_of(CURRENT_VERSION)]
     with measured() as cost:
@@ -107,7 +107,7 @@ def sink(source: str, folder: str) -> dict[str, Any]:
 
 def copy(source: str, folder: str) -> dict[str, Any]:
     """The same with DuckDB alone, which adds a folder to each file's name for its workspace."""
-    cut = decide_cut(Product(Path(folder), Path(source)).services(), BEFORE.end).table("metrics")
+    cut = decide_cut(Product(Path(folder), Path(source)).services(), BEFORE.end).tables["metrics"]
     files = sorted(DeltaTables(source, {}).at("metrics", cut).file_uris())
     names = ", ".join(column.name for column in EXPORTS["metrics"].columns_of(CURRENT_VERSION))
     how = "FORMAT parquet, COMPRESSION zstd, PARTITION_BY (workspace_id), WRITE_PARTITION_COLUMNS"

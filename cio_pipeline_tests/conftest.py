@@ -54,6 +54,16 @@ def world(tmp_path: Path) -> World:
 
 
 @pytest.fixture
+def home(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world with the command line on it; paths of local destinations are relative to it."""
+    monkeypatch.setenv("CIO_HOME", str(world.root))
+    for name in ("CIO_SOURCE", "CIO_LEDGER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(world.root)
+    return world
+
+
+@pytest.fixture
 def other_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder that no link from a temporary folder reaches."""
     with TemporaryDirectory(dir="/dev/shm") as folder:

@@ -79,7 +79,7 @@ def _oldest(product: Services) -> dict[str, TableCut]:
     yesterday = product.ledger.cuts.before(product.clock() - _KEPT)
     if yesterday is None:
         return {}
-    needed = {table: cut.table(table) for table, cut in oldest_needed(product.ledger).items()}
+    needed = {table: cut.tables[table] for table, cut in oldest_needed(product.ledger).items()}
     return {
         table: min(cut, needed.get(table, cut), key=lambda one: one.version)
         for table, cut in yesterday.tables.items()

@@ -123,10 +123,6 @@ class Cut:
     )
     undecided: frozenset[str] = field(default=frozenset(), compare=False, kw_only=True)
 
-    def table(self, name: str) -> TableCut:
-        """The version of one table; KeyError if the cut does not know it."""
-        return self.tables[name]
-
     def waiting(self, name: str) -> Waiting | None:
         """What of a table waits for a time ahead."""
         rest = self.rest.get(name)

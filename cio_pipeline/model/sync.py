@@ -173,10 +173,6 @@ class Sync(Strict):
         shown = {name: str(v) if name.endswith("_id") else v for name, v in own.items()}
         return shown | ({"contract": [*self.contract.exports]} if self.contract else {})
 
-    def terms_digest(self, export: str) -> str | None:
-        """The name of what its data contract says of an export; None if that is nothing."""
-        return self.contract.digests.get(export) if self.contract else None
-
     @property
     def expire_days(self) -> int | None:
         """After how many days a file may be gone: its reader may delete it, or it is deleted."""

@@ -38,7 +38,7 @@ def observed(
 
 
 def _needed(ledger: Ledger) -> dict[str, TableCut]:
-    return {table: cut.table(table) for table, cut in oldest_needed(ledger).items()}
+    return {table: cut.tables[table] for table, cut in oldest_needed(ledger).items()}
 
 
 def known_of(

@@ -16,18 +16,13 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(home: World) -> Run:
     """Runs a verb where somebody was sent and is gone."""
-    world = World(tmp_path)
-    world.sync()
-    world.commit("people", person("ann", 0), person("bob", 0), at=during(0))
-    world.run(0, "people")
-    world.commit("people", person("ann", 1, deleted=True), at=during(1))
-    world.run(1, "people")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CIO_HOME", str(tmp_path))
-    for name in ("CIO_SOURCE", "CIO_LEDGER"):
-        monkeypatch.delenv(name, raising=False)
+    home.sync()
+    home.commit("people", person("ann", 0), person("bob", 0), at=during(0))
+    home.run(0, "people")
+    home.commit("people", person("ann", 1, deleted=True), at=during(1))
+    home.run(1, "people")
     return lambda *arguments: CliRunner().invoke(app, arguments)
 
 

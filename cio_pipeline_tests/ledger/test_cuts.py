@@ -57,7 +57,7 @@ def test_a_position_made_before_a_cut_was_complete_is_no_other_cut(ledger: Ledge
     ledger.plans.advance(lease, lease.tokens, first, at(1))
     (state,) = ledger.registry.states(["people"])
     assert state.position is not None
-    assert state.position.table("events").version == 8
+    assert state.position.tables["events"].version == 8
 
 
 def test_of_many_that_decide_at_once_each_sees_the_others(ledger: Ledger):

@@ -140,7 +140,7 @@ def test_d6_a_table_that_comes_late_to_a_cut_stays_between_its_neighbours(world:
     late = decide_cut(world.services, window(1).end, {"subjects"})
 
     assert not late.undecided
-    assert late.table("subjects").version == 1, "not above the next one, which was decided"
+    assert late.tables["subjects"].version == 1, "not above the next one, which was decided"
     assert world.ledger.cuts.get(window(1).end) == late
 
 
@@ -162,7 +162,7 @@ def test_d6_a_commit_between_two_deciders_makes_no_cut_older_than_the_one_before
     first = decide_cut(slow, window(0).end)
 
     (second,) = others
-    assert first.table("people").version <= second.table("people").version
+    assert first.tables["people"].version <= second.tables["people"].version
     for number in (0, 1, 2):
         world.run(number)
     assert set(world.read("people")["internal_customer_id"]) == {"ann", "ben"}

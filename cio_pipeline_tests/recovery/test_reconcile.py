@@ -186,13 +186,8 @@ def test_o1_calls_are_counted_with_those_held_back(tmp_path: Path) -> None:
     assert asked(world) == []
 
 
-def test_c2_what_comes_again_in_a_later_window_is_told_and_counted_once(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CIO_HOME", str(world.root))
-    monkeypatch.chdir(world.root)
-    for name in ("CIO_SOURCE", "CIO_LEDGER"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.mark.usefixtures("home")
+def test_c2_what_comes_again_in_a_later_window_is_told_and_counted_once(world: World) -> None:
     day = DAY, DAY + timedelta(days=1)
     assert came_again(world.services, *day) == []
     world.commit("events", event("e1", 3), event("e3", 3), at=during(3))
@@ -225,13 +220,8 @@ def test_c2_of_many_identities_some_stand_for_all_and_what_was_moved_is_not_new(
     assert 2800 < found.rows[1] < 5200
 
 
-def test_the_command_names_what_differs_and_repairs_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CIO_HOME", str(world.root))
-    monkeypatch.chdir(world.root)
-    for name in ("CIO_SOURCE", "CIO_LEDGER"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.mark.usefixtures("home")
+def test_the_command_names_what_differs_and_repairs_it(world: World) -> None:
 
     def run(*more: str) -> Any:
         return CliRunner().invoke(app, ["reconcile", "--day", "2026-03-01", *more])
@@ -255,13 +245,10 @@ def test_the_command_names_what_differs_and_repairs_it(
     assert wrong.exit_code == 1
 
 
+@pytest.mark.usefixtures("home")
 def test_o3_messages_that_differ_are_told_until_somebody_says_that_it_is_known(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CIO_HOME", str(world.root))
-    monkeypatch.chdir(world.root)
-    for name in ("CIO_SOURCE", "CIO_LEDGER"):
-        monkeypatch.delenv(name, raising=False)
     plan = world.ledger.recovery.committed(["a"])[0].sealed.plan
     one = Difference("a", "messages", NOON, NOON + timedelta(minutes=15), changed=2, sent=1)
     found = [(one, replace(plan, export="messages"))]

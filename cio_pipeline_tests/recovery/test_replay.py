@@ -278,13 +278,8 @@ def test_m4_messages_are_put_back_not_sent_again(tmp_path: Path) -> None:
         again(world, 0, 0)
 
 
-def test_the_command_tells_what_was_sent_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CIO_HOME", str(world.root))
-    monkeypatch.chdir(world.root)
-    for name in ("CIO_SOURCE", "CIO_LEDGER"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.mark.usefixtures("home")
+def test_the_command_tells_what_was_sent_again(world: World) -> None:
     times = ("--from", "2026-03-01T12:15", "--to", "2026-03-01T12:30")
     done = CliRunner().invoke(app, ["replay", "a", *times, "--json"])
     assert done.exit_code == 0, (done.output, done.exception)

@@ -40,7 +40,7 @@ def test_d6_a_clock_ahead_of_ours_stalls_nothing(tmp_path: Path, ahead: timedelt
     put(found, {"b": "1"}, at=12)
     first = decided(found, 15)
     second = decided(found, 30, first)
-    assert second.table("things").version == 3
+    assert second.tables["things"].version == 3
     assert second.waiting("things") is None
 
 
@@ -51,11 +51,11 @@ def test_d6_first_seen_is_the_same_for_all_windows(tmp_path: Path) -> None:
     first = decided(found, 15)
     foreign(found, minute(20) + YEAR)
     second = decided(found, 30, first)
-    assert second.table("things").version == 1, "seen at 30.5: not before 30"
+    assert second.tables["things"].version == 1, "seen at 30.5: not before 30"
     third = decided(found, 45, second)
-    assert third.table("things").version == 2
+    assert third.tables["things"].version == 2
     assert decided(found, 45, second, late=300) == third, "decided again, much later"
-    assert decided(found, 60, third).table("things").version == 2
+    assert decided(found, 60, third).tables["things"].version == 2
 
 
 def test_d6_all_commits_of_a_clock_ahead_that_were_seen_come_together(tmp_path: Path) -> None:
@@ -64,11 +64,11 @@ def test_d6_all_commits_of_a_clock_ahead_that_were_seen_come_together(tmp_path: 
     for n in range(5):
         foreign(found, minute(10 + n) + YEAR)
     first = decided(found, 15)
-    assert first.table("things").version == 0
+    assert first.tables["things"].version == 0
     foreign(found, minute(20) + YEAR)
     second = decided(found, 30, first)
-    assert second.table("things").version == 5
-    assert decided(found, 45, second).table("things").version == 6
+    assert second.tables["things"].version == 5
+    assert decided(found, 45, second).tables["things"].version == 6
 
 
 def test_d6_windows_decided_late_have_what_was_not_seen_before_the_next(tmp_path: Path) -> None:
@@ -78,9 +78,9 @@ def test_d6_windows_decided_late_have_what_was_not_seen_before_the_next(tmp_path
     after: Cut | None = None
     for at in (15, 30, 45):  # an outage: all are decided at minute 50
         after = cut_at(found, at, after, now=minute(50))
-        reached.append(after.table("things").version)
+        reached.append(after.tables["things"].version)
     after = cut_at(found, 60, after, now=minute(60.5))
-    assert [*reached, after.table("things").version] == [0, 0, 0, 1]
+    assert [*reached, after.tables["things"].version] == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize("lag", [0, 1, 2, 5])
@@ -95,7 +95,7 @@ def test_d6_windows_that_are_always_late_have_what_was_first_seen_before_their_e
         assert foreign(found, now + YEAR) == n
         again = after
         after = cut_at(found, minute(15 * n), again, now=now)
-        assert after.table("things").version == max(0, n - lag - 1)
+        assert after.tables["things"].version == max(0, n - lag - 1)
         assert cut_at(found, minute(15 * n), again, now=now + YEAR) == after, "decided again"
 
 
@@ -108,9 +108,9 @@ def test_d6_what_is_kept_of_earlier_looks_is_bounded_and_still_catches_up(tmp_pa
         foreign(found, now + YEAR)
         after = cut_at(found, minute(15 * n), after, now=now)
         assert len(after.rest["things"].earlier) <= LOOKS
-        assert after.table("things").version >= n - 2 * lag
+        assert after.tables["things"].version >= n - 2 * lag
     assert after is not None
-    assert after.table("things").version >= LOOKS
+    assert after.tables["things"].version >= LOOKS
 
 
 def test_d6_looks_from_before_a_window_count_as_one(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_d6_looks_from_before_a_window_count_as_one(tmp_path: Path) -> None:
         after = decided(found, 15 * n, after)
         assert len(after.rest["things"].earlier) < 2
     last = decided(found, 1005, decided(found, 990, after, late=900), late=900)
-    assert last.table("things").version == 8
+    assert last.tables["things"].version == 8
 
 
 def test_a_time_ahead_on_purpose_waits_and_is_told_with_what_waits_behind_it(
@@ -137,16 +137,16 @@ def test_a_time_ahead_on_purpose_waits_and_is_told_with_what_waits_behind_it(
     put(found, {"c": "1"}, at=22)
     foreign(found, 24)
     second = decided(found, 30, first)
-    assert second.table("things").version == 1
+    assert second.tables["things"].version == 1
     assert second.waiting("things") == Waiting(2, 3, until, minute(22))
     told = str(second.waiting("things"))
     assert "Version 2 is dated 2027-01-01 00:20 UTC by its cio.committed_at" in told
     assert "2 later commits" in told
     assert "since 2026-01-01 00:22" in told
     third = decided(found, 45, second)
-    assert third.table("things").version == 1, "however often it was seen"
+    assert third.tables["things"].version == 1, "however often it was seen"
     after = cut_at(found, until + timedelta(minutes=10), third, now=until + timedelta(minutes=11))
-    assert after.table("things").version == 4
+    assert after.tables["things"].version == 4
 
 
 def test_what_waits_is_late_since_it_was_first_seen_if_its_own_clock_is_ahead(

@@ -39,7 +39,7 @@ def entry(folder: Path, version: int, table: str = "things") -> Path:
 
 
 def version_at(found: DeltaSource, at: float, after: Cut | None = None) -> int:
-    return cut_at(found, at, after).table("things").version
+    return cut_at(found, at, after).tables["things"].version
 
 
 def test_d6_a_cut_has_the_commits_before_its_time(tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_d6_without_a_stated_time_the_logs_counts(tmp_path: Path) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)
     write_deltalake(tmp_path / "things", rows({"a": "1"}), mode="append", schema_mode="merge")
     after = datetime.now(UTC) + timedelta(seconds=1)
-    assert cut_at(found, before).table("things").version == 0
-    assert cut_at(found, after).table("things").version == 1
+    assert cut_at(found, before).tables["things"].version == 0
+    assert cut_at(found, after).tables["things"].version == 1
 
 
 @given(
@@ -95,7 +95,7 @@ def test_d6_a_cut_is_never_lower_than_the_one_before(tmp_path: Path) -> None:
     put(found, {"a": "1"}, at=10)
     put(found, {"a": "2"}, at=5)
     later = cut_at(found, 30)
-    assert later.table("things").version == 2
+    assert later.tables["things"].version == 2
     assert version_at(found, 5, later) == 2
     put(found, {"a": "3"}, at=1)
     assert version_at(found, 5, later) == 2, "a late commit does not get into an earlier window"
@@ -124,7 +124,7 @@ def test_d6_commits_without_info_keep_their_numbers(tmp_path: Path) -> None:
     assert version_at(found, 15) == 1
     assert version_at(found, 35) == 1, "the file's own time is that of this test"
     hour = datetime.now(UTC) + timedelta(hours=1)
-    assert cut_at(found, hour).table("things").version == 3
+    assert cut_at(found, hour).tables["things"].version == 3
 
 
 def test_d6_tables_without_a_commit_are_left_out(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_replaced_table_is_cut_anew_and_its_changes_are_refused(tmp_path: Path
     shutil.rmtree(tmp_path / "things")
     source(tmp_path)
     now = latest(found)
-    assert cut_at(found, 30, before).table("things") == now
+    assert cut_at(found, 30, before).tables["things"] == now
     with pytest.raises(TableReplaced, match="things"):
         found.snapshot(THINGS, type(old)(old.table_id, 0))
     with pytest.raises(TableReplaced, match="things"):
@@ -154,7 +154,7 @@ def test_a_table_set_back_is_cut_where_it_is(tmp_path: Path) -> None:
     put(found, {"a": "1"}, at=10)
     before = cut_at(found, 20)
     entry(tmp_path, 1).unlink()
-    assert cut_at(found, 30, before).table("things").version == 0
+    assert cut_at(found, 30, before).tables["things"].version == 0
 
 
 def test_a_source_that_is_gone_is_named_and_a_table_that_is_gone_left_out(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ from cio_pipeline.pipeline.erasure.receipt import ErasedFile, Left, Receipt
 from cio_pipeline.pipeline.erasure.settle import pairs_of, replace_file, settle
 from cio_pipeline.pipeline.feeds.makers import MAKER_OF
 from cio_pipeline.pipeline.heartbeat import HeldLease, all_claimed
-from cio_pipeline.pipeline.planning.terms import in_force
+from cio_pipeline.pipeline.planning.rows import in_force
 from cio_pipeline.pipeline.services import Services
 
 

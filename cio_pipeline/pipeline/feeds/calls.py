@@ -17,8 +17,7 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.erasing import erase_call_file, told_by_call_file
 from cio_pipeline.pipeline.feeds.maker import Maker, Numbers
 from cio_pipeline.pipeline.planning.cohorts import Cohort
-from cio_pipeline.pipeline.planning.rows import forwarded_rows
-from cio_pipeline.pipeline.planning.terms import in_force
+from cio_pipeline.pipeline.planning.rows import forwarded_rows, in_force
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.verification.of_calls import call_name_of
 

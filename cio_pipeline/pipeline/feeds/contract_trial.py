@@ -19,8 +19,7 @@ from cio_pipeline.pipeline.feeds.makers import MAKER_OF
 from cio_pipeline.pipeline.planning.cohorts import Cohort, rest_of, with_slices
 from cio_pipeline.pipeline.planning.cuts import peek_cut, tables_of
 from cio_pipeline.pipeline.planning.plan_export import draft
-from cio_pipeline.pipeline.planning.rows import changeset_of
-from cio_pipeline.pipeline.planning.terms import in_force
+from cio_pipeline.pipeline.planning.rows import changeset_of, in_force
 from cio_pipeline.pipeline.services import Services
 
 SAMPLES = 3

@@ -21,8 +21,12 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.erasing import TELLING, erase_rows, told_by_rows
 from cio_pipeline.pipeline.feeds.maker import Maker, Numbers
 from cio_pipeline.pipeline.planning.cohorts import Cohort
-from cio_pipeline.pipeline.planning.rows import changeset_of, remember_gone, remember_unknown
-from cio_pipeline.pipeline.planning.terms import in_force
+from cio_pipeline.pipeline.planning.rows import (
+    changeset_of,
+    in_force,
+    remember_gone,
+    remember_unknown,
+)
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.verification.files import name_of
 

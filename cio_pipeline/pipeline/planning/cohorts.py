@@ -175,7 +175,7 @@ def rest_of(source: Source, plan: PlanDraft) -> Sequence[Slice | None]:
     if len(parts) != plan.slices:
         table = ALL_EXPORTS[plan.export].source
         raise SourceError(
-            f"Table {table} has {len(parts)} slices at version {plan.upper.table(table).version}, "
+            f"Table {table} has {len(parts)} slices at version {plan.upper.tables[table].version}, "
             f"the plan of '{plan.export}' of sync '{plan.sync_id}' was made for {plan.slices}.",
             "Restore the log of the table as it was, or abandon the plan.",
         )
@@ -186,7 +186,7 @@ def _slices(source: Source, plan: PlanDraft) -> Sequence[Slice]:
     export, rows = ALL_EXPORTS[plan.export], plan.slice_rows or 1
     if not reads_changes(plan):
         table = SOURCE_TABLES[export.source]
-        return source.slices(table, plan.upper.table(table.name), rows)
+        return source.slices(table, plan.upper.tables[table.name], rows)
     if plan.slices == 1:
         return [Stretch()]
     if not facts_of(export.name).forwards:
@@ -214,7 +214,7 @@ def range_of(plan: PlanDraft) -> tuple[SourceTable, TableCut, TableCut]:
     """What changed of a plan's driving table; the plan is no initial one."""
     table = SOURCE_TABLES[ALL_EXPORTS[plan.export].source]
     lower = plan.lower or plan.upper
-    return table, lower.table(table.name), plan.upper.table(table.name)
+    return table, lower.tables[table.name], plan.upper.tables[table.name]
 
 
 def _cut(source: Source, drafts: list[PlanDraft], wanted: int | None) -> list[PlanDraft]:
@@ -252,7 +252,7 @@ def _of_history(source: Source, drafts: Sequence[PlanDraft], rows: int | None) -
     model = drafts[0]
     export = ALL_EXPORTS[model.export]
     table, ours = SOURCE_TABLES[export.source], {draft.workspace_id for draft in drafts}
-    cut = model.upper.table(table.name)
+    cut = model.upper.tables[table.name]
     wanted = rows or _at_once(source, export, cut, len(ours))
     # Without reading any row: it is enough for small tables.
     if len(source.slices(table, cut, wanted)) == 1:

@@ -261,7 +261,7 @@ def draft(state: ExportState, mode: Mode, upper: Cut, floor: datetime | None = N
         rows_per_file=export.rows_per_file,
         fingerprint=fingerprint_of(sync, export),
         layout=sync.layout,
-        contract=sync.terms_digest(export.name),
+        contract=sync.contract.digests.get(export.name) if sync.contract else None,
         # Where no first files are known of, as in a rebuilt ledger, nobody is remembered either.
         producer=PRODUCER,
         begun=None if mode is Mode.INITIAL else state.begun or state.registered.created_at,

@@ -18,8 +18,7 @@ from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of, rest_of
 from cio_pipeline.pipeline.planning.cuts import peek_cut, tables_of
 from cio_pipeline.pipeline.planning.plan_export import Decided, decided, drafts_of
-from cio_pipeline.pipeline.planning.rows import changeset_of, forwarded_rows
-from cio_pipeline.pipeline.planning.terms import in_force
+from cio_pipeline.pipeline.planning.rows import changeset_of, forwarded_rows, in_force
 from cio_pipeline.pipeline.services import Services
 
 Counts: TypeAlias = tuple[int, int, int]

@@ -24,6 +24,7 @@ from cio_pipeline.model.cuts import Cut, TableSlice
 from cio_pipeline.model.plans import Mode, PlanDraft
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.pipeline.planning.cohorts import Cohort, P
+from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Source
 
 PEOPLE = SOURCE_TABLES["people"]
@@ -72,6 +73,18 @@ def changeset_of(
     )
 
 
+def in_force(services: Services, plan: PlanDraft) -> InForce | None:
+    """What holds for the rows of a plan, whatever the sync's contract says by now.
+
+    Raises SecretMissing if its salt cannot be read.
+    """
+    if plan.contract is None:
+        return None
+    terms = services.ledger.contracts.terms(plan.contract)
+    salt = services.secret(terms.salt).encode() if terms.salt else b""
+    return InForce(terms.of, salt)
+
+
 def forwarded_rows(
     source: Source,
     ledger: Ledger,
@@ -101,11 +114,11 @@ def _driving(source: Source, cohort: Cohort[P], part: Slice | None) -> pl.LazyFr
     plan, export = cohort.model, cohort.export
     table = SOURCE_TABLES[export.source]
     if isinstance(part, TableSlice):
-        at = plan.upper.table(table.name)
+        at = plan.upper.tables[table.name]
         return source.snapshot(table, at, part, workspaces=cohort.workspaces)
     if plan.mode in {Mode.INITIAL, Mode.RETRY} or plan.lower is None:
         return _at(source, export.source, plan.upper, cohort.workspaces)
-    lower, upper = plan.lower.table(table.name), plan.upper.table(table.name)
+    lower, upper = plan.lower.tables[table.name], plan.upper.tables[table.name]
     if part is None:
         changes = source.changes(table, lower, upper)
     else:
@@ -116,7 +129,7 @@ def _driving(source: Source, cohort: Cohort[P], part: Slice | None) -> pl.LazyFr
 def _newest(source: Source, cohort: Cohort[P], changes: pl.LazyFrame, until: Cut) -> pl.LazyFrame:
     """Changes without those of rows that changed again after them, up to a cut."""
     table = SOURCE_TABLES[cohort.export.source]
-    upper, later = cohort.model.upper.table(table.name), until.table(table.name)
+    upper, later = cohort.model.upper.tables[table.name], until.tables[table.name]
     if table.kind is TableKind.APPEND_ONLY or upper == later:
         return changes
     identity = list(table.identity)
@@ -274,7 +287,7 @@ def _among(
 
 def _people(source: Source, cut: Cut, workspaces: Collection[int]) -> pl.LazyFrame:
     """All people of some workspaces at a cut; others may be among them."""
-    return source.snapshot(PEOPLE, cut.table(PEOPLE.name), workspaces=workspaces)
+    return source.snapshot(PEOPLE, cut.tables[PEOPLE.name], workspaces=workspaces)
 
 
 def _among_people(source: Source, cut: Cut, some: pl.DataFrame) -> pl.LazyFrame:

@@ -23,8 +23,7 @@ from cio_pipeline.model.plans import Mode, Plan, PlanState, SentSoFar
 from cio_pipeline.model.volumes import DAY
 from cio_pipeline.pipeline.heartbeat import all_claimed
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of, range_of, rest_of
-from cio_pipeline.pipeline.planning.rows import changeset_of, forwarded_rows
-from cio_pipeline.pipeline.planning.terms import in_force
+from cio_pipeline.pipeline.planning.rows import changeset_of, forwarded_rows, in_force
 from cio_pipeline.pipeline.recovery.replay import Replayed, Wanted, send_again
 from cio_pipeline.pipeline.services import Services
 

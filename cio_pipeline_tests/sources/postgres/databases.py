@@ -106,7 +106,7 @@ class Made:
         )
 
     def things(self) -> TableCut:
-        return self.cut().table("things")
+        return self.cut().tables["things"]
 
     def put(
         self, table: SourceTable, rows: pl.DataFrame, *before: str, at: datetime | None = None

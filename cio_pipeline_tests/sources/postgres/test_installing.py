@@ -237,15 +237,15 @@ def test_tables_and_columns_may_be_called_otherwise(postgres_cluster: Cluster) -
     )
     second = base.cut(first)
     base.do("""UPDATE "my app"."Übles" SET value = 'bad'""")
-    rows = base.source.snapshot(THINGS, second.table("things")).collect()
+    rows = base.source.snapshot(THINGS, second.tables["things"]).collect()
     assert rows["workspace_id"].to_list() == [7, 7]
     assert rows["value"].to_list() == ["fine", None]
     assert rows["tags"].to_list() == [["a", None, "b c"], None]
     assert rows["at"].dt.timestamp("ms").to_list()[0] == 1772366400000
     assert rows["at"].to_physical()[1] > 9 * 10**18  # far beyond what is sent
-    log = base.source.snapshot(NOTES, second.table("notes"))
+    log = base.source.snapshot(NOTES, second.tables["notes"])
     assert log.select("key").collect()["key"].to_list() == ["1", "2"]
-    assert values_of(base.source.changes(NOTES, first.table("notes"), second.table("notes"))) == {
+    assert values_of(base.source.changes(NOTES, first.tables["notes"], second.tables["notes"])) == {
         "1": "one",
         "2": "two",
     }

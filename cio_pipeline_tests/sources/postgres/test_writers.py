@@ -134,10 +134,10 @@ def test_d6_any_two_positions_differ_by_what_was_committed_between_them(
         for _ in range(writers.chance.randrange(12)):
             writers.step()
         after = base.cut(after)
-        taken.append((after.table("things"), there(base)))
+        taken.append((after.tables["things"], there(base)))
     writers.stop()
     base.do("VACUUM FREEZE things", "VACUUM FREEZE cio.earlier_things")
-    taken.append((base.cut(after).table("things"), there(base)))
+    taken.append((base.cut(after).tables["things"], there(base)))
 
     assert len({cut for cut, _ in taken}) > 6
     for number, (cut, held) in enumerate(taken):
@@ -150,14 +150,14 @@ def test_d6_a_cursor_of_timestamps_loses_rows_where_positions_do_not(base: Made)
     chance = Random(1)  # noqa: S311 - no secret
     sessions = [base.connect(autocommit=False) for _ in range(4)]
     cursor, by_cursor, by_position = "-infinity", list[str](), list[str]()
-    lower = base.cut().table("notes")
+    lower = base.cut().tables["notes"]
 
     def read() -> None:
         nonlocal cursor, lower
         rows = base.ask(f"SELECT key, at::text FROM notes WHERE at > '{cursor}' ORDER BY at")  # noqa: S608
         by_cursor.extend(key for key, _ in rows)
         cursor = rows[-1][1] if rows else cursor
-        upper = base.cut().table("notes")
+        upper = base.cut().tables["notes"]
         found = base.source.changes(NOTES, lower, upper).select("key", CHANGE).collect()
         by_position.extend(key for key, what in found.iter_rows() if what == "new")
         lower = upper
@@ -196,8 +196,8 @@ def test_d6_nothing_is_lost_or_doubled_while_others_write(base: Made) -> None:
             for one in threads:
                 one.join()
         upper = base.cut(after)
-        _apply(known, changed(base, after.table("things"), upper.table("things")))
-        found = base.source.changes(NOTES, after.table("notes"), upper.table("notes"))
+        _apply(known, changed(base, after.tables["things"], upper.tables["things"]))
+        found = base.source.changes(NOTES, after.tables["notes"], upper.tables["notes"])
         notes += found.filter(CHANGE_IS_NEW).collect()["key"].to_list()
         after = upper
     assert known == there(base)
