@@ -28,6 +28,9 @@ SHORT = 24
 WHOLE = 40
 """Words up to this length, such as paths and ids, are not broken."""
 
+NAMED = 2
+"""Exports or syncs that are named one by one."""
+
 _BORDERS = 3
 """What each column costs besides its text."""
 
@@ -142,6 +145,11 @@ def told(value: object) -> str:
             return ", ".join(map(told, cast("Iterable[object]", value))) or "none"
         case _:
             return "" if value is None else str(value)
+
+
+def named(names: Sequence[str], what: str) -> str:
+    """A few by their names, many by their number."""
+    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} {what}"
 
 
 def words(name: str) -> str:

@@ -1,13 +1,14 @@
 """`cio-pipeline plan`: what the next sync would send and why; giving up a plan that is stuck."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from cio_pipeline.cli.context import ended, feed_of_sync, scope_of, services, window_at
-from cio_pipeline.cli.output import CONSOLE, print_json, print_table, words
+from cio_pipeline.cli.output import CONSOLE, named, print_json, print_table, words
 from cio_pipeline.cli.parameters import AsJson, Syncs
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.model.feeds import Feed
@@ -60,25 +61,31 @@ def _show(at: Window, previews: Sequence[Preview], *, everything: bool) -> None:
     """A row for each export that sends something or needs somebody; the others are counted."""
     shown = [one for one in previews if everything or one.held or one.decision not in IDLE]
     columns = ("sync", "export", "decision", "rows", "chngs", "held back", "worked on by", "why")
-    rows = [
-        (
-            one.sync_id,
-            one.export,
-            words(one.decision),
-            one.rows,
-            one.chngs if ALL_EXPORTS[one.export].split else None,
-            one.rejected or None,
-            one.held,
-            one.why,
-        )
-        for one in sorted(shown, key=lambda one: one.sync_id)
-    ]
+    rows = _each(shown) if everything else _folded(shown)
     idle = Counter(one.decision for one in previews if one not in shown)
     folded = ", ".join(f"{count} {IDLE[name]}" for name, count in sorted(idle.items()))
     empty = f"nothing is sent: {folded}; --all lists them" if idle else "no sync is registered"
     print_table(f"Window {at.key} (UTC)", columns, rows, empty)
     if rows and idle:
         CONSOLE.print(f"Nothing is sent of the others: {folded}; --all lists them.")
+
+
+def _each(shown: Sequence[Preview]) -> list[tuple[object, ...]]:
+    return [_row(one, one.export) for one in sorted(shown, key=lambda one: one.sync_id)]
+
+
+def _folded(shown: Sequence[Preview]) -> list[tuple[object, ...]]:
+    """Exports of a sync of which the same is told, such as why it is stopped, are one row."""
+    alike: defaultdict[Preview, list[str]] = defaultdict(list)
+    for one in sorted(shown, key=lambda one: one.sync_id):
+        alike[one if one.rows else replace(one, export="")].append(one.export)
+    return [_row(one, named(exports, "exports")) for one, exports in alike.items()]
+
+
+def _row(one: Preview, exports: str) -> tuple[object, ...]:
+    split = one.export and ALL_EXPORTS[one.export].split
+    counts = (one.rows, one.chngs if split else None, one.rejected or None)
+    return (one.sync_id, exports, words(one.decision), *counts, one.held, one.why)
 
 
 @app.command()

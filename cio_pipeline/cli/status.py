@@ -9,7 +9,7 @@ import typer
 from rich.filesize import decimal
 
 from cio_pipeline.cli.context import services
-from cio_pipeline.cli.output import CONSOLE, print_json, print_table
+from cio_pipeline.cli.output import CONSOLE, named, print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.pipeline.scheduling.standing import Standing, Wrong, standing
 from cio_pipeline.settings import settings
@@ -19,9 +19,6 @@ LITTLE = 10**9
 
 SHOWN = 20
 """Things that are wrong on the screen; `--json` has all."""
-
-NAMED = 2
-"""Exports or syncs that are named one by one."""
 
 
 def status(as_json: AsJson = False) -> None:
@@ -67,19 +64,15 @@ def _show(found: Standing, free: int) -> None:
     if things > SHOWN:
         CONSOLE.print(f"… and {things - SHOWN:,} more; --json has all")
     runs = [
-        (one.owner, _named(one.syncs, "syncs"), _named(one.exports, "exports"), one.until)
+        (one.owner, named(one.syncs, "syncs"), named(one.exports, "exports"), one.until)
         for one in found.running
     ]
     print_table("Runs now", ("run", "syncs", "works on", "until"), runs, "nothing")
 
 
 def _which(one: Wrong) -> str:
-    of = _named(one.of, "exports")
+    of = named(one.of, "exports")
     return f"{one.sync_id}: {of}" if one.sync_id and of else one.sync_id or of
-
-
-def _named(names: Sequence[str], what: str) -> str:
-    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} {what}"
 
 
 def _sentence(text: str) -> str:

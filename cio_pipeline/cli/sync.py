@@ -11,7 +11,7 @@ from cio_pipeline.cli.sync_history import print_history
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.breakers import Breaker
-from cio_pipeline.model.failures import Failing
+from cio_pipeline.model.failures import HELD_BACK, Failing
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Plan, Series
 from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
@@ -112,7 +112,7 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:
     described |= {"generation": registered.generation, "created_at": registered.created_at}
     described["breaker"] = _breaker(breaker, found.clock())
     if breaker is not None:
-        described["last error"] = f"{breaker.kind}: {breaker.message}"
+        described["last error"] = breaker.message
     if registered.disabled_at is not None:
         described["disabled_at"] = registered.disabled_at
     if (sync_id, CHAIN) in failing:
@@ -147,7 +147,9 @@ def _cells(row: dict[str, object]) -> tuple[object, ...]:
 
 def _why(failing: Failing) -> str:
     windows = "1 window" if failing.windows == 1 else f"{failing.windows} windows"
-    return f"{windows} since {utc(failing.since)}: {failing.kind}: {failing.message}"
+    # Why it is open stands above, once.
+    why = "held back by the breaker" if failing.kind == HELD_BACK else failing.message
+    return f"{windows} since {utc(failing.since)}: {why}"
 
 
 def _progress(plan: Plan) -> str:

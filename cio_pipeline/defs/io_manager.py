@@ -89,7 +89,7 @@ def require_served(sent: Sent) -> None:
     if every_sync_failed(outcomes) and not batch.advanced:
         raise dg.Failure(
             f"{batch.export}: none of {len(outcomes)} syncs could be served. "
-            f"First: {outcomes[0].sync_id}: {outcomes[0].error}"
+            f"First: {outcomes[0].sync_id}: {outcomes[0].told}"
         )
 
 

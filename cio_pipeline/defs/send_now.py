@@ -32,7 +32,7 @@ def _send(
     errors = [error for one in found for error in one.errors]
     outcomes = [outcome for one in found for export in one.exports for outcome in export.outcomes]
     if errors or every_sync_failed(outcomes):
-        first = errors or [f"{one.sync_id}: {one.error}" for one in outcomes]
+        first = errors or [f"{one.sync_id}: {one.told}" for one in outcomes]
         raise dg.Failure(f"Not all could be sent. First: {first[0]}")
 
 

@@ -70,7 +70,7 @@ def why_held_back(breaker: Breaker | None, sync: Sync, run: str, at: datetime) -
     if breaker is None:
         return None
     owner = f" (owner {sync.owner})" if sync.owner else ""
-    cause = f"{breaker.kind}: {breaker.message}"
+    cause = breaker.message
     resume = f"`cio-pipeline sync resume {sync.id}`"
     if breaker.state is BreakerState.STOPPED:
         since = utc(breaker.since)

@@ -1,6 +1,7 @@
 """`cio-pipeline status`: what is wrong and what runs on one screen, for people and for scripts."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -101,6 +102,24 @@ def test_o8_an_error_that_has_another_cause_than_the_breaker_is_told_beside_it(
         ("breaker", False),
         ("failing", True),
     ]
+
+
+def test_o8_why_a_sync_is_stopped_is_told_once_and_in_words(served: World) -> None:
+    served.run(0)
+    served.commit("people", person("ben"), at=during(1))
+    served.commit("events", {"event_id": "e", "processed_at": during(1)}, at=during(1))
+    served.commit("subjects", {"subject_name": "s", "seq_num": 5}, at=during(1))
+    folder = served.folder("a")
+    folder.rename(folder.with_name("kept"))
+    folder.write_text("in the way")
+    served.run(1)
+    for verb in ("status", "sync show a", f"plan --window {during(2).isoformat()}"):
+        shown = CliRunner(env={"COLUMNS": "160"}).invoke(app, verb.split()).output
+        told = " ".join(re.sub("[│┃]", " ", shown).split())
+        assert "'a' is a file, not a folder" in told
+        assert not re.search(r"\b[A-Z][a-z]+[A-Z]\w+: ", told), "the name of a class"
+        assert verb == "status" or told.count("sync resume a") == 1, told
+    assert "3 exports" in told
 
 
 def test_o8_a_slow_sync_is_late_like_any_other(clocked: World) -> None:

@@ -135,7 +135,7 @@ def test_o8_155_syncs_are_delivered_while_20_are_refused_20_dead_and_5_slow(
     told = world.ledger.failing.of_window(during(3, 15))
     assert {sync_id for sync_id, _ in told} >= {*REFUSED}
     assert "data@acme.example" in told["s001", "people"]
-    assert "WrongCredentials" in told["s001", "people"]
+    assert "the store does not know the access key" in told["s001", "people"]
 
     # Mended: refused ones are resumed by hand, dead and slow ones come by themselves.
     stores.elsewhere = {}

@@ -50,7 +50,7 @@ def test_o8_a_dead_destination_costs_a_run_one_call_and_then_none_until_the_dela
     told = world.ledger.failing.of_window(window(3).end)
     assert set(told) == {("a", "people"), ("a", "events")}
     assert "(owner data@acme.example) is open until 2026-03-01 13:15" in told["a", "people"]
-    assert "Unreachable: No connection." in told["a", "events"]
+    assert " closes it. No connection. Check the endpoint." in told["a", "events"]
     report = delivery_report("people", window(3), world.ledger.registry.states(["people"]), told)
     assert [one[0] for one in report.failed] == ["a"]
     assert world.read("people", "b").height == 1
