@@ -171,13 +171,16 @@ class Destination(Protocol):
     def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
         """Write a small JSON object with metadata, in place of what lies there (M1, M4).
 
-        Metadata names are those of S3; a store that cannot hold one adapts it. Whoever counts on
-        it calls `make_durable` first.
+        Metadata names are those of S3; a store that cannot hold one adapts it. It lies there once
+        `make_durable` was called for its key.
         """
         ...
 
     def make_durable(self, keys: Iterable[str]) -> None:
-        """Return once what was overwritten outlives a loss of power; many at once cost less."""
+        """Return once what was overwritten lies there and outlives a loss of power.
+
+        Many at once cost less. Of one key the last one lies there.
+        """
         ...
 
     def replace(self, key: str, file: Path, sha256: str) -> None:

@@ -31,6 +31,7 @@ from cio_pipeline.destinations.local_files import (
 )
 from cio_pipeline.destinations.probe import tried
 from cio_pipeline.destinations.spooled import spooled
+from cio_pipeline.destinations.unfinished import SMALL, Unfinished
 from cio_pipeline.files.names import check_key
 from cio_pipeline.files.system_errors import NO_PERMISSION, NO_SPACE, error_number, reason
 from cio_pipeline.model.errors import (
@@ -51,6 +52,7 @@ class LocalFolder:
         self.root = root
         self._base = os.path.join(root, "")  # noqa: PTH118 - a text, which ends in a slash
         self._syncs = FolderSyncs()
+        self._unfinished = Unfinished()
 
     def await_turn(self) -> None:
         """Objects may be put at any time."""
@@ -112,12 +114,18 @@ class LocalFolder:
         del metadata
         path = self._path_to_write(check_key(key))
         with named_errors("write", key):
-            replace(path, [body])
+            if len(body) <= SMALL:
+                self._unfinished.write(path, body)
+            else:
+                self._unfinished.finish([path])
+                replace(path, [body])
 
     def make_durable(self, keys: Iterable[str]) -> None:
-        """Make the names of files durable: a folder is synced once for all that it holds."""
+        """Name what was overwritten: disk and folders are synced once for all of it."""
+        names = list(dict.fromkeys(keys))
         with named_errors("write", "."):
-            self._sync_folders(keys)
+            self._unfinished.finish(f"{self._base}{key}" for key in names)
+            self._sync_folders(names)
 
     def replace(self, key: str, file: Path, sha256: str) -> None:
         """Write a file in place of the one that lies there, which keeps its other names."""

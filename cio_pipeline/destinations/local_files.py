@@ -33,7 +33,7 @@ def create(path: str, chunks: Iterable[bytes]) -> bool:
     """
     if os.path.lexists(path):
         return False
-    descriptor, unfinished, _ = _open_new(path)
+    descriptor, unfinished, _ = open_unfinished(path)
     try:
         _write(descriptor, chunks)
         # FileNotFoundError: another writer of this name was first, and cleared up after itself.
@@ -41,17 +41,16 @@ def create(path: str, chunks: Iterable[bytes]) -> bool:
     except (FileExistsError, FileNotFoundError):
         return False
     finally:
-        _remove(unfinished)
+        remove(unfinished)
     return True
 
 
 def replace(path: str, chunks: Iterable[bytes]) -> None:
     """Write a file in place of what lies there, durably and in one step; raises OSError.
 
-    What lay there may have other names, in the spool or another bucket: these keep its bytes. A few
-    system calls, since there may be a million of them.
+    What lay there may have other names, in the spool or another bucket: these keep its bytes.
     """
-    descriptor, unfinished, left = _open_new(path)
+    descriptor, unfinished, left = open_unfinished(path)
     try:
         _write(descriptor, chunks)
         os.replace(unfinished, path)  # noqa: PTH105 - a Path takes longer than the call
@@ -59,7 +58,7 @@ def replace(path: str, chunks: Iterable[bytes]) -> None:
         # Another writer of this name, one that lost its lease, took it for a leftover.
         replace(path, chunks)
     except BaseException:
-        _remove(unfinished)
+        remove(unfinished)
         raise
     if left:
         clear_leftovers(path)
@@ -72,11 +71,11 @@ def clear_leftovers(path: str) -> None:
     that replaces writes again.
     """
     for number in itertools.count(1):
-        if not _remove(f"{path}#{number}"):
+        if not remove(f"{path}#{number}"):
             return
 
 
-def _open_new(path: str) -> tuple[int, str, bool]:
+def open_unfinished(path: str) -> tuple[int, str, bool]:
     """An unfinished file, its name, and whether there are others that somebody has left."""
     for number in itertools.count(1):
         unfinished = f"{path}#{number}"
@@ -90,19 +89,25 @@ def _open_new(path: str) -> tuple[int, str, bool]:
     raise AssertionError
 
 
+def write_all(descriptor: int, chunks: Iterable[bytes]) -> None:
+    """Write all of it; raises OSError."""
+    for chunk in chunks:
+        left = memoryview(chunk)
+        while left:
+            left = left[os.write(descriptor, left) :]
+
+
 def _write(descriptor: int, chunks: Iterable[bytes]) -> None:
     """Write all, durably, and close the file in any case."""
     try:
-        for chunk in chunks:
-            left = memoryview(chunk)
-            while left:
-                left = left[os.write(descriptor, left) :]
+        write_all(descriptor, chunks)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _remove(path: str) -> bool:
+def remove(path: str) -> bool:
+    """Whether there was such a file, which is gone now."""
     try:
         os.unlink(path)  # noqa: PTH108 - a Path takes longer than the call
     except FileNotFoundError:

@@ -53,6 +53,7 @@ def test_all_that_is_put_takes_its_turn_however_many_put_at_a_time(tmp_path: Pat
                 destination.put_bytes(f"{number}", b"x")
             case _:
                 destination.overwrite(f"{number}", b"x", {})
+                destination.make_durable([f"{number}"])
 
     begun = time.monotonic()
     with ThreadPoolExecutor(8) as threads:

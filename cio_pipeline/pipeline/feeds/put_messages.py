@@ -38,7 +38,7 @@ def put_messages(
     refused: dict[str, InvalidKey] = {}
 
     def put(share: Sequence[Packed]) -> None:
-        there: list[str] = []
+        there: list[Packed] = []
         for one in share:
             lease.recheck(pair)
             destination.await_turn()
@@ -48,8 +48,8 @@ def put_messages(
                 except InvalidKey as error:
                     refused[one.file.key] = error
                 else:
-                    there.append(one.file.key)
-        destination.make_durable(there)
+                    there.append(one)
+        refused.update(_durable(destination, pack, there))
 
     # Kept, since a put that straggles would land on a later message with its key.
     with lease.kept(pair), Pack.opened(services.spool, sealed.files) as pack:
@@ -60,6 +60,22 @@ def put_messages(
                 pass
     services.progress(told, total, total)
     _require_all(refused, total)
+
+
+def _durable(
+    destination: Destination, pack: Pack, there: Sequence[Packed]
+) -> Mapping[str, InvalidKey]:
+    """Make objects durable; the keys that turn out to be of no use, such as those of folders."""
+    refused: dict[str, InvalidKey] = {}
+    try:
+        destination.make_durable([one.file.key for one in there])
+    except InvalidKey:
+        for one in there:
+            try:
+                _put_again(pack, one, destination)
+            except InvalidKey as error:
+                refused[one.file.key] = error
+    return refused
 
 
 def _by_key(objects: Iterable[Packed]) -> Sequence[Sequence[Packed]]:

@@ -23,6 +23,7 @@ def acknowledge(db: Database, place: Place, schema: str) -> int:
     destination, body = open_of(place), f"{last.ordinal}".encode()
     if _told(destination) != body:
         destination.overwrite(ACKNOWLEDGED, body, {})
+        destination.make_durable([ACKNOWLEDGED])
     return last.ordinal
 
 
