@@ -6,7 +6,7 @@ in the streaming engine.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TypeAlias
 
 import polars as pl
@@ -132,7 +132,8 @@ PERSON = ["workspace_id", "internal_customer_id"]
 IS_GONE = flag("deleted") | flag("suppressed")
 """Whether a row of the source table people is deleted or suppressed; never null."""
 
-_EPOCH = pl.lit(datetime(1970, 1, 1, tzinfo=UTC), dtype=pl.Datetime("us", "UTC"))
+# A literal time would be made by the threads of Polars, which no import may start.
+_EPOCH = pl.lit(0, dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
 
 
 def people(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:

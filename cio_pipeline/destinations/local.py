@@ -123,7 +123,7 @@ class LocalFolder:
     def make_durable(self, keys: Iterable[str]) -> None:
         """Name what was overwritten: disk and folders are synced once for all of it."""
         names = list(dict.fromkeys(keys))
-        with named_errors("write", "."):
+        with named_errors("write", names[0] if len(names) == 1 else "."):
             self._unfinished.finish(f"{self._base}{key}" for key in names)
             self._sync_folders(names)
 

@@ -85,7 +85,9 @@ def test_an_overwrite_goes_on_if_its_unfinished_file_is_taken_for_a_leftover(
 
 @pytest.mark.parametrize("whole", [True, False], ids=["disk", "share"])
 def test_d6_bytes_are_durable_before_a_name_leads_to_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: bool,  # noqa: FBT001 - a parameter of the table
 ) -> None:
     """M4: a power failure leaves the earlier object or the later one, never half of it."""
     folder, done = LocalFolder(tmp_path), list[str]()

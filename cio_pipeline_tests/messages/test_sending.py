@@ -338,3 +338,18 @@ def test_an_object_that_no_manifest_lists_is_told_of(world: World) -> None:
     assert [(one.kind, one.key) for one in report.warnings] == [
         (ProblemKind.UNLISTED, "stray.json")
     ]
+
+
+def test_m2_a_key_that_is_another_ones_folder_is_named_and_all_others_are_put(
+    world: World,
+) -> None:
+    world.sync(feed="messages", key_template="data.k")
+    keys = ["a", "a/b", *(f"c{n}" for n in range(40))]
+    rows = [row(f"m{n:02}", json.dumps({"k": key}), n) for n, key in enumerate(keys)]
+    commit_messages(world, *rows, at=during(0))
+    (outcome,) = world.run(0, "messages")
+    assert str(outcome.error).startswith("InvalidKey: Cannot write 'a")
+    assert "1 keys" in str(outcome.error)
+    found = objects(world)
+    assert {key for key in found if not key.startswith("a")} == set(keys[2:])
+    assert len(found) == 41
