@@ -17,7 +17,8 @@ from cio_pipeline.sources.postgres.positions import Piece, Snapshot, snapshot_of
 SCHEMA = "cio"
 """Our schema: what belongs to the tables that are read, and nothing else."""
 
-TRIGGERS = ("cio_stamp", "cio_keep", "cio_empty")
+EMPTIED = "cio_empty"
+TRIGGERS = ("cio_stamp", "cio_keep", EMPTIED)
 CHANGE_XID = "change_xid"
 _ROWS_IN_A_BLOCK = 50
 
@@ -54,7 +55,9 @@ class Relation:
 
     `leaves` hold its rows: itself, or its partitions; none of a view. `wrong` are its columns that
     do not fit, `triggers` those of ours that always fire, also in all leaves, `indexed` the leaves
-    with a valid index. `bodies` are those of its functions, by their names.
+    with a valid index, `unguarded` the partitions whose TRUNCATE no trigger sees. `bodies` are
+    those of its functions, by their names. Only what `is_published_whole` can be pruned where all
+    tables are published.
     """
 
     table: SourceTable
@@ -72,8 +75,11 @@ class Relation:
     leaves: tuple[Piece, ...] = ()
     leaf_names: Mapping[int, tuple[str, str]] = field(default_factory=dict[int, Any], hash=False)
     indexed: frozenset[int] = frozenset()
+    unguarded: frozenset[int] = frozenset()
+    unlogged: bool = False
     density: int = 1
     has_earlier: bool = False
+    is_published_whole: bool = False
     bodies: tuple[str, ...] = ()
     installation: Installation | None = None
 
@@ -91,6 +97,11 @@ class Relation:
     def is_view(self) -> bool:
         """Whether it is one: it has no blocks, no triggers and no earlier rows of its own."""
         return self.kind not in {"r", "p"}
+
+    @property
+    def has_our_column(self) -> bool:
+        """Whether it has a column of our name that may be ours."""
+        return self.columns.get(CHANGE_XID) == "xid8"
 
     def leaf(self, oid: int) -> Composable | None:
         """A partition in SQL; None if it is no more."""
@@ -173,11 +184,8 @@ def _relation(
     if installation is not None and installation.relation != oid:
         installation = None
     leaves = connection.execute(_LEAVES, [oid, oid]).fetchall() if kind in {"r", "p"} else []
-    blocks = sum(leaf[3] for leaf in leaves)
-    rows = sum(max(leaf[5], 0) for leaf in leaves)
-    functions = [f"{what}_{table.name}" for what in ("empty", "keep")]
-    asked = [earlier_of(table).as_string(), functions]
-    there = connection.execute(_IS_THERE, asked).fetchone()
+    asked = [[f"empty_{table.name}", f"keep_{table.name}"], earlier_of(table).as_string()]
+    ours = connection.execute(_IS_THERE, asked).fetchone() or (False, (), False)
     return Relation(
         table,
         oid,
@@ -194,18 +202,27 @@ def _relation(
         leaves=tuple(Piece(leaf[0], leaf[4], 0, leaf[3]) for leaf in leaves),
         leaf_names={leaf[0]: (leaf[1], leaf[2]) for leaf in leaves},
         indexed=frozenset(leaf[0] for leaf in leaves if leaf[6]),
-        density=max(1, round(rows / blocks)) if rows and blocks else _ROWS_IN_A_BLOCK,
-        has_earlier=bool(there and there[0]),
-        bodies=tuple(there[1]) if there else (),
+        unguarded=frozenset(leaf[0] for leaf in leaves if EMPTIED not in leaf[7]) - {oid},
+        unlogged=any(leaf[8] for leaf in leaves),
+        density=_density(leaves),
+        has_earlier=ours[0],
+        is_published_whole=ours[2],
+        bodies=tuple(ours[1]),
         installation=installation,
     )
+
+
+def _density(leaves: Sequence[Any]) -> int:
+    """How many rows a block holds, as the database thinks."""
+    rows, blocks = sum(max(leaf[5], 0) for leaf in leaves), sum(leaf[3] for leaf in leaves)
+    return max(1, round(rows / blocks)) if rows and blocks else _ROWS_IN_A_BLOCK
 
 
 def _firing(oid: int, own: Sequence[str], leaves: Sequence[Any]) -> frozenset[str]:
     """The triggers that fire for the rows of all leaves; those of statements are the table's."""
     firing = frozenset(own)
     for leaf in leaves:
-        firing &= {*leaf[7], "cio_empty"} if leaf[0] != oid else firing
+        firing &= {*leaf[7], EMPTIED} if leaf[0] != oid else firing
     return firing
 
 
@@ -223,13 +240,18 @@ SELECT c.oid::bigint, c.relkind::text, c.relhassubclass AND c.relkind = 'r' OR E
     WHERE f.relkind = 'f' AND f.oid <> c.oid),
   n.nspname, c.relname,
   pg_get_userbyid(c.relowner),
-  (SELECT jsonb_object_agg(a.attname, CASE
+  (WITH RECURSIVE made_of (oid, base) AS (
+      SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+      UNION ALL
+      SELECT d.oid, made_of.base FROM pg_type d JOIN made_of ON made_of.oid = d.typbasetype
+      WHERE d.typtype = 'd')
+    SELECT jsonb_object_agg(a.attname, CASE
       WHEN e.typtype = 'e' THEN 'enum[]' WHEN e.oid IS NOT NULL THEN e.typname || '[]'
       WHEN t.typtype = 'e' THEN 'enum' ELSE t.typname END)
     FROM pg_attribute a
-    JOIN pg_type d ON d.oid = a.atttypid
-    JOIN pg_type t ON t.oid = CASE WHEN d.typtype = 'd' THEN d.typbasetype ELSE d.oid END
-    LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+    JOIN made_of d ON d.oid = a.atttypid JOIN pg_type t ON t.oid = d.base
+    LEFT JOIN made_of i ON i.oid = t.typelem AND t.typcategory = 'A'
+    LEFT JOIN pg_type e ON e.oid = i.base
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
   ARRAY(SELECT g.tgname::text FROM pg_trigger g
     WHERE g.tgrelid = c.oid AND g.tgname LIKE 'cio\\_%%' AND g.tgenabled = 'A')
@@ -246,7 +268,8 @@ SELECT c.oid::bigint, n.nspname, c.relname,
     AND a.attnum = i.indkey[0] AND a.attname = 'change_xid'
     WHERE i.indrelid = c.oid AND i.indisvalid),
   ARRAY(SELECT g.tgname::text FROM pg_trigger g
-    WHERE g.tgrelid = c.oid AND g.tgname LIKE 'cio\\_%%' AND g.tgenabled = 'A')
+    WHERE g.tgrelid = c.oid AND g.tgname LIKE 'cio\\_%%' AND g.tgenabled = 'A'),
+  c.relpersistence = 'u'
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 -- It waits for who empties the table: the file is asked for after that.
 CROSS JOIN LATERAL (SELECT pg_relation_size(c.oid) AS bytes) AS size
@@ -254,9 +277,11 @@ WHERE c.relkind = 'r' AND (c.oid = %s OR c.oid IN (SELECT relid FROM pg_partitio
 ORDER BY c.oid
 """)
 _IS_THERE = SQL("""
-SELECT to_regclass(%s) IS NOT NULL,
+SELECT c.oid IS NOT NULL,
   ARRAY(SELECT p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-    WHERE n.nspname = 'cio' AND p.proname = ANY (%s) ORDER BY p.proname)
+    WHERE n.nspname = 'cio' AND p.proname = ANY (%s) ORDER BY p.proname),
+  coalesce(c.relreplident = 'f', false)
+FROM (VALUES (%s)) AS earlier (name) LEFT JOIN pg_class c ON c.oid = to_regclass(earlier.name)
 """)
 _INSTALLED = SQL("""
 SELECT name, relation, id, system_identifier, database, kept_since::text FROM cio.tables

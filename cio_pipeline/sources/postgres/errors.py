@@ -29,7 +29,7 @@ _STATES = (
     (("53",), "too many clients|query_wait_timeout", "full"),
     ((), "certificate|does not support ssl", "tls"),
 )
-_LOST = ("08", "57P", "40", "55P03", "58")
+_LOST = ("08", "25P0", "57P", "40", "55P03", "58")
 
 
 @contextmanager
@@ -50,8 +50,8 @@ def translated(error: Exception, table: str) -> CioError:
     for states, words, kind in _STATES:
         if state.startswith(states) if state else words and re.search(words, text):
             return _ERRORS[kind](table)
-    lost = state.startswith(_LOST) or isinstance(error, OSError | psycopg.OperationalError)
-    if lost or (not state and isinstance(error, AdbcError)):
+    stateless = isinstance(error, OSError | psycopg.OperationalError | AdbcError)
+    if state.startswith(_LOST) or (not state and stateless):
         return _lost(table)
     return SourceError(
         f"Reading table {table} failed (SQLSTATE {state or 'unknown'}).",

@@ -9,9 +9,22 @@ from dataclasses import dataclass
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from cio_pipeline.sources.postgres.catalog import CHANGE_XID, SCHEMA, TRIGGERS, Database, Relation
+from cio_pipeline.sources.postgres.catalog import (
+    CHANGE_XID,
+    EMPTIED,
+    SCHEMA,
+    TRIGGERS,
+    Database,
+    Relation,
+)
 from cio_pipeline.sources.postgres.keeping import WRITTEN_BEFORE, function, functions
-from cio_pipeline.sources.postgres.whole import NO_INDEX, OTHER_COLUMNS, is_outdated, missing
+from cio_pipeline.sources.postgres.whole import (
+    NO_INDEX,
+    OTHER_COLUMNS,
+    is_outdated,
+    missing,
+    require_room,
+)
 
 LOCK_TIMEOUT = "3s"
 _COMMA = SQL(", ")
@@ -39,6 +52,7 @@ def installing(where: Database, found: Sequence[Relation]) -> Iterator[Step]:
     if not where.installed:
         yield Step("what all tables share", tuple(SQL(one).format() for one in _SHARED))
     for relation in tables:
+        require_room(relation)
         wrong = missing(relation, where)
         anew = not {NO_INDEX, OTHER_COLUMNS}.issuperset(wrong)
         if anew:
@@ -108,31 +122,40 @@ def _firing(relation: Relation) -> Iterator[Composed]:
     yield SQL("ALTER TABLE {} ALTER COLUMN {} SET DEFAULT pg_catalog.pg_current_xact_id()").format(
         place, Identifier(CHANGE_XID)
     )
-    called = *(function(one, relation) for one in ("keep", "empty")), _STAMP
     conditions = [WRITTEN_BEFORE.format(SQL(row)) for row in ("NEW", "OLD")]
-    yield SQL(_TRIGGERS).format(place, *called, *conditions)
-    for trigger in TRIGGERS:
-        yield SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(place, Identifier(trigger))
+    yield SQL(_TRIGGERS).format(place, function("keep", relation), _STAMP, *conditions)
+    emptied = {(relation.schema, relation.name), *relation.leaf_names.values()}
+    for one in sorted(emptied):
+        yield SQL(_EMPTIED).format(Identifier(*one), function("empty", relation))
+        yield SQL(_ALWAYS).format(Identifier(*one), Identifier(EMPTIED))
+    for trigger in set(TRIGGERS) - {EMPTIED}:
+        yield SQL(_ALWAYS).format(place, Identifier(trigger))
+    # Where all tables are published, none could be pruned otherwise.
+    yield SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(relation.earlier)
 
 
 _STAMP = Identifier(SCHEMA, "stamp")
 _TRIGGERS = """
 CREATE OR REPLACE TRIGGER cio_stamp BEFORE INSERT OR UPDATE ON {0}
-  FOR EACH ROW {4} EXECUTE FUNCTION {3}();
+  FOR EACH ROW {3} EXECUTE FUNCTION {2}();
 CREATE OR REPLACE TRIGGER cio_keep AFTER UPDATE OR DELETE ON {0}
-  FOR EACH ROW {5} EXECUTE FUNCTION {1}();
-CREATE OR REPLACE TRIGGER cio_empty BEFORE TRUNCATE ON {0}
-  FOR EACH STATEMENT EXECUTE FUNCTION {2}()"""
+  FOR EACH ROW {4} EXECUTE FUNCTION {1}()"""
+_EMPTIED = """CREATE OR REPLACE TRIGGER cio_empty BEFORE TRUNCATE ON {}
+  FOR EACH STATEMENT EXECUTE FUNCTION {}()"""
+_ALWAYS = "ALTER TABLE {} ENABLE ALWAYS TRIGGER {}"
 
 
 def _without(relation: Relation) -> Iterator[Composed]:
     for trigger in TRIGGERS:
         yield SQL("DROP TRIGGER IF EXISTS {} ON {}").format(Identifier(trigger), relation.place)
+    for leaf in sorted(set(relation.leaf_names.values()) - {(relation.schema, relation.name)}):
+        yield SQL("DROP TRIGGER IF EXISTS {} ON {}").format(Identifier(EMPTIED), Identifier(*leaf))
     for what in ("keep", "empty"):
         yield SQL("DROP FUNCTION IF EXISTS {}()").format(function(what, relation))
     yield SQL("DROP TABLE IF EXISTS {}").format(relation.earlier)
-    column = SQL("ALTER TABLE {} DROP COLUMN IF EXISTS {}")
-    yield column.format(relation.place, Identifier(CHANGE_XID))
+    if relation.has_our_column:
+        column = SQL("ALTER TABLE {} DROP COLUMN IF EXISTS {}")
+        yield column.format(relation.place, Identifier(CHANGE_XID))
     yield SQL("DELETE FROM cio.tables WHERE name = {}").format(Literal(relation.table.name))
 
 

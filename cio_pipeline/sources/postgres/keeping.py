@@ -1,6 +1,7 @@
 """The functions that keep what rows were, with their owner's rights, so that writers need none."""
 
 from collections.abc import Iterator
+from itertools import product
 
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
@@ -35,16 +36,21 @@ def functions(relation: Relation) -> Iterator[Composed]:
 def bodies(relation: Relation) -> tuple[str, str]:
     """What `empty` and `keep` do."""
     kept, every, row = _kept(relation)
-    empty = SQL(_EMPTY).format(kept, every, relation.place)
+    here = "FROM ONLY "
+    rows = SQL(_EMPTIED).format(kept, every, SQL("ONLY ")).as_string()
+    what, which = rows.rsplit(here, 1)
+    empty = SQL(_EMPTY).format(Literal(what + here), Literal(which))
     return empty.as_string(), SQL(_KEEP).format(kept, row).as_string()
 
 
 def keeps_what_is_read(relation: Relation) -> bool:
     """Whether its functions keep the columns that are read, in whichever form."""
-    kept, _, row = _kept(relation)
+    kept, every, row = _kept(relation)
     empty, keep = map(_bare, bodies(relation))
+    emptied = _bare(SQL(_EMPTY_BEFORE).format(kept, every, relation.place).as_string())
     earlier = _bare(SQL(_KEEP_BEFORE).format(kept, row).as_string())
-    return tuple(map(_bare, relation.bodies)) in {(empty, keep), (empty, earlier)}
+    forms = set(product((empty, emptied), (keep, earlier)))
+    return tuple(map(_bare, relation.bodies)) in forms
 
 
 def _bare(body: str) -> str:
@@ -81,14 +87,21 @@ BEGIN
   RETURN NULL;
 END """
 # It removes what was committed after an older snapshot, too.
-_EMPTY = """
+_ALONE = """
 BEGIN
   IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
     RAISE EXCEPTION 'TRUNCATE of a table that cio-pipeline reads needs READ COMMITTED'
       USING ERRCODE = 'active_sql_transaction', HINT = 'DELETE its rows instead.';
-  END IF;
-  {0} SELECT {1},
+  END IF;"""
+_EMPTIED = """{0} SELECT {1},
     change_xid, pg_current_xact_id(), clock_timestamp(), tableoid, ctid FROM {2}
-    WHERE change_xid IS DISTINCT FROM pg_current_xact_id();
+    WHERE change_xid IS DISTINCT FROM pg_current_xact_id()"""
+_END = """;
   RETURN NULL;
 END """
+# A partition has a trigger of its own, also where its table is emptied: each keeps what lies in it.
+_EMPTY = f"""{_ALONE}
+  EXECUTE {{0}} || TG_RELID::regclass || {{1}}{_END}"""
+# Installed until partitions had one: it kept the rows of all.
+_EMPTY_BEFORE = f"""{_ALONE}
+  {_EMPTIED}{_END}"""

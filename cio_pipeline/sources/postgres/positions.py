@@ -103,6 +103,11 @@ class Position:
         return found
 
 
+def attached(lower: Position, upper: Position) -> list[int]:
+    """The partitions that came between two positions, by oid: made then, or attached."""
+    return sorted(filenodes(upper.files).keys() - filenodes(lower.files).keys())
+
+
 def filenodes(pieces: Iterable[Piece]) -> dict[int, int]:
     """Which file each table or partition is stored in, by oid."""
     return {one.oid: one.filenode for one in pieces}

@@ -26,7 +26,6 @@ from cio_pipeline.sources.postgres.errors import named
 from cio_pipeline.sources.postgres.names import Names
 from cio_pipeline.sources.postgres.positions import (
     Position,
-    Snapshot,
     at_one_moment,
     filenodes,
     position_of,
@@ -43,6 +42,7 @@ from cio_pipeline.sources.postgres.whole import (
     problems_of,
     pruned,
     replaced,
+    require_guarded,
     require_in_place,
 )
 
@@ -131,8 +131,9 @@ class PostgresSource:
             return Look(reached)
         try:
             with named(table.name):
-                lower = position_of(table.name, before).snapshot
-                query = is_changed(relation, lower, where.snapshot)
+                lower = position_of(table.name, before)
+                require_guarded(relation, lower.files)
+                query = is_changed(relation, lower, position)
                 changed = before.version > reached.version or _value(connection, query)
         except SourceError as error:
             return error
@@ -161,7 +162,7 @@ class PostgresSource:
         """How many changes there are before netting, at most; see `ports.Source`."""
         with named(table.name), self.server.asked() as connection:
             relation = self._opened(connection, table, upper, lower)
-            query = number_of_changes(relation, *_snapshots(table, lower, upper))
+            query = number_of_changes(relation, *_positions(table, lower, upper))
             return cast("int", _value(connection, query))
 
     def blocks(
@@ -182,7 +183,7 @@ class PostgresSource:
         schema = {**source_schema(table), **_ADDED}
         chosen = {name: schema[name] for name in columns or schema}
         relation = self._found(table, upper, lower)
-        statement = changed_rows(relation, *_snapshots(table, lower, upper), list(chosen))
+        statement = changed_rows(relation, *_positions(table, lower, upper), list(chosen))
         yield from frames(self.server, relation, statement.as_string(), chosen, lower.version)
 
     def snapshot(
@@ -260,6 +261,8 @@ class PostgresSource:
         for one in (cut, lower):
             if one is not None and (one.table_id != now.table_id or one.version > now.version):
                 raise replaced(table.name, one, now)
+            if one is not None:
+                require_guarded(relation, position_of(table.name, one).files)
         oldest = lower or cut
         kept = relation.installation
         if kept is not None and oldest.version < kept.kept_since.ended:
@@ -267,8 +270,8 @@ class PostgresSource:
         return relation
 
 
-def _snapshots(table: SourceTable, lower: TableCut, upper: TableCut) -> tuple[Snapshot, Snapshot]:
-    return position_of(table.name, lower).snapshot, position_of(table.name, upper).snapshot
+def _positions(table: SourceTable, lower: TableCut, upper: TableCut) -> tuple[Position, Position]:
+    return position_of(table.name, lower), position_of(table.name, upper)
 
 
 def _value(connection: Asked, query: Any) -> Any:

@@ -4,7 +4,7 @@ Rows that still are what they were at the position come from the table itself, a
 table of earlier rows: what was written before the position, and ended after it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
@@ -17,6 +17,7 @@ from cio_pipeline.sources.postgres.positions import (
     Piece,
     Position,
     Snapshot,
+    attached,
     between,
     seen,
     unseen,
@@ -89,30 +90,42 @@ def rows_of_view(
 
 
 def changed_rows(
-    relation: Relation, lower: Snapshot, upper: Snapshot, columns: Sequence[str]
+    relation: Relation, lower: Position, upper: Position, columns: Sequence[str]
 ) -> Composed:
-    """The changes between two snapshots, before netting; columns of the table and of FEED.
+    """The changes between two positions, before netting; columns of the table and of FEED.
 
     What ended is a delete without a version, before what began: so an identity's states are in
-    their order. It tells when its identity changed last.
+    their order. It tells when its identity changed last. Rows that came with their partition begin
+    with it, whoever wrote them.
     """
     every = [column.name for column in relation.table.columns]
-    began = [
-        *_current(relation, every),
-        *_facts(INSERT, SQL("{}::text::bigint").format(_CHANGE), SQL("NULL::timestamptz")),
-    ]
-    parts = [_select(began, relation.place, [between(_CHANGE, lower, upper)])]
+    version = SQL("coalesce({}::text::bigint, 1)").format(_CHANGE)
+    facts = _facts(INSERT, version, SQL("NULL::timestamptz"))
+    current, kept = [*_current(relation, every), *facts], [*_kept(relation, every), *facts]
+    since, until = lower.snapshot, upper.snapshot
+    parts = [_select(current, relation.place, [between(_CHANGE, since, until)])]
     if not relation.is_view:
-        began[: len(every)] = _kept(relation, every)
-        ended_since = [unseen(_UNTIL, upper), between(_CHANGE, lower, upper)]
+        came = attached(lower, upper)
         ended = [*_kept(relation, every), *_facts(DELETE, SQL("0::bigint"), SQL("last_until"))]
+        was_there = [seen(_CHANGE, since), SQL("NOT {}").format(_lay_in(came))]
+        began = SQL("({} OR {})").format(between(_CHANGE, since, until), _lay_in(came))
         parts += [
-            _select(began, relation.earlier, ended_since),
-            _select(ended, _ended(relation, lower, upper), [seen(_CHANGE, lower)]),
+            _select(kept, relation.earlier, [unseen(_UNTIL, until), began]),
+            _select(ended, _ended(relation, since, until), was_there),
+            *(_select(current, leaf, [seen(_CHANGE, since)]) for leaf in _leaves(relation, came)),
         ]
     rows = SQL(" UNION ALL ").join(parts)
     names = _COMMA.join(Identifier(name) for name in columns)
     return SQL("SELECT {} FROM ({}) AS changes").format(names, rows)
+
+
+def _leaves(relation: Relation, oids: Sequence[int]) -> list[Composable]:
+    """Those partitions of some that are still there."""
+    return [leaf for oid in oids if (leaf := relation.leaf(oid)) is not None]
+
+
+def _lay_in(oids: Sequence[int]) -> Composed:
+    return SQL("old_table = ANY ({}::bigint[]::oid[])").format(Literal(list(oids)))
 
 
 def _ended(relation: Relation, lower: Snapshot, upper: Snapshot) -> Composed:
@@ -146,28 +159,34 @@ def bytes_of(pieces: Sequence[Piece]) -> Composed:
     ).format(oids)
 
 
-def number_of_changes(relation: Relation, lower: Snapshot, upper: Snapshot) -> Composed:
-    """How many changes there are between two snapshots, at most."""
-    parts = [_counted(relation.place, [between(_CHANGE, lower, upper)])]
-    if not relation.is_view:
-        parts.append(_counted(relation.earlier, [unseen(_UNTIL, lower)]))
+def number_of_changes(relation: Relation, lower: Position, upper: Position) -> Composed:
+    """How many changes there are between two positions, at most."""
+    parts = [
+        SQL("(SELECT count(*) FROM {} WHERE {})").format(of, condition)
+        for of, condition in _changed(relation, lower, upper)
+    ]
     return SQL("SELECT {}").format(SQL(" + ").join(parts))
 
 
-def is_changed(relation: Relation, lower: Snapshot, upper: Snapshot) -> Composed:
-    """Whether there is any change between two snapshots; perhaps one of after the upper."""
-    parts = [_exists(relation.place, [between(_CHANGE, lower, upper)])]
-    if not relation.is_view:
-        parts.append(_exists(relation.earlier, [unseen(_UNTIL, lower)]))
+def is_changed(relation: Relation, lower: Position, upper: Position) -> Composed:
+    """Whether there is any change between two positions; perhaps one of after the upper."""
+    parts = [
+        SQL("EXISTS (SELECT FROM {} WHERE {})").format(of, condition)
+        for of, condition in _changed(relation, lower, upper)
+    ]
     return SQL("SELECT {}").format(SQL(" OR ").join(parts))
 
 
-def _counted(of: Composable, conditions: Sequence[Composable]) -> Composed:
-    return SQL("(SELECT count(*) FROM {} WHERE {})").format(of, _AND.join(conditions))
-
-
-def _exists(of: Composable, conditions: Sequence[Composable]) -> Composed:
-    return SQL("EXISTS (SELECT FROM {} WHERE {})").format(of, _AND.join(conditions))
+def _changed(
+    relation: Relation, lower: Position, upper: Position
+) -> Iterator[tuple[Composable, Composed]]:
+    """Where changes between two positions are, at most, by relation."""
+    since = lower.snapshot
+    yield relation.place, between(_CHANGE, since, upper.snapshot)
+    if not relation.is_view:
+        yield relation.earlier, unseen(_UNTIL, since)
+        for leaf in _leaves(relation, attached(lower, upper)):
+            yield leaf, seen(_CHANGE, since)
 
 
 def _select(

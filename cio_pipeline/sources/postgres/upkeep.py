@@ -110,7 +110,7 @@ def prune_earlier(
             cut = needed.get(one.table.name)
             if cut is not None and one.installation and cut.table_id == one.table_id:
                 oldest = position_of(one.table.name, cut).snapshot
-                if oldest.ended > one.installation.kept_since.ended:
+                if oldest.ended >= one.installation.kept_since.ended:
                     deleted[one.table.name] = _pruned(connection, one, oldest)
     return deleted
 

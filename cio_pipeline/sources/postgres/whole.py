@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from cio_pipeline.contracts.declare import TableKind
 from cio_pipeline.model.cuts import TableCut
-from cio_pipeline.model.errors import SourceGone, TableReplaced, VersionGone
+from cio_pipeline.model.errors import SourceError, SourceGone, TableReplaced, VersionGone
 from cio_pipeline.sources.postgres.catalog import CHANGE_XID, TRIGGERS, Database, Relation
 from cio_pipeline.sources.postgres.keeping import bodies, keeps_what_is_read
 from cio_pipeline.sources.postgres.positions import Piece
@@ -13,6 +13,8 @@ NO_INDEX = f"there is no index on {CHANGE_XID}"
 OTHER_COLUMNS = "what keeps its earlier rows keeps other columns than are read"
 """What is mended without a loss of positions."""
 
+_UNLOGGED = "it is unlogged: a crash of the server empties it, and no trigger sees that"
+
 
 _ELSEWHERE = {"m": "materialized view", "f": "foreign table"}
 
@@ -20,6 +22,8 @@ _ELSEWHERE = {"m": "materialized view", "f": "foreign table"}
 def problems_of(relation: Relation, where: Database) -> list[str]:
     """What keeps a relation from being read, one phrase each."""
     wrong = list(relation.wrong)
+    if _is_taken(relation):
+        return [*wrong, _TAKEN]
     if relation.is_view:
         if relation.table.kind is not TableKind.APPEND_ONLY:
             wrong.append("it is a view, and its rows change: name the table itself")
@@ -44,20 +48,39 @@ def missing(relation: Relation, where: Database) -> list[str]:
     if (installed.system, installed.database) != (where.system, where.number):
         return [*wrong, "what is installed for it came with a dump of another database"]
     lacking = sorted(set(TRIGGERS) - relation.triggers)
-    if lacking:
-        wrong.append(f"these triggers are missing or off: {', '.join(lacking)}")
-    if not relation.has_earlier:
-        wrong.append("the table of its earlier rows is gone")
-    if not {one.oid for one in relation.leaves} <= relation.indexed:
-        wrong.append(NO_INDEX)
-    if not keeps_what_is_read(relation):
-        wrong.append(OTHER_COLUMNS)
-    return wrong
+    found = {
+        f"these triggers are missing or off: {', '.join(lacking)}": bool(lacking),
+        "the table of its earlier rows is gone": not relation.has_earlier,
+        _UNLOGGED: relation.unlogged,
+        NO_INDEX: not {one.oid for one in relation.leaves} <= relation.indexed,
+        OTHER_COLUMNS: not keeps_what_is_read(relation),
+    }
+    return [*wrong, *(told for told, is_so in found.items() if is_so)]
+
+
+_TAKEN = f"it has another column {CHANGE_XID}"
+
+
+def _is_taken(relation: Relation) -> bool:
+    return CHANGE_XID in relation.columns and not relation.has_our_column
+
+
+def require_room(relation: Relation) -> None:
+    """Raise SourceError if a column of somebody else has our name: it would be dropped."""
+    if _is_taken(relation):
+        raise SourceError(
+            f"Table {relation.table.name}: {_TAKEN}.",
+            "Rename it: nothing can be installed beside it.",
+        )
 
 
 def is_outdated(relation: Relation) -> bool:
-    """Whether what is installed is that of an earlier release: it is read, but costs more."""
-    return relation.bodies != bodies(relation)
+    """Whether something is to be done that reading does not need.
+
+    What is installed is that of an earlier release, or no trigger sees a TRUNCATE of a partition.
+    """
+    now = relation.bodies == bodies(relation) and relation.is_published_whole
+    return not now or bool(relation.unguarded)
 
 
 def lost(table: str) -> SourceGone:
@@ -84,6 +107,20 @@ def require_in_place(table: str, pieces: Iterable[Piece], now: Mapping[int, int]
             "`cio-pipeline plan abandon` gives that plan up, and the history is sent from its "
             "beginning.",
         )
+
+
+def require_guarded(relation: Relation, then: Iterable[Piece]) -> None:
+    """Raise SourceError if a partition was emptied, or written anew, where no trigger saw it."""
+    now = {one.oid: one for one in relation.leaves if one.oid in relation.unguarded}
+    for one in then:
+        if one.oid in now and now[one.oid].filenode != one.filenode:
+            schema, name = relation.leaf_names[one.oid]
+            raise SourceError(
+                f"Partition {schema}.{name} of table {relation.table.name} was emptied or written "
+                "anew, and no trigger sees a TRUNCATE of it: its rows may be gone untold.",
+                "`cio-pipeline source install` gives it the trigger, and reading goes on. If it "
+                "was emptied, register the syncs that had rows there under new ids.",
+            )
 
 
 def replaced(table: str, then: TableCut, now: TableCut) -> TableReplaced:

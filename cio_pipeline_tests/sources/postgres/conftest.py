@@ -7,7 +7,8 @@ import pytest
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline_tests.postgres import Cluster, postgres_cluster
-from cio_pipeline_tests.sources.postgres.databases import Made, made
+from cio_pipeline_tests.sources.postgres.databases import COLUMNS, Made, made, new_database
+from cio_pipeline_tests.sources.things import THINGS
 from cio_pipeline_tests.world import World
 
 __all__ = ["postgres_cluster"]
@@ -19,6 +20,20 @@ def base(postgres_cluster: Cluster) -> Iterator[Made]:
     found = made(postgres_cluster)
     yield found
     found.source.server.close()
+
+
+@pytest.fixture
+def partitioned(postgres_cluster: Cluster) -> Iterator[Made]:
+    """Things in two partitions, installed."""
+    base = Made(new_database(postgres_cluster), {"things": THINGS})
+    base.do(
+        f"CREATE TABLE things ({COLUMNS}) PARTITION BY LIST (key)",
+        "CREATE TABLE ab PARTITION OF things FOR VALUES IN ('a', 'b')",
+        "CREATE TABLE rest PARTITION OF things DEFAULT",
+    )
+    base.install()
+    yield base
+    base.source.server.close()
 
 
 @pytest.fixture

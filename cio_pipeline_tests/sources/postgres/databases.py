@@ -17,6 +17,7 @@ from cio_pipeline.sources.postgres.connect import Server
 from cio_pipeline.sources.postgres.install import installing
 from cio_pipeline.sources.postgres.names import Names
 from cio_pipeline.sources.postgres.source import PostgresSource
+from cio_pipeline.sources.postgres.upkeep import found, rights
 from cio_pipeline_tests.postgres import Cluster
 from cio_pipeline_tests.sources.things import NOTES, THINGS, minute
 
@@ -27,6 +28,10 @@ SQL_TYPES = {
     ColumnType.TIMESTAMP: "timestamptz",
     ColumnType.STRINGS: "text[]",
 }
+
+
+COLUMNS = "workspace_id bigint, key text, value text, tags text[], at timestamptz, flag bool"
+"""Of things, in SQL."""
 
 
 def new_database(cluster: Cluster) -> str:
@@ -155,3 +160,12 @@ def made(cluster: Cluster, *tables: SourceTable, row_a_block: bool = False) -> M
     found.create()
     found.install()
     return found
+
+
+def reader_of(base: Made) -> Made:
+    """The same database, as a role with the printed rights."""
+    _, there = found(base.source.server, base.names, list(base.tables.values()))
+    name = f"reader_{id(base)}"
+    base.do(*(one.as_string() for one in rights(base.source.server.database, name, there)))
+    base.do(f"ALTER ROLE {name} PASSWORD 'x'")
+    return Made(base.url.replace("cio:s3cret-pg@", f"{name}:x@"), base.tables, base.names)

@@ -46,7 +46,7 @@ def test_p_the_changes_of_a_window_are_found_by_an_index(base: Made) -> None:
     )
     upper = base.things()
     relation: Relation = found(base.source.server, base.names, [THINGS])[1][0]
-    before, after = (position_of("things", one).snapshot for one in (lower, upper))
+    before, after = (position_of("things", one) for one in (lower, upper))
     asked = changed_rows(relation, before, after, list(source_schema(THINGS)))
     number, whether = (of(relation, before, after) for of in (number_of_changes, is_changed))
     for query, settings in ((asked, AS_THEY_LIE), (number, {}), (whether, {})):

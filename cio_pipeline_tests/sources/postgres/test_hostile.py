@@ -2,7 +2,6 @@
 
 from threading import Thread
 from time import sleep
-from typing import Any
 
 import polars as pl
 import psycopg
@@ -14,14 +13,13 @@ from cio_pipeline.sources.postgres.names import Names
 from cio_pipeline.sources.postgres.positions import Piece, Position, Snapshot, position_of
 from cio_pipeline.sources.postgres.rows import frames
 from cio_pipeline.sources.postgres.statements import changed_rows
-from cio_pipeline.sources.postgres.upkeep import found, prune_earlier, rights
+from cio_pipeline.sources.postgres.upkeep import found, prune_earlier
 from cio_pipeline_tests.postgres import Cluster
-from cio_pipeline_tests.sources.postgres.databases import Made, new_database
+from cio_pipeline_tests.sources.postgres.databases import COLUMNS, Made, new_database, reader_of
 from cio_pipeline_tests.sources.postgres.test_installing import look, steps
 from cio_pipeline_tests.sources.postgres.test_positions import changed, state
 from cio_pipeline_tests.sources.things import NOTES, THINGS, values_of
 
-COLUMNS = "workspace_id bigint, key text, value text, tags text[], at timestamptz, flag bool"
 WRITTEN = "INSERT INTO things VALUES (1, 'b', '2'); "
 
 
@@ -30,36 +28,6 @@ def wait_for_a_lock(base: Made) -> None:
     waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'things'::regclass"
     while base.ask(waits) == [(0,)]:
         sleep(0.01)
-
-
-def reader_of(base: Made) -> Made:
-    """The same database, as a role with the printed rights."""
-    _, there = found(base.source.server, base.names, list(base.tables.values()))
-    name = f"reader_{id(base)}"
-    base.do(*(one.as_string() for one in rights(base.source.server.database, name, there)))
-    base.do(f"ALTER ROLE {name} PASSWORD 'x'")
-    return Made(base.url.replace("cio:s3cret-pg@", f"{name}:x@"), base.tables, base.names)
-
-
-@pytest.fixture
-def partitioned(postgres_cluster: Cluster) -> Any:
-    base = Made(new_database(postgres_cluster), {"things": THINGS})
-    base.do(
-        f"CREATE TABLE things ({COLUMNS}) PARTITION BY LIST (key)",
-        "CREATE TABLE ab PARTITION OF things FOR VALUES IN ('a', 'b')",
-        "CREATE TABLE rest PARTITION OF things DEFAULT",
-    )
-    base.install()
-    yield base
-    base.source.server.close()
-
-
-def test_a_role_with_the_printed_rights_reads_partitions(partitioned: Made) -> None:
-    partitioned.do("INSERT INTO things VALUES (1, 'a', '1'), (1, 'c', '1')")
-    reader = reader_of(partitioned)
-    at = reader.things()
-    assert state(reader, at) == {"a": "1", "c": "1"}
-    reader.source.server.close()
 
 
 @pytest.mark.parametrize("what", ["keep", "empty"])
@@ -176,17 +144,6 @@ def test_rows_that_are_seen_later_than_they_were_written_are_refused(
     base.source.server.close()
 
 
-def test_partitions_that_lie_elsewhere_are_refused(partitioned: Made) -> None:
-    assert look(partitioned)
-    partitioned.do(
-        "CREATE FOREIGN DATA WRAPPER away",
-        "CREATE SERVER there FOREIGN DATA WRAPPER away",
-        "CREATE FOREIGN TABLE far PARTITION OF things FOR VALUES IN ('q') SERVER there",
-    )
-    with pytest.raises(SourceError, match="foreign"):
-        look(partitioned)
-
-
 def test_a_position_of_another_database_prunes_nothing(base: Made) -> None:
     base.do("INSERT INTO things VALUES (1, 'a', '1')")
     first = base.things()
@@ -217,7 +174,7 @@ def test_what_is_emptied_while_it_is_read_was_there(base: Made) -> None:
     base.do("INSERT INTO things VALUES (1, 'a', '1')")
     second = base.things()
     _, there = found(base.source.server, base.names, [THINGS])
-    lower, upper = (position_of("things", one).snapshot for one in (first, second))
+    lower, upper = (position_of("things", one) for one in (first, second))
     statement = changed_rows(there[0], lower, upper, ["key"]).as_string()
     schema, got = {"key": pl.String()}, list[pl.DataFrame]()
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Thread
 from time import monotonic
@@ -42,8 +43,11 @@ def look(base: Made, table: SourceTable = THINGS) -> Look:
 
 
 def steps(base: Made) -> list[Any]:
-    where, there = found(base.source.server, base.names, list(base.tables.values()))
-    return list(installing(where, there))
+    return list(installing(*found_in(base)))
+
+
+def found_in(base: Made) -> Any:
+    return found(base.source.server, base.names, list(base.tables.values()))
 
 
 @pytest.fixture
@@ -123,6 +127,7 @@ def test_writers_wait_no_longer_than_the_lock_timeout(
         ("CREATE TABLE more () INHERITS (things)", "inherit"),
         ("ALTER TABLE things RENAME tags TO labels", r"tags is missing \(expected text\[\]\)"),
         ("ALTER TABLE things ALTER flag TYPE text", r"flag is text \(expected boolean\)"),
+        ("ALTER TABLE things SET UNLOGGED", "a crash of the server empties it"),
     ],
 )
 def test_a_table_that_cannot_be_read_says_why(base: Made, broken: str, told: str) -> None:
@@ -164,41 +169,14 @@ def test_pruned_positions_are_told(base: Made) -> None:
         base.source.changes(THINGS, first, third).collect()
 
 
-def test_partitioned_tables_are_read_like_others(postgres_cluster: Cluster) -> None:
-    base = Made(new_database(postgres_cluster), {"things": THINGS})
-    columns = "workspace_id bigint, key text, value text, tags text[], at timestamptz, flag bool"
-    base.do(
-        f"CREATE TABLE things ({columns}) PARTITION BY LIST (key)",
-        "CREATE TABLE ab PARTITION OF things FOR VALUES IN ('a', 'b')",
-        "CREATE TABLE rest PARTITION OF things DEFAULT",
-    )
-    base.install()
-    assert not steps(base)
-    base.do("INSERT INTO things VALUES (1, 'a', '1'), (1, 'c', '1'), (1, 'd', '1')")
-    first = base.things()
-    base.do(
-        "UPDATE things SET key = 'b' WHERE key = 'c'",  # moves to the other partition
-        "UPDATE ab SET value = '2' WHERE key = 'a'",
-        "DELETE FROM rest WHERE key = 'd'",
-    )
-    second = base.things()
-    assert state(base, first) == {"a": "1", "c": "1", "d": "1"}
-    assert state(base, second) == {"a": "2", "b": "1"}
-    assert changed(base, first, second) == {
-        "a": ("changed", "2"),
-        "b": ("new", "1"),
-        "c": ("deleted", "1"),
-        "d": ("deleted", "1"),
-    }
-    base.source.server.close()
-
-
 MAPPED = """
 CREATE SCHEMA "my app";
 CREATE TYPE "my app".mood AS ENUM ('fine', 'bad');
-CREATE DOMAIN "my app".short AS varchar(20);
+CREATE DOMAIN "my app".text AS varchar(20);
+CREATE DOMAIN "my app".short AS "my app".text CHECK (VALUE <> '');
+CREATE DOMAIN "my app".labels AS "my app".short[];
 CREATE TABLE "my app"."Übles" (
-  "a key" uuid, "value" "my app".mood, labels varchar[], seen timestamp, flag boolean,
+  "a key" uuid, "value" "my app".mood, labels "my app".labels, seen timestamp, flag boolean,
   more json, UNIQUE ("a key"));
 CREATE TABLE "my app".log (id int, note "my app".short, more jsonb, at timestamptz);
 """
@@ -250,6 +228,38 @@ def test_tables_and_columns_may_be_called_otherwise(postgres_cluster: Cluster) -
         "2": "two",
     }
     base.source.server.close()
+
+
+@pytest.mark.parametrize("verb", [installing, lambda *of: removing(*of, last=True)])
+def test_a_column_of_our_name_that_is_none_of_ours_is_left(bare: Made, verb: Any) -> None:
+    bare.do(
+        "ALTER TABLE things ADD change_xid text",
+        "INSERT INTO things (key, change_xid) VALUES ('a', 'mine')",
+    )
+    with pytest.raises(SourceError, match="another column change_xid"):
+        look(bare)
+    with suppress(SourceError):
+        carry_out(bare.source.server, verb(*found_in(bare)), lambda _: None)
+    assert bare.ask("SELECT change_xid FROM things") == [("mine",)]
+    with pytest.raises(SourceError, match="another column change_xid"):
+        steps(bare)
+
+
+def test_where_all_tables_are_published_earlier_rows_can_be_pruned(base: Made) -> None:
+    """A table without a key takes no deletes then, unless it is told what tells its rows apart."""
+    base.do(
+        "INSERT INTO things VALUES (1, 'a', '1')",
+        "ALTER TABLE things REPLICA IDENTITY FULL",
+        "CREATE PUBLICATION every FOR ALL TABLES",
+        "ALTER TABLE cio.earlier_things REPLICA IDENTITY DEFAULT",
+    )
+    base.do("UPDATE things SET value = '2'")
+    at = base.things()
+    with pytest.raises(SourceError, match=r"failed \(SQLSTATE 55000\)"):
+        prune_earlier(base.source.server, found_in(base)[1], {"things": at})
+    assert [one.why for one in steps(base)] == ["things: what is kept, and when"]
+    base.install()
+    assert prune_earlier(base.source.server, found_in(base)[1], {"things": at}) == {"things": 1}
 
 
 def test_a_view_of_rows_that_change_is_refused(postgres_cluster: Cluster) -> None:

@@ -1,0 +1,127 @@
+"""D6: partitions: rows that move between them, and partitions that come and are emptied."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from cio_pipeline.model.errors import SourceError
+from cio_pipeline_tests.sources.postgres.databases import COLUMNS, Made, reader_of
+from cio_pipeline_tests.sources.postgres.test_installing import look, steps
+from cio_pipeline_tests.sources.postgres.test_positions import changed, state
+
+ATTACHED = (
+    f"CREATE TABLE public.q ({COLUMNS}, change_xid xid8)",
+    "INSERT INTO q VALUES (1, 'q', '1'), (1, 'r', '1'), (1, 's', '1')",
+    "ALTER TABLE things ATTACH PARTITION q FOR VALUES IN ('q', 'r', 's')",
+)
+
+
+def test_partitioned_tables_are_read_like_others(partitioned: Made) -> None:
+    base = partitioned
+    assert not steps(base)
+    base.do("INSERT INTO things VALUES (1, 'a', '1'), (1, 'c', '1'), (1, 'd', '1')")
+    first = base.things()
+    base.do(
+        "UPDATE things SET key = 'b' WHERE key = 'c'",  # moves to the other partition
+        "UPDATE ab SET value = '2' WHERE key = 'a'",
+        "DELETE FROM rest WHERE key = 'd'",
+    )
+    second = base.things()
+    assert state(base, first) == {"a": "1", "c": "1", "d": "1"}
+    assert state(base, second) == {"a": "2", "b": "1"}
+    assert changed(base, first, second) == {
+        "a": ("changed", "2"),
+        "b": ("new", "1"),
+        "c": ("deleted", "1"),
+        "d": ("deleted", "1"),
+    }
+
+
+def test_a_role_with_the_printed_rights_reads_partitions(partitioned: Made) -> None:
+    partitioned.do("INSERT INTO things VALUES (1, 'a', '1'), (1, 'c', '1')")
+    reader = reader_of(partitioned)
+    at = reader.things()
+    assert state(reader, at) == {"a": "1", "c": "1"}
+    reader.source.server.close()
+
+
+def test_partitions_that_lie_elsewhere_are_refused(partitioned: Made) -> None:
+    assert look(partitioned)
+    partitioned.do(
+        "CREATE FOREIGN DATA WRAPPER away",
+        "CREATE SERVER there FOREIGN DATA WRAPPER away",
+        "CREATE FOREIGN TABLE far PARTITION OF things FOR VALUES IN ('q') SERVER there",
+    )
+    with pytest.raises(SourceError, match="foreign"):
+        look(partitioned)
+
+
+@pytest.mark.parametrize(
+    ("emptied", "gone"),
+    [
+        (("TRUNCATE ab",), "ab"),
+        (("TRUNCATE rest",), "c"),
+        (("TRUNCATE ab, rest",), "abc"),
+        (("TRUNCATE things",), "abc"),
+        (("TRUNCATE ONLY ab",), "ab"),
+        (("BEGIN; UPDATE things SET value = '2'; TRUNCATE ab; COMMIT",), "ab"),
+        (("BEGIN; TRUNCATE ab; ROLLBACK", "DELETE FROM ab WHERE key = 'a'"), "a"),
+    ],
+)
+def test_rows_of_a_partition_that_is_emptied_are_kept(
+    partitioned: Made, emptied: Sequence[str], gone: str
+) -> None:
+    base = partitioned
+    base.do("INSERT INTO things VALUES (1, 'a', '1'), (1, 'b', '1'), (1, 'c', '1')")
+    first = base.things()
+    base.do(*emptied)
+    second = base.things()
+    assert state(base, first) == {"a": "1", "b": "1", "c": "1"}
+    assert set(state(base, second)) == set("abc") - set(gone)
+    found = changed(base, first, second)
+    assert {key for key, (what, _) in found.items() if what == "deleted"} == set(gone)
+
+
+def test_a_new_partition_that_is_emptied_unseen_is_told_until_it_is_guarded(
+    partitioned: Made,
+) -> None:
+    """Reading goes on without the trigger of a partition that was made since, until it matters."""
+    base = partitioned
+    base.do("CREATE TABLE public.q PARTITION OF things FOR VALUES IN ('q')")
+    base.do("INSERT INTO things VALUES (1, 'q', '1'), (1, 'a', '1')")
+    first = base.cut()
+    assert base.cut(first) == first
+    assert [one.why for one in steps(base)] == ["things: what is kept, and when"]
+    base.do("TRUNCATE q")
+    for read in (base.cut, lambda cut: state(base, cut.tables["things"])):
+        with pytest.raises(SourceError, match=r"Partition public.q of table things was emptied"):
+            read(first)
+    base.install()
+    assert not steps(base)
+    base.do("INSERT INTO things VALUES (1, 'q', '2')")
+    second = base.things()
+    base.do("TRUNCATE q")
+    assert state(base, second) == {"a": "1", "q": "2"}
+    assert changed(base, second, base.things()) == {"q": ("deleted", "2")}
+
+
+def test_rows_that_come_with_their_partition_are_new(partitioned: Made) -> None:
+    """Nobody wrote them into the table, and they may be changed before anybody has seen them."""
+    base = partitioned
+    base.do("INSERT INTO things VALUES (1, 'a', '1'), (1, 's', '0')")
+    first = base.cut()
+    base.do("DELETE FROM things WHERE key = 's'", *ATTACHED)
+    second = base.cut(first)
+    base.do("UPDATE things SET value = '2' WHERE key = 'q'", "DELETE FROM things WHERE key = 'r'")
+    third = base.cut(second)
+    one, two, three = (cut.tables["things"] for cut in (first, second, third))
+    assert state(base, one) == {"a": "1", "s": "0"}
+    assert state(base, two) == {"a": "1", "q": "1", "r": "1", "s": "1"}
+    assert changed(base, one, two) == {
+        "q": ("new", "1"),
+        "r": ("new", "1"),
+        "s": ("changed", "1"),
+    }
+    assert changed(base, two, three) == {"q": ("changed", "2"), "r": ("deleted", "1")}
+    assert changed(base, one, three) == {"q": ("new", "2"), "s": ("changed", "1")}
+    assert base.source.changed_rows(base.tables["things"], one, two) >= 3
