@@ -1,7 +1,9 @@
-"""Reading what a sync was sent, with a reading of the file names of its own (D5)."""
+"""What lies in a sync's bucket, file by file: names are read as the product's readers do (D5).
+
+Rows are read as they lie, so that a column too many is seen; tables of them are in tables.py.
+"""
 
 import io
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,13 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from cio_pipeline_tests.convergence.meaning import MEANING, Row
+from cio_pipeline.model.objects import ObjectInfo
+from cio_pipeline.reader.by_names import named_files
+from cio_pipeline_tests.convergence.meaning import Row
 from cio_pipeline_tests.convergence.sending import Frozen, frozen
 from cio_pipeline_tests.convergence.stores import Store
-
-_NAME = re.compile(r"([a-z_]+)_v([45])_(chngs_)?([0-9]+)_([0-9]+)(?:_([0-9]+))?\.parquet")
-STEMS = {name: name for name in MEANING} | {"objects": "object", "actions": "campaign_actions"}
-EXPORTS = {stem: name for name, stem in STEMS.items()}
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ class Bucket:
 
 
 def _read(key: str, body: bytes) -> Sent:
-    match = _NAME.fullmatch(key)
-    assert match is not None, key
-    stem, version, chngs, workspace, sequence, part = match.groups()
-    series = "chngs" if chngs else "parts" if part else "plain"
+    named = named_files([ObjectInfo(key, len(body))], {})
+    (file,) = named.files
+    series = "parts" if file.part else file.series.value
+    workspace = int(named.owner.removeprefix("workspace "))
     rows: list[dict[str, Any]] = pl.read_parquet(io.BytesIO(body)).to_dicts()
-    numbers = (int(sequence), int(part or 0))
-    return Sent(EXPORTS[stem], int(version), series, int(workspace), *numbers, tuple(rows))
+    numbers = (file.sequence, file.part or 0)
+    return Sent(file.export, file.version, series, workspace, *numbers, tuple(rows))
