@@ -171,6 +171,32 @@ def test_o7_the_demos_abandoners_and_those_to_leave_alone_are_those_that_its_fil
     assert expected
 
 
+def test_o7_the_demos_best_tenth_is_the_one_that_its_files_give(demo: Path) -> None:
+    """Points halve every fortnight; whoever is as good as the last may be in or out."""
+    now, there = now_of(demo), here(demo)
+    metrics = feed(demo, "metrics").join(
+        feed(demo, "deliveries").select("delivery_id", PERSON), on="delivery_id"
+    )
+    opened = (pl.col("metric") == "opened") & ~pl.col("prefetched") & ~pl.col("proxied")
+    clicked = (pl.col("metric") == "clicked") & ~pl.col("machine")
+    acts = [
+        *((who, at, 1) for who, at in metrics.filter(opened).select(PERSON, "created_at").rows()),
+        *((who, at, 3) for who, at in metrics.filter(clicked).select(PERSON, "created_at").rows()),
+        *((who, at, 0.5) for who, at in feed(demo, "events").select(PERSON, "timestamp").rows()),
+        *((who, at, 5) for who, at in orders(demo, now)),
+    ]
+    scores = dict.fromkeys(there, 0.0)
+    for who, at, points in acts:
+        if who in there and now - timedelta(days=90) < at <= now:
+            ago = now - at.replace(microsecond=0)
+            scores[who] += points * 0.5 ** (ago / timedelta(days=14))
+    last = sorted(scores.values(), reverse=True)[-(-len(there) // 10) - 1]
+    found = members(demo)["top_decile"]
+    assert {who for who, score in scores.items() if score > last + 1e-6} <= found
+    assert all(scores[who] >= last - 1e-6 for who in found)
+    assert last > 0
+
+
 def test_marts_add_up_to_what_was_loaded(demo: Path) -> None:
     with duckdb.connect(demo / "warehouse.duckdb", read_only=True) as connection:
         connection.execute("USE acme_v5_marts")
