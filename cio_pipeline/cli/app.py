@@ -5,9 +5,11 @@ and the clients of the stores.
 """
 
 import gc
+import os
 import sys
 import time
 from collections.abc import Mapping
+from errno import EPIPE
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +24,7 @@ from cio_pipeline.cli.later import later
 from cio_pipeline.cli.misunderstood import WRONG, in_our_words, readable
 from cio_pipeline.cli.output import console
 from cio_pipeline.extras import imported
+from cio_pipeline.files.system_errors import error_number
 from cio_pipeline.model.errors import CioError, LeaseHeld
 
 VERBS = {
@@ -245,6 +248,10 @@ def _run() -> int:
         _say(error.message, error.next_step)
         return HELD if isinstance(error, LeaseHeld) else 1
     except OSError as error:
+        if error_number(error) == EPIPE:
+            # Who reads has seen enough. The buffer's rest must not be tried again at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
         if error.filename is None:
             raise
         _say(f"{error.filename} cannot be used: {error.strerror}.", "Check the path.")

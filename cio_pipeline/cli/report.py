@@ -27,7 +27,7 @@ def report(
     """
     found = services()
     registry = found.ledger.registry
-    chosen = [registry.get(one) for one in syncs] if syncs else registry.all()
+    chosen = [registry.get(one) for one in dict.fromkeys(syncs)] if syncs else registry.all()
     done = write_report(found, chosen, out, now(), windows)
     typer.echo(f"Wrote {out}: {len(done.told)} of {len(chosen)} syncs have delivered something.")
     for sync_id, error in done.failed:

@@ -26,6 +26,18 @@ ACCESS: Mapping[DialectName, str] = {
 """What a dialect needs to be told, to read the files."""
 
 
+READS: Mapping[DialectName, tuple[str, ...]] = {
+    "snowflake": ("s3://", "gcs://", "azure://"),
+    "bigquery": ("gs://",),
+    "redshift": ("s3://",),
+    "databricks": ("s3://", "gs://", "abfss://", "/Volumes/"),
+    "clickhouse": ("s3://", "gs://", "https://", ""),
+    "duckdb": ("s3://", "gs://", "az://", "azure://", "abfss://", ""),
+    "postgres": ("s3://", "az://", "azure://", "abfss://", "file://", ""),
+}
+"""What a location begins with that a dialect's statements can load from; empty: a folder."""
+
+
 Location = Annotated[
     str,
     typer.Argument(
@@ -70,6 +82,8 @@ def sql(
     others each file once.
     """
     _needs_access(dialect, access)
+    _needs_location(dialect, location)
+    _needs_sense(dialect, erase, step, manifest)
     relations = relations_of(feed, version, named := stems_of(stems), tables or ())
     place = Place(location.rstrip("/"), schema, layout == "dated", access or "role")
     chosen = DIALECTS[dialect]
@@ -101,6 +115,30 @@ def _needs_access(dialect: DialectName, access: str) -> None:
         raise InvalidConfig(
             f"{dialect} reads files with {ACCESS[dialect]}.", "Name it with --access."
         )
+
+
+def _needs_location(dialect: DialectName, location: str) -> None:
+    known = tuple(one for one in READS[dialect] if one)
+    if not location.startswith(known) and ("://" in location or "" not in READS[dialect]):
+        raise InvalidConfig(
+            f"What {dialect} runs reads nothing from '{location}'.",
+            f"Name a location that begins with {', '.join(known)}.",
+        )
+    # Beside the feed's folder lie the manifest files: beside a bucket lies another bucket.
+    if dialect == "redshift" and not location.removeprefix("s3://").strip("/").count("/"):
+        raise InvalidConfig(
+            "Redshift's manifest files lie beside the feed's folder, where a bucket has no room.",
+            "Load a sync that has a `path` in its bucket.",
+        )
+
+
+def _needs_sense(
+    dialect: DialectName, erase: str | None, step: Step | None, manifest: Path | None
+) -> None:
+    if erase is not None and step not in {None, "erase"}:
+        raise InvalidConfig(f"--erase prints no step '{step}'.", "Leave --step out.")
+    if manifest is not None and dialect != "redshift":
+        raise InvalidConfig(f"{dialect} reads no manifest files.", "Leave --manifest out.")
 
 
 def _whom(text: str) -> Whom:

@@ -188,7 +188,7 @@ def marts_in(file: Path, feed: str | None, *, write: bool = False) -> Generator[
     if not file.is_file():
         raise InvalidConfig(f"There is no warehouse {file}.", "Make it with `make warehouse`.")
     try:
-        connection = duckdb.connect(file, read_only=not write)
+        connection = duckdb.connect(str(file.absolute()), read_only=not write)
     except duckdb.IOException as error:
         raise WarehouseBusy(
             "The warehouse cannot be opened: another process has it open, or it is none.",

@@ -13,6 +13,7 @@ from cio_pipeline.files.call_names import parse_call_name
 from cio_pipeline.files.names import check_stems, parse_name
 from cio_pipeline.model.errors import InvalidConfig, InvalidKey, NothingDelivered
 from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.manifests import FOLDER, manifest_ordinal
 from cio_pipeline.model.objects import ObjectInfo
 from cio_pipeline.model.plans import Series
 from cio_pipeline.reader.files import FeedFile, in_order
@@ -22,6 +23,10 @@ UNPROVEN = (
     "missing, doubled or altered, that a window is whole, or that nothing of an earlier generation "
     "lies there."
 )
+
+
+_SHOWN = 5
+"""So many folders are named."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,13 @@ def named_files(objects: Iterable[ObjectInfo], stems: Mapping[str, str]) -> Name
     """The files among some objects; `stems` are those that differ from the contract's, by export.
 
     Raises NothingDelivered if none is named like a file of a feed, InvalidConfig if there are those
-    of several feeds or workspaces, or if two exports share a stem.
+    of several feeds or workspaces, if feeds with manifests lie below, or two exports share a stem.
     """
     check_stems(stems)
     exports = exports_of_stems(stems)
-    told = [found for one in objects if (found := _told(one, exports))]
+    there = list(objects)
+    _require_its_folder(there)
+    told = [found for one in there if (found := _told(one, exports))]
     owners = {(feed, owner) for feed, owner, _ in told}
     if not owners:
         raise NothingDelivered(
@@ -58,6 +65,21 @@ def named_files(objects: Iterable[ObjectInfo], stems: Mapping[str, str]) -> Name
         )
     ((feed, owner),) = owners
     return Named(feed, owner, in_order(file for _, _, file in told))
+
+
+def _require_its_folder(objects: Iterable[ObjectInfo]) -> None:
+    """Raise InvalidConfig if feeds with manifests lie below: names would tell more than is sent."""
+    folders = {
+        folder
+        for one in objects
+        for folder, sign, name in [one.key.rpartition(f"/{FOLDER}/")]
+        if sign and manifest_ordinal(f"{FOLDER}/{name}")
+    }
+    if folders:
+        shown = ", ".join(sorted(folders)[:_SHOWN]) + ", …" * (len(folders) > _SHOWN)
+        raise InvalidConfig(
+            f"Feeds lie below: {shown}.", "Name the folder of one: the one that holds `_cio/`."
+        )
 
 
 def _told(found: ObjectInfo, exports: Mapping[str, str]) -> _Told | None:

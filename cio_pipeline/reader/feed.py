@@ -170,10 +170,7 @@ class Feed:
                     "Leave `as_of` out.",
                 )
             return list(contents.named)
-        if isinstance(at, datetime) and at.tzinfo is None:
-            raise InvalidConfig(
-                "`as_of` is a time without a zone.", "Give one: datetime(…, tzinfo=UTC)."
-            )
+        _check_as_of(at)
         contents.chain.require(at if isinstance(at, int) else None)
         manifests = contents.chain.manifests
         if isinstance(at, int) and not manifests[0].ordinal <= at <= manifests[-1].ordinal:
@@ -198,6 +195,19 @@ class Feed:
         table = table_named(self.tables(as_of=at), name)
         scan = Scan(self.destination, self.kind, table, files, newest=newest)
         return register_io_source(scan, schema=table.schema, explain_name=f"Feed {name}")
+
+
+def _check_as_of(at: object) -> None:
+    """Raise InvalidConfig for what is neither an ordinal nor a time with its zone."""
+    if isinstance(at, datetime) and at.tzinfo is None:
+        raise InvalidConfig(
+            "`as_of` is a time without a zone.", "Give one: datetime(…, tzinfo=UTC)."
+        )
+    if isinstance(at, bool) or not isinstance(at, int | datetime | None):
+        raise InvalidConfig(
+            f"`as_of` is a {type(at).__name__}.",
+            "Give a manifest's ordinal, or a time: datetime(…, tzinfo=UTC).",
+        )
 
 
 def _arrow_of(frame: Any) -> Any:

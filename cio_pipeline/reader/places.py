@@ -25,14 +25,18 @@ _ADAPTER: TypeAdapter[AnyDestination] = TypeAdapter(
 )
 
 
-def open_of(place: Place) -> Destination:
+def open_of(place: Place | None) -> Destination:
     """The store of a place. Raises InvalidConfig; NothingDelivered for a folder that is not there.
+
+    The empty text is none: it would be the folder that the program happens to run in.
 
     Keys for `s3://` are those of the ambient AWS chain, with `AWS_ENDPOINT_URL` and `AWS_REGION`.
     For Azure, `AZURE_STORAGE_SAS_URL`, or the account's name and `AZURE_STORAGE_SAS_TOKEN`.
     """
     match place:
-        case str() if re.match(r"[a-z0-9]+://", place):
+        case "" | None:
+            raise InvalidConfig("No place is given.", _FORMS)
+        case str() if re.match(r"[a-z0-9]+://", place, re.IGNORECASE):
             return _of_url(place)
         case str() | Path():
             return _folder(Path(place))

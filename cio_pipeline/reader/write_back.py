@@ -4,6 +4,7 @@ Only what differs from what was sent before, which the warehouse remembers: a ru
 interrupted goes on where it was.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -192,16 +193,22 @@ def checked_attribute(name: str) -> str:
 
 
 def tiers(texts: Iterable[str]) -> Tiers:
-    """Tiers from NAME=LEAST; raises InvalidConfig for what is none."""
-    steps: list[tuple[str, float]] = []
-    for text in texts:
-        name, _, least = text.rpartition("=")
-        try:
-            steps.append((name, float(least)))
-        except ValueError:
-            name = ""
-        if not name:
+    """Tiers from NAME=LEAST; raises InvalidConfig for what is none, or is another's twin."""
+    steps = [_tier(text) for text in texts]
+    for which in zip(*steps, strict=True):
+        if len(set(which)) < len(which):
             raise InvalidConfig(
-                f"'{text}' is no tier.", "Write --tier gold=500, name and least score."
+                "Two tiers have one name, or one least score.", "Give each its own of both."
             )
     return Tiers(tuple(sorted(steps, key=lambda step: -step[1])))
+
+
+def _tier(text: str) -> tuple[str, float]:
+    name, _, least = text.rpartition("=")
+    try:
+        score = float(least)
+    except ValueError:
+        score = math.nan
+    if not name or not math.isfinite(score):
+        raise InvalidConfig(f"'{text}' is no tier.", "Write --tier gold=500, name and least score.")
+    return name, score

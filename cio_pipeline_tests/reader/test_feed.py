@@ -5,8 +5,9 @@ import shlex
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -242,6 +243,46 @@ def test_o6_no_file_is_loaded_into_two_tables(bucket: Bucket) -> None:
     with pytest.raises(InvalidConfig, match="people and events have the same names"):
         raise found.exception or AssertionError(found.output)
     assert CliRunner().invoke(app, [*words, "--table", "people"]).exit_code == 0
+
+
+@pytest.mark.parametrize("at", ["2026-11-29", date(2026, 11, 29), 1.0, True, datetime(2026, 1, 1)])  # noqa: DTZ001
+def test_as_of_is_an_ordinal_or_a_time_with_its_zone(bucket: Bucket, at: Any) -> None:
+    with pytest.raises(InvalidConfig, match="`as_of` is a"):
+        Feed(bucket.root).table("people", as_of=at)
+
+
+def test_d10_the_folder_above_feeds_is_not_read_by_names(bucket: Bucket, tmp_path: Path) -> None:
+    """Names would tell more than manifests do: what lies there and is not committed."""
+    above = str(bucket.root.parent)
+    with pytest.raises(InvalidConfig, match=f"Feeds lie below: {bucket.root.name}") as caught:
+        Feed(above).files()
+    assert "_cio/" in caught.value.next_step
+    command = ["warehouse", "load", above, "--into", str(tmp_path / "w.duckdb")]
+    found = CliRunner().invoke(app, command)
+    assert found.exit_code == 1
+    assert "Feeds lie below" in found.stderr
+
+
+@pytest.mark.parametrize("place", ["", None])
+def test_no_place_is_not_the_folder_that_a_program_runs_in(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, place: Any
+) -> None:
+    monkeypatch.chdir(bucket.root)
+    with pytest.raises(InvalidConfig, match="No place is given"):
+        Feed(place)
+
+
+def test_who_reads_csv_may_have_seen_enough(bucket: Bucket) -> None:
+    program = "from cio_pipeline.cli import main; main()"
+    words = ["warehouse", "csv", str(bucket.root), "people"]
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        assert run.stdout
+        assert run.stderr
+        run.stdout.close()
+        assert run.stderr.read() == b""
+    assert run.returncode == 1
 
 
 def test_reading_imports_neither_ledger_nor_dagster() -> None:

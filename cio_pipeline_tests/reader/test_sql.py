@@ -14,7 +14,10 @@ import pytest
 import sqlglot
 from psycopg.sql import SQL, Identifier
 from sqlglot import exp
+from typer.testing import CliRunner
 
+from cio_pipeline.cli.app import app
+from cio_pipeline.cli.warehouse_sql import READS
 from cio_pipeline.contracts.declare import ColumnType
 from cio_pipeline.model.errors import InvalidConfig, UnknownExport
 from cio_pipeline.model.feeds import Feed
@@ -252,6 +255,36 @@ def test_o6_what_would_break_out_of_a_statement_is_refused(given: dict[str, str]
             given.get("schema", "acme"),
             access=given.get("access", ""),
         )
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["az://c/p", "--dialect", "redshift", "--access", "r"], "begins with s3://"),
+        (["folder", "--dialect", "redshift", "--access", "r"], "begins with s3://"),
+        (["s3://bucket/", "--dialect", "redshift", "--access", "r"], "has a `path`"),
+        (["az://c/p", "--dialect", "snowflake", "--access", "r"], "azure://"),
+        (["s3://b/p", "--dialect", "bigquery"], "begins with gs://"),
+        (["az://c/p", "--dialect", "clickhouse"], "begins with s3://"),
+        (["https://b/p", "--dialect", "duckdb"], "abfss://"),
+        (["folder", "--dialect", "databricks"], "/Volumes/"),
+        (["folder", "--dialect", "duckdb", "--manifest", "m"], "Leave --manifest out"),
+        (["folder", "--dialect", "duckdb", "--erase", "1/x", "--step", "load"], "--step"),
+    ],
+)
+def test_o6_what_could_not_be_run_is_not_printed(words: list[str], says: str) -> None:
+    found = CliRunner().invoke(app, ["warehouse", "sql", *words])
+    assert isinstance(found.exception, InvalidConfig)
+    assert says in found.exception.next_step
+    assert not found.stdout
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_o6_what_each_dialect_can_read_is_printed(name: DialectName) -> None:
+    for one in READS[name]:
+        words = [f"{one}place/path", "--dialect", name, "--table", "people"]
+        access = ["--access", ACCESS[name]] if name in ACCESS else []
+        assert CliRunner().invoke(app, ["warehouse", "sql", *words, *access]).exit_code == 0
 
 
 def test_o6_unknown_tables_and_missing_lookups_are_named() -> None:

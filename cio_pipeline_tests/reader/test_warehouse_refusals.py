@@ -68,6 +68,16 @@ def test_a_manifest_names_no_file_outside_of_its_folder(
         load(db, bucket.root)
 
 
+@pytest.mark.parametrize("name", [":memory:", ":memory:x", "md:x"])
+def test_a_file_is_one_whatever_it_is_called(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What was loaded was nowhere, with exit code 0."""
+    monkeypatch.chdir(tmp_path)
+    found = CliRunner().invoke(app, ["warehouse", "load", str(bucket.root), "--into", name])
+    assert (found.exit_code, (tmp_path / name).is_file()) == (0, True)
+
+
 def _too_large(bucket: Bucket, db: Any) -> None:
     del db
     bucket.commit(replace(bucket.file("people", 5), sequence=10**30))

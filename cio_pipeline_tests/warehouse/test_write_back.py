@@ -235,9 +235,12 @@ def test_o7_wrong_keys_are_named_and_never_shown(
 
 
 def test_o7_what_is_no_tier_is_named() -> None:
-    for text in ("gold", "=5", "gold=much"):
+    for text in ("gold", "=5", "gold=much", "gold=nan", "gold=inf"):
         with pytest.raises(InvalidConfig, match="is no tier"):
             tiers([text])
+    for twins in (["gold=5", "gold=9"], ["gold=5", "silver=5.0"]):
+        with pytest.raises(InvalidConfig, match="Two tiers"):
+            tiers(twins)
 
 
 def test_o7_some_hundred_people_are_kept_in_parts(

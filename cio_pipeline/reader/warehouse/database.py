@@ -44,7 +44,8 @@ def opened(path: Path) -> Generator[Database]:
     if path.exists() and not path.is_file():
         raise _named(path, "")
     try:
-        connection = duckdb.connect(str(path))
+        # To DuckDB, `:memory:` and `md:x` are no files unless they have a folder before them.
+        connection = duckdb.connect(str(path.absolute()))
     except duckdb.Error as error:
         raise _named(path, str(error)) from None
     try:
