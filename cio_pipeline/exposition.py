@@ -185,5 +185,14 @@ def to_file(collector: LedgerCollector, path: Path) -> None:
 
 
 def serve(collector: LedgerCollector, port: int, address: str) -> tuple[Any, Any]:
-    """Answer at `http://address:port/metrics` in a thread; the server, and the thread."""
-    return needs("prometheus_client").start_http_server(port, address, registry(collector))
+    """Answer at `http://address:port/metrics` in a thread; the server, and the thread.
+
+    Raises InvalidConfig where nobody can answer.
+    """
+    try:
+        return needs("prometheus_client").start_http_server(port, address, registry(collector))
+    except OSError as error:
+        raise InvalidConfig(
+            f"Nothing can answer at {address}, port {port}: {error.strerror}.",
+            "Name another --port, or an --address of this machine.",
+        ) from error

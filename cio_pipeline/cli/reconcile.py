@@ -49,14 +49,7 @@ def reconcile(
     scope = scope_of(found.ledger.registry, sync or [])
     asked = Asked(start, start + timedelta(days=1), scope.sync_ids, keys)
     differences = recount(found, asked)
-    again = came_again(found, asked.start, asked.end)
-    owners = {one.sync.id: one.sync.owner for one in found.ledger.registry.all()}
-    findings = [*told((one for one, _ in differences), owners), *map(repeated, again)]
-    if as_json:
-        print_json(findings)
-    else:
-        rows = [(one.sync_id or one.about, one.says, one.command) for one in findings]
-        print_table("Differences", ("sync", "what", "next"), rows, "all was sent")
+    _show(found, asked, differences, as_json=as_json)
     if repair_:
         _repair(found, differences, as_json=as_json)
         differences = [one for one in differences if not is_sent_again(*one)]
@@ -64,6 +57,20 @@ def reconcile(
         accept(found, differences)
     elif differences:
         raise typer.Exit(1)
+
+
+def _show(
+    found: Services, asked: Asked, differences: Sequence[tuple[Difference, Plan]], *, as_json: bool
+) -> None:
+    """Show what differs, and what came again."""
+    again = came_again(found, asked.start, asked.end)
+    owners = {one.sync.id: one.sync.owner for one in found.ledger.registry.all()}
+    findings = [*told((one for one, _ in differences), owners), *map(repeated, again)]
+    if as_json:
+        print_json(findings)
+        return
+    rows = [(one.sync_id or one.about, one.says, one.command) for one in findings]
+    print_table("Differences", ("sync", "what", "next"), rows, "all was sent")
 
 
 def _repair(

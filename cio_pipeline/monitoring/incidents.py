@@ -238,6 +238,12 @@ def _about(one: Finding) -> str:
     return f"{of} {one.export}" if one.export else of
 
 
+def named(one: Finding) -> str:
+    """What is wrong with what, in a few words."""
+    of = _about(one)
+    return f"{one.check} of {of}" if of else one.check
+
+
 def short(text: str) -> str:
     """A text as one line of bounded length."""
     line = " ".join(text.split())

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from cio_pipeline.cli import metrics
 from cio_pipeline.cli.app import app
 from cio_pipeline.exposition import METRICS, OTHERS, LedgerCollector, Seen, as_text, serve
-from cio_pipeline.model.errors import LedgerBusy
+from cio_pipeline.model.errors import InvalidConfig, LedgerBusy
 from cio_pipeline.pipeline.checking.overview import overview
 from cio_pipeline_tests.cli.test_top import two_syncs
 from cio_pipeline_tests.world import World
@@ -113,6 +113,24 @@ def test_they_are_served_printed_and_put_into_a_file(
     path = tmp_path / "cio.prom"
     CliRunner().invoke(app, ["metrics", "--file", str(path)])
     assert "cio_disk_free_bytes" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [("127.0.0.1", "Address already in use"), ("no.host.invalid", "Name or service not known")],
+)
+def test_where_nobody_can_answer_it_is_said(world: World, address: str, why: str) -> None:
+    def collector() -> LedgerCollector:
+        return LedgerCollector(lambda: Seen(overview(world.services), {}, 0, 0))
+
+    server, thread = serve(collector(), 0, "127.0.0.1")
+    try:
+        with pytest.raises(InvalidConfig, match=why):
+            serve(collector(), server.server_port, address)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def test_the_dashboard_asks_for_what_there_is_and_for_all_of_it(world: World) -> None:

@@ -125,6 +125,18 @@ def test_d4_who_is_in_no_people_is_found_by_internal_id(tmp_path: Path) -> None:
         erase(world.services, 1, "cio-eve", "ann")
 
 
+def test_d4_a_place_that_a_sync_sent_to_before_is_told(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.sync()
+    world.commit("people", person("ann", 0), at=during(0))
+    world.run(0, "people")
+    world.commit("people", person("ann", 1, deleted=True), at=during(1))
+    world.run(1, "people")
+    world.sync("a", 1, destination={"type": "local", "path": "bucket/b"}, at=during(2))
+    receipt = erase(world.services, 1, "ann@x.example", "bob")
+    assert [one for one in receipt.notes if "lies in another place" in one]
+
+
 def test_d4_objects_that_nobody_lists_are_told(world: World) -> None:
     """Such as what a ledger that was lost had put, and listed in no manifest yet."""
     (world.folder("a") / "people_v5_1_9.parquet").write_bytes(b"who knows")

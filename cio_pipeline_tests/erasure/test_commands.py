@@ -53,6 +53,33 @@ def test_a_person_is_listed_erased_and_the_receipt_checked(run: Run, tmp_path: P
     assert run("erase", "verify", "ann.json").exit_code == 1
 
 
+def test_d4_a_receipt_vouches_for_nothing_that_was_left_or_has_come_back(
+    run: Run, tmp_path: Path
+) -> None:
+    first, second = (
+        tmp_path / "bucket" / "a" / f"people_v5_{name}.parquet" for name in ("1_1", "chngs_1_1")
+    )
+    kept, gone = first.read_bytes(), second.read_bytes()
+    first.write_bytes(b"altered")
+    second.unlink()
+    assert run(*ANN, "--receipt", "would.json", "--dry-run").exit_code == 1
+    assert isinstance(run("erase", "verify", "would.json").exception, InvalidConfig)
+    assert run(*ANN, "--receipt", "ann.json").exit_code == 1
+
+    def states() -> tuple[int, dict[str, str]]:
+        done = run("erase", "verify", "ann.json", "--json")
+        told = {one["key"]: one["state"] for one in json.loads(done.stdout)}
+        return done.exit_code, {key: state.partition(":")[0] for key, state in told.items()}
+
+    wrong = "it lies there and was not erased"
+    assert states() == (1, {first.name: wrong, second.name: "removed since"})
+    first.write_bytes(kept)
+    second.write_bytes(gone)
+    assert states() == (1, {first.name: wrong, second.name: wrong})
+    assert run(*ANN).exit_code == 0
+    assert states() == (0, {first.name: "erased", second.name: "erased"})
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [

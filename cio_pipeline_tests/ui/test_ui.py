@@ -26,6 +26,7 @@ from cio_pipeline.model.registry import ExportSwitch
 from cio_pipeline.model.windows import Window, data_out_window, last_closed_window
 from cio_pipeline.pipeline.syncs.sync_file import read_sync_file
 from cio_pipeline.wiring import now
+from cio_pipeline_tests.alerting.servers import Hook, hook
 from cio_pipeline_tests.ui.browser import Browser, opened
 from cio_pipeline_tests.ui.processes import LOCATION, Processes, until
 
@@ -97,6 +98,17 @@ def of_window(runs: list[dict[str, Any]], window: Window, *status: str) -> list[
 
 
 @pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+    """Who is told of all that is wrong."""
+    file = tmp_path / "alerts.yaml"
+    file.write_text("routes: [{owner: '*', targets: [env:OPS], severity: warning}]")
+    with hook() as found:
+        monkeypatch.setenv("CIO_ALERTS", str(file))
+        monkeypatch.setenv("OPS", found.url)
+        yield found
+
+
+@pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     found = Processes(tmp_path / "home")
     try:
@@ -107,7 +119,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_day_in_the_ui(processes: Processes, tmp_path: Path) -> None:
+def test_a_day_in_the_ui(told: Hook, processes: Processes, tmp_path: Path) -> None:
     windows = last_windows()
     simulate(processes.home, windows)
     pictures = tmp_path / "pictures"
@@ -123,6 +135,7 @@ def test_a_day_in_the_ui(processes: Processes, tmp_path: Path) -> None:
             backfills(browser, processes, windows[1:3])
         catches_up_after_an_outage(processes, windows[3:])
         retries_what_failed(browser, processes, windows[0])
+        sees_what_is_told(browser, told)
     if kept := os.environ.get("CIO_PICTURES"):
         for old in sorted(Path(kept).glob("*.png")):
             shutil.copyfile(pictures / old.name, old)
@@ -270,6 +283,17 @@ def retries_what_failed(browser: Browser, processes: Processes, window: Window) 
     browser.go("/runs")
     browser.sees("Success", "cio/lane: initial")
     browser.picture("7-runs")
+
+
+def sees_what_is_told(browser: Browser, told: Hook) -> None:
+    """O3: somebody heard of what is wrong, and the sensor's ticks say so."""
+    until("an alert", PATIENCE, lambda: told.texts)
+    browser.go(f"/locations/{LOCATION}/sensors/alerts")
+    browser.sees("Latest tick", "0 runs requested")
+    browser.click("0 runs requested")
+    browser.sees("Skip reason", "incidents are open")
+    browser.settles()
+    browser.picture("9-alerts")
 
 
 def with_key(processes: Processes, part: str, status: str) -> bool:

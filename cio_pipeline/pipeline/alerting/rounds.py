@@ -13,7 +13,15 @@ from cio_pipeline.ledger.alerts import Alerts
 from cio_pipeline.model.alerts import AlertsFile, Message
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.findings import Finding
-from cio_pipeline.monitoring.incidents import PAUSE, changes, message, next_try, targets_down
+from cio_pipeline.monitoring.incidents import (
+    NAMED,
+    PAUSE,
+    changes,
+    message,
+    named,
+    next_try,
+    targets_down,
+)
 from cio_pipeline.pipeline.in_parallel import caught, in_parallel
 
 Send: TypeAlias = Callable[[str, Message], None]
@@ -33,13 +41,16 @@ AT_A_TIME = 16
 class Round:
     """What came of a round: open incidents, targets that were told, and those that could not be."""
 
-    open: int
+    open: tuple[str, ...]
     told: tuple[str, ...]
     not_told: tuple[str, ...]
 
     def __str__(self) -> str:
         missed = f", {len(self.not_told)} could not be reached" if self.not_told else ""
-        return f"{self.open} incidents are open; {len(self.told)} targets were told{missed}."
+        more = [f"{len(self.open) - NAMED:,} more"] if len(self.open) > NAMED else []
+        names = f" ({', '.join([*self.open[:NAMED], *more])})" if self.open else ""
+        told = f"{len(self.told)} targets were told{missed}."
+        return f"{len(self.open):,} incidents are open{names}; {told}"
 
 
 def look(alerts: Alerts, found: Sequence[Finding], targets: Sequence[str], now: datetime) -> int:
@@ -73,7 +84,8 @@ def tell(alerts: Alerts, file: AlertsFile, send: Send, now: datetime) -> Round:
         _keep(alerts, target, found, problems[target], now)
     told = tuple(target for target, _ in due if not problems[target])
     missed = tuple(target for target, _ in due if problems[target])
-    return Round(sum(one.closed_at is None for one in known), told, missed)
+    still = tuple(named(one.finding) for one in known if one.closed_at is None)
+    return Round(still, told, missed)
 
 
 def _sent(send: Send, target: str, found: Message) -> str:

@@ -22,6 +22,8 @@ from cio_pipeline.model.erasure import Rewrite, Traces, subject_of
 from cio_pipeline.model.errors import CioError, InvalidConfig, LeaseLost, LedgerError, UnknownPerson
 from cio_pipeline.model.json_text import NotJson
 from cio_pipeline.model.registry import RegisteredSync
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.model.times import utc
 from cio_pipeline.pipeline.committing.commit import sweep_spool
 from cio_pipeline.pipeline.erasure.delivered import (
     ALTERED,
@@ -291,6 +293,7 @@ def _notes(known: Iterable[RegisteredSync], work: _Work) -> list[str]:
     """What an erasure cannot reach, by what the syncs are and what else lies in their buckets."""
     syncs = [one.sync for one in known]
     notes = [note for sync in syncs if (note := earlier_versions(sync.destination))]
+    notes += [note for sync in syncs if (note := _elsewhere(work.services, sync))]
     notes += [
         f"In the bucket of sync '{sync_id}' no manifest lists {len(keys):,} objects, such as "
         f"{shown(keys[0])}: they were not looked at."
@@ -307,6 +310,18 @@ def _notes(known: Iterable[RegisteredSync], work: _Work) -> list[str]:
             "sender."
         )
     return list(dict.fromkeys(notes))
+
+
+def _elsewhere(services: Services, sync: Sync) -> str | None:
+    """That files lie where a sync sent to before it was moved; None if it never was."""
+    lines = services.ledger.registry.history(sync.id)
+    moved = [one for one in lines if one.before.keys() >= {"first_manifest", "destination"}]
+    if not moved:
+        return None
+    return (
+        f"What was sent to sync '{sync.id}' before {utc(moved[-1].at)} lies in another place, and "
+        "was not looked at: remove or mend it there."
+    )
 
 
 def _told(one: Rewrite) -> ErasedFile:

@@ -1,8 +1,10 @@
 """The receipt of an erasure: what an auditor checks, without naming anybody."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,18 +98,41 @@ class Checked:
 
 
 def check_receipt(services: Services, receipt: Receipt) -> tuple[Checked, ...]:
-    """Each file of a receipt as its bucket and its manifest have it now."""
-    return tuple(_checked(services, one) for one in receipt.files)
+    """Each file of a receipt as its bucket and its manifest have it now.
+
+    What was left, or was gone and lies there again, is wrong unless it was erased since. Raises
+    InvalidConfig for the receipt of a dry run.
+    """
+    if receipt.dry_run:
+        raise InvalidConfig(
+            "It is the receipt of a dry run: nothing was erased.", "Erase without --dry-run."
+        )
+    done = (_checked(one, partial(_state, services, one)) for one in receipt.files)
+    rest = (
+        _checked(one, partial(_not_rewritten, services, one, receipt.subject))
+        for one in (*receipt.left, *receipt.gone)
+    )
+    return (*done, *rest)
 
 
-def _checked(services: Services, one: ErasedFile) -> Checked:
+def _checked(one: ErasedFile | Left, ask: Callable[[], tuple[str, bool]]) -> Checked:
     try:
-        state, wrong = _state(services, one)
+        state, wrong = ask()
     except ObjectMissing:
         state, wrong = "removed since", False
     except CioError as error:
         state, wrong = str(error), True
     return Checked(one.sync, one.key, state, wrong)
+
+
+def _not_rewritten(services: Services, one: Left, subject: str) -> tuple[str, bool]:
+    """The same of a file that was left, or was not there then."""
+    found = services.destinations(services.ledger.registry.get(one.sync).sync).sha256(one.key)
+    known = services.ledger.rewrites.of_key(one.sync, one.key)
+    its = [at for at, each in enumerate(known) if each.subject == subject and each.ordinal]
+    if its and found in {each.sha256 for each in known[its[0] :]}:
+        return "erased", False
+    return f"it lies there and was not erased: {one.why}", True
 
 
 def _state(services: Services, one: ErasedFile) -> tuple[str, bool]:

@@ -206,10 +206,7 @@ def _recovered(
     if since is None:
         if chain.sync.workspace_id in erased:
             stay_erased(services, chain, ())
-        # All that the bucket lists is known: unfinished plans go on with their own numbers.
-        own = {key: set(range(1, number)) for key, number in _numbers(states)}
-        going_on = {state.export for state in states if state.open_plan}
-        return _numbered(services.clock, chain, accounted=own, going_on=going_on)
+        return _known_already(services.clock, chain, states)
     cuts = {at: _cut(services.ledger.cuts, at) for at in times_told(chain)}
     listed = begun_told(services, chain, listed_plans(chain, chain.first, cuts))
     going = under_way(chain, listed, cuts)
@@ -239,6 +236,13 @@ def _recovered(
         positions={s.export: cuts[s.position] for s in chain.statuses if s.position},
         sent=delivered_identities(services, chain.sync, plans),
     )
+
+
+def _known_already(clock: Clock, chain: BucketChain, states: Sequence[ExportState]) -> Recovered:
+    """Nothing new: unfinished plans go on with their own numbers."""
+    own = {key: set(range(1, number)) for key, number in _numbers(states)}
+    going_on = {state.export for state in states if state.open_plan}
+    return _numbered(clock, chain, accounted=own, going_on=going_on)
 
 
 def _numbered(
