@@ -64,7 +64,8 @@ dev: export CIO_WAREHOUSE ?= $(wildcard $(CIO_HOME)/warehouse.duckdb)
 dev: export DBT_TARGET_PATH ?= $(CIO_HOME)/dbt
 dev: export DBT_LOG_PATH ?= $(CIO_HOME)/dbt
 dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with the daemon on http://127.0.0.1:3000
-	$(BIN)/dg dev
+	@# Dagster warns that it does not use the dagster.yaml here: it uses the copy in its home.
+	$(BIN)/dg dev > >(grep --line-buffered -v 'instance configuration value (dagster.yaml)')
 
 test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL, Chromium and Azurite if missing)
 	$(BIN)/pytest -n 3 --dist worksteal

@@ -11,6 +11,11 @@ from benchmarks.report import Report
 GOAL = 0.8
 ROUNDS = 3
 BARE = "import polars, deltalake, sqlalchemy"
+LIBRARIES = (
+    "import gc; gc.disable(); import sqlalchemy.dialects.sqlite, rich.table, typer.main; "
+    "from pydantic import BaseModel, TypeAdapter; gc.freeze()"
+)
+"""What no verb that asks the ledger can do without."""
 VERB = "from cio_pipeline.cli.app import main; main()"
 VERBS = (
     "--help",
@@ -36,6 +41,7 @@ def run(data: Path, scale: float) -> Report:  # noqa: ARG001 - what all benchmar
     calls = {verb: (VERB, *verb.split()) for verb in VERBS}
     costs = {verb: min(_cpu(data, *call) for _ in range(ROUNDS)) for verb, call in calls.items()}
     bare = min(_cpu(data, BARE) for _ in range(2 * ROUNDS))
+    least = min(_cpu(data, LIBRARIES) for _ in range(ROUNDS))
     ratios = {verb: cost / bare for verb, cost in costs.items()}
     worst = max(ratios, key=lambda verb: ratios[verb])
     return Report(
@@ -43,10 +49,10 @@ def run(data: Path, scale: float) -> Report:  # noqa: ARG001 - what all benchmar
         "Starts of the command line",
         f"at most {GOAL:g} of the CPU of `{BARE}` ({bare:.2f} s)",
         f"{sum(ratio <= GOAL for ratio in ratios.values())} of {len(ratios)} verbs; "
-        f"`{worst}` takes {ratios[worst]:.1f} of it",
+        f"`{worst}` takes {ratios[worst]:.1f} of it, what all import {least / bare:.2f}",
         ("verb", "CPU s", "ratio"),
         [(verb, f"{costs[verb]:.2f}", f"{ratio:.2f}") for verb, ratio in ratios.items()],
-        {"bare": bare, "seconds": costs},
+        {"bare": bare, "libraries": least, "seconds": costs},
     )
 
 

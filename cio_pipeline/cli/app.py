@@ -162,6 +162,8 @@ def _imported(verb: str, module: str) -> TyperGroup | TyperCommand:
     """A verb as its module has it."""
     if verb in LEDGER_ONLY:
         later("polars")
+    # It would read what every installed package says of itself, for plug-ins.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Nothing of what is imported is ever let go: looking for what could be, now, later and when
     # the process ends, takes as long as all that a verb does.
     gc.disable()

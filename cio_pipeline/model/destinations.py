@@ -13,7 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 class Strict(BaseModel):
     """A frozen model that refuses unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Checks are made when first used: many a verb reads no configuration.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def checked_path(path: str) -> str:
