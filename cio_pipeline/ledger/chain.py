@@ -1,7 +1,7 @@
 """The chain of manifests: its last link, and the next one (D10)."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, groupby
@@ -118,8 +118,7 @@ def list_next(
         )
         made.append((manifest, render_manifest(manifest, its.files)))
     _mark(connection, listed, {one.sync_id: one.ordinal for one, _ in made}, marked)
-    _insert(connection, made)
-    _list_voids(connection, [manifest for manifest, _ in made])
+    _store(connection, made)
     return {sync_id: len(listed[sync_id].files) if sync_id in listed else 0 for sync_id in found}
 
 
@@ -150,7 +149,7 @@ def append(connection: Connection, manifest: Manifest) -> None:
             "ledger holds: another run stored one.",
             "Do it again.",
         )
-    _insert(connection, [(manifest, render_manifest(manifest))])
+    _store(connection, [(manifest, render_manifest(manifest))])
 
 
 def lasts_of(connection: Connection, sync_ids: Collection[str]) -> dict[str, tuple[int, str]]:
@@ -246,29 +245,27 @@ _UNLISTED_VOIDS = select(voids).where(
 )
 
 
-def _insert(connection: Connection, made: Iterable[tuple[Manifest, bytes]]) -> None:
+def _store(connection: Connection, made: Collection[tuple[Manifest, bytes]]) -> None:
+    """Keep manifests with their bytes, and which numbers they list as void."""
     rows = [
         {"sync_id": one.sync_id, "ordinal": one.ordinal, "digest": digest(body), "body": body}
         for one, body in made
     ]
     if rows:
         connection.execute(insert(manifests), rows)
-
-
-def _list_voids(connection: Connection, made: Iterable[Manifest]) -> None:
-    rows = [
+    void = [
         {
             "of_sync": one.sync_id,
-            "of_export": void.export,
-            "of_series": void.series.value,
-            "of_sequence": void.sequence,
+            "of_export": number.export,
+            "of_series": number.series.value,
+            "of_sequence": number.sequence,
             "listed_by": one.ordinal,
         }
-        for one in made
-        for void in one.void
+        for one, _ in made
+        for number in one.void
     ]
-    if rows:
-        connection.execute(_LIST_VOID, rows)
+    if void:
+        connection.execute(_LIST_VOID, void)
 
 
 @dataclass(frozen=True)

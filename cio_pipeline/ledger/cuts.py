@@ -101,7 +101,16 @@ def keep_cuts(connection: Connection, wanted: Collection[Cut]) -> None:
         # Another run may store one of them meanwhile: the one that is there counts.
         insert_missing(connection, cuts, new)
         stored = cuts_at(connection, by_time)
-    changed = [at for at, cut in by_time.items() if _contradict(stored[at], cut)]
+    changed: list[datetime] = []
+    for at, cut in by_time.items():
+        # Either may be yet without some tables.
+        open_yet = cut.undecided | stored[at].undecided
+        wanted_now, kept = (
+            {name: table for name, table in one.tables.items() if name not in open_yet}
+            for one in (cut, stored[at])
+        )
+        if wanted_now != kept:
+            changed.append(at)
     if changed:
         raise LedgerError(
             f"Another cut is stored for {min(changed).isoformat()}.",
@@ -114,13 +123,6 @@ def cuts_at(connection: Connection, times: Iterable[datetime]) -> dict[datetime,
     wanted = set(times)
     rows = connection.execute(_SOME, {"times": wanted}).all() if wanted else ()
     return {row.at: _cut(*row) for row in rows}
-
-
-def _contradict(one: Cut, other: Cut) -> bool:
-    """Whether two decisions of a cut differ; either may be yet without some tables."""
-    open_yet = one.undecided | other.undecided
-    mine, its = ({n: t for n, t in cut.tables.items() if n not in open_yet} for cut in (one, other))
-    return mine != its
 
 
 def _row(cut: Cut) -> dict[str, object]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from operator import is_
 from typing import Annotated
 
 from pydantic import Field
@@ -11,10 +13,6 @@ from cio_pipeline.model.times import utc
 
 LOOKS = 32
 """So many earlier looks at the rest of a table are kept: the oldest, which windows reach first."""
-
-
-def _is_none(value: object) -> bool:
-    return value is None
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class TableCut:
     table_id: str
     version: int
     # Not written where there is none: the bytes of manifests are hashed.
-    snapshot: Annotated[str | None, Field(exclude_if=_is_none)] = None
+    snapshot: Annotated[str | None, Field(exclude_if=partial(is_, None))] = None
 
 
 @dataclass(frozen=True)

@@ -243,7 +243,15 @@ def render_manifest(manifest: Manifest, listed: Iterable[bytes] | None = None) -
     `listed` are its files (`render_file`) if they were rendered before; it has none itself then.
     """
     files = list(map(render_file, manifest.files) if listed is None else listed)
-    head, tail = _formatted(replace(manifest, files=())).split(_NO_FILES)
+    told = _adapter().dump_python(replace(manifest, files=()), mode="json")
+    content = {name: it for name, it in told.items() if it or name not in _IF_ANY}
+    text = json.dumps({"format": FORMAT, **content}, sort_keys=True)
+    try:
+        # Indented by itself, Python's JSON takes three times as long.
+        body = msgspec.json.format(text.encode(), indent=1) + b"\n"
+    except msgspec.DecodeError:  # half of a surrogate pair, which no id that is registered has
+        body = (json.dumps(json.loads(text), indent=1) + "\n").encode()
+    head, tail = body.split(_NO_FILES)
     if not files:
         return head + _NO_FILES + tail
     # Joined once: of very many files, that is all that is held twice.
@@ -278,17 +286,6 @@ def render_file(file: ManifestFile) -> bytes:
 
 def _time(at: datetime | None) -> str:
     return "null" if at is None else f'"{at.isoformat().replace("+00:00", "Z")}"'
-
-
-def _formatted(manifest: Manifest) -> bytes:
-    content = {"format": FORMAT, **_adapter().dump_python(manifest, mode="json")}
-    content = {name: it for name, it in content.items() if it or name not in _IF_ANY}
-    text = json.dumps(content, sort_keys=True).encode()
-    try:
-        # Indented by itself, Python's JSON takes three times as long.
-        return msgspec.json.format(text, indent=1) + b"\n"
-    except msgspec.DecodeError:  # half of a surrogate pair, which no id that is registered has
-        return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
 
 
 def parse_manifest(body: bytes) -> Manifest:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -142,20 +143,31 @@ class CommitLog:
             raise log_gone(self.table, version) from error
         except Exception as error:
             raise (translate(error, self.table, version) or error) from error
+        time, deliberate = self._committed_at(version, body)
+        known = time or self._modified(store, version) or _UNKNOWN
+        return Entry(self.table, version, known, body, deliberate)
+
+    def _committed_at(self, version: int, body: bytes) -> tuple[datetime | None, bool]:
+        """The time that an entry states, if any, and whether it does so on purpose."""
         try:
-            info = _commit_info(body)
+            lines = (actions_of(line) for line in body.splitlines() if b'"commitInfo"' in line)
+            told = (info for actions in lines for kind, info in actions if kind == "commitInfo")
+            info = next(told, dict[str, Any]())
+            ours = info.get(COMMITTED_AT_KEY)
+            if ours is None:
+                millis = info.get("inCommitTimestamp", info.get("timestamp"))
+                time = None if millis is None else datetime.fromtimestamp(int(millis) / 1000, UTC)
+                return time, COMMITTED_AT_KEY in info
         except ValueError as error:
             raise log_damaged(self.table, version) from error
-        try:
-            time = _stated_time(info)
-        except ValueError as error:
-            raise SourceError(
-                f"Version {version} of table {self.table} has a {COMMITTED_AT_KEY} "
-                "that is no ISO 8601 time with an offset.",
-                "Write it like 2026-11-22T05:15:00Z.",
-            ) from error
-        known = time or self._modified(store, version) or _UNKNOWN
-        return Entry(self.table, version, known, body, COMMITTED_AT_KEY in info)
+        with suppress(ValueError):
+            if datetime.fromisoformat(str(ours)).tzinfo is not None:
+                return iso_time(str(ours)), True
+        raise SourceError(
+            f"Version {version} of table {self.table} has a {COMMITTED_AT_KEY} "
+            "that is no ISO 8601 time with an offset.",
+            "Write it like 2026-11-22T05:15:00Z.",
+        )
 
     def _modified(self, store: Any, version: int) -> datetime | None:
         """When the entry's file was written: the commit's time if the entry has none."""
@@ -189,26 +201,6 @@ def log_damaged(table: str, version: int) -> SourceError:
 
 def _path(version: int) -> str:
     return f"{_FOLDER}/{version:020d}.json"
-
-
-def _commit_info(body: bytes) -> dict[str, Any]:
-    for line in body.splitlines():
-        if b'"commitInfo"' in line:
-            entry = cast("dict[str, Any]", json.loads(line))
-            if "commitInfo" in entry:
-                return cast("dict[str, Any]", entry["commitInfo"])
-    return {}
-
-
-def _stated_time(info: Mapping[str, Any]) -> datetime | None:
-    """The time in a commit's info; ValueError if `cio.committed_at` cannot be read."""
-    ours = info.get(COMMITTED_AT_KEY)
-    if ours is not None:
-        if datetime.fromisoformat(str(ours)).tzinfo is None:
-            raise ValueError(ours)
-        return iso_time(str(ours))
-    millis = info.get("inCommitTimestamp", info.get("timestamp"))
-    return None if millis is None else datetime.fromtimestamp(int(millis) / 1000, UTC)
 
 
 NEW_SOURCE = "Create the tables with `cio-pipeline source init`, or correct CIO_SOURCE."

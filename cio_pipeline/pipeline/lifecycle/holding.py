@@ -90,8 +90,7 @@ def commit_rest(services: Services, held: HeldLease, known: RegisteredSync) -> N
     """
     delivered = [plan for plan in open_plans(services.ledger.registry, known) if plan.is_delivered]
     window = window_of(services.clock())
-    void = services.ledger.manifests.waiting().void.intersection([known.sync.id])
-    _, failed = commit(services, held.lease, window, delivered, listing=void)
+    _, failed = commit(services, held.lease, window, delivered, listing=[known.sync.id])
     for failure in failed.values():
         raise LeaseLost(f"What was delivered could not be committed: {failure.text}", "Try again.")
 

@@ -74,7 +74,8 @@ def cohorts_of(plans: Iterable[P]) -> list[Cohort[P]]:
 def _portions(plans: list[P]) -> Iterable[list[P]]:
     """The plans as they are, but as few workspaces at a time as memory asks for."""
     if plans[0].mode is not Mode.INITIAL:
-        return [some for few in _few_rows(plans) for some in _begun_alike(few)]
+        together = [plans] if plans[0].slice_rows is None else _few_rows(plans)
+        return [some for few in together for some in _begun_alike(few)]
     workspaces = sorted({plan.workspace_id for plan in plans})
     starts = range(0, len(workspaces), INITIAL_WORKSPACES)
     portions = [set(workspaces[start : start + INITIAL_WORKSPACES]) for start in starts]
@@ -87,8 +88,6 @@ def _few_rows(plans: list[P]) -> list[list[P]]:
     Whose changes are in slices is alone: its slices are its own.
     """
     model = plans[0]
-    if model.slice_rows is None:
-        return [plans]
     most = 0 if model.slices > 1 else changed_rows_at_once(ALL_EXPORTS[model.export])
     found: list[list[P]] = []
     held = 0
