@@ -90,6 +90,23 @@ def log_of(folder: Path, times: list[int]) -> CommitLog:
     return CommitLog("things", str(folder / "things"), {})
 
 
+@pytest.mark.parametrize(
+    ("info", "said"),
+    [
+        ({"timestamp": "soon"}, "Version 0 of table things has a log entry that cannot be read"),
+        ({"cio.committed_at": "soon"}, "cio.committed_at that is no ISO 8601 time"),
+        ({"cio.committed_at": "2026-03-01T10:00"}, "cio.committed_at that is no ISO 8601 time"),
+    ],
+)
+def test_d6_a_time_that_cannot_be_read_is_named(
+    tmp_path: Path, info: dict[str, str], said: str
+) -> None:
+    log = log_of(tmp_path, [0])
+    entry(tmp_path, 0).write_text(json.dumps({"commitInfo": info}))
+    with pytest.raises(SourceError, match=said):
+        log.last_before(minute(1), 0, 0, _now)
+
+
 def test_d6_a_cut_is_never_lower_than_the_one_before(tmp_path: Path) -> None:
     found = source(tmp_path)
     put(found, {"a": "1"}, at=10)
