@@ -25,12 +25,8 @@ syncs:
 
 
 @pytest.fixture
-def run(world: World, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(world.root)
-    monkeypatch.setenv("CIO_HOME", str(world.root))
+def run(home: World, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("LOGNAME", "ann")
-    for name in ("CIO_SOURCE", "CIO_LEDGER"):
-        monkeypatch.delenv(name, raising=False)
     return lambda *arguments: CliRunner().invoke(app, arguments)
 
 
