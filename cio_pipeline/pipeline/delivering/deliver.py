@@ -1,6 +1,6 @@
 """Delivering sealed plans to their buckets, so that one failing sync never stops the others."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -78,48 +78,21 @@ def deliver(
     known = services.ledger.registry.all() if any(one.files for one in sealed) else ()
     syncs = {one.sync.id: one.sync for one in known}
     put = partial(_put, services, lease, InFlight(BYTES_IN_FLIGHT), syncs)
-    outcomes, seconds = dict[int, Outcome](), dict[int, float]()
+    failures, seconds = dict[int, Failure | None](), dict[int, float]()
     done, total = 0, sum(len(one.files) for one in sealed)
     longest = None if patience is None else patience_for(sealed, patience)
     ended = in_parallel(put, sealed, services.threads, longest)
     while some := list(islice(ended, KEEP_EVERY)):
-        outcomes |= _kept(services.ledger.plans, lease.lease, some)
+        failures |= _kept(services.ledger.plans, lease.lease, some)
         for one, failure, taken in some:
             done += len(one.files)
             if one.files and failure is None:
                 seconds[one.plan.plan_id] = taken
         services.progress(f"{sealed[0].plan.export}: files", done, total)
     slow = frozenset[int]() if patience is None else slow_plans(sealed, seconds)
-    judged = partial(_judged, services.ledger.plans, services.notice, slow)
-    found = [judged(one, outcomes.get(one.plan.plan_id)) for one in sealed]
+    found = [_outcome(services, one, failures, slow) for one in sealed]
     _clear_spool(services.spool, sealed, found)
     return tuple(found)
-
-
-def _judged(
-    plans: Plans,
-    notice: Callable[[str], None],
-    slow: frozenset[int],
-    sealed: SealedPlan,
-    outcome: Outcome | None,
-) -> Outcome:
-    """The outcome with whether others wait for it; how many objects it replaced is told, too."""
-    if outcome is None:
-        message = "the others were not made to wait for it; a run of its own goes on."
-        return _outcome(sealed, Failure("Slow", message, trip=Trip.SLOW))
-    plan = sealed.plan
-    if plan.plan_id in slow:
-        outcome = replace(outcome, slow=True)
-    if not facts_of(plan.export).overwrites or not outcome.files:
-        return outcome
-    count = plans.overwrites(plan)
-    if count:
-        notice(
-            f"{plan.export} of sync '{plan.sync_id}': {count} of {outcome.files} objects overwrote "
-            'an earlier one with the same key. Add metadata."event-id" to its key_template if they '
-            "are to be kept."
-        )
-    return replace(outcome, overwritten=count)
 
 
 def _clear_spool(spool: Spool, sealed: Sequence[SealedPlan], outcomes: Sequence[Outcome]) -> None:
@@ -153,13 +126,13 @@ def _put(
 
 def _kept(
     plans: Plans, lease: Lease, attempted: Sequence[tuple[SealedPlan, Failure | None, float]]
-) -> dict[int, Outcome]:
+) -> dict[int, Failure | None]:
     """Keep what was delivered; of some of it another run may have taken over."""
     delivered = [sealed.plan for sealed, failure, _ in attempted if failure is None]
     late = together_or_alone(lambda some: plans.deliver(lease, some), delivered)
     failed = {plan.plan_id: failure for plan, failure in late}
     return {
-        sealed.plan.plan_id: _outcome(sealed, failure or failed.get(sealed.plan.plan_id))
+        sealed.plan.plan_id: failure or failed.get(sealed.plan.plan_id)
         for sealed, failure, _ in attempted
     }
 
@@ -175,9 +148,30 @@ def failed_with(outcome: Outcome, failure: Failure) -> Outcome:
     return replace(outcome, error=failure)
 
 
-def _outcome(sealed: SealedPlan, failure: Failure | None) -> Outcome:
+_LEFT_ALONE = Failure(
+    "Slow", "the others were not made to wait for it; a run of its own goes on.", trip=Trip.SLOW
+)
+
+
+def _outcome(
+    services: Services,
+    sealed: SealedPlan,
+    failures: Mapping[int, Failure | None],
+    slow: Collection[int],
+) -> Outcome:
+    """What came of a plan; how many objects it replaced is told, too."""
     plan = sealed.plan
+    failure = failures.get(plan.plan_id, _LEFT_ALONE)
     files = () if failure else sealed.files
+    overwritten = 0
+    if files and facts_of(plan.export).overwrites:
+        overwritten = services.ledger.plans.overwrites(plan)
+    if overwritten:
+        services.notice(
+            f"{plan.export} of sync '{plan.sync_id}': {overwritten} of {len(files)} objects "
+            'overwrote an earlier one with the same key. Add metadata."event-id" to its '
+            "key_template if they are to be kept."
+        )
     return Outcome(
         sync_id=plan.sync_id,
         export=plan.export,
@@ -189,6 +183,8 @@ def _outcome(sealed: SealedPlan, failure: Failure | None) -> Outcome:
         quarantined=0 if failure else sum(row.count for row in sealed.quarantined),
         kinds=MAKER_OF[plan.export].kinds(files),
         error=failure,
+        overwritten=overwritten,
+        slow=plan.plan_id in slow,
     )
 
 
