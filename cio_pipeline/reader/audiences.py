@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cio_pipeline.extras import needs
-from cio_pipeline.model.errors import InvalidConfig, WarehouseBusy
+from cio_pipeline.model.errors import InvalidConfig, WarehouseBusy, WarehouseUnusable
 
 if TYPE_CHECKING:
     import duckdb
@@ -182,7 +182,8 @@ def marts_in(file: Path, feed: str | None, *, write: bool = False) -> Generator[
     """The models of a feed in a warehouse's file, in one transaction.
 
     Without a feed, those of the only one that has audiences. Raises InvalidConfig where there is
-    none, or more than one; WarehouseBusy while another process writes.
+    none, or more than one; WarehouseBusy while another process writes; WarehouseUnusable for
+    models that do not fit what is loaded.
     """
     duckdb = needs("duckdb")
     if not file.is_file():
@@ -194,11 +195,18 @@ def marts_in(file: Path, feed: str | None, *, write: bool = False) -> Generator[
             "The warehouse cannot be opened: another process has it open, or it is none.",
             "Try again when that has ended.",
         ) from error
-    with connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("BEGIN")
-        yield Marts(connection, _chosen(connection, feed))
-        connection.execute("COMMIT")
+    try:
+        with connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("BEGIN")
+            yield Marts(connection, _chosen(connection, feed))
+            connection.execute("COMMIT")
+    except duckdb.Error as error:
+        # Its text may quote a row.
+        raise WarehouseUnusable(
+            f"The audiences do not fit what is loaded ({type(error).__name__}).",
+            "Load the feed, and build them again with `dbt build`: docs/audiences.md.",
+        ) from None
 
 
 def _chosen(connection: "duckdb.DuckDBPyConnection", feed: str | None) -> str:

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cio_pipeline.cli.app import app
-from cio_pipeline.model.errors import CioError, InvalidConfig, WarehouseBusy
+from cio_pipeline.model.errors import CioError, InvalidConfig, WarehouseBusy, WarehouseUnusable
 from cio_pipeline_tests.warehouse.feed import november
 
 Run = Callable[..., Result]
@@ -223,6 +223,33 @@ def test_a_file_is_its_owners_and_is_whole_or_not_there(run: Run, tmp_path: Path
     with pytest.raises(InvalidConfig):
         run("export", "nobody", "--format", "csv", "--out", str(tmp_path / "not.csv"))
     assert [path.name for path in tmp_path.glob("*.csv*")] == ["out.csv"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DROP SCHEMA acme CASCADE",
+        "DROP TABLE acme_marts.audience_members",
+        "ALTER TABLE acme_marts.audience_members RENAME score TO points",
+    ],
+)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "winback"],
+        ["export", "winback", "--format", "meta"],
+        ["write-back", "winback", "--attribute", "x", "--dry-run"],
+    ],
+)
+def test_audiences_that_do_not_fit_what_is_loaded_are_named(
+    run: Run, file: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], damage: str
+) -> None:
+    """A feed that went into another schema, or a build of another release."""
+    monkeypatch.setenv("CIO_SITE_ID", "site")
+    change(file, damage)
+    with pytest.raises(WarehouseUnusable, match="do not fit what is loaded") as caught:
+        run(*words)
+    assert "dbt build" in caught.value.next_step
 
 
 def test_what_is_not_there_is_named_with_a_next_step(run: Run, file: Path, tmp_path: Path) -> None:
