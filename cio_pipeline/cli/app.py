@@ -168,7 +168,9 @@ def _imported(verb: str, module: str) -> TyperGroup | TyperCommand:
     # the process ends, takes as long as all that a verb does.
     gc.disable()
     there = imported(f"cio_pipeline.cli.{module}")
-    gc.freeze()
+    # Once: whoever runs verbs one after another in a process leaves some garbage between them.
+    if not gc.get_freeze_count():
+        gc.freeze()
     gc.enable()
     name = verb.rpartition(" ")[2]
     if hasattr(there, "app"):
