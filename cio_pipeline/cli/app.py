@@ -168,8 +168,7 @@ def _imported(verb: str, module: str) -> TyperGroup | TyperCommand:
     # the process ends, takes as long as all that a verb does.
     gc.disable()
     there = imported(f"cio_pipeline.cli.{module}")
-    # Once: whoever runs verbs one after another in a process leaves some garbage between them.
-    if not gc.get_freeze_count():
+    if _CHOSEN["process"]:
         gc.freeze()
     gc.enable()
     name = verb.rpartition(" ")[2]
@@ -228,8 +227,8 @@ def root(
     _CHOSEN["wait"] = wait
 
 
-_CHOSEN = {"wait": False}
-"""What was chosen for all verbs."""
+_CHOSEN = {"wait": False, "process": False}
+"""What was chosen for all verbs, and whether the process ends with the one that is run."""
 
 
 def main() -> None:
@@ -237,6 +236,7 @@ def main() -> None:
 
     What another run works on is left to it, with an exit code of its own, or waited for.
     """
+    _CHOSEN["process"] = True
     while (code := _run()) == HELD and _CHOSEN["wait"]:
         time.sleep(EVERY)
     sys.exit(code)
