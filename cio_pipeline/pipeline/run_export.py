@@ -17,7 +17,7 @@ from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.breaker import note
 from cio_pipeline.pipeline.committing.commit import commit
-from cio_pipeline.pipeline.delivering.deliver import ALONE, TURN_IN, failed_with
+from cio_pipeline.pipeline.delivering.deliver import failed_with, turn_in
 from cio_pipeline.pipeline.delivering.read_once import reading_once
 from cio_pipeline.pipeline.delivering.send import send
 from cio_pipeline.pipeline.heartbeat import HeldLease, handed_on, taken_up
@@ -60,7 +60,7 @@ def _resume(
     services: Services, batch: Batch, held: HeldLease, plans: Sequence[Plan], scope: Scope
 ) -> tuple[Outcome, ...]:
     """Finish what an earlier run left; what does not reach this window's end is committed, too."""
-    turn = TURN_IN.get(batch.lane, ALONE)
+    turn = turn_in(batch.lane)
     with reading_once(services, plans, turn.slices) as once:
         resumed = send(once, held, plans, batch.window, turn)
     left = to_resume(decided_again(services, batch, scope))
@@ -81,7 +81,7 @@ def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:
     recorded, also LeaseLost for what another run took over since it was planned. Raises the
     source's errors, and LedgerError.
     """
-    turn = TURN_IN.get(batch.lane, ALONE)
+    turn = turn_in(batch.lane)
     with taken_up(services, batch.lease) as held:
         with reading_once(services, batch.plans, turn.slices) as once:
             sent = send(once, held, batch.plans, batch.window, turn)

@@ -49,12 +49,18 @@ PATIENCE = 5.0
 """Seconds from the beginning of a delivery that all others wait for it; then it is left to a run of
 its own."""
 
-TURN_IN = {
-    # Of whom a window has more than fits in memory would hold up all others.
-    Lane.TICK: Turn(PATIENCE, slices=1, slow=True),
-    Lane.INITIAL: Turn(PATIENCE, slices=SLICES_A_TURN),
-}
-"""A sync's turn in the runs of lanes that many share; it is ALONE in others."""
+
+def turn_in(lane: Lane) -> Turn:
+    """A sync's turn in a run of a lane: ticks and initial runs are shared."""
+    match lane:
+        case Lane.TICK:
+            # Of whom a window has more than fits in memory would hold up all others.
+            return Turn(PATIENCE, slices=1, slow=True)
+        case Lane.INITIAL:
+            return Turn(PATIENCE, slices=SLICES_A_TURN)
+        case _:
+            return ALONE
+
 
 BYTES_IN_FLIGHT = 256 * 1024 * 1024
 """Two full files: a create-only put to a store holds the whole body in memory."""
