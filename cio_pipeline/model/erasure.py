@@ -33,10 +33,17 @@ class Traces:
         return replace(self, **{name: its | vars(other)[name] for name, its in vars(self).items()})
 
     def with_hashed(self, salts: Collection[bytes]) -> "Traces":
-        """With what data contracts send instead of each: SHA-256 of a salt and it."""
+        """With what data contracts send instead of each: SHA-256 of a salt and it.
+
+        Of addresses also as they are in lower case, since a hash tells no other spelling.
+        """
+        plain = {
+            name: its | {one.lower() for one in its if "@" in one}
+            for name, its in vars(self).items()
+        }
         hashed = {
             name: frozenset(_hashed(salt, one) for salt in salts for one in its)
-            for name, its in vars(self).items()
+            for name, its in plain.items()
         }
         return self | Traces(**hashed)
 

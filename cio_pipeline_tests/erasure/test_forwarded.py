@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,30 @@ def test_c3_calls_lose_what_is_personal_and_others_stay_as_they_are(
     assert path.read_bytes() == raw
     with pytest.raises(UnknownPerson):
         erase(world.services, 1, "ann-9", "ann")
+
+
+@pytest.mark.parametrize("given", [EMAIL, EMAIL.title()])
+def test_d4_calls_are_found_by_a_hash_of_the_address_that_they_had(
+    world: World, given: str
+) -> None:
+    """Of a property, a trait, and the id that is made of it; in lower case, as SDKs send it."""
+    world.services = replace(world.services, secret=lambda _: "pepper")
+    terms = {"values": {"email": "hash"}}
+    calls_sync(world, contract={"salt": "env:SALT", "exports": {"calls": terms}})
+    identify = {"messageId": "i1", "anonymousId": "x", "traits": {"email": EMAIL}}
+    calls = (
+        call_row("identify", identify),
+        track("m1", userId="bob", properties={"email": EMAIL}),
+        track("m22", userId="bob", properties={"email": "bob@x.example"}),
+    )
+    commit_calls(world, *calls, at=during(0))
+    run_calls(world, 0)
+    (sent,), (named,) = paths(world, "track"), paths(world, "identify")
+    digest = sha256(f"pepper{EMAIL}".encode()).hexdigest()
+    assert [path.read_text().count(digest) for path in (sent, named)] == [1, 2]
+    assert erase(world.services, 1, given, "ann").complete
+    assert not any(digest in path.read_text() for path in (sent, named))
+    assert read(sent)[1]["properties"]["email"] == sha256(b"pepperbob@x.example").hexdigest()
 
 
 def test_c1_an_alias_tells_another_name(world: World) -> None:
