@@ -19,6 +19,8 @@ _SETTINGS: Mapping[str, str] = {
     "search_path": "pg_catalog",
     "timezone": "UTC",
     "max_parallel_workers_per_gather": "0",
+    # It took longer than the few changes of a large table.
+    "jit": "off",
     "transaction_read_only": "on",
     # What a policy hides must not go unnoticed.
     "row_security": "off",

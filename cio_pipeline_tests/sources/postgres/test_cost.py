@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
+from psycopg.sql import SQL, Composed
 
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.sources.postgres.catalog import Relation
@@ -73,6 +74,19 @@ def test_p_functions_of_triggers_are_called_for_what_others_have_seen(base: Made
         session.execute("SELECT pg_stat_force_next_flush()" if _flushes(session) else "SELECT 1")
     assert dict(base.ask(calls)) == {"stamp": 10, "keep_things": 10}
     assert base.ask("SELECT count(*) FROM cio.earlier_things") == [(10,)]
+
+
+def test_p_no_question_is_compiled_first(base: Made) -> None:
+    """Changes on a table of 50 M rows seem dear enough to the planner, and took thrice as long."""
+    name = base.source.server.database
+    base.do(f"ALTER DATABASE {name} SET jit_above_cost = 0", "INSERT INTO things VALUES (1, 'a')")
+    base.source.server.close()
+    with base.source.server.asked() as questions:
+        row = questions.execute("EXPLAIN (ANALYZE) SELECT * FROM public.things").fetchall()
+    assert not [line for (line,) in row if "JIT" in line]
+    with base.source.server.reading("public.things") as rows:
+        found = list(rows.values(Composed([SQL("SELECT current_setting('jit') AS jit")])))
+    assert found == [{"jit": "off"}]
 
 
 def _flushes(session: psycopg.Connection[Any]) -> bool:
