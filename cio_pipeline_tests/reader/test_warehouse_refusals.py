@@ -78,6 +78,41 @@ def test_a_file_is_one_whatever_it_is_called(
     assert (found.exit_code, (tmp_path / name).is_file()) == (0, True)
 
 
+@pytest.mark.parametrize("name", ["acme.duckdb", "ACME.db", "_cio.duckdb"])
+def test_a_file_that_is_called_like_a_schema_is_named(
+    bucket: Bucket, tmp_path: Path, name: str
+) -> None:
+    """`acme.people` is ambiguous to DuckDB then, and would be to everybody who opens the file."""
+    command = ["warehouse", "load", str(bucket.root), "--into", str(tmp_path / name)]
+    found = CliRunner().invoke(app, command)
+    assert found.exit_code == 1
+    assert "have one name" in " ".join(found.stderr.split())
+    if "_cio" not in name:
+        assert CliRunner().invoke(app, [*command, "--schema", "mine"]).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["main", "system", "information-schema"])
+def test_a_sync_may_be_called_as_duckdb_calls_its_own(bucket: Bucket, db: Any, name: str) -> None:
+    """In Dagster nobody could give it a schema."""
+    for ordinal in (1, 2, 3):
+        bucket.rewrite(ordinal, sync_id=name)
+    schema = f"{name.replace('-', '_')}_feed"
+    assert load(db, bucket.root).schema == schema
+    assert load(db, bucket.root).schema == schema
+
+
+def test_a_table_that_was_removed_is_not_made_anew_without_its_rows(
+    bucket: Bucket, db: Any
+) -> None:
+    load(db, bucket.root)
+    db.execute("DROP VIEW acme.people_newest; DROP TABLE acme.people")
+    bucket.commit(bucket.file("people", 5))
+    with pytest.raises(WarehouseUnusable, match=r"'acme\.people' was removed") as caught:
+        load(db, bucket.root)
+    assert "--rebuild" in caught.value.next_step
+    assert load(db, bucket.root, rebuild=True).last == 4
+
+
 def _too_large(bucket: Bucket, db: Any) -> None:
     del db
     bucket.commit(replace(bucket.file("people", 5), sequence=10**30))

@@ -107,6 +107,26 @@ def literal(text: str) -> str:
     return f"'{text.replace(chr(39), chr(39) * 2)}'"
 
 
+def require_apart(db: Database, schema: str) -> None:
+    """Raise InvalidConfig for a schema that is called like the file.
+
+    To DuckDB `acme.people` is ambiguous then, also for whoever opens the file later.
+    """
+    ((name,),) = db.execute("SELECT current_database()").fetchall()
+    if name.lower() == schema.lower():
+        raise InvalidConfig(
+            f"The file and its schema '{schema}' have one name, which DuckDB cannot tell apart.",
+            "Give the file another name"
+            + (", or the schema with --schema." if schema != RECORDS else "."),
+        )
+
+
+def default_schema(name: str) -> str:
+    """A name as SQL likes them, that DuckDB does not keep for itself."""
+    plain = name.replace("-", "_")
+    return f"{plain}_feed" if plain.lower() in _KEPT else plain
+
+
 def checked_schema(name: str) -> str:
     """A schema's name, lower case; raises InvalidConfig for what DuckDB keeps for itself.
 

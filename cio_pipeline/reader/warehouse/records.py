@@ -11,7 +11,7 @@ from cio_pipeline.model.manifests import Manifest
 from cio_pipeline.model.plans import Mode, Series
 from cio_pipeline.reader.chain import Read
 from cio_pipeline.reader.files import FeedFile
-from cio_pipeline.reader.warehouse.database import RECORDS, Database, literal, quoted
+from cio_pipeline.reader.warehouse.database import RECORDS, Database, literal, quoted, require_apart
 
 CHNGS = 2**62
 """Added to the number of a change file: in a tie of two rows the larger number counts (D1)."""
@@ -102,7 +102,11 @@ class FeedRecord:
 
 
 def make_records(db: Database) -> None:
-    """The tables of what was loaded, if they are not there."""
+    """The tables of what was loaded, if they are not there.
+
+    Raises InvalidConfig if the file is called like their schema.
+    """
+    require_apart(db, RECORDS)
     db.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(RECORDS)}; " + "; ".join(_made()))
 
 
@@ -184,6 +188,16 @@ def loaded_files(
         [schema] if wanted is None else [schema, wanted],
     ).fetchall()
     return {row[2]: (row[0], row[1], _file(row[2:])) for row in rows}
+
+
+def has_files(db: Database, schema: str, table: str) -> bool:
+    """Whether files were loaded into a table."""
+    found = db.execute(
+        f"SELECT 1 FROM {quoted(RECORDS, 'files')} "
+        "WHERE schema_name = ? AND table_name = ? LIMIT 1",
+        [schema, table],
+    )
+    return bool(found.fetchall())
 
 
 def _file(row: Sequence[Any]) -> FeedFile:

@@ -7,8 +7,10 @@ there. The view `<table>_newest` has the newest row of everything that rows spea
 from collections.abc import Iterable, Iterator, Sequence
 
 from cio_pipeline.contracts.declare import Column, ColumnType
+from cio_pipeline.model.errors import WarehouseUnusable
 from cio_pipeline.reader.tables import FILE, NEWEST, ROW, Table
-from cio_pipeline.reader.warehouse.database import Database, literal, quoted
+from cio_pipeline.reader.warehouse.database import Database, literal, quoted, require_apart
+from cio_pipeline.reader.warehouse.records import has_files
 
 _TYPES = {
     ColumnType.INTEGER: "BIGINT",
@@ -24,12 +26,22 @@ _ADDED = {
 
 
 def make_tables(db: Database, schema: str, tables: Sequence[Table]) -> None:
-    """Make what is not there: tables, and columns that a later version added."""
+    """Make what is not there: tables, and columns that a later version added.
+
+    Raises InvalidConfig if the file is called like the schema, WarehouseUnusable if a table was
+    removed that had rows: they would not come again.
+    """
+    require_apart(db, schema)
     there = _columns(db, schema)
     statements = [f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}"]
     for table in tables:
         known = there.get(table.name)
         new = [one for one in table.columns if known is not None and one.name not in known]
+        if known is None and has_files(db, schema, table.name):
+            raise WarehouseUnusable(
+                f"The table '{schema}.{table.name}' was removed, and what it held is loaded once.",
+                "`--rebuild` loads all of the feed again.",
+            )
         if known is None or new:
             statements += _made(schema, table) if known is None else _added(schema, table, new)
             statements += _view(schema, table)

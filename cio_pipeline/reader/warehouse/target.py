@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from cio_pipeline.model.errors import WarehouseUnusable
-from cio_pipeline.reader.warehouse.database import checked_schema
+from cio_pipeline.reader.warehouse.database import checked_schema, default_schema
 
 REBUILD = (
     "Look which feed is meant; `--rebuild` loads it from scratch, of all places that it was in."
@@ -49,7 +49,7 @@ class Target:
 
     def named(self, by_default: str) -> str:
         """The schema's name: the one that was given, or a name as SQL likes them."""
-        return checked_schema(self.schema or by_default.replace("-", "_"))
+        return checked_schema(self.schema or default_schema(by_default))
 
 
 @dataclass(frozen=True)
