@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from cio_pipeline.cli.app import app
 from cio_pipeline.model.errors import UnknownSync
 from cio_pipeline.pipeline.committing.commit import commit_window
+from cio_pipeline.reader.feed import Feed
 from cio_pipeline.reader.report.charts import charts
-from cio_pipeline.reader.report.facts import Facts, Held
+from cio_pipeline.reader.report.facts import Facts, Held, facts_of
 from cio_pipeline.reader.report.page import page
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.world import World, during, window
@@ -76,6 +77,19 @@ def test_without_a_feed_the_page_says_so(tmp_path: Path) -> None:
     unknown = CliRunner().invoke(app, ["report", "nobody", "--out", str(out)], env=environment)
     with pytest.raises(UnknownSync):
         raise unknown.exception or AssertionError
+
+
+def test_a_sync_whose_old_files_are_deleted_stays_on_the_page(world: World) -> None:
+    """Retention deletes them for good: manifests still tell volume, lag and sizes."""
+    world.sync(exports=("people",))
+    world.commit("people", person("ann"), at=during(0))
+    world.run(0, "people")
+    feed = Feed(world.folder())
+    (file,) = feed.files()
+    (world.folder() / file.key).unlink()
+    facts = facts_of("a", feed, 9, ())
+    assert (facts.rows, facts.coverage) == (1, ())
+    assert "is gone. So what became of messages cannot be told." in page([facts], AT)
 
 
 def test_a_bucket_that_cannot_be_read_keeps_no_other_off_the_page(

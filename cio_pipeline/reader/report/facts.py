@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from cio_pipeline.model.errors import ObjectMissing
 from cio_pipeline.model.feeds import Feed as FeedKind
 from cio_pipeline.model.manifests import Manifest
 from cio_pipeline.reader.feed import Feed
@@ -56,17 +57,19 @@ class Facts:
     acts: Rows = ()
     coverage: Rows = ()
     held: Sequence[Held] = field(default=())
+    unread: str = ""
+    """Why nothing is told of rows, where a file of theirs is gone."""
 
 
 def facts_of(name: str, feed: Feed, windows: int, held: Sequence[Held]) -> Facts:
     """What is to be said of a feed; `windows` is how many of the last are shown one by one.
 
-    Raises what reading the feed raises.
+    Raises what reading the feed raises, but for files that are gone: manifests tell the rest.
     """
     files = feed.files()
     chain = feed.contents.chain
     manifests = chain.manifests if chain else ()
-    messages = feed.contents.kind is FeedKind.DATA_OUT
+    of_rows, unread = _of_rows(feed)
     return Facts(
         name=name,
         place=feed.destination.describe(),
@@ -78,9 +81,20 @@ def facts_of(name: str, feed: Feed, windows: int, held: Sequence[Held]) -> Facts
         volume=_volume(manifests, windows),
         lag=_lag(manifests, windows),
         sizes=_sizes(files),
-        **(_of_messages(feed) if messages else {}),
+        **of_rows,
         held=held,
+        unread=unread,
     )
+
+
+def _of_rows(feed: Feed) -> tuple[dict[str, Rows], str]:
+    """What rows tell, and what stands in the way: retention may have deleted their files."""
+    if feed.contents.kind is not FeedKind.DATA_OUT:
+        return {}, ""
+    try:
+        return _of_messages(feed), ""
+    except ObjectMissing as error:
+        return {}, error.message
 
 
 def _listed(manifests: Iterable[Manifest]) -> list[Any]:

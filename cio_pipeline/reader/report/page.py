@@ -70,9 +70,14 @@ def _feed(number: int, facts: Facts) -> str:
     )
     return (
         f"<section data-feed='{html.escape(facts.name)}'><h2>{html.escape(facts.name)}</h2>"
-        f"<p class='place'>{html.escape(facts.place)}</p><dl>{shown}</dl>"
+        f"<p class='place'>{html.escape(facts.place)}</p><dl>{shown}</dl>{_unread(facts)}"
         f"<div class='cards'>{cards}{_held(facts)}</div></section>"
     )
+
+
+def _unread(facts: Facts) -> str:
+    told = f"{facts.unread} So what became of messages cannot be told."
+    return f"<p class='unread'>{html.escape(told)}</p>" if facts.unread else ""
 
 
 def _card(key: str, name: str, title: str, told: str, rows: Rows) -> str:
