@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cio_pipeline.cli.output import CONSOLE, print_table
+from cio_pipeline.cli.output import CONSOLE, named, print_table
 
 NAMED = 3
 """Exports that are named of those that another run holds."""
@@ -106,13 +106,14 @@ def show_failures(runs: Sequence[WindowRun]) -> None:
             CONSOLE.print(f"{run.window}: {error}", style="red")
         for one in run.unlisted:
             CONSOLE.print(f"{run.window}: manifest of {one.sync_id}: {one.error}", style="red")
-        for one in run.sent:
-            if one.failed:
-                CONSOLE.print(
-                    f"{run.window}: {one.export} failed for {one.failed} syncs; "
-                    "see `cio-pipeline sync show ID` or the check in the Dagster UI.",
-                    style="red",
-                )
+        if failed := [one.export for one in run.sent if one.failed]:
+            most = max(one.failed for one in run.sent)
+            of = "a sync" if most == 1 else f"up to {most} syncs"
+            CONSOLE.print(
+                f"{run.window}: {named(failed, 'exports')} of {of} failed; `cio-pipeline status` "
+                "tells which and why, and so do the checks in the Dagster UI.",
+                style="red",
+            )
         for text in who_holds(run):
             again = "Run it again then, or with --wait."
             CONSOLE.print(f"{text} {again}", style="yellow")

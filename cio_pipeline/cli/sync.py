@@ -1,6 +1,7 @@
 """`cio-pipeline sync`: the registry of syncs."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from cio_pipeline.cli.context import services
@@ -118,9 +119,10 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:
     if (sync_id, CHAIN) in failing:
         described["manifests failing"] = _why(failing[sync_id, CHAIN])
     print_table(f"Sync {sync_id}", ("setting", "value"), list(described.items()))
-    rows = [_cells(_row(state, failing)) for state in states]
-    columns = ("export", "on", "delivered up to", "next sequence", "open plan", "failing")
-    print_table("Exports", columns, rows)
+    columns = ("export", "on", "delivered up to", "next sequence", "open plan")
+    print_table("Exports", columns, [_cells(_row(state, failing)) for state in states])
+    if fails := _failing(states, failing):
+        print_table("Failing", ("exports", "windows", "since", "why"), fails)
     print_history(sync_id, found.ledger.registry.history(sync_id)[-LATEST:])
 
 
@@ -142,14 +144,32 @@ def _row(state: ExportState, failing: Mapping[Pair, Failing]) -> dict[str, objec
 
 def _cells(row: dict[str, object]) -> tuple[object, ...]:
     shown = row | {"position": row["position"] or "never"}
-    return tuple(_why(value) if isinstance(value, Failing) else value for value in shown.values())
+    return tuple(value for name, value in shown.items() if name != "failing")
+
+
+def _failing(
+    states: Sequence[ExportState], failing: Mapping[Pair, Failing]
+) -> list[tuple[object, ...]]:
+    """A row for each cause, with the exports that have it."""
+    groups: defaultdict[Failing, list[str]] = defaultdict(list)
+    for state in states:
+        if one := failing.get((state.sync.id, state.export)):
+            groups[one].append(state.export)
+    # Why a breaker is open stands above, once.
+    return [
+        (
+            ", ".join(exports),
+            one.windows,
+            one.since,
+            "held back by the breaker" if one.kind == HELD_BACK else one.message,
+        )
+        for one, exports in groups.items()
+    ]
 
 
 def _why(failing: Failing) -> str:
     windows = "1 window" if failing.windows == 1 else f"{failing.windows} windows"
-    # Why it is open stands above, once.
-    why = "held back by the breaker" if failing.kind == HELD_BACK else failing.message
-    return f"{windows} since {utc(failing.since)}: {why}"
+    return f"{windows} since {utc(failing.since)}: {failing.message}"
 
 
 def _progress(plan: Plan) -> str:

@@ -120,6 +120,9 @@ def test_o8_why_a_sync_is_stopped_is_told_once_and_in_words(served: World) -> No
         assert not re.search(r"\b[A-Z][a-z]+[A-Z]\w+: ", told), "the name of a class"
         assert verb == "status" or told.count("sync resume a") == 1, told
     assert "3 exports" in told
+    narrow = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["sync", "show", "a"]).output
+    assert re.search("│ people +│ yes +│ 2026", narrow), "an export is a line"
+    assert "│ 1 │ 2026-03-01 12:15 │ held back by the breaker │" in " ".join(narrow.split())
 
 
 def test_o8_a_slow_sync_is_late_like_any_other(clocked: World) -> None:
