@@ -153,7 +153,9 @@ def _catch_up(services: Services, sync: Sync, may_be: Callable[[str], bool]) -> 
         beside = [
             one.sync.id
             for one in services.ledger.registry.all()
-            if one.sync.workspace_id == sync.workspace_id and one.sync.manifest
+            if one.sync.workspace_id == sync.workspace_id
+            and one.sync.id != sync.id
+            and one.sync.manifest
         ]
         erased = {sync.workspace_id} if any(may_be(one) for one in beside) else set[int]()
         found = _recovered(services, chain, since, erased)
