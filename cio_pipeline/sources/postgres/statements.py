@@ -19,6 +19,7 @@ from cio_pipeline.sources.postgres.positions import (
     Snapshot,
     attached,
     between,
+    filenodes,
     seen,
     unseen,
 )
@@ -107,7 +108,7 @@ def changed_rows(
     if not relation.is_view:
         came = attached(lower, upper)
         ended = [*_kept(relation, every), *_facts(DELETE, SQL("0::bigint"), SQL("last_until"))]
-        was_there = [seen(_CHANGE, since), SQL("NOT {}").format(_lay_in(came))]
+        was_there = [seen(_CHANGE, since), _lay_in(sorted(filenodes(lower.files)))]
         began = SQL("({} OR {})").format(between(_CHANGE, since, until), _lay_in(came))
         parts += [
             _select(kept, relation.earlier, [unseen(_UNTIL, until), began]),

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from cio_pipeline.model.errors import SourceError
+from cio_pipeline.sources.postgres.install import removing
+from cio_pipeline.sources.postgres.upkeep import carry_out
 from cio_pipeline_tests.sources.postgres.databases import COLUMNS, Made, reader_of
-from cio_pipeline_tests.sources.postgres.test_installing import look, steps
+from cio_pipeline_tests.sources.postgres.test_installing import found_in, look, steps
 from cio_pipeline_tests.sources.postgres.test_positions import changed, state
 
 ATTACHED = (
@@ -125,3 +127,27 @@ def test_rows_that_come_with_their_partition_are_new(partitioned: Made) -> None:
     assert changed(base, two, three) == {"q": ("changed", "2"), "r": ("deleted", "1")}
     assert changed(base, one, three) == {"q": ("new", "2"), "s": ("changed", "1")}
     assert base.source.changed_rows(base.tables["things"], one, two) >= 3
+
+
+def test_rows_of_a_partition_that_went_end_with_it_alone(partitioned: Made) -> None:
+    """Its trigger for TRUNCATE goes with it: what it then tells is none of the table's any more."""
+    base = partitioned
+    base.do("INSERT INTO things VALUES (1, 'a', '1'), (1, 'c', '1')")
+    first = base.things()
+    base.do(
+        "ALTER TABLE things DETACH PARTITION ab",
+        "INSERT INTO things (workspace_id, key, value) SELECT workspace_id, key, value FROM ab",
+    )
+    second = base.things()
+    base.do("TRUNCATE ab")
+    third = base.things()
+    assert state(base, second) == state(base, third) == {"a": "1", "c": "1"}
+    assert changed(base, second, third) == {}
+    assert {key for key, (what, _) in changed(base, first, third).items() if what != "new"} == set()
+
+
+def test_what_is_installed_for_partitions_is_taken_away_again(partitioned: Made) -> None:
+    where, there = found_in(partitioned)
+    carry_out(partitioned.source.server, removing(where, there, last=True), lambda _: None)
+    assert partitioned.ask("SELECT tgname FROM pg_trigger WHERE tgname LIKE 'cio%'") == []
+    partitioned.do("TRUNCATE ab", "TRUNCATE things")
