@@ -146,7 +146,7 @@ def _places(wrong: pl.Series) -> list[int]:
 
 
 def _not_of(column: SourceColumn) -> str:
-    return f"has a {column.name} that is not {FORMS[column.type]}"
+    return f"has {_a(column.name)} that is not {FORMS[column.type]}"
 
 
 def _object(line: bytes) -> dict[str, Any]:
@@ -168,7 +168,11 @@ def _wrong(value: Any, column: SourceColumn) -> str | None:
     texts: list[object] = cast("list[object]", value) if isinstance(value, list) else [value]
     if all(_is_text(text) for text in texts if isinstance(text, str)):
         return None
-    return f"has a {column.name} with half of a surrogate pair, which no file can hold"
+    return f"has {_a(column.name)} with half of a surrogate pair, which no file can hold"
+
+
+def _a(name: str) -> str:
+    return f"an {name}" if name.startswith(("a", "e", "i", "o", "up")) else f"a {name}"
 
 
 def _fits(value: Any, kind: ColumnType) -> bool:

@@ -84,7 +84,7 @@ def test_d25_times_of_parquet_beyond_the_years_that_there_are(
     ticks = [0, YEAR_10000 * tick, YEAR_1 * tick, YEAR_1 * tick - 1, None, YEAR_10000 * tick - 1]
     file = tmp_path / "t.parquet"
     times(unit, zone, ticks).write_parquet(file)
-    reason = "has a at that is not an ISO 8601 time of the years 1 to 9999 down to microseconds"
+    reason = "has an at that is not an ISO 8601 time of the years 1 to 9999 down to microseconds"
     with pytest.raises(InvalidConfig, match=rf"Row 2 of t.parquet {reason}. 1 more row\(s\)"):
         read_files([file], THINGS)
     found = read_good_rows([file], THINGS)
@@ -131,7 +131,7 @@ WHOLE = "that is not a whole number of 64 bits"
         (rb'{"workspace_id": 1, "key": "\ud800"}', f"has a key {SURROGATE}"),
         (rb'{"workspace_id": 1, "key": "k", "value": "a\udfff"}', f"has a value {SURROGATE}"),
         (rb'{"workspace_id": 1, "key": "k", "tags": ["a", "\ud83d"]}', f"has a tags {SURROGATE}"),
-        (rb'{"workspace_id": 1, "key": "k", "at": "\ud83d"}', f"has a at {SURROGATE}"),
+        (rb'{"workspace_id": 1, "key": "k", "at": "\ud83d"}', f"has an at {SURROGATE}"),
         (b'{"workspace_id": 1, "key": "\xed\xa0\x80"}', "is no valid UTF-8"),
         (b'{"workspace_id": 1, "key": "\xff"}', "is no valid UTF-8"),
         (b'{"workspace_id": 9223372036854775808, "key": "k"}', f"has a workspace_id {WHOLE}"),
@@ -140,10 +140,10 @@ WHOLE = "that is not a whole number of 64 bits"
         (b'{"key": "k"}', "has no workspace_id, which is part of the identity"),
         (b'{"workspace_id": 1, "key": null}', "has no key, which is part of the identity"),
         (b'{"workspace_id": 1,', "is no valid JSON"),
-        (b'{"workspace_id": 1, "key": "k", "at": "0000-01-01"}', "has a at that is not an ISO"),
+        (b'{"workspace_id": 1, "key": "k", "at": "0000-01-01"}', "has an at that is not an ISO"),
         (
             b'{"workspace_id": 1, "key": "k", "at": "2026-01-01T00:00+25:00"}',
-            "has a at that is not",
+            "has an at that is not",
         ),
     ],
 )

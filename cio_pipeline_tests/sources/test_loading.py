@@ -86,7 +86,7 @@ def test_iso_times_are_read_as_they_were_written(time: datetime, separator: str)
 )
 def test_bad_csv_cells_are_named(tmp_path: Path, cell: str, column: str) -> None:
     file = written(tmp_path, "bad.csv", f"{HEADER}1,a,,,,\n{cell}\n{cell}\n")
-    with pytest.raises(InvalidConfig, match=f"Line 3 of bad.csv has a {column} that is not"):
+    with pytest.raises(InvalidConfig, match=f"Line 3 of bad.csv has an? {column} that is not"):
         read_files([file], THINGS)
 
 
@@ -115,8 +115,8 @@ def test_ndjson_keeps_every_digit_and_text(tmp_path: Path) -> None:
         ('{"workspace_id": 9223372036854775808}', "Line 2 of bad.jsonl has a workspace_id"),
         ('{"workspace_id": 1, "key": 5}', "Line 2 of bad.jsonl has a key"),
         ('{"workspace_id": 1, "key": "k", "tags": "p"}', "Line 2 of bad.jsonl has a tags"),
-        ('{"workspace_id": 1, "key": "k", "at": 5}', "Line 2 of bad.jsonl has a at"),
-        ('{"workspace_id": 1, "key": "k", "at": "5"}', "Line 2 of bad.jsonl has a at"),
+        ('{"workspace_id": 1, "key": "k", "at": 5}', "Line 2 of bad.jsonl has an at"),
+        ('{"workspace_id": 1, "key": "k", "at": "5"}', "Line 2 of bad.jsonl has an at"),
         ('{"workspace_id": 1, "key": "k", "flag": 1}', "Line 2 of bad.jsonl has a flag"),
         ("{", "Line 2 of bad.jsonl is no valid JSON"),
         ("[]", "Line 2 of bad.jsonl is no JSON object"),
