@@ -90,8 +90,7 @@ def show(sync_id: SyncId, as_json: AsJson = False) -> None:
     seen = overview(found, sync_id)
     (row,), wrong = seen.syncs, [one for one in seen.standing.wrong if one.sync_id == sync_id]
     states = found.ledger.registry.states(list(ALL_EXPORTS), [sync_id])
-    breaker = found.ledger.breakers.all().get(sync_id)
-    failing = found.ledger.failing.all()
+    breaker, failing = found.ledger.breakers.all().get(sync_id), found.ledger.failing.all()
     if as_json:
         print_json(
             {
