@@ -71,7 +71,8 @@ class Recorder(LocalFolder):
 
 
 def objects(world: World, sync_id: str = "a") -> dict[str, bytes]:
-    """The objects of a sync by key, without its manifests."""
+    """The objects of a sync in the order of their keys, without its manifests."""
     folder = world.folder(sync_id)
-    found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    found = {p.relative_to(folder).as_posix(): p for p in files}
     return {key: p.read_bytes() for key, p in found.items() if not key.startswith("_cio/")}
