@@ -1,6 +1,7 @@
 """The command line starts without what its verbs work with, and tells of each verb what it does."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,20 @@ def test_what_was_imported_is_not_looked_through_for_what_could_be_let_go(home: 
         "assert kept > 50_000, kept; assert gc.isenabled(); assert not dialect"
     )
     subprocess.run([sys.executable, "-c", code, "sync", "list"], check=True)
+
+
+def test_a_shell_completes_a_verb_and_one_below_it() -> None:
+    code = "from cio_pipeline.cli.app import main; main()"
+    for typed, meant in (("qu", ["quarantine"]), ("sync key", ["key-preview"])):
+        words = {"COMP_WORDS": f"cio-pipeline {typed}", "COMP_CWORD": str(len(typed.split()))}
+        ran = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **words, "_CIO_PIPELINE_COMPLETE": "complete_bash"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ran.stdout.split() == meant
 
 
 def test_help_draws_no_boxes_for_which_one_would_wait() -> None:
