@@ -40,7 +40,8 @@ def lazily(
     ) -> Iterator[pl.DataFrame]:
         left = n_rows
         wanted = list(schema) if columns is None else columns
-        asked = wanted if predicate is None else [*schema]
+        told = wanted if predicate is None else [*wanted, *predicate.meta.root_names()]
+        asked = [name for name in schema if name in told]
         for batch in pieces(asked):
             chosen = batch if predicate is None else batch.filter(predicate)
             chosen = chosen.select(wanted)

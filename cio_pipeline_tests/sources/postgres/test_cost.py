@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
 import psycopg
+import pytest
 from psycopg.sql import SQL, Composed
 
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.sources.postgres.catalog import Relation
-from cio_pipeline.sources.postgres.connect import AS_THEY_LIE
+from cio_pipeline.sources.postgres.connect import AS_THEY_LIE, Rows
 from cio_pipeline.sources.postgres.positions import position_of
 from cio_pipeline.sources.postgres.statements import changed_rows, is_changed, number_of_changes
 from cio_pipeline.sources.postgres.upkeep import found
@@ -87,6 +89,19 @@ def test_p_no_question_is_compiled_first(base: Made) -> None:
     with base.source.server.reading("public.things") as rows:
         found = list(rows.values(Composed([SQL("SELECT current_setting('jit') AS jit")])))
     assert found == [{"jit": "off"}]
+
+
+def test_p_who_counts_rows_reads_the_columns_that_tell_which(
+    base: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base.do("INSERT INTO things VALUES (1, 'a', '1'), (2, 'b', '2')")
+    at, asked, read = base.things(), list[str](), Rows.of
+    monkeypatch.setattr(Rows, "of", lambda rows, one: [asked.append(one), read(rows, one)][1])
+    found = base.source.snapshot(THINGS, at).filter(pl.col("workspace_id") == 1)
+    assert found.select(pl.len()).collect(engine="streaming").item() == 1
+    assert found.select("key").collect()["key"].to_list() == ["a"]
+    assert any('"workspace_id"' in one for one in asked)
+    assert not [one for one in asked if '"value"' in one]
 
 
 def _flushes(session: psycopg.Connection[Any]) -> bool:
