@@ -168,7 +168,8 @@ def _imported(verb: str, module: str) -> TyperGroup | TyperCommand:
     # the process ends, takes as long as all that a verb does.
     gc.disable()
     there = imported(f"cio_pipeline.cli.{module}")
-    if _CHOSEN["process"]:
+    # Once: what a try with --wait leaves is to be let go of.
+    if _CHOSEN["process"] and not gc.get_freeze_count():
         gc.freeze()
     gc.enable()
     name = verb.rpartition(" ")[2]

@@ -1,8 +1,8 @@
 """The local folder: the embedded default destination, also for mounted shares.
 
 A put links the spooled file to the key, or, from another disk, writes `<key>#<n>` and links that:
-no reader sees half an object. A killed put may leave the latter; it is never listed, and the next
-put of the key removes it.
+no reader sees half an object. A killed process may leave the latter; it is never listed, and the
+next put of the key removes it.
 """
 
 import errno
@@ -31,7 +31,7 @@ from cio_pipeline.destinations.local_files import (
 )
 from cio_pipeline.destinations.probe import tried
 from cio_pipeline.destinations.spooled import spooled
-from cio_pipeline.destinations.unfinished import SMALL, Unfinished
+from cio_pipeline.destinations.unfinished import Unfinished
 from cio_pipeline.files.names import check_key
 from cio_pipeline.files.system_errors import NO_PERMISSION, NO_SPACE, error_number, reason
 from cio_pipeline.model.errors import (
@@ -43,6 +43,9 @@ from cio_pipeline.model.errors import (
     ObjectMissing,
 )
 from cio_pipeline.model.objects import ObjectInfo, Permission
+
+SMALL = 64 * 1024
+"""Bytes up to which objects that are overwritten wait for one another's sync."""
 
 
 class LocalFolder:
@@ -121,10 +124,16 @@ class LocalFolder:
                 replace(path, [body])
 
     def make_durable(self, keys: Iterable[str]) -> None:
-        """Name what was overwritten: disk and folders are synced once for all of it."""
+        """Name what was overwritten: disk and folders are synced once for all of it.
+
+        Raises ObjectMissing if another writer was at one of the keys: it is to be put again.
+        """
         names = list(dict.fromkeys(keys))
         with named_errors("write", names[0] if len(names) == 1 else "."):
-            self._unfinished.finish(f"{self._base}{key}" for key in names)
+            try:
+                self._unfinished.finish(f"{self._base}{key}" for key in names)
+            except FileNotFoundError:
+                raise missing(names[0]) from None
             self._sync_folders(names)
 
     def replace(self, key: str, file: Path, sha256: str) -> None:

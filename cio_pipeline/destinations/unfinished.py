@@ -7,6 +7,7 @@ since there only a file's own sync reaches the other side.
 
 import ctypes
 import os
+import re
 import threading
 import weakref
 from collections import deque
@@ -19,32 +20,36 @@ from cio_pipeline.destinations.local_files import (
     clear_leftovers,
     open_unfinished,
     remove,
-    replace,
+    sync,
     write_all,
 )
 
-SMALL = 16 * 1024
-"""Bytes up to which a body is kept in memory until its file has its name."""
-
 _SYNCED_AS_A_WHOLE = frozenset({"ext3", "ext4", "xfs", "tmpfs"})
 _MOUNTS = Path("/proc/self/mountinfo")
+_TELLS_OF_ERRORS = (5, 8)
+"""The release of Linux since which `syncfs` tells what could not be written."""
 
 
 @dataclass(frozen=True)
 class _File:
     name: str
-    body: bytes
     left: bool
     """Whether killed writers have left others of that name."""
+    synced: bool
 
 
 class Unfinished:
-    """Files of one folder; threads write them, each of which finishes its own."""
+    """Files of one folder; threads write them, each of which finishes its own.
+
+    What nobody finishes is removed together with this.
+    """
 
     def __init__(self) -> None:
         self._files: dict[str, list[_File]] = {}
         self._opening = threading.Lock()
-        self._disk: tuple[int, int] | None = None
+        self._disks: dict[int, int | None] = {}
+        """By device an open file of it, to sync the whole by; None where that does not do."""
+        weakref.finalize(self, _remove_all, self._files)
 
     def write(self, path: str, body: bytes) -> None:
         """Write a file beside its name, which `finish` gives it; raises OSError."""
@@ -52,51 +57,59 @@ class Unfinished:
         try:
             try:
                 write_all(descriptor, [body])
-                if not self._is_synced_later(descriptor):
+                synced = self._disk_of(descriptor) is None
+                if synced:
                     os.fsync(descriptor)
             finally:
                 os.close(descriptor)
         except BaseException:
             remove(name)
             raise
-        self._files.setdefault(path, []).append(_File(name, body, left))
+        self._files.setdefault(path, []).append(_File(name, left, synced))
 
     def finish(self, paths: Iterable[str]) -> None:
         """Make files durable and give them their names, in place of what lies there.
 
-        Their folders are left to the caller. Raises OSError; then nothing unfinished is left.
+        Their folders are left to the caller. Raises OSError: FileNotFoundError if another writer
+        of a name, one that lost its lease, took a file for a leftover. Then none is left.
         """
         files = deque((path, one) for path in paths for one in self._files.pop(path, ()))
         try:
-            if files and self._disk is not None:
-                sync_whole(self._disk[0])
+            self._sync([one for _, one in files if not one.synced])
             while files:
-                _named(*files[0])
+                path, one = files[0]
+                os.replace(one.name, path)  # noqa: PTH105 - a Path takes longer than the call
                 files.popleft()
+                if one.left:
+                    clear_leftovers(path)
         finally:
             for _, one in files:
                 remove(one.name)
 
-    def _is_synced_later(self, descriptor: int) -> bool:
+    def _sync(self, files: list[_File]) -> None:
+        if len(files) == 1:
+            sync(files[0].name)
+        elif files:
+            for disk in filter(None, list(self._disks.values())):
+                sync_whole(disk)
+
+    def _disk_of(self, descriptor: int) -> int | None:
         device = os.fstat(descriptor).st_dev
         with self._opening:
-            if self._disk is None and can_sync_whole(device):
-                # Kept open: it tells of errors since it was opened, also of those that another
-                # program has heard of.
-                kept = os.dup(descriptor)
-                weakref.finalize(self, os.close, kept)
-                self._disk = kept, device
-        return self._disk is not None and self._disk[1] == device
+            if device not in self._disks:
+                kept = None
+                if can_sync_whole(device):
+                    # Kept open: it tells of errors since it was opened, also of those that
+                    # another program has heard of.
+                    kept = os.dup(descriptor)
+                    weakref.finalize(self, os.close, kept)
+                self._disks[device] = kept
+            return self._disks[device]
 
 
-def _named(path: str, one: _File) -> None:
-    try:
-        os.replace(one.name, path)  # noqa: PTH105 - a Path takes longer than the call
-    except FileNotFoundError:
-        # Another writer of this name, one that lost its lease, took it for a leftover.
-        replace(path, [one.body])
-    if one.left:
-        clear_leftovers(path)
+def _remove_all(files: Mapping[str, list[_File]]) -> None:
+    for one in [one for its in files.values() for one in its]:
+        remove(one.name)
 
 
 def sync_whole(descriptor: int) -> None:
@@ -108,6 +121,9 @@ def sync_whole(descriptor: int) -> None:
 
 def can_sync_whole(device: int) -> bool:
     """Whether `sync_whole` keeps on this device what syncs of single files would."""
+    release = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    if release is None or (int(release[1]), int(release[2])) < _TELLS_OF_ERRORS:
+        return False
     return hasattr(_libc(), "syncfs") and _kinds().get(device) in _SYNCED_AS_A_WHOLE
 
 

@@ -158,7 +158,7 @@ class CommitLog:
                 millis = info.get("inCommitTimestamp", info.get("timestamp"))
                 time = None if millis is None else datetime.fromtimestamp(int(millis) / 1000, UTC)
                 return time, COMMITTED_AT_KEY in info
-        except ValueError as error:
+        except (ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
             raise log_damaged(self.table, version) from error
         with suppress(ValueError):
             if datetime.fromisoformat(str(ours)).tzinfo is not None:

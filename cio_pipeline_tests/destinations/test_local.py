@@ -73,14 +73,27 @@ def test_leftovers_of_killed_overwrites_are_removed_by_the_next_one(tmp_path: Pa
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a.json": b"half"}
 
 
-def test_an_overwrite_goes_on_if_its_unfinished_file_is_taken_for_a_leftover(
+def test_m4_what_another_writer_took_for_a_leftover_is_named_and_nothing_is_left(
     tmp_path: Path,
 ) -> None:
     folder = LocalFolder(tmp_path)
-    folder.overwrite("a.json", b"whole", {})
-    (tmp_path / "a.json#1").unlink()
-    folder.make_durable(["a.json"])
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a.json": b"whole"}
+    for key in ("a", "b"):
+        folder.overwrite(key, b"whole", {})
+    (tmp_path / "a#1").unlink()
+    with pytest.raises(ObjectMissing, match="'a'"):
+        folder.make_durable(["a", "b"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_d4_objects_that_are_given_up_before_they_have_a_name_are_removed(tmp_path: Path) -> None:
+    """A store that fails half-way, a disk that is full: no listing would ever show them."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    folder = LocalFolder(tmp_path)
+    for key in ("a", "a", "b/c"):
+        folder.overwrite(key, b"half", {})
+    del folder
+    assert [p.name for p in tmp_path.rglob("*")] == ["b"]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["disk", "share"])

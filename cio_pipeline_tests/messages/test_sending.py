@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from time import sleep
 from typing import Any
 
@@ -338,6 +338,59 @@ def test_an_object_that_no_manifest_lists_is_told_of(world: World) -> None:
     assert [(one.kind, one.key) for one in report.warnings] == [
         (ProblemKind.UNLISTED, "stray.json")
     ]
+
+
+class Overtaken(Recorder):
+    """Another run, which took this one's place, has put later objects before these have names."""
+
+    def __init__(self, world: World, take_over: Callable[[], None]) -> None:
+        super().__init__(world)
+        self.take_over: Callable[[], None] | None = take_over
+
+    def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
+        super().overwrite(key, body, metadata)
+        if self.take_over is not None:
+            take_over, self.take_over = self.take_over, None
+            take_over()
+
+
+def test_m4_a_run_that_lost_its_lease_names_nothing_over_later_objects(world: World) -> None:
+    world.sync(feed="messages", key_template="data.k")
+    commit_messages(world, row("m0", '{"k":"a","n":0}'), at=during(0))
+
+    def take_over() -> None:
+        world.now += timedelta(minutes=10)
+        world.run(0, "messages", services=world.as_run("heir"))
+        commit_messages(world, row("m1", '{"k":"a","n":1}', 1), at=during(1))
+        world.run(1, "messages", services=world.as_run("heir"))
+
+    overtaken = Overtaken(world, take_over)
+    (outcome,) = world.run(
+        0, "messages", services=replace(world.services, destinations=lambda _: overtaken)
+    )
+    assert str(outcome.error).startswith("LeaseLost")
+    assert objects(world) == {"a": b'{"data": {"k":"a","n":1}}'}
+
+
+def test_m4_objects_whose_unfinished_files_another_run_removed_are_put_again(
+    world: World,
+) -> None:
+    world.sync(feed="messages")
+    once = Lock()
+
+    class Raced(Recorder):
+        def make_durable(self, keys: Iterable[str]) -> None:
+            its = list(keys)
+            if once.acquire(blocking=False):
+                (self.root / f"{its[0]}#1").unlink()
+            super().make_durable(its)
+
+    raced = Raced(world)
+    commit_messages(world, *(row(f"m{n:02}", arrival=n) for n in range(40)), at=during(0))
+    (outcome,) = world.run(
+        0, "messages", services=replace(world.services, destinations=lambda _: raced)
+    )
+    assert (outcome.error, len(objects(world))) == (None, 40)
 
 
 def test_m2_a_key_that_is_another_ones_folder_is_named_and_all_others_are_put(

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -90,16 +91,22 @@ def log_of(folder: Path, times: list[int]) -> CommitLog:
     return CommitLog("things", str(folder / "things"), {})
 
 
+UNREAD = "Version 0 of table things has a log entry that cannot be read"
+
+
 @pytest.mark.parametrize(
     ("info", "said"),
     [
-        ({"timestamp": "soon"}, "Version 0 of table things has a log entry that cannot be read"),
+        ({"timestamp": "soon"}, UNREAD),
+        ({"timestamp": 1e300}, UNREAD),
+        ({"timestamp": [1]}, UNREAD),
+        (None, UNREAD),
         ({"cio.committed_at": "soon"}, "cio.committed_at that is no ISO 8601 time"),
         ({"cio.committed_at": "2026-03-01T10:00"}, "cio.committed_at that is no ISO 8601 time"),
     ],
 )
 def test_d6_a_time_that_cannot_be_read_is_named(
-    tmp_path: Path, info: dict[str, str], said: str
+    tmp_path: Path, info: dict[str, Any] | None, said: str
 ) -> None:
     log = log_of(tmp_path, [0])
     entry(tmp_path, 0).write_text(json.dumps({"commitInfo": info}))

@@ -12,7 +12,7 @@ from itertools import islice
 from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.message_pack import Pack, Packed
 from cio_pipeline.files.spool import Spool
-from cio_pipeline.model.errors import InvalidKey
+from cio_pipeline.model.errors import InvalidKey, ObjectMissing
 from cio_pipeline.model.plans import SealedFile, SealedPlan
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.put_files import InFlight
@@ -24,8 +24,8 @@ from cio_pipeline.ports import Destination
 PUTS = 16
 """Threads that put the objects of one sync: what counts is the store's latency."""
 
-_AT_ONCE = 4096
-"""Objects that are shared out among them at a time."""
+_AT_ONCE = 1024
+"""Objects that are shared out among them at a time; each share is made durable together."""
 
 
 def put_messages(
@@ -49,7 +49,7 @@ def put_messages(
                     refused[one.file.key] = error
                 else:
                     there.append(one)
-        refused.update(_durable(destination, pack, there))
+        refused.update(_durable(destination, pack, there, partial(lease.recheck, pair)))
 
     # Kept, since a put that straggles would land on a later message with its key.
     with lease.kept(pair), Pack.opened(services.spool, sealed.files) as pack:
@@ -63,14 +63,20 @@ def put_messages(
 
 
 def _durable(
-    destination: Destination, pack: Pack, there: Sequence[Packed]
+    destination: Destination, pack: Pack, there: Sequence[Packed], require_ours: Callable[[], None]
 ) -> Mapping[str, InvalidKey]:
-    """Make objects durable; the keys that turn out to be of no use, such as those of folders."""
+    """Make objects durable; the keys that turn out to be of no use, such as those of folders.
+
+    One by one if not all were named: a key is of no use, or another run was at it. It may have
+    taken long until here: who has lost the lease must name nothing, over what is newer.
+    """
     refused: dict[str, InvalidKey] = {}
+    require_ours()
     try:
         destination.make_durable([one.file.key for one in there])
-    except InvalidKey:
+    except (InvalidKey, ObjectMissing):
         for one in there:
+            require_ours()
             try:
                 _put_again(pack, one, destination)
             except InvalidKey as error:
