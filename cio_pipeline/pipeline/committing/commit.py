@@ -85,7 +85,8 @@ def continue_chains(
     ids = [one.sync.id for one in syncs]
     tokens = held.lease.tokens
     plans = [p for p in services.ledger.plans.delivered() if (p.sync_id, p.export) in tokens]
-    listed, failed = commit(services, held.lease, window, plans, listing=ids)
+    void = services.ledger.manifests.waiting().void.intersection(ids)
+    listed, failed = commit(services, held.lease, window, plans, listing=void)
     for sync_id, failure in failed.items():
         record(services.ledger.failing, window, sync_id, failure)
     ours = [one for one in syncs if one.sync.id not in failed and (one.sync.id, CHAIN) in tokens]
