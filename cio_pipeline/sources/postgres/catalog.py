@@ -183,7 +183,7 @@ def _relation(
     taken, wrong = taken_columns(table, names, columns)
     if installation is not None and installation.relation != oid:
         installation = None
-    leaves = connection.execute(_LEAVES, [oid, oid]).fetchall() if kind in {"r", "p"} else []
+    leaves = connection.execute(_LEAVES, [oid] * 3).fetchall() if kind in {"r", "p"} else []
     asked = [[f"empty_{table.name}", f"keep_{table.name}"], earlier_of(table).as_string()]
     ours = connection.execute(_IS_THERE, asked).fetchone() or (False, (), False)
     return Relation(
@@ -268,7 +268,9 @@ SELECT c.oid::bigint, n.nspname, c.relname,
     AND a.attnum = i.indkey[0] AND a.attname = 'change_xid'
     WHERE i.indrelid = c.oid AND i.indisvalid),
   ARRAY(SELECT g.tgname::text FROM pg_trigger g
-    WHERE g.tgrelid = c.oid AND g.tgname LIKE 'cio\\_%%' AND g.tgenabled = 'A'),
+    WHERE g.tgrelid = c.oid AND g.tgname LIKE 'cio\\_%%' AND g.tgenabled = 'A'
+      -- A partition may have one of a table that it was detached from.
+      AND g.tgfoid IN (SELECT t.tgfoid FROM pg_trigger t WHERE t.tgrelid = %s)),
   c.relpersistence = 'u'
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 -- It waits for who empties the table: the file is asked for after that.

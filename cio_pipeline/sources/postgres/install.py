@@ -86,7 +86,7 @@ BEGIN
 END $$""",
 )
 _SHARED_REMOVED = (
-    "DROP FUNCTION IF EXISTS cio.stamp()",
+    "DROP FUNCTION IF EXISTS cio.stamp() CASCADE",
     "DROP TABLE IF EXISTS cio.tables",
     "DROP SCHEMA IF EXISTS cio",
 )
@@ -151,18 +151,25 @@ def _without(relation: Relation) -> Iterator[Composed]:
     for leaf in sorted(set(relation.leaf_names.values()) - {(relation.schema, relation.name)}):
         yield SQL("DROP TRIGGER IF EXISTS {} ON {}").format(Identifier(EMPTIED), Identifier(*leaf))
     for what in ("keep", "empty"):
-        yield SQL("DROP FUNCTION IF EXISTS {}()").format(function(what, relation))
+        # A table that was detached, or renamed, has triggers that call them still, and an index.
+        yield SQL("DROP FUNCTION IF EXISTS {}() CASCADE").format(function(what, relation))
     yield SQL("DROP TABLE IF EXISTS {}").format(relation.earlier)
+    index = Identifier(relation.schema, _index_of(relation))
+    yield SQL("DROP INDEX IF EXISTS {}").format(index)
     if relation.has_our_column:
         column = SQL("ALTER TABLE {} DROP COLUMN IF EXISTS {}")
         yield column.format(relation.place, Identifier(CHANGE_XID))
     yield SQL("DELETE FROM cio.tables WHERE name = {}").format(Literal(relation.table.name))
 
 
+def _index_of(relation: Relation) -> str:
+    return f"cio_{relation.table.name}_xid"
+
+
 def _indexes(relation: Relation, *, anew: bool) -> Iterator[Step]:
     """An index of the rows that changed since; small, as all others have no number."""
     partitioned = relation.kind == "p"
-    called = f"cio_{relation.table.name}_xid"
+    called = _index_of(relation)
     whole = Identifier(relation.schema, called)
     what = SQL("({}) WHERE {} IS NOT NULL").format(*[Identifier(CHANGE_XID)] * 2)
     if partitioned:

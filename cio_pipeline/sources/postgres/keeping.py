@@ -39,7 +39,8 @@ def bodies(relation: Relation) -> tuple[str, str]:
     here = "FROM ONLY "
     rows = SQL(_EMPTIED).format(kept, every, SQL("ONLY ")).as_string()
     what, which = rows.rsplit(here, 1)
-    empty = SQL(_EMPTY).format(Literal(what + here), Literal(which))
+    here_too = Literal(f"{which} AND tableoid = ANY ($1)")
+    empty = SQL(_EMPTY).format(Literal(f"{what}FROM "), here_too)
     return empty.as_string(), SQL(_KEEP).format(kept, row).as_string()
 
 
@@ -99,9 +100,19 @@ _EMPTIED = """{0} SELECT {1},
 _END = """;
   RETURN NULL;
 END """
-# A partition has a trigger of its own, also where its table is emptied: each keeps what lies in it.
-_EMPTY = f"""{_ALONE}
-  EXECUTE {{0}} || TG_RELID::regclass || {{1}}{_END}"""
+# A partition has a trigger of its own, which fires also where its table is emptied, and keeps what
+# lies in it; the table's keeps that of partitions where none fires, as they were made since.
+_OTHERS = """
+DECLARE
+  others oid[] := ARRAY(SELECT p.relid FROM pg_partition_tree(TG_RELID) p
+    WHERE p.isleaf AND p.relid <> TG_RELID AND NOT EXISTS (
+      SELECT FROM pg_trigger own JOIN pg_trigger g ON g.tgfoid = own.tgfoid
+      WHERE own.tgrelid = TG_RELID AND own.tgname = TG_NAME AND g.tgrelid = p.relid
+        AND g.tgenabled IN ('A', CASE current_setting('session_replication_role')
+          WHEN 'replica' THEN 'R' ELSE 'O' END)));"""
+_EMPTY = f"""{_OTHERS}{_ALONE}
+  EXECUTE {{0}} || CASE cardinality(others) WHEN 0 THEN 'ONLY ' ELSE '' END
+    || TG_RELID::regclass || {{1}} USING others || TG_RELID{_END}"""
 # Installed until partitions had one: it kept the rows of all.
 _EMPTY_BEFORE = f"""{_ALONE}
   {_EMPTIED}{_END}"""

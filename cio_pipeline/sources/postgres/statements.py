@@ -97,21 +97,25 @@ def changed_rows(
 
     What ended is a delete without a version, before what began: so an identity's states are in
     their order. It tells when its identity changed last. Rows that came with their partition begin
-    with it, whoever wrote them.
+    with it, whoever wrote them; of those, too, only what the upper position saw. What lies in a
+    partition that it did not have is not told.
     """
     every = [column.name for column in relation.table.columns]
     version = SQL("coalesce({}::text::bigint, 1)").format(_CHANGE)
     facts = _facts(INSERT, version, SQL("NULL::timestamptz"))
     current, kept = [*_current(relation, every), *facts], [*_kept(relation, every), *facts]
     since, until = lower.snapshot, upper.snapshot
-    parts = [_select(current, relation.place, [between(_CHANGE, since, until)])]
-    if not relation.is_view:
+    changed, there = between(_CHANGE, since, until), sorted(filenodes(upper.files))
+    if relation.is_view:
+        parts = [_select(current, relation.place, [changed])]
+    else:
         came = attached(lower, upper)
         ended = [*_kept(relation, every), *_facts(DELETE, SQL("0::bigint"), SQL("last_until"))]
         was_there = [seen(_CHANGE, since), _lay_in(sorted(filenodes(lower.files)))]
-        began = SQL("({} OR {})").format(between(_CHANGE, since, until), _lay_in(came))
-        parts += [
-            _select(kept, relation.earlier, [unseen(_UNTIL, until), began]),
+        began = SQL("({} OR {} AND {})").format(changed, _lay_in(came), seen(_CHANGE, until))
+        parts = [
+            _select(current, relation.place, [changed, _one_of(SQL("tableoid"), there)]),
+            _select(kept, relation.earlier, [unseen(_UNTIL, until), began, _lay_in(there)]),
             _select(ended, _ended(relation, since, until), was_there),
             *(_select(current, leaf, [seen(_CHANGE, since)]) for leaf in _leaves(relation, came)),
         ]
@@ -126,7 +130,11 @@ def _leaves(relation: Relation, oids: Sequence[int]) -> list[Composable]:
 
 
 def _lay_in(oids: Sequence[int]) -> Composed:
-    return SQL("old_table = ANY ({}::bigint[]::oid[])").format(Literal(list(oids)))
+    return _one_of(SQL("old_table"), oids)
+
+
+def _one_of(place: SQL, oids: Sequence[int]) -> Composed:
+    return SQL("{} = ANY ({}::bigint[]::oid[])").format(place, Literal(list(oids)))
 
 
 def _ended(relation: Relation, lower: Snapshot, upper: Snapshot) -> Composed:

@@ -119,7 +119,8 @@ def require_guarded(relation: Relation, then: Iterable[Piece]) -> None:
                 f"Partition {schema}.{name} of table {relation.table.name} was emptied or written "
                 "anew, and no trigger sees a TRUNCATE of it: its rows may be gone untold.",
                 "`cio-pipeline source install` gives it the trigger, and reading goes on. If it "
-                "was emptied, register the syncs that had rows there under new ids.",
+                "was emptied by itself, register the syncs that had rows there under new ids: only "
+                "a TRUNCATE of the whole table kept them.",
             )
 
 

@@ -107,6 +107,49 @@ def test_a_new_partition_that_is_emptied_unseen_is_told_until_it_is_guarded(
     assert changed(base, second, base.things()) == {"q": ("deleted", "2")}
 
 
+@pytest.mark.parametrize("off", [None, "q", "ab", "ab: as usual"])
+def test_a_whole_table_that_is_emptied_keeps_rows_of_partitions_made_since(
+    partitioned: Made, off: str | None
+) -> None:
+    """Once each, whichever partition has a trigger that fires."""
+    base = partitioned
+    base.do("CREATE TABLE public.q PARTITION OF things FOR VALUES IN ('q')")
+    if off == "q":
+        base.install()
+    if off is not None:
+        what = "ENABLE" if off.endswith("usual") else "DISABLE"
+        base.do(f"ALTER TABLE {off.split(':')[0]} {what} TRIGGER cio_empty")
+    base.do("INSERT INTO things VALUES (1, 'a', '1'), (1, 'c', '1'), (1, 'q', '1')")
+    first = base.cut()
+    base.do("TRUNCATE things")
+    with pytest.raises(SourceError, match=r"Partition public\.\w+ of table things was emptied"):
+        base.cut(first)
+    base.install()
+    one, two = (cut.tables["things"] for cut in (first, base.cut(first)))
+    assert state(base, one) == {"a": "1", "c": "1", "q": "1"}
+    assert state(base, two) == {}
+    assert changed(base, one, two) == dict.fromkeys("acq", ("deleted", "1"))
+    assert base.ask("SELECT count(*) FROM cio.earlier_things") == [(3,)]
+
+
+def test_a_partition_that_another_table_left_is_guarded_anew(partitioned: Made) -> None:
+    """Its trigger is that of the table it was detached from, and keeps nothing for this one."""
+    base = partitioned
+    base.do(
+        "CREATE FUNCTION cio.empty_others() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN RETURN NULL; END'",
+        *ATTACHED,
+        "CREATE TRIGGER cio_empty BEFORE TRUNCATE ON q EXECUTE FUNCTION cio.empty_others()",
+        "ALTER TABLE q ENABLE ALWAYS TRIGGER cio_empty",
+    )
+    first = base.things()
+    assert [one.why for one in steps(base)] == ["things: what is kept, and when"]
+    base.do("TRUNCATE things")
+    base.install()
+    assert not steps(base)
+    assert changed(base, first, base.things()) == dict.fromkeys("qrs", ("deleted", "1"))
+
+
 def test_rows_that_come_with_their_partition_are_new(partitioned: Made) -> None:
     """Nobody wrote them into the table, and they may be changed before anybody has seen them."""
     base = partitioned
@@ -127,6 +170,55 @@ def test_rows_that_come_with_their_partition_are_new(partitioned: Made) -> None:
     assert changed(base, two, three) == {"q": ("changed", "2"), "r": ("deleted", "1")}
     assert changed(base, one, three) == {"q": ("new", "2"), "s": ("changed", "1")}
     assert base.source.changed_rows(base.tables["things"], one, two) >= 3
+
+
+def test_what_came_with_a_partition_is_only_what_the_upper_position_saw(partitioned: Made) -> None:
+    """What is written into it later, and ends again, belongs to later windows."""
+    base = partitioned
+    cuts = [base.cut()]
+    written = (
+        ATTACHED,
+        ("INSERT INTO things VALUES (1, 's2', '1')", "DELETE FROM things WHERE key = 's'"),
+        ("UPDATE things SET value = '2' WHERE key = 's2'",),
+        ("DELETE FROM things WHERE key = 's2'",),
+    )
+    base.do("ALTER TABLE things DETACH PARTITION rest")
+    for statements in written:
+        base.do(*(one.replace("'s')", "'s', 's2')") for one in statements))
+        cuts.append(base.cut(cuts[-1]))
+    at = [cut.tables["things"] for cut in cuts]
+    came = dict.fromkeys("qrs", ("new", "1"))
+    assert changed(base, at[0], at[1]) == came
+    assert changed(base, at[1], at[2]) == {"s": ("deleted", "1"), "s2": ("new", "1")}
+    assert changed(base, at[2], at[3]) == {"s2": ("changed", "2")}
+    assert changed(base, at[3], at[4]) == {"s2": ("deleted", "2")}
+    for upper in range(1, 5):
+        rows = base.source.changes(base.tables["things"], at[0], at[upper]).collect()
+        assert set(rows["key"]) == set(state(base, at[upper]))
+
+
+def test_rows_of_a_partition_that_the_upper_position_did_not_have_are_not_in_a_window(
+    partitioned: Made,
+) -> None:
+    """However late the window is read: one was detached before it ended, one came after."""
+    base = partitioned
+    loaded = "CREATE TABLE public.q (LIKE things INCLUDING DEFAULTS)"
+    first = base.things()
+    base.do("INSERT INTO things VALUES (1, 'a', '1')", "ALTER TABLE things DETACH PARTITION ab")
+    base.do(
+        loaded,
+        "INSERT INTO q VALUES (1, 'q', '1'), (1, 'r', '1')",
+        "INSERT INTO rest SELECT 1, 'c'",
+    )
+    second = base.things()
+    found = [changed(base, first, second)]
+    base.do("TRUNCATE ab", "ALTER TABLE things ATTACH PARTITION q FOR VALUES IN ('q', 'r')")
+    found.append(changed(base, first, second))
+    third = base.things()
+    base.do("DELETE FROM things WHERE key = 'r'")
+    found.append(changed(base, first, second))
+    assert found == [{"c": ("new", None)}] * 3
+    assert changed(base, second, third) == dict.fromkeys("qr", ("new", "1"))
 
 
 def test_rows_of_a_partition_that_went_end_with_it_alone(partitioned: Made) -> None:
@@ -151,3 +243,32 @@ def test_what_is_installed_for_partitions_is_taken_away_again(partitioned: Made)
     carry_out(partitioned.source.server, removing(where, there, last=True), lambda _: None)
     assert partitioned.ask("SELECT tgname FROM pg_trigger WHERE tgname LIKE 'cio%'") == []
     partitioned.do("TRUNCATE ab", "TRUNCATE things")
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        ("ALTER TABLE things DETACH PARTITION ab",),
+        ("ALTER TABLE things RENAME TO before", "CREATE TABLE public.things (LIKE before)"),
+        (
+            "ALTER TABLE things RENAME TO before",
+            "CREATE TABLE public.things (LIKE before) PARTITION BY LIST (key)",
+            "CREATE TABLE public.c PARTITION OF things DEFAULT",
+        ),
+    ],
+)
+def test_tables_that_are_no_longer_read_do_not_hold_up_installing_and_removing(
+    partitioned: Made, left: Sequence[str]
+) -> None:
+    """They have triggers of ours still, which go with the functions."""
+    base = partitioned
+    base.do(*left, "ALTER TABLE things DISABLE TRIGGER ALL")
+    assert steps(base)
+    base.install()
+    assert not steps(base)
+    base.do("INSERT INTO things VALUES (1, 'c', '1')")
+    assert state(base, base.things()) == {"c": "1"}
+    where, there = found_in(base)
+    carry_out(base.source.server, removing(where, there, last=True), lambda _: None)
+    assert base.ask("SELECT tgname FROM pg_trigger WHERE tgname LIKE 'cio%'") == []
+    assert base.ask("SELECT nspname FROM pg_namespace WHERE nspname = 'cio'") == []
