@@ -31,7 +31,7 @@ from cio_pipeline_tests.ui.browser import Browser, opened
 from cio_pipeline_tests.ui.processes import LOCATION, Processes, until
 
 WINDOWS = 5
-PATIENCE = 240
+PATIENCE = 480
 """Seconds for a run to come and end, on a machine that others use too."""
 SYNCS = """
 syncs:
