@@ -70,7 +70,7 @@ dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with
 test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL, Chromium and Azurite if missing)
 	$(BIN)/pytest -n 3 --dist worksteal
 
-test-deep: $(VENV)/.installed servers redis pgbouncer kit ## Many more histories and crash points, Celery (some ten minutes)
+test-deep: $(VENV)/.installed servers redis pgbouncer kit ## Many more histories and crash points, Celery, a fault day (some 20 minutes)
 	CIO_CONVERGENCE_EXAMPLES=280 $(BIN)/pytest -n 3 --dist worksteal -m "deep or histories"
 
 servers: azurite postgresql

@@ -24,7 +24,7 @@ from cio_pipeline.ports import Destination
 PUTS = 16
 """Threads that put the objects of one sync: what counts is the store's latency."""
 
-_AT_ONCE = 1024
+_AT_ONCE = 2048
 """Objects that are shared out among them at a time; each share is made durable together."""
 
 
