@@ -2,19 +2,15 @@ import errno
 import os
 import subprocess
 import sys
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cio_pipeline.destinations import unfinished
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.errors import (
     DestinationError,
     DestinationUnavailable,
-    DiskFull,
     InvalidKey,
     ObjectConflict,
     ObjectMissing,
@@ -63,88 +59,6 @@ def test_d10_odd_things_in_a_folder_hide_nothing_in_a_listing(tmp_path: Path) ->
     assert [one.key for one in folder.list("sub")] == ["sub/good"]
     (tmp_path / os.fsdecode(b"\xff")).unlink()
     assert [one.key for one in folder.list()] == ["good", "sub/good"]
-
-
-def test_leftovers_of_killed_overwrites_are_removed_by_the_next_one(tmp_path: Path) -> None:
-    (tmp_path / "a.json#1").write_bytes(b"hal")
-    folder = LocalFolder(tmp_path)
-    folder.overwrite("a.json", b"half", {})
-    folder.make_durable(["a.json"])
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a.json": b"half"}
-
-
-def test_m4_what_another_writer_took_for_a_leftover_is_named_and_nothing_is_left(
-    tmp_path: Path,
-) -> None:
-    folder = LocalFolder(tmp_path)
-    for key in ("a", "b"):
-        folder.overwrite(key, b"whole", {})
-    (tmp_path / "a#1").unlink()
-    with pytest.raises(ObjectMissing, match="'a'"):
-        folder.make_durable(["a", "b"])
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_d4_objects_that_are_given_up_before_they_have_a_name_are_removed(tmp_path: Path) -> None:
-    """A store that fails half-way, a disk that is full: no listing would ever show them."""
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    folder = LocalFolder(tmp_path)
-    for key in ("a", "a", "b/c"):
-        folder.overwrite(key, b"half", {})
-    del folder
-    assert [p.name for p in tmp_path.rglob("*")] == ["b"]
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
-
-
-@pytest.mark.parametrize("whole", [True, False], ids=["disk", "share"])
-def test_d6_bytes_are_durable_before_a_name_leads_to_them(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    whole: bool,  # noqa: FBT001 - a parameter of the table
-) -> None:
-    """M4: a power failure leaves the earlier object or the later one, never half of it."""
-    folder, done = LocalFolder(tmp_path), list[str]()
-    syncs = unfinished.sync_whole
-    monkeypatch.setattr(unfinished, "can_sync_whole", lambda _: whole)
-    monkeypatch.setattr(
-        unfinished, "sync_whole", lambda disk: (done.append("sync disk"), syncs(disk))
-    )
-    for name in ("fsync", "replace"):
-        true = getattr(os, name)
-        monkeypatch.setattr(
-            os, name, lambda *given, name=name, true=true: (done.append(name), true(*given))
-        )
-    keys = ["a", "b", "b", "c/d"]
-    for number, key in enumerate(keys):
-        folder.overwrite(key, b"%d" % number, {})
-    folder.make_durable(keys)
-    first = ["sync disk"] if whole else 4 * ["fsync"]
-    assert done == [*first, *4 * ["replace"], *2 * ["fsync"]], "bytes, names, and both folders"
-    found = {
-        p.relative_to(tmp_path).as_posix(): p.read_bytes()
-        for p in tmp_path.rglob("*")
-        if p.is_file()
-    }
-    assert found == {"a": b"0", "b": b"2", "c/d": b"3"}
-
-
-def test_d6_a_disk_that_does_not_keep_bytes_names_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = LocalFolder(tmp_path)
-    folder.overwrite("a", b"earlier", {})
-    folder.make_durable(["a"])
-
-    def broken(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(unfinished, "sync_whole", broken)
-    monkeypatch.setattr(unfinished, "can_sync_whole", lambda _: True)
-    for key in ("a", "b"):
-        folder.overwrite(key, b"later", {})
-    with pytest.raises(DiskFull):
-        folder.make_durable(["a", "b"])
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"earlier"}
 
 
 def test_leftovers_of_killed_puts_are_removed_by_the_next_one(tmp_path: Path) -> None:
@@ -321,29 +235,6 @@ def test_two_writers_of_one_key_agree_or_conflict(tmp_path: Path) -> None:
 
 def test_it_says_where_it_is(tmp_path: Path) -> None:
     assert LocalFolder(tmp_path).describe() == f"local folder {tmp_path}"
-
-
-def test_an_object_costs_a_few_system_calls(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """B13: a window may send a million messages; each is a file, a name, and their syncs."""
-    folder, asked = LocalFolder(tmp_path), Counter[str]()
-    for name in ("open", "write", "fsync", "replace", "unlink", "link", "stat", "lstat", "mkdir"):
-        true = getattr(os, name)
-
-        def counted(*given: Any, name: str = name, true: Any = true, **named: Any) -> Any:
-            asked[name] += 1
-            return true(*given, **named)
-
-        monkeypatch.setattr(os, name, counted)
-    for number in range(100):
-        folder.overwrite(f"{number}.json", b"{}", {})
-    folder.make_durable(f"{number}.json" for number in range(100))
-    assert asked["open"] == 101, "each file, and their folder once"
-    assert asked["fsync"] == 1, "the folder; the disk is synced once for all files"
-    assert asked["write"] == asked["replace"] == 100
-    assert asked["stat"] <= 100
-    assert asked.keys() <= {"open", "fsync", "write", "replace", "stat"}
 
 
 def test_d8_where_nothing_can_be_made_that_alone_is_told(tmp_path: Path) -> None:

@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 from time import sleep
 from typing import Any
 
 import pytest
 
-from cio_pipeline.model.errors import DestinationUnavailable
 from cio_pipeline.model.manifests import parse_manifest
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.pipeline import run_export
@@ -24,13 +22,6 @@ from cio_pipeline.verification.report import ProblemKind
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.messages.sending import TIME, Recorder, commit_messages, objects, row
 from cio_pipeline_tests.world import World, during, window
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.ledger.close()
 
 
 def test_each_message_becomes_one_object_and_the_manifest_lists_it(world: World) -> None:
@@ -118,38 +109,6 @@ def test_messages_with_equal_keys_are_put_in_their_order_and_told(world: World) 
     assert later.overwritten == 1
     assert objects(world)["key0"] == b'{"data": {"k":"key0","n":300}}'
     assert world.verify().problems == ()
-
-
-class Forgetful(Recorder):
-    """Its folders cannot be made durable until it is mended."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self.mended = False
-        self.durable: set[str] = set()
-
-    def make_durable(self, keys: Iterable[str]) -> None:
-        some = list(keys)
-        if not self.mended:
-            raise DestinationUnavailable("The folder does not answer.", "It is tried again.")
-        super().make_durable(some)
-        self.durable.update(some)
-
-
-def test_messages_are_delivered_once_their_names_are_durable_d6(world: World) -> None:
-    world.sync(feed="messages")
-    forgetful = Forgetful(world)
-    services = replace(world.services, destinations=lambda _: forgetful)
-    commit_messages(world, *(row(f"m{n:02}", arrival=n) for n in range(40)), at=during(0))
-    (outcome,) = world.run(0, "messages", services=services)
-    assert str(outcome.error).startswith("DestinationUnavailable: The folder does not answer.")
-    assert not world.ledger.plans.delivered()
-    assert not world.manifests()
-
-    forgetful.mended = True
-    (outcome,) = world.run(0, "messages", services=replace(services, owner="run 2"))
-    assert (outcome.error, outcome.files) == (None, 40)
-    assert forgetful.durable == objects(world).keys()
 
 
 class Stuck(Recorder):
@@ -338,71 +297,3 @@ def test_an_object_that_no_manifest_lists_is_told_of(world: World) -> None:
     assert [(one.kind, one.key) for one in report.warnings] == [
         (ProblemKind.UNLISTED, "stray.json")
     ]
-
-
-class Overtaken(Recorder):
-    """Another run, which took this one's place, has put later objects before these have names."""
-
-    def __init__(self, world: World, take_over: Callable[[], None]) -> None:
-        super().__init__(world)
-        self.take_over: Callable[[], None] | None = take_over
-
-    def overwrite(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
-        super().overwrite(key, body, metadata)
-        if self.take_over is not None:
-            take_over, self.take_over = self.take_over, None
-            take_over()
-
-
-def test_m4_a_run_that_lost_its_lease_names_nothing_over_later_objects(world: World) -> None:
-    world.sync(feed="messages", key_template="data.k")
-    commit_messages(world, row("m0", '{"k":"a","n":0}'), at=during(0))
-
-    def take_over() -> None:
-        world.now += timedelta(minutes=10)
-        world.run(0, "messages", services=world.as_run("heir"))
-        commit_messages(world, row("m1", '{"k":"a","n":1}', 1), at=during(1))
-        world.run(1, "messages", services=world.as_run("heir"))
-
-    overtaken = Overtaken(world, take_over)
-    (outcome,) = world.run(
-        0, "messages", services=replace(world.services, destinations=lambda _: overtaken)
-    )
-    assert str(outcome.error).startswith("LeaseLost")
-    assert objects(world) == {"a": b'{"data": {"k":"a","n":1}}'}
-
-
-def test_m4_objects_whose_unfinished_files_another_run_removed_are_put_again(
-    world: World,
-) -> None:
-    world.sync(feed="messages")
-    once = Lock()
-
-    class Raced(Recorder):
-        def make_durable(self, keys: Iterable[str]) -> None:
-            its = list(keys)
-            if once.acquire(blocking=False):
-                (self.root / f"{its[0]}#1").unlink()
-            super().make_durable(its)
-
-    raced = Raced(world)
-    commit_messages(world, *(row(f"m{n:02}", arrival=n) for n in range(40)), at=during(0))
-    (outcome,) = world.run(
-        0, "messages", services=replace(world.services, destinations=lambda _: raced)
-    )
-    assert (outcome.error, len(objects(world))) == (None, 40)
-
-
-def test_m2_a_key_that_is_another_ones_folder_is_named_and_all_others_are_put(
-    world: World,
-) -> None:
-    world.sync(feed="messages", key_template="data.k")
-    keys = ["a", "a/b", *(f"c{n}" for n in range(40))]
-    rows = [row(f"m{n:02}", json.dumps({"k": key}), n) for n, key in enumerate(keys)]
-    commit_messages(world, *rows, at=during(0))
-    (outcome,) = world.run(0, "messages")
-    assert str(outcome.error).startswith("InvalidKey: Cannot write 'a")
-    assert "1 keys" in str(outcome.error)
-    found = objects(world)
-    assert {key for key in found if not key.startswith("a")} == set(keys[2:])
-    assert len(found) == 41
