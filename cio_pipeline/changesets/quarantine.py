@@ -1,6 +1,7 @@
 """Rows that break the contract: why, and how they are named without their values (O1, D23)."""
 
 from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
@@ -52,8 +53,13 @@ def identity_columns(export: Export) -> tuple[str, ...]:
     return tuple(name for name in identity if name != "workspace_id")
 
 
-def checks_of(export: Export, version: int) -> Iterator[Check]:
+@lru_cache
+def checks_of(export: Export, version: int) -> tuple[Check, ...]:
     """All that a row must hold, in the columns' order."""
+    return tuple(_checks(export, version))
+
+
+def _checks(export: Export, version: int) -> Iterator[Check]:
     columns = export.columns_of(version)
     for column in columns:
         name, value = column.name, pl.col(column.name)

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 CURRENT_VERSION = 5
 
@@ -99,9 +100,11 @@ class Afterwards(StrEnum):
     NEW_AND_CHANGES = "new rows and changes apart"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Export:
     """One export: what it is called, its columns and keys, and what is sent when.
+
+    Itself and no other: what is derived from it is kept by it.
 
     `columns` are in the seeds' order, which is part of the contract. `row_key` tells rows apart,
     `entity_key` the things that rows speak of; the newest row of an entity has the largest
@@ -163,9 +166,9 @@ class SourceColumn:
     may_lack: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SourceTable:
-    """A table that exports are computed from.
+    """A table that exports are computed from. Itself and no other, as an export.
 
     It holds one current row per `identity` (which includes workspace_id). `grows` names the
     column that must grow with every change of a row; None for append-only tables.
@@ -182,6 +185,7 @@ class SourceTable:
 _LENGTH = 16
 
 
+@lru_cache
 def fingerprint(export: Export, version: int, timestamp_unit: str = "us") -> str:
     """16 hex digits that change exactly when a file's schema or keys do (D2, D10).
 

@@ -1,6 +1,10 @@
-"""Schemas, derived from the declarations (D2): for Polars, and what of it files are given."""
+"""Schemas, derived from the declarations (D2): for Polars, and what of it files are given.
+
+They are made once and shared: nobody changes one.
+"""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 import polars as pl
@@ -17,11 +21,13 @@ _DTYPES: dict[ColumnType, pl.DataType] = {
 }
 
 
+@lru_cache
 def polars_schema(export: Export, version: int, timestamp_unit: str = "us") -> pl.Schema:
     """Names and dtypes of an export's columns in a version, in the contract's order."""
     return schema_of(export.columns_of(version), timestamp_unit)
 
 
+@lru_cache
 def arrow_schema(export: Export, version: int, timestamp_unit: str = "us") -> ArrowSchema:
     """The schema of every file of an export and version, for `sink_parquet(arrow_schema=…)`.
 
@@ -42,6 +48,7 @@ def schema_of(columns: Iterable[Column], timestamp_unit: str = "us") -> pl.Schem
     return pl.Schema({column.name: dtypes[column.type] for column in columns})
 
 
+@lru_cache
 def source_schema(table: SourceTable) -> pl.Schema:
     """Names and dtypes of a source table's columns; timestamps are microseconds in UTC."""
     return pl.Schema({column.name: _DTYPES[column.type] for column in table.columns})

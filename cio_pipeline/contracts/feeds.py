@@ -7,7 +7,6 @@ any feed is planned, leased, delivered and committed alike. Plain facts about a 
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from cio_pipeline.contracts import catalog
 from cio_pipeline.contracts.declare import Export, fingerprint
@@ -28,17 +27,11 @@ class Promise:
     fingerprint: Callable[[Sync, Export], str]
 
 
-@lru_cache(maxsize=256)
-def _fingerprint(name: str, version: int, timestamp_unit: str) -> str:
-    # By name: to hash an export takes as long as its fingerprint.
-    return fingerprint(catalog.EXPORTS[name], version, timestamp_unit)
-
-
 PROMISES: Mapping[Feed, Promise] = {
     Feed.DATA_OUT: Promise(
         catalog.EXPORTS,
         lambda sync, export: sync.stems.get(export.name, export.stem),
-        lambda sync, export: _fingerprint(export.name, sync.version, sync.timestamp_unit),
+        lambda sync, export: fingerprint(export, sync.version, sync.timestamp_unit),
     ),
     Feed.CALLS: Promise(
         {CALLS.name: CALLS},
