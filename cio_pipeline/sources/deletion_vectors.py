@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from deltalake.fs import DeltaStorageHandler
 from pyroaring import BitMap64
 
 from cio_pipeline.sources.places import file_place, for_deltalake, is_elsewhere
@@ -31,6 +30,9 @@ def read_bytes(
     folder: str, storage_options: Mapping[str, str], named: str, start: int, size: int
 ) -> bytes:
     """What a file holds that the log of a table in a folder names; see `places.file_place`."""
+    # It takes pyarrow and numpy along, which few tables need.
+    from deltalake.fs import DeltaStorageHandler  # noqa: PLC0415
+
     place = file_place(folder, named) if is_elsewhere(named) else f"{folder}/{named}"
     parent, _, name = place.rpartition("/")
     store: Any = DeltaStorageHandler(for_deltalake(parent), dict(storage_options))

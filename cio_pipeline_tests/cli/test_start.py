@@ -65,9 +65,9 @@ _NO_TABLES = (
 )
 OTHERS = {
     **{verb: {"deltalake", "pyarrow", "numpy"} for verb in _NO_TABLES},
-    "source status": set[str](),
-    "source load people none.csv": {"requests"},
-    "plan": set[str](),
+    "source status": {"pyarrow", "numpy"},
+    "source load people none.csv": {"pyarrow", "numpy", "requests"},
+    "plan": {"pyarrow", "numpy"},
 }
 """What each verb does not wait for, beside the clients of stores and Dagster."""
 
