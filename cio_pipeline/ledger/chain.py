@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from itertools import chain, groupby
 from types import MappingProxyType
@@ -29,7 +29,7 @@ from cio_pipeline.model.manifests import (
     render_file,
     render_manifest,
 )
-from cio_pipeline.model.plans import Mode, Series
+from cio_pipeline.model.plans import Mode
 from cio_pipeline.model.registry import ExportState, RegisteredSync
 from cio_pipeline.model.windows import Window
 
@@ -74,10 +74,10 @@ def to_list(
         if row["mode"] == Mode.REPLAY:
             all_rows = row["until_at"] is None
             its.replays[row["export"]] = Replay(
-                row["export"], row["lower_at"], row["upper_at"], all_rows
+                row["export"], row["lower_at"], row["window_end"], all_rows
             )
         elif row["mode"] in {Mode.CHANGES, Mode.CATCH_UP} and facts_of(row["export"]).forwards:
-            its.begun[row["export"], row["upper_at"]] = row["lower_at"]
+            its.begun[row["export"], row["window_end"]] = row["lower_at"]
     return found
 
 
@@ -160,25 +160,10 @@ def lasts_of(connection: Connection, sync_ids: Collection[str]) -> dict[str, tup
 
 def manifest_file(row: RowMapping) -> ManifestFile:
     """A file as manifests list it, from its row joined with its plan's: see LISTED."""
-    return ManifestFile(
-        key=row["key"],
-        export=row["export"],
-        series=Series(row["series"]),
-        sequence=row["sequence"],
-        part=row["part"],
-        rows=row["rows"],
-        bytes=row["bytes"],
-        sha256=row["sha256"],
-        fingerprint=row["fingerprint"],
-        version=row["version"],
-        window_end=row["upper_at"],
-        generation=row["generation"],
-        mode=Mode(row["mode"]),
-        min_time=row["min_time"],
-        max_time=row["max_time"],
-        contract=row["contract"],
-    )
+    return ManifestFile(**{name: row[name] for name in _OF_FILE})
 
+
+_OF_FILE = [one.name for one in fields(ManifestFile)]
 
 LISTED = select(
     files,
@@ -186,7 +171,7 @@ LISTED = select(
     plans.c.fingerprint,
     plans.c.version,
     plans.c.lower_at,
-    plans.c.upper_at,
+    plans.c.upper_at.label("window_end"),
     plans.c.until_at,
     plans.c.generation,
     plans.c.mode,
@@ -236,7 +221,7 @@ def _voids(connection: Connection, sync_ids: Collection[str]) -> Mapping[str, li
     found: dict[str, list[VoidSequence]] = defaultdict(list)
     rows = connection.execute(_UNLISTED_VOIDS, {"wanted": sync_ids}).all()
     for row in sorted(rows, key=lambda r: (r.export, r.series, r.sequence)):
-        found[row.sync_id].append(VoidSequence(row.export, Series(row.series), row.sequence))
+        found[row.sync_id].append(VoidSequence(row.export, row.series, row.sequence))
     return found
 
 
@@ -257,7 +242,7 @@ def _store(connection: Connection, made: Collection[tuple[Manifest, bytes]]) -> 
         {
             "of_sync": one.sync_id,
             "of_export": number.export,
-            "of_series": number.series.value,
+            "of_series": number.series,
             "of_sequence": number.sequence,
             "listed_by": one.ordinal,
         }

@@ -60,7 +60,7 @@ _MARK_PUT = update(manifests).where(
 _TO_PUT = _UNPUT.with_only_columns(manifests.c.sync_id).distinct()
 _VOID = select(voids.c.sync_id).where(voids.c.manifest_ordinal.is_(None)).distinct()
 _DELIVERED = select(plans.c.sync_id, plans.c.export).where(
-    IS_UNFINISHED, plans.c.state == PlanState.DELIVERED.value
+    IS_UNFINISHED, plans.c.state == PlanState.DELIVERED
 )
 
 

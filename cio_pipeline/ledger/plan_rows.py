@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,6 @@ from cio_pipeline.ledger.troubles import storable
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import PositionMoved
 from cio_pipeline.model.plans import (
-    Mode,
     Plan,
     PlanDraft,
     PlanState,
@@ -24,69 +24,44 @@ from cio_pipeline.model.plans import (
     Series,
 )
 
+CUTS = ("lower_at", "upper_at", "until_at")
+"""The columns of a plan that are times of cuts."""
+
+_OTHERWISE = {"lower", "upper", "until", "first", "begun"}
+_ALIKE = [one.name for one in fields(PlanDraft) if one.name not in _OTHERWISE]
+"""What a plan and its row have in common."""
+
+_OF_FILE = [one.name for one in fields(SealedFile)]
+
 
 def plan_row(draft: PlanDraft, now: datetime) -> dict[str, Any]:
     """The row of a new plan."""
     return {
-        "sync_id": draft.sync_id,
-        "workspace_id": draft.workspace_id,
-        "export": draft.export,
-        "version": draft.version,
-        "timestamp_unit": draft.timestamp_unit,
-        "stem": draft.stem,
-        "generation": draft.generation,
-        "mode": draft.mode.value,
+        **{name: getattr(draft, name) for name in _ALIKE},
         "lower_at": draft.lower.at if draft.lower else None,
         "upper_at": draft.upper.at,
-        "floor": draft.floor,
-        "first": json.dumps(draft.first, sort_keys=True),
-        "rows_per_file": draft.rows_per_file,
-        "fingerprint": draft.fingerprint,
-        "state": PlanState.OPEN.value,
-        "opened_at": now,
-        "slices": draft.slices,
-        "slice_rows": draft.slice_rows,
-        "layout": draft.layout,
-        "begun_at": draft.begun,
-        "producer": draft.producer,
-        "contract": draft.contract,
         "until_at": draft.until.at if draft.until else None,
+        "first": json.dumps(draft.first, sort_keys=True),
+        "begun_at": draft.begun,
+        "state": PlanState.OPEN,
+        "opened_at": now,
     }
-
-
-CUTS = ("lower_at", "upper_at", "until_at")
-"""The columns of a plan that are times of cuts."""
 
 
 def plan_of(
     row: RowMapping, cuts_by_time: Mapping[datetime, Cut], sent: SentSoFar | None = None
 ) -> Plan:
     """A plan from its row, the cuts it refers to, and what its committed slices sent."""
-    lower: datetime | None = row["lower_at"]
+    lower, until = row["lower_at"], row["until_at"]
     return Plan(
-        sync_id=row["sync_id"],
-        workspace_id=row["workspace_id"],
-        export=row["export"],
-        version=row["version"],
-        timestamp_unit=row["timestamp_unit"],
-        stem=row["stem"],
-        generation=row["generation"],
-        mode=Mode(row["mode"]),
+        **{name: row[name] for name in _ALIKE},
         lower=cuts_by_time[lower] if lower else None,
         upper=cuts_by_time[row["upper_at"]],
-        floor=row["floor"],
+        until=cuts_by_time[until] if until else None,
         first=_numbers(row["first"]),
-        rows_per_file=row["rows_per_file"],
-        fingerprint=row["fingerprint"],
-        plan_id=row["id"],
-        state=PlanState(row["state"]),
-        slices=row["slices"],
-        slice_rows=row["slice_rows"],
-        layout=row["layout"],
         begun=row["begun_at"],
-        producer=row["producer"],
-        contract=row["contract"],
-        until=cuts_by_time[row["until_at"]] if row["until_at"] else None,
+        plan_id=row["id"],
+        state=row["state"],
         slice=row["slice"],
         sent=sent or _NOTHING,
     )
@@ -110,37 +85,17 @@ def file_row(
     `counts` are of the slice's rows, kept with its first file.
     """
     return {
+        **{name: getattr(file, name) for name in _OF_FILE},
         "plan_id": plan.plan_id,
         "number": number,
         "sync_id": plan.sync_id,
-        "key": file.key,
-        "series": file.series.value,
-        "sequence": file.sequence,
-        "part": file.part,
-        "rows": file.rows,
-        "bytes": file.bytes,
-        "sha256": file.sha256,
-        "min_time": file.min_time,
-        "max_time": file.max_time,
-        "spool": file.spool,
         "counts": json.dumps([(storable(kind), n) for kind, n in counts]) if counts else None,
     }
 
 
 def file_of(row: RowMapping) -> SealedFile:
     """A sealed file from its row."""
-    return SealedFile(
-        key=row["key"],
-        series=Series(row["series"]),
-        sequence=row["sequence"],
-        part=row["part"],
-        rows=row["rows"],
-        bytes=row["bytes"],
-        sha256=row["sha256"],
-        min_time=row["min_time"],
-        max_time=row["max_time"],
-        spool=row["spool"],
-    )
+    return SealedFile(**{name: row[name] for name in _OF_FILE})
 
 
 def of_plans() -> ColumnElement[bool]:

@@ -101,7 +101,7 @@ class Plans:
         if held_back:
             hold_back(connection, held_back)
         ids = [one.plan.plan_id for one in fresh]
-        set_plans(connection, ids, state=PlanState.SEALED.value, sealed_at=now)
+        set_plans(connection, ids, state=PlanState.SEALED, sealed_at=now)
         resolving = [
             {"of": one.plan.plan_id, "identities": json.dumps(one.resolved)}
             for one in fresh
@@ -123,7 +123,7 @@ class Plans:
         if plan.slice == 0:
             read_again(connection, [plan.plan_id])
         of_release = {"producer": anew.producer, "fingerprint": anew.fingerprint}
-        opened = {"state": PlanState.OPEN.value, "sealed_at": None, "resolved": None}
+        opened = {"state": PlanState.OPEN, "sealed_at": None, "resolved": None}
         set_plans(connection, [plan.plan_id], **opened, **of_release)
 
     @reading
@@ -132,8 +132,8 @@ class Plans:
     ) -> Mapping[int, tuple[SealedFile, ...]]:
         """The files of plans: of committed ones all, else those of the slice under way."""
         found: dict[int, list[SealedFile]] = {}
-        is_done = plans_table.c.state == PlanState.COMMITTED.value
-        with_files = (PlanState.SEALED.value, PlanState.DELIVERED.value, PlanState.COMMITTED.value)
+        is_done = plans_table.c.state == PlanState.COMMITTED
+        with_files = (PlanState.SEALED, PlanState.DELIVERED, PlanState.COMMITTED)
         for chunk in chunks(sorted({plan.plan_id for plan in plans})):
             known = select(plans_table.c.id).where(
                 plans_table.c.id.in_(chunk), plans_table.c.state.in_(with_files)
@@ -164,7 +164,7 @@ class Plans:
                 earlier.c.sync_id == files.c.sync_id,
                 earlier.c.key == files.c.key,
                 earlier.c.sequence < files.c.sequence,
-                of.c.state != PlanState.ABANDONED.value,
+                of.c.state != PlanState.ABANDONED,
             )
         )
         its = files.c.plan_id == plan.plan_id, ~IS_COMMITTED
@@ -176,7 +176,7 @@ class Plans:
         """Keep that all files of sealed plans lie in their buckets; raises as `commit` does."""
         hold(connection, lease, [(plan.sync_id, plan.export) for plan in plans])
         rows = lock_plans(connection, plans, [PlanState.SEALED, PlanState.DELIVERED])
-        set_plans(connection, rows, state=PlanState.DELIVERED.value)
+        set_plans(connection, rows, state=PlanState.DELIVERED)
 
     @writing
     def withdraw(self, connection: Connection, lease: Lease, plan: Plan) -> None:
@@ -186,7 +186,7 @@ class Plans:
         """
         hold(connection, lease, [(plan.sync_id, plan.export)])
         rows = lock_plans(connection, [plan], [PlanState.DELIVERED])
-        set_plans(connection, rows, state=PlanState.SEALED.value)
+        set_plans(connection, rows, state=PlanState.SEALED)
 
     @reading
     def delivered(self, connection: Connection) -> Sequence[Plan]:
@@ -290,12 +290,10 @@ class Plans:
             declare_void(connection, plan, void=void)
         if plan.mode is not Mode.RETRY:
             read_again(connection, [plan.plan_id])
-        set_plans(connection, [plan.plan_id], state=PlanState.ABANDONED.value, closed_at=now)
+        set_plans(connection, [plan.plan_id], state=PlanState.ABANDONED, closed_at=now)
 
 
-_DELIVERED = select(plans_table).where(
-    IS_UNFINISHED, plans_table.c.state == PlanState.DELIVERED.value
-)
+_DELIVERED = select(plans_table).where(IS_UNFINISHED, plans_table.c.state == PlanState.DELIVERED)
 _RESOLVING = (
     update(plans_table)
     .where(plans_table.c.id == bindparam("of"))
@@ -328,6 +326,6 @@ def _close_slices(
     counted = update(counters).where(counters.c.name == "commit")
     connection.execute(counted.values(value=counters.c.value + 1))
     onwards = plans_table.c.slice + 1
-    again = {"state": PlanState.OPEN.value, "sealed_at": None, "resolved": None}
+    again = {"state": PlanState.OPEN, "sealed_at": None, "resolved": None}
     set_plans(connection, rows.keys() - done, slice=onwards, **again)
-    set_plans(connection, done, slice=onwards, state=PlanState.COMMITTED.value, closed_at=now)
+    set_plans(connection, done, slice=onwards, state=PlanState.COMMITTED, closed_at=now)

@@ -97,7 +97,7 @@ def next_numbers(connection: Connection, pairs: Collection[Pair]) -> dict[Counte
     """The lowest number never used, of both series of each pair."""
     found = {(*pair, series): 1 for pair in pairs for series in Series}
     for sync_id, export, series, number in connection.execute(_NEXT, {"pairs": pairs}).all():
-        found[sync_id, export, Series(series)] = number
+        found[sync_id, export, series] = number
     return found
 
 
@@ -126,7 +126,7 @@ def use_numbers(connection: Connection, sealed: Sequence[SealedPlan]) -> None:
                 "Report a bug: numbers are counted without gaps.",
             )
     rows = [
-        {"sync_id": s, "export": e, "series": series.value, "next": max(taken) + 1}
+        {"sync_id": s, "export": e, "series": series, "next": max(taken) + 1}
         for (s, e, series), taken in used.items()
     ]
     upsert(connection, sequences, rows, only_if_grows="next")

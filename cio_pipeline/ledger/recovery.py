@@ -115,7 +115,7 @@ def _take_in(connection: Connection, found: Recovered, now: datetime) -> None:
     for one in found.plans:
         listed = [(one.ordinal, file) for file in one.files]
         done = {
-            "state": PlanState.COMMITTED.value,
+            "state": PlanState.COMMITTED,
             "slice": one.draft.slices,
             "sealed_at": one.listed_at,
             "closed_at": one.listed_at,
@@ -150,7 +150,7 @@ def _forget(connection: Connection, found: Recovered, since: int, now: datetime)
     going_on = [
         and_(
             plans.c.export == one.draft.export,
-            plans.c.mode == one.draft.mode.value,
+            plans.c.mode == one.draft.mode,
             plans.c.upper_at == one.draft.upper.at,
         )
         for one in found.under_way
@@ -164,7 +164,7 @@ def _forget(connection: Connection, found: Recovered, since: int, now: datetime)
     connection.execute(
         update(plans)
         .where(of_sync, or_(IS_UNFINISHED, empty))
-        .values(state=PlanState.ABANDONED.value, closed_at=now)
+        .values(state=PlanState.ABANDONED, closed_at=now)
     )
     for column in (manifests.c.ordinal, voids.c.manifest_ordinal):
         gone = column.table.c.sync_id == found.sync_id, or_(column >= since, column.is_(None))
@@ -246,7 +246,7 @@ def _void_row(sync_id: str, void: VoidSequence, ordinal: int | None) -> Mapping[
     return {
         "sync_id": sync_id,
         "export": void.export,
-        "series": void.series.value,
+        "series": void.series,
         "sequence": void.sequence,
         "manifest_ordinal": ordinal,
     }
@@ -254,7 +254,7 @@ def _void_row(sync_id: str, void: VoidSequence, ordinal: int | None) -> Mapping[
 
 def _move_numbers(connection: Connection, found: Recovered) -> None:
     rows = [
-        {"sync_id": found.sync_id, "export": export, "series": series.value, "next": number}
+        {"sync_id": found.sync_id, "export": export, "series": series, "next": number}
         for (export, series), number in found.next.items()
     ]
     if rows:

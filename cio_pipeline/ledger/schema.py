@@ -17,10 +17,18 @@ from sqlalchemy import (
     literal_column,
 )
 
-from cio_pipeline.ledger.statements import UtcTime, index_where, number, sync_id, unique_while
+from cio_pipeline.ledger.statements import (
+    UtcTime,
+    Word,
+    index_where,
+    number,
+    sync_id,
+    unique_while,
+)
+from cio_pipeline.model.breakers import BreakerState
+from cio_pipeline.model.plans import Mode, PlanState, Series
 
 metadata = MetaData()
-
 
 syncs = Table(
     "syncs",
@@ -84,7 +92,7 @@ sequences = Table(
     metadata,
     sync_id(primary=True),
     Column("export", Text, primary_key=True),
-    Column("series", Text, primary_key=True),
+    Column("series", Word(Series), primary_key=True),
     Column("next", BigInteger, nullable=False),
 )
 
@@ -102,14 +110,14 @@ plans = Table(
     Column("timestamp_unit", Text, nullable=False),
     Column("stem", Text, nullable=False),
     Column("generation", Integer, nullable=False),
-    Column("mode", Text, nullable=False),
+    Column("mode", Word(Mode), nullable=False),
     Column("lower_at", UtcTime, ForeignKey("cuts.at")),
     Column("upper_at", UtcTime, ForeignKey("cuts.at"), nullable=False),
     Column("floor", UtcTime),
     Column("first", Text, nullable=False),
     Column("rows_per_file", BigInteger, nullable=False),
     Column("fingerprint", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", Word(PlanState), nullable=False),
     Column("resolved", Text),
     Column("opened_at", UtcTime, nullable=False),
     Column("sealed_at", UtcTime),
@@ -131,7 +139,6 @@ plans = Table(
     index_where("mode = 'initial'", "initial_plans", "export", "sync_id"),
     sqlite_autoincrement=True,
 )
-
 
 IS_UNFINISHED = plans.c.state.in_([literal_column(f"'{state}'") for state in UNFINISHED])
 """Whether a plan is unfinished.
@@ -157,7 +164,7 @@ files = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     sync_id(),
     Column("key", Text, nullable=False),
-    Column("series", Text, nullable=False),
+    Column("series", Word(Series), nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("part", BigInteger),
     Column("rows", BigInteger, nullable=False),
@@ -182,7 +189,7 @@ voids = Table(
     metadata,
     sync_id(primary=True),
     Column("export", Text, primary_key=True),
-    Column("series", Text, primary_key=True),
+    Column("series", Word(Series), primary_key=True),
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("manifest_ordinal", BigInteger),
 )
@@ -297,7 +304,7 @@ breakers = Table(
     "breakers",
     metadata,
     sync_id(primary=True),
-    Column("state", Text, nullable=False),
+    Column("state", Word(BreakerState), nullable=False),
     Column("failures", Integer, nullable=False),
     Column("since", UtcTime, nullable=False),
     Column("until", UtcTime, nullable=False),

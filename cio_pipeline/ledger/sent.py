@@ -141,7 +141,7 @@ def prune_volumes(connection: Connection, before: datetime) -> int:
 
 
 _COLUMNS = ("length", "ends_at", "sync_id", "export", "kind", "rows", "bytes", "since")
-_SENT = of_plans() & ~IS_COMMITTED & plans.c.mode.in_([Mode.CHANGES.value, Mode.CATCH_UP.value])
+_SENT = of_plans() & ~IS_COMMITTED & plans.c.mode.in_([Mode.CHANGES, Mode.CATCH_UP])
 
 
 def _number(length: timedelta) -> ColumnElement[int]:
@@ -210,8 +210,8 @@ def _added(dialect: str) -> tuple["Upsert", ...]:
     return _upserted(dialect, whole), _upserted(dialect, kinds)
 
 
-_OF_WINDOWS = (Mode.INITIAL.value, Mode.CHANGES.value, Mode.CATCH_UP.value)
-_DONE = plans.c.state == PlanState.COMMITTED.value
+_OF_WINDOWS = (Mode.INITIAL, Mode.CHANGES, Mode.CATCH_UP)
+_DONE = plans.c.state == PlanState.COMMITTED
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ class Sent:
     def again(self, connection: Connection, export: str) -> set[tuple[str, datetime, datetime]]:
         """The ranges of an export that were sent again: sync, lower and upper time."""
         c = plans.c
-        its = c.export == export, _DONE, c.mode == Mode.REPLAY.value
+        its = c.export == export, _DONE, c.mode == Mode.REPLAY
         rows = connection.execute(select(c.sync_id, c.lower_at, c.upper_at).where(*its))
         return {(sync_id, lower, upper) for sync_id, lower, upper in rows}
 

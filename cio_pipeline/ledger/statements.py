@@ -12,6 +12,7 @@ only if they come from a table. And the statement stays the same for lists of an
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -84,6 +85,26 @@ def _number_of(at: datetime | None) -> int | None:
 @lru_cache(maxsize=4096)
 def _time_of(number: int | None) -> datetime | None:
     return None if number is None else _EPOCH + number * _MICROSECOND
+
+
+class Word(TypeDecorator[Any]):
+    """A value of a StrEnum as its text."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, kind: type[StrEnum]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - the same
+        """Takes the value, or its text."""
+        # psycopg would write an enumeration's name.
+        return str
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - the same
+        """Gives the value."""
+        return self.kind
 
 
 class Given(TypeDecorator[Any]):

@@ -184,7 +184,7 @@ def _numbers(connection: Connection, asked: "_Asked", given: Mapping[str, Any]) 
     """The numbers that come next, as far as any was used, and when the exports began."""
     used: dict[Pair, dict[Series, int]] = defaultdict(dict)
     for sync_id, export, series, number in connection.execute(asked.numbers, given).all():
-        used[sync_id, export][Series(series)] = number
+        used[sync_id, export][series] = number
     first = connection.execute(asked.first_files, given).all()
     return used, {(sync_id, export): at for sync_id, export, at in first}
 
@@ -220,8 +220,8 @@ def sent_by(connection: Connection, plan_ids: Collection[int]) -> dict[int, Sent
     counts = connection.execute(_SENT, {"ids": plan_ids}).all()
     for plan_id, series, number, rows, taken in counts:
         before = found.get(plan_id, SentSoFar())
-        counted = {**before.files, Series(series): number}
-        numbers = {**before.numbers, Series(series): taken}
+        counted = {**before.files, series: number}
+        numbers = {**before.numbers, series: taken}
         found[plan_id] = SentSoFar(counted, before.rows + int(rows), numbers)
     return found
 
@@ -245,7 +245,7 @@ class _Asked:
 
     positions: Select[str, str, datetime]
     plans: Select[Any]
-    numbers: Select[str, str, str, int]
+    numbers: Select[str, str, Series, int]
     first_files: Select[str, str, datetime]
 
 
@@ -258,7 +258,7 @@ def _asked(*, few: bool) -> _Asked:
         return wanted & rows_given((table.c.sync_id,), "sync_ids") if few else wanted
 
     is_open, c = of(plans) & IS_UNFINISHED, sequences.c
-    first = IS_INITIAL & (plans.c.state == PlanState.COMMITTED.value)
+    first = IS_INITIAL & (plans.c.state == PlanState.COMMITTED)
     this = and_(syncs.c.id == plans.c.sync_id, syncs.c.generation == plans.c.generation)
     return _Asked(
         current_positions().where(of(positions)),

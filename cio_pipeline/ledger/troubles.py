@@ -1,7 +1,7 @@
 """What goes wrong: errors, breaches of the source, broken destinations; runs asked for."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.schema import attempts, breakers, errors, metadata
 from cio_pipeline.ledger.statements import (
     UtcTime,
+    Word,
     insert_into,
     insert_missing,
     of_pairs,
@@ -32,7 +33,7 @@ from cio_pipeline.ledger.statements import (
     upsert,
 )
 from cio_pipeline.model.breaches import Breach, Breaches, BreachKind
-from cio_pipeline.model.breakers import Breaker, BreakerState
+from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.failures import Failing, Failure
 from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.windows import Window
@@ -44,7 +45,7 @@ breaches = Table(
     "breaches",
     metadata,
     Column("source_table", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
+    Column("kind", Word(BreachKind), primary_key=True),
     Column("first_at", UtcTime, nullable=False),
     Column("last_at", UtcTime, nullable=False),
     Column("windows", BigInteger, nullable=False),
@@ -153,10 +154,10 @@ class SourceBreaches:
     def record(self, connection: Connection, at: datetime, found: Sequence[Breach]) -> None:
         """Count what a changeset of the window that ends at `at` had; the most, if told again."""
         for breach in sorted(found, key=lambda one: (one.table, one.kind)):
-            key = {"source_table": breach.table, "kind": breach.kind.value}
+            key = {"source_table": breach.table, "kind": breach.kind}
             none = {"first_at": at, "last_at": at, "windows": 0, "last_rows": 0, "rows": 0}
             insert_missing(connection, breaches, [key | none])
-            its = (breaches.c.source_table == breach.table) & (breaches.c.kind == breach.kind.value)
+            its = (breaches.c.source_table == breach.table) & (breaches.c.kind == breach.kind)
             row = connection.execute(select(breaches).where(its).with_for_update()).one()
             connection.execute(update(breaches).where(its).values(**_counted(row, at, breach.rows)))
 
@@ -166,7 +167,7 @@ class SourceBreaches:
         query = select(breaches).order_by(breaches.c.source_table, breaches.c.kind)
         return [
             Breaches(
-                Breach(row.source_table, BreachKind(row.kind), row.last_rows),
+                Breach(row.source_table, row.kind, row.last_rows),
                 row.first_at,
                 row.last_at,
                 row.windows,
@@ -200,18 +201,12 @@ class Breakers:
     def all(self, connection: Connection) -> Mapping[str, Breaker]:
         """The breakers there are, by sync id."""
         rows = connection.execute(_ALL_BREAKERS).mappings()
-        return {
-            row["sync_id"]: replace(Breaker(**row), state=BreakerState(row["state"]))
-            for row in rows
-        }
+        return {row["sync_id"]: Breaker(**row) for row in rows}
 
     @writing
     def put(self, connection: Connection, changed: Sequence[Breaker]) -> None:
         """Keep breakers in place of what was kept of those syncs."""
-        rows = [
-            {**asdict(one), "state": one.state.value, "message": storable(one.message)}
-            for one in changed
-        ]
+        rows = [{**asdict(one), "message": storable(one.message)} for one in changed]
         upsert(connection, breakers, rows)
 
     @writing
