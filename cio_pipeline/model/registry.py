@@ -166,7 +166,7 @@ class Outcome(Tried):
     @property
     def trip(self) -> Trip | None:
         """What the destination's breaker has to know; None if it had no part in what is wrong."""
-        return Trip.SLOW if self.slow else self.error.trip if self.error else None
+        return self.error.trip if self.error else Trip.SLOW if self.slow else None
 
 
 def changed_meanwhile(sync_id: str) -> LeaseLost:

@@ -4,7 +4,6 @@ Pure decisions first; the functions at the end keep them in the ledger.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cio_pipeline.ledger.open import Ledger
@@ -25,17 +24,7 @@ SLOW_FOR = timedelta(hours=1)
 """How long a slow sync keeps its lane before it is tried with the others again."""
 
 
-@dataclass(frozen=True)
-class Delivered:
-    """What a run's delivery to a sync came to: `trip` None if all was well."""
-
-    sync_id: str
-    trip: Trip | None
-    kind: str = ""
-    message: str = ""
-
-
-def after(before: Breaker | None, now: Delivered, run: str, at: datetime) -> Breaker | None:
+def after(before: Breaker | None, now: Outcome, run: str, at: datetime) -> Breaker | None:
     """The breaker after a delivery; None if the sync is in order.
 
     All failures of one run count once. A failing sync that makes others wait has failed again.
@@ -55,7 +44,8 @@ def after(before: Breaker | None, now: Delivered, run: str, at: datetime) -> Bre
         case Trip.FAILED | Trip.SLOW:
             state, wait = BreakerState.FAILING, delay_after(failures)
     since = before.since if before is not None and (stopped or failing) else at
-    return Breaker(now.sync_id, state, failures, since, at + wait, run, now.kind, now.message)
+    told = (now.error.kind, now.error.text) if now.error else ("", "")
+    return Breaker(now.sync_id, state, failures, since, at + wait, run, *told)
 
 
 def delay_after(failures: int) -> timedelta:
@@ -100,7 +90,8 @@ def run_of(owner: str, window: Window) -> str:
 
 def note(services: Services, window: Window, outcomes: Iterable[Outcome]) -> None:
     """Keep in the ledger what a run's outcomes say of the syncs' destinations."""
-    told = [one for one in map(_delivered, outcomes) if one is not None]
+    # Else the destination was not asked, or something else went wrong.
+    told = [one for one in outcomes if one.trip or (one.error is None and one.files)]
     if not told:
         return
     run, at = run_of(services.owner, window), services.clock()
@@ -115,13 +106,3 @@ def note(services: Services, window: Window, outcomes: Iterable[Outcome]) -> Non
         services.ledger.breakers.put(changed)
     if closed:
         services.ledger.breakers.close(closed)
-
-
-def _delivered(outcome: Outcome) -> Delivered | None:
-    """None if the destination was not asked, or something else went wrong."""
-    error = outcome.error
-    if error is not None and error.trip is not None:
-        return Delivered(outcome.sync_id, error.trip, error.kind, error.text)
-    if error is None and (outcome.files or outcome.slow):
-        return Delivered(outcome.sync_id, outcome.trip)
-    return None

@@ -7,11 +7,13 @@ import pytest
 
 from cio_pipeline.model.breakers import Trip
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.feeds import Cadence, Feed
+from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.times import utc
 from cio_pipeline.model.windows import parse_time, window_holding
-from cio_pipeline.pipeline.breaker import Delivered, after
+from cio_pipeline.pipeline.breaker import after
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.apply import Applied, apply_syncs
 from cio_pipeline.pipeline.lifecycle.purge import recreate
@@ -112,7 +114,12 @@ def test_d7_resuming_a_stopped_sync_leaves_off_what_was_paused_unless_all_of_it_
 ) -> None:
     """Who has mended a key does not mean the export that was paused last month."""
     world.sync(exports=["people", "events"])
-    refused = after(None, Delivered("a", Trip.REFUSED), "run", PAUSED)
+    refused = after(
+        None,
+        Outcome("a", "people", 1, None, error=Failure("Refused", "", trip=Trip.REFUSED)),
+        "run",
+        PAUSED,
+    )
     assert refused is not None
     world.ledger.breakers.put([refused])
     do(world, pause, *paused, at=PAUSED)

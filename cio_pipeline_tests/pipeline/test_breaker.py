@@ -17,17 +17,20 @@ from cio_pipeline.model.errors import (
 )
 from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.monitoring.delivery import delivery_report
-from cio_pipeline.pipeline.breaker import Delivered, after, close_breaker
+from cio_pipeline.pipeline.breaker import after, close_breaker
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
 from cio_pipeline_tests.pipeline import feeds
 from cio_pipeline_tests.pipeline.failing import Broken, breaker, people
 from cio_pipeline_tests.world import NOON, World, during, window
 
-REFUSED = Delivered("a", Trip.REFUSED, "WrongCredentials", "Wrong key.")
+REFUSED = Outcome(
+    "a", "people", 1, None, error=Failure("WrongCredentials", "Wrong key.", trip=Trip.REFUSED)
+)
 
 
 def test_o8_a_dead_destination_costs_a_run_one_call_and_then_none_until_the_delay_is_over(

@@ -3,23 +3,28 @@
 from datetime import timedelta
 
 from cio_pipeline.model.breakers import Breaker, BreakerState, Trip
+from cio_pipeline.model.failures import Failure
+from cio_pipeline.model.registry import Outcome
 from cio_pipeline.pipeline.breaker import (
     FIRST_DELAY,
     LONGEST_DELAY,
     SLOW_FOR,
-    Delivered,
     after,
     delay_after,
 )
 from cio_pipeline_tests.world import NOON
 
-FAILED = Delivered("a", Trip.FAILED, "Unreachable", "No answer.")
-REFUSED = Delivered("a", Trip.REFUSED, "WrongCredentials", "Wrong key.")
-SLOW = Delivered("a", Trip.SLOW, "Slow", "Slow.")
-GOOD = Delivered("a", None)
+FAILED = Outcome(
+    "a", "people", 1, None, error=Failure("Unreachable", "No answer.", trip=Trip.FAILED)
+)
+REFUSED = Outcome(
+    "a", "people", 1, None, error=Failure("WrongCredentials", "Wrong key.", trip=Trip.REFUSED)
+)
+SLOW = Outcome("a", "people", 1, None, error=Failure("Slow", "Slow.", trip=Trip.SLOW))
+GOOD = Outcome("a", "people", 1, None)
 
 
-def runs(*outcomes: Delivered, apart: timedelta = timedelta(0)) -> Breaker | None:
+def runs(*outcomes: Outcome, apart: timedelta = timedelta(0)) -> Breaker | None:
     """The breaker after a run for each outcome."""
     found: Breaker | None = None
     for number, one in enumerate(outcomes):

@@ -7,10 +7,11 @@ import pytest
 
 from cio_pipeline.model.breakers import BreakerState, Trip
 from cio_pipeline.model.errors import Unreachable
+from cio_pipeline.model.failures import Failure
+from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.breaker import (
-    Delivered,
     after,
 )
 from cio_pipeline.pipeline.delivering import deliver as turns
@@ -18,7 +19,7 @@ from cio_pipeline.ports import Destination
 from cio_pipeline_tests.pipeline.failing import breaker, people
 from cio_pipeline_tests.world import World, window
 
-SLOW = Delivered("a", Trip.SLOW, "Slow", "Slow.")
+SLOW = Outcome("a", "people", 1, None, error=Failure("Slow", "Slow.", trip=Trip.SLOW))
 
 
 def test_a_slow_sync_is_left_to_the_slow_lane_which_serves_nobody_else(world: World) -> None:
