@@ -225,7 +225,7 @@ def _waits(cut: Cut, table: str) -> str:
 def _history(state: ExportState, window: Window, cut: Cut, driving: str) -> Snapshot | Nothing:
     if driving not in cut.tables:
         return Nothing(cut, f"The source has no table {driving} yet.{_waits(cut, driving)}")
-    floor = _floor(state, window)
+    floor = floor_at(state.export, window.end)
     since = f" since {utc(floor)}" if floor else ""
     return Snapshot(
         cut,
@@ -272,10 +272,10 @@ def _since_position(state: ExportState, cut: Cut, position: Cut) -> Changes | Ca
     )
 
 
-def _floor(state: ExportState, window: Window) -> datetime | None:
-    """The age limit, counted from the window's end; None for exports without one."""
-    limited = ALL_EXPORTS[state.export].history is History.LAST_30_DAYS
-    return window.end - HISTORY_LIMIT if limited else None
+def floor_at(export: str, end: datetime) -> datetime | None:
+    """The age limit, counted from a window's end; None for exports without one."""
+    limited = ALL_EXPORTS[export].history is History.LAST_30_DAYS
+    return end - HISTORY_LIMIT if limited else None
 
 
 def _resumed_floor(state: ExportState) -> datetime | None:

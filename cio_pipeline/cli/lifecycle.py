@@ -99,7 +99,7 @@ def upgrade(
         return
     if from_v1:
         typer.echo(FROM_V1, err=True)
-        if services().ledger.registry.get(sync_id).sync.version == NEWEST:
+        if not resend and services().ledger.registry.get(sync_id).sync.version == NEWEST:
             return
     _do(verbs.UPGRADE, sync_id, at, exports=resend or (), as_json=as_json)
 

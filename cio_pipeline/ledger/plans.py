@@ -47,6 +47,15 @@ from cio_pipeline.model.registry import Lease, Pair
 from cio_pipeline.model.windows import Window
 
 
+def store_plans(
+    connection: Connection, drafts: Sequence[PlanDraft], now: datetime
+) -> Sequence[Plan]:
+    """Number and store plans of pairs that are held; raises PositionMoved, see `Plans.open`."""
+    require_fresh(connection, drafts, [(draft.sync_id, draft.export) for draft in drafts])
+    keep_cuts(connection, [cut for d in drafts for cut in (d.lower, d.upper, d.until) if cut])
+    return insert_plans(connection, drafts, now)
+
+
 @dataclass(frozen=True)
 class Plans:
     """What is being sent. A call is stored whole or not at all."""
@@ -73,9 +82,7 @@ class Plans:
     ) -> Sequence[Plan]:
         pairs = [(draft.sync_id, draft.export) for draft in drafts]
         hold(connection, lease, pairs)
-        require_fresh(connection, drafts, pairs)
-        keep_cuts(connection, [cut for d in drafts for cut in (d.lower, d.upper, d.until) if cut])
-        return insert_plans(connection, drafts, now)
+        return store_plans(connection, drafts, now)
 
     @writing
     def seal(

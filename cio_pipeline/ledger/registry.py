@@ -16,6 +16,7 @@ from cio_pipeline.ledger.chain import append
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.looks import forget_differences
+from cio_pipeline.ledger.plans import store_plans
 from cio_pipeline.ledger.positions import require_finished
 from cio_pipeline.ledger.quarantine import forget_held
 from cio_pipeline.ledger.schema import contracts, counters, positions, switches, sync_history, syncs
@@ -26,6 +27,7 @@ from cio_pipeline.model.data_contract import DataContract, Terms, read_terms
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.history import Deed, HistoryLine, difference
 from cio_pipeline.model.manifests import Manifest
+from cio_pipeline.model.plans import PlanDraft
 from cio_pipeline.model.registry import (
     ExportState,
     ExportSwitch,
@@ -170,34 +172,28 @@ class Registry:
         at: datetime,
         forgotten: Collection[str] = (),
         manifest: Manifest | None = None,
+        plans: Sequence[PlanDraft] = (),
     ) -> None:
         """Make a sync as a whole what it is `to` be, with a line of its history (D7).
 
         The lease holds all its pairs. `forgotten` exports lose their position, so they begin with
-        all history again; `manifest` is stored with it, to begin a chain anew. Raises LeaseLost,
-        also if the sync is not what is `known` any more; PositionMoved if a plan is unfinished.
+        all history again, by `plans` if there are any; `manifest` is stored with it, to begin a
+        chain anew. Raises LeaseLost, also if the sync is not what is `known` any more;
+        PositionMoved if a plan is unfinished.
         """
         hold(connection, lease, lease.tokens)
         require_known(connection, known)
         anew = known.switches if known.generation != to.generation else forgotten
         of_chain = known.switches if known.first_manifest != to.first_manifest else anew
         require_finished(connection, [(to.sync.id, export) for export in of_chain])
-        register(connection, to.sync, to.switches, to.created_at)
-        connection.execute(
-            update(syncs)
-            .where(syncs.c.id == to.sync.id)
-            .values(
-                generation=to.generation,
-                created_at=to.created_at,
-                disabled_at=to.disabled_at,
-                first_manifest=to.first_manifest,
-            )
-        )
+        _become(connection, to)
         _forget(connection, to, forgotten)
         for forget in (forget_errors, forget_differences, forget_held):
             forget(connection, to.sync.id, anew)
         if manifest is not None:
             append(connection, manifest)
+        if plans:
+            store_plans(connection, plans, at)
         record(connection, deed, known, to, at)
 
 
@@ -259,6 +255,18 @@ def _switch_row(sync_id: str, export: str, switch: ExportSwitch) -> dict[str, An
         "paused_at": switch.paused_at,
         "resumed_at": switch.resumed_at,
     }
+
+
+def _become(connection: Connection, to: RegisteredSync) -> None:
+    """Make a sync what it is `to` be, but for its positions."""
+    register(connection, to.sync, to.switches, to.created_at)
+    stands = {
+        "generation": to.generation,
+        "created_at": to.created_at,
+        "disabled_at": to.disabled_at,
+        "first_manifest": to.first_manifest,
+    }
+    connection.execute(update(syncs).where(syncs.c.id == to.sync.id).values(**stands))
 
 
 def _forget(connection: Connection, to: RegisteredSync, exports: Collection[str]) -> None:

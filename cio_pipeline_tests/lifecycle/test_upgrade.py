@@ -1,15 +1,20 @@
 """D7: from v4 to v5, shared exports go on where they are, and new ones start with their history."""
 
+from typing import Any
+
 import pytest
+from deltalake import CommitProperties, DeltaTable
 
 from cio_pipeline.model.errors import InvalidConfig, UnknownExport
 from cio_pipeline.model.plans import Mode
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.apply import apply_syncs
+from cio_pipeline.pipeline.lifecycle.switches import pause
 from cio_pipeline.pipeline.lifecycle.upgrade import upgrade
 from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline.pipeline.run_export import run_export
+from cio_pipeline.sources.tables import commit_metadata
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.lifecycle.doing import do, standing
 from cio_pipeline_tests.recovery.loss import DieAfter, change, go_on, without_ledger
@@ -65,11 +70,59 @@ def test_d7_exports_are_sent_again_on_demand(world: World) -> None:
     assert "metrics is sent again" in found.changed
     assert not any(note.startswith("Rows of metrics") for note in found.notes)
     go_on(world, [2])
-    assert sent(world, "metrics")[-1] == ("metrics_v5_1_3_1.parquet", Mode.INITIAL)
+    assert sent(world, "metrics")[-2:] == [
+        ("metrics_v5_1_3_1.parquet", Mode.INITIAL),
+        ("metrics_v5_1_4.parquet", Mode.CHANGES),
+    ]
     assert sent(world, "people")[-1][1] is Mode.CHANGES
     rows = [f.rows for f in world.ledger.manifests.files("a") if f.export == "metrics"]
-    assert rows == [1, 1, 3]
+    assert rows == [1, 1, 2, 1]
     assert world.verify().ok
+
+
+@pytest.mark.parametrize("newest", [False, True])
+def test_d6_who_is_deleted_before_an_export_is_sent_again_is_told(
+    world: World, *, newest: bool
+) -> None:
+    exports = ("people", "attributes")
+    world.sync(version=5 if newest else 4, exports=exports)
+    them = [{"internal_customer_id": name} for name in ("gone", "removed", "stays", "early")]
+    world.commit("people", *them[:3], {**them[3], "deleted": True}, at=during(0))
+    world.commit("attributes", *them, at=during(0))
+    world.run(0, *exports)
+    late: dict[str, Any] = {"updated_at": during(1)}
+    world.commit("people", {**them[0], "deleted": True, **late}, {**them[3], **late}, at=during(1))
+    DeltaTable(f"{world.source_uri}/people").delete(
+        "internal_customer_id = 'removed'",
+        commit_properties=CommitProperties(commit_metadata(during(1))),
+    )
+    world.commit(
+        "attributes",
+        {**them[2], "attribute_value": None, "timestamp": during(1)},
+        at=during(1),
+    )
+    found = do(world, upgrade, *exports, at=during(1))
+    assert {f"{name} is sent again" for name in exports} <= set(found.changed)
+    world.run(1, *exports)
+    world.run(2, *exports)
+
+    assert {mode for _, mode in sent(world, "people")[-3:]} == {Mode.INITIAL, Mode.CHANGES}
+    people = world.read("people").sort("updated_at").group_by("internal_customer_id").last()
+    by = dict(people.select("internal_customer_id", "deleted").iter_rows())
+    assert by == {"gone": True, "removed": True, "stays": False, "early": False}
+    last = world.read("attributes").sort("timestamp").group_by("internal_customer_id").last()
+    values = dict(last.select("internal_customer_id", "attribute_value").iter_rows())
+    assert values["stays"] == ""
+    assert world.verify().ok
+
+
+def test_d7_an_export_that_is_off_is_not_sent_again(world: World) -> None:
+    world.sync(version=4, exports=["people", "metrics"])
+    go_on(world, range(1))
+    do(world, pause, "people")
+    with pytest.raises(InvalidConfig, match="people is off"):
+        do(world, upgrade, "people")
+    assert standing(world).sync.version == 4
 
 
 def test_d7_a_plan_under_way_is_finished_as_v4_or_given_up_if_sent_again(world: World) -> None:
@@ -88,7 +141,10 @@ def test_d7_a_plan_under_way_is_finished_as_v4_or_given_up_if_sent_again(world: 
     assert "people_v4_1_2.parquet" in world.names()
     assert "people_v5_1_3.parquet" in world.names()
     assert "metrics_v4_1_2.parquet" not in world.names()
-    assert sent(world, "metrics")[-1] == ("metrics_v5_1_3_1.parquet", Mode.INITIAL)
+    assert sent(world, "metrics")[-2:] == [
+        ("metrics_v5_1_3_1.parquet", Mode.INITIAL),
+        ("metrics_v5_1_4.parquet", Mode.CHANGES),
+    ]
     report = world.verify()
     assert report.ok
     assert not report.warnings
@@ -105,6 +161,7 @@ def test_d7_going_back_is_refused_and_the_file_upgrades_too(world: World) -> Non
     with pytest.raises(InvalidConfig, match="newest version"):
         do(world, upgrade)
     assert standing(world).sync.version == 5
+    assert do(world, upgrade, "people").changed == ("people is sent again",)
 
 
 def test_what_v4_does_not_have_cannot_be_sent_again(world: World) -> None:
@@ -139,4 +196,4 @@ def test_d7_catching_up_does_not_undo_that_an_export_is_sent_again(world: World)
     do(world, upgrade, "metrics")
     assert [one.error for one in catch_up(world.services)] == [None]
     go_on(world, [2])
-    assert sent(world, "metrics")[-1] == ("metrics_v5_1_3_1.parquet", Mode.INITIAL)
+    assert sent(world, "metrics")[-2] == ("metrics_v5_1_3_1.parquet", Mode.INITIAL)
