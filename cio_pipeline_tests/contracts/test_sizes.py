@@ -1,6 +1,7 @@
-"""Functions fit on a screen, and files are read in one go."""
+"""Functions fit on a screen, files are read in one go, and no commit carries a link."""
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,3 +25,10 @@ def too_long(path: Path) -> Iterator[str]:
 
 def test_functions_and_files_are_short() -> None:
     assert [found for path in sorted(ROOT.rglob("*.py")) for found in too_long(path)] == []
+
+
+def test_no_link_is_tracked() -> None:
+    """A worktree's link to an environment would take the place of the environment it points to."""
+    listed = ["git", "ls-files", "--stage"]
+    done = subprocess.run(listed, cwd=ROOT.parent, capture_output=True, text=True, check=True)
+    assert [line for line in done.stdout.splitlines() if line.startswith("120000")] == []
