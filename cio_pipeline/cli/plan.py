@@ -78,7 +78,8 @@ def _folded(shown: Sequence[Preview]) -> list[tuple[object, ...]]:
     """Exports of a sync of which the same is told, such as why it is stopped, are one row."""
     alike: defaultdict[Preview, list[str]] = defaultdict(list)
     for one in sorted(shown, key=lambda one: one.sync_id):
-        alike[one if one.rows else replace(one, export="")].append(one.export)
+        counted = one.rows or one.chngs or one.rejected
+        alike[one if counted else replace(one, export="")].append(one.export)
     return [_row(one, named(exports, "exports")) for one, exports in alike.items()]
 
 

@@ -153,3 +153,17 @@ def test_a_log_is_never_silent_for_long(
     with progress(enabled=False) as bar:
         bar("Windows", 0, 2)
     assert capsys.readouterr().err == ""
+
+
+def test_a_plan_counts_what_is_only_changed_or_only_held_back(served: World) -> None:
+    served.commit(
+        "people",
+        {"internal_customer_id": "p0", "deleted": True, "updated_at": during(1)},
+        at=during(1),
+    )
+    served.commit(
+        "events", {"event_id": "bad", "properties": "{", "processed_at": during(1)}, at=during(1)
+    )
+    shown = told("plan", "--window", during(1).isoformat())
+    assert "│ a │ people │ changes │ 0 │ 1 │" in shown
+    assert "│ a │ events │ changes │ 0 │ │ 1 │" in shown
