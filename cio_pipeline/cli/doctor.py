@@ -61,7 +61,10 @@ def _show(found: Sequence[Finding], errors: int) -> None:
         CONSOLE.print(f"✓ {len(CHECKS)} checks found nothing wrong", style="bold green")
         return
     style = "bold red" if errors else "bold yellow"
-    told = f"{errors:,} errors, {len(found) - errors:,} warnings"
+    told = ", ".join(
+        f"{many:,} {word}{'' if many == 1 else 's'}"
+        for many, word in ((errors, "error"), (len(found) - errors, "warning"))
+    )
     CONSOLE.print(f"✗ {len(CHECKS)} checks found: {told}", style=style)
     rows = [
         (

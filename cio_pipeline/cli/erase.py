@@ -83,7 +83,8 @@ def _show(done: Receipt) -> None:
         "Files", ("sync", "file", "rows", "what", "manifest"), rows, "no file holds the person"
     )
     if done.gone:
-        typer.echo(f"{len(done.gone)} files were gone before; --json and the receipt list them.")
+        many = "1 file was" if len(done.gone) == 1 else f"{len(done.gone):,} files were"
+        typer.echo(f"{many} gone before; --json and the receipt name what they were.")
     for note in done.notes:
         typer.echo(note, err=True)
     if done.left:

@@ -64,7 +64,7 @@ def sql(
     location: Location,
     dialect: Annotated[DialectName, typer.Option(help="Whose SQL.")],
     schema: Annotated[str, typer.Option(help="Schema or dataset of the tables.")] = "data_out",
-    feed: Annotated[Feed, typer.Option(help="data-out or calls.")] = Feed.DATA_OUT,
+    feed: Annotated[Feed, typer.Option(help="data-out, or calls as Parquet.")] = Feed.DATA_OUT,
     version: Annotated[int, typer.Option(min=4, max=5, help="Version of data-out.")] = 5,
     tables: Tables = None,
     stems: Stems = None,

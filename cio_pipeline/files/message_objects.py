@@ -70,6 +70,9 @@ class Checked:
 
 def check_message(message: Message) -> Checked:
     """A message that can become an object, whatever its key; raises NoObject for any other."""
+    if not message.metadata.get(EVENT_ID):
+        # Whatever else had the same id would be taken for a later state of it.
+        raise NoObject("it has no event-id")
     timestamp = message.metadata.get(TIMESTAMP)
     if timestamp is None:
         raise NoObject("it has no timestamp")

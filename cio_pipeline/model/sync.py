@@ -39,10 +39,10 @@ class Sync(Strict):
         int, Field(strict=True, ge=1, lt=2**63, description="Whose rows are sent.")
     ]
     feed: Annotated[Feed, Field(description="Kind of feed.")] = Feed.DATA_OUT
-    version: Annotated[Literal[4, 5], Field(description="Contract version.")] = 5
+    version: Annotated[Literal[4, 5], Field(description="Data-out: contract version.")] = 5
     exports: Annotated[
         Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)],
-        Field(description="`all`, or the names of the exports to send."),
+        Field(description="Data-out: `all`, or the names of the exports to send."),
     ] = "all"
     cadence: Annotated[
         Cadence, Field(description="How often it is served; calls: `10m` (default), `1h`, `1d`.")
@@ -51,8 +51,8 @@ class Sync(Strict):
     layout: Annotated[
         Literal["flat", "dated"],
         Field(
-            description="`flat`: all in one folder; `dated`: in `<stem>/dt=YYYY-MM-DD/`, the day "
-            "that the window ended (UTC)."
+            description="Data-out: `flat`: all in one folder; `dated`: in "
+            "`<stem>/dt=YYYY-MM-DD/`, the day that the window ended (UTC)."
         ),
     ] = "flat"
     timestamp_unit: Annotated[
@@ -60,7 +60,7 @@ class Sync(Strict):
     ] = "us"
     stems: Annotated[
         dict[str, Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]],
-        Field(description="File stems that differ from the contract's, by export."),
+        Field(description="Data-out: file stems that differ from the contract's, by export."),
     ] = {}  # noqa: RUF012 - pydantic copies it
     format: Annotated[
         FileFormat | None, Field(description="Calls: format of the files; default `json`.")

@@ -29,6 +29,13 @@ class Held:
         return sum(self.reasons.values())
 
 
+def _cause(reason: str) -> str:
+    """What the most frequent reason comes from."""
+    if reason.startswith("the key "):
+        return "The sync's key_template gives these messages no key that every store takes."
+    return "What writes the source breaks the contract of these columns."
+
+
 def held_back(
     window_end: datetime,
     lately: Sequence[Held],
@@ -48,13 +55,14 @@ def held_back(
         most = sorted(one.reasons.items(), key=lambda item: (-item[1], item[0]))
         why = "; ".join(f"{reason} ({rows:,})" for reason, rows in most[:NAMED])
         more = f"; and {len(most) - NAMED} other reasons" if len(most) > NAMED else ""
+        were = "row was" if one.rows == 1 else "rows were"
         much = "much more than a stray row" if share >= MUCH else "few"
         yield Finding(
             "quarantine",
             Severity.WARNING,
-            f"{one.rows:,} rows were held back in the last day, {share:.1%} of all ({much}), last "
-            f"at {utc(one.last)}: {why}{more}.",
-            "What writes the source breaks the contract of these columns.",
+            f"{one.rows:,} {were} held back in the last day, {share:.1%} of all ({much}), last at "
+            f"{utc(one.last)}: {why}{more}.",
+            _cause(most[0][0]),
             f"cio-pipeline quarantine list --sync {sync_id}",
             sync_id,
             owners[sync_id],

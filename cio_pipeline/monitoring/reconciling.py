@@ -36,8 +36,8 @@ def told(found: Iterable[Difference], owners: Mapping[str, str | None]) -> Itera
 def _differs(one: Difference, owner: str | None) -> Finding:
     held = f" and {one.held:,} held back" if one.held else ""
     says = (
-        f"{one.export}: {one.changed:,} rows changed {_between([one])}, {one.sent:,} were "
-        f"sent{held}."
+        f"{one.export}: {one.changed:,} row{'' if one.changed == 1 else 's'} changed "
+        f"{_between([one])}, {one.sent:,} {'was' if one.sent == 1 else 'were'} sent{held}."
     )
     if one.keys_differ:
         says += " Their keys differ."

@@ -46,6 +46,7 @@ def read(tmp_path: Path, *lines: str | bytes, end: bytes = b"\n") -> Read:
         (line("{}", '{"event-id":"a","event-id":"b"}'), "metadata has a key that stands twice"),
         (line("{}", METADATA.replace('"e"', '"\\ud800"')), "metadata.event-id has half of a"),
         (line("{}", METADATA.replace('"e"', "5")), "metadata.event-id is no string"),
+        (line("{}", METADATA.replace('"e"', '""')), "it has no event-id"),
         (line("{}", "[]"), "metadata is no JSON object"),
         (line("{}", '{"event-id":"e"}'), "metadata has no timestamp"),
         (line("{}", '{"timestamp":"2026-03-01T12:00:00Z"}'), "metadata has no event-id"),
@@ -58,7 +59,7 @@ def read(tmp_path: Path, *lines: str | bytes, end: bytes = b"\n") -> Read:
         ("[]", "is no JSON object"),
         ("no json at all", "is no valid JSON"),
     ],
-    ids=range(20),
+    ids=range(21),
 )
 def test_a_bad_line_is_told_with_its_number_and_reason_and_stops_no_other(
     tmp_path: Path, bad: str | bytes, reason: str

@@ -252,7 +252,7 @@ def test_o1_rows_held_back_are_told_with_their_reasons_and_share(served: World) 
     (one,) = found(served, 3, "quarantine")
 
     assert (one.sync_id, one.owner, one.export) == ("a", OWNER, "events")
-    assert "1 rows were held back in the last day, 25.0% of all" in one.says
+    assert "1 row was held back in the last day, 25.0% of all" in one.says
     assert "type is not one of event, page, screen (1)" in one.says
     assert "secret" not in one.says
     assert found(served, 3 + 96, "quarantine") == []

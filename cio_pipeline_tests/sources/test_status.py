@@ -7,9 +7,11 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from cio_pipeline.contracts.arrow import source_arrow_schema
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import InvalidConfig, SourceGone
 from cio_pipeline.sources.open import open_source, source_uri, storage_options
 from cio_pipeline.sources.status import table_statuses
+from cio_pipeline.sources.tables import commit_rows
 from cio_pipeline_tests.sources.things import NOTES, THINGS, minute, put, source
 
 
@@ -44,6 +46,17 @@ def test_status_samples_repeated_identities(tmp_path: Path) -> None:
         file.unlink()
     (status,) = table_statuses(found.uri, [NOTES])
     assert "files or log entries that it needs were removed" in status.problems[0]
+
+
+def test_m1_a_message_that_came_again_is_no_problem(tmp_path: Path) -> None:
+    """An `event-id` again is a later state of the message, which takes the place of the earlier."""
+    table = SOURCE_TABLES["messages"]
+    found = source(tmp_path, table)
+    for n in range(2):
+        state = {"workspace_id": 1, "message_id": "e", "timestamp": None, "metadata": "{}"}
+        commit_rows(found.uri, table, pl.DataFrame([state | {"payload": f'{{"n":{n}}}'}]))
+    (status,) = table_statuses(found.uri, [table])
+    assert (status.rows, status.problems) == (2, ())
 
 
 def test_status_of_no_source(tmp_path: Path) -> None:
