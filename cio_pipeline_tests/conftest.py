@@ -1,7 +1,9 @@
 """Fixtures that all tests share."""
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,10 +12,23 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import settings
 
+from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.compiling import compile_once
+from cio_pipeline_tests.postgres import postgres_cluster
 from cio_pipeline_tests.world import World
 
+__all__ = ["azurite", "container", "postgres_cluster"]
+"""Fixtures of a session: each module that imported one itself would start a server of its own."""
+
 compile_once()
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - names in there are made by tempfile
+ROOM = 4 * 2**30
+"""Bytes that must be free in memory for temporary folders to lie there; a run takes one GiB."""
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+    # Tests make many small files, and much of the product waits until each is on the disk.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
 CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
 # As many threads as there would be without `one_core`.
 os.environ.setdefault("POLARS_MAX_THREADS", str(os.cpu_count()))
@@ -66,9 +81,12 @@ def home(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 @pytest.fixture
 def other_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder that no link from a temporary folder reaches."""
-    with TemporaryDirectory(dir="/dev/shm") as folder:
-        if Path(folder).stat().st_dev == tmp_path.stat().st_dev:
-            pytest.skip("temporary folders lie in memory, too")
+    here = tmp_path.stat().st_dev
+    places = [one for one in (MEMORY, Path("/var/tmp"), Path(__file__).parent) if one.is_dir()]  # noqa: S108
+    other = next((one for one in places if one.stat().st_dev != here), None)
+    if other is None:
+        pytest.skip("all that can be written to is one disk")
+    with TemporaryDirectory(dir=other) as folder:
         yield Path(folder)
 
 

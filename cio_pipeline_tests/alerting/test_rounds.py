@@ -20,9 +20,9 @@ from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.monitoring.incidents import CALM, PAUSE
 from cio_pipeline.pipeline.alerting.rounds import CLAIM, look, tell
 from cio_pipeline_tests.alerting.servers import SECRET, Hook, hook
-from cio_pipeline_tests.ledger.conftest import ledger, postgres_cluster, url
+from cio_pipeline_tests.ledger.conftest import ledger, url
 
-__all__ = ["ledger", "postgres_cluster", "url"]
+__all__ = ["ledger", "url"]
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -15,14 +15,12 @@ from cio_pipeline.model.manifests import FOLDER
 from cio_pipeline.ports import Destination
 from cio_pipeline.sources.append import append_rows
 from cio_pipeline.sources.call_lines import CallLines
-from cio_pipeline_tests.azurite import Container, azurite, container
+from cio_pipeline_tests.azurite import Container
 from cio_pipeline_tests.calls.reading import READERS, exact, payload_of
 from cio_pipeline_tests.calls.steps import calls_sync, run
 from cio_pipeline_tests.destinations.servers import moto_server, s3
 from cio_pipeline_tests.destinations.test_azure import azure
 from cio_pipeline_tests.world import NOON, World
-
-__all__ = ["azurite", "container"]
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("CIO_REAL_DATA", ROOT.parent / "shared" / "data"))

@@ -14,9 +14,7 @@ from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
-from cio_pipeline_tests.postgres import Cluster, postgres_cluster
-
-__all__ = ["postgres_cluster"]
+from cio_pipeline_tests.postgres import Cluster
 
 SECTION = (
     (Path(__file__).parents[2] / "README.md")

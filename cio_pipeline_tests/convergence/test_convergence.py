@@ -13,14 +13,12 @@ import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from cio_pipeline_tests.azurite import Azurite, azurite
+from cio_pipeline_tests.azurite import Azurite
 from cio_pipeline_tests.convergence.machine import Convergence
 from cio_pipeline_tests.convergence.postgres_machine import OnPostgres
 from cio_pipeline_tests.convergence.stores import OnAzure, OnS3, Store
 from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, moto_server
-from cio_pipeline_tests.postgres import Cluster, postgres_cluster
-
-__all__ = ["azurite", "postgres_cluster"]
+from cio_pipeline_tests.postgres import Cluster
 
 pytestmark = pytest.mark.histories
 

@@ -10,12 +10,9 @@ from typing import Any
 import pytest
 from dagster import DagsterInstance
 from dagster._core.launcher import DefaultRunLauncher
-from kubernetes import config as kubernetes_config
 from packaging.requirements import Requirement
 
-from cio_pipeline_tests.postgres import PASSWORD, USER, Cluster, postgres_cluster
-
-__all__ = ["postgres_cluster"]
+from cio_pipeline_tests.postgres import PASSWORD, USER, Cluster
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = (ROOT / "deploy/dagster.yaml").read_text(encoding="utf-8")
@@ -46,7 +43,7 @@ def environment(postgres_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PGHOST", str(postgres_cluster.folder))
     # Only within a cluster are there a token and a certificate to be read.
-    monkeypatch.setattr(kubernetes_config, "load_incluster_config", lambda: None)
+    monkeypatch.setattr("kubernetes.config.load_incluster_config", lambda: None)
 
 
 def loaded(folder: Path, text: str) -> DagsterInstance:

@@ -10,12 +10,10 @@ from cio_pipeline.destinations.azure import AzureContainer
 from cio_pipeline.destinations.azure_control import block_name, container_client
 from cio_pipeline.model.destinations import AzureDestination
 from cio_pipeline.ports import Destination
-from cio_pipeline_tests.azurite import KEY, Azurite, Container, azurite, container
+from cio_pipeline_tests.azurite import KEY, Azurite, Container
 from cio_pipeline_tests.destinations.cloud_suite import PATIENCE, CloudSuite
 from cio_pipeline_tests.destinations.fault_proxy import Fault, FaultProxy, proxy_before
 from cio_pipeline_tests.destinations.suite import digest
-
-__all__ = ["azurite", "container"]
 
 OTHER_KEY = base64.b64encode(b"another key" * 6).decode()
 PATH = "customerio/a b"

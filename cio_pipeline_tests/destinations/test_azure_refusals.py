@@ -23,11 +23,9 @@ from cio_pipeline.model.errors import (
     WrongCredentials,
 )
 from cio_pipeline.model.objects import Permission
-from cio_pipeline_tests.azurite import KEY, Container, azurite, container
+from cio_pipeline_tests.azurite import KEY, Container
 from cio_pipeline_tests.destinations.test_azure import PATH, azure
 from cio_pipeline_tests.destinations.test_azure_sas import ACME, AD_HOC, POLICY, SIG
-
-__all__ = ["azurite", "container"]
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 AUTHENTICATION = "Server failed to authenticate the request."

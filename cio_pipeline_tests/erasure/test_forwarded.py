@@ -16,7 +16,6 @@ from cio_pipeline.pipeline.erasure.erase import erase
 from cio_pipeline.pipeline.recovery.replay import Wanted, replay
 from cio_pipeline.ports import Destination
 from cio_pipeline.verification.verify import verify
-from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.calls.steps import call_row, calls_sync, paths
 from cio_pipeline_tests.calls.steps import commit as commit_calls
 from cio_pipeline_tests.calls.steps import run as run_calls
@@ -26,8 +25,6 @@ from cio_pipeline_tests.destinations.test_azure import azure
 from cio_pipeline_tests.lifecycle.gone import person
 from cio_pipeline_tests.messages.sending import TIME, commit_messages, objects, row
 from cio_pipeline_tests.world import NOON, World, during
-
-__all__ = ["azurite", "container"]
 
 EMAIL = "ann@x.example"
 

@@ -10,10 +10,7 @@ from typing import Any
 
 import pytest
 
-from cio_pipeline_tests.postgres import postgres_cluster
 from cio_pipeline_tests.world import World, during, window
-
-__all__ = ["postgres_cluster"]
 
 ROUNDS = 15
 SYNCS = {"a": 1, "b": 2}

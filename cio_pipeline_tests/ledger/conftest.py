@@ -6,9 +6,6 @@ from pathlib import Path
 import pytest
 
 from cio_pipeline.ledger.open import Ledger, open_ledger
-from cio_pipeline_tests.postgres import postgres_cluster
-
-__all__ = ["postgres_cluster"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -24,10 +24,8 @@ from cio_pipeline_tests.lifecycle.at_once import (
     prepare,
     told_by,
 )
-from cio_pipeline_tests.postgres import Cluster, postgres_cluster
+from cio_pipeline_tests.postgres import Cluster
 from cio_pipeline_tests.world import NOON, World
-
-__all__ = ["postgres_cluster"]
 
 ACTS = {"enabled": ENABLED, "disabled": DISABLED}
 AT_ONCE = [

@@ -19,12 +19,10 @@ from cio_pipeline.model.json_text import fields
 from cio_pipeline.ports import Destination
 from cio_pipeline.sources.message_lines import MessageLines
 from cio_pipeline.sources.tables import commit_rows
-from cio_pipeline_tests.azurite import Container, azurite, container
+from cio_pipeline_tests.azurite import Container
 from cio_pipeline_tests.destinations.servers import S3Server, moto_server, s3
 from cio_pipeline_tests.destinations.test_azure import azure
 from cio_pipeline_tests.world import World, during
-
-__all__ = ["azurite", "container"]
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("CIO_REAL_DATA", ROOT.parent / "shared" / "data"))

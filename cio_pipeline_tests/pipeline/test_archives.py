@@ -21,15 +21,12 @@ from cio_pipeline.pipeline.syncs.sync_file import told_of_archive
 from cio_pipeline.ports import Destination
 from cio_pipeline.verification.report import ProblemKind
 from cio_pipeline.verification.verify import verify
-from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.destinations.servers import moto_server, s3
 from cio_pipeline_tests.destinations.suite import digest
 from cio_pipeline_tests.destinations.test_azure import PATH, azure
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.recovery.loss import without_ledger
 from cio_pipeline_tests.world import World, during
-
-__all__ = ["azurite", "container"]
 
 PEOPLE = "people_v5_1_1.parquet"
 MANIFEST = "_cio/1.manifest"

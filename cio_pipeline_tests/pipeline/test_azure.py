@@ -15,7 +15,7 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.syncs.validate import tried_out
-from cio_pipeline_tests.azurite import Azurite, Container, azurite, container
+from cio_pipeline_tests.azurite import Azurite, Container
 from cio_pipeline_tests.defs.running import dagster_on
 from cio_pipeline_tests.destinations.fault_proxy import Fault, proxy_before
 from cio_pipeline_tests.destinations.test_azure import azure
@@ -27,8 +27,6 @@ from cio_pipeline_tests.pipeline.canaries import (
     without,
 )
 from cio_pipeline_tests.world import World, during
-
-__all__ = ["azurite", "container"]
 
 REFERENCE = "env:ACME_SAS_URL"
 NAMES = [export.name for export in exports_of(4)]

@@ -11,10 +11,10 @@ from cio_pipeline.model.volumes import ALL, DAY, HOUR, NOBODY, PERSON
 from cio_pipeline.model.windows import data_out_window
 from cio_pipeline.pipeline.checking.checks import CHECKS
 from cio_pipeline.pipeline.checking.scene import Scene
-from cio_pipeline_tests.pipeline.test_checks import OWNER, found, person, served
+from cio_pipeline_tests.pipeline.test_checks import OWNER, found, person, sent, served
 from cio_pipeline_tests.world import NOON, World, during, window
 
-__all__ = ["served"]
+__all__ = ["sent", "served"]
 
 
 def remember(world: World, hours: dict[timedelta, int]) -> None:
@@ -47,8 +47,9 @@ def remember(world: World, hours: dict[timedelta, int]) -> None:
 def test_o1_volumes_and_identity_are_held_against_what_was_sent(served: World) -> None:
     """Ten days, then a window with little, and with nobody's rows."""
     remember(served, {-HOUR: 900, timedelta(0): 1_000, HOUR: 1_100})
-    for number in range(60):
-        served.commit("people", person(f"n{number}", id=None, email=None), at=during(3))
+    served.commit(
+        "people", *(person(f"n{n}", id=None, email=None) for n in range(60)), at=during(3)
+    )
     served.run(3)
 
     (odd,) = found(served, 3, "volumes")
@@ -69,8 +70,7 @@ def test_o1_an_hour_like_one_beside_it_is_odd_unless_clocks_changed(
     """People do what they did at another hour (UTC) then; mornings are steep at any time."""
     monkeypatch.setattr("cio_pipeline.monitoring.volume.clocks_changed", lambda *_: changed)
     remember(served, {-HOUR: 1_000, HOUR: 1_000, timedelta(0): 1_000, beside: 60})
-    for number in range(60):
-        served.commit("people", person(f"n{number}"), at=during(3))
+    served.commit("people", *(person(f"n{n}") for n in range(60)), at=during(3))
     served.run(3)
 
     assert len(found(served, 3, "volumes")) == (not changed)

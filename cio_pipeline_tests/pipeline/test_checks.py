@@ -45,14 +45,21 @@ def found(
     ]
 
 
-@pytest.fixture
-def served(world: World) -> World:
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A sync that was sent its first files and two windows more."""
+    world = World(tmp_path_factory.mktemp("sent"))
     world.sync("a", owner=OWNER)
     for number in range(3):
         world.commit("people", person(f"p{number}"), at=during(number))
         world.run(number)
     return world
+
+
+@pytest.fixture
+def served(sent: World, tmp_path: Path) -> World:
+    """The same for one test."""
+    return sent.copy(tmp_path / "served")
 
 
 def test_o1_where_all_is_in_order_nothing_is_found(served: World) -> None:

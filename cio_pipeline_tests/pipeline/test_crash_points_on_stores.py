@@ -14,14 +14,11 @@ import pytest
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.ports import Destination
 from cio_pipeline.verification.verify import verify
-from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.destinations.servers import moto_server, s3
 from cio_pipeline_tests.destinations.test_azure import azure
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.world import World, during
-
-__all__ = ["azurite", "container"]
 
 CHANGING = {
     "destination.announce",

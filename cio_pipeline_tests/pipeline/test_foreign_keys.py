@@ -18,14 +18,11 @@ from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.ports import Destination
 from cio_pipeline.verification.report import ProblemKind, VerifyReport
 from cio_pipeline.verification.verify import verify
-from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.destinations.servers import moto_server, s3
 from cio_pipeline_tests.destinations.test_azure import PATH, azure
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.recovery.loss import without_ledger
 from cio_pipeline_tests.world import World, during
-
-__all__ = ["azurite", "container"]
 
 PEOPLE = "people_v5_1_1.parquet"
 

@@ -13,7 +13,7 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.ports import Destination
-from cio_pipeline_tests.azurite import Container, azurite, container
+from cio_pipeline_tests.azurite import Container
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.destinations.servers import S3Server, moto_server
 from cio_pipeline_tests.destinations.test_azure import azure
@@ -21,8 +21,6 @@ from cio_pipeline_tests.destinations.test_s3_policy import armed, limited
 from cio_pipeline_tests.pipeline.feeds import commit, run
 from cio_pipeline_tests.recovery.loss import DieAfter
 from cio_pipeline_tests.world import World
-
-__all__ = ["azurite", "container"]
 
 
 @dataclass

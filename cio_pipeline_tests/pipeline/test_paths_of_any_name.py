@@ -5,12 +5,10 @@ from typing import Any
 
 import pytest
 
-from cio_pipeline_tests.azurite import Azurite, azurite
+from cio_pipeline_tests.azurite import Azurite
 from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, S3Server, moto_server
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.world import World, during
-
-__all__ = ["azurite"]
 
 NAMES = ["my project #1", "a?b=c", "ü/é", "a%41 b", "{x}+&;5%", "[x]*"]
 

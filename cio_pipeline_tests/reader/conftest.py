@@ -11,11 +11,8 @@ import pytest
 from cio_pipeline.ports import Destination
 from cio_pipeline.reader.places import open_of
 from cio_pipeline.reader.warehouse import database
-from cio_pipeline_tests.azurite import azurite
 from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, S3Server, moto_server
 from cio_pipeline_tests.pipeline.buckets import Bucket, whole_bucket
-
-__all__ = ["azurite"]
 
 Store: TypeAlias = Callable[[Bucket], Destination]
 """Puts a bucket's objects where they are read from; a folder is read where it lies."""

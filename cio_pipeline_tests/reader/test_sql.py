@@ -40,10 +40,8 @@ from cio_pipeline_tests.lifecycle.gone import (
     row,
     run,
 )
-from cio_pipeline_tests.postgres import Cluster, postgres_cluster
+from cio_pipeline_tests.postgres import Cluster
 from cio_pipeline_tests.world import World, during
-
-__all__ = ["postgres_cluster"]
 
 FEEDS = {
     "v4": relations_of(Feed.DATA_OUT, 4),

@@ -16,7 +16,7 @@ from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import Crash, watched
-from cio_pipeline_tests.postgres import Cluster, postgres_cluster
+from cio_pipeline_tests.postgres import Cluster
 from cio_pipeline_tests.recovery.loss import (
     EXPORTS,
     DieAfter,
@@ -27,8 +27,6 @@ from cio_pipeline_tests.recovery.loss import (
     restored,
 )
 from cio_pipeline_tests.world import World, during, window
-
-__all__ = ["postgres_cluster"]
 
 
 def test_d10_windows_sent_since_the_backup_are_neither_lost_nor_sent_again(world: World) -> None:

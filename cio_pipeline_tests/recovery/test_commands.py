@@ -24,12 +24,10 @@ from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.defs.running import MANIFEST, QUIET, Made
 from cio_pipeline_tests.pipeline import feeds
-from cio_pipeline_tests.postgres import Cluster, postgres_cluster
+from cio_pipeline_tests.postgres import Cluster
 from cio_pipeline_tests.recovery.loss import EXPORTS, DieAfter, change, each_row_once, go_on
 from cio_pipeline_tests.recovery.test_operations import damage
 from cio_pipeline_tests.world import World, during, window
-
-__all__ = ["postgres_cluster"]
 
 Run = Callable[..., Result]
 

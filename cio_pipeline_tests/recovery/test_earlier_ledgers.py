@@ -23,15 +23,12 @@ from cio_pipeline.ledger.open import VERSIONS, migrate
 from cio_pipeline.ledger.schema import metadata
 from cio_pipeline.model.manifests import Manifest, digest, parse_manifest
 from cio_pipeline.model.plans import PlanState
-from cio_pipeline_tests.azurite import azurite
 from cio_pipeline_tests.convergence.stores import Folders, OnAzure, OnS3, Store
 from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, moto_server
-from cio_pipeline_tests.postgres import Cluster, postgres_cluster
+from cio_pipeline_tests.postgres import Cluster
 from cio_pipeline_tests.recovery.loss import EXPORTS, each_row_once
 from cio_pipeline_tests.recovery.test_earlier_builds import earlier_build
 from cio_pipeline_tests.world import World, during, window
-
-__all__ = ["azurite", "postgres_cluster"]
 
 BUILDS = {"7195cd0": 6, "5ee23cc": 9}
 """The versions of their tables."""

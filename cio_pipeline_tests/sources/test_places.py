@@ -17,12 +17,10 @@ from cio_pipeline.sources.open import open_source
 from cio_pipeline.sources.places import file_place, for_deltalake, local_path
 from cio_pipeline.sources.status import table_statuses
 from cio_pipeline.sources.tables import commit_rows, create_tables
-from cio_pipeline_tests.azurite import ACCOUNT, KEY, Azurite, azurite
+from cio_pipeline_tests.azurite import ACCOUNT, KEY, Azurite
 from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, S3Server
 from cio_pipeline_tests.sources.servers import s3_process
 from cio_pipeline_tests.sources.things import THINGS, at_version, latest, minute, rows, values_of
-
-__all__ = ["azurite"]
 
 NAMES = [
     "plain",

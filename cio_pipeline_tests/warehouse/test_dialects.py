@@ -14,8 +14,10 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from cio_pipeline_tests.warehouse import rendering
 from cio_pipeline_tests.warehouse.conftest import PROJECT
+
+RENDERING = Path(__file__).with_name("rendering.py")
+"""It imports dbt, which takes a second."""
 
 DIALECTS = ("duckdb", "snowflake", "bigquery", "redshift")
 
@@ -39,7 +41,7 @@ def written(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "DBT_LOG_PATH": str(folder / "logs"),
     }
     subprocess.run(
-        [sys.executable, rendering.__file__, str(PROJECT), str(folder), *DIALECTS],
+        [sys.executable, RENDERING, str(PROJECT), str(folder), *DIALECTS],
         env=environment,
         check=True,
     )

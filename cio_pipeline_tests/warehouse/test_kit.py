@@ -28,11 +28,9 @@ from cio_pipeline.reader.sql.kit import Statement, script
 from cio_pipeline.reader.sql.loads import Place
 from cio_pipeline.reader.sql.relations import Relation, relations_of
 from cio_pipeline_tests.calls import steps
-from cio_pipeline_tests.postgres import Cluster, postgres_cluster, program
+from cio_pipeline_tests.postgres import Cluster, program
 from cio_pipeline_tests.warehouse import elsewhere
 from cio_pipeline_tests.world import NOON, World
-
-__all__ = ["postgres_cluster"]
 
 pytestmark = [pytest.mark.deep, pytest.mark.timeout(900)]
 

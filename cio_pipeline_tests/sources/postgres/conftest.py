@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
-from cio_pipeline_tests.postgres import Cluster, postgres_cluster
+from cio_pipeline_tests.postgres import Cluster
 from cio_pipeline_tests.sources.postgres.databases import COLUMNS, Made, made, new_database
 from cio_pipeline_tests.sources.things import THINGS
 from cio_pipeline_tests.world import World
-
-__all__ = ["postgres_cluster"]
 
 
 @pytest.fixture
