@@ -41,8 +41,9 @@ def in_arrival(rows: pl.DataFrame) -> pl.DataFrame:
 def shaped(rows: pl.DataFrame, table: SourceTable) -> pl.DataFrame:
     """The rows with the declared columns in the contract's dtypes; missing nullable ones are null.
 
-    Integers of any width, timestamps of any unit and zone (none is UTC), categories as strings are
-    cast if no value is lost. Raises ColumnMismatch naming columns and types.
+    Integers of any width, whole numbers among decimals and floats, timestamps of any unit and zone
+    (none is UTC), categories as strings are cast if no value is lost. Raises ColumnMismatch naming
+    columns and types.
     """
     check_names(rows.columns, table)
     return rows.select(
@@ -91,6 +92,8 @@ def _converted(column: pl.Series, expected: pl.DataType, table: str) -> pl.Serie
         raise _mismatch(table, column.name, column.dtype, expected)
     if isinstance(column.dtype, pl.Datetime):
         return _instants(column, column.dtype.time_unit)
+    if column.dtype.is_float() or column.dtype.is_decimal():
+        return _whole(column)
     return column.cast(expected, strict=False)
 
 
@@ -98,12 +101,29 @@ def _castable(found: pl.DataType, expected: pl.DataType) -> bool:
     if found in (expected, pl.Null()):
         return True
     if expected == pl.Int64():
-        return found.is_integer()
+        return found.is_numeric()
     if isinstance(expected, pl.Datetime):
         return isinstance(found, pl.Datetime)
     if expected == pl.String():
         return isinstance(found, pl.Categorical | pl.Enum)
     return isinstance(found, pl.List) and isinstance(expected, pl.List) and found.inner == pl.Null()
+
+
+_EXACT = {pl.Float64: 2**53, pl.Float32: 2**24}
+"""Up to here, a float is the only whole number that is near it."""
+
+
+def _whole(column: pl.Series) -> pl.Series:
+    """Whole numbers as integers; null for what is none, or not surely the one that was meant.
+
+    Warehouses unload integers as decimals, and pandas makes floats of those with nulls.
+    """
+    number = pl.col(column.name)
+    found = number.cast(pl.Int64, strict=False)
+    same = found.cast(column.dtype, strict=False) == number
+    limit = next((most for dtype, most in _EXACT.items() if column.dtype == dtype), None)
+    sure = same if limit is None else same & (number.abs() <= limit)
+    return pl.DataFrame([column]).select(pl.when(sure).then(found)).to_series()
 
 
 def _instants(column: pl.Series, unit: str) -> pl.Series:

@@ -16,6 +16,7 @@ from cio_pipeline.sources.cells import times
 from cio_pipeline.sources.fit import fitted, shaped
 from cio_pipeline.sources.load import read_files
 from cio_pipeline.sources.tables import commit_rows, create_tables
+from cio_pipeline_tests.changesets.rows import snapshot
 from cio_pipeline_tests.sources.things import (
     NOTES,
     THINGS,
@@ -166,6 +167,49 @@ def test_unreadable_files_are_named(tmp_path: Path, name: str, body: bytes, said
         read_files([tmp_path / name], THINGS)
 
 
+WHOLE: list[tuple[pl.Series, list[int | None]]] = [
+    (pl.Series([1, 2**60, None], dtype=pl.Decimal(38, 0)), [1, 2**60, None]),
+    (pl.Series(["1.00", "-2.0", None]).cast(pl.Decimal(20, 2)), [1, -2, None]),
+    (pl.Series([1.0, -(2.0**53), None]), [1, -(2**53), None]),
+    (pl.Series([1.0, 2.0, None], dtype=pl.Float32), [1, 2, None]),
+    (pl.Series([1, 255, None], dtype=pl.UInt8), [1, 255, None]),
+]
+"""What warehouses and pandas make of whole numbers, a null among them above all."""
+
+
+@pytest.mark.parametrize(("found", "wanted"), WHOLE, ids=lambda one: str(getattr(one, "dtype", "")))
+def test_whole_numbers_of_any_type_are_loaded(
+    tmp_path: Path, found: pl.Series, wanted: list[int | None]
+) -> None:
+    deliveries = SOURCE_TABLES["deliveries"]
+    three = snapshot("deliveries", *({"delivery_id": f"d{n}"} for n in range(3))).collect()
+    file = tmp_path / "d.parquet"
+    three.with_columns(found.alias("campaign_id")).write_parquet(file)
+    assert read_files([file], deliveries)["campaign_id"].to_list() == wanted
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pl.Series([1.5]),
+        pl.Series([2.0**53 + 2]),
+        pl.Series([2.0**24 + 2], dtype=pl.Float32),
+        pl.Series([float("nan")]),
+        pl.Series([float("inf")]),
+        pl.Series(["1.01"]).cast(pl.Decimal(20, 2)),
+        pl.Series([2**63], dtype=pl.Decimal(38, 0)),
+        pl.Series([2**63], dtype=pl.UInt64),
+    ],
+    ids=lambda one: f"{one.dtype} {one[0]}",
+)
+def test_numbers_that_are_or_may_be_others_are_bad_rows(tmp_path: Path, value: pl.Series) -> None:
+    file = tmp_path / "d.parquet"
+    one = snapshot("deliveries", {"delivery_id": "d"}).collect()
+    one.with_columns(value.alias("campaign_id")).write_parquet(file)
+    with pytest.raises(InvalidConfig, match=r"Row 1 of d\.parquet has a campaign_id that is"):
+        read_files([file], SOURCE_TABLES["deliveries"])
+
+
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match=r"gone\.csv cannot be read: No such file"):
         read_files([tmp_path / "gone.csv"], THINGS)
@@ -214,7 +258,7 @@ def test_commits_need_a_table_and_an_aware_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "column",
     [
-        pl.Series("workspace_id", [1.0]),
+        pl.Series("workspace_id", [1.5]),
         pl.Series("workspace_id", [2**63], dtype=pl.UInt64),
         pl.Series("workspace_id", ["1"]),
         pl.Series("value", [1]),
