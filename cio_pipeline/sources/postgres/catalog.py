@@ -18,7 +18,13 @@ SCHEMA = "cio"
 """Our schema: what belongs to the tables that are read, and nothing else."""
 
 EMPTIED = "cio_empty"
-TRIGGERS = ("cio_stamp", "cio_keep", EMPTIED)
+STAMP, STAMP_BEFORE = "~cio_stamp", "cio_stamp"
+"""Triggers fire by name: after the first one, others may undo what it did."""
+
+TRIGGERS = (STAMP, "cio_keep", EMPTIED)
+FUNCTIONS = ("empty", "keep", "refuse")
+"""What triggers of a table call."""
+
 CHANGE_XID = "change_xid"
 _ROWS_IN_A_BLOCK = 50
 
@@ -56,8 +62,8 @@ class Relation:
     `leaves` hold its rows: itself, or its partitions; none of a view. `wrong` are its columns that
     do not fit, `triggers` those of ours that always fire, also in all leaves, `indexed` the leaves
     with a valid index, `unguarded` the partitions whose TRUNCATE no trigger sees. `bodies` are
-    those of its functions, by their names. Only what `is_published_whole` can be pruned where all
-    tables are published.
+    those of its functions, in the order of FUNCTIONS. Only what `is_published_whole` can be
+    pruned where all tables are published. `numbers` of columns are never given twice.
     """
 
     table: SourceTable
@@ -66,6 +72,7 @@ class Relation:
     schema: str
     name: str
     columns: Mapping[str, str] = field(hash=False)
+    numbers: Mapping[str, int] = field(hash=False)
     taken: Sequence[Taken] = field(hash=False)
     wrong: Sequence[str] = field(hash=False)
     table_id: str
@@ -179,12 +186,13 @@ def _relation(
     installation: Installation | None,
     identity: str,
 ) -> Relation:
-    oid, kind, inherited, schema, name, owner, columns, triggers = row
+    oid, kind, inherited, schema, name, owner, columns, numbers, triggers = row
     taken, wrong = taken_columns(table, names, columns)
     if installation is not None and installation.relation != oid:
         installation = None
     leaves = connection.execute(_LEAVES, [oid] * 3).fetchall() if kind in {"r", "p"} else []
-    asked = [[f"empty_{table.name}", f"keep_{table.name}"], earlier_of(table).as_string()]
+    functions = [f"{what}_{table.name}" for what in FUNCTIONS]
+    asked = [functions, earlier_of(table).as_string()]
     ours = connection.execute(_IS_THERE, asked).fetchone() or (False, (), False)
     return Relation(
         table,
@@ -193,6 +201,7 @@ def _relation(
         schema,
         name,
         columns,
+        numbers,
         taken,
         wrong,
         f"{identity}-{oid}-{installation.id.hex[:12] if installation else 'view'}",
@@ -253,8 +262,10 @@ SELECT c.oid::bigint, c.relkind::text, c.relhassubclass AND c.relkind = 'r' OR E
     LEFT JOIN made_of i ON i.oid = t.typelem AND t.typcategory = 'A'
     LEFT JOIN pg_type e ON e.oid = i.base
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  (SELECT jsonb_object_agg(a.attname, a.attnum) FROM pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
   ARRAY(SELECT g.tgname::text FROM pg_trigger g
-    WHERE g.tgrelid = c.oid AND g.tgname LIKE 'cio\\_%%' AND g.tgenabled = 'A')
+    WHERE g.tgrelid = c.oid AND ltrim(g.tgname, '~') LIKE 'cio\\_%%' AND g.tgenabled = 'A')
 FROM unnest(%s::text[], %s::text[]) AS wanted (nspname, relname)
 JOIN pg_namespace n ON n.nspname = wanted.nspname
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.relname
@@ -268,7 +279,7 @@ SELECT c.oid::bigint, n.nspname, c.relname,
     AND a.attnum = i.indkey[0] AND a.attname = 'change_xid'
     WHERE i.indrelid = c.oid AND i.indisvalid),
   ARRAY(SELECT g.tgname::text FROM pg_trigger g
-    WHERE g.tgrelid = c.oid AND g.tgname LIKE 'cio\\_%%' AND g.tgenabled = 'A'
+    WHERE g.tgrelid = c.oid AND ltrim(g.tgname, '~') LIKE 'cio\\_%%' AND g.tgenabled = 'A'
       -- A partition may have one of a table that it was detached from.
       AND g.tgfoid IN (SELECT t.tgfoid FROM pg_trigger t WHERE t.tgrelid = %s)),
   c.relpersistence = 'u'
@@ -279,7 +290,7 @@ WHERE c.relkind = 'r' AND (c.oid = %s OR c.oid IN (SELECT relid FROM pg_partitio
 ORDER BY c.oid
 """)
 _IS_THERE = SQL("""
-SELECT c.oid IS NOT NULL,
+SELECT c.oid IS NOT NULL AND c.relpersistence = 'p',
   ARRAY(SELECT p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE n.nspname = 'cio' AND p.proname = ANY (%s) ORDER BY p.proname),
   coalesce(c.relreplident = 'f', false)

@@ -12,15 +12,17 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 from cio_pipeline.sources.postgres.catalog import (
     CHANGE_XID,
     EMPTIED,
+    FUNCTIONS,
     SCHEMA,
+    STAMP_BEFORE,
     TRIGGERS,
     Database,
     Relation,
 )
 from cio_pipeline.sources.postgres.keeping import WRITTEN_BEFORE, function, functions
 from cio_pipeline.sources.postgres.whole import (
+    MENDED_IN_PLACE,
     NO_INDEX,
-    OTHER_COLUMNS,
     is_outdated,
     missing,
     require_room,
@@ -54,7 +56,7 @@ def installing(where: Database, found: Sequence[Relation]) -> Iterator[Step]:
     for relation in tables:
         require_room(relation)
         wrong = missing(relation, where)
-        anew = not {NO_INDEX, OTHER_COLUMNS}.issuperset(wrong)
+        anew = not MENDED_IN_PLACE.issuperset(wrong)
         if anew:
             yield Step(f"{relation.table.name}: column and triggers", tuple(_table(relation)))
         elif is_outdated(relation):
@@ -124,6 +126,7 @@ def _firing(relation: Relation) -> Iterator[Composed]:
     )
     conditions = [WRITTEN_BEFORE.format(SQL(row)) for row in ("NEW", "OLD")]
     yield SQL(_TRIGGERS).format(place, function("keep", relation), _STAMP, *conditions)
+    yield SQL(_REFUSED).format(relation.earlier, function("refuse", relation))
     emptied = {(relation.schema, relation.name), *relation.leaf_names.values()}
     for one in sorted(emptied):
         yield SQL(_EMPTIED).format(Identifier(*one), function("empty", relation))
@@ -136,21 +139,25 @@ def _firing(relation: Relation) -> Iterator[Composed]:
 
 _STAMP = Identifier(SCHEMA, "stamp")
 _TRIGGERS = """
-CREATE OR REPLACE TRIGGER cio_stamp BEFORE INSERT OR UPDATE ON {0}
+DROP TRIGGER IF EXISTS cio_stamp ON {0};
+CREATE OR REPLACE TRIGGER "~cio_stamp" BEFORE INSERT OR UPDATE ON {0}
   FOR EACH ROW {3} EXECUTE FUNCTION {2}();
 CREATE OR REPLACE TRIGGER cio_keep AFTER UPDATE OR DELETE ON {0}
   FOR EACH ROW {4} EXECUTE FUNCTION {1}()"""
 _EMPTIED = """CREATE OR REPLACE TRIGGER cio_empty BEFORE TRUNCATE ON {}
   FOR EACH STATEMENT EXECUTE FUNCTION {}()"""
+_REFUSED = """CREATE OR REPLACE TRIGGER cio_refuse BEFORE TRUNCATE ON {0}
+  FOR EACH STATEMENT EXECUTE FUNCTION {1}();
+ALTER TABLE {0} ENABLE ALWAYS TRIGGER cio_refuse"""
 _ALWAYS = "ALTER TABLE {} ENABLE ALWAYS TRIGGER {}"
 
 
 def _without(relation: Relation) -> Iterator[Composed]:
-    for trigger in TRIGGERS:
+    for trigger in (*TRIGGERS, STAMP_BEFORE):
         yield SQL("DROP TRIGGER IF EXISTS {} ON {}").format(Identifier(trigger), relation.place)
     for leaf in sorted(set(relation.leaf_names.values()) - {(relation.schema, relation.name)}):
         yield SQL("DROP TRIGGER IF EXISTS {} ON {}").format(Identifier(EMPTIED), Identifier(*leaf))
-    for what in ("keep", "empty"):
+    for what in FUNCTIONS:
         # A table that was detached, or renamed, has triggers that call them still, and an index.
         yield SQL("DROP FUNCTION IF EXISTS {}() CASCADE").format(function(what, relation))
     yield SQL("DROP TABLE IF EXISTS {}").format(relation.earlier)

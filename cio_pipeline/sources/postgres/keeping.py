@@ -1,17 +1,18 @@
 """The functions that keep what rows were, with their owner's rights, so that writers need none."""
 
+import re
 from collections.abc import Iterator
 from itertools import product
 
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from cio_pipeline.sources.postgres.catalog import SCHEMA, Relation
+from cio_pipeline.sources.postgres.catalog import FUNCTIONS, SCHEMA, Relation
 
 _COMMA = SQL(", ")
 
 
 def function(what: str, relation: Relation) -> Identifier:
-    """A function of a relation: `keep` or `empty`."""
+    """A function of a relation, one of FUNCTIONS."""
     return Identifier(SCHEMA, f"{what}_{relation.table.name}")
 
 
@@ -21,8 +22,9 @@ def functions(relation: Relation) -> Iterator[Composed]:
     Whoever may put them on a table of their own could tell of rows that never were. A setting is
     made and undone for each row, so `keep` has none: it names all that it uses in full.
     """
-    settings = SQL("SET search_path = pg_catalog, pg_temp SET row_security = off"), SQL("")
-    for what, body, more in zip(("empty", "keep"), bodies(relation), settings, strict=True):
+    settings = SQL("SET search_path = pg_catalog, pg_temp SET row_security = off")
+    for what, body in zip(FUNCTIONS, bodies(relation), strict=True):
+        more = SQL("") if what == "keep" else settings
         called = function(what, relation)
         yield SQL(
             "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
@@ -33,30 +35,45 @@ def functions(relation: Relation) -> Iterator[Composed]:
         yield SQL("GRANT EXECUTE ON FUNCTION {}() TO {}").format(called, owner)
 
 
-def bodies(relation: Relation) -> tuple[str, str]:
-    """What `empty` and `keep` do."""
+def bodies(relation: Relation) -> tuple[str, str, str]:
+    """What each of FUNCTIONS does."""
     kept, every, row = _kept(relation)
     here = "FROM ONLY "
     rows = SQL(_EMPTIED).format(kept, every, SQL("ONLY ")).as_string()
     what, which = rows.rsplit(here, 1)
     here_too = Literal(f"{which} AND tableoid = ANY ($1)")
     empty = SQL(_EMPTY).format(Literal(f"{what}FROM "), here_too)
-    return empty.as_string(), SQL(_KEEP).format(kept, row).as_string()
+    keep = SQL(_KEEP).format(kept, row, _numbers(relation))
+    return empty.as_string(), keep.as_string(), _REFUSE
 
 
 def keeps_what_is_read(relation: Relation) -> bool:
     """Whether its functions keep the columns that are read, in whichever form."""
     kept, every, row = _kept(relation)
-    empty, keep = map(_bare, bodies(relation))
+    empty, keep, _ = map(_bare, bodies(relation))
     emptied = _bare(SQL(_EMPTY_BEFORE).format(kept, every, relation.place).as_string())
     earlier = _bare(SQL(_KEEP_BEFORE).format(kept, row).as_string())
     forms = set(product((empty, emptied), (keep, earlier)))
-    return tuple(map(_bare, relation.bodies)) in forms
+    return tuple(map(_bare, relation.bodies[:2])) in forms
+
+
+def has_its_columns(relation: Relation) -> bool:
+    """Whether the columns that are read are those that were installed, and not of the same name.
+
+    True for what an earlier release installed: it did not note them.
+    """
+    noted = [found[1] for body in relation.bodies if (found := _NUMBERS.search(body))]
+    return noted in ([], [_numbers(relation).as_string()])
+
+
+def _numbers(relation: Relation) -> Composed:
+    numbers = (relation.numbers.get(one.native or "", 0) for one in relation.taken)
+    return SQL(" ").join(map(Literal, numbers))
 
 
 def _bare(body: str) -> str:
-    """A body as it was before names were written in full."""
-    return body.replace("pg_catalog.", "")
+    """A body as it was before names were written in full, and columns noted."""
+    return _NUMBERS.sub("", body).replace("pg_catalog.", "")
 
 
 def _kept(relation: Relation) -> tuple[Composed, Composed, Composed]:
@@ -72,7 +89,9 @@ def _kept(relation: Relation) -> tuple[Composed, Composed, Composed]:
 WRITTEN_BEFORE = SQL("WHEN ({}.change_xid IS DISTINCT FROM pg_catalog.pg_current_xact_id())")
 """What a transaction wrote itself, and writes again, nobody else has seen: nothing is called."""
 
+_NUMBERS = re.compile(r"\n-- Columns ([\d ]+)\.")
 _KEEP = """
+-- Columns {2}.
 BEGIN
   {0} VALUES ({1}, OLD.change_xid, pg_catalog.pg_current_xact_id(),
     pg_catalog.clock_timestamp(), TG_RELID, OLD.ctid);
@@ -86,6 +105,11 @@ BEGIN
       OLD.change_xid, pg_current_xact_id(), clock_timestamp(), TG_RELID, OLD.ctid);
   END IF;
   RETURN NULL;
+END """
+_REFUSE = """
+BEGIN
+  RAISE EXCEPTION 'cio-pipeline may still need these rows'
+    USING HINT = 'cio-pipeline source prune removes those that no sync needs any more.';
 END """
 # It removes what was committed after an older snapshot, too.
 _ALONE = """

@@ -5,12 +5,24 @@ from collections.abc import Iterable, Mapping
 from cio_pipeline.contracts.declare import TableKind
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import SourceError, SourceGone, TableReplaced, VersionGone
-from cio_pipeline.sources.postgres.catalog import CHANGE_XID, TRIGGERS, Database, Relation
-from cio_pipeline.sources.postgres.keeping import bodies, keeps_what_is_read
+from cio_pipeline.sources.postgres.catalog import (
+    CHANGE_XID,
+    STAMP,
+    STAMP_BEFORE,
+    TRIGGERS,
+    Database,
+    Relation,
+)
+from cio_pipeline.sources.postgres.keeping import bodies, has_its_columns, keeps_what_is_read
 from cio_pipeline.sources.postgres.positions import Piece
 
 NO_INDEX = f"there is no index on {CHANGE_XID}"
 OTHER_COLUMNS = "what keeps its earlier rows keeps other columns than are read"
+SWAPPED = (
+    "columns were dropped and made again, or took the place of others: to `source install` their "
+    "values are what they were; where they are not, register the syncs under new ids"
+)
+MENDED_IN_PLACE = frozenset({NO_INDEX, OTHER_COLUMNS, SWAPPED})
 """What is mended without a loss of positions."""
 
 _UNLOGGED = "it is unlogged: a crash of the server empties it, and no trigger sees that"
@@ -47,13 +59,15 @@ def missing(relation: Relation, where: Database) -> list[str]:
         return [*wrong, "nothing is installed for it"]
     if (installed.system, installed.database) != (where.system, where.number):
         return [*wrong, "what is installed for it came with a dump of another database"]
-    lacking = sorted(set(TRIGGERS) - relation.triggers)
+    firing = {STAMP if one == STAMP_BEFORE else one for one in relation.triggers}
+    lacking = sorted(set(TRIGGERS) - firing)
     found = {
         f"these triggers are missing or off: {', '.join(lacking)}": bool(lacking),
-        "the table of its earlier rows is gone": not relation.has_earlier,
+        "the table of its earlier rows is gone, or unlogged": not relation.has_earlier,
         _UNLOGGED: relation.unlogged,
         NO_INDEX: not {one.oid for one in relation.leaves} <= relation.indexed,
         OTHER_COLUMNS: not keeps_what_is_read(relation),
+        SWAPPED: not has_its_columns(relation),
     }
     return [*wrong, *(told for told, is_so in found.items() if is_so)]
 
@@ -80,7 +94,7 @@ def is_outdated(relation: Relation) -> bool:
     What is installed is that of an earlier release, or no trigger sees a TRUNCATE of a partition.
     """
     now = relation.bodies == bodies(relation) and relation.is_published_whole
-    return not now or bool(relation.unguarded)
+    return not now or STAMP not in relation.triggers or bool(relation.unguarded)
 
 
 def lost(table: str) -> SourceGone:

@@ -31,7 +31,7 @@ OLD."flag"::boolean,
   END IF;
   RETURN NULL;
 END '""",
-    "DROP TRIGGER cio_stamp ON things",
+    'DROP TRIGGER "~cio_stamp" ON things',
     "DROP TRIGGER cio_keep ON things",
     """CREATE TRIGGER cio_stamp BEFORE INSERT OR UPDATE ON things FOR EACH ROW
 EXECUTE FUNCTION cio.stamp()""",

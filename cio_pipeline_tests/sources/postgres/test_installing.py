@@ -120,7 +120,7 @@ def test_writers_wait_no_longer_than_the_lock_timeout(
     ("broken", "told"),
     [
         ("ALTER TABLE things DISABLE TRIGGER cio_keep", "missing or off: cio_keep"),
-        ("DROP TRIGGER cio_stamp ON things", "missing or off: cio_stamp"),
+        ('DROP TRIGGER "~cio_stamp" ON things', "missing or off: ~cio_stamp"),
         ("DROP INDEX cio_things_xid", "no index on change_xid"),
         ("ALTER TABLE things DROP COLUMN change_xid CASCADE", "nothing is installed"),
         ("DROP TABLE cio.earlier_things", "earlier rows is gone"),
