@@ -1,16 +1,18 @@
 """What a database says of itself and of the relations that are read, in few questions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import LockNotAvailable
 from psycopg.sql import SQL, Composable, Identifier
 
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.errors import SourceError
 from cio_pipeline.sources.postgres.columns import Taken, taken_columns
 from cio_pipeline.sources.postgres.connect import Asked
+from cio_pipeline.sources.postgres.errors import locked, translated
 from cio_pipeline.sources.postgres.names import Names
 from cio_pipeline.sources.postgres.positions import Piece, Snapshot, snapshot_of
 
@@ -37,6 +39,7 @@ class Database:
     timeline: int
     number: int
     installed: bool
+    notes_files: bool
     snapshot: Snapshot
 
     def identity(self, names: Names) -> str:
@@ -46,13 +49,18 @@ class Database:
 
 @dataclass(frozen=True)
 class Installation:
-    """What was installed for a table; `kept_since` is the first position that can be read."""
+    """What was installed for a table; `kept_since` is the first position that can be read.
+
+    `files` are those of partitions whose rows were all kept when they were emptied, by oid and
+    filenode; with the transaction, if it gave the partition its trigger: it is seen since.
+    """
 
     relation: int
     id: UUID
     system: int
     database: int
     kept_since: Snapshot
+    files: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,8 @@ class Relation:
     do not fit, `triggers` those of ours that always fire, also in all leaves, `indexed` the leaves
     with a valid index, `unguarded` the partitions whose TRUNCATE no trigger sees. `bodies` are
     those of its functions, in the order of FUNCTIONS. Only what `is_published_whole` can be
-    pruned where all tables are published. `numbers` of columns are never given twice.
+    pruned where all tables are published. `numbers` of columns are never given twice. `server` is
+    its system identifier and timeline.
     """
 
     table: SourceTable
@@ -77,6 +86,7 @@ class Relation:
     wrong: Sequence[str] = field(hash=False)
     table_id: str
     owner: str
+    server: tuple[int, int]
     inherited: bool = False
     triggers: frozenset[str] = frozenset()
     leaves: tuple[Piece, ...] = ()
@@ -125,7 +135,7 @@ def database(connection: Asked) -> Database:
     """The database as it is now. Raises SourceError for one that no position can be taken of."""
     row = connection.execute(_DATABASE).fetchone()
     assert row is not None  # noqa: S101 - a query without FROM gives a row
-    standby, system, wal, number, encoding, installed, snapshot = row
+    standby, system, wal, number, encoding, installed, notes_files, snapshot = row
     if standby:
         raise SourceError(
             "The source is a hot standby. Its snapshots do not tell which transactions still run, "
@@ -137,7 +147,8 @@ def database(connection: Asked) -> Database:
             "The source's database has the encoding SQL_ASCII: what its texts mean is not known.",
             "Dump it, and restore it into a database with the encoding UTF8.",
         )
-    return Database(system, int(wal[:8], 16), number, installed, snapshot_of(snapshot))
+    timeline = int(wal[:8], 16)
+    return Database(system, timeline, number, installed, notes_files, snapshot_of(snapshot))
 
 
 _DATABASE = SQL("""
@@ -145,6 +156,8 @@ SELECT pg_is_in_recovery(), (SELECT system_identifier FROM pg_control_system()),
   CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_lsn()) END,
   (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
   current_setting('server_encoding'), to_regclass('cio.tables') IS NOT NULL,
+  EXISTS (SELECT FROM pg_attribute
+    WHERE attrelid = to_regclass('cio.tables') AND attname = 'files'),
   pg_current_snapshot()::text
 """)
 
@@ -154,26 +167,33 @@ def relations(
     names: Names,
     tables: Sequence[SourceTable],
     where: Database,
+    failed: dict[str, SourceError] | None = None,
 ) -> dict[str, Relation]:
-    """The relations that stand for some tables, as far as they exist."""
+    """The relations that stand for some tables, as far as they exist.
+
+    Those that are locked become errors among those that `failed`, if they are asked for.
+    """
     places = [names.place(table) for table in tables]
     asked = [[schema for schema, _ in places], [name for _, name in places]]
     rows = connection.execute(_RELATIONS, asked).fetchall()
     by_place = {(row[3], row[4]): row for row in rows}
     installations = _installations(connection) if where.installed else {}
-    identity = where.identity(names)
     found: dict[str, Relation] = {}
     for table, place in zip(tables, places, strict=True):
         if place in by_place:
-            row = by_place[place]
-            found[table.name] = _relation(
-                connection,
-                names,
-                table,
-                row,
-                installation=installations.get(table.name),
-                identity=identity,
-            )
+            try:
+                found[table.name] = _relation(
+                    connection,
+                    names,
+                    table,
+                    by_place[place],
+                    installation=installations.get(table.name),
+                    where=where,
+                )
+            except LockNotAvailable as error:
+                if failed is None:
+                    raise translated(error, table.name) from None
+                failed[table.name] = locked(table.name)
     return found
 
 
@@ -184,7 +204,7 @@ def _relation(
     row: Sequence[Any],
     *,
     installation: Installation | None,
-    identity: str,
+    where: Database,
 ) -> Relation:
     oid, kind, inherited, schema, name, owner, columns, numbers, triggers = row
     taken, wrong = taken_columns(table, names, columns)
@@ -194,7 +214,7 @@ def _relation(
     functions = [f"{what}_{table.name}" for what in FUNCTIONS]
     asked = [functions, earlier_of(table).as_string()]
     ours = connection.execute(_IS_THERE, asked).fetchone() or (False, (), False)
-    return Relation(
+    relation = Relation(
         table,
         oid,
         kind,
@@ -204,20 +224,30 @@ def _relation(
         numbers,
         taken,
         wrong,
-        f"{identity}-{oid}-{installation.id.hex[:12] if installation else 'view'}",
+        f"{where.identity(names)}-{oid}-{installation.id.hex[:12] if installation else 'view'}",
         owner,
+        (where.system, where.timeline),
         inherited=inherited,
+        has_earlier=ours[0],
+        is_published_whole=ours[2],
+        bodies=tuple(ours[1]),
+        installation=installation,
+    )
+    return _with_leaves(relation, triggers, leaves)
+
+
+def _with_leaves(relation: Relation, triggers: Sequence[str], leaves: Sequence[Any]) -> Relation:
+    """A relation with what is told of itself, or of its partitions."""
+    oid = relation.oid
+    return replace(
+        relation,
         triggers=_firing(oid, triggers, leaves),
-        leaves=tuple(Piece(leaf[0], leaf[4], 0, leaf[3]) for leaf in leaves),
+        leaves=tuple(Piece(leaf[0], leaf[4], 0, leaf[3], guard=leaf[9]) for leaf in leaves),
         leaf_names={leaf[0]: (leaf[1], leaf[2]) for leaf in leaves},
         indexed=frozenset(leaf[0] for leaf in leaves if leaf[6]),
         unguarded=frozenset(leaf[0] for leaf in leaves if EMPTIED not in leaf[7]) - {oid},
         unlogged=any(leaf[8] for leaf in leaves),
         density=_density(leaves),
-        has_earlier=ours[0],
-        is_published_whole=ours[2],
-        bodies=tuple(ours[1]),
-        installation=installation,
     )
 
 
@@ -238,8 +268,10 @@ def _firing(oid: int, own: Sequence[str], leaves: Sequence[Any]) -> frozenset[st
 def _installations(connection: Asked) -> dict[str, Installation]:
     rows = connection.execute(_INSTALLED).fetchall()
     return {
-        name: Installation(relation, own, system, number, snapshot_of(since))
-        for name, relation, own, system, number, since in rows
+        name: Installation(
+            relation, own, system, number, snapshot_of(since), tuple(map(tuple, files))
+        )
+        for name, relation, own, system, number, since, files in rows
     }
 
 
@@ -282,7 +314,9 @@ SELECT c.oid::bigint, n.nspname, c.relname,
     WHERE g.tgrelid = c.oid AND ltrim(g.tgname, '~') LIKE 'cio\\_%%' AND g.tgenabled = 'A'
       -- A partition may have one of a table that it was detached from.
       AND g.tgfoid IN (SELECT t.tgfoid FROM pg_trigger t WHERE t.tgrelid = %s)),
-  c.relpersistence = 'u'
+  c.relpersistence = 'u',
+  coalesce((SELECT g.oid::bigint FROM pg_trigger g
+    WHERE g.tgrelid = c.oid AND g.tgname = 'cio_keep' AND g.tgparentid <> 0), 0)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 -- It waits for who empties the table: the file is asked for after that.
 CROSS JOIN LATERAL (SELECT pg_relation_size(c.oid) AS bytes) AS size
@@ -297,5 +331,8 @@ SELECT c.oid IS NOT NULL AND c.relpersistence = 'p',
 FROM (VALUES (%s)) AS earlier (name) LEFT JOIN pg_class c ON c.oid = to_regclass(earlier.name)
 """)
 _INSTALLED = SQL("""
-SELECT name, relation, id, system_identifier, database, kept_since::text FROM cio.tables
+SELECT name, relation, id, system_identifier, database, kept_since::text,
+  -- An earlier release made it without that column.
+  coalesce(to_jsonb(one) -> 'files', '[]')
+FROM cio.tables AS one
 """)

@@ -25,6 +25,9 @@ _SETTINGS: Mapping[str, str] = {
     # What a policy hides must not go unnoticed.
     "row_security": "off",
 }
+LOCK_TIMEOUT = "10s"
+"""How long a table may be locked before that is told: the others are not to wait for it."""
+
 AS_THEY_LIE: Mapping[str, str] = {"enable_indexscan": "off", "synchronize_seqscans": "off"}
 """Settings of who reads rows: an index that is gone through would give its own order."""
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -86,6 +89,7 @@ class Server:
         """
         with self._lent("reading", self._read) as connection, connection.cursor() as cursor:
             cursor.execute(_BEGIN)
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
             cursor.execute(f"LOCK TABLE {place} IN ACCESS SHARE MODE")
             # The snapshot is taken here, once nobody empties the table any more.
             cursor.execute(_local({**_SETTINGS, **AS_THEY_LIE}))
@@ -178,7 +182,8 @@ class Questions:
         """The answer to a question; raises the driver's errors."""
         cursor = psycopg.ClientCursor(self._connection)
         # Several statements at once are one transaction, and one way there and back.
-        cursor.execute(f"{_local(_SETTINGS)}; {cursor.mogrify(query, params)}".encode())
+        settings = _local({**_SETTINGS, "lock_timeout": LOCK_TIMEOUT})
+        cursor.execute(f"{settings}; {cursor.mogrify(query, params)}".encode())
         while cursor.nextset():
             pass
         return cursor
@@ -196,9 +201,9 @@ class Rows:
 
     _cursor: Any
 
-    def values(self, query: Composed) -> Iterator[Mapping[str, Any]]:
+    def values(self, query: Composed | str) -> Iterator[Mapping[str, Any]]:
         """The few rows of a question, by the names of columns."""
-        for batch in self.of(query.as_string()):
+        for batch in self.of(query if isinstance(query, str) else query.as_string()):
             yield from batch.to_pylist()
 
     def of(self, statement: str) -> Generator[Any]:

@@ -26,10 +26,11 @@ _STATES = (
     (("3D",), 'database ".*" does not exist|no such database', "database"),
     (("42703",), "", "column"),
     (("42P01", "3F000"), "", "table"),
+    (("55P03",), "lock timeout", "locked"),
     (("53",), "too many clients|query_wait_timeout", "full"),
     ((), "certificate|does not support ssl", "tls"),
 )
-_LOST = ("08", "25P0", "57P", "40", "55P03", "58")
+_LOST = ("08", "25P0", "57P", "40", "58")
 
 
 @contextmanager
@@ -121,7 +122,19 @@ def _full(table: str) -> CioError:
     )
 
 
+def locked(table: str) -> SourceError:
+    """The error of who looks at all tables, and goes on with the others."""
+    return SourceError(_LOCKED.format(table), _WHO_LOCKS)
+
+
+def _locked(table: str) -> CioError:
+    return SourceUnavailable(_LOCKED.format(table), _WHO_LOCKS)
+
+
+_LOCKED = "Table {} is locked: an ALTER, a VACUUM FULL, or a transaction that was left open has it."
+_WHO_LOCKS = "It is tried again; pg_locks and pg_stat_activity tell who has it."
 _ERRORS = {
+    "locked": _locked,
     "timeout": _timeout,
     "permission": _permission,
     "login": _login,

@@ -53,6 +53,8 @@ def installing(where: Database, found: Sequence[Relation]) -> Iterator[Step]:
     tables = [one for one in found if not one.is_view]
     if not where.installed:
         yield Step("what all tables share", tuple(SQL(one).format() for one in _SHARED))
+    elif not where.notes_files:
+        yield Step("what is noted of partitions", (SQL(_FILES).format(),))
     for relation in tables:
         require_room(relation)
         wrong = missing(relation, where)
@@ -80,13 +82,15 @@ _SHARED = (
     "CREATE SCHEMA IF NOT EXISTS cio",
     """CREATE TABLE IF NOT EXISTS cio.tables (
   name text PRIMARY KEY, relation bigint NOT NULL, id uuid NOT NULL,
-  system_identifier bigint NOT NULL, database bigint NOT NULL, kept_since pg_snapshot NOT NULL)""",
+  system_identifier bigint NOT NULL, database bigint NOT NULL, kept_since pg_snapshot NOT NULL,
+  files jsonb NOT NULL DEFAULT '[]')""",
     """CREATE OR REPLACE FUNCTION cio.stamp() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   NEW.change_xid := pg_catalog.pg_current_xact_id();
   RETURN NEW;
 END $$""",
 )
+_FILES = "ALTER TABLE cio.tables ADD COLUMN IF NOT EXISTS files jsonb NOT NULL DEFAULT '[]'"
 _SHARED_REMOVED = (
     "DROP FUNCTION IF EXISTS cio.stamp() CASCADE",
     "DROP TABLE IF EXISTS cio.tables",
@@ -131,6 +135,7 @@ def _firing(relation: Relation) -> Iterator[Composed]:
     for one in sorted(emptied):
         yield SQL(_EMPTIED).format(Identifier(*one), function("empty", relation))
         yield SQL(_ALWAYS).format(Identifier(*one), Identifier(EMPTIED))
+    yield SQL(_SEEN_SINCE).format(Literal(sorted(relation.unguarded)), Literal(relation.table.name))
     for trigger in set(TRIGGERS) - {EMPTIED}:
         yield SQL(_ALWAYS).format(place, Identifier(trigger))
     # Where all tables are published, none could be pruned otherwise.
@@ -149,6 +154,11 @@ _EMPTIED = """CREATE OR REPLACE TRIGGER cio_empty BEFORE TRUNCATE ON {}
 _REFUSED = """CREATE OR REPLACE TRIGGER cio_refuse BEFORE TRUNCATE ON {0}
   FOR EACH STATEMENT EXECUTE FUNCTION {1}();
 ALTER TABLE {0} ENABLE ALWAYS TRIGGER cio_refuse"""
+_SEEN_SINCE = """UPDATE cio.tables SET files = files || (
+    SELECT coalesce(jsonb_agg(jsonb_build_array(one, pg_relation_filenode(one::oid)::bigint,
+      pg_current_xact_id()::text::bigint)), '[]') FROM unnest({}::bigint[]) one
+    WHERE pg_relation_filenode(one::oid) IS NOT NULL)
+  WHERE name = {}"""
 _ALWAYS = "ALTER TABLE {} ENABLE ALWAYS TRIGGER {}"
 
 

@@ -35,14 +35,15 @@ def functions(relation: Relation) -> Iterator[Composed]:
         yield SQL("GRANT EXECUTE ON FUNCTION {}() TO {}").format(called, owner)
 
 
-def bodies(relation: Relation) -> tuple[str, str, str]:
-    """What each of FUNCTIONS does."""
+def bodies(relation: Relation, *, noting: bool = True) -> tuple[str, str, str]:
+    """What each of FUNCTIONS does; an earlier release noted nothing of partitions."""
     kept, every, row = _kept(relation)
     here = "FROM ONLY "
     rows = SQL(_EMPTIED).format(kept, every, SQL("ONLY ")).as_string()
     what, which = rows.rsplit(here, 1)
     here_too = Literal(f"{which} AND tableoid = ANY ($1)")
-    empty = SQL(_EMPTY).format(Literal(f"{what}FROM "), here_too)
+    given = Literal(f"{what}FROM "), here_too, Literal(relation.table.name)
+    empty = SQL(_EMPTY if noting else _EMPTY_UNNOTED).format(*given)
     keep = SQL(_KEEP).format(kept, row, _numbers(relation))
     return empty.as_string(), keep.as_string(), _REFUSE
 
@@ -51,9 +52,10 @@ def keeps_what_is_read(relation: Relation) -> bool:
     """Whether its functions keep the columns that are read, in whichever form."""
     kept, every, row = _kept(relation)
     empty, keep, _ = map(_bare, bodies(relation))
+    unnoted = _bare(bodies(relation, noting=False)[0])
     emptied = _bare(SQL(_EMPTY_BEFORE).format(kept, every, relation.place).as_string())
     earlier = _bare(SQL(_KEEP_BEFORE).format(kept, row).as_string())
-    forms = set(product((empty, emptied), (keep, earlier)))
+    forms = set(product((empty, unnoted, emptied), (keep, earlier)))
     return tuple(map(_bare, relation.bodies[:2])) in forms
 
 
@@ -134,9 +136,20 @@ DECLARE
       WHERE own.tgrelid = TG_RELID AND own.tgname = TG_NAME AND g.tgrelid = p.relid
         AND g.tgenabled IN ('A', CASE current_setting('session_replication_role')
           WHEN 'replica' THEN 'R' ELSE 'O' END)));"""
-_EMPTY = f"""{_OTHERS}{_ALONE}
+# Of such, positions must know that their rows were kept nevertheless.
+_NOTED = """
+  DECLARE unsure oid[] := others || ARRAY(SELECT tgrelid FROM pg_trigger
+    WHERE tgrelid = TG_RELID AND tgname = TG_NAME AND tgenabled <> 'A');
+  BEGIN
+    UPDATE cio.tables SET files = files || (
+      SELECT jsonb_agg(jsonb_build_array(one::bigint, pg_relation_filenode(one)::bigint))
+      FROM unnest(unsure) one) WHERE name = {2} AND cardinality(unsure) > 0;
+  END;"""
+_KEPT = f"""
   EXECUTE {{0}} || CASE cardinality(others) WHEN 0 THEN 'ONLY ' ELSE '' END
     || TG_RELID::regclass || {{1}} USING others || TG_RELID{_END}"""
+_EMPTY = f"{_OTHERS}{_ALONE}{_NOTED}{_KEPT}"
+_EMPTY_UNNOTED = f"{_OTHERS}{_ALONE}{_KEPT}"
 # Installed until partitions had one: it kept the rows of all.
 _EMPTY_BEFORE = f"""{_ALONE}
   {_EMPTIED}{_END}"""

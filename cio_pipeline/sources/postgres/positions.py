@@ -18,7 +18,7 @@ _SNAPSHOT = re.compile(r"(\d+):(\d+):((?:\d+(?:,\d+)*)?)")
 END = 0xFFFFFFFE
 """No block of a table comes after it."""
 
-_FILE = re.compile(r"(\d+)/(\d+)/(\d+)")
+_FILE = re.compile(r"(\d+)/(\d+)/(\d+)(?:/(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class Snapshot:
     def ended(self) -> int:
         """How many transactions had ended: grows from snapshot to snapshot, if one did."""
         return self.xmax - len(self.running)
+
+    def sees(self, xid: int) -> bool:
+        """Whether a transaction had ended."""
+        return xid < self.xmax and xid not in self.running
 
     def __str__(self) -> str:
         return f"{self.xmin}:{self.xmax}:{','.join(map(str, self.running))}"
@@ -52,7 +56,8 @@ class Piece:
     """Blocks `[start, stop)` of a table or partition: `oid`, stored in `filenode`.
 
     What lay behind the `last` one belongs to it: the file may have been cut off, or emptied, after
-    the snapshot and before its blocks were counted.
+    the snapshot and before its blocks were counted. `guard` is what keeps the rows of a partition:
+    another trigger each time that it is attached; 0 if that is not known.
     """
 
     oid: int
@@ -60,6 +65,11 @@ class Piece:
     start: int
     stop: int
     last: bool = True
+    guard: int = 0
+
+    def __str__(self) -> str:
+        """As a whole file in a position."""
+        return f"{self.oid}/{self.filenode}/{self.stop}" + (f"/{self.guard}" if self.guard else "")
 
 
 @dataclass(frozen=True)
@@ -74,8 +84,7 @@ class Position:
     files: tuple[Piece, ...] = ()
 
     def __str__(self) -> str:
-        files = (f"{one.oid}/{one.filenode}/{one.stop}" for one in self.files)
-        return " ".join((str(self.snapshot), str(self.density), *files))
+        return " ".join((str(self.snapshot), str(self.density), *map(str, self.files)))
 
     @cached_property
     def blocks(self) -> int:
@@ -104,8 +113,17 @@ class Position:
 
 
 def attached(lower: Position, upper: Position) -> list[int]:
-    """The partitions that came between two positions, by oid: made then, or attached."""
-    return sorted(filenodes(upper.files).keys() - filenodes(lower.files).keys())
+    """The partitions that came between two positions, by oid: made then, or attached, also again.
+
+    While one is detached, nothing tells of what becomes of its rows.
+    """
+    before = {one.oid: one.guard for one in lower.files}
+
+    def stayed(one: Piece) -> bool:
+        known = before.get(one.oid)
+        return known is not None and (known == one.guard or 0 in (known, one.guard))
+
+    return sorted(one.oid for one in upper.files if not stayed(one))
 
 
 def filenodes(pieces: Iterable[Piece]) -> dict[int, int]:
@@ -118,7 +136,11 @@ def position_of(table: str, cut: TableCut) -> Position:
     try:
         snapshot, density, *files = (cut.snapshot or "").split(" ")
         found = [_FILE.fullmatch(one) for one in files]
-        pieces = (Piece(int(one[1]), int(one[2]), 0, int(one[3])) for one in found if one)
+        pieces = (
+            Piece(int(one[1]), int(one[2]), 0, int(one[3]), guard=int(one[4] or 0))
+            for one in found
+            if one
+        )
         return Position(snapshot_of(snapshot), int(density), tuple(pieces))
     except ValueError:
         raise SourceError(

@@ -14,6 +14,7 @@ from cio_pipeline.sources.postgres.connect import Rows, Server
 from cio_pipeline.sources.postgres.errors import named
 from cio_pipeline.sources.postgres.positions import END, Piece, Position, snapshot_of
 from cio_pipeline.sources.postgres.statements import (
+    SERVER,
     TID,
     current_rows,
     earlier_rows,
@@ -21,7 +22,7 @@ from cio_pipeline.sources.postgres.statements import (
     kept_since,
     rows_of_view,
 )
-from cio_pipeline.sources.postgres.whole import pruned, require_in_place
+from cio_pipeline.sources.postgres.whole import pruned, require_in_place, require_server
 
 _polars: Any = pl
 """Untyped where Polars' own annotations name libraries without types."""
@@ -74,6 +75,8 @@ def _reading(server: Server, relation: Relation, oldest: int) -> Generator[Rows]
     """Rows of a moment in which the position was still kept. Raises VersionGone if it was not."""
     table, installed = relation.table.name, relation.installation
     with named(table), server.reading(relation.place.as_string()) as rows:
+        (there,) = rows.values(SERVER)
+        require_server(relation, there["system"], there["wal"])
         if installed is not None:
             found = list(rows.values(kept_since(installed.id)))
             if not found or snapshot_of(found[0]["kept_since"]).ended > oldest:

@@ -102,9 +102,11 @@ class PostgresSource:
         declared = list(self.tables.values())
         with named("cio.tables"), self.server.asked() as connection:
             where = database(connection)
-            found = relations(connection, self.names, declared, where)
+            failed: dict[str, SourceError] = {}
+            found = relations(connection, self.names, declared, where, failed)
             return {
-                one.name: self._looked(connection, where, found.get(one.name), after)
+                one.name: failed.get(one.name)
+                or self._looked(connection, where, found.get(one.name), after)
                 for one in declared
             }
 
@@ -132,7 +134,7 @@ class PostgresSource:
         try:
             with named(table.name):
                 lower = position_of(table.name, before)
-                require_guarded(relation, lower.files)
+                require_guarded(relation, lower)
                 query = is_changed(relation, lower, position)
                 changed = before.version > reached.version or _value(connection, query)
         except SourceError as error:
@@ -262,7 +264,7 @@ class PostgresSource:
             if one is not None and (one.table_id != now.table_id or one.version > now.version):
                 raise replaced(table.name, one, now)
             if one is not None:
-                require_guarded(relation, position_of(table.name, one).files)
+                require_guarded(relation, position_of(table.name, one))
         oldest = lower or cut
         kept = relation.installation
         if kept is not None and oldest.version < kept.kept_since.ended:

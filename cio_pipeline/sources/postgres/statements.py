@@ -150,6 +150,12 @@ def kept_since(installation: UUID) -> Composed:
     return asked.format(Literal(str(installation)))
 
 
+SERVER = """
+SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_lsn()) END AS wal,
+  (SELECT system_identifier FROM pg_control_system()) AS system"""
+"""Which server answers; without a file it is a hot standby."""
+
+
 def files_of(pieces: Sequence[Piece]) -> Composed:
     """Which file tables and partitions are stored in; none for those that are no more."""
     oids = Literal([one.oid for one in pieces])

@@ -2,9 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 
+from psycopg.sql import SQL, Literal
+
 from cio_pipeline.contracts.declare import TableKind
 from cio_pipeline.model.cuts import TableCut
-from cio_pipeline.model.errors import SourceError, SourceGone, TableReplaced, VersionGone
+from cio_pipeline.model.errors import (
+    SourceError,
+    SourceGone,
+    SourceUnavailable,
+    TableReplaced,
+    VersionGone,
+)
 from cio_pipeline.sources.postgres.catalog import (
     CHANGE_XID,
     STAMP,
@@ -14,7 +22,7 @@ from cio_pipeline.sources.postgres.catalog import (
     Relation,
 )
 from cio_pipeline.sources.postgres.keeping import bodies, has_its_columns, keeps_what_is_read
-from cio_pipeline.sources.postgres.positions import Piece
+from cio_pipeline.sources.postgres.positions import Piece, Position
 
 NO_INDEX = f"there is no index on {CHANGE_XID}"
 OTHER_COLUMNS = "what keeps its earlier rows keeps other columns than are read"
@@ -112,6 +120,19 @@ def pruned(table: str) -> VersionGone:
     )
 
 
+def require_server(relation: Relation, system: int, wal: str | None) -> None:
+    """Raise SourceUnavailable if rows would come from another server than the one asked.
+
+    A pooler, or a URL of several hosts, may lead to one that lags; `wal` is None of a standby.
+    """
+    if wal is None or (system, int(wal[:8], 16)) != relation.server:
+        raise SourceUnavailable(
+            f"The rows of table {relation.table.name} would come from another server than its "
+            "position, perhaps one that lags behind.",
+            "Point CIO_SOURCE to the primary alone, also behind a pooler.",
+        )
+
+
 def require_in_place(table: str, pieces: Iterable[Piece], now: Mapping[int, int]) -> None:
     """Raise VersionGone if a table was written anew since its slices were told apart."""
     if any(now.get(one.oid, one.filenode) != one.filenode for one in pieces):
@@ -123,19 +144,31 @@ def require_in_place(table: str, pieces: Iterable[Piece], now: Mapping[int, int]
         )
 
 
-def require_guarded(relation: Relation, then: Iterable[Piece]) -> None:
-    """Raise SourceError if a partition was emptied, or written anew, where no trigger saw it."""
-    now = {one.oid: one for one in relation.leaves if one.oid in relation.unguarded}
-    for one in then:
-        if one.oid in now and now[one.oid].filenode != one.filenode:
+def require_guarded(relation: Relation, then: Position) -> None:
+    """Raise SourceError if a partition was emptied, or written anew, where no trigger saw it.
+
+    Either before it had one, or as it has none yet.
+    """
+    now = {one.oid: one.filenode for one in relation.leaves}
+    noted = relation.installation.files if relation.installation else ()
+    for one in then.files:
+        kept = {file for oid, file, *_ in noted if oid == one.oid}
+        guarded = [since for oid, _, *more in noted if oid == one.oid for since in more]
+        unseen = one.oid in relation.unguarded or not all(map(then.snapshot.sees, guarded[-1:]))
+        if unseen and one.filenode not in {*kept, now.get(one.oid, one.filenode)}:
             schema, name = relation.leaf_names[one.oid]
+            files = Literal(f"[[{one.oid}, {one.filenode}]]")
+            said = SQL(_WRITTEN_ANEW).format(files, Literal(relation.table.name))
             raise SourceError(
                 f"Partition {schema}.{name} of table {relation.table.name} was emptied or written "
-                "anew, and no trigger sees a TRUNCATE of it: its rows may be gone untold.",
-                "`cio-pipeline source install` gives it the trigger, and reading goes on. If it "
-                "was emptied by itself, register the syncs that had rows there under new ids: only "
-                "a TRUNCATE of the whole table kept them.",
+                "anew before a trigger saw it: its rows may be gone untold.",
+                "`cio-pipeline source install` gives it the trigger. If it was only written anew "
+                f"(VACUUM FULL, CLUSTER), then `{said.as_string()}` says so, and reading goes on. "
+                "Else register the syncs that had rows there under new ids.",
             )
+
+
+_WRITTEN_ANEW = "UPDATE cio.tables SET files = files || {} WHERE name = {}"
 
 
 def replaced(table: str, then: TableCut, now: TableCut) -> TableReplaced:

@@ -11,11 +11,13 @@ from cio_pipeline.model.errors import (
     SourceGone,
     SourceUnavailable,
 )
+from cio_pipeline.sources.postgres import connect
 from cio_pipeline.sources.postgres.connect import Server
+from cio_pipeline.sources.postgres.errors import named
 from cio_pipeline.sources.postgres.source import PostgresSource
 from cio_pipeline_tests.sources.postgres.databases import Made
 from cio_pipeline_tests.sources.postgres.test_installing import look
-from cio_pipeline_tests.sources.things import THINGS
+from cio_pipeline_tests.sources.things import NOTES, THINGS
 
 LONG = "INSERT INTO things SELECT 1, g::text, repeat('x', 2000) FROM generate_series(1, 60000) g"
 
@@ -82,6 +84,27 @@ def test_a_connection_that_is_lost_in_the_middle_and_then_goes_on(base: Made) ->
         other.join()
     assert "goes on where it stopped" in told.value.next_step
     assert base.source.snapshot(THINGS, at).collect().height == 60000
+
+
+def test_a_table_that_is_locked_keeps_nobody_from_the_others(
+    base: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "LOCK_TIMEOUT", "200ms")
+    at = base.things()
+    with base.connect(autocommit=False) as session:
+        session.execute("LOCK TABLE things")
+        with pytest.raises(SourceError, match="Table things is locked"):
+            look(base)
+        assert look(base, NOTES).reached is not None
+        with pytest.raises(SourceUnavailable, match="Table things is locked"):
+            base.source.changed_rows(THINGS, at, at)
+        with (
+            pytest.raises(SourceUnavailable, match="Table things is locked"),
+            named("things"),
+            base.source.server.reading("things"),
+        ):
+            pass
+    assert base.things().version >= at.version
 
 
 def test_connections_that_were_left_and_died_are_made_anew(base: Made) -> None:
