@@ -7,6 +7,7 @@ import dagster as dg
 from cio_pipeline.defs.alerts import send_alerts
 from cio_pipeline.defs.calls import calls
 from cio_pipeline.defs.checks import DELIVERY_CHECKS
+from cio_pipeline.defs.dagster_files import keep_open
 from cio_pipeline.defs.exports import EXPORT_ASSETS
 from cio_pipeline.defs.io_manager import ExportIOManager
 from cio_pipeline.defs.jobs import JOBS
@@ -52,6 +53,8 @@ _CHOSEN = settings()
 defs = build_defs(
     PipelineResource(), build_loading(_CHOSEN.warehouse) + warehouse_models(_CHOSEN.dbt_project)
 )
+
+keep_open()
 
 # All that is loaded by now lives as long as the process. In a window of 1,000 syncs, half of the
 # collector's time went into walking through it again.

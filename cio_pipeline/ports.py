@@ -136,11 +136,12 @@ class Destination(Protocol):
         """
         ...
 
-    def put(self, key: str, file: Path, sha256: str) -> None:
+    def put(self, key: str, file: Path, sha256: str, *, synced: bool = False) -> None:
         """Create an object from a file, never overwriting.
 
         An object that is already there with the same bytes counts as success; any other raises
-        ObjectConflict.
+        ObjectConflict. `synced` promises that the file is durable, and that all names on its disk
+        are made so afterwards, before anybody counts on the object.
         """
         ...
 

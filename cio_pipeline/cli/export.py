@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cio_pipeline.cli.context import ended, scope_of, services, window_at
-from cio_pipeline.cli.dagster_home import files_kept_open, use_dagster_home
+from cio_pipeline.cli.dagster_home import use_dagster_home
 from cio_pipeline.cli.held import HELD, tries
 from cio_pipeline.cli.output import CONSOLE, print_json
 from cio_pipeline.cli.parameters import AsJson, Syncs
@@ -183,7 +183,7 @@ def run_windows(
 
     job = defs.resolve_job_def(JOBS[feed].name)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    with files_kept_open(), DagsterInstance.get() as instance:
+    with DagsterInstance.get() as instance:
 
         def run_once(window: Window) -> WindowRun:
             result = job.execute_in_process(

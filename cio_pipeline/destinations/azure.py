@@ -71,7 +71,7 @@ class AzureContainer:
     def await_turn(self) -> None:
         """Objects may be put at any time."""
 
-    def put(self, key: str, file: Path, sha256: str) -> None:
+    def put(self, key: str, file: Path, sha256: str, *, synced: bool = False) -> None:  # noqa: ARG002 - of local disks
         """Create an object from a file; the same bytes count as success, others as conflict."""
         check_blob_key(key, self.options.path)
         if spooled_size(key, file) > AT_ONCE:

@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from cio_pipeline.destinations.local_files import (
     create,
     create_from_spool,
     files_below,
+    on_one_disk,
     replace,
     sync,
 )
@@ -60,19 +61,25 @@ class LocalFolder:
     def await_turn(self) -> None:
         """Objects may be put at any time."""
 
-    def put(self, key: str, file: Path, sha256: str) -> None:
+    def put(self, key: str, file: Path, sha256: str, *, synced: bool = False) -> None:
         """Create an object from a file; the same bytes count as success, others as conflict.
 
         On one disk the object *is* the spooled file, by another name (`Spool`).
         """
-        self._create(
-            check_key(key), sha256, lambda path: create_from_spool(path, key, file, sha256)
-        )
+        path = self._path_to_write(check_key(key))
+        with named_errors("write", key):
+            if on_one_disk(path, file):
+                made = create_from_spool(path, key, file, sha256, synced=synced)
+            else:
+                made, synced = create(path, spooled(key, file, sha256)), False
+            self._finish(key, path, sha256, made=made, synced=synced)
 
     def put_bytes(self, key: str, body: bytes) -> None:
         """The same for a small body."""
-        sha256 = hashlib.sha256(body).hexdigest()
-        self._create(check_key(key), sha256, lambda path: create(path, [body]))
+        path = self._path_to_write(check_key(key))
+        with named_errors("write", key):
+            made = create(path, [body])
+            self._finish(key, path, hashlib.sha256(body).hexdigest(), made=made)
 
     def get(self, key: str) -> bytes:
         """A small object's bytes; raises ObjectMissing."""
@@ -177,15 +184,16 @@ class LocalFolder:
                 sync(self.root.parent)
         return f"{self._base}{key}"
 
-    def _create(self, key: str, sha256: str, make: Callable[[str], bool]) -> None:
-        path = self._path_to_write(key)
-        with named_errors("write", key):
-            if not make(path):
-                self._compare(key, sha256)
-                # It may be that of a run that was killed before it had synced it.
-                sync(path)
+    def _finish(
+        self, key: str, path: str, sha256: str, *, made: bool, synced: bool = False
+    ) -> None:
+        if not made:
+            self._compare(key, sha256)
+            # It may be that of a run that was killed before it had synced it.
+            sync(path)
+        if not synced:
             self._sync_folders([key])
-            clear_leftovers(path)
+        clear_leftovers(path)
 
     def _compare(self, key: str, sha256: str) -> None:
         try:

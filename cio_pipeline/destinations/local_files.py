@@ -115,7 +115,7 @@ def remove(path: str) -> bool:
     return True
 
 
-_COPIED_THEN = frozenset(
+_NOT_LINKED = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.ENOENT}
 )
 """What systems answer that have no links, none between two mounts, or too many already.
@@ -124,29 +124,28 @@ ENOENT: the spooled file was swept just now, which the copy says in other words.
 """
 
 
-def create_from_spool(path: str, key: str, file: Path, sha256: str) -> bool:
-    """Create `path`, durably and never over another file; False if its name is taken.
+def create_from_spool(path: str, key: str, file: Path, sha256: str, *, synced: bool) -> bool:
+    """Create `path` on the spool's disk, as a durable file's other name and never over another.
 
-    Raises OSError, and DestinationUnavailable unless the spooled file is what was sealed; then
-    nothing is left.
+    `synced` says that the file is durable. False if the name is taken. Raises OSError, and
+    DestinationUnavailable unless the spooled file is what was sealed; then nothing is left.
     """
     if os.path.lexists(path):
         return False
-    if _on_one_disk(path, file):
-        _synced(key, file, sha256)
-        try:
-            os.link(file, path)
-        except FileExistsError:
-            return False
-        except OSError as error:
-            if error.errno not in _COPIED_THEN:
-                raise
-        else:
-            return True
-    return create(path, spooled(key, file, sha256))
+    _require_sealed(key, file, sha256, synced=synced)
+    try:
+        os.link(file, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno in _NOT_LINKED:
+            return create(path, spooled(key, file, sha256))
+        raise
+    return True
 
 
-def _on_one_disk(path: str, file: Path) -> bool:
+def on_one_disk(path: str, file: Path) -> bool:
+    """Whether a file lies where `path` is to lie, whose folder is made. Raises OSError."""
     folder = path.rpartition("/")[0]
     try:
         there = os.stat(folder)  # noqa: PTH116 - a Path takes longer than the call
@@ -159,15 +158,16 @@ def _on_one_disk(path: str, file: Path) -> bool:
         return False
 
 
-def _synced(key: str, file: Path, sha256: str) -> None:
-    """Make a spooled file durable; raises DestinationUnavailable unless it is the one sealed."""
+def _require_sealed(key: str, file: Path, sha256: str, *, synced: bool) -> None:
+    """Make a spooled file durable, unless it is; DestinationUnavailable if it is another one."""
     digest = hashlib.sha256()
     try:
         descriptor = os.open(file, os.O_RDONLY)
         try:
             while chunk := os.read(descriptor, _AT_ONCE):
                 digest.update(chunk)
-            os.fsync(descriptor)
+            if not synced:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -55,9 +55,9 @@ class _Paced:
             self._pace.wait()
         self._turns.come = False
 
-    def put(self, key: str, file: Path, sha256: str) -> None:
+    def put(self, key: str, file: Path, sha256: str, *, synced: bool = False) -> None:
         self._take_turn()
-        self._inner.put(key, file, sha256)
+        self._inner.put(key, file, sha256, synced=synced)
 
     def put_bytes(self, key: str, body: bytes) -> None:
         self._take_turn()

@@ -57,7 +57,7 @@ class S3Bucket:
     def await_turn(self) -> None:
         """Objects may be put at any time."""
 
-    def put(self, key: str, file: Path, sha256: str) -> None:
+    def put(self, key: str, file: Path, sha256: str, *, synced: bool = False) -> None:  # noqa: ARG002 - of local disks
         """Create an object from a file; the same bytes count as success, others as conflict."""
         check_key(key)
         if spooled_size(key, file) <= AT_ONCE:

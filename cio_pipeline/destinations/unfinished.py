@@ -1,20 +1,11 @@
-"""Small files of a local folder that get their names together, once the bytes of all are synced.
+"""Small files of a local folder that get their names together, once the bytes of all are synced."""
 
-To sync each file for itself costs more than to write it. On disks that are known to keep what
-`syncfs` returns from, one call stands for many files; on shares and all others each is synced,
-since there only a file's own sync reaches the other side.
-"""
-
-import ctypes
 import os
-import re
 import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from cio_pipeline.destinations.local_files import (
     clear_leftovers,
@@ -23,11 +14,7 @@ from cio_pipeline.destinations.local_files import (
     sync,
     write_all,
 )
-
-_SYNCED_AS_A_WHOLE = frozenset({"ext3", "ext4", "xfs", "tmpfs"})
-_MOUNTS = Path("/proc/self/mountinfo")
-_TELLS_OF_ERRORS = (5, 8)
-"""The release of Linux since which `syncfs` tells what could not be written."""
+from cio_pipeline.files.whole_disk import can_sync_whole, sync_whole
 
 
 @dataclass(frozen=True)
@@ -110,37 +97,3 @@ class Unfinished:
 def _remove_all(files: Mapping[str, list[_File]]) -> None:
     for one in [one for its in files.values() for one in its]:
         remove(one.name)
-
-
-def sync_whole(descriptor: int) -> None:
-    """Make durable all that was written to the disk of an open file; raises OSError."""
-    if _libc().syncfs(descriptor):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
-def can_sync_whole(device: int) -> bool:
-    """Whether `sync_whole` keeps on this device what syncs of single files would."""
-    release = re.match(r"(\d+)\.(\d+)", os.uname().release)
-    if release is None or (int(release[1]), int(release[2])) < _TELLS_OF_ERRORS:
-        return False
-    return hasattr(_libc(), "syncfs") and _kinds().get(device) in _SYNCED_AS_A_WHOLE
-
-
-@cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _kinds() -> Mapping[int, str]:
-    """The kind of file system of each mounted device."""
-    try:
-        lines = _MOUNTS.read_text(errors="replace").splitlines()
-    except OSError:
-        return {}
-    found: dict[int, str] = {}
-    for line in lines:
-        about, _, mounted = line.partition(" - ")
-        major, _, minor = about.split()[2].partition(":")
-        found[os.makedev(int(major), int(minor))] = mounted.split()[0]
-    return found

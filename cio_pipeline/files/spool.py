@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import time
+import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from cio_pipeline.files.system_errors import reason, spool_error
+from cio_pipeline.files.whole_disk import can_sync_whole, sync_whole
 from cio_pipeline.model.errors import InvalidConfig, InvalidKey
 
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,127}")
@@ -29,9 +31,9 @@ RESTORE = "restore-"
 class Spool:
     """Folders below `root`, named by their users; paths are relative to it, with `/`.
 
-    Its files need no fsync: those that a power failure takes are encoded again and must give the
-    sealed digests. A file is written once, in a folder of its run's own, and never altered: what
-    was delivered to a folder on the same disk is another name for it.
+    Its files need no sync as such: those that a power failure takes are encoded again and must give
+    the sealed digests. A file is written once, in a folder of its run's own, and never altered:
+    what was delivered to a folder on the same disk is another name for it.
 
     All runs of a machine together take at most `limit` bytes (None: what the disk has), if they ask
     for room before they write.
@@ -39,6 +41,7 @@ class Spool:
 
     def __init__(self, root: Path, limit: int | None = None) -> None:
         self.root, self.limit = root, limit
+        self._disk: int | None = None
 
     def roomy(self, share: float) -> bool:
         """Whether less than a share of the limit is taken."""
@@ -72,9 +75,27 @@ class Spool:
         path = self.path(name)
         try:
             path.mkdir(parents=True, exist_ok=True)
+            if self._disk is None:
+                # Before the first file: it tells of errors since it was opened, and only of those.
+                self._disk = os.open(self.root, os.O_RDONLY)
+                weakref.finalize(self, os.close, self._disk)
         except OSError as error:
             raise spool_error(error) or _unusable(error) from error
         return path
+
+    def sync(self) -> bool:
+        """Make durable all files, and their other names on this disk, in one call.
+
+        False, and nothing is done, where each is to be synced for itself. Raises DiskFull,
+        InvalidConfig.
+        """
+        try:
+            if self._disk is None or not can_sync_whole(os.fstat(self._disk).st_dev):
+                return False
+            sync_whole(self._disk)
+        except OSError as error:
+            raise spool_error(error) or _unusable(error) from error
+        return True
 
     def path(self, relative: str) -> Path:
         """The path of a file or folder; raises InvalidKey if it could lie outside the root."""

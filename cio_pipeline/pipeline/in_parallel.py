@@ -145,7 +145,7 @@ def together_or_alone(
 UNEXPECTED = "Unexpected"
 
 
-def caught(work: Callable[[], None]) -> Failure | None:
+def caught(work: Callable[[], object]) -> Failure | None:
     """Run some work for one sync and turn its error into a value."""
     try:
         work()

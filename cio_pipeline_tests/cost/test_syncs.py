@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.opened import opened_below
+from cio_pipeline.pipeline.delivering import deliver
 from cio_pipeline_tests.cost.counting import Asked, asked, data_files, fill, small_world
 from cio_pipeline_tests.world import window
 
-FEW, MANY = 2, 20
+FEW, MANY = deliver.MANY, 20
 
 MOST_STATEMENTS = 121
 """Of a window of one export, its manifests included; each transaction begins with one."""

@@ -101,11 +101,11 @@ class Broken:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def put(self, *arguments: Any) -> None:
+    def put(self, *arguments: Any, **named: Any) -> None:
         if self._left == 0:
             raise DiskFull("No room for another file.")
         self._left -= 1
-        self._inner.put(*arguments)
+        self._inner.put(*arguments, **named)
 
 
 def state(world: World, export: str = "metrics", sync_id: str = "a") -> ExportState:

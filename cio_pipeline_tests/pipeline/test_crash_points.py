@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from cio_pipeline.contracts.catalog import EXPORTS
+from cio_pipeline.files import spool
+from cio_pipeline.pipeline.delivering import deliver
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.faults.prepared import (
@@ -32,6 +34,7 @@ KINDS = {
     "plans.open",
     "spool.folder",
     "plans.seal",
+    "spool.sync",
     "leases.lost",
     "destination.put",
     "plans.deliver",
@@ -104,6 +107,8 @@ def test_d6_a_crash_at_any_effect_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export: str
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr(spool, "sync_whole", lambda _: None)
+    monkeypatch.setattr(deliver, "MANY", 1)
     prepared = prepare(World(tmp_path / "prepared"), export)
     undisturbed = prepared.copy(tmp_path / "undisturbed")
     numbers = whole_run(undisturbed, export)

@@ -31,9 +31,9 @@ class Noted:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def put(self, *arguments: Any) -> None:
+    def put(self, *arguments: Any, **named: Any) -> None:
         self._put.append(self._id)
-        self._inner.put(*arguments)
+        self._inner.put(*arguments, **named)
 
 
 def noting(world: World, put: list[str]) -> Any:

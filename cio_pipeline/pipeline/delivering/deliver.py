@@ -1,6 +1,7 @@
 """Delivering sealed plans to their buckets, so that one failing sync never stops the others."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -10,6 +11,7 @@ from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.ledger.plans import Plans
 from cio_pipeline.model.breakers import Trip
+from cio_pipeline.model.destinations import LocalDestination
 from cio_pipeline.model.errors import CioError
 from cio_pipeline.model.failures import Failure
 from cio_pipeline.model.plans import Plan, SealedPlan
@@ -65,6 +67,9 @@ def turn_in(lane: Lane) -> Turn:
 BYTES_IN_FLIGHT = 256 * 1024 * 1024
 """Two full files: a create-only put to a store holds the whole body in memory."""
 
+MANY = 8
+"""Plans for which the disk is synced as a whole; for fewer that may take longer than each file."""
+
 KEEP_EVERY = 200
 """Plans per transaction that keeps what was delivered: little to deliver again after a crash."""
 
@@ -83,13 +88,16 @@ def deliver(
     # Read at once: one query each would cost as much as the puts.
     known = services.ledger.registry.all() if any(one.files for one in sealed) else ()
     syncs = {one.sync.id: one.sync for one in known}
-    put = partial(_put, services, lease, InFlight(BYTES_IN_FLIGHT), syncs)
+    in_flight = InFlight(BYTES_IN_FLIGHT, synced=_synced(services.spool, syncs, sealed))
+    put = partial(_put, services, lease, in_flight, syncs)
     failures, seconds = dict[int, Failure | None](), dict[int, float]()
     done, total = 0, sum(len(one.files) for one in sealed)
     longest = None if patience is None else patience_for(sealed, patience)
     ended = in_parallel(put, sealed, services.threads, longest)
     while some := list(islice(ended, KEEP_EVERY)):
-        failures |= _kept(services.ledger.plans, lease.lease, some)
+        # Their names: nothing that the ledger calls delivered is lost with the power.
+        lost = caught(services.spool.sync) if in_flight.synced else None
+        failures |= _kept(services.ledger.plans, lease.lease, some, lost)
         for one, failure, taken in some:
             done += len(one.files)
             if one.files and failure is None:
@@ -130,10 +138,28 @@ def _put(
     return failure
 
 
+def _synced(spool: Spool, syncs: Mapping[str, Sync], sealed: Sequence[SealedPlan]) -> bool:
+    """Whether the files are durable, many at once: in local folders they get other names.
+
+    Not if that fails: then the sync of each file tells which it is that cannot be read back.
+    """
+    local = (one for one in sealed if one.files and not one.plan.is_delivered)
+    places = (syncs[one.plan.sync_id].destination for one in local)
+    if sum(isinstance(place, LocalDestination) for place in places) < MANY:
+        return False
+    with suppress(CioError):
+        return spool.sync()
+    return False
+
+
 def _kept(
-    plans: Plans, lease: Lease, attempted: Sequence[tuple[SealedPlan, Failure | None, float]]
+    plans: Plans,
+    lease: Lease,
+    attempted: Sequence[tuple[SealedPlan, Failure | None, float]],
+    lost: Failure | None,
 ) -> dict[int, Failure | None]:
-    """Keep what was delivered; of some of it another run may have taken over."""
+    """Keep what was delivered, unless it is lost; of some of it another run may have taken over."""
+    attempted = [(sealed, failure or lost, taken) for sealed, failure, taken in attempted]
     delivered = [sealed.plan for sealed, failure, _ in attempted if failure is None]
     late = together_or_alone(lambda some: plans.deliver(lease, some), delivered)
     failed = {plan.plan_id: failure for plan, failure in late}

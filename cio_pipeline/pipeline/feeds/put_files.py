@@ -20,9 +20,13 @@ from cio_pipeline.ports import Destination
 
 
 class InFlight:
-    """A budget of bytes that threads share; what is larger than all of it goes alone."""
+    """A budget of bytes that threads share; what is larger than all of it goes alone.
 
-    def __init__(self, limit: int) -> None:
+    `synced` is what `Destination.put` is told of all files.
+    """
+
+    def __init__(self, limit: int, *, synced: bool = False) -> None:
+        self.synced = synced
         self._limit = limit
         self._held = 0
         self._changed = threading.Condition()
@@ -52,7 +56,8 @@ def put_files(
         announce(services, sync, destination)
         destination.await_turn()
         with in_flight.holding(file.bytes):
-            destination.put(file.key, services.spool.path(file.spool), file.sha256)
+            path = services.spool.path(file.spool)
+            destination.put(file.key, path, file.sha256, synced=in_flight.synced)
 
 
 def are_whole(spool: Spool, files: Sequence[SealedFile]) -> bool:
