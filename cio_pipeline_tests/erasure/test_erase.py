@@ -19,6 +19,7 @@ from cio_pipeline.pipeline.erasure.erase import erase
 from cio_pipeline.pipeline.erasure.receipt import Receipt, check_receipt
 from cio_pipeline.pipeline.heartbeat import claimed
 from cio_pipeline.pipeline.recovery.catch_up import rebuild
+from cio_pipeline.pipeline.recovery.replay import Wanted, replay
 from cio_pipeline.pipeline.recovery.restore import RESTORE, restore
 from cio_pipeline_tests.lifecycle.gone import (
     ABOUT_PEOPLE,
@@ -34,7 +35,7 @@ from cio_pipeline_tests.lifecycle.gone import (
     write,
 )
 from cio_pipeline_tests.recovery.loss import without_ledger
-from cio_pipeline_tests.world import World, during
+from cio_pipeline_tests.world import World, during, window
 
 CIO_ID, EMAIL, _ = identifiers("leaving")
 
@@ -128,6 +129,18 @@ def test_d10_a_manifest_tells_of_all_that_was_rewritten(world: World) -> None:
         assert {one.manifest for one in its} == {ordinal}
         assert manifest.files == ()
     assert not world.ledger.rewrites.under_way(["a", "b", "c"])
+
+
+@pytest.mark.parametrize("all_rows", [False, True])
+def test_d4_a_replay_names_nobody_who_was_erased_since(world: World, *, all_rows: bool) -> None:
+    """They were current people when the windows were sent, or became news there."""
+    erased(world)
+    before = {one: len([*told(world, one, STAYING)]) for one in "ab"}
+    for one in "ab":
+        replay(world.services, Wanted(one, window(0).end, window(2).end, all_rows=all_rows))
+    assert names(world, "leaving") == {}
+    assert all(len([*told(world, one, STAYING)]) > before[one] for one in "ab")
+    assert all(world.verify(one).ok for one in "ab")
 
 
 def test_d4_whoever_was_erased_stays_so_in_later_files(world: World) -> None:
