@@ -87,7 +87,7 @@ def look_at_tables(
     failures: list[SourceError | SourceUnavailable] = []
     for name in sorted(SOURCE_TABLES, key=lambda name: name not in needed):
         try:
-            looks[name] = source.look(SOURCE_TABLES[name], at, before, now)
+            looks[name] = _there(name, source.look(SOURCE_TABLES[name], at, before, now), before)
         except (SourceError, SourceUnavailable) as error:
             if name in needed:
                 raise
@@ -102,6 +102,17 @@ def look_at_tables(
             "Create the tables with `cio-pipeline source init`, or correct CIO_SOURCE.",
         )
     return looks
+
+
+def _there(table: str, look: Look, before: Cut | None) -> Look:
+    """A look at a table that did not go: who joins it would send what it does not hold back."""
+    if look.reached is None and before is not None and table in before.tables:
+        raise SourceGone(
+            f"Source table {table} was there when the window before was cut, and is gone.",
+            "Put it back, and the window is cut with it. If it is gone for good, turn the exports "
+            "that read it off.",
+        )
+    return look
 
 
 def _not_above(found: Mapping[str, TableCut], later: Cut) -> dict[str, TableCut]:
