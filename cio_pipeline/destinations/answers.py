@@ -9,6 +9,10 @@ from cio_pipeline.model.errors import ObjectConflict, ObjectMissing
 AGAIN = "It is tried again; if it stays, see docs/destinations.md for what to allow."
 
 _NETWORK = (
+    (
+        r"CA (certificate )?bundle",
+        "the certificates that AWS_CA_BUNDLE or REQUESTS_CA_BUNDLE names cannot be read",
+    ),
     (r"refused", "the connection was refused"),
     (r"dns|resolve|Name or service|NameResolution", "its name is unknown"),
     (r"certificate|TLS|SSL", "its certificate was not accepted"),

@@ -195,6 +195,16 @@ def test_d8_a_role_is_assumed_with_its_external_id(
     assert all(one.granted for one in destination.permissions())
 
 
+def test_d8_certificates_that_the_environment_misnames_are_no_unknown_name(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "")
+    found = s3(server.options("any-bucket")).permissions()[0]
+    assert found.granted is False
+    assert "AWS_CA_BUNDLE" in found.detail
+    assert "unknown" not in found.detail
+
+
 def test_d8_no_credentials_at_all_are_named(
     server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
