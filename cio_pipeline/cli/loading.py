@@ -180,7 +180,8 @@ def told_of_vanished(table: SourceTable, gone: Sequence[Sequence[object]]) -> st
     more = f" and {len(gone) - NAMED:,} more" if len(gone) > NAMED else ""
     told = any(one.source == table.name and one.split for one in EXPORTS.values())
     sent = (
-        "The next window tells readers that they were deleted."
+        "The next window tells readers that they were deleted; who is put back after that needs a "
+        f"later {table.grows}."
         if told
         else "No file tells of that: hard deletes are sent of people, objects and object types."
     )

@@ -86,6 +86,7 @@ def test_d1_what_vanished_is_told_here_and_to_readers(home: World) -> None:
     (home.root / "p.csv").write_text(HEADER + row("ann"))
     done = load("people", "p.csv", "--replace", "--at", during(1).isoformat())
     assert "1 vanished: bob. The next window tells readers" in done.stdout
+    assert "who is put back after that needs a later updated_at" in done.stdout
     assert people(home) == ["ann", "far"], "other workspaces stay as they are"
     home.run(1, "people")
     gone = home.read("people").filter(pl.col("deleted"))
