@@ -20,11 +20,10 @@ from importlib.metadata import version
 from customerio.analytics.client import Client as CustomerIO
 from segment.analytics.client import Client as Segment
 
-now = datetime.now()
-TIMES = {
-    "two minutes ago": now - timedelta(minutes=2),
-    "just now": now,
-    "in two minutes": now + timedelta(minutes=2),
+AGES = {
+    "two minutes ago": timedelta(minutes=-2),
+    "just now": timedelta(0),
+    "in two minutes": timedelta(minutes=2),
 }
 
 
@@ -35,8 +34,10 @@ def sent(client, at):
     return datetime.fromisoformat(message["timestamp"]).astimezone(UTC)
 
 
-def hours_off(client, at):
+def hours_off(client, age, zone=False):
     """How far what is sent lies from the moment that a local clock meant."""
+    at = datetime.now() + age
+    at = at.astimezone() if zone else at
     # the message has milliseconds alone; + 0.0 makes -0.0 of the rest 0.0
     return round((sent(client, at) - at.astimezone(UTC)).total_seconds() / 3600, 3) + 0.0
 
@@ -45,15 +46,15 @@ clients = {
     "customerio-cdp-analytics": CustomerIO("key", send=False, sync_mode=False),
     "segment-analytics-python": Segment("key", send=False, sync_mode=False),
 }
-local = now.astimezone().utcoffset().total_seconds() / 3600
+local = datetime.now().astimezone().utcoffset().total_seconds() / 3600
 print("versions:", ", ".join(f"{name} {version(name)}" for name in clients))
 print(f"local time: {local:+} hours from UTC")
 seen, aware = {}, {}
 for name, client in clients.items():
-    seen[name] = [hours_off(client, at) for at in TIMES.values()]
-    aware[name] = [hours_off(client, at.astimezone()) for at in TIMES.values()]
+    seen[name] = [hours_off(client, age) for age in AGES.values()]
+    aware[name] = [hours_off(client, age, zone=True) for age in AGES.values()]
     print(f"expected: 0 hours off for all three, or {local:+} for all three, or an error")
-    for when, off in zip(TIMES, seen[name], strict=True):
+    for when, off in zip(AGES, seen[name], strict=True):
         print(f"seen:     {off:+} hours off for {when}, by {name}")
     print(f"seen:     {aware[name]} hours off for the same times with a zone")
 as_stated = all(
