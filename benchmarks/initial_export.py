@@ -12,10 +12,11 @@ from benchmarks.product import BEFORE, Product, fresh
 from benchmarks.report import MILLION, Report, counted
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import CURRENT_VERSION
+from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.planning.cuts import decide_cut
 from cio_pipeline.pipeline.run_export import run_export
-from cio_pipeline.sources.delta_log import DeltaTables
+from cio_pipeline.sources.delta_table import DeltaTables
 
 ROUNDS = 2
 GOAL = 1.0
@@ -90,7 +91,7 @@ def export(folder: str, source: str) -> dict[str, Any]:
 def sink(source: str, folder: str) -> dict[str, Any]:
     """The same rows and columns, split by workspace, with Polars alone."""
     cut = decide_cut(Product(Path(folder), Path(source)).services(), BEFORE.end).tables["metrics"]
-    found = DeltaTables(source, {}).at("metrics", cut)
+    found = DeltaTables(source, {}).at(SOURCE_TABLES["metrics"], cut).delta
     names = [column.name for column in EXPORTS["metrics"].columns_of(CURRENT_VERSION)]
     with measured() as cost:
         pl.scan_parquet(sorted(found.file_uris())).select(names).sink_parquet(
@@ -108,7 +109,7 @@ def sink(source: str, folder: str) -> dict[str, Any]:
 def copy(source: str, folder: str) -> dict[str, Any]:
     """The same with DuckDB alone, which adds a folder to each file's name for its workspace."""
     cut = decide_cut(Product(Path(folder), Path(source)).services(), BEFORE.end).tables["metrics"]
-    files = sorted(DeltaTables(source, {}).at("metrics", cut).file_uris())
+    files = sorted(DeltaTables(source, {}).at(SOURCE_TABLES["metrics"], cut).delta.file_uris())
     names = ", ".join(column.name for column in EXPORTS["metrics"].columns_of(CURRENT_VERSION))
     how = "FORMAT parquet, COMPRESSION zstd, PARTITION_BY (workspace_id), WRITE_PARTITION_COLUMNS"
     rows = f"SELECT {names} FROM read_parquet(?)"  # noqa: S608 - the contract's names

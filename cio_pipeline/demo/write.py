@@ -14,7 +14,8 @@ from cio_pipeline.demo.state import DemoState, first_state, folder_of, read_stat
 from cio_pipeline.demo.world import DemoSize, Span, World, workspaces_of, world_of
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.pipeline.services import Progress
-from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY, DeltaTables
+from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY
+from cio_pipeline.sources.delta_table import DeltaTables
 from cio_pipeline.sources.tables import commit_rows, create_tables
 
 _ROWS_PER_COMMIT = 1_000_000

@@ -8,13 +8,13 @@ from itertools import chain
 from typing import Any, cast
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, Transaction, write_deltalake
 
 from cio_pipeline.contracts.arrow import arrow, source_arrow_schema
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.errors import SourceError, SourceGone
 from cio_pipeline.sources.commit_errors import already_read, not_committed
-from cio_pipeline.sources.delta_log import NEW_SOURCE, DeltaTables
+from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables, OpenTable
 from cio_pipeline.sources.tables import add_late_columns, commit_metadata
 
 _READER, _CURSOR, _PLACE = "cio.reader", "cio.cursor", "cio.cursor_place"
@@ -65,8 +65,9 @@ def append_rows(
     Raises SourceGone, SourceUnavailable, DiskFull, SourceError, and what giving the batches raises;
     nothing is written then.
     """
-    found = _table(uri, table, storage_options)
-    add_late_columns(found, table, at)
+    opened = _table(uri, table, storage_options)
+    add_late_columns(opened, at)
+    found = opened.delta
     if mark is not None and (found.transaction_version(mark.reader) or 0) != mark.number - 1:
         raise already_read(table.name)
     giving = _Giving(iter(batches), source_arrow_schema(table))
@@ -121,7 +122,7 @@ def last_mark(
 
     Raises SourceGone, SourceUnavailable; SourceError if the log was cleaned up beyond its mark.
     """
-    found = _table(uri, table, storage_options)
+    found = _table(uri, table, storage_options).delta
     number = found.transaction_version(reader)
     if cursor is not None:
         return Mark(reader, number or 0, cursor)
@@ -137,8 +138,8 @@ def last_mark(
     )
 
 
-def _table(uri: str, table: SourceTable, storage_options: Mapping[str, str] | None) -> DeltaTable:
-    found = DeltaTables(uri, storage_options or {}).latest(table.name)
+def _table(uri: str, table: SourceTable, storage_options: Mapping[str, str] | None) -> OpenTable:
+    found = DeltaTables(uri, storage_options or {}).latest(table)
     if found is None:
         raise SourceGone(f"Table {table.name} does not exist.", NEW_SOURCE)
     return found

@@ -12,35 +12,32 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any
 
 import polars as pl
-from deltalake import DeltaTable
 from polars.io.plugins import register_io_source
 from pyroaring import BitMap64
 
 from cio_pipeline.changesets.netting import CHANGE_TYPE, COMMIT_TIME, COMMIT_VERSION, DELETE, INSERT
-from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.feeds import rows_read_at_once
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.errors import SourceError
-from cio_pipeline.sources.deletion_vectors import Read, deleted_rows, read_bytes
-from cio_pipeline.sources.delta_columns import casts, logical_schema
-from cio_pipeline.sources.delta_errors import no_change_feed, translate, vector_damaged
-from cio_pipeline.sources.delta_log import DeltaTables, Entry
+from cio_pipeline.sources.deletion_vectors import deleted_rows, read_bytes
+from cio_pipeline.sources.delta_errors import no_change_feed, vector_damaged
+from cio_pipeline.sources.delta_log import Entry
 from cio_pipeline.sources.delta_scan import (
     DataFile,
     FileRows,
-    footer_rows,
     require_there,
     scan_files,
     with_facts,
 )
+from cio_pipeline.sources.delta_table import OpenTable
 from cio_pipeline.sources.partition_values import partition_value
-from cio_pipeline.sources.places import file_place, is_elsewhere, table_folder
+from cio_pipeline.sources.places import file_place, is_elsewhere
 
 _CHANGE_FEED = "delta.enableChangeDataFeed"
 _Action = dict[str, Any]
@@ -70,15 +67,15 @@ class Changed:
 
 @dataclass(frozen=True)
 class _LoggedFiles:
-    """How the log of a table names files: their folder, and what tells rows and values.
+    """How the log of a table names files, and what tells their rows and values."""
 
-    `partitions` are those that are read, with their dtypes.
-    """
+    table: OpenTable
 
-    table: str
-    folder: str
-    partitions: Mapping[str, pl.DataType]
-    read: Read
+    @cached_property
+    def partitions(self) -> Mapping[str, pl.DataType]:
+        """The partition columns that are read, with their dtypes."""
+        names = self.table.delta.metadata().partition_columns
+        return {name: self.table.schema[name] for name in names if name in self.table.schema}
 
     def changed(self, entry: Entry, actions: _Actions) -> Iterator[Changed]:
         """The files with the changes of a commit; see the top. Raises SourceError."""
@@ -114,15 +111,16 @@ class _LoggedFiles:
         if action is None:
             return None
         try:
-            return deleted_rows(action.get("deletionVector"), self.read)
+            read = partial(read_bytes, self.table.folder, self.table.storage_options)
+            return deleted_rows(action.get("deletionVector"), read)
         except (ValueError, KeyError) as error:
-            raise vector_damaged(self.table, entry.version) from error
+            raise vector_damaged(entry.table, entry.version) from error
 
     def _file(self, action: _Action, entry: Entry) -> DataFile:
         path, stats = str(action["path"]), action.get("stats")
         rows = json.loads(stats).get("numRecords") if stats else None
         return DataFile(
-            file_place(self.folder, path),
+            file_place(self.table.folder, path),
             self._values(action.get("partitionValues"), entry),
             None if rows is None else int(rows),
             elsewhere=is_elsewhere(path),
@@ -142,7 +140,7 @@ class _LoggedFiles:
 
     def _odd(self, entry: Entry, what: str) -> SourceError:
         return SourceError(
-            f"Version {entry.version} of table {self.table} {what}.",
+            f"Version {entry.version} of table {entry.table} {what}.",
             "Register the syncs that still need it under new ids, once the table is whole.",
         )
 
@@ -165,22 +163,20 @@ def _numbers(rows: BitMap64) -> pl.Series:
 
 
 def changed_files(
-    tables: DeltaTables, found: DeltaTable, table: SourceTable, lower: TableCut
+    table: OpenTable, lower: TableCut, before: Callable[[], OpenTable]
 ) -> list[Changed]:
     """The files with the changes after a cut, up to the version that was opened.
 
     Raises VersionGone for log entries that were removed, and SourceError for changes that were
     made while the table's change feed was off: they would cost as much as the files they are in.
+    `before` opens the table at the cut, if the log does not tell whether it was on there.
     """
-    schema = logical_schema(found, table)
-    partitions = {n: schema[n] for n in found.metadata().partition_columns if n in schema}
-    folder, options = table_folder(found.table_uri), tables.storage_options
-    logged = _LoggedFiles(table.name, folder, partitions, partial(read_bytes, folder, options))
+    logged = _LoggedFiles(table)
     on: bool | None = None
     changed: list[Changed] = []
     unsure, off_at = False, None
     try:
-        for entry in tables.log(table.name).entries(lower.version + 1, found.version()):
+        for entry in table.log.entries(lower.version + 1, table.cut.version):
             actions = list(entry.actions())
             told = _feed_setting(actions)
             on = on if told is None else told
@@ -191,27 +187,22 @@ def changed_files(
             unsure = unsure or bool(files and on is None)
             changed += files
     except Exception as error:
-        raise (translate(error, table.name, found.version()) or error) from error
+        raise table.told(error) from error
     if off_at is not None:
-        raise no_change_feed(table.name, off_at)
+        raise no_change_feed(table.declared.name, off_at)
     if unsure:
-        before = found if on is None else tables.at(table.name, lower)
-        if not is_feed_on(before.metadata().configuration):
-            raise no_change_feed(table.name, lower.version + 1)
+        opened = table if on is None else before()
+        if not is_feed_on(opened.delta.metadata().configuration):
+            raise no_change_feed(table.declared.name, lower.version + 1)
     return changed
 
 
-def feed(
-    found: DeltaTable,
-    table: SourceTable,
-    changed: Sequence[Changed],
-    storage_options: Mapping[str, str],
-) -> pl.LazyFrame:
+def feed(table: OpenTable, changed: Sequence[Changed]) -> pl.LazyFrame:
     """The rows of changed files, as `changesets.netting` wants them; in any order.
 
     Raises ColumnMismatch. Collecting raises VersionGone for files that were removed, SourceError.
     """
-    casts(table, found)
+    _ = table.columns
 
     def read(
         columns: list[str] | None,
@@ -220,20 +211,16 @@ def feed(
         _batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
         left = n_rows
-        for batch in pieces(
-            found, table, changed, storage_options, columns=columns, predicate=predicate
-        ):
+        for batch in pieces(table, changed, columns=columns, predicate=predicate):
             yield batch if left is None else batch.head(left)
             left = None if left is None else left - min(left, batch.height)
 
-    return register_io_source(read, schema={**source_schema(table), **_ADDED})
+    return register_io_source(read, schema={**source_schema(table.declared), **_ADDED})
 
 
 def pieces(
-    found: DeltaTable,
-    table: SourceTable,
+    table: OpenTable,
     changed: Sequence[Changed],
-    storage_options: Mapping[str, str],
     *,
     columns: Sequence[str] | None = None,
     predicate: pl.Expr | None = None,
@@ -243,30 +230,23 @@ def pieces(
     Polars reads a file's row group as a whole, and ahead of who takes it, unless it is asked for a
     part of it. Raises what collecting the feed does.
     """
-    schema = {**source_schema(table), **_ADDED}
+    schema = {**source_schema(table.declared), **_ADDED}
     try:
-        require_there([one.file for one in changed], table.name, found.version())
-        scans = _scans(found, table, changed, storage_options)
-        for rows in chain([pl.LazyFrame(schema=schema)], scans):
+        require_there([one.file for one in changed], table)
+        for rows in chain([pl.LazyFrame(schema=schema)], _scans(table, changed)):
             chosen = rows if predicate is None else rows.filter(predicate)
             yield chosen.select(columns or list(schema)).collect(engine="streaming")
     except Exception as error:
-        raise (translate(error, table.name, found.version()) or error) from error
+        raise table.told(error) from error
 
 
-def changed_rows(
-    found: DeltaTable,
-    table: SourceTable,
-    changed: Iterable[Changed],
-    storage_options: Mapping[str, str],
-) -> int:
+def changed_rows(table: OpenTable, changed: Iterable[Changed]) -> int:
     """How many changes some files hold, deleted rows among them; small files count as full.
 
     Footers are asked where the log does not tell, as it never does of changes, but not for files
     that are small anyway. Raises VersionGone, SourceUnavailable, SourceError.
     """
-    count = partial(footer_rows, found, table.name, storage_options)
-    return sum(_rows_of(one.file, count) for one in changed)
+    return sum(_rows_of(one.file, table.rows_in) for one in changed)
 
 
 def _rows_of(file: DataFile, count: Callable[[str], int]) -> int:
@@ -277,22 +257,15 @@ def _rows_of(file: DataFile, count: Callable[[str], int]) -> int:
     return count(file.place) if file.rows is None else file.rows
 
 
-def _scans(
-    found: DeltaTable,
-    table: SourceTable,
-    changed: Iterable[Changed],
-    storage_options: Mapping[str, str],
-) -> Iterator[pl.LazyFrame]:
-    schema = logical_schema(found, table)
-    count = partial(footer_rows, found, table.name, storage_options)
-    most = rows_read_at_once(table.name)
-    for some, part in _in_pieces(changed, most, count):
+def _scans(table: OpenTable, changed: Iterable[Changed]) -> Iterator[pl.LazyFrame]:
+    most = rows_read_at_once(table.declared.name)
+    for some, part in _in_pieces(changed, most, table.rows_in):
         own = some[0].change is None
-        stored = {**schema, CHANGE_TYPE: pl.String()} if own else schema
-        rows = scan_files([one.file for one in some], stored, storage_options, count, part)
+        stored = {**table.schema, CHANGE_TYPE: pl.String()} if own else table.schema
+        rows = scan_files([one.file for one in some], stored, table, part)
         added = {name: dtype for name, dtype in _ADDED.items() if not own or name != CHANGE_TYPE}
         rows = with_facts(rows, [(one.file.place, _facts(one)) for one in some], added)
-        yield rows.select(*casts(table, found), *_ADDED)
+        yield rows.select(*table.columns, *_ADDED)
 
 
 def _in_pieces(

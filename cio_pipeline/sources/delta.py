@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import polars as pl
-from deltalake import DeltaTable
 
 from cio_pipeline.changesets.netting import net
 from cio_pipeline.changesets.parts import belongs, blocks_of, counted_columns
@@ -19,9 +18,9 @@ from cio_pipeline.model.cuts import Cut, Look, Rest, TableCut, TableSlice, Waiti
 from cio_pipeline.model.errors import SourceError
 from cio_pipeline.model.slices import Part
 from cio_pipeline.sources.change_feed import Changed, changed_files, changed_rows, feed, pieces
-from cio_pipeline.sources.delta_columns import casts, require_readable, types_by_name
-from cio_pipeline.sources.delta_log import AT_ONCE, DeltaTables, Entry, Reached, replaced
+from cio_pipeline.sources.delta_log import AT_ONCE, Entry, Reached
 from cio_pipeline.sources.delta_scan import row_counts, scan, sliced
+from cio_pipeline.sources.delta_table import DeltaTables, OpenTable, replaced
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class DeltaSource:
 
     uri: str
     storage_options: Mapping[str, str] | None = field(default=None, repr=False, hash=False)
-    _looked: dict[str, tuple[tuple[TableCut, TableCut], tuple[DeltaTable, list[Changed]]]] = field(
+    _looked: dict[str, tuple[tuple[TableCut, TableCut], tuple[OpenTable, list[Changed]]]] = field(
         default_factory=dict[str, Any], init=False, repr=False, compare=False
     )
 
@@ -52,23 +51,23 @@ class DeltaSource:
 
         Raises SourceGone, VersionGone, SourceUnavailable, SourceError.
         """
-        self.tables.require_root()
-        latest = self.tables.latest(table.name)
+        latest = self.tables.latest(table)
         if latest is None:
+            self.tables.require_root()
             return Look(None)
-        require_readable(latest, table)
-        upto = TableCut(str(latest.metadata().id), latest.version())
+        latest.require_readable()
+        upto = latest.cut
         known = after.rest.get(table.name) if after else None
 
         def seen(version: int) -> datetime:
             first = known.first_seen(TableCut(upto.table_id, version)) if known else None
             return first or now
 
-        reached = self._reached(table.name, at, upto, after, seen)
+        reached = self._reached(latest, at, after, seen)
         version = reached.version
         if version == upto.version:
             return Look(upto)
-        waiting = self._waiting(table.name, reached.stopped_by, upto.version, now, seen)
+        waiting = self._waiting(latest, reached.stopped_by, now, seen)
         rest = Rest(upto, now, waiting)
         if known:
             rest = rest.following(known, -1 if version is None else version, at)
@@ -80,9 +79,9 @@ class DeltaSource:
         found: dict[str, Mapping[str, str]] = {}
         for table in tables:
             with suppress(SourceError):
-                latest = self.tables.latest(table.name)
+                latest = self.tables.latest(table)
                 if latest is not None:
-                    found[table.name] = types_by_name(latest)
+                    found[table.name] = latest.types_by_name()
         return found
 
     def changes(
@@ -100,8 +99,7 @@ class DeltaSource:
         """
         if lower == upper:
             return _nothing(table)
-        found, changed = self._changed(table, lower, upper)
-        rows = feed(found, table, changed, self.tables.storage_options)
+        rows = feed(*self._changed(table, lower, upper))
         if part is not None:
             rows = rows.filter(belongs(part))
         if workspaces is not None:
@@ -110,10 +108,10 @@ class DeltaSource:
 
     def changed_rows(self, table: SourceTable, lower: TableCut, upper: TableCut) -> int:
         """How many changes there are before netting, at most; see `ports.Source`."""
-        found, changed = self._changed(table, lower, upper)
+        found = self._changed(table, lower, upper)
         # Who asks reads the changes next: the log need not be read twice.
-        self._looked[table.name] = (lower, upper), (found, changed)
-        return changed_rows(found, table, changed, self.tables.storage_options)
+        self._looked[table.name] = (lower, upper), found
+        return changed_rows(*found)
 
     def feed(
         self,
@@ -123,8 +121,7 @@ class DeltaSource:
         columns: Sequence[str] | None = None,
     ) -> Iterator[pl.DataFrame]:
         """The changes in `(lower, upper]` before netting, piece by piece; see `ports.Source`."""
-        found, changed = self._changed(table, lower, upper)
-        yield from pieces(found, table, changed, self.tables.storage_options, columns=columns)
+        yield from pieces(*self._changed(table, lower, upper), columns=columns)
 
     def blocks(
         self, table: SourceTable, lower: TableCut, upper: TableCut, rows: int
@@ -145,9 +142,9 @@ class DeltaSource:
         Raises ColumnMismatch, VersionGone, TableReplaced, SourceUnavailable, SourceError. Files in
         a store that are gone show when the frame is collected: see `errors.translate`.
         """
-        found = self._opened(table, cut)
-        selected = casts(table, found)
-        return scan(found, table, self.tables.storage_options, part, workspaces).select(selected)
+        found = self.tables.at(table, cut)
+        selected = found.columns
+        return scan(found, part, workspaces).select(selected)
 
     def slices(self, table: SourceTable, cut: TableCut, rows: int) -> Sequence[TableSlice]:
         """A snapshot's rows in equal slices; see `ports.Source`.
@@ -155,8 +152,7 @@ class DeltaSource:
         Counts come from the log, or from a file's footer where the log has none. Raises
         VersionGone, TableReplaced, SourceUnavailable, SourceError.
         """
-        found = self._opened(table, cut)
-        counts = row_counts(found, table, self.tables.storage_options)
+        counts = row_counts(self.tables.at(table, cut))
         return sliced(sum(count for _, count in counts), rows)
 
     def rows_at_once(self, table: SourceTable, cut: TableCut) -> int | None:  # noqa: ARG002 - of any
@@ -171,53 +167,47 @@ class DeltaSource:
         """What was found; see `ports.Source`."""
         return found
 
-    def _opened(self, table: SourceTable, cut: TableCut) -> DeltaTable:
-        found = self.tables.at(table.name, cut)
-        require_readable(found, table)
-        return found
-
     def _changed(
         self, table: SourceTable, lower: TableCut, upper: TableCut
-    ) -> tuple[DeltaTable, list[Changed]]:
+    ) -> tuple[OpenTable, list[Changed]]:
         if lower.table_id != upper.table_id or lower.version > upper.version:
             raise replaced(table.name, lower, upper)
         looked = self._looked.pop(table.name, None)
         if looked is not None and looked[0] == (lower, upper):
             return looked[1]
-        found = self._opened(table, upper)
-        return found, changed_files(self.tables, found, table, lower)
+        found = self.tables.at(table, upper)
+        return found, changed_files(found, lower, lambda: self.tables.at(table, lower))
 
     def _reached(
         self,
-        table: str,
+        table: OpenTable,
         at: datetime,
-        upto: TableCut,
         after: Cut | None,
         seen: Callable[[int], datetime],
     ) -> Reached:
-        before = after.tables.get(table) if after else None
+        upto = table.cut
+        before = after.tables.get(table.declared.name) if after else None
         if before is None or before.table_id != upto.table_id or before.version > upto.version:
             # Another table than before: whoever goes on from the old one is told so by `decide`.
-            return self.tables.log(table).last_before(at, 0, upto.version, seen)
+            return table.log.last_before(at, 0, upto.version, seen)
         if (after and at <= after.at) or before.version == upto.version:
             return Reached(before.version)
         first = before.version + 1
-        found = self.tables.log(table).last_before(at, first, upto.version, seen)
+        found = table.log.last_before(at, first, upto.version, seen)
         return found if found.version is not None else Reached(before.version, found.stopped_by)
 
     def _waiting(
         self,
-        table: str,
+        table: OpenTable,
         stopped_by: Entry | None,
-        last: int,
         now: datetime,
         seen: Callable[[int], datetime],
     ) -> Waiting | None:
         """What waits, if a commit does that names a time ahead on purpose."""
         if stopped_by is None or not stopped_by.deliberate or stopped_by.time <= now:
             return None
-        first = stopped_by.version + 1
-        behind = self.tables.log(table).entries(first, min(last, first + AT_ONCE - 1))
+        first, last = stopped_by.version + 1, table.cut.version
+        behind = table.log.entries(first, min(last, first + AT_ONCE - 1))
         since = (one.counted(seen(one.version)) for one in behind)
         late = next((time for time in since if time <= now), None)
         return Waiting(stopped_by.version, last - stopped_by.version + 1, stopped_by.time, late)

@@ -1,4 +1,4 @@
-"""Delta tables at a version, and the entries of their logs: what each commit says, and when it was.
+"""The entries of a Delta table's log: what each commit says, and when it was.
 
 `DeltaTable.history()` is not used: it numbers its entries by counting down from the version that
 was opened, which is wrong once somebody else commits meanwhile or a commit has no `commitInfo`.
@@ -11,24 +11,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib import import_module
-from itertools import repeat
 from typing import Any, cast
 
-from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
-
 from cio_pipeline.contracts.arrow import arrow
-from cio_pipeline.model.cuts import TableCut
-from cio_pipeline.model.errors import SourceError, SourceGone, TableReplaced, VersionGone
+from cio_pipeline.model.errors import SourceError, VersionGone
 from cio_pipeline.model.times import iso_time
 from cio_pipeline.sources.delta_errors import translate
-from cio_pipeline.sources.places import for_deltalake, local_path, require_usable
+from cio_pipeline.sources.places import for_deltalake
 
 COMMITTED_AT_KEY = "cio.committed_at"
 """Key in a commit's metadata: the commit's time, instead of the one that the log gives (ISO)."""
 
 _FOLDER = "_delta_log"
+_ENTRY = f"{_FOLDER}/{{:020}}.json"
 _NAME = re.compile(r"(\d{20})\.json$")
 AT_ONCE = 32
 
@@ -84,7 +81,7 @@ class CommitLog:
     def names(self) -> list[str]:
         """The names of its files; lists the log's folder."""
         try:
-            found = self._store().get_file_info_selector(arrow("fs").FileSelector(_FOLDER))
+            found = self._store.get_file_info_selector(arrow("fs").FileSelector(_FOLDER))
         except Exception as error:
             raise (translate(error, self.table, None) or error) from error
         return [str(info.path) for info in found]
@@ -99,14 +96,12 @@ class CommitLog:
 
         Raises VersionGone for a version whose entry was removed.
         """
-        store = self._store()
         if first == last:  # as after most windows: not worth a pool
-            yield self._entry(store, first)
+            yield self._entry(first)
             return
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for start in range(first, last + 1, AT_ONCE):
-                some = range(start, min(start + AT_ONCE, last + 1))
-                yield from pool.map(self._entry, repeat(store), some)
+                yield from pool.map(self._entry, range(start, min(start + AT_ONCE, last + 1)))
 
     def last_before(
         self, at: datetime, first: int, last: int, seen: Callable[[int], datetime]
@@ -118,7 +113,7 @@ class CommitLog:
         VersionGone if that one does not tell.
         """
         start = first
-        if first <= last and self._modified(self._store(), first) is None:
+        if first <= last and self._modified(first) is None:
             start = min((v for v in self.versions() if v >= first), default=last + 1)
         reached = None if start == first else start - 1
         stopped_by = None
@@ -131,20 +126,21 @@ class CommitLog:
             raise log_gone(self.table, first)
         return Reached(reached, stopped_by)
 
+    @cached_property
     def _store(self) -> Any:
         """The table's folder in its store, as pyarrow wants it: see `contracts.arrow.arrow`."""
         handler = import_module("deltalake.fs").DeltaStorageHandler
         return handler(for_deltalake(self.uri), dict(self.storage_options))
 
-    def _entry(self, store: Any, version: int) -> Entry:
+    def _entry(self, version: int) -> Entry:
         try:
-            body = store.open_input_file(_path(version)).read()
+            body = self._store.open_input_file(_ENTRY.format(version)).read()
         except FileNotFoundError as error:
             raise log_gone(self.table, version) from error
         except Exception as error:
             raise (translate(error, self.table, version) or error) from error
         time, deliberate = self._committed_at(version, body)
-        known = time or self._modified(store, version) or _UNKNOWN
+        known = time or self._modified(version) or _UNKNOWN
         return Entry(self.table, version, known, body, deliberate)
 
     def _committed_at(self, version: int, body: bytes) -> tuple[datetime | None, bool]:
@@ -169,9 +165,9 @@ class CommitLog:
             "Write it like 2026-11-22T05:15:00Z.",
         )
 
-    def _modified(self, store: Any, version: int) -> datetime | None:
+    def _modified(self, version: int) -> datetime | None:
         """When the entry's file was written: the commit's time if the entry has none."""
-        return store.get_file_info([_path(version)])[0].mtime
+        return self._store.get_file_info([_ENTRY.format(version)])[0].mtime
 
 
 def actions_of(line: str | bytes) -> Iterable[tuple[str, dict[str, Any]]]:
@@ -196,74 +192,4 @@ def log_damaged(table: str, version: int) -> SourceError:
     return SourceError(
         f"Version {version} of table {table} has a log entry that cannot be read.",
         "Restore that file of its _delta_log.",
-    )
-
-
-def _path(version: int) -> str:
-    return f"{_FOLDER}/{version:020d}.json"
-
-
-NEW_SOURCE = "Create the tables with `cio-pipeline source init`, or correct CIO_SOURCE."
-
-
-@dataclass(frozen=True)
-class DeltaTables:
-    """A folder, local or in a store, that holds one Delta table per source table.
-
-    Raises InvalidConfig for a place that deltalake cannot use.
-    """
-
-    uri: str
-    storage_options: Mapping[str, str]
-
-    def __post_init__(self) -> None:
-        require_usable(self.uri)
-
-    def location(self, table: str) -> str:
-        """Where a table is, as deltalake takes it."""
-        return for_deltalake(f"{self.uri.rstrip('/')}/{table}")
-
-    def log(self, table: str) -> CommitLog:
-        """The log of a table."""
-        return CommitLog(table, f"{self.uri.rstrip('/')}/{table}", self.storage_options)
-
-    def latest(self, table: str) -> DeltaTable | None:
-        """A table at its latest version; None if there is none.
-
-        Raises SourceUnavailable, SourceError.
-        """
-        try:
-            return DeltaTable(self.location(table), storage_options=dict(self.storage_options))
-        except TableNotFoundError:
-            return None
-        except Exception as error:
-            raise (translate(error, table, None) or error) from error
-
-    def at(self, table: str, cut: TableCut) -> DeltaTable:
-        """A table at a cut. Raises VersionGone, TableReplaced, SourceUnavailable, SourceError."""
-        try:
-            found = DeltaTable(
-                self.location(table),
-                version=cut.version,
-                storage_options=dict(self.storage_options),
-            )
-        except Exception as error:
-            raise (translate(error, table, cut.version) or error) from error
-        if str(found.metadata().id) != cut.table_id:
-            raise replaced(table, cut, TableCut(str(found.metadata().id), found.version()))
-        return found
-
-    def require_root(self) -> None:
-        """Raise SourceGone if the folder is known not to exist."""
-        path = local_path(self.uri)
-        if path is not None and not path.is_dir():
-            raise SourceGone("The source's folder does not exist.", NEW_SOURCE)
-
-
-def replaced(table: str, then: TableCut, now: TableCut) -> TableReplaced:
-    """The error for a table that is not the one of an earlier cut."""
-    return TableReplaced(
-        f"Table {table} was replaced: it was {then.table_id} at version {then.version} and is now "
-        f"{now.table_id} at version {now.version}.",
-        "Put the old table back, or register the syncs that read it under new ids.",
     )

@@ -13,16 +13,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
-from deltalake import DeltaTable
 
-from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.sources.active_vectors import vectors_at
-from cio_pipeline.sources.deletion_vectors import Read, Vector, deleted_rows, read_bytes
-from cio_pipeline.sources.delta_columns import logical_schema
-from cio_pipeline.sources.delta_errors import clone_gone, translate, vector_damaged, version_gone
-from cio_pipeline.sources.delta_log import CommitLog
-from cio_pipeline.sources.places import file_place, is_elsewhere, store_options, table_folder
+from cio_pipeline.sources.deletion_vectors import Vector, deleted_rows, read_bytes
+from cio_pipeline.sources.delta_errors import clone_gone, vector_damaged, version_gone
+from cio_pipeline.sources.delta_table import OpenTable
+from cio_pipeline.sources.places import file_place, is_elsewhere, store_options
 
 
 @dataclass(frozen=True)
@@ -68,19 +65,18 @@ class DataFile:
 
 
 def data_files(
-    found: DeltaTable, columns: Collection[str] = (), vectors: Mapping[str, Vector] | None = None
+    table: OpenTable, columns: Collection[str] = (), vectors: Mapping[str, Vector] | None = None
 ) -> list[DataFile]:
     """All files of a table at its version, by name; `values` for those of the columns alone."""
-    folder = table_folder(found.table_uri)
-    actions = pl.DataFrame(cast("Any", found.get_add_actions()))
-    partitions = [name for name in found.metadata().partition_columns if name in columns]
+    actions = pl.DataFrame(cast("Any", table.delta.get_add_actions()))
+    partitions = [name for name in table.delta.metadata().partition_columns if name in columns]
     values = [
         dict(zip(partitions, some, strict=True)) for some in _of_partitions(actions, partitions)
     ]
     rows = actions["num_records"] if "num_records" in actions.columns else [None] * actions.height
     files = [
         DataFile(
-            file_place(folder, path),
+            file_place(table.folder, path),
             of_file,
             count,
             (vectors or {}).get(path),
@@ -120,9 +116,7 @@ _ROW = "_row_of_file"
 
 
 def scan(
-    found: DeltaTable,
-    table: SourceTable,
-    storage_options: Mapping[str, str],
+    table: OpenTable,
     part: TableSlice | None = None,
     workspaces: Collection[int] | None = None,
 ) -> pl.LazyFrame:
@@ -133,33 +127,25 @@ def scan(
     Raises VersionGone if a local file is missing.
     """
     try:
-        return _scan(found, table, storage_options, part, workspaces)
+        return _scan(table, part, workspaces)
     except Exception as error:
-        raise (translate(error, table.name, found.version()) or error) from error
+        raise table.told(error) from error
 
 
 def _scan(
-    found: DeltaTable,
-    table: SourceTable,
-    storage_options: Mapping[str, str],
-    part: TableSlice | None,
-    workspaces: Collection[int] | None,
+    table: OpenTable, part: TableSlice | None, workspaces: Collection[int] | None
 ) -> pl.LazyFrame:
-    schema = logical_schema(found, table)
-    vectors = vectors_of(found, table.name, storage_options)
-    files = {file.place: file for file in data_files(found, schema, vectors)}
-    count = partial(footer_rows, found, table.name, storage_options)
-    all_read = _read(list(files.values()), count, part)
+    files = {file.place: file for file in data_files(table, table.schema, vectors_of(table))}
+    all_read = _read(list(files.values()), table.rows_in, part)
     read = [one for one in all_read if _may_hold(files[one.uri], workspaces)]
-    require_there([files[one.uri] for one in read], table.name, found.version())
-    of_vectors = partial(read_bytes, table_folder(found.table_uri), storage_options)
+    require_there([files[one.uri] for one in read], table)
     parts: list[pl.LazyFrame] = []
     for _, group in groupby(read, lambda one: None if one.whole else one.uri):
         some = list(group)
-        whole = _whole([files[one.uri] for one in some], of_vectors, table.name, found.version())
-        rows = scan_files(list(whole), schema, storage_options, count, some[0])
-        parts.append(rows.select(schema.names()))
-    return pl.concat(parts) if parts else pl.LazyFrame(schema=schema)
+        whole = list(_whole([files[one.uri] for one in some], table))
+        rows = scan_files(whole, table.schema, table, some[0])
+        parts.append(rows.select(table.schema.names()))
+    return pl.concat(parts) if parts else pl.LazyFrame(schema=table.schema)
 
 
 def _may_hold(file: DataFile, workspaces: Collection[int] | None) -> bool:
@@ -167,42 +153,36 @@ def _may_hold(file: DataFile, workspaces: Collection[int] | None) -> bool:
     return workspaces is None or owner is None or owner in workspaces
 
 
-def row_counts(
-    found: DeltaTable, table: SourceTable, storage_options: Mapping[str, str]
-) -> list[tuple[str, int]]:
+def row_counts(table: OpenTable) -> list[tuple[str, int]]:
     """(file, rows stored in it) in the order of a scan; at most footers are read.
 
     Raises VersionGone, SourceUnavailable, SourceError.
     """
-    return counted(data_files(found), partial(footer_rows, found, table.name, storage_options))
+    return counted(data_files(table), table.rows_in)
 
 
-def vectors_of(
-    found: DeltaTable, table: str, storage_options: Mapping[str, str]
-) -> dict[str, Vector]:
+def vectors_of(table: OpenTable) -> dict[str, Vector]:
     """The deletion vectors of a table's files; its log is read again only if there can be any."""
-    if "deletionVectors" not in (found.protocol().reader_features or []):
+    if "deletionVectors" not in (table.delta.protocol().reader_features or []):
         return {}
-    return vectors_at(
-        CommitLog(table, table_folder(found.table_uri), storage_options), found.version()
-    )
+    return vectors_at(table.log, table.cut.version)
 
 
-def _whole(files: Sequence[DataFile], read: Read, table: str, version: int) -> Iterator[DataFile]:
+def _whole(files: Sequence[DataFile], table: OpenTable) -> Iterator[DataFile]:
     """Files with the rows that their deletion vectors mark."""
+    read = partial(read_bytes, table.folder, table.storage_options)
     for file in files:
         try:
             rows = deleted_rows(file.vector, read)
         except (ValueError, KeyError) as error:
-            raise vector_damaged(table, version) from error
+            raise vector_damaged(table.declared.name, table.cut.version) from error
         yield replace(file, deleted=pl.Series(list(rows), dtype=pl.UInt32)) if rows else file
 
 
 def scan_files(
     files: Sequence[DataFile],
     schema: Mapping[str, pl.DataType],
-    options: Mapping[str, str],
-    count: Callable[[str], int],
+    table: OpenTable,
     part: FileRows | None = None,
 ) -> pl.LazyFrame:
     """The rows of some files of a table in their order; all have `chosen`, or none has.
@@ -211,7 +191,7 @@ def scan_files(
     `part` is that of the only file, if it is not read whole.
     """
     partitions = {name: schema[name] for name in schema if name in files[0].values}
-    picked = pl.concat([pl.Series(dtype=pl.UInt32), *_numbers(files, count)])
+    picked = pl.concat([pl.Series(dtype=pl.UInt32), *_numbers(files, table.rows_in)])
     choosing = files[0].chosen is not None
     rows = pl.scan_parquet(
         [file.place for file in files],
@@ -223,7 +203,7 @@ def scan_files(
         missing_columns="insert",
         extra_columns="ignore",
         cast_options=_CASTS,
-        storage_options=store_options(options),
+        storage_options=store_options(table.storage_options),
     )
     if part is not None and not part.whole:
         rows = rows.slice(part.start, part.rows)
@@ -268,18 +248,6 @@ def _numbers(files: Sequence[DataFile], count: Callable[[str], int]) -> list[pl.
     ]
 
 
-def footer_rows(
-    found: DeltaTable, table: str, storage_options: Mapping[str, str], place: str
-) -> int:
-    """How many rows a file's footer tells; see `row_counts` for what it raises."""
-    options = store_options(storage_options)
-    rows = pl.scan_parquet(place, glob=False, hive_partitioning=False, storage_options=options)
-    try:
-        return int(rows.select(pl.len()).collect().item())
-    except Exception as error:
-        raise (translate(error, table, found.version()) or error) from error
-
-
 def _read(
     files: Sequence[DataFile], count: Callable[[str], int], part: TableSlice | None
 ) -> list[FileRows]:
@@ -288,8 +256,9 @@ def _read(
     return list(within(counted(files, count), part))
 
 
-def require_there(files: Sequence[DataFile], table: str, version: int) -> None:
+def require_there(files: Sequence[DataFile], table: OpenTable) -> None:
     """Raise VersionGone if a local file is missing."""
     for file in files:
         if "://" not in file.place and not Path(file.place).exists():
-            raise clone_gone(table, version) if file.elsewhere else version_gone(table, version)
+            gone = clone_gone if file.elsewhere else version_gone
+            raise gone(table.declared.name, table.cut.version)

@@ -7,9 +7,8 @@ import polars as pl
 
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.model.errors import SourceGone
-from cio_pipeline.sources.delta_columns import casts, require_readable
-from cio_pipeline.sources.delta_log import NEW_SOURCE, DeltaTables
 from cio_pipeline.sources.delta_scan import scan
+from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables
 
 _ALSO = {"messages": ("metadata", "payload")}
 """What tells rows of one identity apart: a message may come again changed."""
@@ -86,10 +85,10 @@ def known_rows(uri: str, table: SourceTable, storage_options: Mapping[str, str])
 
     Raises ColumnMismatch, SourceGone, SourceUnavailable, SourceError.
     """
-    found = DeltaTables(uri, storage_options).latest(table.name)
+    found = DeltaTables(uri, storage_options).latest(table)
     if found is None:
         raise SourceGone(f"Table {table.name} does not exist.", NEW_SOURCE)
-    require_readable(found, table)
+    found.require_readable()
     told_by = (*table.identity, *_ALSO.get(table.name, ()))
-    rows = scan(found, table, storage_options).select(casts(table, found))
+    rows = scan(found).select(found.columns)
     return KnownRows(table.identity, told_by, rows)

@@ -5,16 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from deltalake import DeltaTable
-
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.sources.change_feed import changed_files, is_feed_on
-from cio_pipeline.sources.delta_columns import column_problems, logical_schema, require_readable
 from cio_pipeline.sources.delta_errors import translate
-from cio_pipeline.sources.delta_log import DeltaTables
 from cio_pipeline.sources.delta_scan import data_files, scan, vectors_of
+from cio_pipeline.sources.delta_table import DeltaTables, OpenTable
 from cio_pipeline.sources.tables import BEFORE_ALL_ROWS
 
 _SAMPLE = 1_000_000
@@ -63,32 +60,29 @@ def _status(
     folder: DeltaTables, table: SourceTable, needed: TableCut | None, *, sampled: bool
 ) -> TableStatus:
     problems = _Problems(table.name)
-    found = problems.met(lambda: folder.latest(table.name))
+    found = problems.met(lambda: folder.latest(table))
     if found is None:
         told = tuple(problems.told) or ("does not exist",)
         return TableStatus(table.name, table.kind, problems=told)
-    log = folder.log(table.name)
-    version = found.version()
-    change_feed = is_feed_on(found.metadata().configuration)
+    log, version = found.log, found.cut.version
+    change_feed = is_feed_on(found.delta.metadata().configuration)
     status = TableStatus(
         table.name,
         table.kind,
         version,
         problems.met(lambda: min(log.versions(), default=None)),
-        problems.met(lambda: _rows(found, table, folder.storage_options)),
+        problems.met(lambda: _rows(found)),
         _changed(problems.met(lambda: next(log.entries(version, version)).time)),
         change_feed,
     )
-    problems.met(lambda: require_readable(found, table))
-    problems.told += (
-        problems.met(lambda: column_problems(table, logical_schema(found, table))) or []
-    )
+    problems.met(found.require_readable)
+    problems.told += problems.met(found.problems) or []
     if not change_feed:
         problems.told.append("its change feed is off: set delta.enableChangeDataFeed=true")
     elif needed is not None:
-        problems.met(lambda: changed_files(folder, found, table, needed))
+        problems.met(lambda: changed_files(found, needed, lambda: folder.at(table, needed)))
     if sampled and not problems.told:
-        problems.told += problems.met(lambda: _repeated(found, table, folder)) or []
+        problems.told += problems.met(lambda: _repeated(found)) or []
     return replace(status, problems=tuple(dict.fromkeys(problems.told)))
 
 
@@ -119,21 +113,21 @@ class _Problems:
             return None
 
 
-def _rows(found: DeltaTable, table: SourceTable, options: Mapping[str, str]) -> int | None:
+def _rows(found: OpenTable) -> int | None:
     rows = 0
-    for file in data_files(found, (), vectors_of(found, table.name, options)):
+    for file in data_files(found, (), vectors_of(found)):
         if file.rows is None:
             return None
         rows += file.rows - int((file.vector or {}).get("cardinality", 0))
     return rows
 
 
-def _repeated(found: DeltaTable, table: SourceTable, folder: DeltaTables) -> list[str]:
+def _repeated(found: OpenTable) -> list[str]:
     """Whether identities occur twice among the first rows; messages may: the last state counts."""
+    table = found.declared
     if table.name in ALL_EXPORTS and facts_of(table.name).overwrites:
         return []
-    rows = scan(found, table, folder.storage_options)
-    sample = rows.select(table.identity).head(_SAMPLE).collect()
+    sample = scan(found).select(table.identity).head(_SAMPLE).collect()
     twice = sample.height - sample.n_unique()
     if not twice:
         return []

@@ -12,8 +12,8 @@ from cio_pipeline.contracts.arrow import source_arrow_schema
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.model.errors import InvalidConfig, SourceGone
 from cio_pipeline.sources.commit_errors import not_committed
-from cio_pipeline.sources.delta_columns import logical_schema
-from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY, NEW_SOURCE, DeltaTables
+from cio_pipeline.sources.delta_log import COMMITTED_AT_KEY
+from cio_pipeline.sources.delta_table import NEW_SOURCE, DeltaTables, OpenTable
 from cio_pipeline.sources.fit import fitted, in_arrival
 from cio_pipeline.sources.places import local_path
 
@@ -34,7 +34,7 @@ def create_tables(
         path.mkdir(parents=True, exist_ok=True)
     created: list[str] = []
     for table in tables:
-        if folder.latest(table.name) is None:
+        if folder.latest(table) is None:
             _create(folder, table)
             created.append(table.name)
     return created
@@ -50,37 +50,35 @@ def take_over(
     folder = DeltaTables(uri, storage_options or {})
     added: list[str] = []
     for table in tables:
-        found = folder.latest(table.name)
-        if found is None or not _late(found, table):
+        found = folder.latest(table)
+        if found is None or not _late(found):
             continue
         # No row changes with it: it is as old as the commit that it follows, if that says so.
-        last = next(folder.log(table.name).entries(found.version(), found.version()))
+        last = next(found.log.entries(found.cut.version, found.cut.version))
         at = last.time if last.deliberate else None
-        added += [f"{table.name}.{name}" for name in add_late_columns(found, table, at)]
+        added += [f"{table.name}.{name}" for name in add_late_columns(found, at)]
     return added
 
 
-def add_late_columns(
-    found: DeltaTable, table: SourceTable, at: datetime | None = None
-) -> list[str]:
+def add_late_columns(found: OpenTable, at: datetime | None = None) -> list[str]:
     """Add the columns that came after a table was made, in one commit; their names.
 
     Raises SourceUnavailable, SourceError.
     """
-    late = _late(found, table)
+    late, table = _late(found), found.declared
     if not late:
         return []
     fields = [Field.from_arrow(source_arrow_schema(table).field(name)) for name in late]
     try:
-        found.alter.add_columns(fields, commit_properties=_properties(at))
+        found.delta.alter.add_columns(fields, commit_properties=_properties(at))
     except Exception as error:
-        raise (not_committed(error, table.name, found) or error) from error
+        raise (not_committed(error, table.name, found.delta) or error) from error
     return late
 
 
-def _late(found: DeltaTable, table: SourceTable) -> list[str]:
-    there = logical_schema(found, table)
-    return [one.name for one in table.columns if one.may_lack and one.name not in there]
+def _late(found: OpenTable) -> list[str]:
+    columns = found.declared.columns
+    return [one.name for one in columns if one.may_lack and one.name not in found.schema]
 
 
 def commit_rows(
@@ -103,14 +101,15 @@ def commit_rows(
     SourceError.
     """
     folder = DeltaTables(uri, storage_options or {})
-    found = folder.latest(table.name)
-    if found is None:
+    opened = folder.latest(table)
+    if opened is None:
         raise SourceGone(f"Table {table.name} does not exist.", NEW_SOURCE)
     given = rows.collect() if isinstance(rows, LazyFrame) else rows
     good = in_arrival(fitted(given, table))
     if good.is_empty():
-        return found.version()
-    add_late_columns(found, table, at)
+        return opened.cut.version
+    add_late_columns(opened, at)
+    found = opened.delta
     properties = _properties(at)
     try:
         if table.kind is TableKind.APPEND_ONLY:

@@ -26,7 +26,7 @@ from cio_pipeline.model.changeset import (
 )
 from cio_pipeline.model.errors import ColumnMismatch, SourceError, TableReplaced, VersionGone
 from cio_pipeline.sources.delta import DeltaSource
-from cio_pipeline.sources.delta_log import DeltaTables
+from cio_pipeline.sources.delta_table import DeltaTables
 from cio_pipeline.sources.fit import in_arrival, shaped
 from cio_pipeline.sources.tables import commit_rows, create_tables
 from cio_pipeline_tests.sources.things import (

@@ -76,9 +76,9 @@ def cut_at(
 
 def latest(found: DeltaSource, table: SourceTable = THINGS) -> TableCut:
     """The table as it is now."""
-    opened = found.tables.latest(table.name)
+    opened = found.tables.latest(table)
     assert opened is not None
-    return TableCut(str(opened.metadata().id), opened.version())
+    return opened.cut
 
 
 def at_version(found: DeltaSource, version: int, table: SourceTable = THINGS) -> TableCut:
