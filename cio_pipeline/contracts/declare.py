@@ -112,7 +112,8 @@ class Export:
     read at the upper cut. `rows_per_file` is the roll-over (D5). `together` names the switch that
     it shares with another export. `time_column` gives a file's min and max time; None if the
     contract has no timestamp. `needs` are source columns that must not be null though the contract
-    says nothing of the kind: they decide what is sent (D3).
+    says nothing of the kind: they decide what is sent (D3). First files with `numbered_parts` have
+    two sequences in their names (D5).
     """
 
     name: str
@@ -132,16 +133,12 @@ class Export:
     since: int = 4
     together: str | None = None
     needs: tuple[str, ...] = ()
+    numbered_parts: bool = False
 
     @property
     def split(self) -> bool:
         """Whether changes go to `chngs` files of their own."""
         return self.afterwards is Afterwards.NEW_AND_CHANGES
-
-    @property
-    def numbered_parts(self) -> bool:
-        """Whether the initial export has two-sequence names (metrics, D5)."""
-        return self.name == "metrics"
 
     def columns_of(self, version: int) -> tuple[Column, ...]:
         """The columns that a version has, in order."""

@@ -108,10 +108,10 @@ def list_next(
     made: list[tuple[Manifest, bytes]] = []
     for sync_id, one in found.items():
         its = listed.get(sync_id, Listed())
-        told = its.exports, void.get(sync_id, ()), of_sync.get(sync_id, ())
-        listing = Listing(one, lasts.get(sync_id), *told)
+        stand, last = of_sync.get(sync_id, ()), lasts.get(sync_id)
         manifest = replace(
-            next_manifest(listing, window, at),
+            next_manifest(one, last, stand, window, at, sent=its.exports),
+            void=tuple(void.get(sync_id, ())),
             superseded=tuple(superseded.get(sync_id, ())),
             replay_of=tuple(one for _, one in sorted(its.replays.items())),
             since=its.since(begun),
@@ -253,38 +253,32 @@ def _store(connection: Connection, made: Collection[tuple[Manifest, bytes]]) -> 
         connection.execute(_LIST_VOID, void)
 
 
-@dataclass(frozen=True)
-class Listing:
-    """What the next manifest of a sync tells; `last` are number and digest of the one before.
+def next_manifest(
+    registered: RegisteredSync,
+    last: tuple[int, str] | None,
+    states: Sequence[ExportState],
+    window: Window | None,
+    at: datetime,
+    *,
+    sent: Collection[str] = (),
+) -> Manifest:
+    """The manifest that goes on from the last one (number, digest), as of a window's run, if any.
 
-    `sent` are the exports of the files that it lists.
+    It tells how the exports stand, of which files of `sent` ones are listed.
     """
-
-    registered: RegisteredSync
-    last: tuple[int, str] | None
-    sent: Collection[str]
-    void: Sequence[VoidSequence]
-    states: Sequence[ExportState]
-
-
-def next_manifest(listing: Listing, window: Window | None, at: datetime) -> Manifest:
-    """The manifest that goes on from the last one, as of a window's run (None: of none).
-
-    Its files are rendered apart: `to_list`.
-    """
-    sync, last = listing.registered.sync, listing.last
+    sync = registered.sync
     return Manifest(
         sync_id=sync.id,
         workspace_id=sync.workspace_id,
         feed=sync.feed,
         version=sync.version,
-        generation=listing.registered.generation,
+        generation=registered.generation,
         ordinal=last[0] + 1 if last else 1,
         created_at=at,
         previous=last[1] if last else None,
         files=(),
-        void=tuple(listing.void),
-        exports=tuple(export_status(state, window, listing.sent) for state in listing.states),
+        void=(),
+        exports=tuple(export_status(state, window, sent) for state in states),
     )
 
 

@@ -47,10 +47,6 @@ _LOGIN_REFUSED = re.compile(
 """libpq gives no SQLSTATE for a connection that was never made, only the server's words."""
 
 
-class RowConflict(LedgerError):
-    """Rows break a constraint of the tables: most often another run was first."""
-
-
 def busy(error: DBAPIError) -> bool:
     """Whether others were in the way, so that the same transaction may succeed at once."""
     return _sqlite_code(error) in _SQLITE_BUSY or _sqlstate(error) in _POSTGRES_BUSY
@@ -59,7 +55,7 @@ def busy(error: DBAPIError) -> bool:
 def translated(error: DBAPIError, name: str) -> CioError:
     """The product's error for a database's; `name` is the ledger's, without secrets."""
     if isinstance(error, IntegrityError):
-        return RowConflict(
+        return LedgerError(
             f"The ledger {name} holds rows that contradict these ({type(error.orig).__name__}).",
             "Run it again; report a bug if that does not help.",
         )
@@ -261,7 +257,7 @@ def _in_transaction(
     """The verb in one transaction, from its start again if it could not be had at once.
 
     So it is if it was locked out, lost a deadlock or could not be serialised: a verb has no other
-    effects. Raises LedgerBusy, LedgerError (RowConflict if a constraint is broken) or DiskFull.
+    effects. Raises LedgerBusy, LedgerError or DiskFull.
     """
 
     @wraps(verb)

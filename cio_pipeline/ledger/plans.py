@@ -8,10 +8,11 @@ from datetime import datetime
 from operator import itemgetter
 
 from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from cio_pipeline.ledger.chain import Listed, list_next, to_list
 from cio_pipeline.ledger.cuts import keep_cuts
-from cio_pipeline.ledger.database import Database, RowConflict, reading, writing
+from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.plan_rows import (
     file_of,
@@ -51,9 +52,16 @@ def store_plans(
     connection: Connection, drafts: Sequence[PlanDraft], now: datetime
 ) -> Sequence[Plan]:
     """Number and store plans of pairs that are held; raises PositionMoved, see `Plans.open`."""
-    require_fresh(connection, drafts, [(draft.sync_id, draft.export) for draft in drafts])
+    pairs = [(draft.sync_id, draft.export) for draft in drafts]
+    require_fresh(connection, drafts, pairs)
     keep_cuts(connection, [cut for d in drafts for cut in (d.lower, d.upper, d.until) if cut])
-    return insert_plans(connection, drafts, now)
+    try:
+        return insert_plans(connection, drafts, now)
+    except IntegrityError as error:
+        raise PositionMoved(
+            f"A pair has two plans at a time, one of {name_pairs(pairs)}.",
+            "Resume the open one.",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -62,26 +70,16 @@ class Plans:
 
     database: Database
 
-    def open(self, lease: Lease, drafts: Sequence[PlanDraft], now: datetime) -> Sequence[Plan]:
+    @writing
+    def open(
+        self, connection: Connection, lease: Lease, drafts: Sequence[PlanDraft], now: datetime
+    ) -> Sequence[Plan]:
         """Number and store plans.
 
         Raises LeaseLost; PositionMoved if a plan is unfinished, or if position, generation or
         sequences are no longer those of the draft.
         """
-        try:
-            return self._open(lease, drafts, now)
-        except RowConflict as error:
-            pairs = name_pairs((draft.sync_id, draft.export) for draft in drafts)
-            raise PositionMoved(
-                f"A pair has two plans at a time, one of {pairs}.", "Resume the open one."
-            ) from error
-
-    @writing
-    def _open(
-        self, connection: Connection, lease: Lease, drafts: Sequence[PlanDraft], now: datetime
-    ) -> Sequence[Plan]:
-        pairs = [(draft.sync_id, draft.export) for draft in drafts]
-        hold(connection, lease, pairs)
+        hold(connection, lease, [(draft.sync_id, draft.export) for draft in drafts])
         return store_plans(connection, drafts, now)
 
     @writing

@@ -15,6 +15,7 @@ _NOT_EMAIL = "null if unknown, or for other channels than email."
 METRICS = Export(
     name="metrics",
     stem="metrics",
+    numbered_parts=True,
     title="Metrics",
     description="Events relating to deliveries (messages sent, opened and so on). The first files "
     "hold all history and have two sequence numbers, later ones the rows that changed. A delivery "

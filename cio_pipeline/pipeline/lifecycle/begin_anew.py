@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from cio_pipeline.ledger.chain import Listing, next_manifest
+from cio_pipeline.ledger.chain import next_manifest
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.manifests import FirstNumber, Manifest
 from cio_pipeline.model.registry import ExportState, RegisteredSync
@@ -25,7 +25,7 @@ def begun_anew(
     states = ledger.registry.states(list(known.switches), [known.sync.id])
     to = replace(to, first_manifest=last[0] + 1)
     stand = [_as(state, to) for state in states]
-    manifest = next_manifest(Listing(to, last, (), (), stand), window_of(at), at)
+    manifest = next_manifest(to, last, stand, window_of(at), at)
     return to, replace(manifest, begins=_next_numbers(states))
 
 
