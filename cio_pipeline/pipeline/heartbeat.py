@@ -58,14 +58,11 @@ class HeldLease:
 
     def check(self, pair: Pair) -> None:
         """Raise LeaseLost if another run has taken over the pair, or if it was given up."""
-        self.check_all([pair])
-
-    def check_all(self, pairs: Collection[Pair]) -> None:
-        """The same for many, in one statement."""
         if self._released:
             raise LeaseLost("The run did not wait for this any longer.", "The next one goes on.")
-        for lost in self._leases.lost(self.lease, pairs).values():
-            raise lost
+        lost = self._leases.lost(self.lease, [pair])
+        if lost:
+            raise lost[pair]
 
     def recheck(self, pair: Pair) -> None:
         """The same, from a RECENT answer: one statement serves all who ask within that time."""
