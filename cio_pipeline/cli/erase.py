@@ -80,7 +80,7 @@ def _show(done: Receipt) -> None:
         *((one.sync, one.key, None, one.why, None) for one in done.left),
     ]
     print_table(
-        "Files", ("sync", "file", "rows", "what", "manifest"), rows, "no file holds the person"
+        "Files", ("sync", "file", "rows left", "what", "manifest"), rows, "no file holds the person"
     )
     if done.gone:
         many = "1 file was" if len(done.gone) == 1 else f"{len(done.gone):,} files were"

@@ -58,6 +58,8 @@ def _told(found: list[SentNow]) -> dict[str, dg.MetadataValue]:
     description="Sends all that was committed up to now, without waiting for a window's end or a "
     "sync's cadence. The window that is open sends the rest when it ends.",
     executor_def=dg.in_process_executor,
+    # What the launchpad opens with, as those of a sync's life do.
+    config={"ops": {"send_now": {"config": {"sync_ids": []}}}},
 )
 def export_now() -> None:
     """See the description."""

@@ -56,7 +56,9 @@ ping_url: env:PING
         ("routes: [{owner: '*', targets: [slack://a/b]}]", "a secret is never written here"),
         ("routes: [{owner: '*', targets: [env:A], severty: error}]", "did you mean `severity`?"),
         ("routes: [{owner: '*', targets: [env:A], severity: bad}]", "'warning' or 'error'"),
-        ("routes: [{owner: '*', targets: [env:A], digest_hour: 24}]", "digest_hour: "),
+        ("routes: [{owner: '*', targets: [env:A], digest_hour: 24}]", "write 23 or less"),
+        ("routes: [{owner: *, targets: [env:A]}]", "with `*` has to stand in quotes in line 1"),
+        ("routes:\n- owner: *@acme.example", "with `*` has to stand in quotes in line 2"),
         ("routes: [{owner: '*', owner: b}]", "the key 'owner' stands twice in line 1"),
         ("routes: {", "is no YAML"),
     ],
@@ -65,6 +67,8 @@ def test_o3_a_wrong_file_of_alerts_is_told_in_words(text: str, told: str) -> Non
     with pytest.raises(InvalidConfig) as error:
         read_alerts_file(text)
     assert told in error.value.message
+    # A list with a mistake in it is not too short as well.
+    assert ("name at least" in error.value.message) == (text == "routes: []")
     assert "slack://" not in str(error.value)
     assert "pydantic" not in str(error.value)
 

@@ -75,6 +75,7 @@ def test_d6_all_up_to_now_is_sent_from_the_ui(world: World) -> None:
     world.now = during(0, 2)
     job = build_defs(Made(world.services)).resolve_job_def("export_now")
     ops = {"ops": {"send_now": {"config": {"sync_ids": ["a"]}}}}
+    assert job.run_config == {"ops": {"send_now": {"config": {"sync_ids": []}}}}
     assert job.execute_in_process(run_config=QUIET).success
     assert world.names() == ["people_v5_1_1.parquet"]
     assert job.execute_in_process(run_config={**ops, **QUIET}).success

@@ -37,6 +37,7 @@ _WORDS: Mapping[str, str] = {
     "union_tag_not_found": "`type` is missing; write 'local', 's3' or 'azure'",
     "greater_than_equal": "write {ge} or more",
     "less_than": "is too large",
+    "less_than_equal": "write {le} or less",
     "too_short": "name at least {min_length}",
     "string_too_short": "is too short; it has {min_length} characters or more",
     "string_too_long": "is too long; it has at most {max_length} characters",
@@ -79,9 +80,17 @@ _FIELDS = [name for model in _MODELS for name in model.model_fields]
 def in_lines(error: ValidationError, file: YamlText) -> str:
     """All mistakes, a line each, in the order of the file's lines."""
     found = error.errors(include_input=False, include_url=False)
-    # The library counts only the syncs without mistakes: "at least 1" is then no mistake.
-    own = [item for item in found if item["loc"] != ("syncs",) or len(found) == 1]
+    places = [item["loc"] for item in found]
+    own = [item for item in found if not _counts_the_good(item, places)]
     return listed(file, [(item["loc"], _words(item, file.form)) for item in own])
+
+
+def _counts_the_good(item: Mapping[str, Any], places: Iterable[Loc]) -> bool:
+    """Whether a list is too short since the library counts its parts without mistakes only."""
+    loc = item["loc"]
+    return item["type"] == "too_short" and any(
+        len(one) > len(loc) and one[: len(loc)] == loc for one in places
+    )
 
 
 def listed(file: YamlText, mistakes: Iterable[tuple[Loc, str]], concerning: str = "") -> str:

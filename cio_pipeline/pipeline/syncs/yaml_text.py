@@ -62,6 +62,9 @@ class _UniqueKeys(yaml.SafeLoader):
 
 def _where(error: yaml.YAMLError, text: str) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"{error.problem or 'not readable'} in line {error.problem_mark.line + 1}"
+        told = error.problem or "not readable"
+        if "alias" in f"{error.context} {told}":
+            told = "text that begins with `*` has to stand in quotes"
+        return f"{told} in line {error.problem_mark.line + 1}"
     at = getattr(error, "position", 0)
     return f"a character that YAML does not allow in line {text.count(chr(10), 0, at) + 1}"
