@@ -20,7 +20,6 @@ from cio_pipeline.model.shards import Shard
 from cio_pipeline.model.windows import Window
 from cio_pipeline.monitoring.delivery import (
     DeliveryReport,
-    delivery_report,
     manifest_report,
     markdown_table,
     problem_rows,
@@ -28,6 +27,7 @@ from cio_pipeline.monitoring.delivery import (
 )
 from cio_pipeline.monitoring.source import source_troubles
 from cio_pipeline.pipeline.checking.checks import CHECKS, Check
+from cio_pipeline.pipeline.checking.delivery import delivery_of
 from cio_pipeline.pipeline.checking.scene import Scene
 from cio_pipeline.pipeline.in_parallel import caught
 from cio_pipeline.pipeline.planning.cuts import tables_of
@@ -41,13 +41,16 @@ SHOWN_FINDINGS = 200
 """Rows of the table of a check; `cio-pipeline doctor --json` has all."""
 
 
+DELIVERED, LISTED = "delivered_to_every_due_sync", "manifest_lies_in_every_bucket"
+
+
 def build_check(export: str, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
     """The check of one export: whether the window was delivered to every sync that was due."""
     feed = feed_of(export)
 
     @dg.asset_check(
         asset=asset,
-        name="delivered_to_every_due_sync",
+        name=DELIVERED,
         partitions_def=WINDOWS_OF[feed],
         description="Red while a sync that was due in the window has not been served; the table "
         "names the sync, its owner and the error. Yellow while runs of other shards are under way, "
@@ -56,11 +59,8 @@ def build_check(export: str, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
     def check(
         context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[PipelineResource]
     ) -> dg.AssetCheckResult:
-        ledger = pipeline.services(context.run.run_id).ledger
-        window = window_of(context, feed)
-        report = delivery_report(
-            export, window, ledger.registry.states([export]), ledger.failing.of_window(window.end)
-        )
+        ledger, window = pipeline.services(context.run.run_id).ledger, window_of(context, feed)
+        report = delivery_of(ledger, export, window)
         troubles = tuple(_troubles(ledger, export, window))
         others = others_under_way(context.instance, context.run, window)
         return dg.AssetCheckResult(
@@ -97,56 +97,53 @@ def _source(troubles: Sequence[str]) -> dict[str, dg.MetadataValue]:
     return {"source": dg.MetadataValue.md("\n".join(f"- {one}" for one in troubles))}
 
 
-def build_manifest_check(feed: Feed) -> dg.AssetChecksDefinition:
-    """The check of a feed's manifests: whether what was sent is listed where readers look."""
-
-    @dg.asset_check(
-        asset=SHOWN[feed].manifest,
-        name="manifest_lies_in_every_bucket",
-        partitions_def=WINDOWS_OF[feed],
-        description="Red while a sync's chain of manifests could not be continued in its bucket; "
-        "the table names the sync, its owner and the error.",
-    )
-    def check(
-        context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[PipelineResource]
-    ) -> dg.AssetCheckResult:
-        ledger = pipeline.services(context.run.run_id).ledger
-        window = window_of(context, feed)
-        errors = ledger.failing.of_window(window.end)
-        syncs = [one for one in ledger.registry.all() if one.sync.feed is feed]
-        report = manifest_report(window, syncs, errors)
-        return dg.AssetCheckResult(
-            passed=report.passed, description=sentence(report), metadata=describe(report)
-        )
-
-    return check
-
-
 def build_window_checks(feed: Feed) -> dg.AssetChecksDefinition:
     """The checks of a feed's window as a whole, in one step: what one has asked for, all have."""
-    manifest = SHOWN[feed].manifest
+    shown = SHOWN[feed]
     chosen = {check.name: check for check in CHECKS if not check.shown}
+    summaries = {LISTED: _LISTED, **{name: one.summary for name, one in chosen.items()}}
     specs = [
         dg.AssetCheckSpec(
-            name, asset=manifest, description=one.summary, partitions_def=WINDOWS_OF[feed]
+            name, asset=shown.manifest, description=summary, partitions_def=WINDOWS_OF[feed]
         )
-        for name, one in chosen.items()
+        for name, summary in summaries.items()
     ]
 
-    @dg.multi_asset_check(specs=specs, name=f"{SHOWN[feed].group}_window_checks", can_subset=True)
+    @dg.multi_asset_check(specs=specs, name=f"{shown.group}_window_checks", can_subset=True)
     def checks(
         context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[PipelineResource]
     ) -> Iterator[dg.AssetCheckResult]:
-        services = pipeline.services(context.run.run_id)
         window = window_of(context, feed)
+        scene = Scene(pipeline.services(context.run.run_id), window, feed)
+        wanted = {key.name for key in context.selected_asset_check_keys}
+        if LISTED in wanted:
+            yield _listed(scene, shown.manifest)
         if others_under_way(context.instance, context.run, window):
             context.log.info("Other shards are under way: the last of the window's runs judges.")
             return
-        scene = Scene(services, window, feed)
-        for key in context.selected_asset_check_keys:
-            yield _judged(chosen[key.name], scene, manifest)
+        for name, check in chosen.items():
+            if name in wanted:
+                yield _judged(check, scene, shown.manifest)
 
     return checks
+
+
+_LISTED = (
+    "Red while a sync's chain of manifests could not be continued in its bucket; the table names "
+    "the sync, its owner and the error."
+)
+
+
+def _listed(scene: Scene, asset: dg.AssetKey) -> dg.AssetCheckResult:
+    """Whether what was sent is listed where readers look."""
+    report = manifest_report(scene.window, scene.registered, scene.errors)
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=LISTED,
+        passed=report.passed,
+        description=sentence(report),
+        metadata=describe(report),
+    )
 
 
 def _judged(check: Check, scene: Scene, asset: dg.AssetKey) -> dg.AssetCheckResult:
@@ -219,13 +216,12 @@ def describe(report: DeliveryReport) -> dict[str, dg.MetadataValue]:
 
 
 def build_checks() -> list[dg.AssetChecksDefinition]:
-    """The checks of all exports, and of the manifests."""
+    """The checks of all exports, and of the windows."""
     with warnings.catch_warnings():
         # Partitioned checks are a preview in Dagster 1.13; a golden test watches what we use.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
             *(build_check(*one) for shown in SHOWN.values() for one in shown.checked.items()),
-            *(build_manifest_check(feed) for feed in Feed),
             *(build_window_checks(feed) for feed in Feed),
         ]
 

@@ -52,6 +52,11 @@ class RegisteredSync:
     disabled_at: datetime | None = None
     first_manifest: int = 1
 
+    def sends(self, export: str) -> bool:
+        """Whether an export is on, and the sync is not disabled."""
+        switch = self.switches.get(export)
+        return self.disabled_at is None and switch is not None and switch.enabled
+
 
 @dataclass(frozen=True)
 class ExportState:
@@ -119,7 +124,7 @@ class ExportState:
     @property
     def on(self) -> bool:
         """Whether anything is sent: the export is on, and the sync is not disabled."""
-        return self.switch.enabled and self.registered.disabled_at is None
+        return self.registered.sends(self.export)
 
 
 @dataclass(frozen=True)

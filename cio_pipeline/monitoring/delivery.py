@@ -1,9 +1,10 @@
 """Whether a window was delivered to every sync that was due (the asset check's judgement)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from types import MappingProxyType
 
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.plans import Mode
@@ -67,13 +68,15 @@ class DeliveryReport:
 def delivery_report(
     export: str,
     window: Window,
-    states: Sequence[ExportState],
+    states: Iterable[ExportState],
     errors: Mapping[Pair, str],
+    served: Mapping[str, datetime] = MappingProxyType({}),
 ) -> DeliveryReport:
     """The report of one export and window.
 
     `states` may hold other exports and syncs that are not due; `errors` are those of the window
-    by (sync id, export).
+    by (sync id, export). `served` are other syncs that were due, and up to when they were sent
+    everything: the window's end, or beyond.
     """
     due = [state for state in states if state.export == export and _due(state, window)]
     standing = [(state, _standing(state, window, errors)) for state in due]
@@ -85,16 +88,22 @@ def delivery_report(
     return DeliveryReport(
         export,
         window.end,
-        delivered=ids(_Standing.DELIVERED),
-        empty_or_covered=ids(_Standing.COVERED),
+        delivered=_more(ids(_Standing.DELIVERED), served, lambda at: at == window.end),
+        empty_or_covered=_more(ids(_Standing.COVERED), served, lambda at: at > window.end),
         waiting=ids(_Standing.WAITING),
         failed=tuple((sync, owners[sync], errors[sync, export]) for sync in ids(_Standing.FAILED)),
         late=tuple((sync, owners[sync]) for sync in ids(_Standing.LATE)),
     )
 
 
+def _more(
+    ids: tuple[str, ...], served: Mapping[str, datetime], wanted: Callable[[datetime], bool]
+) -> tuple[str, ...]:
+    return tuple(sorted([*ids, *(sync_id for sync_id, at in served.items() if wanted(at))]))
+
+
 def manifest_report(
-    window: Window, syncs: Sequence[RegisteredSync], errors: Mapping[Pair, str]
+    window: Window, syncs: Iterable[RegisteredSync], errors: Mapping[Pair, str]
 ) -> DeliveryReport:
     """The same for the chains of manifests: `errors` of the window hold theirs under CHAIN."""
     due = [one for one in syncs if one.sync.manifest and window.end > one.created_at]
@@ -138,8 +147,13 @@ def _cell(value: object) -> str:
     return " ".join(str(value).replace("\\", "\\\\").replace("|", "\\|").split())
 
 
+def is_due(one: RegisteredSync, window: Window) -> bool:
+    """Whether a sync that is on is served in a window."""
+    return window.end > one.created_at and window.due(one.sync.cadence)
+
+
 def _due(state: ExportState, window: Window) -> bool:
-    return state.on and window.end > state.registered.created_at and window.due(state.sync.cadence)
+    return state.on and is_due(state.registered, window)
 
 
 def _standing(state: ExportState, window: Window, errors: Mapping[Pair, str]) -> _Standing:

@@ -56,10 +56,7 @@ def _delayed(scene: Scene) -> Iterator[Finding]:
 
 
 def _unlisted(scene: Scene) -> Iterator[Finding]:
-    errors = {
-        pair: one.message for pair, one in scene.failing.items() if one.covers(scene.window.end)
-    }
-    return unlisted(manifest_report(scene.window, list(scene.syncs.values()), errors))
+    return unlisted(manifest_report(scene.window, scene.syncs.values(), scene.errors))
 
 
 def _recounted(scene: Scene) -> Iterator[Finding]:

@@ -28,15 +28,19 @@ class Scene:
     sync_ids: Collection[str] | None = None
 
     @cached_property
-    def syncs(self) -> Mapping[str, RegisteredSync]:
-        """The feed's syncs that are looked at and not disabled, by id."""
-        return {
-            one.sync.id: one
+    def registered(self) -> Sequence[RegisteredSync]:
+        """The feed's syncs that are looked at, disabled ones, too."""
+        return [
+            one
             for one in self.services.ledger.registry.all()
             if one.sync.feed is self.feed
-            and one.disabled_at is None
             and (self.sync_ids is None or one.sync.id in self.sync_ids)
-        }
+        ]
+
+    @cached_property
+    def syncs(self) -> Mapping[str, RegisteredSync]:
+        """Those that are not disabled, by id."""
+        return {one.sync.id: one for one in self.registered if one.disabled_at is None}
 
     @cached_property
     def stands(self) -> Mapping[Pair, datetime]:
@@ -49,8 +53,8 @@ class Scene:
         return [
             (one, export)
             for one in self.syncs.values()
-            for export, switch in one.switches.items()
-            if switch.enabled and export in FEEDS[self.feed]
+            for export in one.switches
+            if export in FEEDS[self.feed] and one.sends(export)
         ]
 
     @cached_property
@@ -78,6 +82,12 @@ class Scene:
     def failing(self) -> Mapping[Pair, Failing]:
         """What fails, and why."""
         return self.services.ledger.failing.all()
+
+    @cached_property
+    def errors(self) -> Mapping[Pair, str]:
+        """What failed in this window, and still does."""
+        covers = self.window.end
+        return {pair: one.message for pair, one in self.failing.items() if one.covers(covers)}
 
     @cached_property
     def breakers(self) -> Mapping[str, Breaker]:
