@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.opened import opened_below
+from cio_pipeline.monitoring.delivery import delivery_report
+from cio_pipeline.pipeline.checking.delivery import delivery_of
 from cio_pipeline.pipeline.delivering import deliver
 from cio_pipeline_tests.cost.counting import Asked, asked, data_files, fill, small_world
 from cio_pipeline_tests.world import window
@@ -101,3 +103,19 @@ def test_an_idle_window_encodes_nothing_and_claims_nothing_d6(tmp_path: Path):
     assert not [text for text in found.statements if "UPDATE leases" in text]
     states = world.ledger.registry.states(["people"])
     assert [state.position.at for state in states if state.position] == [window(1).end] * FEW
+
+
+def test_who_was_served_is_told_by_positions_alone_o1(tmp_path: Path):
+    world = small_world(tmp_path, FEW, "people", 5, "people")
+    world.run(1, "people")
+
+    with asked(world) as (found, services):
+        report = delivery_of(services.ledger, "people", window(1))
+        earlier = delivery_of(services.ledger, "people", window(0))
+
+    assert len(report.delivered) == len(earlier.empty_or_covered) == FEW
+    assert not [text for text in found.statements if " plans" in text]
+    late = delivery_of(world.ledger, "people", window(2))
+    states = world.ledger.registry.states(["people"])
+    assert late == delivery_report("people", window(2), states, {})
+    assert len(late.late) == FEW

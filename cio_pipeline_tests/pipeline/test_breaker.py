@@ -20,8 +20,8 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import Outcome
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.monitoring.delivery import delivery_report
 from cio_pipeline.pipeline.breaker import after, close_breaker
+from cio_pipeline.pipeline.checking.delivery import delivery_of
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
 from cio_pipeline_tests.pipeline import feeds
@@ -54,7 +54,7 @@ def test_o8_a_dead_destination_costs_a_run_one_call_and_then_none_until_the_dela
     assert set(told) == {("a", "people"), ("a", "events")}
     assert "(owner data@acme.example) is open until 2026-03-01 13:15" in told["a", "people"]
     assert " closes it. No connection. Check the endpoint." in told["a", "events"]
-    report = delivery_report("people", window(3), world.ledger.registry.states(["people"]), told)
+    report = delivery_of(world.ledger, "people", window(3))
     assert [one[0] for one in report.failed] == ["a"]
     assert world.read("people", "b").height == 1
 
@@ -207,8 +207,7 @@ def test_a_stopped_initial_export_is_told_by_ticks_though_none_of_them_starts_it
 
     world.run(1, "people", lane=Lane.TICK)
 
-    told = world.ledger.failing.of_window(window(1).end)
-    report = delivery_report("people", window(1), world.ledger.registry.states(["people"]), told)
+    report = delivery_of(world.ledger, "people", window(1))
     assert [one[0] for one in report.failed] == ["a"]
     close_breaker(world.ledger, "a")
     world.run(2, "people", lane=Lane.INITIAL)

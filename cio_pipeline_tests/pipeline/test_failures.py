@@ -11,8 +11,8 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from cio_pipeline.model.errors import DestinationUnavailable
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.monitoring.delivery import delivery_report
 from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.checking.delivery import delivery_of
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
@@ -54,10 +54,9 @@ def test_o8_a_failing_sync_keeps_its_position_and_the_others_go_on(world: World)
         "DestinationUnavailable: The store did not answer. Try again later."
     )
     assert (world.names("a"), world.names("b")) == ([], ["people_v5_2_1.parquet"])
-    states = world.ledger.registry.states(["people"])
-    errors = world.ledger.failing.of_window(window(0).end)
-    report = delivery_report("people", window(0), states, errors)
+    report = delivery_of(world.ledger, "people", window(0))
     assert not report.passed
+    assert report.delivered == ("b",)
     assert [failed[0] for failed in report.failed] == ["a"]
 
 
