@@ -188,6 +188,21 @@ FILES = {
     "exports is a text": (file_of("exports: people"), 5, "`all` or a list"),
     "exports holds a number": (file_of("exports: [people, 3]"), 5, "`all` or a list"),
     "a slip": (file_of("exprots: [people]"), 5, "did you mean `exports`"),
+    "a field of another store": (
+        file_of("version: 5", "{type: local, path: x, bucket: x}"),
+        4,
+        "there is no such field here: it is one of a destination of type s3",
+    ),
+    "a field of the destination": (
+        file_of("path: x"),
+        5,
+        "one of a destination of type local or of a destination of type s3 or of",
+    ),
+    "a field of the sync": (
+        file_of("version: 5", "{type: local, path: x, cadence: 1h}"),
+        4,
+        "there is no such field here: it is one of a sync",
+    ),
     "a version": (file_of("version: 6"), 5, "write 4 or 5"),
     "a feed": (file_of("feed: data"), 5, "'data-out'"),
     "a cadence": (file_of("cadence: 5m"), 5, "'15m'"),

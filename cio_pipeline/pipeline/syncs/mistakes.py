@@ -63,18 +63,19 @@ _FORMS: Mapping[str, str] = {
 """By field: what its text looks like."""
 
 _MODELS = (
-    Sync,
-    LocalDestination,
-    S3Destination,
-    AzureDestination,
-    DataContract,
-    ExportTerms,
-    EventTerms,
-    AlertsFile,
-    Route,
+    (Sync, "a sync"),
+    (LocalDestination, "a destination of type local"),
+    (S3Destination, "a destination of type s3"),
+    (AzureDestination, "a destination of type azure"),
+    (DataContract, "a data contract"),
+    (ExportTerms, "an export in a data contract"),
+    (EventTerms, "an event in a data contract"),
+    (AlertsFile, "a file of alerts"),
+    (Route, "a route of alerts"),
 )
+"""What has fields, and what a reader calls it."""
 
-_FIELDS = [name for model in _MODELS for name in model.model_fields]
+_FIELDS = [name for model, _ in _MODELS for name in model.model_fields]
 
 
 def in_lines(error: ValidationError, file: YamlText) -> str:
@@ -110,13 +111,20 @@ def _words(item: Mapping[str, Any], form: str) -> str:
     if any(_is_choice(part) for part in loc):
         return "write `all` or a list of names"
     if kind == "extra_forbidden":
-        close = difflib.get_close_matches(str(loc[-1]), _FIELDS, 1)
-        return f"there is no such field{f'; did you mean `{close[0]}`?' if close else ''}"
+        return _unknown(str(loc[-1]))
     if kind == "string_pattern_mismatch":
         return next((_FORMS[part] for part in reversed(loc) if part in _FORMS), "is no such name")
     if kind in _WORDS:
         return _WORDS[kind].format(**item.get("ctx", {}))
     return item["msg"].removeprefix("Value error, ")
+
+
+def _unknown(field: str) -> str:
+    owners = [what for model, what in _MODELS if field in model.model_fields]
+    if owners:
+        return f"there is no such field here: it is one of {' or of '.join(owners)}"
+    close = difflib.get_close_matches(field, _FIELDS, 1)
+    return f"there is no such field{f'; did you mean `{close[0]}`?' if close else ''}"
 
 
 _KEY = "[key]"
