@@ -44,7 +44,7 @@ class Top(App[None]):
     """Looks by itself every few seconds; `look` asks the ledger and is called in a thread."""
 
     CSS = """
-    #sums { height: 2; padding: 0 1; }
+    #sums { height: auto; padding: 0 1; }
     #syncs { height: 1fr; }
     #why { height: 4; padding: 0 1; border-top: solid $primary; }
     """

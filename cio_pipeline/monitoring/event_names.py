@@ -47,7 +47,7 @@ def _finding(
         Severity.WARNING,
         f"The same event under several names: {told}{more}.",
         "An app and a website, or two releases of one, spell it in their own ways.",
-        f"cio-pipeline sync show {sync_id}",
+        f"cio-pipeline contract infer {sync_id}",
         sync_id,
         owner,
         export,

@@ -275,6 +275,7 @@ def test_o2_names_of_events_that_clash_are_told(served: World) -> None:
 
     assert "'Checkout Started' = 'checkoutStarted' = 'checkout_started'" in one.says
     assert "signed_up" not in one.says
+    assert one.command == "cio-pipeline contract infer a"
     assert found(served, 3 + 96, "event_names") == []
 
 
