@@ -138,10 +138,12 @@ def all_claimed(services: Services, pairs: Collection[Pair]) -> Generator[HeldLe
 
 
 @contextmanager
-def taken_up(services: Services, lease: Lease) -> Generator[HeldLease]:
+def taken_up(services: Services, lease: Lease, *, hand_on: bool = False) -> Generator[HeldLease]:
     """Keep a lease alive until this ends, then give it back.
 
-    What was lost since it was claimed is told by the first check of it, and by every write.
+    Unless it fails, `hand_on` leaves it to whoever takes it up then: if nobody does, it expires, as
+    after a crash. What was lost since it was claimed is told by the first check of it, and by every
+    write.
     """
     now = services.clock()
     if lease.tokens and lease.expires_at - now < TTL / 2:
@@ -151,23 +153,13 @@ def taken_up(services: Services, lease: Lease) -> Generator[HeldLease]:
     held = HeldLease(services.ledger.leases, lease, services.clock)
     try:
         yield held
-    finally:
-        held.release()
-
-
-@contextmanager
-def handed_on(services: Services, lease: Lease) -> Generator[HeldLease]:
-    """Keep a lease alive until this ends, for whoever takes it up then; given back if it fails.
-
-    If nobody does, it expires, as after a crash.
-    """
-    held = HeldLease(services.ledger.leases, lease, services.clock)
-    try:
-        yield held
     except BaseException:
         held.release()
         raise
-    held.stop()
+    if hand_on:
+        held.stop()
+    else:
+        held.release()
 
 
 def held_by(holder: LeaseHolder) -> LeaseHeld:

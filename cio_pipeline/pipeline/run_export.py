@@ -20,7 +20,7 @@ from cio_pipeline.pipeline.committing.commit import commit
 from cio_pipeline.pipeline.delivering.deliver import failed_with, turn_in
 from cio_pipeline.pipeline.delivering.read_once import reading_once
 from cio_pipeline.pipeline.delivering.send import send
-from cio_pipeline.pipeline.heartbeat import HeldLease, handed_on, taken_up
+from cio_pipeline.pipeline.heartbeat import HeldLease, taken_up
 from cio_pipeline.pipeline.planning.cuts import decide_cut, tables_of
 from cio_pipeline.pipeline.planning.plan_export import (
     Batch,
@@ -42,7 +42,7 @@ def plan_export(services: Services, export: str, window: Window, scope: Scope) -
     cut = decide_cut(services, window.end, tables_of(export))
     batch, found = claim(services, export, window, cut, scope)
     notices: list[str] = []
-    with handed_on(services, batch.lease) as held:
+    with taken_up(services, batch.lease, hand_on=True) as held:
         items = decided_again(services, batch, scope) if found is None else found
         resumed: tuple[Outcome, ...] = ()
         left = to_resume(items)
