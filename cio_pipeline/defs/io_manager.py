@@ -88,7 +88,7 @@ def require_served(sent: Sent) -> None:
     # Syncs without changes were served: beside them a broken one does not make the step red.
     if every_sync_failed(outcomes) and not batch.advanced:
         raise dg.Failure(
-            f"{batch.export}: none of {len(outcomes)} syncs could be served. "
+            f"none of {len(outcomes)} syncs could be served. "
             f"First: {outcomes[0].sync_id}: {outcomes[0].told}"
         )
 

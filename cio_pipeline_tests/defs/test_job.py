@@ -161,6 +161,7 @@ def test_a_step_is_red_once_every_sync_failed(world: World, dagster: Dagster) ->
 
     assert not result.success
     assert "none of 1 syncs could be served" in failures(result)["people"]
+    assert "people: none" not in failures(result)["people"], "the step is named beside it"
     assert "is a file, not a folder" in failures(result)["people"]
 
 
