@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -67,15 +67,10 @@ class Changed:
 
 @dataclass(frozen=True)
 class _LoggedFiles:
-    """How the log of a table names files, and what tells their rows and values."""
+    """How a table's log names files; `partitions` are those that are read, with their dtypes."""
 
     table: OpenTable
-
-    @cached_property
-    def partitions(self) -> Mapping[str, pl.DataType]:
-        """The partition columns that are read, with their dtypes."""
-        names = self.table.delta.metadata().partition_columns
-        return {name: self.table.schema[name] for name in names if name in self.table.schema}
+    partitions: Mapping[str, pl.DataType]
 
     def changed(self, entry: Entry, actions: _Actions) -> Iterator[Changed]:
         """The files with the changes of a commit; see the top. Raises SourceError."""
@@ -171,7 +166,8 @@ def changed_files(
     made while the table's change feed was off: they would cost as much as the files they are in.
     `before` opens the table at the cut, if the log does not tell whether it was on there.
     """
-    logged = _LoggedFiles(table)
+    partitions = table.delta.metadata().partition_columns
+    logged = _LoggedFiles(table, {n: table.schema[n] for n in partitions if n in table.schema})
     on: bool | None = None
     changed: list[Changed] = []
     unsure, off_at = False, None
