@@ -88,6 +88,7 @@ def finish(path: str, column: str | None, unit: str) -> Measured:
         mended = _UNNAMED.sub(lambda m: b"\x25" + _CONVERTED[m[2]] + b"\x4c" + m[1], footer)
         rest = ending(mended)
         if mended != footer:
+            # It grows: nothing is left behind it.
             _write_rest(file.fileno(), place, rest)
         with memoryview(body) as whole, whole[:place] as rows:
             digest = hashlib.sha256(rows)
@@ -222,7 +223,9 @@ def read_footer_bytes(path: Path) -> tuple[int, bytes]:
 def write_footer_bytes(path: Path, place: int, footer: bytes) -> None:
     """Put a footer, and what ends the file, in place of those that begin there; raises OSError."""
     with path.open("r+b", buffering=0) as file:
-        _write_rest(file.fileno(), place, ending(footer))
+        rest = ending(footer)
+        _write_rest(file.fileno(), place, rest)
+        os.ftruncate(file.fileno(), place + len(rest))
 
 
 def _write_rest(descriptor: int, place: int, rest: bytes) -> None:
@@ -230,7 +233,6 @@ def _write_rest(descriptor: int, place: int, rest: bytes) -> None:
     while left:
         written = os.pwrite(descriptor, left, place)
         left, place = left[written:], place + written
-    os.ftruncate(descriptor, place)
 
 
 def ending(footer: bytes) -> bytes:

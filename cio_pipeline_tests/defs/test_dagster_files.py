@@ -69,6 +69,11 @@ def test_o7_dagsters_files_are_opened_a_few_times_and_closed_in_the_end(
     try:
         ids = run(tmp_path, FILES + 2)
         assert sum(still.values()) <= 3 * FILES
+        kept = opened_once.engine(f"sqlite:///{tmp_path}/history/runs/{ids[-1]}.db")
+        with kept.connect() as connection:
+            # NORMAL: in this mode the disk is waited for when the log is tidied up.
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         opened_once.close()
     finally:
         event.remove(Pool, "connect", came)
