@@ -68,10 +68,10 @@ dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI with
 	$(BIN)/dg dev > >(grep --line-buffered -v 'instance configuration value (dagster.yaml)')
 
 test: $(VENV)/.installed servers ## Run all tests (installs PostgreSQL, Chromium and Azurite if missing)
-	$(BIN)/pytest -n 3 --dist worksteal
+	$(BIN)/pytest -n 4 --dist worksteal
 
 test-deep: $(VENV)/.installed servers redis pgbouncer kit ## Many more histories and crash points, Celery, a fault day (some 20 minutes)
-	CIO_CONVERGENCE_EXAMPLES=280 $(BIN)/pytest -n 3 --dist worksteal -m "deep or histories"
+	CIO_CONVERGENCE_EXAMPLES=280 $(BIN)/pytest -n 4 --dist worksteal -m "deep or histories"
 
 servers: azurite postgresql
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \

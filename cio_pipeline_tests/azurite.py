@@ -17,6 +17,8 @@ import pytest
 from azure.storage.blob import AccessPolicy, BlobServiceClient, ContainerClient
 from azure.storage.blob import generate_container_sas as signed
 
+from cio_pipeline_tests.cores import all_cores
+
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 FIVE = "racwl"
@@ -88,6 +90,7 @@ def running_azurite() -> Iterator[Azurite]:
         pytest.fail("These tests need Azurite: run `make servers`.", pytrace=False)
     with (
         tempfile.TemporaryDirectory(prefix="cio-azurite-") as folder,
+        all_cores(),
         subprocess.Popen(
             [PROGRAM, "--blobHost", "127.0.0.1", "--blobPort", "0", *OPTIONS],
             cwd=folder,

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from itertools import islice
@@ -12,6 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import settings
 
+from cio_pipeline_tests import cores
 from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.compiling import compile_once
 from cio_pipeline_tests.postgres import postgres_cluster
@@ -29,8 +29,8 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
     # Tests make many small files, and much of the product waits until each is on the disk.
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
-CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
-# As many threads as there would be without `one_core`.
+# Polars makes as many threads as there would be on all cores.
+cores.run_on(cores.own())
 os.environ.setdefault("POLARS_MAX_THREADS", str(os.cpu_count()))
 # Tests run windows of any day.
 os.environ["CIO_FIRST_WINDOW"] = "2026-01-01"
@@ -46,20 +46,9 @@ FIRST = ("ui", "sakila")
 """Folders of tests that take minutes in one piece; the day in the UI mostly waits."""
 
 
-@pytest.fixture
-def one_core() -> Iterator[None]:
-    """A core of its own for each worker, as long as there are any.
-
-    The threads of deltalake and Polars do not wander between cores then, which is a fifth of the
-    CPU time of many small reads and writes. For tests that start no processes.
-    """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    if sys.platform != "linux" or worker >= len(CORES):
-        yield
-        return
-    os.sched_setaffinity(0, {CORES[worker]})
-    yield
-    os.sched_setaffinity(0, CORES)
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    cores.run_on(cores.cores_of(item.path, getattr(item, "module", None)))
 
 
 @pytest.fixture
@@ -91,15 +80,25 @@ def other_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long ones first, histories beside each other: each worker begins with a part of the list."""
+    """Long ones first: each worker begins with a part of the list, and who is done takes others'.
+
+    Files stay in one piece, since what a file makes once would be made again.
+    """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     first = [item for folder in FIRST for item in items if item.path.parent.name == folder]
     histories = [item for item in items if item.path.parent.name == "convergence"]
-    others = iter([item for item in items if item not in {*first, *histories}])
+    apart = {*first, *histories}
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        if item not in apart:
+            files.setdefault(item.path, []).append(item)
+    slow = [file for file in files.values() if any(one.get_closest_marker("slow") for one in file)]
+    others = iter([one for file in files.values() if file not in slow for one in file])
     ordered: list[pytest.Item] = []
     for worker in range(workers):
         size = (len(items) - len(ordered)) // (workers - worker)
         # While the first worker waits for what must stay in one process, others take its histories.
         own = [*(first if worker == 0 else ()), *histories[worker::workers]]
+        own += [one for file in slow[worker::workers] for one in file]
         ordered += [*own, *islice(others, max(0, size - len(own)))]
     items[:] = [*ordered, *others]

@@ -19,6 +19,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from cio_pipeline_tests.cores import all_cores
+
 PASSWORD = "s3cret-pg"  # noqa: S105 - of a cluster that lives as long as the tests
 USER = "cio"
 
@@ -78,7 +80,8 @@ def _is_there(pid: int) -> bool:
 def start(folder: Path, options: str) -> None:
     """Start the server of a cluster that is made."""
     log, data = folder / "log", folder / "data"
-    _run(system_user(), "pg_ctl", "-D", data, "-l", log, "-w", "-o", options, "start")
+    with all_cores():
+        _run(system_user(), "pg_ctl", "-D", data, "-l", log, "-w", "-o", options, "start")
 
 
 @contextmanager

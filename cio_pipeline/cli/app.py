@@ -169,8 +169,9 @@ def _imported(verb: str, module: str) -> TyperGroup | TyperCommand:
     gc.disable()
     there = imported(f"cio_pipeline.cli.{module}")
     # Once: what a try with --wait leaves is to be let go of.
-    if _CHOSEN["process"] and not gc.get_freeze_count():
+    if _CHOSEN["process"] and not _CHOSEN["frozen"]:
         gc.freeze()
+        _CHOSEN["frozen"] = True
     gc.enable()
     name = verb.rpartition(" ")[2]
     if hasattr(there, "app"):
@@ -228,8 +229,9 @@ def root(
     _CHOSEN["wait"] = wait
 
 
-_CHOSEN = {"wait": False, "process": False}
-"""What was chosen for all verbs, and whether the process ends with the one that is run."""
+_CHOSEN = {"wait": False, "process": False, "frozen": False}
+"""What was chosen for all verbs, whether the process ends with the one that is run, and whether
+its garbage collector leaves what was imported alone."""
 
 
 def main() -> None:

@@ -30,7 +30,6 @@ ON_STORES = -(-EXAMPLES // 10)
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_core")
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_d6_any_history_converges_to_what_the_reference_model_says(part: int) -> None:

@@ -1,6 +1,6 @@
 """A world of people who come and go, and rows about them that name them wherever text can."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -93,13 +93,23 @@ def attribute(name: str, number: int) -> Row:
     return {**known, "attribute_value": value, "timestamp": during(-5 + number)}
 
 
-def told(world: World, sync_id: str, name: str) -> Iterator[tuple[str, str]]:
-    """(export, column) of every text in any file that tells who somebody is."""
+def texts(world: World, sync_id: str) -> Iterator[tuple[str, str, str]]:
+    """(export, column, text) of every value in any file of a sync."""
     for export in EXPORTS:
         for sent in world.read(export, sync_id).to_dicts():
             for column, value in sent.items():
-                if any(one in str(value) for one in (*identifiers(name), f"own-cio-{name}")):
-                    yield export, column
+                yield export, column, str(value)
+
+
+def told(world: World, sync_id: str, name: str) -> Iterator[tuple[str, str]]:
+    """(export, column) of every text in any file that tells who somebody is."""
+    return telling(texts(world, sync_id), name)
+
+
+def telling(found: Iterable[tuple[str, str, str]], name: str) -> Iterator[tuple[str, str]]:
+    """(export, column) of every text that tells who somebody is."""
+    known = (*identifiers(name), f"own-cio-{name}")
+    return ((export, column) for export, column, text in found if any(one in text for one in known))
 
 
 def write(world: World, number: int, key: str, about: tuple[str, ...] = EVERYBODY) -> None:
@@ -120,8 +130,9 @@ def change(world: World, number: int) -> None:
 
 def names(world: World, *people: str) -> dict[tuple[str, str], list[tuple[str, str]]]:
     """Where somebody is named, by sync and person."""
-    every = {(s, name): sorted(set(told(world, s, name))) for s in ("a", "b") for name in people}
-    return {key: found for key, found in every.items() if found}
+    every = {sync_id: list(texts(world, sync_id)) for sync_id in ("a", "b")}
+    named = {(s, name): sorted(set(telling(every[s], name))) for s in every for name in people}
+    return {key: found for key, found in named.items() if found}
 
 
 def run(world: World, number: int, services: Services | None = None) -> None:

@@ -98,7 +98,6 @@ def whole_run(world: World, export: str) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize(
     "export",
     [one if one in OF_EACH_KIND else pytest.param(one, marks=pytest.mark.deep) for one in EXPORTS],

@@ -45,7 +45,6 @@ def of_each_kind(steps: Steps) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.deep)])
 def test_d6_a_crash_at_any_effect_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, every: bool

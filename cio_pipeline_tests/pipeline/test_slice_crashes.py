@@ -107,7 +107,6 @@ def undisturbed(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("export", ROWS)
 @pytest.mark.parametrize("mode", SLICE)
 def test_d6_a_crash_at_any_effect_of_a_slice_loses_and_doubles_nothing(

@@ -36,7 +36,6 @@ __all__ = [
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("export", ["people", "attributes", "deliveries"])
 def test_d6_a_crash_at_any_effect_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, product: Made, export: str
