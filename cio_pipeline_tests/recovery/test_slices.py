@@ -13,12 +13,14 @@ from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.recovery.abandon import abandon
 from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
+from cio_pipeline.pipeline.recovery.reconcile import Asked, reconcile
+from cio_pipeline.pipeline.recovery.replay import Wanted, replay
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.messages.sending import commit_messages, row
 from cio_pipeline_tests.recovery.loss import DieAfter, backed_up, listed, restored, without_ledger
-from cio_pipeline_tests.world import World, during, window
+from cio_pipeline_tests.world import NOON, World, during, window
 
 EXPORTS = ("people", "metrics")
 ROWS = 7
@@ -85,6 +87,26 @@ def test_d10_a_rebuilt_ledger_goes_on_at_the_next_slice(world: World) -> None:
         assert old is not None
         assert new == replace(old, plan_id=new.plan_id if new else 0)
     finish(world)
+
+
+def test_d10_a_window_that_was_sent_in_slices_is_one_window_after_a_rebuild(world: World) -> None:
+    """Also for who recounts it, or sends it again: each slice has a manifest of its own."""
+    sync = history(in_slices(world))
+    world.run(0, *EXPORTS)
+    world.commit("metrics", *({"event_id": f"n{number}"} for number in range(ROWS)), at=during(1))
+    for _ in range(2):
+        world.run(1, *EXPORTS)
+    assert len(world.manifests()) > len(EXPORTS) + 1
+    world = without_ledger(world)
+    rebuild(world.services, [sync])
+    day = Asked(NOON - timedelta(hours=12), NOON + timedelta(hours=12))
+
+    assert reconcile(world.services, day) == []
+    (done,) = replay(world.services, Wanted(sync.id, window(0).end, window(1).end))
+
+    assert (done.outcome.rows, done.outcome.error) == (ROWS, None)
+    assert reconcile(world.services, day) == []
+    assert world.verify().ok
 
 
 def test_d10_a_slice_that_no_manifest_lists_is_delivered_under_its_own_numbers(

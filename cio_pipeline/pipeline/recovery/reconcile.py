@@ -5,11 +5,12 @@ the rows of the files that manifests list. Ranges of a table's versions that no 
 counted, too: nothing should have changed in them.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby, pairwise
 from pathlib import Path
+from typing import TypeAlias
 from uuid import uuid4
 
 import polars as pl
@@ -24,7 +25,14 @@ from cio_pipeline.model.volumes import DAY
 from cio_pipeline.pipeline.heartbeat import all_claimed
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of, range_of, rest_of
 from cio_pipeline.pipeline.planning.rows import changeset_of, forwarded_rows, in_force
-from cio_pipeline.pipeline.recovery.replay import Replayed, Wanted, send_again
+from cio_pipeline.pipeline.recovery.replay import (
+    Range,
+    Replayed,
+    Wanted,
+    by_range,
+    range_of_plan,
+    send_again,
+)
 from cio_pipeline.pipeline.services import Services
 
 
@@ -66,8 +74,10 @@ def reconcile(services: Services, asked: Asked) -> list[tuple[Difference, Plan]]
             if plan.generation == generations.get(plan.sync_id)
             and (asked.sync_ids is None or plan.sync_id in asked.sync_ids)
         ]
-        ranges = _not_again(services, [*_within(plans, asked), *_between(plans)])
-        found += list(_differences(services, ranges, asked))
+        parts = by_range(plans)
+        first = [its[0] for its in parts.values()]
+        ranges = _not_again(services, [*_within(first, asked), *_between(first)])
+        found += list(_differences(services, ranges, parts, asked))
     known, days = services.ledger.looks.differences(), by_day(one for one, _ in found)
     over = {key for key, one in known.items() if asked.settles(one)} - days.keys()
     # That what differed cannot be counted any more repairs nothing.
@@ -75,6 +85,10 @@ def reconcile(services: Services, asked: Asked) -> list[tuple[Difference, Plan]]
     if over or new:
         services.ledger.looks.keep_differences(over, new)
     return found
+
+
+Parts: TypeAlias = Mapping[Range, Sequence[Plan]]
+"""Plans by their range. A ledger that was rebuilt has one for each slice of a window."""
 
 
 def _not_again(services: Services, plans: Sequence[Plan]) -> list[Plan]:
@@ -124,15 +138,16 @@ class _Count:
 
 
 def _differences(
-    services: Services, plans: Sequence[Plan], asked: Asked
+    services: Services, plans: Sequence[Plan], parts: Parts, asked: Asked
 ) -> Iterator[tuple[Difference, Plan]]:
-    ids = {plan.plan_id for plan in plans}
+    its = {range_of_plan(plan): parts.get(range_of_plan(plan), (plan,)) for plan in plans}
+    ids = {part.plan_id for some in its.values() for part in some}
     sent, held = services.ledger.sent.rows(ids), services.ledger.sent.held(ids)
     rewritten = services.ledger.sent.rewritten(ids)
     anew = [
         replace(plan, state=PlanState.OPEN, slice=0, sent=SentSoFar())
         for plan in plans
-        if plan.plan_id not in rewritten
+        if rewritten.isdisjoint(part.plan_id for part in its[range_of_plan(plan)])
     ]
     for cohort in cohorts_of(anew):
         try:
@@ -140,20 +155,23 @@ def _differences(
         except CioError as error:
             counts, wrong = {}, str(error)
         for plan in cohort.plans:
+            some = its[range_of_plan(plan)]
             one = Difference(
                 plan.sync_id,
                 plan.export,
                 plan.lower.at if plan.lower else plan.upper.at,
                 plan.upper.at,
                 changed=counts.get(plan.workspace_id, _Count()).rows,
-                sent=sent.get(plan.plan_id, 0),
+                sent=sum(sent.get(part.plan_id, 0) for part in some),
                 # Where rows are forwarded, what was held back is counted among those that changed.
-                held=held.get(plan.plan_id, 0) if facts_of(plan.export).forwards else 0,
+                held=sum(held.get(part.plan_id, 0) for part in some)
+                if facts_of(plan.export).forwards
+                else 0,
                 wrong=wrong,
             )
             if asked.keys and not wrong and one.changed == one.sent + one.held:
                 expected = counts.get(plan.workspace_id, _Count())
-                one = replace(one, keys_differ=_other_keys(services, plan, expected))
+                one = replace(one, keys_differ=_other_keys(services, some, expected))
             if wrong or one.keys_differ or one.changed != one.sent + one.held:
                 yield one, plan
 
@@ -185,8 +203,9 @@ def _key(names: Collection[str]) -> pl.Expr:
     return pl.concat_str(texts, separator="\n").hash() // 2**24
 
 
-def _other_keys(services: Services, plan: Plan, expected: _Count) -> bool:
+def _other_keys(services: Services, parts: Sequence[Plan], expected: _Count) -> bool:
     """Whether delivered files hold rows of other keys; what cannot be read tells nothing."""
+    plan = parts[0]
     if facts_of(plan.export).forwards or not plan.plan_id:
         return False
     sync = services.ledger.registry.get(plan.sync_id).sync
@@ -194,7 +213,8 @@ def _other_keys(services: Services, plan: Plan, expected: _Count) -> bool:
     folder = f"{OF_RESTORES}reconcile-{uuid4().hex[:8]}"
     copy: Path = services.spool.folder(folder) / "copy"
     try:
-        for file in services.ledger.plans.sealed([plan]).get(plan.plan_id, ()):
+        sealed = services.ledger.plans.sealed(parts)
+        for file in (file for part in parts for file in sealed.get(part.plan_id, ())):
             destination.download(file.key, copy)
             keys = pl.scan_parquet(copy).select(
                 pl.len(), _key(ALL_EXPORTS[plan.export].row_key).sum()

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
+from typing import TypeAlias
 
 from cio_pipeline.contracts.feeds import exports_named, facts_of
 from cio_pipeline.model.errors import InvalidConfig, VersionGone
@@ -65,9 +66,27 @@ def replay(services: Services, wanted: Wanted) -> tuple[Replayed, ...]:
             plans = _sent_then(services, wanted, exports)
             _require_nobody_erased(services, plans)
             _require_readable(services, plans)
-            return tuple(send_again(services, held, wanted, plans))
+            each = [its[0] for its in by_range(plans).values()]
+            return tuple(send_again(services, held, wanted, each))
     finally:
         sweep_spool(services)
+
+
+Range: TypeAlias = tuple[str, str, datetime | None, datetime]
+"""Sync, export, and the times that a plan's changes lie between."""
+
+
+def range_of_plan(plan: Plan) -> Range:
+    """What a plan's changes are of."""
+    return plan.sync_id, plan.export, plan.lower.at if plan.lower else None, plan.upper.at
+
+
+def by_range(plans: Iterable[Plan]) -> dict[Range, list[Plan]]:
+    """Plans by their range, in their order; those of one are slices that a rebuild told apart."""
+    found: dict[Range, list[Plan]] = {}
+    for plan in plans:
+        found.setdefault(range_of_plan(plan), []).append(plan)
+    return found
 
 
 def _exports(known: RegisteredSync, wanted: Wanted) -> Sequence[str]:
