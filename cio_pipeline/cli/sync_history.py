@@ -27,7 +27,7 @@ def print_history(sync_id: str, entries: Sequence[HistoryLine]) -> None:
 
 def _from_to(entry: HistoryLine) -> str:
     if not entry.before:
-        return "registered"
+        return "registered" if entry.after else ""
     return "; ".join(
         f"{name}: {_value(entry.before.get(name))} → {_value(value)}"
         for name, value in entry.after.items()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from deltalake import CommitProperties, DeltaTable
 
+from cio_pipeline.cli.sync_history import print_history
 from cio_pipeline.model.errors import InvalidConfig, UnknownExport
 from cio_pipeline.model.plans import Mode
 from cio_pipeline.model.scope import Scope
@@ -14,6 +15,7 @@ from cio_pipeline.pipeline.lifecycle.switches import pause
 from cio_pipeline.pipeline.lifecycle.upgrade import upgrade
 from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline.pipeline.run_export import run_export
+from cio_pipeline.pipeline.scheduling.standing import standing as whole
 from cio_pipeline.sources.tables import commit_metadata
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.lifecycle.doing import do, standing
@@ -114,6 +116,19 @@ def test_d6_who_is_deleted_before_an_export_is_sent_again_is_told(
     values = dict(last.select("internal_customer_id", "attribute_value").iter_rows())
     assert values["stays"] == ""
     assert world.verify().ok
+
+
+def test_d7_what_is_sent_again_is_neither_late_nor_registered(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.sync(exports=["people"])
+    go_on(world, range(2))
+    do(world, upgrade, "people")
+    assert [one for one in whole(world.services).wrong if one.kind == "late"] == []
+    world.now = window(4).end
+    assert [one.kind for one in whole(world.services).wrong] == ["late"]
+    print_history("a", world.ledger.registry.history("a"))
+    assert capsys.readouterr().out.count("registered") == 1
 
 
 def test_d7_an_export_that_is_off_is_not_sent_again(world: World) -> None:
