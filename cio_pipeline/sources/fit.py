@@ -109,8 +109,8 @@ def _castable(found: pl.DataType, expected: pl.DataType) -> bool:
     return isinstance(found, pl.List) and isinstance(expected, pl.List) and found.inner == pl.Null()
 
 
-_EXACT = {pl.Float64: 2**53, pl.Float32: 2**24}
-"""Up to here, a float is the only whole number that is near it."""
+_EXACT = {pl.Float64: 2**53, pl.Float32: 2**24, pl.Float16: 2**11}
+"""Below that, a float is the only whole number that is near it."""
 
 
 def _whole(column: pl.Series) -> pl.Series:
@@ -122,7 +122,7 @@ def _whole(column: pl.Series) -> pl.Series:
     found = number.cast(pl.Int64, strict=False)
     same = found.cast(column.dtype, strict=False) == number
     limit = next((most for dtype, most in _EXACT.items() if column.dtype == dtype), None)
-    sure = same if limit is None else same & (number.abs() <= limit)
+    sure = same if limit is None else same & (number.abs() < limit)
     return pl.DataFrame([column]).select(pl.when(sure).then(found)).to_series()
 
 

@@ -69,10 +69,10 @@ class Relation:
 
     `leaves` hold its rows: itself, or its partitions; none of a view. `wrong` are its columns that
     do not fit, `triggers` those of ours that always fire, also in all leaves, `indexed` the leaves
-    with a valid index, `unguarded` the partitions whose TRUNCATE no trigger sees. `bodies` are
-    those of its functions, in the order of FUNCTIONS. Only what `is_published_whole` can be
-    pruned where all tables are published. `numbers` of columns are never given twice. `server` is
-    its system identifier and timeline.
+    with a valid index, `unguarded` the partitions whose TRUNCATE no trigger sees, `after_ours`
+    others that may undo what ours did. `bodies` are those of its functions, in the order of
+    FUNCTIONS. Only what `is_published_whole` can be pruned where all tables are published.
+    `numbers` of columns are never given twice. `server` is its system identifier and timeline.
     """
 
     table: SourceTable
@@ -94,6 +94,7 @@ class Relation:
     indexed: frozenset[int] = frozenset()
     unguarded: frozenset[int] = frozenset()
     unlogged: bool = False
+    after_ours: frozenset[str] = frozenset()
     density: int = 1
     has_earlier: bool = False
     is_published_whole: bool = False
@@ -211,8 +212,7 @@ def _relation(
     if installation is not None and installation.relation != oid:
         installation = None
     leaves = connection.execute(_LEAVES, [oid] * 3).fetchall() if kind in {"r", "p"} else []
-    functions = [f"{what}_{table.name}" for what in FUNCTIONS]
-    asked = [functions, earlier_of(table).as_string()]
+    asked = [[f"{what}_{table.name}" for what in FUNCTIONS], earlier_of(table).as_string()]
     ours = connection.execute(_IS_THERE, asked).fetchone() or (False, (), False)
     relation = Relation(
         table,
@@ -242,11 +242,12 @@ def _with_leaves(relation: Relation, triggers: Sequence[str], leaves: Sequence[A
     return replace(
         relation,
         triggers=_firing(oid, triggers, leaves),
-        leaves=tuple(Piece(leaf[0], leaf[4], 0, leaf[3], guard=leaf[9]) for leaf in leaves),
+        leaves=tuple(Piece(leaf[0], leaf[4], 0, leaf[3], guard=leaf[10]) for leaf in leaves),
         leaf_names={leaf[0]: (leaf[1], leaf[2]) for leaf in leaves},
         indexed=frozenset(leaf[0] for leaf in leaves if leaf[6]),
         unguarded=frozenset(leaf[0] for leaf in leaves if EMPTIED not in leaf[7]) - {oid},
         unlogged=any(leaf[8] for leaf in leaves),
+        after_ours=frozenset(name for leaf in leaves for name in leaf[9]),
         density=_density(leaves),
     )
 
@@ -268,10 +269,8 @@ def _firing(oid: int, own: Sequence[str], leaves: Sequence[Any]) -> frozenset[st
 def _installations(connection: Asked) -> dict[str, Installation]:
     rows = connection.execute(_INSTALLED).fetchall()
     return {
-        name: Installation(
-            relation, own, system, number, snapshot_of(since), tuple(map(tuple, files))
-        )
-        for name, relation, own, system, number, since, files in rows
+        name: Installation(oid, own, host, number, snapshot_of(since), tuple(map(tuple, files)))
+        for name, oid, own, host, number, since, files in rows
     }
 
 
@@ -315,6 +314,9 @@ SELECT c.oid::bigint, n.nspname, c.relname,
       -- A partition may have one of a table that it was detached from.
       AND g.tgfoid IN (SELECT t.tgfoid FROM pg_trigger t WHERE t.tgrelid = %s)),
   c.relpersistence = 'u',
+  ARRAY(SELECT g.tgname::text FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgenabled <> 'D'
+    -- BEFORE an INSERT or UPDATE of a ROW, by the order of bytes.
+    AND g.tgtype & 3 = 3 AND g.tgtype & 20 <> 0 AND g.tgname > '~cio_stamp'),
   coalesce((SELECT g.oid::bigint FROM pg_trigger g
     WHERE g.tgrelid = c.oid AND g.tgname = 'cio_keep' AND g.tgparentid <> 0), 0)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -44,7 +44,7 @@ def bodies(relation: Relation, *, noting: bool = True) -> tuple[str, str, str]:
     here_too = Literal(f"{which} AND tableoid = ANY ($1)")
     given = Literal(f"{what}FROM "), here_too, Literal(relation.table.name)
     empty = SQL(_EMPTY if noting else _EMPTY_UNNOTED).format(*given)
-    keep = SQL(_KEEP).format(kept, row, _numbers(relation))
+    keep = SQL(_KEEP).format(kept, row, SQL(" ").join(map(Literal, _numbers(relation))))
     return empty.as_string(), keep.as_string(), _REFUSE
 
 
@@ -62,15 +62,19 @@ def keeps_what_is_read(relation: Relation) -> bool:
 def has_its_columns(relation: Relation) -> bool:
     """Whether the columns that are read are those that were installed, and not of the same name.
 
-    True for what an earlier release installed: it did not note them.
+    True for what an earlier release installed: it did not note them. What came or went is told as
+    other columns than are kept.
     """
-    noted = [found[1] for body in relation.bodies if (found := _NUMBERS.search(body))]
-    return noted in ([], [_numbers(relation).as_string()])
+    noted = [found[1].split() for body in relation.bodies if (found := _NUMBERS.search(body))]
+    pairs = [
+        pair for then in noted for pair in zip(map(int, then), _numbers(relation), strict=False)
+    ]
+    return all(0 in pair or pair[0] == pair[1] for pair in pairs)
 
 
-def _numbers(relation: Relation) -> Composed:
-    numbers = (relation.numbers.get(one.native or "", 0) for one in relation.taken)
-    return SQL(" ").join(map(Literal, numbers))
+def _numbers(relation: Relation) -> list[int]:
+    """Of each column that is read; 0 for one that is not there."""
+    return [relation.numbers.get(one.native or "", 0) for one in relation.taken]
 
 
 def _bare(body: str) -> str:

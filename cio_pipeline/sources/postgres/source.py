@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import polars as pl
+from psycopg.errors import LockNotAvailable
 
 from cio_pipeline.changesets.netting import (
     CHANGE_TYPE,
@@ -22,7 +23,7 @@ from cio_pipeline.model.errors import SourceError
 from cio_pipeline.model.slices import Part
 from cio_pipeline.sources.postgres.catalog import Database, Relation, database, relations
 from cio_pipeline.sources.postgres.connect import Asked, Server
-from cio_pipeline.sources.postgres.errors import named
+from cio_pipeline.sources.postgres.errors import locked, named
 from cio_pipeline.sources.postgres.names import Names
 from cio_pipeline.sources.postgres.positions import (
     Position,
@@ -136,7 +137,10 @@ class PostgresSource:
                 lower = position_of(table.name, before)
                 require_guarded(relation, lower)
                 query = is_changed(relation, lower, position)
-                changed = before.version > reached.version or _value(connection, query)
+                try:
+                    changed = before.version > reached.version or _value(connection, query)
+                except LockNotAvailable:
+                    return locked(table.name)
         except SourceError as error:
             return error
         return Look(reached if changed else before)

@@ -36,6 +36,7 @@ MENDED_IN_PLACE = frozenset({NO_INDEX, OTHER_COLUMNS, SWAPPED})
 _UNLOGGED = "it is unlogged: a crash of the server empties it, and no trigger sees that"
 
 
+_LAST = "its trigger {} fires after ours, and may undo it: let its name begin with a letter of a-z"
 _ELSEWHERE = {"m": "materialized view", "f": "foreign table"}
 
 
@@ -52,7 +53,8 @@ def problems_of(relation: Relation, where: Database) -> list[str]:
         if relation.columns.get(CHANGE_XID) != "xid8":
             wrong.append(f"the view does not show {CHANGE_XID} of its table")
         return wrong
-    return wrong + missing(relation, where)
+    last = [_LAST.format(name) for name in sorted(relation.after_ours)]
+    return wrong + last + missing(relation, where)
 
 
 def missing(relation: Relation, where: Database) -> list[str]:

@@ -57,6 +57,28 @@ def test_d6_a_column_that_is_another_one_under_its_name_is_told(base: Made, chan
     assert changed(base, first, base.things()) == {"a": ("changed", "2")}
 
 
+def test_d6_a_trigger_that_fires_after_ours_is_told(base: Made, partitioned: Made) -> None:
+    """No name is the last one."""
+    for made, on in ((base, "things"), (partitioned, "rest")):
+        made.do(AFTER_OURS.replace("zz_other", '"übrig"').replace("ON things", f"ON {on}"))
+        with pytest.raises(
+            SourceError, match="its trigger übrig fires after ours, and may undo it"
+        ):
+            look(made)
+        assert not steps(made), "which would end positions"
+        made.do(f'ALTER TRIGGER "übrig" ON {on} RENAME TO zz_other')
+        assert look(made).reached is not None
+
+
+def test_d6_columns_that_came_or_went_took_no_others_place(product: Made) -> None:
+    for change in ("DROP arrival", "ADD arrival bigint"):
+        product.do(f"ALTER TABLE calls {change}")
+        with pytest.raises(SourceError, match=r"other columns than are read\.") as told:
+            look(product, product.tables["calls"])
+        assert "took the place" not in str(told.value)
+        product.install()
+
+
 def test_d6_earlier_rows_are_not_emptied_by_hand(base: Made) -> None:
     """Deletes that were not sent yet would go with them, untold."""
     base.do("INSERT INTO things VALUES (1, 'a', '1')")

@@ -17,7 +17,7 @@ from cio_pipeline.sources.postgres.errors import named
 from cio_pipeline.sources.postgres.source import PostgresSource
 from cio_pipeline_tests.sources.postgres.databases import Made
 from cio_pipeline_tests.sources.postgres.test_installing import look
-from cio_pipeline_tests.sources.things import NOTES, THINGS
+from cio_pipeline_tests.sources.things import NOTES, THINGS, minute
 
 LONG = "INSERT INTO things SELECT 1, g::text, repeat('x', 2000) FROM generate_series(1, 60000) g"
 
@@ -90,7 +90,13 @@ def test_a_table_that_is_locked_keeps_nobody_from_the_others(
     base: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connect, "LOCK_TIMEOUT", "200ms")
-    at = base.things()
+    first, now = base.cut(), minute(2)
+    at = first.tables["things"]
+    with base.connect(autocommit=False) as session:
+        session.execute("LOCK TABLE cio.earlier_things")
+        with pytest.raises(SourceError, match="Table things is locked"):
+            base.source.look(THINGS, now, first, now)
+        assert base.source.look(NOTES, now, first, now).reached is not None
     with base.connect(autocommit=False) as session:
         session.execute("LOCK TABLE things")
         with pytest.raises(SourceError, match="Table things is locked"):
