@@ -1,5 +1,6 @@
 """Connections to the source's database: one driver for what is asked, one for rows."""
 
+import ctypes
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -116,6 +117,7 @@ class Server:
             raise translated(error, "cio.tables") from None
 
     def _read(self) -> Any:
+        _give_back()
         try:
             return _adbc.connect(self._whole(), autocommit=True)
         except _adbc.Error as error:
@@ -187,6 +189,17 @@ class Questions:
         while cursor.nextset():
             pass
         return cursor
+
+
+_MMAP_THRESHOLD, _ARENA_MAX = -3, -8
+
+
+def _give_back() -> None:
+    """Have the C library return what batches took, as glibc would keep it for each thread."""
+    option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if option is not None:
+        option(_ARENA_MAX, 1)
+        option(_MMAP_THRESHOLD, 2**20)
 
 
 def _local(settings: Mapping[str, str]) -> str:

@@ -1,7 +1,10 @@
 """P: what a first export holds in memory does not grow with the table."""
 
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,6 +15,25 @@ from cio_pipeline.sources.postgres.source import PostgresSource
 from cio_pipeline_tests.sources.postgres.databases import Made
 from cio_pipeline_tests.sources.things import THINGS
 from cio_pipeline_tests.world import World, during
+
+ARENAS = """
+import ctypes, sys, threading
+from cio_pipeline.sources.postgres.connect import Server
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+def arenas():
+    file = ctypes.c_void_p(libc.fopen(sys.argv[2].encode(), b"w"))
+    libc.malloc_info(0, file)
+    libc.fclose(file)
+    return open(sys.argv[2]).read().count("<heap nr=")
+with Server(sys.argv[1]).reading("things"):
+    before = arenas()
+    threads = [threading.Thread(target=libc.malloc, args=[5000]) for _ in range(6)]
+    for one in threads: one.start()
+    for one in threads: one.join()
+    print(arenas() - before)
+"""
+"""How many arenas of glibc six more threads get: what is freed in one, others do not use."""
 
 SYNCS = {"a": 1, "b": 2, "c": 3}
 BLOCK = 8192
@@ -65,3 +87,9 @@ def test_p_long_values_beside_a_table_count_as_its_room(base: Made) -> None:
         found.append(at_once)
     short, beside = found
     assert beside < 96 * 1024**2 // 6400 < short
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="malloc_info is of glibc")
+def test_p_threads_that_read_share_what_is_freed(base: Made, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ARENAS, base.url, str(tmp_path / "told")]
+    assert subprocess.run(command, capture_output=True, check=True).stdout.strip() == b"0"
