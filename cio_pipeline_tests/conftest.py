@@ -25,7 +25,13 @@ compile_once()
 MEMORY = Path("/dev/shm")  # noqa: S108 - names in there are made by tempfile
 ROOM = 4 * 2**30
 """Bytes that must be free in memory for temporary folders to lie there; a run takes one GiB."""
-if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+if (
+    "TMPDIR" not in os.environ
+    and os.access(MEMORY, os.W_OK)
+    and shutil.disk_usage(MEMORY).free > ROOM
+    # As containers have it: some tests run what they write.
+    and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+):
     # Tests make many small files, and much of the product waits until each is on the disk.
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
@@ -71,8 +77,9 @@ def home(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 def other_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder that no link from a temporary folder reaches."""
     here = tmp_path.stat().st_dev
-    places = [one for one in (MEMORY, Path("/var/tmp"), Path(__file__).parent) if one.is_dir()]  # noqa: S108
-    other = next((one for one in places if one.stat().st_dev != here), None)
+    places = (MEMORY, Path("/var/tmp"), Path(__file__).parent)  # noqa: S108
+    writable = [one for one in places if os.access(one, os.W_OK)]
+    other = next((one for one in writable if one.stat().st_dev != here), None)
     if other is None:
         pytest.skip("all that can be written to is one disk")
     with TemporaryDirectory(dir=other) as folder:

@@ -60,6 +60,7 @@ ping_url: env:PING
         ("routes: [{owner: *, targets: [env:A]}]", "with `*` has to stand in quotes in line 1"),
         ("routes:\n- owner: *@acme.example", "with `*` has to stand in quotes in line 2"),
         ("routes: [{owner: '*', owner: b}]", "the key 'owner' stands twice in line 1"),
+        ("aliases: 1\naliases: 2", "the key 'aliases' stands twice in line 1"),
         ("routes: {", "is no YAML"),
     ],
 )

@@ -63,7 +63,7 @@ class _UniqueKeys(yaml.SafeLoader):
 def _where(error: yaml.YAMLError, text: str) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         told = error.problem or "not readable"
-        if "alias" in f"{error.context} {told}":
+        if error.context == "while scanning an alias" or told.startswith("found undefined alias"):
             told = "text that begins with `*` has to stand in quotes"
         return f"{told} in line {error.problem_mark.line + 1}"
     at = getattr(error, "position", 0)
