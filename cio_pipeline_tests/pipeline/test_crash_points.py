@@ -97,6 +97,13 @@ def whole_run(world: World, export: str) -> list[int]:
     return steps.changed
 
 
+def sync_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file waits for the disk; each run syncs its files together, as one of many files does."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr(spool, "sync_whole", lambda _: None)
+    monkeypatch.setattr(deliver, "MANY", 1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "export",
@@ -105,9 +112,7 @@ def whole_run(world: World, export: str) -> list[int]:
 def test_d6_a_crash_at_any_effect_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export: str
 ) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr(spool, "sync_whole", lambda _: None)
-    monkeypatch.setattr(deliver, "MANY", 1)
+    sync_nothing(monkeypatch)
     prepared = prepare(World(tmp_path / "prepared"), export)
     undisturbed = prepared.copy(tmp_path / "undisturbed")
     numbers = whole_run(undisturbed, export)

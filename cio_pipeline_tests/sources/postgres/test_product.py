@@ -1,6 +1,5 @@
 """D6, D10: the whole product on tables in PostgreSQL."""
 
-import os
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from cio_pipeline_tests.faults.prepared import end_state, prepare, require_whole
 from cio_pipeline_tests.messages.test_sending import (
     test_messages_with_equal_keys_are_put_in_their_order_and_told,
 )
-from cio_pipeline_tests.pipeline.test_crash_points import run, whole_run
+from cio_pipeline_tests.pipeline.test_crash_points import run, sync_nothing, whole_run
 from cio_pipeline_tests.pipeline.test_slices import (
     test_d5_slices_send_all_rows_once_under_contiguous_parts,
 )
@@ -41,7 +40,7 @@ def test_d6_a_crash_at_any_effect_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, product: Made, export: str
 ) -> None:
     """And what is encoded again is what was sealed, though the tables have gone on since."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+    sync_nothing(monkeypatch)
     prepared = prepare(World(tmp_path / "prepared", database=product), export)
     undisturbed = prepared.copy(tmp_path / "undisturbed")
     numbers = whole_run(undisturbed, export)
