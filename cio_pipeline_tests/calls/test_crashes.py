@@ -17,7 +17,7 @@ from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.calls.steps import call_row, calls_sync, commit, names, run, window
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
 from cio_pipeline_tests.faults.child import run_child
-from cio_pipeline_tests.pipeline.test_crash_points import KINDS, Steps
+from cio_pipeline_tests.pipeline.test_crash_points import KINDS, Steps, sync_nothing
 from cio_pipeline_tests.recovery.loss import without_ledger
 from cio_pipeline_tests.world import NOON, World
 from cio_pipeline_tests.world import window as quarter
@@ -65,8 +65,9 @@ def require_whole(world: World) -> None:
 
 
 def test_a_crash_at_any_effect_loses_doubles_and_renumbers_nothing(
-    prepared: World, tmp_path: Path
+    prepared: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sync_nothing(monkeypatch)
     whole = prepared.copy(tmp_path / "whole")
     steps = Steps(root=whole.root)
     run(whole, 1, watched(whole.services, steps, "whole"))
