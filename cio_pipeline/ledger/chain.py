@@ -287,7 +287,7 @@ def export_status(state: ExportState, window: Window | None, sent: Collection[st
     position, plan = state.position.at if state.position else None, state.open_plan
     if not state.on:
         name = "paused"
-    elif position is None:
+    elif position is None or (plan is not None and plan.is_first):
         name = "initial-running"
     elif plan is not None or (
         window is not None and window.due(state.sync.cadence) and position < window.end
@@ -298,7 +298,8 @@ def export_status(state: ExportState, window: Window | None, sent: Collection[st
     initial = None
     if plan is not None and plan.slice and plan.mode is not Mode.REPLAY:
         # It delivered some of its slices.
-        since = plan.lower.tables.get(ALL_EXPORTS[plan.export].source) if plan.lower else None
+        lower = None if plan.is_first else plan.lower
+        since = lower.tables.get(ALL_EXPORTS[plan.export].source) if lower else None
         told = plan.slices, plan.slice_rows, plan.slice
         initial = InitialProgress(plan.upper.at, *told, since)
     cut = plan.upper if plan and initial else state.position

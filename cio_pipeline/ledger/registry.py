@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, insert, select, update
+from sqlalchemy import Connection, exists, insert, select, update
 
 from cio_pipeline.ledger.chain import append
 from cio_pipeline.ledger.database import Database, reading, writing
@@ -19,7 +19,7 @@ from cio_pipeline.ledger.looks import forget_differences
 from cio_pipeline.ledger.plans import store_plans
 from cio_pipeline.ledger.positions import require_finished
 from cio_pipeline.ledger.quarantine import forget_held
-from cio_pipeline.ledger.schema import contracts, counters, positions, switches, sync_history, syncs
+from cio_pipeline.ledger.schema import contracts, counters, switches, sync_history, syncs
 from cio_pipeline.ledger.statements import insert_missing, upsert
 from cio_pipeline.ledger.states import export_states, registered_syncs, unknown
 from cio_pipeline.ledger.troubles import forget_errors
@@ -170,24 +170,22 @@ class Registry:
         deed: Deed,
         *,
         at: datetime,
-        forgotten: Collection[str] = (),
+        again: Collection[str] = (),
         manifest: Manifest | None = None,
         plans: Sequence[PlanDraft] = (),
     ) -> None:
         """Make a sync as a whole what it is `to` be, with a line of its history (D7).
 
-        The lease holds all its pairs. `forgotten` exports lose their position, so they begin with
-        all history again, by `plans` if there are any; `manifest` is stored with it, to begin a
-        chain anew. Raises LeaseLost, also if the sync is not what is `known` any more;
-        PositionMoved if a plan is unfinished.
+        The lease holds all its pairs. What is sent `again` is so by `plans`, if it was before;
+        `manifest` is stored with it, to begin a chain anew. Raises LeaseLost, also if the sync is
+        not what is `known` any more; PositionMoved if a plan is unfinished.
         """
         hold(connection, lease, lease.tokens)
         require_known(connection, known)
-        anew = known.switches if known.generation != to.generation else forgotten
+        anew = known.switches if known.generation != to.generation else again
         of_chain = known.switches if known.first_manifest != to.first_manifest else anew
         require_finished(connection, [(to.sync.id, export) for export in of_chain])
         _become(connection, to)
-        _forget(connection, to, forgotten)
         for forget in (forget_errors, forget_differences, forget_held):
             forget(connection, to.sync.id, anew)
         if manifest is not None:
@@ -267,14 +265,3 @@ def _become(connection: Connection, to: RegisteredSync) -> None:
         "first_manifest": to.first_manifest,
     }
     connection.execute(update(syncs).where(syncs.c.id == to.sync.id).values(**stands))
-
-
-def _forget(connection: Connection, to: RegisteredSync, exports: Collection[str]) -> None:
-    """Drop positions, so that these exports begin with all history again."""
-    connection.execute(
-        delete(positions).where(
-            positions.c.sync_id == to.sync.id,
-            positions.c.generation == to.generation,
-            positions.c.export.in_(sorted(exports)),
-        )
-    )

@@ -93,6 +93,15 @@ class PlanDraft:
     until: Cut | None = field(default=None, kw_only=True)
 
     @property
+    def is_first(self) -> bool:
+        """Whether it sends all history, also once more: as of where its export stands already.
+
+        Not that of a table that came up late, in a window of others.
+        """
+        again = self.lower is not None and self.lower.at == self.upper.at
+        return self.mode is Mode.INITIAL and (self.lower is None or again)
+
+    @property
     def day(self) -> date | None:
         """The day whose folders its files lie in; None if they lie flat."""
         return self.upper.at.date() if self.layout == "dated" else None

@@ -100,7 +100,8 @@ class ExportState:
     def is_fresh(self) -> bool:
         """Whether the export waits for its initial export, or for catching up after a pause."""
         stands, resumed = self.stands_at, self.switch.resumed_at
-        return stands is None or (resumed is not None and stands < resumed)
+        first = stands is None or (self.open_plan is not None and self.open_plan.is_first)
+        return first or (resumed is not None and stands is not None and stands < resumed)
 
     def delivered_until(self, driving: str) -> datetime | None:
         """Up to when all data was delivered: less than the position, while commits wait (D6).

@@ -2,23 +2,27 @@
 
 from typing import Any
 
+import polars as pl
 import pytest
 from deltalake import CommitProperties, DeltaTable
 
 from cio_pipeline.cli.sync_history import print_history
 from cio_pipeline.model.errors import InvalidConfig, UnknownExport
 from cio_pipeline.model.plans import Mode
-from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.apply import apply_syncs
 from cio_pipeline.pipeline.lifecycle.switches import pause
 from cio_pipeline.pipeline.lifecycle.upgrade import upgrade
+from cio_pipeline.pipeline.recovery.abandon import abandon
 from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline.pipeline.run_export import run_export
+from cio_pipeline.pipeline.scheduling.run_request import Seen
+from cio_pipeline.pipeline.scheduling.schedule import wanted_runs
 from cio_pipeline.pipeline.scheduling.standing import standing as whole
 from cio_pipeline.sources.tables import commit_metadata
 from cio_pipeline_tests.crashes import Crash, watched
-from cio_pipeline_tests.lifecycle.doing import do, standing
+from cio_pipeline_tests.lifecycle.doing import do, move, standing
 from cio_pipeline_tests.recovery.loss import DieAfter, change, go_on, without_ledger
 from cio_pipeline_tests.world import World, during, window
 
@@ -129,6 +133,37 @@ def test_d7_what_is_sent_again_is_neither_late_nor_registered(
     assert [one.kind for one in whole(world.services).wrong] == ["late"]
     print_history("a", world.ledger.registry.history("a"))
     assert capsys.readouterr().out.count("registered") == 1
+
+
+@pytest.mark.parametrize("how", ["twice", "abandoned", "moved"])
+def test_d6_who_is_deleted_is_told_whatever_becomes_of_what_is_sent_again(
+    world: World, how: str
+) -> None:
+    """Its plan goes by where the export stands, and that stays where it is."""
+    world.sync(exports=["people"])
+    world.commit("people", {"internal_customer_id": "removed"}, at=during(0))
+    world.run(0, "people")
+    DeltaTable(f"{world.source_uri}/people").delete(
+        commit_properties=CommitProperties(commit_metadata(during(1)))
+    )
+    do(world, upgrade, "people", at=during(1))
+    (state,) = world.ledger.registry.states(["people"], ["a"])
+    again = wanted_runs([state], Seen({}, {}, ()), window(0).end)
+    assert [(one.lane, one.window) for one in again] == [(Lane.INITIAL, window(0))]
+    if how == "twice":
+        do(world, upgrade, "people", at=during(1))
+    elif how == "abandoned":
+        abandon(world.services, "a", "people")
+    else:
+        move(world, "elsewhere")
+    world.run(1, "people")
+    world.run(2, "people")
+
+    files = [*world.folder().glob("*.parquet"), *(world.root / "elsewhere").glob("*.parquet")]
+    rows = pl.concat([pl.read_parquet(path) for path in files]).sort("updated_at")
+    assert rows["deleted"].to_list() == [False] * (len(files) - 1) + [True]
+    assert len(files) == (3 if how == "twice" else 2)
+    assert world.verify().ok
 
 
 def test_d7_an_export_that_is_off_is_not_sent_again(world: World) -> None:

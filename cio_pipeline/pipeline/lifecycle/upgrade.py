@@ -59,7 +59,7 @@ def upgrade(services: Services, order: Order) -> Report:
         notes += told_of_given_up(_given_up(services, held, known, again))
         plans = [plan for name in sorted(again) for plan in _history(services, name, to)]
         services.ledger.registry.change(
-            held.lease, known, to, deed, at=order.at, forgotten=again, plans=plans
+            held.lease, known, to, deed, at=order.at, again=again, plans=plans
         )
     changed = (*_newer(known.sync), *turned(known.switches, switches))
     changed += tuple(f"{name} is sent again" for name in sorted(again))
@@ -101,7 +101,8 @@ def _history(services: Services, export: str, to: RegisteredSync) -> Sequence[Pl
     """A plan for all history of an export as of where it stands: its changes go on from there.
 
     As of a later cut it would lack who was deleted in between, and no file would tell of them (D6).
-    None for what never was sent, or not sent now. Raises the source's errors.
+    The position stays: whoever gives the plan up loses nothing but what it was to send again. None
+    for what never was sent, or not sent now. Raises the source's errors.
     """
     (state,) = services.ledger.registry.states([export], [to.sync.id])
     position = state.position
@@ -109,7 +110,7 @@ def _history(services: Services, export: str, to: RegisteredSync) -> Sequence[Pl
         return ()
     if ALL_EXPORTS[export].source not in position.tables:
         return ()
-    anew = replace(state, registered=to, position=None)
+    anew = replace(state, registered=to)
     one = draft(anew, Mode.INITIAL, position, floor_at(export, position.at))
     return with_slices(services.source, [one], services.slice_rows)
 

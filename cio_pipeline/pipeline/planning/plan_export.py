@@ -104,8 +104,8 @@ def in_lane(decision: Decision, lane: Lane, *, fresh: bool = False) -> bool:
         case CatchUp():
             return lane is not Lane.TICK
         case Resume(plan=plan):
-            initial = plan.lower is None
-            return {Lane.INITIAL: initial or fresh, Lane.TICK: not initial}.get(lane, True)
+            first = plan.lower is None or plan.is_first
+            return {Lane.INITIAL: first or fresh, Lane.TICK: not first}.get(lane, True)
         case Changes():
             return lane is not Lane.INITIAL
         case Nothing() | Refused():

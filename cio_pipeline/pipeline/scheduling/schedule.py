@@ -192,10 +192,10 @@ def _turns(state: ExportState) -> int:
 def _served_until(state: ExportState) -> datetime:
     """Windows that end by then are no work: they lie before the position, or before the sync.
 
-    Or in a pause, unless a plan was left open then.
+    Or in a pause, unless a plan was left open then. All history is sent again in any.
     """
     ends = [state.registered.created_at]
-    if state.position is not None:
+    if state.position is not None and not (state.open_plan and state.open_plan.is_first):
         ends.append(state.position.at)
         if state.switch.resumed_at is not None and state.open_plan is None:
             ends.append(state.switch.resumed_at)

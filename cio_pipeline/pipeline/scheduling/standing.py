@@ -144,10 +144,10 @@ def _late(
         due = last_closed_window(now - GRACE, state.sync.cadence, state.sync.feed).end
         until = state.delivered_until(ALL_EXPORTS[state.export].source)
         resumed = state.switch.resumed_at or state.registered.created_at
-        first_is_under_way = until is None and (state.sync.id, state.export) in held
+        first = until is None or (state.open_plan is not None and state.open_plan.is_first)
+        first_is_under_way = first and (state.sync.id, state.export) in held
         begins = max(resumed, state.registered.created_at)
-        reached = until or _begins_at(state)
-        if due > begins and not first_is_under_way and (reached is None or reached < due):
+        if due > begins and not first_is_under_way and (until is None or until < due):
             groups[state.sync.id, until, due].append(state.export)
     for (sync_id, until, due), exports in groups.items():
         so_far = "nothing was delivered" if until is None else "delivered until then"
@@ -159,12 +159,6 @@ def _late(
             f"{so_far}, due up to {utc(due)}",
             "See that Dagster's daemon and the feed's sensor run.",
         )
-
-
-def _begins_at(state: ExportState) -> datetime | None:
-    """Up to when first files that are planned reach; what is sent again reaches to where it was."""
-    plan = state.open_plan
-    return plan.upper.at if plan is not None and plan.lower is None else None
 
 
 def _quarantined(numbers: Mapping[Pair, tuple[int, datetime]], now: datetime) -> Iterator[Wrong]:
