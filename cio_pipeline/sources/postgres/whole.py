@@ -1,5 +1,6 @@
 """Whether a table can be read as it is, and whether a position is one of it."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from psycopg.sql import SQL, Literal
@@ -152,10 +153,12 @@ def require_guarded(relation: Relation, then: Position) -> None:
     Either before it had one, or as it has none yet.
     """
     now = {one.oid: one.filenode for one in relation.leaves}
-    noted = relation.installation.files if relation.installation else ()
+    noted = defaultdict[int, list[tuple[int, ...]]](list)
+    for oid, *facts in relation.installation.files if relation.installation else ():
+        noted[oid].append(tuple(facts))
     for one in then.files:
-        kept = {file for oid, file, *_ in noted if oid == one.oid}
-        guarded = [since for oid, _, *more in noted if oid == one.oid for since in more]
+        kept = {file for file, *_ in noted[one.oid]}
+        guarded = [since for _, *more in noted[one.oid] for since in more]
         unseen = one.oid in relation.unguarded or not all(map(then.snapshot.sees, guarded[-1:]))
         if unseen and one.filenode not in {*kept, now.get(one.oid, one.filenode)}:
             schema, name = relation.leaf_names[one.oid]
