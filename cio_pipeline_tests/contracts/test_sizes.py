@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2] / "cio_pipeline"
 OF_A_FUNCTION = 40
 OF_A_FILE = 340
@@ -29,6 +31,9 @@ def test_functions_and_files_are_short() -> None:
 
 def test_no_link_is_tracked() -> None:
     """A worktree's link to an environment would take the place of the environment it points to."""
-    listed = ["git", "ls-files", "--stage"]
+    if not (ROOT.parent / ".git").exists():
+        pytest.skip("these files are no clone")
+    # Whoever owns it: in containers it may be somebody else.
+    listed = ["git", "-c", "safe.directory=*", "ls-files", "--stage"]
     done = subprocess.run(listed, cwd=ROOT.parent, capture_output=True, text=True, check=True)
     assert [line for line in done.stdout.splitlines() if line.startswith("120000")] == []
