@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 import polars as pl
-from sqlalchemy import BindParameter, Connection, Row, bindparam, func, or_, select, update
+from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, func, or_, select, update
 
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.schema import counters, cuts, gone_people
@@ -187,6 +187,9 @@ _KEPT = select(gone_people.c.workspace_id).where(_WANTED, gone_people.c.export =
 _OF = select(gone_people.c.workspace_id, gone_people.c.people).where(
     _WANTED, gone_people.c.export.in_([_OF_ALL, bindparam("export")])
 )
+ERASED = "erased"
+"""How the part begins in which whoever was erased is remembered."""
+_ERASED = _OF.where(gone_people.c.part.startswith(ERASED))
 _AT_A_TIME = 100
 """Workspaces that one statement writes: each may have many people."""
 _READ_AT_A_TIME = 10
@@ -234,8 +237,12 @@ class Gone:
         """
         return set(connection.scalars(_KEPT, {"wanted": wanted}))
 
-    def of(self, wanted: Iterable[tuple[int, datetime]], export: str) -> Iterator[pl.DataFrame]:
+    def of(
+        self, wanted: Iterable[tuple[int, datetime]], export: str, *, erased: bool = False
+    ) -> Iterator[pl.DataFrame]:
         """Who was gone for an export (`workspace_id`, `person`), each workspace at its cut.
+
+        Of them all, or of those alone who were `erased` since.
 
         They may be millions: each frame is to be done with before the next. `wanted` has each
         workspace once; it comes in as many frames as its people need, also in none.
@@ -243,7 +250,7 @@ class Gone:
         held: list[tuple[int, bytes]] = []
         size = 0
         for chunk in chunks(wanted, _READ_AT_A_TIME):
-            for workspace, people in self._packed(chunk, export):
+            for workspace, people in self._packed(_ERASED if erased else _OF, chunk, export):
                 for ids in _unpacked(people):
                     held.append((workspace, ids))
                     size += len(ids)
@@ -254,9 +261,13 @@ class Gone:
 
     @reading
     def _packed(
-        self, connection: Connection, wanted: Collection[tuple[int, datetime]], export: str
+        self,
+        connection: Connection,
+        query: Select[int, bytes],
+        wanted: Collection[tuple[int, datetime]],
+        export: str,
     ) -> Sequence[Row[int, bytes]]:
-        return connection.execute(_OF, {"wanted": wanted, "export": export}).all()
+        return connection.execute(query, {"wanted": wanted, "export": export}).all()
 
 
 def _pack(people: Collection[str]) -> bytes:

@@ -1,6 +1,7 @@
 """Windows that are sent again: new numbers, the same rows, positions where they were."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +26,7 @@ from cio_pipeline_tests.calls.steps import commit as commit_calls
 from cio_pipeline_tests.calls.steps import run as run_calls
 from cio_pipeline_tests.calls.steps import window as call_window
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
-from cio_pipeline_tests.recovery.loss import without_ledger
+from cio_pipeline_tests.recovery.loss import DieBefore, without_ledger
 from cio_pipeline_tests.world import World, during, window
 
 EXPORTS = ("deliveries", "events")
@@ -296,4 +297,34 @@ def test_slices_of_a_window_are_sent_again_one_by_one(world: World) -> None:
     found = pl.concat([rows(world, one, "deliveries") for one in new])
     assert found.sort("delivery_id").equals(rows(world, old[1], "deliveries").sort("delivery_id"))
     assert all(one.replay_of for one in new)
+    assert world.verify().ok
+
+
+def test_d4_d6_who_came_and_went_is_sent_again_alike_whoever_is_there_by_now(
+    tmp_path: Path,
+) -> None:
+    """What was sealed comes to the same bytes, and readers are told again that somebody went."""
+    world, exports = World(tmp_path), ("people", "delivery_content")
+    world.sync(exports=exports)
+    known = {"internal_customer_id": "p", "email": "p@x.example"}
+    for number, deleted in enumerate([True, False, True]):
+        row = {**known, "deleted": deleted, "updated_at": during(number)}
+        world.commit("people", row, at=during(number))
+        content = {"delivery_id": f"d{number}", "recipient": known["email"]}
+        content["internal_customer_id"] = "p"
+        world.commit("delivery_content", content, at=during(number))
+        world.run(number, *exports)
+    dying = watched(world.services, DieBefore("destination.put"), "first")
+    with pytest.raises(Crash):
+        again(world, 1, 2, dying)
+    world.commit("people", {**known, "updated_at": during(3)}, at=during(3))
+    shutil.rmtree(tmp_path / "spool")
+    world.now += TTL
+    assert {one.error for one in world.run(3, *exports)} == {None}
+    assert any(one.replay_of for one in chain(world))
+
+    again(world, 2, 2, all_rows=True)
+    (told,) = (one for one in chain(world)[-1].files if one.export == "people")
+    gone = pl.read_parquet(world.folder() / told.key).select("internal_customer_id", "deleted")
+    assert gone.rows() == [("p", True)]
     assert world.verify().ok

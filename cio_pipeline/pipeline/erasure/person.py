@@ -9,6 +9,7 @@ from cio_pipeline.changesets.rules import IS_GONE, PERSON
 from cio_pipeline.contracts.declare import History
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
+from cio_pipeline.ledger.cuts import ERASED
 from cio_pipeline.model.cuts import TableCut
 from cio_pipeline.model.erasure import Traces
 from cio_pipeline.model.errors import StillNamed, UnknownPerson
@@ -174,4 +175,4 @@ def stay_erased(
     }
     for export, at in sorted(begun) if traces.people else ():
         people: dict[int, Collection[str]] = {workspace: traces.people}
-        services.ledger.gone.keep(at, people, export, f"erased {subject[:16]}")
+        services.ledger.gone.keep(at, people, export, f"{ERASED} {subject[:16]}")

@@ -23,7 +23,6 @@ from cio_pipeline.model.changeset import CHANGE, DELETED, NEW, VERSION
 from cio_pipeline.model.cuts import Cut, TableSlice
 from cio_pipeline.model.plans import Mode, PlanDraft
 from cio_pipeline.model.slices import Slice
-from cio_pipeline.model.times import LATEST
 from cio_pipeline.pipeline.planning.cohorts import Cohort, P
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Source
@@ -226,8 +225,10 @@ def stay_anonymous(
     """The people (PERSON) of some changes whom plans of one cohort may not name; None for nobody.
 
     A change of the people's own rows concerns readers as soon as it begins or ends with a current
-    person: so they are named then. A retry of such rows sends what was news when it was held back;
-    a replay is no news, and names who is a current person by now. Raises the source's errors.
+    person: so they are named then. A retry of such rows sends what was news when it was held back.
+    A replay names whom its window named, but for those who were erased since: that goes by what is
+    remembered, so that it comes to the same bytes whenever it is encoded. Raises the source's
+    errors.
     """
     own = export.source == PEOPLE.name
     begun = {plan.workspace_id: plan.begun for plan in plans if plan.begun is not None}
@@ -246,25 +247,31 @@ def stay_anonymous(
     if not unsure.is_empty():
         rows = _among_people(source, plan.upper, unsure).filter(IS_GONE)
         gone = pl.concat([gone, _collected(rows, plan, export)])
-    if own and plan.mode is not Mode.REPLAY:
-        now = served.filter(pl.col(CHANGE) != DELETED, ~IS_GONE)
-        gone = gone.join(_collected(now, plan, export), on=PERSON, how="anti")
-    for cut in _cuts_that_name(source, export, plan):
-        if not gone.is_empty():
-            current = _among_people(source, cut, gone).filter(~IS_GONE)
-            gone = gone.join(_collected(current, plan, export), on=PERSON, how="anti")
+    replayed = plan.mode is Mode.REPLAY
+    erased = _among(ledger, asked, begun, export.name, erased=True) if replayed else gone.clear()
+    gone = pl.concat([_not_named(source, export, plan, served, gone), erased]).unique()
     return None if gone.is_empty() else gone
 
 
-def _cuts_that_name(source: Source, export: Export, plan: PlanDraft) -> list[Cut]:
+def _not_named(
+    source: Source, export: Export, plan: PlanDraft, served: pl.LazyFrame, gone: pl.DataFrame
+) -> pl.DataFrame:
+    """Those of some gone people whom nothing makes current people for the changes of a plan."""
+    if export.source == PEOPLE.name:
+        now = served.filter(pl.col(CHANGE) != DELETED, ~IS_GONE)
+        gone = gone.join(_collected(now, plan, export), on=PERSON, how="anti")
+    for cut in _cuts_that_name(export, plan):
+        if not gone.is_empty():
+            current = _among_people(source, cut, gone).filter(~IS_GONE)
+            gone = gone.join(_collected(current, plan, export), on=PERSON, how="anti")
+    return gone
+
+
+def _cuts_that_name(export: Export, plan: PlanDraft) -> list[Cut]:
     """The cuts at which current people are named; of their own changes, the rows tell the upper.
 
-    Current values of somebody who was there at the lower cut were told: so is their end. A replay
-    goes by the newest one: whoever was erased since was a current person at all of these.
+    Current values of somebody who was there at the lower cut were told: so is their end.
     """
-    if plan.mode is Mode.REPLAY:
-        newest = source.look(PEOPLE, LATEST, plan.until or plan.upper, LATEST).reached
-        return [] if newest is None else [Cut(LATEST, {PEOPLE.name: newest})]
     cuts = [] if export.source == PEOPLE.name else [plan.upper]
     if export.history is History.CURRENT and plan.lower is not None:
         cuts.append(plan.lower)
@@ -277,13 +284,18 @@ def _not_kept(ledger: Ledger, begun: Mapping[int, datetime]) -> dict[int, dateti
 
 
 def _among(
-    ledger: Ledger, people: pl.DataFrame, begun: Mapping[int, datetime], export: str
+    ledger: Ledger,
+    people: pl.DataFrame,
+    begun: Mapping[int, datetime],
+    export: str,
+    *,
+    erased: bool = False,
 ) -> pl.DataFrame:
     """Those of some people who are remembered, in some order: a part of them at a time."""
     # Not `as_dict`: that makes a lazy frame for the key of each.
     parts = {part.item(0, _WORKSPACE): part for part in people.partition_by(_WORKSPACE)}
     found = [people.clear()]
-    for gone in ledger.gone.of(begun.items(), export):
+    for gone in ledger.gone.of(begun.items(), export, erased=erased):
         some = [parts[workspace] for workspace in gone[_WORKSPACE].unique()]
         known = gone.rename({"person": _ID})
         found += [pl.concat(some).join(known, on=PERSON, how="semi")] if some else []

@@ -11,6 +11,7 @@ from cio_pipeline.changesets.build import about_people
 from cio_pipeline.changesets.rules import IS_GONE
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, exports_of_sync, facts_of
 from cio_pipeline.files.encode import Shape, named_errors
+from cio_pipeline.ledger.cuts import ERASED
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import Permanent
 from cio_pipeline.model.plans import Mode, PlanDraft
@@ -26,7 +27,7 @@ from cio_pipeline.pipeline.recovery.bucket_chain import BucketChain
 from cio_pipeline.pipeline.recovery.register_again import served_since
 from cio_pipeline.pipeline.services import Services
 
-_PART, _ERASED = "again", "erased before"
+_PART, _ERASED = "again", f"{ERASED} before"
 _PERSON = "internal_customer_id"
 
 
