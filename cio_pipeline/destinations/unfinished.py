@@ -14,7 +14,7 @@ from cio_pipeline.destinations.local_files import (
     sync,
     write_all,
 )
-from cio_pipeline.files.whole_disk import can_sync_whole, sync_whole
+from cio_pipeline.files.whole_disk import Disk, can_sync_whole
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Unfinished:
     def __init__(self) -> None:
         self._files: dict[str, list[_File]] = {}
         self._opening = threading.Lock()
-        self._disks: dict[int, int | None] = {}
-        """By device an open file of it, to sync the whole by; None where that does not do."""
+        self._disks: dict[int, Disk | None] = {}
+        """By device; None where each file is synced for itself."""
         weakref.finalize(self, _remove_all, self._files)
 
     def write(self, path: str, body: bytes) -> None:
@@ -78,19 +78,14 @@ class Unfinished:
             sync(files[0].name)
         elif files:
             for disk in filter(None, list(self._disks.values())):
-                sync_whole(disk)
+                disk.sync()
 
-    def _disk_of(self, descriptor: int) -> int | None:
+    def _disk_of(self, descriptor: int) -> Disk | None:
         device = os.fstat(descriptor).st_dev
         with self._opening:
             if device not in self._disks:
-                kept = None
-                if can_sync_whole(device):
-                    # Kept open: it tells of errors since it was opened, also of those that
-                    # another program has heard of.
-                    kept = os.dup(descriptor)
-                    weakref.finalize(self, os.close, kept)
-                self._disks[device] = kept
+                whole = can_sync_whole(device)
+                self._disks[device] = Disk(os.dup(descriptor)) if whole else None
             return self._disks[device]
 
 

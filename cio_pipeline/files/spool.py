@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import time
-import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from cio_pipeline.files.system_errors import reason, spool_error
-from cio_pipeline.files.whole_disk import can_sync_whole, sync_whole
+from cio_pipeline.files.whole_disk import Disk, can_sync_whole
 from cio_pipeline.model.errors import InvalidConfig, InvalidKey
 
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,127}")
@@ -41,7 +40,7 @@ class Spool:
 
     def __init__(self, root: Path, limit: int | None = None) -> None:
         self.root, self.limit = root, limit
-        self._disk: int | None = None
+        self._disk: Disk | None = None
 
     def roomy(self, share: float) -> bool:
         """Whether less than a share of the limit is taken."""
@@ -77,8 +76,7 @@ class Spool:
             path.mkdir(parents=True, exist_ok=True)
             if self._disk is None:
                 # Before the first file: it tells of errors since it was opened, and only of those.
-                self._disk = os.open(self.root, os.O_RDONLY)
-                weakref.finalize(self, os.close, self._disk)
+                self._disk = Disk(os.open(self.root, os.O_RDONLY))
         except OSError as error:
             raise spool_error(error) or _unusable(error) from error
         return path
@@ -90,9 +88,9 @@ class Spool:
         InvalidConfig.
         """
         try:
-            if self._disk is None or not can_sync_whole(os.fstat(self._disk).st_dev):
+            if self._disk is None or not can_sync_whole(self._disk.device):
                 return False
-            sync_whole(self._disk)
+            self._disk.sync()
         except OSError as error:
             raise spool_error(error) or _unusable(error) from error
         return True

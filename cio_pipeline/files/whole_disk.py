@@ -8,14 +8,42 @@ synced, since there only a file's own sync reaches the other side.
 import ctypes
 import os
 import re
+import weakref
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 _SYNCED_AS_A_WHOLE = frozenset({"ext3", "ext4", "xfs", "tmpfs"})
 _MOUNTS = Path("/proc/self/mountinfo")
 _TELLS_OF_ERRORS = (5, 8)
 """The release of Linux since which `syncfs` tells what could not be written."""
+
+
+class Disk:
+    """The disk of an open file, which this keeps; threads may share it.
+
+    The kernel tells once of what it could not write since the file was opened: so a sync that
+    failed fails for all who come later, too.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.device = os.fstat(descriptor).st_dev
+        self._descriptor = descriptor
+        self._lost: OSError | None = None
+        self._syncing = Lock()
+        weakref.finalize(self, os.close, descriptor)
+
+    def sync(self) -> None:
+        """Make durable all that was written until now; raises OSError."""
+        with self._syncing:
+            if self._lost is not None:
+                raise OSError(self._lost.errno, self._lost.strerror)
+            try:
+                sync_whole(self._descriptor)
+            except OSError as error:
+                self._lost = error
+                raise
 
 
 def sync_whole(descriptor: int) -> None:

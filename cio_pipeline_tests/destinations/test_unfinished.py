@@ -10,7 +10,9 @@ import pytest
 
 from cio_pipeline.destinations import unfinished
 from cio_pipeline.destinations.local import LocalFolder
+from cio_pipeline.files import whole_disk
 from cio_pipeline.model.errors import (
+    DestinationUnavailable,
     DiskFull,
     ObjectMissing,
 )
@@ -55,10 +57,10 @@ def test_d6_bytes_are_durable_before_a_name_leads_to_them(
 ) -> None:
     """M4: a power failure leaves the earlier object or the later one, never half of it."""
     folder, done = LocalFolder(tmp_path), list[str]()
-    syncs = unfinished.sync_whole
+    syncs = whole_disk.sync_whole
     monkeypatch.setattr(unfinished, "can_sync_whole", lambda _: whole)
     monkeypatch.setattr(
-        unfinished, "sync_whole", lambda disk: (done.append("sync disk"), syncs(disk))
+        whole_disk, "sync_whole", lambda disk: (done.append("sync disk"), syncs(disk))
     )
     for name in ("fsync", "replace"):
         true = getattr(os, name)
@@ -89,13 +91,33 @@ def test_d6_a_disk_that_does_not_keep_bytes_names_nothing(
     def broken(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(unfinished, "sync_whole", broken)
+    monkeypatch.setattr(whole_disk, "sync_whole", broken)
     monkeypatch.setattr(unfinished, "can_sync_whole", lambda _: True)
     for key in ("a", "b"):
         folder.overwrite(key, b"later", {})
     with pytest.raises(DiskFull):
         folder.make_durable(["a", "b"])
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"earlier"}
+
+
+def test_d6_an_error_that_one_thread_heard_of_is_told_to_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel tells an open file once of bytes that it lost: whose they were it does not say."""
+    folder, told = LocalFolder(tmp_path), iter([OSError(errno.EIO, "Input/output error")])
+
+    def once(_: int) -> None:
+        for error in told:
+            raise error
+
+    monkeypatch.setattr(whole_disk, "sync_whole", once)
+    monkeypatch.setattr(unfinished, "can_sync_whole", lambda _: True)
+    for key in ("a", "b", "c", "d"):
+        folder.overwrite(key, b"lost", {})
+    for keys in (["a", "b"], ["c", "d"]):
+        with pytest.raises(DestinationUnavailable):
+            folder.make_durable(keys)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_object_costs_a_few_system_calls(

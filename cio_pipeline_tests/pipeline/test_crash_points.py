@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cio_pipeline.contracts.catalog import EXPORTS
-from cio_pipeline.files import spool
+from cio_pipeline.files import whole_disk
 from cio_pipeline.pipeline.delivering import deliver
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
@@ -100,7 +100,7 @@ def whole_run(world: World, export: str) -> list[int]:
 def sync_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """No file waits for the disk; each run syncs its files together, as one of many files does."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr(spool, "sync_whole", lambda _: None)
+    monkeypatch.setattr(whole_disk, "sync_whole", lambda _: None)
     monkeypatch.setattr(deliver, "MANY", 1)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cio_pipeline.files import spool
+from cio_pipeline.files import spool, whole_disk
 from cio_pipeline.ledger.plans import Plans
 from cio_pipeline.model.plans import PlanState
 from cio_pipeline.pipeline.delivering import deliver
@@ -42,7 +42,7 @@ class Disk:
         monkeypatch.setattr(os, "fsync", synced)
         monkeypatch.setattr(Plans, "deliver", delivered)
         monkeypatch.setattr(spool, "can_sync_whole", lambda _: self.known)
-        monkeypatch.setattr(spool, "sync_whole", self._sync)
+        monkeypatch.setattr(whole_disk, "sync_whole", self._sync)
         monkeypatch.setattr(deliver, "KEEP_EVERY", 4)
 
     def _sync(self, _: int) -> None:
