@@ -90,7 +90,7 @@ class PostgresSource:
         """All columns of relations as they are now; see `ports.Source`."""
         declared = [self.tables[table.name] for table in tables if table.name in self.tables]
         with named("cio.tables"), self.server.asked() as connection:
-            there = relations(connection, self.names, declared, database(connection))
+            there = relations(connection, self.names, declared, database(connection), {})
         found: dict[str, Mapping[str, str]] = {}
         for name, relation in there.items():
             ours = {

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from cio_pipeline.contracts.declare import SourceTable
+from cio_pipeline.model.errors import SourceError
 from cio_pipeline.sources.postgres.catalog import Database, Relation
 from cio_pipeline.sources.postgres.source import PostgresSource
 from cio_pipeline.sources.postgres.upkeep import found
@@ -13,12 +14,17 @@ from cio_pipeline.sources.status import TableStatus
 def table_statuses(source: PostgresSource) -> list[TableStatus]:
     """The status of each table; rows as the database estimates them. Raises SourceUnavailable."""
     declared = list(source.tables.values())
-    where, there = found(source.server, source.names, declared)
-    return [_status(where, there, table) for table in declared]
+    failed: dict[str, SourceError] = {}
+    where, there = found(source.server, source.names, declared, failed)
+    return [_status(where, there, table, failed.get(table.name)) for table in declared]
 
 
-def _status(where: Database, there: Iterable[Relation], table: SourceTable) -> TableStatus:
+def _status(
+    where: Database, there: Iterable[Relation], table: SourceTable, failed: SourceError | None
+) -> TableStatus:
     relation = next((one for one in there if one.table == table), None)
+    if failed is not None:
+        return TableStatus(table.name, table.kind, problems=(failed.message,))
     if relation is None:
         return TableStatus(table.name, table.kind, problems=("does not exist",))
     rows = relation.density * sum(leaf.stop for leaf in relation.leaves)

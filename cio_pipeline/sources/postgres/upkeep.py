@@ -25,12 +25,18 @@ _BATCH = 10_000
 
 
 def found(
-    server: Server, names: Names, tables: Sequence[SourceTable]
+    server: Server,
+    names: Names,
+    tables: Sequence[SourceTable],
+    failed: dict[str, SourceError] | None = None,
 ) -> tuple[Database, list[Relation]]:
-    """The database, and what of some tables it has. Raises SourceUnavailable, SourceError."""
+    """The database, and what of some tables it has; for those that `failed`, see `relations`.
+
+    Raises SourceUnavailable, SourceError.
+    """
     with named("cio.tables"), server.asked() as connection:
         where = database(connection)
-        there = relations(connection, names, tables, where)
+        there = relations(connection, names, tables, where, failed)
         return where, list(there.values())
 
 

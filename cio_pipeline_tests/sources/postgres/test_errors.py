@@ -15,6 +15,7 @@ from cio_pipeline.sources.postgres import connect
 from cio_pipeline.sources.postgres.connect import Server
 from cio_pipeline.sources.postgres.errors import named
 from cio_pipeline.sources.postgres.source import PostgresSource
+from cio_pipeline.sources.postgres.status import table_statuses
 from cio_pipeline_tests.sources.postgres.databases import Made
 from cio_pipeline_tests.sources.postgres.test_installing import look
 from cio_pipeline_tests.sources.things import NOTES, THINGS, minute
@@ -102,6 +103,10 @@ def test_a_table_that_is_locked_keeps_nobody_from_the_others(
         with pytest.raises(SourceError, match="Table things is locked"):
             look(base)
         assert look(base, NOTES).reached is not None
+        assert base.source.columns([THINGS, NOTES]).keys() == {"notes"}
+        things, notes = table_statuses(base.source)
+        assert "Table things is locked" in things.problems[0]
+        assert notes.problems == ()
         with pytest.raises(SourceUnavailable, match="Table things is locked"):
             base.source.changed_rows(THINGS, at, at)
         with (
