@@ -41,6 +41,7 @@ class Spool:
     def __init__(self, root: Path, limit: int | None = None) -> None:
         self.root, self.limit = root, limit
         self._disk: Disk | None = None
+        self._whole = False
 
     def roomy(self, share: float) -> bool:
         """Whether less than a share of the limit is taken."""
@@ -77,6 +78,8 @@ class Spool:
             if self._disk is None:
                 # Before the first file: it tells of errors since it was opened, and only of those.
                 self._disk = Disk(os.open(self.root, os.O_RDONLY))
+                # Asked once: who begins with whole syncs counts on them to the end.
+                self._whole = can_sync_whole(self._disk.device)
         except OSError as error:
             raise spool_error(error) or _unusable(error) from error
         return path
@@ -87,9 +90,9 @@ class Spool:
         False, and nothing is done, where each is to be synced for itself. Raises DiskFull,
         InvalidConfig.
         """
+        if self._disk is None or not self._whole:
+            return False
         try:
-            if self._disk is None or not can_sync_whole(self._disk.device):
-                return False
             self._disk.sync()
         except OSError as error:
             raise spool_error(error) or _unusable(error) from error

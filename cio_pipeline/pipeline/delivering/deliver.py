@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from statistics import median
+from typing import TypeAlias
 
 from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.files.spool import Spool
@@ -96,8 +97,9 @@ def deliver(
     ended = in_parallel(put, sealed, services.threads, longest)
     while some := list(islice(ended, KEEP_EVERY)):
         # Their names: nothing that the ledger calls delivered is lost with the power.
-        lost = caught(services.spool.sync) if in_flight.synced else None
-        failures |= _kept(services.ledger.plans, lease.lease, some, lost)
+        if in_flight.synced:
+            some = _durable(services.spool, syncs, some)
+        failures |= _kept(services.ledger.plans, lease.lease, some)
         for one, failure, taken in some:
             done += len(one.files)
             if one.files and failure is None:
@@ -143,23 +145,36 @@ def _synced(spool: Spool, syncs: Mapping[str, Sync], sealed: Sequence[SealedPlan
 
     Not if that fails: then the sync of each file tells which it is that cannot be read back.
     """
-    local = (one for one in sealed if one.files and not one.plan.is_delivered)
-    places = (syncs[one.plan.sync_id].destination for one in local)
-    if sum(isinstance(place, LocalDestination) for place in places) < MANY:
+    if sum(_is_put_locally(syncs, one) for one in sealed) < MANY:
         return False
     with suppress(CioError):
         return spool.sync()
     return False
 
 
-def _kept(
-    plans: Plans,
-    lease: Lease,
-    attempted: Sequence[tuple[SealedPlan, Failure | None, float]],
-    lost: Failure | None,
-) -> dict[int, Failure | None]:
-    """Keep what was delivered, unless it is lost; of some of it another run may have taken over."""
-    attempted = [(sealed, failure or lost, taken) for sealed, failure, taken in attempted]
+def _is_put_locally(syncs: Mapping[str, Sync], sealed: SealedPlan) -> bool:
+    plan = sealed.plan
+    if not sealed.files or plan.is_delivered:
+        return False
+    return isinstance(syncs[plan.sync_id].destination, LocalDestination)
+
+
+_Attempted: TypeAlias = tuple[SealedPlan, Failure | None, float]
+
+
+def _durable(
+    spool: Spool, syncs: Mapping[str, Sync], attempted: Sequence[_Attempted]
+) -> list[_Attempted]:
+    """The same, once the names in local folders are durable; if they are not, these failed."""
+    lost = caught(spool.sync)
+    return [
+        (one, failure or (lost if _is_put_locally(syncs, one) else None), taken)
+        for one, failure, taken in attempted
+    ]
+
+
+def _kept(plans: Plans, lease: Lease, attempted: Sequence[_Attempted]) -> dict[int, Failure | None]:
+    """Keep what was delivered; of some of it another run may have taken over."""
     delivered = [sealed.plan for sealed, failure, _ in attempted if failure is None]
     late = together_or_alone(lambda some: plans.deliver(lease, some), delivered)
     failed = {plan.plan_id: failure for plan, failure in late}
