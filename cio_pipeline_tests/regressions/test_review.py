@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import SourceGone, VersionGone
@@ -17,7 +17,7 @@ from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.switches import switch_exports
 from cio_pipeline.pipeline.planning.preview import preview
 from cio_pipeline.pipeline.recovery.retry_quarantine import retry_quarantine
-from cio_pipeline.sources.tables import create_tables
+from cio_pipeline.sources.tables import commit_metadata, create_tables
 from cio_pipeline_tests.crashes import Crash, NotedSpool, watched
 from cio_pipeline_tests.pipeline.test_failures import failing
 from cio_pipeline_tests.world import World, during, window
@@ -229,6 +229,26 @@ def test_d4_while_the_people_are_away_nothing_about_them_is_sent(world: World) -
     away.rename(folder)
     world.run(1, "delivery_content")
     assert world.read("delivery_content")["recipient"].to_list() == [""]
+
+
+def test_a_joined_table_that_was_made_again_holds_up_earlier_windows_alone(world: World) -> None:
+    world.sync("a")
+    world.commit("people", {"internal_customer_id": "p"}, at=during(0))
+    world.commit("delivery_content", {"delivery_id": "d"}, at=during(0))
+    world.run(0, "delivery_content")
+    folder = Path(world.source_uri) / "people"
+    rows = DeltaTable(folder).to_pyarrow_table()
+    shutil.rmtree(folder)
+    feed = {"delta.enableChangeDataFeed": "true"}
+    told = CommitProperties(commit_metadata(during(2)))
+    write_deltalake(folder, rows, configuration=feed, commit_properties=told)
+    world.commit("delivery_content", {"delivery_id": "e"}, at=during(1))
+
+    with pytest.raises(SourceGone, match=r"people was made again after .* ends later sends all"):
+        world.run(1, "delivery_content")
+
+    world.run(2, "delivery_content")
+    assert sorted(world.read("delivery_content")["delivery_id"]) == ["d", "e"]
 
 
 def test_d4_people_removed_from_the_source_leave_no_personal_data(world: World) -> None:

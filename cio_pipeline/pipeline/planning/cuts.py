@@ -107,6 +107,12 @@ def look_at_tables(
 def _there(table: str, look: Look, before: Cut | None) -> Look:
     """A look at a table that did not go: who joins it would send what it does not hold back."""
     if look.reached is None and before is not None and table in before.tables:
+        if look.rest is not None:
+            raise SourceGone(
+                f"Source table {table} was made again after the window's end; what it held then is "
+                "gone.",
+                "The first window that ends later sends all that is outstanding.",
+            )
         raise SourceGone(
             f"Source table {table} was there when the window before was cut, and is gone.",
             "Put it back, and the window is cut with it. If it is gone for good, turn the exports "
