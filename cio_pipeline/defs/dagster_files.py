@@ -37,7 +37,9 @@ class Opened:
         with self._lock:
             found = self._engines.pop(key, None)
             if found is None:
-                found = create_engine(url, **(given | {"poolclass": QueuePool}))
+                # However many threads ask: of theirs, too, each had a connection of its own.
+                pool = {"poolclass": QueuePool, "max_overflow": -1}
+                found = create_engine(url, **(given | pool))
                 found.dispose = _stay
                 event.listen(found, "connect", _await_no_disk)
             self._engines[key] = found

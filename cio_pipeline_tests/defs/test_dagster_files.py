@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from sqlalchemy import create_engine, event
-from sqlalchemy.pool import Pool
+from sqlalchemy.pool import NullPool, Pool
 
 from cio_pipeline.defs import dagster_files
 from cio_pipeline.defs.dagster_files import FILES, Opened, keep_open
@@ -94,3 +95,13 @@ def test_o7_a_file_that_was_put_in_the_place_of_an_opened_one_is_opened_itself(
     shutil.rmtree(tmp_path / "home")
     shutil.move(tmp_path / "kept", tmp_path / "home")
     run(tmp_path / "home", 1)
+
+
+def test_o7_many_threads_have_a_file_open_at_a_time(tmp_path: Path, opened_once: Opened) -> None:
+    """Whoever cannot have a connection waits for half a minute, and fails."""
+    run(tmp_path / "home", 1)
+    (index,) = tmp_path.rglob("index.db")
+    engine = opened_once.engine(f"sqlite:///{index}", poolclass=NullPool)
+    with ExitStack() as held:
+        for _ in range(20):
+            held.enter_context(engine.connect())
