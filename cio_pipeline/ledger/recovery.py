@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     RowMapping,
-    and_,
     delete,
     exists,
-    false,
     func,
     insert,
     or_,
@@ -45,7 +44,7 @@ from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.manifests import VoidSequence, digest
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, SealedPlan
-from cio_pipeline.model.recovery import CommittedPlan, Recovered, Registration
+from cio_pipeline.model.recovery import CommittedPlan, Recovered, Registration, UnderWay
 from cio_pipeline.model.registry import Lease
 
 _NOBODY = -1
@@ -148,18 +147,9 @@ def _forget(connection: Connection, found: Recovered, since: int, now: datetime)
     forgotten = connection.execute(select(plans).where(of_sync, or_(IS_UNFINISHED, parted)))
     read_again(connection, [row["id"] for row in forgotten.mappings() if _is_ahead(row, found)])
     going_on = [
-        and_(
-            plans.c.export == one.draft.export,
-            plans.c.mode == one.draft.mode,
-            plans.c.upper_at == one.draft.upper.at,
-        )
-        for one in found.under_way
+        _are_of(one, of_sync & (plans.c.generation == found.generation)) for one in found.under_way
     ]
-    told = select(plans.c.id).where(
-        of_sync, plans.c.generation == found.generation, or_(false(), *going_on)
-    )
-    of_going_on = files.c.plan_id.in_(told)
-    connection.execute(delete(files).where(its, or_(unlisted, later, of_going_on)))
+    connection.execute(delete(files).where(its, or_(unlisted, later, *going_on)))
     empty = ~exists().where(files.c.plan_id == plans.c.id)
     connection.execute(
         update(plans)
@@ -173,6 +163,18 @@ def _forget(connection: Connection, found: Recovered, since: int, now: datetime)
     connection.execute(delete(rewrites).where(*told))
     for table in (positions, sequences, errors):
         connection.execute(delete(table).where(table.c.sync_id == found.sync_id))
+
+
+def _are_of(one: UnderWay, of_sync: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether files are of a plan under way, and not of one of the same cut that is finished."""
+    draft, first = one.draft, min(ordinal for ordinal, _ in one.files)
+    alike = (
+        plans.c.export == draft.export,
+        plans.c.mode == draft.mode,
+        plans.c.upper_at == draft.upper.at,
+    )
+    its = files.c.plan_id.in_(select(plans.c.id).where(of_sync, *alike))
+    return its & (files.c.manifest_ordinal >= first)
 
 
 def _require_unput(connection: Connection, sync_id: str, since: int) -> None:

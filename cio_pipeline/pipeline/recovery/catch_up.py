@@ -213,12 +213,11 @@ def _recovered(
     listed = begun_told(services, chain, listed_plans(chain, chain.first, cuts))
     going = under_way(chain, listed, cuts)
     going_on = {one.draft.export for one in going}
-    begun = {(one.draft.export, one.draft.mode, one.draft.upper.at) for one in going}
+    begun = {file.key for one in going for _, file in one.files}
     plans = [
         plan
         for plan in listed
-        if plan.ordinal >= since
-        and (plan.draft.export, plan.draft.mode, plan.draft.upper.at) not in begun
+        if plan.ordinal >= since and begun.isdisjoint(file.key for file in plan.files)
     ]
     remember_again(services, [*first_of(chain, cuts, plans), *(one.draft for one in going)])
     new = [(manifest, body) for manifest, body in chain.manifests if manifest.ordinal >= since]

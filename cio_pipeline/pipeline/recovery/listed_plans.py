@@ -36,8 +36,20 @@ def under_way(
     """
     plans = list(listed)
     found: list[UnderWay] = []
+    # As of the same cut all history may have been sent before: what was finished is not of it.
+    finished = {
+        status.export: manifest.ordinal
+        for manifest, _ in chain.manifests
+        for status in manifest.exports
+        if status.initial is None
+    }
     for status in chain.statuses:
-        its = [plan for plan in plans if _is_of(plan.draft, status, chain.generation)]
+        its = [
+            plan
+            for plan in plans
+            if _is_of(plan.draft, status, chain.generation)
+            and plan.ordinal > finished.get(status.export, 0)
+        ]
         if status.initial is None or not its:
             continue
         # Sent again from the start in the same window, an export has files of two plans.
