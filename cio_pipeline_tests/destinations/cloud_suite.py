@@ -169,7 +169,8 @@ class CloudSuite(DestinationSuite):
         path.write_bytes(os.urandom(AT_ONCE + 1))
         sealed = digest(path.read_bytes())
         proxied.put("whole", path, sealed)
-        requests = len(proxy.paths)
+        # One that a busy machine answered late came twice.
+        requests = len(set(proxy.paths))
         assert requests > 2
         for number in range(requests):
             # The connection dies for good at each request of a put in turn.
