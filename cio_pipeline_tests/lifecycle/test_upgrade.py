@@ -170,8 +170,9 @@ def test_d7_an_export_that_is_off_is_not_sent_again(world: World) -> None:
     world.sync(version=4, exports=["people", "metrics"])
     go_on(world, range(1))
     do(world, pause, "people")
-    with pytest.raises(InvalidConfig, match="people is off"):
-        do(world, upgrade, "people")
+    for off in ("people", "subjects"):
+        with pytest.raises(InvalidConfig, match=f"{off} is off"):
+            do(world, upgrade, off)
     assert standing(world).sync.version == 4
 
 

@@ -79,9 +79,10 @@ def _require_work(sync: Sync, order: Order) -> None:
         )
 
 
-def _require_on(known: RegisteredSync, again: Collection[str]) -> None:
+def _require_on(known: RegisteredSync, again: frozenset[str]) -> None:
     """What changed while an export is off is still to be sent: history would leave out who went."""
-    off = [name for name in sorted(again) if not known.switches[name].enabled]
+    on = {name for name, switch in known.switches.items() if switch.enabled}
+    off = sorted(again - on)
     if off:
         raise InvalidConfig(
             f"{off[0]} is off, so it cannot be sent again now.",
