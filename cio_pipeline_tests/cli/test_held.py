@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from cio_pipeline.cli import app as root
 from cio_pipeline.cli import held
 from cio_pipeline.cli.app import app, main
+from cio_pipeline.cli.context import OWNER
 from cio_pipeline.cli.held import HELD
 from cio_pipeline.cli.sent import WindowRun, who_holds
 from cio_pipeline.ledger.open import open_ledger
@@ -178,10 +179,5 @@ def test_two_processes_have_two_names() -> None:
     import subprocess  # noqa: PLC0415 - only here
 
     code = "from cio_pipeline.cli.context import OWNER; print(OWNER)"
-    names = {
-        subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, text=True
-        ).stdout
-        for _ in range(2)
-    }
-    assert len(names) == 2
+    other = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert other.stdout.strip() not in {"", OWNER}

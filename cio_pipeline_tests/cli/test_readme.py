@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -28,11 +29,16 @@ def blocks(kind: str) -> list[str]:
     return re.findall(rf"```{kind}\n(.*?)```", SECTION, re.DOTALL)
 
 
-def follow(folder: Path) -> str:
-    """Type the commands in a folder with nothing but the three files; what was shown."""
+def typed_in(folder: Path) -> list[str]:
+    """What is typed in a folder with nothing but the three files."""
     (folder / "syncs.yaml").write_text(blocks("yaml")[0])
     (commands,) = blocks("console")
-    typed = [line.removeprefix("$ ") for line in commands.splitlines()]
+    return [line.removeprefix("$ ") for line in commands.splitlines()]
+
+
+def follow(folder: Path) -> str:
+    """Type the commands; what was shown."""
+    typed = typed_in(folder)
     environment = {key: value for key, value in os.environ.items() if key[:4] != "CIO_"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
@@ -45,6 +51,18 @@ def follow(folder: Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def call(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call the same verbs in this process."""
+    for name in [name for name in os.environ if name.startswith("CIO_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("CIO_HOME", str(folder / ".cio-own"))
+    monkeypatch.chdir(folder)
+    for program, *words in (shlex.split(line, comments=True) for line in typed_in(folder)):
+        if program == "cio-pipeline":
+            done = CliRunner().invoke(app, words, catch_exceptions=False)
+            assert done.exit_code == 0, done.output
 
 
 def sent(folder: Path, export: str, columns: str) -> list[tuple[object, ...]]:
@@ -100,10 +118,10 @@ def copied(cluster: Cluster, folder: Path, options: str) -> None:
 
 @pytest.mark.slow
 def test_d5_a_first_file_from_postgresql_word_for_word(
-    tmp_path: Path, postgres_cluster: Cluster
+    tmp_path: Path, postgres_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copied(postgres_cluster, tmp_path, OPTIONS[1])
-    follow(tmp_path)
+    call(tmp_path, monkeypatch)
     prove(tmp_path, ["web", 'mobile "app", {new}'])
 
 

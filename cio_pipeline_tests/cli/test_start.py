@@ -1,9 +1,9 @@
 """The command line starts without what its verbs work with, and tells of each verb what it does."""
 
-import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,28 +12,37 @@ from typer.testing import CliRunner
 from cio_pipeline import __version__
 from cio_pipeline.cli.app import VERBS, app, loaded
 from cio_pipeline.ledger.open import open_ledger
+from cio_pipeline_tests.cli.branching import Trunk, trunk_with
 
 HEAVY = {"polars", "deltalake", "sqlalchemy", "pyarrow", "azure", "boto3", "dagster", "obstore"}
 
 
-def imported_by(*arguments: str) -> set[str]:
-    """Top-level modules that a call of the command line leaves imported."""
-    code = (
-        "import json, sys; from cio_pipeline.cli.app import app\n"
-        "try: app(sys.argv[1:])\n"
-        "except BaseException: pass\n"
-        "found = sorted({name.partition('.')[0] for name in sys.modules})\n"
-        "print(json.dumps(found), file=sys.stderr)"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
-    )
-    return set(json.loads(ran.stderr.splitlines()[-1]))
+@pytest.fixture(scope="module")
+def started() -> Iterator[Trunk]:
+    """A process in which the command line stands, and no verb was called."""
+    with trunk_with("cio_pipeline.cli.app") as trunk:
+        yield trunk
+
+
+@pytest.fixture(scope="module")
+def with_ledger() -> Iterator[Trunk]:
+    """The same with what each verb asks a ledger with."""
+    with trunk_with("cio_pipeline.cli.app", "sqlalchemy.dialects.sqlite", "pydantic") as trunk:
+        yield trunk
+
+
+@pytest.fixture(scope="module")
+def with_dataframes() -> Iterator[Trunk]:
+    """The same with what each verb has that works with tables."""
+    with trunk_with("cio_pipeline.cli.context") as trunk:
+        yield trunk
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("version",)])
-def test_no_library_of_the_verbs_is_waited_for(arguments: tuple[str, ...]) -> None:
-    assert not imported_by(*arguments) & HEAVY
+def test_no_library_of_the_verbs_is_waited_for(
+    arguments: tuple[str, ...], started: Trunk, tmp_path: Path
+) -> None:
+    assert not started.imported_by(*arguments, home=tmp_path) & HEAVY
 
 
 LEDGER = [
@@ -81,16 +90,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("verb", LEDGER)
-def test_verbs_that_ask_the_ledger_alone_wait_for_no_dataframes(verb: str, home: Path) -> None:
+def test_verbs_that_ask_the_ledger_alone_wait_for_no_dataframes(
+    verb: str, home: Path, with_ledger: Trunk
+) -> None:
     open_ledger(f"sqlite:///{home / 'ledger.db'}").close()
-    found = imported_by(*verb.format(home=home).split())
+    found = with_ledger.imported_by(*verb.format(home=home).split(), home=home)
     assert not found & (HEAVY - {"polars", "sqlalchemy", "obstore"})
     assert not found & {"_polars_runtime_32", "numpy", "jmespath", "yaml"}
 
 
 @pytest.mark.parametrize("verb", OTHERS)
-def test_verbs_wait_for_what_they_work_with_alone(verb: str, home: Path) -> None:
-    assert not imported_by(*verb.format(home=home).split()) & (NEVER | OTHERS[verb])
+def test_verbs_wait_for_what_they_work_with_alone(
+    verb: str, home: Path, with_dataframes: Trunk
+) -> None:
+    found = with_dataframes.imported_by(*verb.format(home=home).split(), home=home)
+    assert not found & (NEVER | OTHERS[verb])
 
 
 def test_what_was_imported_is_not_looked_through_for_what_could_be_let_go(home: Path) -> None:
@@ -119,8 +133,8 @@ def test_a_shell_completes_a_verb_and_one_below_it() -> None:
         assert ran.stdout.split() == meant
 
 
-def test_help_draws_no_boxes_for_which_one_would_wait() -> None:
-    assert not imported_by("--help") & {"markdown_it", "pygments"}
+def test_help_draws_no_boxes_for_which_one_would_wait(started: Trunk, tmp_path: Path) -> None:
+    assert not started.imported_by("--help", home=tmp_path) & {"markdown_it", "pygments"}
 
 
 def test_a_library_that_comes_later_is_whole_however_it_is_asked_for() -> None:
