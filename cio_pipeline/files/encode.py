@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
+from typing import IO, cast
 
 import polars as pl
-from polars.io.partition import FileProviderArgs, SinkedPath
+from polars.io.partition import FileProviderArgs
 
 from cio_pipeline.contracts.declare import Export, fingerprint
 from cio_pipeline.contracts.dtypes import arrow_schema, polars_schema
-from cio_pipeline.files.footers import entries, finish
+from cio_pipeline.files.footers import Finish, entries
+from cio_pipeline.files.growing import Growing
 from cio_pipeline.files.spool import Spool
 from cio_pipeline.files.system_errors import reason, spool_error
 from cio_pipeline.model.changeset import SERIES
@@ -144,21 +146,21 @@ def encode(
 
 def _sink(rows: pl.LazyFrame, shape: Shape, target: Path, folder: str) -> list[SpooledFile]:
     """The files written, in no order."""
-    named: dict[str, tuple[int, Series, int, str]] = {}
-    sunk: list[SinkedPath] = []
+    begun: list[tuple[Growing, tuple[int, Series, int, str]]] = []
 
-    def name(file: FileProviderArgs) -> str:
+    def begin(file: FileProviderArgs) -> IO[bytes]:
         workspace, series = file.partition_keys.row(0)
         name = f"{workspace}-{series}-{file.index_in_partition}.parquet"
-        path = f"{target}/{name}"
-        named[path] = (workspace, Series(series), file.index_in_partition, f"{folder}/{name}")
-        return path
+        growing = Growing(f"{target}/{name}")
+        of_file = workspace, Series(series), file.index_in_partition, f"{folder}/{name}"
+        begun.append((growing, of_file))
+        return cast("IO[bytes]", growing)
 
     of = fingerprint(shape.export, shape.version, shape.timestamp_unit)
     rows.sink_parquet(
         pl.PartitionBy(
             target,
-            file_path_provider=name,
+            file_path_provider=begin,
             # include_key=False drops columns by name: under another one workspace_id stays.
             key=[pl.col("workspace_id").alias("_workspace"), pl.col(SERIES)],
             include_key=False,
@@ -172,14 +174,14 @@ def _sink(rows: pl.LazyFrame, shape: Shape, target: Path, folder: str) -> list[S
         statistics=True,
         row_group_size=ROW_GROUP,
         maintain_order=True,
-        sinked_paths_callback=lambda told: sunk.extend(told.paths),
         engine="streaming",
     )
     found: list[SpooledFile] = []
-    for one in sunk:
-        its = finish(one.path, shape.export.time_column, shape.timestamp_unit)
-        measured = (one.num_rows, its.bytes, its.sha256, its.min_time, its.max_time)
-        found.append(SpooledFile(*named[one.path], *measured))
+    finish = Finish(shape.export.time_column, shape.timestamp_unit)
+    for growing, of_file in begun:
+        its = growing.finished(finish)
+        measured = (its.rows, its.bytes, its.sha256, its.min_time, its.max_time)
+        found.append(SpooledFile(*of_file, *measured))
     return found
 
 

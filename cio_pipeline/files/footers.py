@@ -9,13 +9,15 @@ import mmap
 import os
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, TypeAlias, cast
 
 from cio_pipeline.contracts.arrow import arrow
+from cio_pipeline.files.thrift import behind_schema, number_at
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICKS = {"ms": timedelta(milliseconds=1), "us": timedelta(microseconds=1)}
@@ -64,36 +66,73 @@ def read_footer(path: Path) -> Footer:
 
 @dataclass(frozen=True)
 class Measured:
-    """A file's size and digest, and the smallest and largest time of one of its columns.
+    """A file's rows, size and digest, and the smallest and largest time of one of its columns.
 
     The times are None if the column has no value, or one that Python's datetime cannot hold.
     """
 
+    rows: int
     bytes: int
     sha256: str
     min_time: datetime | None
     max_time: datetime | None
 
 
-def finish(path: str, column: str | None, unit: str) -> Measured:
-    """Give the times of a whole file their ConvertedType, in place, and measure it.
+Body: TypeAlias = bytes | mmap.mmap
+
+
+class Finish:
+    """Gives whole files of one schema their ConvertedTypes, and measures them.
 
     `column` holds times in `unit` (us or ms). A file that has ConvertedTypes, or no times, stays as
-    it is. It is opened once. Raises OSError.
+    it is.
     """
-    # What the sink just wrote is still in the page cache, and is mapped from there.
-    with open(path, "r+b", buffering=0) as file, mmap.mmap(file.fileno(), 0) as body:  # noqa: PTH123 - a text
+
+    def __init__(self, column: str | None, unit: str) -> None:
+        self._column, self._unit = column, unit
+        self._schema = b""
+
+    def in_place(self, path: str) -> Measured:
+        """Do so with a file on disk, which is opened once. Raises OSError."""
+        # What the sink just wrote is still in the page cache, and is mapped from there.
+        with open(path, "r+b", buffering=0) as file, mmap.mmap(file.fileno(), 0) as body:  # noqa: PTH123 - a text
+            place, rest, measured = self._ended(body)
+            if body[place:] != rest:
+                # It grows: nothing is left behind it.
+                _write_rest(file.fileno(), place, rest)
+        return measured
+
+    def in_memory(self, body: bytes) -> tuple[Sequence[bytes | memoryview], Measured]:
+        """The pieces that a file consists of then."""
+        place, rest, measured = self._ended(body)
+        return (memoryview(body)[:place], rest), measured
+
+    def _ended(self, body: Body) -> tuple[int, bytes, Measured]:
+        """Where the footer begins, the end that the file gets, and what it measures then."""
         place = len(body) - _TAIL - int.from_bytes(body[-_TAIL:-4], "little")
         footer = body[place:-_TAIL]
         mended = _UNNAMED.sub(lambda m: b"\x25" + _CONVERTED[m[2]] + b"\x4c" + m[1], footer)
         rest = ending(mended)
-        if mended != footer:
-            # It grows: nothing is left behind it.
-            _write_rest(file.fileno(), place, rest)
         with memoryview(body) as whole, whole[:place] as rows:
             digest = hashlib.sha256(rows)
-    digest.update(rest)
-    return Measured(place + len(rest), digest.hexdigest(), *_time_bounds(rest, column, unit))
+        digest.update(rest)
+        times = _time_bounds(rest, self._column, self._unit)
+        return (
+            place,
+            rest,
+            Measured(self._rows(mended), place + len(rest), digest.hexdigest(), *times),
+        )
+
+    def _rows(self, footer: bytes) -> int:
+        """The number of rows, which a footer tells right behind its schema."""
+        if not self._schema or not footer.startswith(self._schema):
+            self._schema = footer[: behind_schema(footer)]
+        return number_at(footer, len(self._schema))
+
+
+def finish(path: str, column: str | None, unit: str) -> Measured:
+    """The same with a single file."""
+    return Finish(column, unit).in_place(path)
 
 
 def _time_bounds(

@@ -1,6 +1,7 @@
 """What a failed read or write means: the operating system's number behind any library's exception.
 
-Polars and obstore (both Rust) give the number in the text only, so it is looked for there too.
+Polars and obstore (both Rust) give the number in the text only, so it is looked for there too; so
+does Polars with errors of files that are Python's.
 """
 
 import errno
@@ -15,7 +16,7 @@ NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 """The operating system forbids it."""
 
-_IN_TEXT = re.compile(r"\(os error (\d+)\)|\bcode: (\d+)")
+_IN_TEXT = re.compile(r"\(os error (\d+)\)|\bcode: (\d+)|\[Errno (\d+)\]")
 
 
 def error_number(error: BaseException) -> int | None:
@@ -24,7 +25,7 @@ def error_number(error: BaseException) -> int | None:
     if isinstance(number, int):
         return number
     match = _IN_TEXT.search(str(error))
-    return int(match[1] or match[2]) if match else None
+    return int(match[1] or match[2] or match[3]) if match else None
 
 
 def reason(error: BaseException) -> str:

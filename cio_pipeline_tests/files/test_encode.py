@@ -11,6 +11,7 @@ from polars.io.plugins import register_io_source
 from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS, exports_of
 from cio_pipeline.contracts.declare import Export, fingerprint
 from cio_pipeline.contracts.dtypes import arrow_schema
+from cio_pipeline.files import growing
 from cio_pipeline.files.encode import Encoded, encode
 from cio_pipeline.files.footers import finish
 from cio_pipeline.files.spool import Spool, sha256_of
@@ -78,6 +79,7 @@ def test_d2_every_file_has_the_schema_of_its_contract(
         assert parquet.schema.equals(pq.ParquetFile(spool.path(files[0].path)).schema)
         assert parquet.metadata.row_group(0).column(0).compression == "ZSTD"
         assert parquet.metadata.row_group(0).column(0).is_stats_set
+        assert parquet.metadata.num_rows == file.rows
     assert len(files) == 2
 
 
@@ -94,6 +96,22 @@ def test_d5_files_roll_over_by_rows_and_keep_the_order(spool: Spool) -> None:
     sent = [pl.read_parquet(spool.path(f.path)) for f in files]
     assert pl.concat(sent)["seq_num"].to_list() == [*range(0, 25, 2), *range(1, 25, 2)]
     assert [frame["workspace_id"].unique().to_list() for frame in sent] == [[1]] * 3 + [[2]] * 3
+
+
+def test_d5_the_last_file_may_be_full(spool: Spool) -> None:
+    files = encoded(spool, rows_of(SUBJECTS, 5, 10), SUBJECTS, rows_per_file=5).files
+    assert [file.rows for file in files] == [5, 5]
+
+
+def test_d2_a_file_has_the_same_bytes_however_long_it_waits_in_memory(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = rows_of(DELIVERIES, 5, 5000, workspaces=3)
+    waiting = encoded(spool, rows).files
+    monkeypatch.setattr(growing, "SMALL", 0)
+    assert encoded(spool, rows).files == waiting
+    for file in waiting:
+        assert sha256_of(spool.path(file.path)) == file.sha256
 
 
 def test_d5_series_are_apart_and_described(spool: Spool) -> None:
