@@ -117,11 +117,11 @@ def encode(
 ) -> Encoded:
     """Write `rows` into the spool's `folder`, which is emptied first; no rows, no file (D5).
 
-    `rows` has the contract's columns in order, then SERIES; their order is kept. `rejected` has
-    workspace_id, identity, reason and count; `total` is the number of rows of both, read only if it
-    is given; `producer` is the release that files name. Raises DiskFull, ColumnMismatch (columns
-    that do not fit, a null where the contract has none), VersionGone, SourceError,
-    SourceUnavailable; then nothing is left in the folder.
+    `rows` has the contract's columns in order, then SERIES (PLAIN unless the export is split); they
+    stay in order. `rejected` has workspace_id, identity, reason and count; `total` is the number of
+    rows of both, read only if it is given; `producer` is the release that files name. Raises
+    DiskFull, ColumnMismatch (columns that do not fit, a null where the contract has none),
+    VersionGone, SourceError, SourceUnavailable; then nothing is left in the folder.
     """
     shape = Shape(export, version, timestamp_unit, rows_per_file, producer)
     # A killed attempt may have left files that this one would not write again.
@@ -149,20 +149,21 @@ def _sink(rows: pl.LazyFrame, shape: Shape, target: Path, folder: str) -> list[S
     begun: list[tuple[Growing, tuple[int, Series, int, str]]] = []
 
     def begin(file: FileProviderArgs) -> IO[bytes]:
-        workspace, series = file.partition_keys.row(0)
-        name = f"{workspace}-{series}-{file.index_in_partition}.parquet"
+        workspace, *told = file.partition_keys.row(0)
+        series = Series(told[0]) if told else Series.PLAIN
+        name = f"{workspace}-{series.value}-{file.index_in_partition}.parquet"
         growing = Growing(f"{target}/{name}")
-        of_file = workspace, Series(series), file.index_in_partition, f"{folder}/{name}"
-        begun.append((growing, of_file))
+        begun.append((growing, (workspace, series, file.index_in_partition, f"{folder}/{name}")))
         return cast("IO[bytes]", growing)
 
     of = fingerprint(shape.export, shape.version, shape.timestamp_unit)
-    rows.sink_parquet(
+    both = shape.export.split
+    (rows if both else _in_stretches(rows)).sink_parquet(
         pl.PartitionBy(
             target,
             file_path_provider=begin,
             # include_key=False drops columns by name: under another one workspace_id stays.
-            key=[pl.col("workspace_id").alias("_workspace"), pl.col(SERIES)],
+            key=[pl.col("workspace_id").alias("_workspace"), *([pl.col(SERIES)] if both else [])],
             include_key=False,
             max_rows_per_file=shape.rows_per_file,
             approximate_bytes_per_file=None,
@@ -183,6 +184,21 @@ def _sink(rows: pl.LazyFrame, shape: Shape, target: Path, folder: str) -> list[S
         measured = (its.rows, its.bytes, its.sha256, its.min_time, its.max_time)
         found.append(SpooledFile(*of_file, *measured))
     return found
+
+
+def _in_stretches(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows of one series; of some at a time, those of a workspace together, in their order.
+
+    By a single key that is known to be sorted, the sink cuts them apart in half the time.
+    """
+
+    def together(some: pl.DataFrame) -> pl.DataFrame:
+        workspaces = some["workspace_id"]
+        if workspaces.is_sorted():
+            return some.with_columns(workspaces.set_sorted())
+        return some.sort("workspace_id", maintain_order=True)
+
+    return rows.drop(SERIES).map_batches(together, streamable=True)
 
 
 def _collect(rejected: pl.LazyFrame) -> tuple[QuarantinedRow, ...]:

@@ -22,6 +22,7 @@ from cio_pipeline_tests.files.rows import NO_REJECTS, rows_of
 
 SUBJECTS = EXPORTS["subjects"]
 DELIVERIES = EXPORTS["deliveries"]
+PEOPLE = EXPORTS["people"]
 _LIKE_STATISTICS = (
     "\x15\x0c" + 4 * "\x16\x01" + "\x1c\x36\x00\x28\x08" + 8 * "\x01" + "\x18\x08" + 8 * "\x01"
 )
@@ -117,11 +118,11 @@ def test_d2_a_file_has_the_same_bytes_however_long_it_waits_in_memory(
 def test_d5_series_are_apart_and_described(spool: Spool) -> None:
     rows = pl.concat(
         [
-            rows_of(DELIVERIES, 5, 3, series="chngs"),
-            rows_of(DELIVERIES, 5, 2, series="plain"),
+            rows_of(PEOPLE, 5, 3, series="chngs"),
+            rows_of(PEOPLE, 5, 2, series="plain"),
         ]
     )
-    chngs, plain = encoded(spool, rows).files
+    chngs, plain = encoded(spool, rows, PEOPLE).files
     assert (chngs.series, chngs.rows, plain.series, plain.rows) == (
         Series.CHNGS,
         3,
