@@ -12,6 +12,8 @@ from cio_pipeline.contracts.declare import Column, ColumnType, Export, Presence,
 from cio_pipeline.contracts.dtypes import schema_of
 from cio_pipeline.contracts.exports.calls import CALL_TYPES, type_export
 from cio_pipeline.files.call_names import parse_call_name
+from cio_pipeline.files.call_rows import JSON_COLUMNS
+from cio_pipeline.files.call_times import time_of
 from cio_pipeline.model.errors import UnknownContract, UnknownExport
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.json_text import NotJson, decoded, fields
@@ -147,10 +149,21 @@ def _scan_calls(file: FeedFile, path: Path) -> pl.LazyFrame:
 
 
 def _from_lines(path: Path, columns: tuple[Column, ...]) -> pl.DataFrame:
-    """The objects of a file, each value as its text; objects stay the JSON that they are."""
-    rows = [fields(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-    cells = {c.name: [_text(row.get(c.name)) for row in rows] for c in columns}
+    """The objects of a file, each value as its text; what is JSON stays as it is."""
+    rows = [fields(line) for line in _as_it_is(path).split("\n") if line]
+    cells = {
+        c.name: [row.get(c.name) if c.name in _OF_JSON else _text(row.get(c.name)) for row in rows]
+        for c in columns
+    }
     return pl.DataFrame(cells, schema={c.name: pl.String() for c in columns})
+
+
+_OF_JSON = JSON_COLUMNS | {"extra"}
+
+
+def _as_it_is(path: Path) -> str:
+    """A file's text; read as text, each of its carriage returns would be a line feed."""
+    return path.read_bytes().decode()
 
 
 def _text(raw: str | None) -> str | None:
@@ -167,10 +180,21 @@ def _text(raw: str | None) -> str | None:
 def _timed(texts: pl.DataFrame, columns: tuple[Column, ...]) -> pl.DataFrame:
     """The same with times as times; what is none is null, and stands in `extra`."""
     times = [c.name for c in columns if c.type is ColumnType.TIMESTAMP and c.name in texts.columns]
-    return texts.with_columns(
-        pl.col(name).str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
-        for name in times
+    return texts.with_columns(_times(texts[name]) for name in times)
+
+
+def _times(texts: pl.Series) -> pl.Series:
+    """Times as the sender understands them: each by itself, however the others are written."""
+    usual = texts.str.to_datetime(_USUAL, time_unit="us", strict=False).dt.replace_time_zone("UTC")
+    odd = texts.is_not_null() & usual.is_null()
+    if not odd.any():
+        return usual
+    return usual.scatter(
+        odd.arg_true(), pl.Series([time_of(one) for one in texts.filter(odd)], dtype=usual.dtype)
     )
+
+
+_USUAL = "%Y-%m-%dT%H:%M:%S%.fZ"
 
 
 # --- messages ------------------------------------------------------------------------------
@@ -188,7 +212,7 @@ _MESSAGES = Table(
 
 
 def _scan_message(file: FeedFile, path: Path) -> pl.LazyFrame:
-    body = path.read_text(encoding="utf-8")
+    body = _as_it_is(path)
     try:
         data = fields(body).get("data", body)
     except NotJson:

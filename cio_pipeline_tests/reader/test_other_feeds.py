@@ -64,6 +64,45 @@ def test_c3_calls_are_one_table_a_type_in_every_format(
     assert_frame_equal(Feed(world.folder()).changes("track").collect(), with_manifests)
 
 
+ODD_CALLS = (
+    {"timestamp": "2026-03-01T11:59:59.123Z", "properties": None, "context": "mobile"},
+    {"timestamp": "2026-03-01", "properties": 5, "context": []},
+    {"timestamp": "2026-03-01T11:59:59", "properties": "a\u2028\r\nb", "integrations": True},
+    {"timestamp": "2026-03-01T11:59+01:00", "event": "a\r\nb", "userId": "\r"},
+    {"timestamp": "2026-03-01t11:59:59.123456789z", "event": None, "userId": 7},
+    {"timestamp": "tomorrow", "event": ["a"], "userId": "\ud800", "context": ""},
+)
+"""What SDKs may send in the place of what is usual; the first has the usual time."""
+
+
+def test_c3_a_table_has_the_same_rows_in_every_format(world: World) -> None:
+    """JSON keeps what came in: the reader takes it as the sender did for columns with types."""
+    formats = ("parquet", "json", "csv")
+    for one in formats:
+        steps.calls_sync(world, one, format=one)
+    rows = [{"type": "track", "messageId": f"m{n}", **odd} for n, odd in enumerate(ODD_CALLS)]
+    steps.commit(world, *(steps.call_row("track", one) for one in rows), at=NOON)
+    steps.run(world, 0)
+    typed, *others = [Feed(world.folder(one)).table("track").sort("message_id") for one in formats]
+    expected = typed.drop("extra").collect()
+    assert expected["timestamp"].null_count() == 1
+    assert expected["properties"].to_list()[:3] == ["null", "5", r'"a\u2028\r\nb"']
+    for other in others:
+        assert_frame_equal(other.drop("extra").collect(), expected)
+
+
+def test_m1_a_payload_is_read_with_the_line_breaks_that_it_has(world: World) -> None:
+    world.sync(feed="messages", at=NOON)
+    payload = '{"a":\r1,\r\n"b": 2\n}'
+    commit_messages(world, row("m", payload), at=during(0))
+    at = window_holding(during(0), FeedKind.MESSAGES)
+    world.now = at.end
+    run_export(world.services, "messages", at, Scope())
+    commit_window(world.services, at, feed=FeedKind.MESSAGES)
+    (found,) = Feed(world.folder()).table("messages").collect()["data"]
+    assert found == payload
+
+
 def test_m4_messages_are_rows_and_of_equal_keys_the_last_counts(world: World) -> None:
     world.sync(feed="messages", key_template="metadata.objectName", at=NOON)
     big = '{"commitNumber":9007199254740993}'
