@@ -7,12 +7,11 @@ import dagster as dg
 import pytest
 
 from cio_pipeline.contracts.exports.calls import CALL_TYPES
-from cio_pipeline.definitions import build_defs
 from cio_pipeline.defs.feeds import SHOWN, call_key
 from cio_pipeline.defs.sensors import scope_config
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline_tests.calls.steps import call_row, calls_sync, commit, names, window
-from cio_pipeline_tests.defs.running import QUIET, Dagster, Made, dagster_on
+from cio_pipeline_tests.defs.running import QUIET, Dagster, dagster_on, job_on
 from cio_pipeline_tests.world import NOON, World
 
 
@@ -25,7 +24,7 @@ def dagster(world: World) -> Iterator[Dagster]:
 def run(dagster: Dagster, number: int) -> dg.ExecuteInProcessResult:
     at = window(number)
     dagster.world.now = max(dagster.world.now, at.end + timedelta(seconds=1))
-    job = build_defs(Made(dagster.services)).resolve_job_def(SHOWN[Feed.CALLS].job)
+    job = job_on(dagster.services, SHOWN[Feed.CALLS].job)
     return job.execute_in_process(
         instance=dagster.instance,
         partition_key=at.key,

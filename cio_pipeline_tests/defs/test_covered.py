@@ -5,13 +5,12 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from cio_pipeline.definitions import build_defs
 from cio_pipeline.defs import covered
 from cio_pipeline.defs.covered import COVERED, evaluations, settle_covered
 from cio_pipeline.defs.feeds import export_key
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
-from cio_pipeline_tests.defs.running import Dagster, Made, dagster_on
+from cio_pipeline_tests.defs.running import Dagster, dagster_on, job_on
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.world import World, during, window
 
@@ -26,7 +25,7 @@ def test_d6_it_is_settled_with_a_note_and_not_before(world: World, dagster: Dags
     world.sync(exports=["people"])
     world.commit("people", person("ann"), at=during(0))
     key, partition = export_key("people"), window(0).key
-    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    job = job_on(dagster.services)
     run = dagster.instance.create_run_for_job(job, tags={"dagster/partition": partition})
     dagster.instance.report_run_failed(run, "User code server request timed out.")
 
@@ -59,7 +58,7 @@ def test_d6_what_the_source_is_blamed_for_stays_yellow(world: World, dagster: Da
     world.commit("subjects", {"subject_name": "s", "campaign_id": 9, "seq_num": 5}, at=during(1))
     dagster.run(1, "subjects")
     partition = {"dagster/partition": window(1).key}
-    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    job = job_on(dagster.services)
     run = dagster.instance.create_run_for_job(job, tags=partition)
     dagster.instance.report_run_failed(run, "User code server request timed out.")
     dagster.run(2, "subjects")
@@ -78,7 +77,7 @@ def test_d10_it_is_not_settled_while_a_manifest_of_it_could_not_be_put(
     (world.folder() / "_cio").mkdir(parents=True)
     (world.folder() / "_cio" / "1.manifest").write_text("somebody's")
     dagster.run(0, "people")
-    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    job = job_on(dagster.services)
     tags = {"dagster/partition": window(0).key}
     run = dagster.instance.create_run_for_job(job, tags=tags)
     dagster.instance.report_run_failed(run, "User code server request timed out.")
@@ -97,7 +96,7 @@ def test_d10_it_is_not_settled_while_a_manifest_of_it_could_not_be_put(
 
 
 def test_d6_without_a_sync_nothing_is_covered(dagster: Dagster) -> None:
-    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    job = job_on(dagster.services)
     tags = {"dagster/partition": window(0).key}
     run = dagster.instance.create_run_for_job(job, tags=tags)
     dagster.instance.report_run_failed(run, "User code server request timed out.")
@@ -116,7 +115,7 @@ def test_d6_after_a_long_outage_all_of_its_windows_are_settled(
     monkeypatch.setattr(covered, "LOOKED_AT", 1)
     world.sync(exports=["people"])
     world.commit("people", person("ann"), at=during(0))
-    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    job = job_on(dagster.services)
     failed: list[str] = []
     for number in range(3):
         tags = {"dagster/partition": window(number).key}
@@ -136,7 +135,7 @@ def test_d6_what_another_shard_sent_before_does_not_keep_a_window_red(
     world.commit("people", person("ann"), at=during(0))
     dagster.run(0, "people")
     key, partition = export_key("people"), window(0).key
-    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    job = job_on(dagster.services)
     tags = {"dagster/partition": partition, "cio/shard": "2/2"}
     run = dagster.instance.create_run_for_job(job, tags=tags)
     dagster.instance.report_run_failed(run, "User code server request timed out.")

@@ -4,10 +4,9 @@ from typing import Any
 
 import dagster as dg
 
-from cio_pipeline.definitions import build_defs
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.pipeline.lifecycle.verbs import VERBS
-from cio_pipeline_tests.defs.running import QUIET, Made
+from cio_pipeline_tests.defs.running import QUIET, job_on
 from cio_pipeline_tests.recovery.loss import go_on
 from cio_pipeline_tests.world import World, during
 
@@ -15,7 +14,7 @@ from cio_pipeline_tests.world import World, during
 def launch(
     world: World, verb: str, *, fails: bool = False, **config: Any
 ) -> dg.ExecuteInProcessResult:
-    job = build_defs(Made(world.services)).resolve_job_def(f"sync_{verb}")
+    job = job_on(world.services, f"sync_{verb}")
     run_config = {"ops": {f"{verb}_sync": {"config": {"sync_id": "a", **config}}}, **QUIET}
     result = job.execute_in_process(run_config=run_config, raise_on_error=False)
     assert result.success is not fails
@@ -49,7 +48,7 @@ def test_the_launchpad_of_each_verb_opens_with_an_example_that_does_no_harm(worl
     """All fields are there; a launch without a change names a sync that does not exist."""
     world.sync()
     for verb in VERBS:
-        job = build_defs(Made(world.services)).resolve_job_def(f"sync_{verb.name}")
+        job = job_on(world.services, f"sync_{verb.name}")
         result = job.execute_in_process(raise_on_error=False)
         (step,) = result.get_failed_step_keys()
         data = result.failure_data_for_node(step)
@@ -73,7 +72,7 @@ def test_d6_all_up_to_now_is_sent_from_the_ui(world: World) -> None:
     world.sync()
     world.commit("people", {"internal_customer_id": "ann"}, at=during(0, 1))
     world.now = during(0, 2)
-    job = build_defs(Made(world.services)).resolve_job_def("export_now")
+    job = job_on(world.services, "export_now")
     ops = {"ops": {"send_now": {"config": {"sync_ids": ["a"]}}}}
     assert job.run_config == {"ops": {"send_now": {"config": {"sync_ids": []}}}}
     assert job.execute_in_process(run_config=QUIET).success

@@ -11,7 +11,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cio_pipeline.cli.app import app
-from cio_pipeline.definitions import build_defs
 from cio_pipeline.defs.jobs import JOBS
 from cio_pipeline.ledger.open import open_ledger
 from cio_pipeline.ledger.upkeep import backup, check
@@ -22,7 +21,7 @@ from cio_pipeline.model.windows import window_holding
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.crashes import Crash, watched
-from cio_pipeline_tests.defs.running import MANIFEST, QUIET, Made
+from cio_pipeline_tests.defs.running import MANIFEST, QUIET, job_on
 from cio_pipeline_tests.pipeline import feeds
 from cio_pipeline_tests.postgres import Cluster
 from cio_pipeline_tests.recovery.loss import EXPORTS, DieAfter, change, each_row_once, go_on
@@ -98,7 +97,7 @@ def test_a_run_in_restore_mode_puts_back_what_its_window_lost(world: World) -> N
     change(world, 2)
 
     scope = {"resources": {"scope": {"config": {"sync_ids": ["a"], "mode": "restore"}}}}
-    job = build_defs(Made(world.services)).resolve_job_def("data_out")
+    job = job_on(world.services)
     with dg.DagsterInstance.ephemeral() as instance:
         done = job.execute_in_process(
             instance=instance,
@@ -184,7 +183,7 @@ def test_a_run_in_restore_mode_tells_what_it_leaves_alone(world: World, feed: Fe
     (world.folder() / "odd\x07name").write_bytes(b"x")
 
     scope = {"resources": {"scope": {"config": {"sync_ids": ["a"], "mode": "restore"}}}}
-    job = build_defs(Made(world.services)).resolve_job_def(JOBS[feed].name)
+    job = job_on(world.services, JOBS[feed].name)
     with dg.DagsterInstance.ephemeral() as instance:
         done = job.execute_in_process(
             instance=instance,
