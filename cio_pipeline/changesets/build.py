@@ -5,12 +5,13 @@ rule (rules.py), anonymising (D4), the contract's checks (quarantine.py), order,
 read here; all of it runs in Polars' streaming engine.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
 
+from cio_pipeline.changesets.counted import Passing
 from cio_pipeline.changesets.held_to import breach, held_to
 from cio_pipeline.changesets.quarantine import checks_of, is_wrong, reason_of, rejected
 from cio_pipeline.changesets.rules import IS_GONE, PERSON, RULES, Note, Reading
@@ -134,12 +135,12 @@ class Changeset:
 
     `rows`: the contract's columns in order and type, then SERIES. `rejected`: workspace_id
     (Int64), identity (String), reason (String), count (UInt32). `total`: how many rows both have
-    together, from few columns.
+    together, once `rows` were read.
     """
 
     rows: pl.LazyFrame
     rejected: pl.LazyFrame
-    total: pl.LazyFrame
+    total: Callable[[], int]
 
 
 def build(
@@ -181,21 +182,20 @@ def build(
     # After the rule: whom first files leave out for another reason is not noted.
     rows = without_anonymous(RULES[export.name](rows, reading), reading)
     held = held_to(rows, reading, terms) if terms else rows
-    return _checked(anonymised(held, reading), rows.select(pl.len()), reading, timestamp_unit)
+    return _checked(anonymised(held, reading), reading, timestamp_unit)
 
 
-def _checked(
-    rows: pl.LazyFrame, total: pl.LazyFrame, reading: Reading, timestamp_unit: str
-) -> Changeset:
+def _checked(rows: pl.LazyFrame, reading: Reading, timestamp_unit: str) -> Changeset:
     """Rows that keep the contract, and those that do not."""
+    passing = Passing()
     checks = [*checks_of(reading.export, reading.version)]
     if reading.terms is not None:
         checks.append(breach())
-    sent = _sent(rows.filter(~is_wrong(checks)), reading, timestamp_unit)
+    sent = _sent(passing.watch(rows).filter(~is_wrong(checks)), reading, timestamp_unit)
     return Changeset(
         sent,
         rejected(rows.with_columns(reason_of(checks)), reading.export, timestamp_unit),
-        total,
+        passing.total,
     )
 
 

@@ -44,6 +44,28 @@ _TOGETHER = 16
 
 
 @dataclass
+class Passing:
+    """How many rows pass, whatever becomes of them afterwards."""
+
+    _heights: list[int] = field(default_factory=list[int])
+    """Of the pieces: rows pass in several threads."""
+
+    def watch(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The same rows, counted each time that they are read."""
+
+        def count(some: pl.DataFrame) -> pl.DataFrame:
+            self._heights.append(some.height)
+            return some
+
+        # A later filter that Polars moved before it would take rows away uncounted.
+        return rows.map_batches(count, predicate_pushdown=False, streamable=True)
+
+    def total(self) -> int:
+        """How many it were until now."""
+        return sum(self._heights)
+
+
+@dataclass
 class Counting:
     """Counts of the rows of one encoding."""
 

@@ -6,7 +6,7 @@ Files roll over by rows alone, and the same rows in the same order give the same
 process (D5, D2): the options below are part of that promise, and Polars is pinned for it.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -112,14 +112,14 @@ def encode(
     rows_per_file: int,
     spool: Spool,
     folder: str,
-    total: pl.LazyFrame | None = None,
+    total: Callable[[], int] | None = None,
     producer: str = PRODUCER,
 ) -> Encoded:
     """Write `rows` into the spool's `folder`, which is emptied first; no rows, no file (D5).
 
     `rows` has the contract's columns in order, then SERIES (PLAIN unless the export is split); they
-    stay in order. `rejected` has workspace_id, identity, reason and count; `total` is the number of
-    rows of both, read only if it is given; `producer` is the release that files name. Raises
+    stay in order. `rejected` has workspace_id, identity, reason and count; `total` tells the number
+    of rows of both, once `rows` were read; `producer` is the release that files name. Raises
     DiskFull, ColumnMismatch (columns that do not fit, a null where the contract has none),
     VersionGone, SourceError, SourceUnavailable; then nothing is left in the folder.
     """
@@ -133,9 +133,9 @@ def encode(
             sent = sum(file.rows for file in files)
             # Apart from the sink, though that reads the source again: in one `collect_all` Polars
             # holds the common part in memory (20 M rows: 2.2 GB, apart 0.7 GB and faster), or
-            # does not share it at all. Counting reads a column, finding reasons takes a fifth of
-            # what the sink does: so they are looked for only where a row is missing.
-            whole = total is not None and total.collect(engine="streaming").item() == sent
+            # does not share it at all. Finding reasons takes a fifth of what the sink does: so
+            # they are looked for only where a row is missing.
+            whole = total is not None and total() == sent
             held_back = () if whole else _collect(rejected)
     except BaseException:
         spool.abandon(folder)

@@ -85,10 +85,9 @@ def held_back(export: str, *rows: Row, **options: Any) -> list[tuple[Any, ...]]:
 
 
 def _read(made: Changeset) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows and rejected ones; whatever they are, `total` counts both."""
-    found = (made.rows, made.rejected, made.total)
-    rows, rejected, total = (one.collect(engine="streaming") for one in found)
-    assert total.item() == rows.height + rejected["count"].sum()
+    """Rows and rejected ones; whatever they are, `total` tells how many both are."""
+    rows, rejected = (one.collect(engine="streaming") for one in (made.rows, made.rejected))
+    assert made.total() == rows.height + rejected["count"].sum()
     return rows, rejected
 
 

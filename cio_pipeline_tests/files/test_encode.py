@@ -53,7 +53,7 @@ def encoded(
         rows_per_file=rows_per_file,
         spool=spool,
         folder="plans",
-        total=None if total is None else pl.LazyFrame({"len": [total]}),
+        total=None if total is None else lambda: total,
     )
 
 

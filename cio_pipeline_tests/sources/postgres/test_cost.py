@@ -16,6 +16,7 @@ from cio_pipeline.sources.postgres.statements import changed_rows, is_changed, n
 from cio_pipeline.sources.postgres.upkeep import found
 from cio_pipeline_tests.sources.postgres.databases import Made
 from cio_pipeline_tests.sources.things import THINGS
+from cio_pipeline_tests.world import World, during
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -102,6 +103,22 @@ def test_p_who_counts_rows_reads_the_columns_that_tell_which(
     assert found.select("key").collect()["key"].to_list() == ["a"]
     assert any('"workspace_id"' in one for one in asked)
     assert not [one for one in asked if '"value"' in one]
+
+
+@pytest.mark.parametrize(("bad", "times"), [(0, 1), (1, 2)])
+def test_p_rows_that_are_sent_are_read_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, bad: int, times: int
+) -> None:
+    """Again only if some are held back: what is wrong with them is looked for then."""
+    world.sync("a", 1)
+    rows = [{"workspace_id": 1, "event_id": f"m{number}"} for number in range(3)]
+    rows[:bad] = [{**one, "delivery_id": None} for one in rows[:bad]]
+    world.commit("metrics", *rows, at=during(0))
+    asked, read = list[str](), Rows.of
+    monkeypatch.setattr(Rows, "of", lambda rows, one: [asked.append(one), read(rows, one)][1])
+    (outcome,) = world.run(0, "metrics")
+    assert (outcome.error, outcome.rows) == (None, 3 - bad)
+    assert len([one for one in asked if 'FROM "public"."metrics"' in one]) == times
 
 
 def _flushes(session: psycopg.Connection[Any]) -> bool:
