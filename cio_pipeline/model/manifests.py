@@ -297,7 +297,7 @@ def parse_manifest(body: bytes) -> Manifest:
         content = json.loads(body)
         known = content.pop("format") == FORMAT
         return _adapter().validate_python(content) if known else _unknown_format()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ManifestBroken(
             f"The manifest cannot be read ({type(error).__name__}).",
             "Put the original back with `cio-pipeline export --restore`.",

@@ -11,7 +11,7 @@ from cio_pipeline.ports import Destination
 from cio_pipeline.reader.copies import Copies, copies_of
 from cio_pipeline.reader.files import FeedFile
 from cio_pipeline.reader.newest import PLACE, newest_places
-from cio_pipeline.reader.tables import Kind, Table, rows_of
+from cio_pipeline.reader.tables import Kind, Table, readable, rows_of
 
 BATCH = 50_000
 """Rows that are read at a time."""
@@ -75,13 +75,14 @@ class Scan:
         """The columns of all rows, with the place of the first of each batch."""
         first = 0
         for file, path in copies.all_of(self.files):
-            rows = rows_of(self.kind, self.table, file, path).select(names)
-            for batch in rows.collect_batches(
-                chunk_size=BATCH, maintain_order=True, engine="streaming"
-            ):
-                if batch.height:
-                    yield first, batch
-                    first += batch.height
+            with readable(file):
+                rows = rows_of(self.kind, self.table, file, path).select(names)
+                for batch in rows.collect_batches(
+                    chunk_size=BATCH, maintain_order=True, engine="streaming"
+                ):
+                    if batch.height:
+                        yield first, batch
+                        first += batch.height
             copies.unchanged(file, path)
 
 

@@ -122,7 +122,7 @@ def test_d10_no_loader_mistakes_a_manifest_for_data() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"{}", b'{"format": 1}', b'{"format": 99}', b"\xff"]
+    "body", [b"", b"{", b"[]", b"{}", b'{"format": 1}', b'{"format": 99}', b"\xff", b"[" * 100_000]
 )
 def test_what_is_no_manifest_is_refused(body: bytes) -> None:
     with pytest.raises(ManifestBroken):

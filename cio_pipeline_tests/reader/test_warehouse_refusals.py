@@ -1,6 +1,8 @@
 """O6: what a warehouse does not load: named with the next step, and nothing by halves."""
 
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,11 @@ from cio_pipeline.model.errors import (
     WarehouseUnusable,
 )
 from cio_pipeline.model.manifests import ACKNOWLEDGED
+from cio_pipeline.reader import Feed
 from cio_pipeline.reader.warehouse import database
 from cio_pipeline.reader.warehouse.load import load
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, whole_bucket
+from cio_pipeline_tests.reader.compared import same
 
 
 def test_a_file_that_changes_between_its_check_and_its_load_is_named(
@@ -133,6 +137,55 @@ def test_what_the_database_refuses_is_named_and_nothing_is_loaded(
     with pytest.raises(WarehouseUnusable, match="does not take it"):
         load(db, bucket.root)
     assert db.execute("SELECT max(ordinal) FROM _cio.manifests").fetchall() == [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "table"),
+    [
+        ("people_v5_7_9.parquet", b"", "people"),
+        ("people_v5_7_9.parquet", b"PAR1" + b"?" * 99 + b"PAR1", "people"),
+        ("1.2.3.track.json", b'{"messageId": "m1", "event', "track"),
+        ("1.2.3.track.json", b'{"message_id": "\xff"}', "track"),
+        ("1.2.3.track.csv", b'message_id,event\n"m1', "track"),
+        ("1.2.3.track.parquet", b"PAR1", "track"),
+    ],
+)
+def test_what_is_no_file_of_its_kind_is_named_without_manifests_too(
+    tmp_path: Path, db: Any, name: str, body: bytes, table: str
+) -> None:
+    (tmp_path / name).write_bytes(body)
+    with pytest.raises(FileAltered, match=name):
+        Feed(tmp_path).table(table).collect()
+    with pytest.raises(FileAltered, match=name):
+        load(db, tmp_path)
+    found = CliRunner().invoke(app, ["warehouse", "csv", str(tmp_path), table])
+    assert isinstance(found.exception, FileAltered)
+
+
+@contextmanager
+def _full_disk() -> Generator[None]:
+    """No file grows meanwhile: where a disk is full, writing fails in the same place."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_commit_that_a_full_disk_refuses_is_named_and_loaded_later(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    file = tmp_path / "w.duckdb"
+    with database.opened(file) as db:
+        load(db, bucket.root)
+        bucket.commit(bucket.file("people", 5))
+        for _ in range(2):  # once it failed, DuckDB may refuse all else
+            with _full_disk(), pytest.raises(WarehouseUnusable, match="does not take it"):
+                load(db, bucket.root)
+    with database.opened(file) as db:
+        assert load(db, bucket.root).last == 4
+        same(db, bucket.root)
 
 
 def test_upper_and_lower_case_are_one_schema(bucket: Bucket, db: Any, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -63,12 +63,12 @@ def prepare(db: Database) -> None:
 @contextmanager
 def transaction(db: Database) -> Generator[None]:
     """All that is done within, or nothing of it; raises WarehouseUnusable for what it refuses."""
-    db.execute("BEGIN")
     try:
+        db.execute("BEGIN")
         yield
         db.execute("COMMIT")
     except (needs("duckdb").Error, PolarsError) as error:
-        db.execute("ROLLBACK")
+        _roll_back(db)
         # Its text may quote a row.
         raise WarehouseUnusable(
             f"The warehouse does not take it ({type(error).__name__}).",
@@ -76,8 +76,14 @@ def transaction(db: Database) -> Generator[None]:
             "`cio-pipeline verify` whether the bucket is whole.",
         ) from None
     except BaseException:
-        db.execute("ROLLBACK")
+        _roll_back(db)
         raise
+
+
+def _roll_back(db: Database) -> None:
+    # A commit that failed, as on a full disk, has ended the transaction, and perhaps the database.
+    with suppress(needs("duckdb").Error):
+        db.execute("ROLLBACK")
 
 
 def _named(path: Path, text: str) -> WarehouseBusy | WarehouseUnusable:

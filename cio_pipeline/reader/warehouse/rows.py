@@ -11,7 +11,16 @@ from cio_pipeline.model.errors import FileAltered
 from cio_pipeline.model.plans import Series
 from cio_pipeline.reader.copies import Copies
 from cio_pipeline.reader.files import FeedFile
-from cio_pipeline.reader.tables import FILE, ROW, Kind, Table, is_parquet, rows_of, table_named
+from cio_pipeline.reader.tables import (
+    FILE,
+    ROW,
+    Kind,
+    Table,
+    is_parquet,
+    readable,
+    rows_of,
+    table_named,
+)
 from cio_pipeline.reader.warehouse.database import Database, literal, quoted
 from cio_pipeline.reader.warehouse.records import CHNGS
 
@@ -80,6 +89,7 @@ class Rows:
         paths = [path for _, path in self.copies.all_of(file for _, file in files)]
         names = ", ".join(quoted(one.name) for one in table.columns)
         first = files[0][0]
+        rows = [_rows(file, path) for (_, file), path in zip(files, paths, strict=True)]
         found = self.db.execute(
             f"INSERT INTO {quoted(self.schema, table.name)} "
             f"({names}, {quoted(FILE)}, {quoted(ROW)}) "
@@ -88,9 +98,9 @@ class Rows:
             "hive_partitioning = false)"
         ).fetchall()
         self._check(files, int(found[0][0]))
-        for (number, file), path in zip(files, paths, strict=True):
+        for (number, file), path, count in zip(files, paths, rows, strict=True):
             self.copies.unchanged(file, path)
-            self.done.append((number, table.name, _rows(file, path), file))
+            self.done.append((number, table.name, count, file))
 
     def _check(self, files: Sequence[_Numbered], rows: int) -> None:
         told = [file.rows for _, file in files]
@@ -104,7 +114,8 @@ class Rows:
         numbers = dict[FeedFile, int]((file, number) for number, file in files)
         frames: list[pl.DataFrame] = []
         for file, path in self.copies.all_of(numbers):
-            frame = rows_of(self.kind, table, file, path).collect()
+            with readable(file):
+                frame = rows_of(self.kind, table, file, path).collect()
             number = numbers[file]
             self.done.append((number, table.name, frame.height, file))
             frames.append(_placed(frame, number))
@@ -157,7 +168,8 @@ def _placed(frame: pl.DataFrame, number: int) -> pl.DataFrame:
 def _rows(file: FeedFile, path: Path) -> int:
     if file.rows is not None:
         return file.rows
-    return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+    with readable(file):
+        return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
 
 
 _GLOB = str.maketrans({one: f"[{one}]" for one in "*?["})
