@@ -8,7 +8,7 @@ from enum import Enum
 import dagster as dg
 from pydantic import Field
 
-from cio_pipeline.model.scope import Lane, Scope
+from cio_pipeline.model.scope import Lane, Scope, lane_of
 from cio_pipeline.model.shards import parse_shard
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import Settings, settings
@@ -96,4 +96,4 @@ class ScopeResource(dg.ConfigurableResource[Scope]):
             shard = parse_shard(tags[SHARD])
             ids = (one.sync.id for one in services.ledger.registry.all())
             chosen = tuple(filter(shard.holds, ids))
-        return Scope(chosen, Lane(tags.get(LANE, Lane.ALL)))
+        return Scope(chosen, lane_of(tags.get(LANE, Lane.ALL)))

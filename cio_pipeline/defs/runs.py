@@ -1,18 +1,25 @@
-"""Dagster's unfinished runs as the sensor sees them: what they work on, and which are dead."""
+"""Dagster's unfinished runs as the sensor sees them: what they work on, and which are dead.
 
-from collections.abc import Collection, Iterable, Sequence
+Anybody can give a run any tag. One that says nothing fails that run (`ScopeResource`), and not who
+looks at all of them.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
 from cio_pipeline.defs.jobs import JOBS
 from cio_pipeline.defs.resources import LANE, SHARD, lease_owner
+from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.feeds import Feed
-from cio_pipeline.model.scope import Lane
+from cio_pipeline.model.scope import Lane, lane_of
 from cio_pipeline.model.shards import Shard, parse_shard
 from cio_pipeline.model.windows import Window, parse_time, window_holding
 from cio_pipeline.pipeline.scheduling.run_request import tick_key
+
+T = TypeVar("T")
 
 PARTITION = "dagster/partition"
 
@@ -35,7 +42,7 @@ def unfinished_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
 
 def work_of(run: dg.DagsterRun) -> Iterable[tuple[Lane, str]]:
     """What a run works on: its syncs if it is limited to some, else its window."""
-    lane = Lane(run.tags.get(LANE, Lane.ALL))
+    lane = _read(lane_of, run.tags.get(LANE)) or Lane.ALL
     sync_ids = _sync_ids(run)
     if lane in {Lane.TICK, Lane.ALL} or not sync_ids:
         return [(lane, _key(run))]
@@ -49,15 +56,29 @@ def feed_of_run(run: dg.DagsterRun) -> Feed:
 
 def _key(run: dg.DagsterRun) -> str:
     """What the window of a run is counted by."""
-    partition, feed = run.tags.get(PARTITION, ""), feed_of_run(run)
-    if not partition:
-        return ""
-    return tick_key(window_holding(parse_time(partition), feed), feed, shard_of(run))
+    feed = feed_of_run(run)
+    window = window_of_run(run, feed)
+    return tick_key(window, feed, shard_of(run)) if window else ""
+
+
+def window_of_run(run: dg.DagsterRun, feed: Feed) -> Window | None:
+    """The window whose partition a run is of; None if it is of none, or of several."""
+    return _read(lambda text: window_holding(parse_time(text), feed), run.tags.get(PARTITION))
 
 
 def shard_of(run: dg.DagsterRun) -> Shard | None:
     """The shard that a run serves; None if it serves all syncs, or some that it names."""
-    return parse_shard(run.tags[SHARD]) if SHARD in run.tags else None
+    return _read(parse_shard, run.tags.get(SHARD))
+
+
+def _read(parse: Callable[[str], T], tag: str | None) -> T | None:
+    """What a tag says; None if it is not there, or says nothing."""
+    if tag is None:
+        return None
+    try:
+        return parse(tag)
+    except InvalidConfig:
+        return None
 
 
 def others_under_way(

@@ -16,6 +16,7 @@ from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.shards import shards
 from cio_pipeline.pipeline.committing.commit import with_work
+from cio_pipeline.pipeline.in_parallel import caught
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen
 from cio_pipeline.pipeline.scheduling.schedule import unsettled_keys, wanted_runs
 from cio_pipeline.pipeline.services import Services
@@ -58,8 +59,7 @@ def _asked(
     states = services.ledger.registry.states(list(FEEDS[feed]))
     if not states:
         return dg.SkipReason("No sync is registered; add one with `cio-pipeline sync apply`.")
-    for run_id in settle_covered(context.instance, feed, states, services.ledger.failing.all()):
-        context.log.info(f"Run {run_id} failed, and a later window sent what it would have sent.")
+    _settle(context, services, states, feed)
     seen = _seen(services, states, running, feed)
     requests = wanted_runs(states, seen, now, feed, shards(services.shards))
     for request in requests:
@@ -68,6 +68,24 @@ def _asked(
     if not requests:
         return dg.SkipReason("Every closed window is settled, or its run is under way or waits.")
     return dg.SensorResult(run_requests=[_run(request) for request in requests])
+
+
+def _settle(
+    context: dg.SensorEvaluationContext,
+    services: Services,
+    states: Sequence[ExportState],
+    feed: Feed,
+) -> None:
+    """Let covered windows be green. That is for the eye: no window waits for it if it fails."""
+    failing = services.ledger.failing.all()
+    settled: list[str] = []
+    failure = caught(
+        lambda: settled.extend(settle_covered(context.instance, feed, states, failing))
+    )
+    for run_id in settled:
+        context.log.info(f"Run {run_id} failed, and a later window sent what it would have sent.")
+    if failure is not None:
+        context.log.warning(f"Windows of failed runs could not be settled: {failure.text}")
 
 
 def _seen(

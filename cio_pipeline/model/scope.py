@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cio_pipeline.model.errors import InvalidConfig
+
 SLICES_A_TURN = 20
 """Slices of an export's history per run: some minutes at most. Other initial exports that wait for
 their lane come in between."""
@@ -23,6 +25,16 @@ class Lane(StrEnum):
     MANIFEST = "manifest"
     SLOW = "slow"
     ALL = "all"
+
+
+def lane_of(text: str) -> Lane:
+    """The lane of that name; raises InvalidConfig if there is none."""
+    try:
+        return Lane(text)
+    except ValueError:
+        raise InvalidConfig(
+            f"There is no lane '{text}'.", f"The lanes are: {', '.join(Lane)}."
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from cio_pipeline.model.errors import InvalidConfig
+
 
 @dataclass(frozen=True, order=True)
 class Shard:
@@ -27,9 +29,8 @@ def shards(of: int) -> Sequence[Shard | None]:
 
 
 def parse_shard(text: str) -> Shard:
-    """The shard that is written so; ValueError if none is."""
+    """The shard that is written so; raises InvalidConfig if none is."""
     number, _, of = text.partition("/")
-    found = Shard(int(number), int(of))
-    if not 1 <= found.number <= found.of:
-        raise ValueError(f"there is no shard {text}")
-    return found
+    if number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of):
+        return Shard(int(number), int(of))
+    raise InvalidConfig(f"There is no shard '{text}'.", "Write it like 2/4: the second of four.")

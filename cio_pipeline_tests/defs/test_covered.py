@@ -128,6 +128,41 @@ def test_d6_after_a_long_outage_all_of_its_windows_are_settled(
     assert sorted(settled) == sorted(failed)
 
 
+def test_d6_a_window_whose_runs_failed_more_than_once_is_settled(
+    world: World, dagster: Dagster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sensor asked again, or both shards failed; and then it dies while it settles them."""
+    world.sync(exports=["people"])
+    world.commit("people", person("ann"), at=during(0))
+    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    tags = {"dagster/partition": window(0).key}
+
+    def fail() -> str:
+        run = dagster.instance.create_run_for_job(job, tags=tags)
+        dagster.instance.report_run_failed(run, "User code server request timed out.")
+        return run.run_id
+
+    def settled() -> list[str]:
+        states = world.ledger.registry.states(["people"])
+        return sorted(settle_covered(dagster.instance, Feed.DATA_OUT, states, {}))
+
+    failed = sorted(fail() for _ in range(2))
+    dagster.run(1, "people")
+    with monkeypatch.context() as patched:
+        patched.setattr(dagster.instance, "add_run_tags", raising)
+        with pytest.raises(OSError, match="died"):
+            settled()
+    assert settled() == failed
+    assert all(checked(dagster, "people", window(0).key))
+    again = fail()
+    assert settled() == [again]
+    assert all(checked(dagster, "people", window(0).key))
+
+
+def raising(*_: object) -> None:
+    raise OSError("died")
+
+
 def test_d6_what_another_shard_sent_before_does_not_keep_a_window_red(
     world: World, dagster: Dagster
 ) -> None:

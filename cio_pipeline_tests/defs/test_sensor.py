@@ -7,6 +7,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from cio_pipeline.definitions import build_defs
+from cio_pipeline.defs import sensors
 from cio_pipeline.defs.runs import SILENCE
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.breaker import close_breaker
@@ -14,8 +16,8 @@ from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
 from cio_pipeline.pipeline.scheduling.schedule import FIRST_WAIT
 from cio_pipeline.verification.report import ProblemKind
-from cio_pipeline_tests.defs.running import Dagster, dagster_on, materialized
-from cio_pipeline_tests.defs.test_job import break_sync, people
+from cio_pipeline_tests.defs.running import Dagster, Made, dagster_on, materialized
+from cio_pipeline_tests.defs.test_job import break_sync, failures, people
 from cio_pipeline_tests.world import World, during, window
 
 JUST_AFTER = timedelta(seconds=1)
@@ -95,6 +97,55 @@ def test_a_run_under_way_is_not_asked_for_again(world: World, dagster: Dagster) 
     assert dagster.sense()[0] == []
     dagster.instance.report_run_failed(run)
     assert keys(dagster.sense()[0]) == [f"tick:{window(1).key}:2"]
+
+
+ODD = (
+    {"cio/lane": "fast"},
+    {"cio/shard": "second"},
+    {"dagster/partition": "2020-01-01-00:00"},
+)
+
+
+def test_o8_a_tag_that_says_nothing_fails_its_run_alone(world: World, dagster: Dagster) -> None:
+    """Whoever launches a run by hand may write any: windows go on, before it ends and after."""
+    initial(world, dagster)
+    after(world, 1)
+    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    by_hand = {"dagster/partition": window(0).key}
+    runs = [
+        dagster.instance.create_run_for_job(
+            job, tags=by_hand | tags, status=dg.DagsterRunStatus.NOT_STARTED
+        )
+        for tags in ODD
+    ]
+
+    (request,), _ = dagster.sense()
+    for run in runs:
+        dagster.instance.report_run_failed(run)
+    assert request.partition_key == window(1).key
+    assert dagster.requested(request, "people").success
+    assert dagster.sense()[0] == []
+
+
+def test_o8_windows_are_asked_for_also_if_those_of_failed_runs_cannot_be_settled(
+    world: World, dagster: Dagster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> list[str]:
+        raise OSError("UNIQUE constraint failed")
+
+    initial(world, dagster)
+    after(world, 1)
+    monkeypatch.setattr(sensors, "settle_covered", broken)
+    assert keys(dagster.sense()[0]) == [f"tick:{window(1).key}:1"]
+
+
+def test_a_lane_or_shard_that_there_is_not_is_refused_in_words(
+    world: World, dagster: Dagster
+) -> None:
+    initial(world, dagster)
+    for tag, told in (("lane", "The lanes are: tick"), ("shard", "There is no shard 'x'")):
+        failed = dagster.run(1, "people", **{f"cio/{tag}": "x"})
+        assert told in failures(failed)["people"]
 
 
 def test_attempts_are_counted_and_wait(world: World, dagster: Dagster) -> None:

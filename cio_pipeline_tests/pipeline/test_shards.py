@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.shards import Shard, parse_shard, shards
 from cio_pipeline.pipeline.scheduling.run_request import Seen
@@ -32,9 +33,9 @@ def test_a_sync_stays_in_its_shard_whatever_the_build() -> None:
     assert [one for one in ("acme", "beta", "gamma") if Shard(1, 2).holds(one)] == ["acme", "gamma"]
 
 
-@pytest.mark.parametrize("text", ["", "2", "3/2", "0/2", "a/b"])
+@pytest.mark.parametrize("text", ["", "2", "3/2", "0/2", "a/b", "1/2/3", " 1/2", "-1/2"])
 def test_what_is_no_shard_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r".+"):
+    with pytest.raises(InvalidConfig, match=rf"no shard '{text}'"):
         parse_shard(text)
     assert parse_shard("2/4") == Shard(2, 4)
 
