@@ -134,7 +134,7 @@ def test_d6_a_window_whose_runs_failed_more_than_once_is_settled(
     """The sensor asked again, or both shards failed; and then it dies while it settles them."""
     world.sync(exports=["people"])
     world.commit("people", person("ann"), at=during(0))
-    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    job = job_on(dagster.services)
     tags = {"dagster/partition": window(0).key}
 
     def fail() -> str:

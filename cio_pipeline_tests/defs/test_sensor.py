@@ -7,7 +7,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from cio_pipeline.definitions import build_defs
 from cio_pipeline.defs import sensors
 from cio_pipeline.defs.runs import SILENCE
 from cio_pipeline.model.scope import Scope
@@ -16,7 +15,7 @@ from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
 from cio_pipeline.pipeline.scheduling.schedule import FIRST_WAIT
 from cio_pipeline.verification.report import ProblemKind
-from cio_pipeline_tests.defs.running import Dagster, Made, dagster_on, materialized
+from cio_pipeline_tests.defs.running import Dagster, dagster_on, job_on, materialized
 from cio_pipeline_tests.defs.test_job import break_sync, failures, people
 from cio_pipeline_tests.world import World, during, window
 
@@ -110,7 +109,7 @@ def test_o8_a_tag_that_says_nothing_fails_its_run_alone(world: World, dagster: D
     """Whoever launches a run by hand may write any: windows go on, before it ends and after."""
     initial(world, dagster)
     after(world, 1)
-    job = build_defs(Made(dagster.services)).resolve_job_def("data_out")
+    job = job_on(dagster.services)
     by_hand = {"dagster/partition": window(0).key}
     runs = [
         dagster.instance.create_run_for_job(
