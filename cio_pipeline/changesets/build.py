@@ -1,8 +1,8 @@
 """The rows that an export sends, as lazy frames, and those that it holds back.
 
 The steps are the same for all exports: the served workspaces, the age limit, the export's own
-rule (rules.py), anonymising (D4), the contract's checks (quarantine.py), order, types. Nothing is
-read here; all of it runs in Polars' streaming engine.
+rule (rules.py), anonymising (D4), the contract's checks (quarantine.py), order, types. Nothing but
+people is read here; all else runs in Polars' streaming engine.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -22,9 +22,6 @@ from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.changeset import CHANGE, COMMITTED_AT, DELETED, NEW, SERIES, VERSION
 from cio_pipeline.model.plans import Mode, Series
 
-_AMONG = "_among"
-"""Set in rows about somebody who is looked for."""
-_AMONG_THEM = pl.col(_AMONG).is_not_null()
 _GONE = "_gone"
 
 
@@ -49,7 +46,7 @@ def without_anonymous(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
     if export.source == "people":
         return frame
     known = frame.filter(pl.col(PERSON[-1]).is_not_null())
-    return _marked(known, _gone(reading), _current(reading)).filter(~pl.col(_GONE)).drop(_GONE)
+    return known.with_columns(_gone(reading)).filter(~pl.col(_GONE)).drop(_GONE)
 
 
 def anonymised(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
@@ -62,9 +59,9 @@ def anonymised(frame: pl.LazyFrame, reading: Reading) -> pl.LazyFrame:
     if not about_people(reading.export) or reading.export.history is History.CURRENT:
         return frame
     if reading.mode in {Mode.INITIAL, Mode.RETRY} and "people" in reading.joins:
-        marked = _marked(frame, _gone(reading), _current(reading))
+        marked = frame.with_columns(_gone(reading))
     elif reading.anonymous is not None:
-        marked = _marked(frame, _AMONG_THEM, reading.anonymous)
+        marked = frame.with_columns(_is_among(reading.anonymous).alias(_GONE))
     else:
         return frame
     return emptied(marked, reading.export, reading.version, pl.col(_GONE)).drop(_GONE)
@@ -76,26 +73,25 @@ def _current(reading: Reading) -> pl.LazyFrame:
     Who is not among the people any more was deleted from the source itself, which nobody can tell
     from `people`: so current people are looked for, not gone ones.
     """
-    return reading.join("people").filter(~IS_GONE).select(PERSON).unique()
+    return reading.join("people").filter(~IS_GONE)
 
 
 def _gone(reading: Reading) -> pl.Expr:
     """Whether a row is about somebody who is not among the current people, noted if asked for."""
-    gone = pl.col(PERSON[-1]).is_not_null() & ~_AMONG_THEM
-    return _noted(gone, reading.note) if reading.note else gone
+    gone = pl.col(PERSON[-1]).is_not_null() & ~_is_among(_current(reading))
+    return (_noted(gone, reading.note) if reading.note else gone).alias(_GONE)
 
 
-def _marked(frame: pl.LazyFrame, gone: pl.Expr, people: pl.LazyFrame) -> pl.LazyFrame:
-    """Rows with _GONE, by an expression that may ask whether the person is among some people."""
-    # People are few beside the rows about them: they are the side that is held in memory.
-    marked = frame.join(
-        people.with_columns(pl.lit(value=True).alias(_AMONG)),
-        on=PERSON,
-        how="left",
-        maintain_order="left",
-        build_side="prefer_right",
-    )
-    return marked.with_columns(gone.alias(_GONE)).drop(_AMONG)
+def _is_among(people: pl.LazyFrame) -> pl.Expr:
+    """Whether a row is about one of some people, who are read now.
+
+    An Enum is a dictionary that is made once, and it tells texts apart, not their hashes. A join
+    would copy all columns of the rows, which takes as long as reading them.
+    """
+    # A workspace is a number: no two people have the same text.
+    name = pl.concat_str(PERSON[0], pl.lit(":"), PERSON[1])
+    names = people.select(name).drop_nulls().unique().collect(engine="streaming").to_series()
+    return name.cast(pl.Enum(names), strict=False).is_not_null()
 
 
 def emptied(frame: pl.LazyFrame, export: Export, version: int, gone: pl.Expr) -> pl.LazyFrame:
@@ -165,7 +161,7 @@ def build(
     internal_customer_id) whom later files do not name; `note` is told of them as the rows of first
     files are read. Rows without a workspace are nobody's: they
     match no filter and show up neither in `rows` nor in `rejected`. All but initial rows are
-    sorted.
+    sorted. Raises what reading people raises.
     """
     served = pl.col("workspace_id").is_in(sorted(workspaces))
     reading = Reading(

@@ -41,7 +41,7 @@ def changeset_of(
     note: Note | None = None,
     terms: InForce | None = None,
 ) -> Changeset:
-    """The lazy frames of a cohort, or of a slice of it; nothing is read before they are collected.
+    """The lazy frames of a cohort, or of a slice of it; whom its rows may name is read at once.
 
     A retry sends the rows that are in quarantine, or `retried` (columns IDENTITY). `note` is
     told of the people whom first files find gone. `terms` are those of the plans' data contract.
@@ -53,24 +53,27 @@ def changeset_of(
         wanted = _in_quarantine(ledger, cohort) if retried is None else retried
         driving = _only(cohort, driving, wanted)
     anonymous = stay_anonymous(source, ledger, export, cohort.plans, driving)
-    joins = {
-        name: _at(source, name, plan.upper, cohort.workspaces)
-        for name in export.joins
-        if name in plan.upper.tables
-    }
-    return build(
-        export,
-        plan.version,
-        plan.timestamp_unit,
-        plan.mode,
-        driving,
-        joins=joins,
-        workspaces=cohort.workspaces,
-        floor=plan.floor,
-        anonymous=anonymous,
-        note=note,
-        terms=terms,
-    )
+    shape = Shape(export, plan.version, plan.timestamp_unit, plan.rows_per_file)
+    with named_errors(driving, shape):
+        return build(
+            export,
+            plan.version,
+            plan.timestamp_unit,
+            plan.mode,
+            driving,
+            joins=_joins(source, cohort),
+            workspaces=cohort.workspaces,
+            floor=plan.floor,
+            anonymous=anonymous,
+            note=note,
+            terms=terms,
+        )
+
+
+def _joins(source: Source, cohort: Cohort[P]) -> dict[str, pl.LazyFrame]:
+    upper = cohort.model.upper
+    names = [name for name in cohort.export.joins if name in upper.tables]
+    return {name: _at(source, name, upper, cohort.workspaces) for name in names}
 
 
 def in_force(services: Services, plan: PlanDraft) -> InForce | None:
