@@ -77,8 +77,9 @@ def _portions(plans: list[P]) -> Iterable[list[P]]:
         together = [plans] if plans[0].slice_rows is None else _few_rows(plans)
         return [some for few in together for some in _begun_alike(few)]
     workspaces = sorted({plan.workspace_id for plan in plans})
-    starts = range(0, len(workspaces), INITIAL_WORKSPACES)
-    portions = [set(workspaces[start : start + INITIAL_WORKSPACES]) for start in starts]
+    # As many in each: what the largest portion holds in memory is the peak.
+    number = -(-len(workspaces) // INITIAL_WORKSPACES)
+    portions = [set(workspaces[start::number]) for start in range(number)]
     return [[plan for plan in plans if plan.workspace_id in some] for some in portions]
 
 
