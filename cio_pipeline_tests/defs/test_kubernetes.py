@@ -8,8 +8,6 @@ from typing import Any
 import yaml
 from dagster._config import process_config
 from dagster._core.instance.config import dagster_instance_config_schema
-from dagster_k8s.container_context import K8sContainerContext
-from dagster_k8s.launcher import K8sRunLauncher
 
 from cio_pipeline.definitions import defs
 from cio_pipeline.settings import settings
@@ -31,6 +29,9 @@ def accepted(schema: Any, given: Mapping[str, object]) -> Any:
 
 
 def test_the_launcher_has_fields_that_dagster_knows() -> None:
+    # Each worker would wait for a client of Kubernetes, of which one needs it.
+    from dagster_k8s.launcher import K8sRunLauncher  # noqa: PLC0415
+
     assert VALUES["runLauncher"]["type"] == "K8sRunLauncher"
     given = snake(VALUES["runLauncher"]["config"]["k8sRunLauncher"])
     # What the chart adds.
@@ -58,6 +59,8 @@ def environment() -> dict[str, str]:
 
 
 def test_pods_of_runs_get_the_settings_and_a_spool_that_fits_its_volume() -> None:
+    from dagster_k8s.container_context import K8sContainerContext  # noqa: PLC0415 - the same
+
     assert CODE["includeConfigInLaunchedRuns"] == {"enabled": True}
     context = K8sContainerContext.create_from_config(
         {
