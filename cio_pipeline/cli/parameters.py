@@ -1,5 +1,6 @@
 """Arguments and options that several verbs take."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -25,8 +26,8 @@ Stems = Annotated[
 def put_at(path: Path) -> Path:
     """A path that a new file is put at.
 
-    Raises InvalidConfig for what is there and is no file (a device or a pipe would be gone), and
-    where there is no folder for it.
+    Raises InvalidConfig for what is there and is no file (a device or a pipe would be gone), or is
+    one of data, and where there is no folder for it.
     """
     if path.exists() and not path.is_file():
         raise InvalidConfig(f"{path} is no file.", "Name a file, or one that is not there yet.")
@@ -34,7 +35,22 @@ def put_at(path: Path) -> Path:
         raise InvalidConfig(
             f"{path} cannot be written: it would lie in no folder.", "Make it, or name another."
         )
+    require_no_data(path)
     return path
+
+
+_SIGNS = ((0, b"SQLite format 3\0"), (8, b"DUCK"), (0, b"PAR1"))
+"""What files of data have, and where: a ledger, a warehouse, delivered rows."""
+
+
+def require_no_data(path: Path) -> None:
+    """Raise InvalidConfig for a file that nobody means to write over: a slip names it easily."""
+    if not (path.is_file() and os.access(path, os.R_OK)):
+        return
+    with path.open("rb") as file:
+        head = file.read(64)
+    if any(head.startswith(sign, at) for at, sign in _SIGNS):
+        raise InvalidConfig(f"{path} holds data, which would be gone.", "Name another file.")
 
 
 def stems_of(given: Iterable[str] | None) -> dict[str, str]:

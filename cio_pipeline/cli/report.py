@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cio_pipeline.cli.context import services
+from cio_pipeline.cli.parameters import require_no_data
 from cio_pipeline.reporting import WINDOWS, write_report
 from cio_pipeline.wiring import now
 
@@ -25,6 +26,7 @@ def report(
     from the buckets; what was held back, from the ledger. A sync whose bucket cannot be read is
     named and left out, and the exit code is 1.
     """
+    require_no_data(out)
     found = services()
     registry = found.ledger.registry
     chosen = [registry.get(one) for one in dict.fromkeys(syncs)] if syncs else registry.all()
