@@ -6,13 +6,15 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from itertools import chain, groupby
 from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS, facts_of
 from cio_pipeline.ledger.cuts import cuts_at
+from cio_pipeline.ledger.given import rows_given
 from cio_pipeline.ledger.schema import files, manifests, plans, syncs, voids
-from cio_pipeline.ledger.statements import CHUNK, rows_given
+from cio_pipeline.ledger.statements import CHUNK, insert_rows, places
 from cio_pipeline.ledger.states import export_states, registered_syncs
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LeaseLost, PositionMoved
@@ -65,19 +67,18 @@ def to_list(
     """
     found: dict[str, Listed] = {}
     given = {"ids": plan_ids, "marked": marked}
-    rows = connection.execute(_UNLISTED, given).mappings() if plan_ids else None
+    rows = connection.execute(_UNLISTED, given) if plan_ids else None
     for row in chain.from_iterable(rows.partitions(CHUNK)) if rows else ():
-        its = found.setdefault(row["sync_id"], Listed())
-        its.plans.add(row["plan_id"])
-        its.exports.add(row["export"])
+        sync_id, plan_id, export, mode = _OF_PLAN(row)
+        its = found.setdefault(sync_id, Listed())
+        its.plans.add(plan_id)
+        its.exports.add(export)
         its.files.append(render_file(manifest_file(row)))
-        if row["mode"] == Mode.REPLAY:
-            all_rows = row["until_at"] is None
-            its.replays[row["export"]] = Replay(
-                row["export"], row["lower_at"], row["window_end"], all_rows
-            )
-        elif row["mode"] in {Mode.CHANGES, Mode.CATCH_UP} and facts_of(row["export"]).forwards:
-            its.begun[row["export"], row["window_end"]] = row["lower_at"]
+        if mode is Mode.REPLAY:
+            all_rows = row.until_at is None
+            its.replays[export] = Replay(export, row.lower_at, row.window_end, all_rows)
+        elif mode in {Mode.CHANGES, Mode.CATCH_UP} and facts_of(export).forwards:
+            its.begun[export, row.window_end] = row.lower_at
     return found
 
 
@@ -158,12 +159,10 @@ def lasts_of(connection: Connection, sync_ids: Collection[str]) -> dict[str, tup
     return {sync_id: (ordinal, digest) for sync_id, ordinal, digest in rows}
 
 
-def manifest_file(row: RowMapping) -> ManifestFile:
+def manifest_file(row: Row[Any]) -> ManifestFile:
     """A file as manifests list it, from its row joined with its plan's: see LISTED."""
-    return ManifestFile(**{name: row[name] for name in _OF_FILE})
+    return ManifestFile(*_OF_FILE(row))
 
-
-_OF_FILE = [one.name for one in fields(ManifestFile)]
 
 LISTED = select(
     files,
@@ -178,6 +177,9 @@ LISTED = select(
     plans.c.contract,
 ).join(plans, plans.c.id == files.c.plan_id)
 """Files with what a manifest says of them."""
+
+_OF_FILE = places(LISTED, [one.name for one in fields(ManifestFile)])
+_OF_PLAN = places(LISTED, ("sync_id", "plan_id", "export", "mode"))
 
 _LATER = manifests.alias()
 # One look into the index for each sync: else SQLite walks through whole chains.
@@ -236,8 +238,7 @@ def _store(connection: Connection, made: Collection[tuple[Manifest, bytes]]) -> 
         {"sync_id": one.sync_id, "ordinal": one.ordinal, "digest": digest(body), "body": body}
         for one, body in made
     ]
-    if rows:
-        connection.execute(insert(manifests), rows)
+    insert_rows(connection, manifests, rows)
     void = [
         {
             "of_sync": one.sync_id,

@@ -17,8 +17,9 @@ import polars as pl
 from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, func, or_, select, update
 
 from cio_pipeline.ledger.database import Database, reading, writing
+from cio_pipeline.ledger.given import rows_given
 from cio_pipeline.ledger.schema import counters, cuts, gone_people
-from cio_pipeline.ledger.statements import UtcTime, chunks, insert_missing, rows_given, upsert
+from cio_pipeline.ledger.statements import UtcTime, chunks, insert_missing, upsert
 from cio_pipeline.model.cuts import Cut, Rest, TableCut, Waiting, completed
 from cio_pipeline.model.errors import LedgerError
 
@@ -249,8 +250,11 @@ class Gone:
         """
         held: list[tuple[int, bytes]] = []
         size = 0
-        for chunk in chunks(wanted, _READ_AT_A_TIME):
-            for workspace, people in self._packed(_ERASED if erased else _OF, chunk, export):
+        query, given = _ERASED if erased else _OF, list(wanted)
+        # Asked first, without the people: mostly nobody is gone.
+        some = self._some(query, given, export)
+        for chunk in chunks((one for one in given if one[0] in some), _READ_AT_A_TIME):
+            for workspace, people in self._packed(query, chunk, export):
                 for ids in _unpacked(people):
                     held.append((workspace, ids))
                     size += len(ids)
@@ -258,6 +262,18 @@ class Gone:
                         yield _frame(held)
                         held, size = [], 0
         yield _frame(held)
+
+    @reading
+    def _some(
+        self,
+        connection: Connection,
+        query: Select[int, bytes],
+        wanted: Collection[tuple[int, datetime]],
+        export: str,
+    ) -> Collection[int]:
+        """The workspaces of which anybody is remembered."""
+        anybody = query.with_only_columns(gone_people.c.workspace_id).where(_IS_ANYBODY)
+        return set(connection.scalars(anybody, {"wanted": wanted, "export": export}))
 
     @reading
     def _packed(
@@ -273,6 +289,10 @@ class Gone:
 def _pack(people: Collection[str]) -> bytes:
     """JSON with one id a line: there is no line feed within a string of JSON."""
     return zlib.compress(json.dumps(sorted(people), separators=(_BETWEEN, ":")).encode())
+
+
+# What remembers anybody is longer than what remembers nobody; its people are not read for that.
+_IS_ANYBODY = func.length(gone_people.c.people) > len(_pack(()))
 
 
 def _unpacked(packed: bytes) -> Iterator[bytes]:

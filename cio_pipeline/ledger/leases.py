@@ -5,15 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, Select, bindparam, select, update
+from sqlalchemy import BigInteger, Connection, and_, bindparam, func, select, update
 
 from cio_pipeline.ledger.database import Database, reading, writing
+from cio_pipeline.ledger.given import name_pairs, numbered_pairs, of_pairs
 from cio_pipeline.ledger.schema import leases
-from cio_pipeline.ledger.statements import (
-    insert_missing,
-    name_pairs,
-    of_pairs,
-)
+from cio_pipeline.ledger.statements import insert_missing
 from cio_pipeline.model.errors import LeaseLost
 from cio_pipeline.model.registry import Lease, LeaseHolder, Pair
 
@@ -52,15 +49,13 @@ class Leases:
             insert_missing(connection, leases, [_free(pair, now) for pair in new])
             rows |= _locked(connection, new)
         held = {
-            pair: row
-            for pair, row in rows.items()
-            if row.owner not in {None, owner} and row.expires_at > now
+            pair: LeaseHolder(*pair, other, until)
+            for pair, (other, _, until) in rows.items()
+            if other is not None and other != owner and until > now
         }
-        granted = {pair: row.token + 1 for pair, row in rows.items() if pair not in held}
+        granted = {pair: token + 1 for pair, (_, token, _) in rows.items() if pair not in held}
         _give(connection, granted, {"owner": owner, "expires_at": expires_at}, grow=1)
-        return Lease(owner, expires_at, granted), [
-            LeaseHolder(*pair, row.owner, row.expires_at) for pair, row in sorted(held.items())
-        ]
+        return Lease(owner, expires_at, granted), [held[pair] for pair in sorted(held)]
 
     @writing
     def renew(self, connection: Connection, lease: Lease, now: datetime, ttl: timedelta) -> Lease:
@@ -68,10 +63,9 @@ class Leases:
 
         Raises LeaseLost if none is: others that were lost do not cost a run the rest.
         """
-        still = _held(connection, lease, lease.tokens)
-        if lease.tokens and not still:
+        held = _held(connection, lease)
+        if lease.tokens and not held:
             raise _lost(lease, lease.tokens)
-        held = {pair: token for pair, token in lease.tokens.items() if pair in still}
         _give(connection, held, {"expires_at": now + ttl})
         return replace(lease, expires_at=now + ttl, tokens=held)
 
@@ -80,13 +74,12 @@ class Leases:
         self, connection: Connection, lease: Lease, pairs: Collection[Pair]
     ) -> Mapping[Pair, LeaseLost]:
         """Those of the pairs whose fencing token is no longer this lease's, each as an error."""
-        held = _held(connection, lease, pairs, _HELD)
-        return {pair: _lost(lease, [pair]) for pair in pairs if pair not in held}
+        return {pair: _lost(lease, [pair]) for pair in _not_held(connection, lease, pairs)}
 
     @writing
     def release(self, connection: Connection, lease: Lease) -> None:
         """Give back all pairs that are still this lease's; their tokens stay, to grow on."""
-        _give(connection, _held(connection, lease, lease.tokens), {"owner": None})
+        _give(connection, _held(connection, lease), {"owner": None})
 
     @reading
     def tokens(self, connection: Connection, export: str) -> Mapping[Pair, int]:
@@ -120,9 +113,23 @@ class Leases:
 
 
 _ORDER = leases.c.sync_id, leases.c.export
-_LOCKED = select(leases).where(of_pairs(leases)).order_by(*_ORDER).with_for_update()
-_HELD = select(*_ORDER, leases.c.token).where(of_pairs(leases), leases.c.owner == bindparam("of"))
-_HELD_LOCKED = _HELD.order_by(*_ORDER).with_for_update()
+_STANDS = select(*_ORDER, leases.c.owner, leases.c.token, leases.c.expires_at)
+_LOCKED = _STANDS.where(of_pairs(leases)).order_by(*_ORDER).with_for_update()
+_WANTED = numbered_pairs("tokens")
+_IS_HELD = and_(
+    leases.c.sync_id == _WANTED.sync_id,
+    leases.c.export == _WANTED.export,
+    leases.c.token == _WANTED.number,
+    leases.c.owner == bindparam("of"),
+)
+_HELD = select(leases.c.token).select_from(_WANTED.given.join(leases, _IS_HELD))
+_HELD_LOCKED = _HELD.order_by(*_ORDER).with_for_update(of=leases).subquery()
+_LOCK = select(func.count()).select_from(_HELD_LOCKED)
+_NOT_HELD = (
+    select(_WANTED.sync_id, _WANTED.export)
+    .select_from(_WANTED.given)
+    .where(~select(leases.c.token).where(_IS_HELD).exists())
+)
 _TOKENS = select(leases.c.sync_id, leases.c.token).where(
     leases.c.export == bindparam("of"), leases.c.owner.is_(None)
 )
@@ -138,31 +145,47 @@ def hold(connection: Connection, lease: Lease, pairs: Collection[Pair]) -> None:
 
     Raises LeaseLost if any is not the lease's any more.
     """
-    held = _held(connection, lease, pairs)
-    lost = [pair for pair in pairs if pair not in held]
+    lost = _locked_and_lost(connection, lease, pairs)
     if lost:
         raise _lost(lease, lost)
 
 
-def _held(
-    connection: Connection,
-    lease: Lease,
-    pairs: Collection[Pair],
-    query: Select[str, str, int] = _HELD_LOCKED,
+def _held(connection: Connection, lease: Lease) -> Mapping[Pair, int]:
+    """The pairs, with their tokens, that are still this lease's; their rows are locked."""
+    lost = _locked_and_lost(connection, lease, lease.tokens)
+    return {pair: token for pair, token in lease.tokens.items() if pair not in lost}
+
+
+def _locked_and_lost(
+    connection: Connection, lease: Lease, pairs: Collection[Pair]
 ) -> Collection[Pair]:
-    """Those of the pairs that are still this lease's.
+    """Lock the rows of those pairs that are this lease's; the others.
 
-    Their rows are locked, in one order (on SQLite the whole file is).
+    In one order (on SQLite the whole file is). They are only counted: nearly always that is all
+    of them, and a window asks for each of its pairs many times.
     """
-    given = {"pairs": pairs, "of": lease.owner}
-    rows = connection.execute(query, given).all() if pairs else ()
-    tokens = lease.tokens
-    return {(s, e) for s, e, token in rows if tokens.get((s, e)) == token}
+    if not pairs:
+        return ()
+    wanted = set(pairs)
+    number = connection.scalar(_LOCK, _tokens(lease, wanted))
+    return () if number == len(wanted) else _not_held(connection, lease, wanted)
 
 
-def _locked(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Row[Any]]:
+def _not_held(connection: Connection, lease: Lease, pairs: Collection[Pair]) -> Collection[Pair]:
+    rows = connection.execute(_NOT_HELD, _tokens(lease, pairs)).all() if pairs else ()
+    return {(sync_id, export) for sync_id, export in rows}
+
+
+def _tokens(lease: Lease, pairs: Collection[Pair]) -> dict[str, Any]:
+    return {"tokens": {pair: lease.tokens.get(pair) for pair in pairs}, "of": lease.owner}
+
+
+def _locked(
+    connection: Connection, pairs: Collection[Pair]
+) -> dict[Pair, tuple[str | None, int, datetime]]:
+    """Who has pairs, by which token and until when; their rows are locked."""
     rows = connection.execute(_LOCKED, {"pairs": pairs}).all()
-    return {(row.sync_id, row.export): row for row in rows}
+    return {(sync_id, export): (owner, token, at) for sync_id, export, owner, token, at in rows}
 
 
 def _free(pair: Pair, now: datetime) -> dict[str, Any]:

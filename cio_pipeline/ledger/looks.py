@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Table, Text, delete, func, select
 
 from cio_pipeline.ledger.database import Database, reading, writing
+from cio_pipeline.ledger.given import rows_given
 from cio_pipeline.ledger.quarantine import told_in_bulk
 from cio_pipeline.ledger.schema import manifests, metadata, positions, quarantine, syncs
-from cio_pipeline.ledger.statements import UtcTime, rows_given, upsert
+from cio_pipeline.ledger.statements import UtcTime, upsert
 from cio_pipeline.ledger.states import current_positions
 from cio_pipeline.model.differences import Difference, OfDay
 from cio_pipeline.model.looks import BucketLook, SeenColumns
@@ -134,7 +135,7 @@ class Looks:
         One statement for all of them: a state tells more, and costs ten times as much.
         """
         query = current_positions().where(positions.c.export.in_(sorted(exports)))
-        return {(sync_id, export): at for sync_id, export, at in connection.execute(query)}
+        return {(sync_id, export): at for sync_id, export, at in connection.execute(query).all()}
 
     @reading
     def bodies(

@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from cio_pipeline.ledger.chain import LISTED, lasts_of, manifest_file
 from cio_pipeline.ledger.database import Database, reading, writing
+from cio_pipeline.ledger.given import rows_given
 from cio_pipeline.ledger.schema import (
     IS_COMMITTED,
     IS_UNFINISHED,
@@ -28,7 +29,6 @@ from cio_pipeline.ledger.schema import (
     syncs,
     voids,
 )
-from cio_pipeline.ledger.statements import rows_given
 from cio_pipeline.ledger.troubles import end_errors
 from cio_pipeline.model.manifests import (
     CHAIN,
@@ -217,4 +217,4 @@ class Manifests:
         if generation is not None:
             query = query.where(plans.c.generation == generation)
         query = query.order_by(files.c.manifest_ordinal, files.c.plan_id, files.c.number)
-        return [manifest_file(row) for row in connection.execute(query).mappings()]
+        return [manifest_file(row) for row in connection.execute(query).all()]

@@ -13,12 +13,18 @@ from sqlalchemy.exc import IntegrityError
 from cio_pipeline.ledger.chain import Listed, list_next, to_list
 from cio_pipeline.ledger.cuts import keep_cuts
 from cio_pipeline.ledger.database import Database, reading, writing
+from cio_pipeline.ledger.given import name_pairs
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.plan_rows import (
+    FILES,
+    PLANS,
     file_of,
+    ids_of,
     insert_files,
     insert_plans,
     lock_plans,
+    of_plans,
+    plans_in,
     set_plans,
 )
 from cio_pipeline.ledger.positions import (
@@ -38,7 +44,7 @@ from cio_pipeline.ledger.quarantine import hold_back, read_again, resolve
 from cio_pipeline.ledger.schema import IS_COMMITTED, IS_UNFINISHED, UNFINISHED, counters, files
 from cio_pipeline.ledger.schema import plans as plans_table
 from cio_pipeline.ledger.sent import keep_volumes
-from cio_pipeline.ledger.statements import chunks, name_pairs
+from cio_pipeline.ledger.statements import chunks
 from cio_pipeline.ledger.states import generations, plans_of
 from cio_pipeline.ledger.troubles import end_errors
 from cio_pipeline.model.cuts import Cut
@@ -94,11 +100,11 @@ class Plans:
         """
         wanted = [one.plan for one in sealed]
         hold(connection, lease, [(plan.sync_id, plan.export) for plan in wanted])
-        rows = lock_plans(connection, wanted, [PlanState.OPEN, PlanState.SEALED])
-        is_new = {plan_id: row.state == PlanState.OPEN for plan_id, row in rows.items()}
-        fresh = [one for one in sealed if is_new[one.plan.plan_id]]
-        if len(fresh) < len(sealed):
-            require_same(connection, [one for one in sealed if not is_new[one.plan.plan_id]])
+        stand = lock_plans(connection, wanted, [PlanState.OPEN, PlanState.SEALED])
+        again = plans_in(connection, wanted, PlanState.SEALED) if stand[PlanState.SEALED] else ()
+        fresh = [one for one in sealed if one.plan.plan_id not in again]
+        if again:
+            require_same(connection, [one for one in sealed if one.plan.plan_id in again])
         require_own_keys(connection, fresh)
         use_numbers(connection, fresh)
         insert_files(connection, fresh)
@@ -137,22 +143,17 @@ class Plans:
     ) -> Mapping[int, tuple[SealedFile, ...]]:
         """The files of plans: of committed ones all, else those of the slice under way."""
         found: dict[int, list[SealedFile]] = {}
-        is_done = plans_table.c.state == PlanState.COMMITTED
+        c = plans_table.c
+        is_done = c.state == PlanState.COMMITTED
         with_files = (PlanState.SEALED, PlanState.DELIVERED, PlanState.COMMITTED)
         for chunk in chunks(sorted({plan.plan_id for plan in plans})):
-            known = select(plans_table.c.id).where(
-                plans_table.c.id.in_(chunk), plans_table.c.state.in_(with_files)
-            )
+            known = select(c.id).where(c.id.in_(chunk), c.state.in_(with_files))
             found.update({plan_id: [] for plan_id in connection.scalars(known)})
-            rows = (
-                select(files)
-                .join(plans_table, plans_table.c.id == files.c.plan_id)
-                .where(files.c.plan_id.in_(chunk), or_(is_done, ~IS_COMMITTED))
-                .order_by(files.c.number)
-            )
-            for row in connection.execute(rows).mappings():
-                if row["plan_id"] in found:
-                    found[row["plan_id"]].append(file_of(row))
+            its = files.c.plan_id.in_(chunk), or_(is_done, ~IS_COMMITTED)
+            rows = FILES.join(plans_table, c.id == files.c.plan_id).where(*its)
+            for row in connection.execute(rows.order_by(files.c.number)).all():
+                if row.plan_id in found:
+                    found[row.plan_id].append(file_of(row))
         return {plan_id: tuple(of_plan) for plan_id, of_plan in found.items()}
 
     @reading
@@ -180,8 +181,8 @@ class Plans:
     def deliver(self, connection: Connection, lease: Lease, plans: Sequence[Plan]) -> None:
         """Keep that all files of sealed plans lie in their buckets; raises as `commit` does."""
         hold(connection, lease, [(plan.sync_id, plan.export) for plan in plans])
-        rows = lock_plans(connection, plans, [PlanState.SEALED, PlanState.DELIVERED])
-        set_plans(connection, rows, state=PlanState.DELIVERED)
+        lock_plans(connection, plans, [PlanState.SEALED, PlanState.DELIVERED])
+        set_plans(connection, ids_of(plans), state=PlanState.DELIVERED)
 
     @writing
     def withdraw(self, connection: Connection, lease: Lease, plan: Plan) -> None:
@@ -190,14 +191,14 @@ class Plans:
         Raises LeaseLost, and PositionMoved if the plan is not delivered any more.
         """
         hold(connection, lease, [(plan.sync_id, plan.export)])
-        rows = lock_plans(connection, [plan], [PlanState.DELIVERED])
-        set_plans(connection, rows, state=PlanState.SEALED)
+        lock_plans(connection, [plan], [PlanState.DELIVERED])
+        set_plans(connection, [plan.plan_id], state=PlanState.SEALED)
 
     @reading
     def delivered(self, connection: Connection) -> Sequence[Plan]:
         """The plans whose files lie in their buckets, and that wait to be committed."""
         # Sorted here: for an order of its own, SQLite would walk through all plans there ever were.
-        rows = sorted(connection.execute(_DELIVERED).mappings().all(), key=itemgetter("id"))
+        rows = sorted(connection.execute(_DELIVERED).all(), key=itemgetter(0))
         return plans_of(connection, rows)[0]
 
     def commit(
@@ -290,15 +291,18 @@ class Plans:
         LedgerError otherwise. Raises LeaseLost, and PositionMoved if the plan is closed already.
         """
         hold(connection, lease, [(plan.sync_id, plan.export)])
-        rows = lock_plans(connection, [plan], UNFINISHED)
-        if rows[plan.plan_id].state != PlanState.OPEN:
+        stand = lock_plans(connection, [plan], UNFINISHED)
+        if not stand[PlanState.OPEN]:
             declare_void(connection, plan, void=void)
         if plan.mode is not Mode.RETRY:
             read_again(connection, [plan.plan_id])
         set_plans(connection, [plan.plan_id], state=PlanState.ABANDONED, closed_at=now)
 
 
-_DELIVERED = select(plans_table).where(IS_UNFINISHED, plans_table.c.state == PlanState.DELIVERED)
+_DELIVERED = PLANS.where(IS_UNFINISHED, plans_table.c.state == PlanState.DELIVERED)
+_RESOLVED = select(plans_table.c.id, plans_table.c.resolved).where(
+    of_plans(), plans_table.c.resolved.is_not(None)
+)
 _RESOLVING = (
     update(plans_table)
     .where(plans_table.c.id == bindparam("of"))
@@ -311,26 +315,26 @@ def _close_slices(
 ) -> None:
     """Move positions and close plans; one that has more slices goes on to the next."""
     hold(connection, lease, [(plan.sync_id, plan.export) for plan in delivered])
-    rows = lock_plans(connection, delivered, [PlanState.DELIVERED])
+    lock_plans(connection, delivered, [PlanState.DELIVERED])
+    ids = ids_of(delivered)
     of = generations(connection, {plan.sync_id for plan in delivered})
     require_lower(connection, delivered, of)
-    keep_volumes(connection, rows)
+    keep_volumes(connection, ids)
     done = {plan.plan_id: plan for plan in delivered if plan.last_slice}
     # What is sent again was sent before.
     moving = [plan for plan in done.values() if plan.mode is not Mode.REPLAY]
     ends = {(plan.sync_id, plan.export): plan.upper.at for plan in moving}
     move(connection, ends, of, now)
     end_errors(connection, ends)
-    for plan in delivered:
-        resolved = rows[plan.plan_id].resolved
-        if resolved:
-            state = "sent" if plan.mode is Mode.RETRY else "superseded"
-            pair = plan.sync_id, plan.export
-            resolve(connection, plan.plan_id, pair, json.loads(resolved), state)
+    by_id = {plan.plan_id: plan for plan in delivered}
+    for plan_id, resolved in connection.execute(_RESOLVED, {"ids": ids}).all():
+        plan = by_id[plan_id]
+        state = "sent" if plan.mode is Mode.RETRY else "superseded"
+        resolve(connection, plan_id, (plan.sync_id, plan.export), json.loads(resolved), state)
     # How far a ledger has come tells it from an older one.
     counted = update(counters).where(counters.c.name == "commit")
     connection.execute(counted.values(value=counters.c.value + 1))
     onwards = plans_table.c.slice + 1
     again = {"state": PlanState.OPEN, "sealed_at": None, "resolved": None}
-    set_plans(connection, rows.keys() - done, slice=onwards, **again)
+    set_plans(connection, ids - done.keys(), slice=onwards, **again)
     set_plans(connection, done, slice=onwards, state=PlanState.COMMITTED, closed_at=now)

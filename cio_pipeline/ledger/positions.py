@@ -13,6 +13,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection, Update, delete, exists, or_, select, update
 
 from cio_pipeline.contracts.feeds import facts_of
+from cio_pipeline.ledger.given import name_pairs, of_pairs, rows_given
 from cio_pipeline.ledger.schema import (
     IS_COMMITTED,
     IS_UNFINISHED,
@@ -24,13 +25,7 @@ from cio_pipeline.ledger.schema import (
     syncs,
     voids,
 )
-from cio_pipeline.ledger.statements import (
-    insert_missing,
-    name_pairs,
-    of_pairs,
-    rows_given,
-    upsert,
-)
+from cio_pipeline.ledger.statements import insert_missing, upsert
 from cio_pipeline.ledger.states import current_positions, generations
 from cio_pipeline.model.errors import DigestMismatch, LedgerError, PositionMoved
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft, SealedPlan, Series
@@ -95,7 +90,7 @@ _KNOWN_KEYS = select(files.c.sync_id, files.c.key).where(
 
 def next_numbers(connection: Connection, pairs: Collection[Pair]) -> dict[Counted, int]:
     """The lowest number never used, of both series of each pair."""
-    found = {(*pair, series): 1 for pair in pairs for series in Series}
+    found: dict[Counted, int] = defaultdict(lambda: 1)
     for sync_id, export, series, number in connection.execute(_NEXT, {"pairs": pairs}).all():
         found[sync_id, export, series] = number
     return found
@@ -117,14 +112,19 @@ def use_numbers(connection: Connection, sealed: Sequence[SealedPlan]) -> None:
             if file.part is None or file.sequence != begun.get(file.series):
                 used[plan.sync_id, plan.export, file.series].add(file.sequence)
     numbers = next_numbers(connection, {(sync_id, export) for sync_id, export, _ in used})
-    for (sync_id, export, series), taken in sorted(used.items()):
-        first = numbers[sync_id, export, series]
-        if taken != set(range(first, first + len(taken))):
-            raise LedgerError(
-                f"The files of '{export}' of sync '{sync_id}' ({series.value}) take numbers "
-                f"{min(taken)} to {max(taken)}, the next free one is {first}.",
-                "Report a bug: numbers are counted without gaps.",
-            )
+    wrong = [
+        counted
+        for counted, taken in used.items()
+        if (min(taken), max(taken) + 1) != (numbers[counted], numbers[counted] + len(taken))
+    ]
+    if wrong:
+        sync_id, export, series = counted = min(wrong)
+        raise LedgerError(
+            f"The files of '{export}' of sync '{sync_id}' ({series.value}) take numbers "
+            f"{min(used[counted])} to {max(used[counted])}, the next free one is "
+            f"{numbers[counted]}.",
+            "Report a bug: numbers are counted without gaps.",
+        )
     rows = [
         {"sync_id": s, "export": e, "series": series, "next": max(taken) + 1}
         for (s, e, series), taken in used.items()

@@ -31,9 +31,10 @@ from sqlalchemy import (
 )
 
 from cio_pipeline.ledger.database import Database, reading
+from cio_pipeline.ledger.given import of_pairs, rows_given
 from cio_pipeline.ledger.schema import quarantine
 from cio_pipeline.ledger.schema import quarantine_bulk as bulk
-from cio_pipeline.ledger.statements import chunks, insert_into, of_pairs, rows_given
+from cio_pipeline.ledger.statements import chunks, insert_into
 from cio_pipeline.model.plans import QuarantineBulk, QuarantinedRow, QuarantineEntry, SealedPlan
 from cio_pipeline.model.registry import Pair
 

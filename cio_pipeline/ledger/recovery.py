@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
@@ -22,7 +23,15 @@ from sqlalchemy import (
 from cio_pipeline.ledger.cuts import cuts_at, keep_cuts
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.leases import hold
-from cio_pipeline.ledger.plan_rows import CUTS, file_of, file_row, plan_of, plan_row
+from cio_pipeline.ledger.plan_rows import (
+    FILES,
+    PLANS,
+    cuts_of,
+    file_of,
+    file_row,
+    plan_of,
+    plan_row,
+)
 from cio_pipeline.ledger.positions import move
 from cio_pipeline.ledger.quarantine import read_again, resolve
 from cio_pipeline.ledger.registry import begin, register
@@ -39,7 +48,7 @@ from cio_pipeline.ledger.schema import (
     syncs,
     voids,
 )
-from cio_pipeline.ledger.statements import chunks, insert_missing, upsert
+from cio_pipeline.ledger.statements import chunks, insert_missing, insert_rows, upsert
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.manifests import VoidSequence, digest
@@ -218,8 +227,7 @@ def _insert_plan(
         file_row(plan, number, file) | {"manifest_ordinal": ordinal}
         for number, (ordinal, file) in enumerate(listed)
     ]
-    if rows:
-        connection.execute(insert(files), rows)
+    insert_rows(connection, files, rows)
 
 
 def _insert_manifests(connection: Connection, found: Recovered, now: datetime) -> None:
@@ -233,8 +241,7 @@ def _insert_manifests(connection: Connection, found: Recovered, now: datetime) -
         }
         for ordinal, body in found.manifests
     ]
-    if rows:
-        connection.execute(insert(manifests), rows)
+    insert_rows(connection, manifests, rows)
 
 
 def _declare_void(connection: Connection, found: Recovered) -> None:
@@ -281,19 +288,19 @@ def _correct(connection: Connection, found: Recovered) -> None:
 
 def _of_syncs(connection: Connection, sync_ids: Sequence[str]) -> list[CommittedPlan]:
     of_plan = _files(connection, sync_ids)
-    query = select(plans).where(plans.c.sync_id.in_(sync_ids))
-    by_id = {row["id"]: row for row in connection.execute(query).mappings()}
+    query = PLANS.where(plans.c.sync_id.in_(sync_ids))
+    by_id = {row.id: row for row in connection.execute(query)}
     rows = [by_id[plan_id] for plan_id in of_plan]
-    times = {row[name] for row in rows for name in CUTS} - {None}
+    times = set(chain.from_iterable(map(cuts_of, rows))) - {None}
     by_time = cuts_at(connection, times)
     return [
         CommittedPlan(
             SealedPlan(
                 plan_of(row, by_time),
-                tuple(of_plan[row["id"]]),
-                resolved=tuple(json.loads(row["resolved"] or "[]")),
+                tuple(of_plan[row.id]),
+                resolved=tuple(json.loads(row.resolved or "[]")),
             ),
-            row["closed_at"] or row["opened_at"],
+            row.closed_at or row.opened_at,
         )
         for row in rows
     ]
@@ -303,11 +310,10 @@ def _files(connection: Connection, sync_ids: Sequence[str]) -> dict[int, list[Se
     found: dict[int, list[SealedFile]] = {}
     ordinal = files.c.manifest_ordinal
     query = (
-        select(files)
-        .join(syncs, syncs.c.id == files.c.sync_id)
+        FILES.join(syncs, syncs.c.id == files.c.sync_id)
         .where(files.c.sync_id.in_(sync_ids), ordinal >= syncs.c.first_manifest)
         .order_by(ordinal, files.c.plan_id, files.c.number)
     )
-    for row in connection.execute(query).mappings():
-        found.setdefault(row["plan_id"], []).append(file_of(row))
+    for row in connection.execute(query):
+        found.setdefault(row.plan_id, []).append(file_of(row))
     return found

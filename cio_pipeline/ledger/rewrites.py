@@ -11,6 +11,7 @@ from cio_pipeline.ledger.chain import lasts_of, list_next
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.leases import hold
 from cio_pipeline.ledger.schema import IS_COMMITTED, files, rewrites
+from cio_pipeline.ledger.statements import insert_rows
 from cio_pipeline.model.erasure import Rewrite
 from cio_pipeline.model.manifests import Superseded
 from cio_pipeline.model.registry import Lease
@@ -68,8 +69,7 @@ class Rewrites:
         for sync_id in {one.sync_id for one in gone}:
             known = set(connection.scalars(select(_C.key).where(_C.sync_id == sync_id)))
             new = [_row(one) for one in gone if one.sync_id == sync_id and one.key not in known]
-            if new:
-                connection.execute(insert(rewrites), new)
+            insert_rows(connection, rewrites, new)
 
     @reading
     def under_way(

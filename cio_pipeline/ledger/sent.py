@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -27,7 +28,8 @@ from sqlalchemy import (
 )
 
 from cio_pipeline.ledger.database import Database, reading
-from cio_pipeline.ledger.plan_rows import of_plans
+from cio_pipeline.ledger.given import item_of, rows_given, rows_of
+from cio_pipeline.ledger.plan_rows import PLANS, of_plans
 from cio_pipeline.ledger.schema import (
     IS_COMMITTED,
     files,
@@ -37,13 +39,7 @@ from cio_pipeline.ledger.schema import (
     quarantine_bulk,
     rewrites,
 )
-from cio_pipeline.ledger.statements import (
-    UtcTime,
-    insert_into,
-    item_of,
-    rows_given,
-    rows_of,
-)
+from cio_pipeline.ledger.statements import UtcTime, insert_into
 from cio_pipeline.ledger.states import plans_of
 from cio_pipeline.model.plans import Mode, Plan, PlanState
 from cio_pipeline.model.volumes import ALL, DAY, HOUR, Key, Volume
@@ -107,7 +103,7 @@ class VolumesKept:
         if sync_ids is not None:
             query = query.where(rows_given((volumes.c.sync_id,), "sync_ids"))
             given["sync_ids"] = sorted(set(sync_ids))
-        for end, sync_id, export, kind, *rest in connection.execute(query, given):
+        for end, sync_id, export, kind, *rest in connection.execute(query, given).all():
             found[end][sync_id, export, kind] = Volume(*rest)
         return found
 
@@ -230,15 +226,15 @@ class Sent:
         """
         c = plans.c
         its = c.export == export, _DONE, c.mode.in_(_OF_WINDOWS)
-        within = select(plans).where(*its, c.upper_at > since, c.upper_at <= until)
-        rows = list(connection.execute(within).mappings())
+        within = PLANS.where(*its, c.upper_at > since, c.upper_at <= until)
+        rows = list(connection.execute(within).all())
         last = (
             select(func.max(c.id))
-            .where(*its, c.upper_at <= since, c.sync_id.in_({row["sync_id"] for row in rows}))
+            .where(*its, c.upper_at <= since, c.sync_id.in_({row.sync_id for row in rows}))
             .group_by(c.sync_id)
         )
-        rows += connection.execute(select(plans).where(c.id.in_(last))).mappings()
-        rows.sort(key=lambda row: (row["sync_id"], row["upper_at"], row["id"]))
+        rows += connection.execute(PLANS.where(c.id.in_(last))).all()
+        rows.sort(key=attrgetter("sync_id", "upper_at", "id"))
         return plans_of(connection, rows)[0]
 
     @reading

@@ -1,47 +1,34 @@
-"""What statements are made of: types of columns, many rows at a time, lists as one parameter.
+"""What statements are made of: types of columns, and many rows at a time.
 
 A statement's variables are limited (32,766 on SQLite, 65,535 on PostgreSQL), so rows go in
 chunks. They are written in the order of their keys, so that two writers cannot lock each other out.
 Statements are made once: SQLAlchemy takes longer to make one than SQLite to answer it.
-
-Lists of values go to the database as JSON, which it reads as a table. Of tuples that are written
-into a statement, SQLite compares each with every row of the table; it looks them up in an index
-only if they come from a table. And the statement stays the same for lists of any length.
 """
 
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     Connection,
     Dialect,
     ForeignKey,
     Index,
+    Insert,
     Integer,
+    Row,
+    Select,
     Table,
-    TableValuedAlias,
     Text,
     TypeDecorator,
-    bindparam,
-    cast,
-    column,
-    literal_column,
-    select,
-    tuple_,
+    insert,
 )
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
-
-from cio_pipeline.model.registry import Pair
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -69,7 +56,7 @@ class UtcTime(TypeDecorator[datetime]):
 
     def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         """Takes a datetime; ValueError for a naive one."""
-        return _number_of
+        return number_of
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - the same
         """Gives the aware UTC datetime."""
@@ -78,7 +65,8 @@ class UtcTime(TypeDecorator[datetime]):
 
 # Cached, since the rows of a window's plans and positions hold the same few times.
 @lru_cache(maxsize=4096)
-def _number_of(at: datetime | None) -> int | None:
+def number_of(at: datetime | None) -> int | None:
+    """A time as the ledger's number, if there is any."""
     return None if at is None else microseconds(at)
 
 
@@ -104,22 +92,8 @@ class Word(TypeDecorator[Any]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - the same
         """Gives the value."""
-        return self.kind
-
-
-class Given(TypeDecorator[Any]):
-    """Values of any number as one parameter: see `rows_given`."""
-
-    impl = Text
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - the same
-        """Takes a collection of numbers, texts, times, or of tuples of them."""
-        return _as_json
-
-
-def _as_json(values: Collection[Any]) -> str:
-    return json.dumps(list(values), default=_number_of)
+        # Looked up: to call an enumeration takes several times as long.
+        return {one.value: one for one in self.kind}.__getitem__
 
 
 def sync_id(*, primary: bool = False) -> Column[str]:
@@ -161,18 +135,17 @@ def chunks(items: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
         yield everything[start : start + size]
 
 
-def name_pairs(pairs: Iterable[Pair], most: int = 3) -> str:
-    """Pairs as text for a message: the first few, and how many more."""
-    ordered = sorted(set(pairs))
-    named = ", ".join(f"'{export}' of sync '{sync_id}'" for sync_id, export in ordered[:most])
-    return named if len(ordered) <= most else f"{named} and {len(ordered) - most} more"
+def places(query: Select[Any], names: Iterable[str]) -> Callable[[Row[Any]], tuple[Any, ...]]:
+    """Takes columns from a query's rows by their places; to look for names takes several times."""
+    keys = [one.key for one in query.selected_columns]
+    return itemgetter(*map(keys.index, names))
 
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Record]) -> None:
     """Insert rows whose primary key is not there yet."""
     if rows:
         statement = _insert_missing(connection.dialect.name, table)
-        connection.execute(statement, _in_key_order(table, rows))
+        _send(connection, statement, _in_key_order(table, rows))
 
 
 def upsert(
@@ -188,7 +161,13 @@ def upsert(
     """
     if rows:
         statement = _upsert(connection.dialect.name, table, tuple(rows[0]), only_if_grows)
-        connection.execute(statement, _in_key_order(table, rows))
+        _send(connection, statement, _in_key_order(table, rows))
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Record]) -> None:
+    """Insert rows that all have the same columns."""
+    if rows:
+        _send(connection, _insert(table), rows)
 
 
 def insert_into(dialect: str, table: Table) -> "Upsert":
@@ -199,6 +178,11 @@ def insert_into(dialect: str, table: Table) -> "Upsert":
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415
 
     return postgresql.insert(table)
+
+
+@lru_cache
+def _insert(table: Table) -> Insert:
+    return insert(table)
 
 
 @lru_cache
@@ -222,68 +206,37 @@ def _upsert(
 
 def _in_key_order(table: Table, rows: Sequence[Record]) -> list[Record]:
     names = [column.name for column in table.primary_key.columns]
-    return sorted(rows, key=lambda row: [row[name] for name in names])
+    return sorted(rows, key=itemgetter(*names))
 
 
-def rows_given(columns: Collection[Column[Any]], parameter: str) -> ColumnElement[bool]:
-    """Whether the values of some columns are a tuple of those that are given as `parameter`.
+def _send(connection: Connection, statement: Insert, rows: Sequence[Record]) -> None:
+    """Insert many rows, which the driver is handed by the columns' places.
 
-    Of one column, whether its value is one of them.
+    SQLAlchemy would look at each value of each row: that takes longer than to store them.
     """
-    row = rows_of(bindparam(parameter, type_=Given))
-    items: list[ColumnElement[Any]] = [_Item(row.c.value)]
-    if len(columns) > 1:
-        items = [item_of(row.c.value, place) for place in range(len(columns))]
-    given = [cast(item, one.type) for item, one in zip(items, columns, strict=True)]
-    return tuple_(*columns).in_(select(*given))
+    dialect = connection.dialect
+    text, places = _sent(dialect, statement, tuple(rows[0]))
+    columns = (map(itemgetter(name), rows) for name, _ in places)
+    changed = [
+        map(change, values) if change else values
+        for values, (_, change) in zip(columns, places, strict=True)
+    ]
+    given: list[Any] = list(zip(*changed, strict=True))
+    if not dialect.positional:
+        names = [name for name, _ in places]
+        given = [dict(zip(names, row, strict=True)) for row in given]
+    connection.exec_driver_sql(text, given)
 
 
-def rows_of(array: ColumnElement[Any]) -> TableValuedAlias:
-    """The elements of a JSON array as rows of one column `value`."""
-    return _Rows(array).table_valued(column("value", Text), joins_implicitly=True)
+_Places: TypeAlias = Sequence[tuple[str, Callable[[Any], Any] | None]]
 
 
-def item_of(value: ColumnElement[Any], place: int) -> ColumnElement[Any]:
-    """An element of a row of such a table, by its number from 0."""
-    return _Item(value, literal_column(str(place)))
-
-
-def of_pairs(table: Table) -> ColumnElement[bool]:
-    """Whether a row is of one of the (sync, export) pairs that are given as `pairs`."""
-    return rows_given((table.c.sync_id, table.c.export), "pairs")
-
-
-class _Rows(FunctionElement[Any]):
-    """The elements of a JSON array as a table of one column."""
-
-    inherit_cache = True
-    name = "rows_given"
-
-
-class _Item(FunctionElement[Any]):
-    """An element of a JSON array by its number, from 0; without one, the value itself."""
-
-    inherit_cache = True
-    name = "item_given"
-
-
-@compiles(_Rows, "sqlite")
-def _sqlite_rows(element: _Rows, compiler: SQLCompiler, **how: Any) -> str:
-    return f"json_each({compiler.process(element.clauses, **how)})"
-
-
-@compiles(_Rows, "postgresql")
-def _postgresql_rows(element: _Rows, compiler: SQLCompiler, **how: Any) -> str:
-    return f"json_array_elements(CAST({compiler.process(element.clauses, **how)} AS JSON))"
-
-
-@compiles(_Item, "sqlite")
-def _sqlite_item(element: _Item, compiler: SQLCompiler, **how: Any) -> str:
-    value, *place = (compiler.process(one, **how) for one in element.clauses)
-    return f"json_extract({value}, '$[{place[0]}]')" if place else value
-
-
-@compiles(_Item, "postgresql")
-def _postgresql_item(element: _Item, compiler: SQLCompiler, **how: Any) -> str:
-    value, *place = (compiler.process(one, **how) for one in element.clauses)
-    return f"({value} ->> {place[0]})" if place else f"({value} #>> '{{}}')"
+@lru_cache(maxsize=256)
+def _sent(dialect: Dialect, statement: Insert, names: tuple[str, ...]) -> tuple[str, _Places]:
+    """A statement's text, and its columns in their order there, with what changes their values."""
+    compiled = statement.compile(dialect=dialect, column_keys=list(names))
+    kinds = {name: one.type for name, one in compiled.binds.items()}
+    order = compiled.positiontup or names
+    return str(compiled), [
+        (name, kinds[name].dialect_impl(dialect).bind_processor(dialect)) for name in order
+    ]

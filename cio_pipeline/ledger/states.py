@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
 from typing import Any, NoReturn, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    RowMapping,
+    Row,
     Select,
     Table,
     and_,
@@ -21,7 +23,8 @@ from sqlalchemy import (
 )
 
 from cio_pipeline.ledger.cuts import cuts_at
-from cio_pipeline.ledger.plan_rows import CUTS, plan_of
+from cio_pipeline.ledger.given import rows_given
+from cio_pipeline.ledger.plan_rows import PLANS, cuts_of, plan_of
 from cio_pipeline.ledger.schema import (
     IS_COMMITTED,
     IS_INITIAL,
@@ -33,7 +36,7 @@ from cio_pipeline.ledger.schema import (
     switches,
     syncs,
 )
-from cio_pipeline.ledger.statements import rows_given
+from cio_pipeline.ledger.statements import places
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import UnknownSync
 from cio_pipeline.model.plans import Plan, PlanState, SentSoFar, Series
@@ -61,7 +64,7 @@ def registered_syncs(
     others: dict[str, dict[str, ExportSwitch]] = defaultdict(dict)
     for sync_id, export, *how in connection.execute(others_of, some).all():
         others[sync_id][export] = ExportSwitch(*how)
-    found = {sync_id: _registered(*told) for sync_id, *told in sorted(rows)}
+    found = {row[0]: _registered(*row[1:]) for row in sorted(rows, key=itemgetter(0))}
     # Another may have registered a sync between the two statements.
     for sync_id in others.keys() & found.keys():
         one = found[sync_id]
@@ -155,7 +158,7 @@ def export_states(
     given = {"exports": wanted, "sync_ids": sync_ids}
     found = connection.execute(asked.positions, given).all()
     positions_at = {(sync_id, export): at for sync_id, export, at in found}
-    rows = connection.execute(asked.plans, given).mappings().all()
+    rows = connection.execute(asked.plans, given).all()
     plans_found, cuts_by_time = plans_of(connection, rows, positions_at.values())
     unfinished = {(plan.sync_id, plan.export): plan for plan in plans_found}
     used, begun = _numbers(connection, asked, given) if numbers else _NO_NUMBERS
@@ -166,7 +169,7 @@ def export_states(
             switch=sync.switches[export],
             position=at and cuts_by_time[at],
             open_plan=unfinished.get((sync_id, export)),
-            next_sequence={**_FIRST, **used.get((sync_id, export), {})},
+            next_sequence=used.get((sync_id, export), _FIRST),
             begun=begun.get((sync_id, export)),
         )
         for sync_id, sync in registered.items()
@@ -182,7 +185,7 @@ _NO_NUMBERS: _Numbers = {}, {}
 
 def _numbers(connection: Connection, asked: "_Asked", given: Mapping[str, Any]) -> _Numbers:
     """The numbers that come next, as far as any was used, and when the exports began."""
-    used: dict[Pair, dict[Series, int]] = defaultdict(dict)
+    used: dict[Pair, dict[Series, int]] = defaultdict(_FIRST.copy)
     for sync_id, export, series, number in connection.execute(asked.numbers, given).all():
         used[sync_id, export][series] = number
     first = connection.execute(asked.first_files, given).all()
@@ -193,15 +196,18 @@ _FIRST = dict.fromkeys(Series, 1)
 
 
 def plans_of(
-    connection: Connection, rows: Sequence[RowMapping], times: Iterable[datetime] = ()
+    connection: Connection, rows: Sequence[Row[Any]], times: Iterable[datetime] = ()
 ) -> tuple[list[Plan], Mapping[datetime, Cut]]:
     """Plans from their rows, and the cuts that they and some further `times` refer to."""
-    bounds = {row[name] for row in rows for name in CUTS} - {None}
+    bounds = set(chain.from_iterable(map(cuts_of, rows))) - {None}
     # Of the times that were read, and last: within a longer transaction others store cuts, too.
     cuts = cuts_at(connection, {*times, *bounds})
-    going_on = [row["id"] for row in rows if row["slice"]]
+    going_on = [plan_id for plan_id, number in map(_SLICE, rows) if number]
     sent = sent_by(connection, going_on) if going_on else {}
-    return [plan_of(row, cuts, sent.get(row["id"])) for row in rows], cuts
+    return [plan_of(row, cuts, sent.get(_SLICE(row)[0])) for row in rows], cuts
+
+
+_SLICE = places(PLANS, ("id", "slice"))
 
 
 def current_positions() -> Select[str, str, datetime]:
@@ -262,7 +268,7 @@ def _asked(*, few: bool) -> _Asked:
     this = and_(syncs.c.id == plans.c.sync_id, syncs.c.generation == plans.c.generation)
     return _Asked(
         current_positions().where(of(positions)),
-        select(plans).where(is_open),
+        PLANS.where(is_open),
         select(c.sync_id, c.export, c.series, c.next).where(of(sequences)),
         select(plans.c.sync_id, plans.c.export, func.max(plans.c.upper_at))
         .join(syncs, this)

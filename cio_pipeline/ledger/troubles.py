@@ -22,16 +22,9 @@ from sqlalchemy import (
 )
 
 from cio_pipeline.ledger.database import Database, reading, writing
+from cio_pipeline.ledger.given import of_pairs, rows_given
 from cio_pipeline.ledger.schema import attempts, breakers, errors, metadata
-from cio_pipeline.ledger.statements import (
-    UtcTime,
-    Word,
-    insert_into,
-    insert_missing,
-    of_pairs,
-    rows_given,
-    upsert,
-)
+from cio_pipeline.ledger.statements import UtcTime, Word, insert_into, insert_missing, upsert
 from cio_pipeline.model.breaches import Breach, Breaches, BreachKind
 from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.failures import Failing, Failure
