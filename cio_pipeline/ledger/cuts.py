@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -193,7 +194,8 @@ ERASED = "erased"
 _ERASED = _OF.where(gone_people.c.part.startswith(ERASED))
 _AT_A_TIME = 100
 """Workspaces that one statement writes: each may have many people."""
-_READ_AT_A_TIME = 10
+_PACKED_BYTES = 2**18
+"""Read at a time, of however many workspaces."""
 _UNPACKED_BYTES = 4 * 2**20
 _BETWEEN = ",\n"
 
@@ -251,10 +253,9 @@ class Gone:
         held: list[tuple[int, bytes]] = []
         size = 0
         query, given = _ERASED if erased else _OF, list(wanted)
-        # Asked first, without the people: mostly nobody is gone.
-        some = self._some(query, given, export)
-        for chunk in chunks((one for one in given if one[0] in some), _READ_AT_A_TIME):
-            for workspace, people in self._packed(query, chunk, export):
+        sizes = self._sizes(query, given, export)
+        for batch in _batches(given, sizes):
+            for workspace, people in self._packed(query, batch, export):
                 for ids in _unpacked(people):
                     held.append((workspace, ids))
                     size += len(ids)
@@ -264,16 +265,20 @@ class Gone:
         yield _frame(held)
 
     @reading
-    def _some(
+    def _sizes(
         self,
         connection: Connection,
         query: Select[int, bytes],
         wanted: Collection[tuple[int, datetime]],
         export: str,
-    ) -> Collection[int]:
-        """The workspaces of which anybody is remembered."""
-        anybody = query.with_only_columns(gone_people.c.workspace_id).where(_IS_ANYBODY)
-        return set(connection.scalars(anybody, {"wanted": wanted, "export": export}))
+    ) -> Mapping[int, int]:
+        """How much is remembered of workspaces; those without anybody are left out."""
+        c = gone_people.c
+        sizes = query.with_only_columns(c.workspace_id, func.length(c.people)).where(_IS_ANYBODY)
+        found: dict[int, int] = defaultdict(int)
+        for workspace, size in connection.execute(sizes, {"wanted": wanted, "export": export}):
+            found[workspace] += size
+        return found
 
     @reading
     def _packed(
@@ -289,6 +294,24 @@ class Gone:
 def _pack(people: Collection[str]) -> bytes:
     """JSON with one id a line: there is no line feed within a string of JSON."""
     return zlib.compress(json.dumps(sorted(people), separators=(_BETWEEN, ":")).encode())
+
+
+def _batches(
+    wanted: Iterable[tuple[int, datetime]], sizes: Mapping[int, int]
+) -> Iterator[list[tuple[int, datetime]]]:
+    """Workspaces that are read at a time: as many as fit, one at least."""
+    batch: list[tuple[int, datetime]] = []
+    left = _PACKED_BYTES
+    for one in wanted:
+        size = sizes.get(one[0], 0)
+        if batch and size > left:
+            yield batch
+            batch, left = [], _PACKED_BYTES
+        if size:
+            batch.append(one)
+            left -= size
+    if batch:
+        yield batch
 
 
 # What remembers anybody is longer than what remembers nobody; its people are not read for that.

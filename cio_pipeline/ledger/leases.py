@@ -168,7 +168,7 @@ def _locked_and_lost(
         return ()
     wanted = set(pairs)
     number = connection.scalar(_LOCK, _tokens(lease, wanted))
-    return () if number == len(wanted) else _not_held(connection, lease, wanted)
+    return () if number == len(wanted) else _not_held(connection, lease, wanted) or wanted
 
 
 def _not_held(connection: Connection, lease: Lease, pairs: Collection[Pair]) -> Collection[Pair]:

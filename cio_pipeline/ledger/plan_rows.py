@@ -148,9 +148,10 @@ def lock_plans(
     for plan in wanted:
         at_slice[plan.slice].add(plan.plan_id)
     found: Counter[str] = Counter()
-    for number, ids in at_slice.items():
+    for number, ids in sorted(at_slice.items()):
         given = {"ids": sorted(ids), "states": sorted(states), "slice": number}
-        found.update(dict(connection.execute(_LOCK, given).tuples().all()))
+        for state, count in connection.execute(_LOCK, given):
+            found[state] += count
     if found.total() < sum(map(len, at_slice.values())):
         raise _moved(connection, wanted, states)
     return found

@@ -62,9 +62,10 @@ def registered_syncs(
     some = None if sync_ids is None else {"sync_ids": sync_ids}
     rows = connection.execute(syncs_of, some).all()
     others: dict[str, dict[str, ExportSwitch]] = defaultdict(dict)
-    for sync_id, export, *how in connection.execute(others_of, some).all():
+    any_others = bool(rows) and rows[0][-1]
+    for sync_id, export, *how in connection.execute(others_of, some).all() if any_others else ():
         others[sync_id][export] = ExportSwitch(*how)
-    found = {row[0]: _registered(*row[1:]) for row in sorted(rows, key=itemgetter(0))}
+    found = {row[0]: _registered(*row[1:-1]) for row in sorted(rows, key=itemgetter(0))}
     # Another may have registered a sync between the two statements.
     for sync_id in others.keys() & found.keys():
         one = found[sync_id]
@@ -95,6 +96,7 @@ _SYNCS = select(
     syncs.c.created_at,
     syncs.c.disabled_at,
     syncs.c.first_manifest,
+    select(switches.c.sync_id).where(~_IS_PLAIN).exists(),
 )
 
 # The same of some syncs.
