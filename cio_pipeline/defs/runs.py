@@ -1,5 +1,8 @@
 """Dagster's unfinished runs as the sensor sees them: what they work on, and which are dead.
 
+The instance may have runs that serve no feed, of our other jobs or of somebody else's: these are
+none of the sensor's business.
+
 Anybody can give a run any tag. One that says nothing fails that run (`ScopeResource`), and not who
 looks at all of them.
 """
@@ -10,8 +13,9 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
-from cio_pipeline.defs.jobs import JOBS
+from cio_pipeline.defs.feeds import SHOWN, file_keys
 from cio_pipeline.defs.resources import LANE, SHARD, lease_owner
+from cio_pipeline.defs.send_now import export_now
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Lane, lane_of
@@ -40,23 +44,25 @@ def unfinished_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
     return instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
 
 
-def work_of(run: dg.DagsterRun) -> Iterable[tuple[Lane, str]]:
-    """What a run works on: its syncs if it is limited to some, else its window."""
+def work_of(run: dg.DagsterRun, feed: Feed) -> Iterable[tuple[Lane, str]]:
+    """What a run of a feed works on: its syncs if it is limited to some, else its window."""
     lane = _read(lane_of, run.tags.get(LANE)) or Lane.ALL
     sync_ids = _sync_ids(run)
     if lane in {Lane.TICK, Lane.ALL} or not sync_ids:
-        return [(lane, _key(run))]
+        return [(lane, _key(run, feed))]
     return [(lane, sync_id) for sync_id in sync_ids]
 
 
-def feed_of_run(run: dg.DagsterRun) -> Feed:
-    """The feed that a run serves; runs of assets chosen by hand count as data-out's."""
-    return next((feed for feed, job in JOBS.items() if job.name == run.job_name), Feed.DATA_OUT)
+def serves(run: dg.DagsterRun, feed: Feed) -> bool:
+    """Whether a run sends files of a feed, by its job or by the assets that were chosen for it."""
+    shown, chosen = SHOWN[feed], run.asset_selection or frozenset()
+    return run.job_name in {shown.job, export_now.name} or not chosen.isdisjoint(
+        {*file_keys(feed), shown.manifest}
+    )
 
 
-def _key(run: dg.DagsterRun) -> str:
+def _key(run: dg.DagsterRun, feed: Feed) -> str:
     """What the window of a run is counted by."""
-    feed = feed_of_run(run)
     window = window_of_run(run, feed)
     return tick_key(window, feed, shard_of(run)) if window else ""
 
@@ -85,10 +91,10 @@ def others_under_way(
     instance: dg.DagsterInstance, of: dg.DagsterRun, window: Window
 ) -> Sequence[Shard]:
     """The other shards whose runs of a window have not ended; none for a run that serves all."""
-    own, feed = shard_of(of), feed_of_run(of)
+    own = shard_of(of)
     if own is None:
         return ()
-    runs = [run for run in unfinished_runs(instance) if feed_of_run(run) is feed]
+    runs = [run for run in unfinished_runs(instance) if run.job_name == of.job_name]
     found = {shard_of(run) for run in runs if run.tags.get(PARTITION) == window.key}
     return [shard for shard in found if shard is not None and shard != own]
 
@@ -100,12 +106,15 @@ def end_dead_runs(
 
     A machine that went down leaves its runs "started" for ever, and they would keep their place
     in the queue. `owners` hold a lease that has not expired, so they live. A run that was only
-    slow is fenced off by its lease's token.
+    slow is fenced off by its lease's token. Runs that serve no feed hold no lease, and may be busy
+    for long without a word: these are left to Dagster's monitoring.
     """
     silent = [
         run
         for run in instance.get_runs(dg.RunsFilter(statuses=_WITH_PROCESS))
-        if lease_owner(run.run_id) not in owners and now - _last_event(instance, run) > SILENCE
+        if any(serves(run, feed) for feed in Feed)
+        and lease_owner(run.run_id) not in owners
+        and now - _last_event(instance, run) > SILENCE
     ]
     for run in silent:
         minutes = int(SILENCE.total_seconds() / 60)
@@ -127,4 +136,6 @@ def _last_event(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime:
 
 def _sync_ids(run: dg.DagsterRun) -> Sequence[str]:
     resources: Any = run.run_config.get("resources", {})
-    return resources.get("scope", {}).get("config", {}).get("sync_ids", [])
+    found = resources.get("scope", {}).get("config", {}).get("sync_ids", [])
+    # One that stands in a variable is a mapping.
+    return [one for one in found if isinstance(one, str)]

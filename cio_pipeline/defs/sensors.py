@@ -10,7 +10,7 @@ from cio_pipeline.defs.feeds import SHOWN
 from cio_pipeline.defs.jobs import JOBS
 from cio_pipeline.defs.partitions import FIRST
 from cio_pipeline.defs.resources import LANE, SHARD, PipelineResource
-from cio_pipeline.defs.runs import end_dead_runs, feed_of_run, unfinished_runs, work_of
+from cio_pipeline.defs.runs import end_dead_runs, serves, unfinished_runs, work_of
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
@@ -53,8 +53,8 @@ def _asked(
     running = {
         work
         for run in unfinished_runs(context.instance)
-        if feed_of_run(run) is feed
-        for work in work_of(run)
+        if serves(run, feed)
+        for work in work_of(run, feed)
     }
     states = services.ledger.registry.states(list(FEEDS[feed]))
     if not states:

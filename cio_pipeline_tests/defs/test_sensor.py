@@ -8,14 +8,15 @@ import dagster as dg
 import pytest
 
 from cio_pipeline.defs import sensors
-from cio_pipeline.defs.runs import SILENCE
+from cio_pipeline.defs.runs import SILENCE, serves
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
 from cio_pipeline.pipeline.scheduling.schedule import FIRST_WAIT
 from cio_pipeline.verification.report import ProblemKind
-from cio_pipeline_tests.defs.running import Dagster, dagster_on, job_on, materialized
+from cio_pipeline_tests.defs.running import Dagster, dagster_on, defs_on, job_on, materialized
 from cio_pipeline_tests.defs.test_job import break_sync, failures, people
 from cio_pipeline_tests.world import World, during, window
 
@@ -292,3 +293,27 @@ def test_a_run_whose_machine_went_down_is_ended(world: World, dagster: Dagster) 
     assert status(SILENCE + TTL) is dg.DagsterRunStatus.FAILURE
     events = dagster.instance.all_logs(run.run_id)
     assert any("No sign of life" in str(event.message) for event in events)
+
+
+def test_a_run_that_serves_no_feed_is_not_taken_for_dead_and_keeps_no_manifest_back(
+    world: World, dagster: Dagster
+) -> None:
+    """A recount of a day, a load of the warehouse, somebody else's: long and silent."""
+    lose_a_manifest(world, dagster)
+    recount = job_on(dagster.services, "reconcile")
+    run = dagster.instance.create_run_for_job(recount, status=dg.DagsterRunStatus.STARTED)
+
+    assert [one.tags["cio/lane"] for one in dagster.sense()[0]] == ["manifest"]
+    world.now = datetime.now(UTC) + 2 * SILENCE
+    dagster.sense()
+    found = dagster.instance.get_run_by_id(run.run_id)
+    assert found is not None
+    assert found.status is dg.DagsterRunStatus.STARTED
+
+
+def test_a_run_of_chosen_assets_serves_their_feed(dagster: Dagster) -> None:
+    job = defs_on(dagster.services).resolve_implicit_global_asset_job_def()
+    chosen = {dg.AssetKey("messages"), dg.AssetKey(["messages", "manifest"])}
+    some = job.get_subset(asset_selection=chosen)
+    run = dagster.instance.create_run_for_job(some, asset_selection=frozenset(chosen))
+    assert [feed for feed in Feed if serves(run, feed)] == [Feed.MESSAGES]
