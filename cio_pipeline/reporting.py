@@ -40,10 +40,24 @@ def write_report(
         except CioError as error:
             done.failed.append((one.sync.id, error))
     try:
-        out.write_text(page(done.told, at), encoding="utf-8")
+        _write(out, page(done.told, at))
     except OSError as error:
         raise InvalidConfig(f"{out} cannot be written: {error.strerror}.", "Use --out.") from error
     return done
+
+
+def _write(out: Path, text: str) -> None:
+    """Put a page where it is asked for once it is whole: half of one takes no other's place."""
+    if out.exists() and not out.is_file():
+        out.write_text(text, encoding="utf-8")
+        return
+    whole = out.resolve()
+    part = whole.with_name(f"{whole.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(whole)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _facts(services: Services, registered: RegisteredSync, windows: int) -> Facts:

@@ -24,7 +24,7 @@ from cio_pipeline.cli.later import later
 from cio_pipeline.cli.misunderstood import WRONG, in_our_words, readable
 from cio_pipeline.cli.output import console
 from cio_pipeline.extras import imported
-from cio_pipeline.files.system_errors import error_number
+from cio_pipeline.files.system_errors import NO_SPACE, error_number, reason
 from cio_pipeline.model.errors import CioError, LeaseHeld
 
 VERBS = {
@@ -255,19 +255,30 @@ def _run() -> int:
         _say(error.message, error.next_step)
         return HELD if isinstance(error, LeaseHeld) else 1
     except OSError as error:
-        if error_number(error) == EPIPE:
-            # Who reads has seen enough. The buffer's rest must not be tried again at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
-        if error.filename is None:
-            raise
-        _say(f"{error.filename} cannot be used: {error.strerror}.", "Check the path.")
-        return 1
+        return _of_the_system(error)
     except typer.Abort:
         return 1
     except SystemExit as done:
         code = done.code
     return code if isinstance(code, int) else int(code is not None)
+
+
+def _of_the_system(error: OSError) -> int:
+    """The exit code where the system refuses to write or read; raises what is no such error."""
+    number = error_number(error)
+    if number == EPIPE or number in NO_SPACE:
+        # Who reads has seen enough, or the disk is full. The buffer's rest must not be tried again
+        # at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if number == EPIPE:
+        return 1
+    if error.filename is not None:
+        _say(f"{error.filename} cannot be used: {error.strerror}.", "Check the path.")
+    elif number in NO_SPACE:
+        _say(f"What it says or makes cannot be written: {reason(error)}.", "Write it elsewhere.")
+    else:
+        raise error
+    return 1
 
 
 def _not_understood(error: typer.TyperException) -> int:

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -283,6 +284,26 @@ def test_who_reads_csv_may_have_seen_enough(bucket: Bucket) -> None:
         run.stdout.close()
         assert run.stderr.read() == b""
     assert run.returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.parametrize("words", [["--help"], ["warehouse", "csv", "{place}", "people"]])
+def test_what_is_said_may_have_no_room(bucket: Bucket, words: Sequence[str]) -> None:
+    program = "from cio_pipeline.cli import main; main()"
+    words = [one.format(place=bucket.root) for one in words]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program, *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: What it says or makes cannot be written: No space left on device.\n"
+        "Write it elsewhere.\n"
+    )
 
 
 def test_reading_imports_neither_ledger_nor_dagster() -> None:

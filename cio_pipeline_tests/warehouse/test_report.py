@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
-from cio_pipeline.model.errors import UnknownSync
+from cio_pipeline.model.errors import InvalidConfig, UnknownSync
 from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.reader.feed import Feed
 from cio_pipeline.reader.report.charts import charts
 from cio_pipeline.reader.report.facts import Facts, Held, facts_of
 from cio_pipeline.reader.report.page import page
+from cio_pipeline.reporting import write_report
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.world import World, during, window
 
@@ -77,6 +79,21 @@ def test_without_a_feed_the_page_says_so(tmp_path: Path) -> None:
     unknown = CliRunner().invoke(app, ["report", "nobody", "--out", str(out)], env=environment)
     with pytest.raises(UnknownSync):
         raise unknown.exception or AssertionError
+
+
+def test_half_a_page_takes_no_others_place(tmp_path: Path) -> None:
+    out, environment = tmp_path / "page.html", {"CIO_HOME": str(tmp_path / "home")}
+    CliRunner().invoke(app, ["report", "--out", str(out)], env=environment)
+    before, services = out.read_bytes(), World(tmp_path / "world").services
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
+    try:
+        with pytest.raises(InvalidConfig, match="cannot be written"):
+            write_report(services, [], out, AT, 9)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert out.read_bytes() == before
+    assert [path.name for path in tmp_path.glob("page*")] == ["page.html"]
 
 
 def test_a_sync_whose_old_files_are_deleted_stays_on_the_page(world: World) -> None:
