@@ -104,7 +104,12 @@ def _path(text: str | None) -> Path | None:
 
 
 def _hour(text: str | None) -> datetime | None:
-    return hour_of(parse_time(text)) if text else None
+    if not text:
+        return None
+    try:
+        return hour_of(parse_time(text))
+    except InvalidConfig as error:
+        raise InvalidConfig(f"CIO_FIRST_WINDOW: {error.message}", error.next_step) from None
 
 
 def _bytes(text: str | None) -> int | None:

@@ -62,8 +62,30 @@ def apply(
         print_json(applied)
     else:
         _print_applied(applied)
+    _tell_of_others(found.ledger.registry, syncs)
     if not no_validate:
         _validate(found, syncs, applied)
+
+
+_OTHERS = 5
+"""Syncs that the file does not name, of which so many are told."""
+
+
+def _tell_of_others(registry: Registry, syncs: Sequence[Sync]) -> None:
+    """Name syncs that go on though the file does not name them: it may be meant to stop them."""
+    named = {sync.id for sync in syncs}
+    others = sorted(
+        one.sync.id
+        for one in registry.all()
+        if one.disabled_at is None and one.sync.id not in named
+    )
+    if others:
+        more = f" and {len(others) - _OTHERS} more" if len(others) > _OTHERS else ""
+        typer.echo(
+            f"{', '.join(others[:_OTHERS])}{more}: not in this file, and sent as before. "
+            f"`cio-pipeline sync disable {others[0]}` stops one.",
+            err=True,
+        )
 
 
 def _tell_of_older(registry: Registry, syncs: Sequence[Sync], at: datetime) -> None:

@@ -68,3 +68,8 @@ def test_a_setting_goes_before_it() -> None:
     assert first_window(given) == datetime(2026, 2, 3, 4, tzinfo=UTC)
     with pytest.raises(InvalidConfig):
         settings({"CIO_FIRST_WINDOW": "soon"})
+
+
+def test_a_first_window_that_is_no_time_names_its_variable() -> None:
+    with pytest.raises(InvalidConfig, match=r"CIO_FIRST_WINDOW: 'soon' is no time"):
+        settings({"CIO_FIRST_WINDOW": "soon"})

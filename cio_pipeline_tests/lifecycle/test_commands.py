@@ -69,6 +69,21 @@ def test_d7_the_history_tells_who_did_what_when_and_from_what_to_what(
     assert "disabled" in run("sync", "list").stdout
 
 
+def test_d11_syncs_that_a_file_names_no_more_are_told_since_they_go_on(
+    world: World, run: Run
+) -> None:
+    """Who takes a sync out of the file may mean to stop it; a disabled one is no news."""
+    for sync_id in ("gone", "stopped"):
+        world.sync(sync_id)
+    run("sync", "disable", "stopped")
+    file = world.root / "syncs.yaml"
+    file.write_text(SYNC.format(version=5, owner="x@acme.example"))
+    applied = run("sync", "apply", "syncs.yaml", "--at", "2026-03-01T12:00")
+    assert "gone: not in this file, and sent as before" in applied.stderr
+    assert "`cio-pipeline sync disable gone`" in applied.stderr
+    assert "stopped" not in applied.output
+
+
 def test_d7_purge_and_recreate_ask_for_a_confirmation(world: World, run: Run) -> None:
     world.sync()
     go_on(world, range(1))
