@@ -35,9 +35,34 @@ _BORDERS = 3
 """What each column costs besides its text."""
 
 
+_OBEYED = dict.fromkeys(
+    [
+        *(one for one in (*range(0x20), *range(0x7F, 0xA0)) if chr(one) not in "\t\n"),
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+        *range(0xD800, 0xE000),
+    ],
+    "\N{REPLACEMENT CHARACTER}",
+)
+"""Control characters, and those that turn text around; halves of surrogate pairs cannot be put."""
+
+
+def harmless(text: str) -> str:
+    """A text without what a terminal would obey: people write their ids and names themselves."""
+    return text.replace("\r\n", "\n").translate(_OBEYED)
+
+
+class _Console(Console):
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(harmless(text), **how)
+
+
 def console(*, stderr: bool = False) -> Console:
-    """A console that shows data as it is: brackets are no markup, `:x:` is no picture."""
-    found = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    """A console that shows data as it is: brackets are no markup, `:x:` is no picture.
+
+    A terminal obeys none of it.
+    """
+    found = _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
     if not found.is_terminal and "COLUMNS" not in os.environ:
         found.width = LOG_WIDTH
     return found
@@ -94,7 +119,7 @@ class _Column:
         given = [value for value in values if value not in (None, "", "never")]
         times = bool(given) and all(isinstance(value, datetime) for value in given)
         self.name = f"{name} (UTC)" if times else name
-        texts = [told(value) for value in values]
+        texts = [harmless(told(value)) for value in values]
         self.cells = [text.removesuffix(" UTC") for text in texts] if times else texts
         self.numeric = all(type(value) is int for value in given)
         longest = max(len(line) for cell in self.cells for line in (cell.splitlines() or [""]))

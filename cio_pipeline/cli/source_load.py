@@ -21,7 +21,7 @@ from cio_pipeline.cli.loading import (
     told_of_vanished,
     whose,
 )
-from cio_pipeline.cli.output import console, print_json, print_table
+from cio_pipeline.cli.output import console, harmless, print_json, print_table
 from cio_pipeline.cli.parameters import AsJson
 from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
@@ -89,7 +89,7 @@ def load(
     if done.known:
         typer.echo(f"{done.known:,} more were there already.")
     if replace_all:
-        typer.echo(told_of_vanished(declared, done.vanished))
+        typer.echo(harmless(told_of_vanished(declared, done.vanished)))
     show_left_out(done.bad)
     if aside is not None and done.bad:
         typer.echo(f"What was left out is kept in {aside}; correct it there, and load it.")

@@ -44,6 +44,21 @@ def test_brackets_and_colons_are_data_wherever_they_stand(
     assert f"bar {text}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("sign", ["\x1b[31m", "\x9b31m", "\x07", "\x08", "\u202e", "\ud800", "\r"])
+def test_no_terminal_obeys_what_people_wrote(sign: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An id may hold what clears the screen, types for its reader, or turns the line around."""
+    print_table(f"title {sign}", (f"head {sign}",), [(f"cell {sign}",), (["a", sign],)])
+    print_table(f"none {sign}", ("head",), [], f"empty {sign}")
+    CONSOLE.print(f"line {sign}")
+    wide = "word " * 20 + sign
+    print_table("blocks", [f"{n}" for n in range(40)], [[wide] * 40])
+    out = capsys.readouterr().out
+    assert sign[0] not in out
+    assert out.count("\N{REPLACEMENT CHARACTER}") >= 7
+    print_table("said", ("head",), [("caf\u00e9\u00a0\U0001f468\u200d\U0001f469",)])
+    assert "caf\u00e9\u00a0\U0001f468\u200d\U0001f469" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
