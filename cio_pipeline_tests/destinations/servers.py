@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import boto3
@@ -72,12 +72,15 @@ def s3(
 
 @contextmanager
 def moto_server() -> Iterator[S3Server]:
-    """S3, IAM, STS and KMS on a free port."""
+    """S3, IAM, STS and KMS on a free port; nothing is in them that another test knows by name."""
+    yield S3Server(_moto_url())
+
+
+@cache
+def _moto_url() -> str:
+    """One server a process, since what it holds is the process's anyway; to end one takes 0.5 s."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    try:
-        yield S3Server(f"http://{host}:{port}")
-    finally:
-        server.stop()
+    return f"http://{host}:{port}"
