@@ -57,17 +57,31 @@ def expire_files(
         raise dg.Failure("\n".join(f"{key}: {why}" for key, why in sorted(failed.items())))
 
 
-@dg.op(description="Deletes ended runs of Dagster, with their events, that are too old.")
+LOCATION = ".dagster/repository"
+"""Tag that Dagster gives to what its daemon and its UI launch: whose code it runs."""
+
+
+@dg.op(description="Deletes ended runs of this code location, with their events, that are too old.")
 def delete_runs(context: dg.OpExecutionContext) -> None:
-    """Delete old runs, some at a time; no later run needs them."""
+    """Delete old runs, some at a time; no later run needs them.
+
+    Those of other code locations are not ours to delete. What tells of none ran on a command line.
+    """
     before = now() - timedelta(days=settings().keep_run_days)
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     old = dg.RunsFilter(statuses=ended, created_before=before)
-    count = 0
-    while found := context.instance.get_run_records(old, limit=RUNS_AT_ONCE, ascending=True):
+    ours = {None, context.run.tags.get(LOCATION)}
+    count, last = 0, None
+    while found := context.instance.get_run_records(
+        old, limit=RUNS_AT_ONCE, ascending=True, cursor=last
+    ):
         for record in found:
-            context.instance.delete_run(record.dagster_run.run_id)
-        count += len(found)
+            run = record.dagster_run
+            if run.tags.get(LOCATION) in ours:
+                context.instance.delete_run(run.run_id)
+                count += 1
+            else:
+                last = run.run_id
     context.add_output_metadata({"runs": dg.MetadataValue.int(count)})
 
 

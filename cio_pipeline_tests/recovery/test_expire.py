@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
 from cio_pipeline.cli.verify import targets, verify_target
-from cio_pipeline.defs.upkeep import RUNS_AT_ONCE, delete_runs
+from cio_pipeline.defs.upkeep import LOCATION, RUNS_AT_ONCE, delete_runs
 from cio_pipeline.model.errors import InvalidConfig, PermissionMissing
 from cio_pipeline.model.manifests import ACKNOWLEDGED
 from cio_pipeline.model.scope import Scope
@@ -195,6 +195,19 @@ def test_the_command_deletes_and_tells(world: World) -> None:
     assert not isinstance(wrong.exception, InvalidConfig)
 
 
+@dg.job
+def nothing() -> None: ...
+
+
+@dg.job
+def keeping() -> None:
+    delete_runs()
+
+
+def runs_of(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    return [run for run in instance.get_runs() if run.job_name == nothing.name]
+
+
 def test_old_runs_of_dagster_are_deleted_and_those_under_way_stay(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,19 +215,33 @@ def test_old_runs_of_dagster_are_deleted_and_those_under_way_stay(
     monkeypatch.setattr("cio_pipeline.defs.upkeep.RUNS_AT_ONCE", 2)
     assert RUNS_AT_ONCE > 2
 
-    @dg.job
-    def nothing() -> None: ...
-
     with dg.DagsterInstance.ephemeral() as instance:
         for status in [dg.DagsterRunStatus.SUCCESS] * 3 + [dg.DagsterRunStatus.STARTED]:
             instance.create_run_for_job(nothing, status=status)
-        delete_runs(dg.build_op_context(instance=instance))
-        assert len(instance.get_runs()) == 4
+        assert keeping.execute_in_process(instance=instance).success
+        assert len(runs_of(instance)) == 4
         later = "cio_pipeline.defs.upkeep.now"
         at = instance.get_run_records()[0].create_timestamp + timedelta(days=91)
         monkeypatch.setattr(later, lambda: at)
-        delete_runs(dg.build_op_context(instance=instance))
-        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.STARTED]
+        assert keeping.execute_in_process(instance=instance).success
+        assert [run.status for run in runs_of(instance)] == [dg.DagsterRunStatus.STARTED]
+
+
+def test_old_runs_of_other_code_locations_stay(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del world
+    monkeypatch.setattr("cio_pipeline.defs.upkeep.RUNS_AT_ONCE", 2)
+    own, other = "__repository__@cio_pipeline.definitions", "__repository__@marketing"
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        for whose in (other, own, None, other, other, own, other, None):
+            tags = {LOCATION: whose} if whose else {}
+            instance.create_run_for_job(nothing, tags=tags, status=dg.DagsterRunStatus.SUCCESS)
+        at = instance.get_run_records()[0].create_timestamp + timedelta(days=91)
+        monkeypatch.setattr("cio_pipeline.defs.upkeep.now", lambda: at)
+        assert keeping.execute_in_process(instance=instance, tags={LOCATION: own}).success
+        assert [run.tags.get(LOCATION) for run in runs_of(instance)] == [other] * 4
 
 
 @pytest.mark.parametrize("other", ["died", "running"])
