@@ -112,6 +112,13 @@ class Source(Protocol):
         """
         ...
 
+    def rows_by_workspace(self, table: SourceTable, cut: TableCut) -> pl.LazyFrame:
+        """How many rows each workspace has at a cut, as `workspace_id` and `len`.
+
+        Raises as `snapshot` does.
+        """
+        ...
+
     def beside(
         self, found: Mapping[str, TableCut], told: Mapping[str, TableCut]
     ) -> Mapping[str, TableCut]:

@@ -159,6 +159,10 @@ class DeltaSource:
         """None: texts of a Parquet file share its dictionaries in memory; see `ports.Source`."""
         return None
 
+    def rows_by_workspace(self, table: SourceTable, cut: TableCut) -> pl.LazyFrame:
+        """How many rows each workspace has at a cut; see `ports.Source`."""
+        return self.snapshot(table, cut).group_by("workspace_id").agg(pl.len())
+
     def beside(
         self,
         found: Mapping[str, TableCut],

@@ -257,7 +257,7 @@ def _of_history(source: Source, drafts: Sequence[PlanDraft], rows: int | None) -
     # Without reading any row: it is enough for small tables.
     if len(source.slices(table, cut, wanted)) == 1:
         return list(drafts)
-    counted = source.snapshot(table, cut).group_by("workspace_id").agg(pl.len())
+    counted = source.rows_by_workspace(table, cut)
     with named_errors(counted, Shape(export, model.version, model.timestamp_unit, wanted)):
         counts = dict(counted.collect(engine="streaming").iter_rows())
     few = _few({workspace: counts.get(workspace, 0) for workspace in ours}, wanted)

@@ -35,6 +35,7 @@ from cio_pipeline.sources.postgres.rows import frames, lazily, rows_at
 from cio_pipeline.sources.postgres.statements import (
     bytes_of,
     changed_rows,
+    counted_rows,
     is_changed,
     number_of_changes,
 )
@@ -52,6 +53,7 @@ _ADDED: Mapping[str, pl.DataType] = {
     COMMIT_VERSION: pl.Int64(),
     COMMIT_TIME: pl.Datetime("us", "UTC"),
 }
+_COUNTED: Mapping[str, pl.DataType] = {"workspace_id": pl.Int64(), "len": pl.Int64()}
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,15 @@ class PostgresSource:
             stored: int = _value(connection, bytes_of(position.files))
         rows = position.blocks * position.density
         return max(1, rows * self.bytes_at_once // stored) if stored else None
+
+    def rows_by_workspace(self, table: SourceTable, cut: TableCut) -> pl.LazyFrame:
+        """How many rows each workspace has, which the server counts; see `ports.Source`."""
+        relation = self._found(table, cut)
+        statement = counted_rows(relation, position_of(table.name, cut)).as_string()
+        return lazily(
+            _COUNTED,
+            lambda _: frames(self.server, relation, statement, _COUNTED, cut.version),
+        )
 
     def beside(
         self, found: Mapping[str, TableCut], told: Mapping[str, TableCut]

@@ -144,6 +144,18 @@ def _ended(relation: Relation, lower: Snapshot, upper: Snapshot) -> Composed:
     ).format(identity, relation.earlier, between(_UNTIL, lower, upper))
 
 
+def counted_rows(relation: Relation, at: Position) -> Composed:
+    """How many rows each workspace has at a position, as `len`, whichever partition they lay in."""
+    owner, then = ["workspace_id"], seen(_CHANGE, at.snapshot)
+    parts = [_select(_current(relation, owner), relation.place, [then])]
+    if not relation.is_view:
+        ended = [unseen(_UNTIL, at.snapshot), then]
+        parts.append(_select(_kept(relation, owner), relation.earlier, ended))
+    return SQL(
+        "SELECT workspace_id, count(*) AS len FROM ({}) AS rows GROUP BY workspace_id"
+    ).format(SQL(" UNION ALL ").join(parts))
+
+
 def kept_since(installation: UUID) -> Composed:
     """What the first position is that can be read; no row if what was installed is gone."""
     asked = SQL("SELECT kept_since::text AS kept_since FROM cio.tables WHERE id = {}::uuid")

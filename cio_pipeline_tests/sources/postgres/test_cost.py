@@ -1,6 +1,6 @@
 """P: what changed is found by indexes; history is not touched."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -103,6 +103,32 @@ def test_p_who_counts_rows_reads_the_columns_that_tell_which(
     assert found.select("key").collect()["key"].to_list() == ["a"]
     assert any('"workspace_id"' in one for one in asked)
     assert not [one for one in asked if '"value"' in one]
+
+
+@pytest.mark.parametrize("kind", ["base", "partitioned"])
+def test_p_the_server_counts_the_rows_of_workspaces_at_a_cut(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    base: Made = request.getfixturevalue(kind)
+    base.do("INSERT INTO things VALUES (1, 'a', '1'), (1, 'b', '1'), (1, 'c', '1'), (2, 'a', '2')")
+    at, received, read = base.things(), list[int](), Rows.of
+    base.do(
+        "UPDATE things SET value = '3' WHERE key = 'a'",
+        "DELETE FROM things WHERE key = 'b'",
+        "INSERT INTO things VALUES (3, 'd', '3'), (2, 'b', '2')",
+    )
+    snapshot = base.source.snapshot(THINGS, at).collect()
+    assert dict(snapshot["workspace_id"].value_counts().iter_rows()) == {1: 3, 2: 1}
+
+    def noted(rows: Rows, statement: str) -> Iterator[Any]:
+        for batch in read(rows, statement):
+            received.append(batch.num_rows)
+            yield batch
+
+    monkeypatch.setattr(Rows, "of", noted)
+    counted = base.source.rows_by_workspace(THINGS, at).collect(engine="streaming")
+    assert dict(counted.iter_rows()) == {1: 3, 2: 1}
+    assert received[-1] == 2, "no row of a table"
 
 
 @pytest.mark.parametrize(("bad", "times"), [(0, 1), (1, 2)])
