@@ -76,19 +76,23 @@
 {%- endmacro %}
 
 
-{#- A name in one form: lower case, words joined by "_". -#}
-{% macro one_form(text) %}{{ return(adapter.dispatch('one_form', 'cio_warehouse')(text)) }}{% endmacro %}
+{#- A name in one form: lower case, words joined by "_", in letters of any script; a name without
+    any word stays as it is. Snowflake's and Redshift's patterns know no such letters: there, signs
+    of ASCII alone part words. -#}
+{% macro one_form(text) -%}
+  {{ return("coalesce(nullif(" ~ adapter.dispatch('one_form', 'cio_warehouse')(text) ~ ", ''), " ~ text ~ ")") }}
+{%- endmacro %}
 {% macro default__one_form(text) -%}
-  {{ return("trim(regexp_replace(lower(" ~ text ~ "), '[^a-z0-9]+', '_', 'g'), '_')") }}
+  {{ return("trim(regexp_replace(lower(" ~ text ~ "), '[^\\p{L}\\p{N}]+', '_', 'g'), '_')") }}
 {%- endmacro %}
 {% macro snowflake__one_form(text) -%}
-  {{ return("trim(regexp_replace(lower(" ~ text ~ "), '[^a-z0-9]+', '_'), '_')") }}
+  {{ return("trim(regexp_replace(lower(" ~ text ~ "), '[[:space:]!-/:-@[-`{-~]+', '_'), '_')") }}
 {%- endmacro %}
 {% macro redshift__one_form(text) -%}
-  {{ return("btrim(regexp_replace(lower(" ~ text ~ "), '[^a-z0-9]+', '_'), '_')") }}
+  {{ return("btrim(regexp_replace(lower(" ~ text ~ "), '[[:space:]!-/:-@[-`{-~]+', '_'), '_')") }}
 {%- endmacro %}
 {% macro bigquery__one_form(text) -%}
-  {{ return("trim(regexp_replace(lower(" ~ text ~ "), r'[^a-z0-9]+', '_'), '_')") }}
+  {{ return("trim(regexp_replace(lower(" ~ text ~ "), r'[^\\p{L}\\p{N}]+', '_'), '_')") }}
 {%- endmacro %}
 
 
