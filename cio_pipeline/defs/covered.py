@@ -4,12 +4,13 @@ Their partitions would stay red for ever, though all was sent: they get a note, 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import dagster as dg
 
 from cio_pipeline.defs.checks import DELIVERY_CHECKS
 from cio_pipeline.defs.feeds import SHOWN, file_keys
-from cio_pipeline.defs.runs import PARTITION, window_of_run
+from cio_pipeline.defs.runs import PARTITION, serves, window_of_run
 from cio_pipeline.model.failures import Failing
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.manifests import CHAIN
@@ -21,8 +22,14 @@ COVERED = "cio/covered"
 
 NOTE = "Its run failed; a later window sent what it would have sent."
 
+CHOSEN_ASSETS = "__ASSET_JOB"
+"""What Dagster calls the job of runs and backfills of assets that somebody chose in the graph."""
+
 LOOKED_AT = 50
 """Failed runs that are read at a time, the latest first, until all of some are settled."""
+
+CHOSEN_LOOKED_AT = 500
+"""Unsettled failed runs of chosen assets that are looked at, the latest first."""
 
 
 def settle_covered(
@@ -53,7 +60,14 @@ def settle_covered(
 
 def _unsettled(instance: dg.DagsterInstance, feed: Feed) -> Iterator[dg.DagsterRun]:
     """The failed runs of windows, back to those that were settled before."""
-    failed = dg.RunsFilter(job_name=SHOWN[feed].job, statuses=[dg.DagsterRunStatus.FAILURE])
+    yield from _failed(instance, SHOWN[feed].job)
+    # These may be other feeds', or somebody else's, who settles nothing: not all are read each time.
+    chosen = islice(_failed(instance, CHOSEN_ASSETS), CHOSEN_LOOKED_AT)
+    yield from (run for run in chosen if serves(run, feed))
+
+
+def _failed(instance: dg.DagsterInstance, job: str) -> Iterator[dg.DagsterRun]:
+    failed = dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.FAILURE])
     cursor: str | None = None
     while runs := instance.get_runs(failed, cursor=cursor, limit=LOOKED_AT):
         some = [run for run in runs if COVERED not in run.tags and PARTITION in run.tags]
@@ -78,7 +92,8 @@ def _begun(instance: dg.DagsterInstance, run: dg.DagsterRun) -> float:
 def _settle(instance: dg.DagsterInstance, feed: Feed, window: Window, run: dg.DagsterRun) -> None:
     """What was sent before the failed run had begun, by another shard's, leaves it red."""
     begun = _begun(instance, run)
-    keys = [*file_keys(feed), SHOWN[feed].manifest]
+    all_keys = [*file_keys(feed), SHOWN[feed].manifest]
+    keys = [key for key in all_keys if not run.asset_selection or key in run.asset_selection]
     for key in keys:
         records = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[window.key])
         sent = instance.fetch_materializations(records, limit=1).records

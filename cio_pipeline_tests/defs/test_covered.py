@@ -10,7 +10,7 @@ from cio_pipeline.defs.covered import COVERED, evaluations, settle_covered
 from cio_pipeline.defs.feeds import export_key
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.pipeline.breaker import close_breaker
-from cio_pipeline_tests.defs.running import Dagster, dagster_on, job_on
+from cio_pipeline_tests.defs.running import Dagster, dagster_on, defs_on, job_on
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.world import World, during, window
 
@@ -157,6 +157,28 @@ def test_d6_a_window_whose_runs_failed_more_than_once_is_settled(
     again = fail()
     assert settled() == [again]
     assert all(checked(dagster, "people", window(0).key))
+
+
+def test_d6_so_are_those_of_a_backfill_for_what_was_chosen_alone(
+    world: World, dagster: Dagster
+) -> None:
+    """A backfill from the graph has runs of Dagster's own job, each of some assets."""
+    world.sync(exports=["people"])
+    world.commit("people", person("ann"), at=during(0))
+    job = defs_on(dagster.services).resolve_implicit_global_asset_job_def()
+    chosen = frozenset({export_key("people")})
+    run = dagster.instance.create_run_for_job(
+        job.get_subset(asset_selection=set(chosen)),
+        asset_selection=chosen,
+        tags={"dagster/partition": window(0).key},
+    )
+    dagster.instance.report_run_failed(run, "User code server request timed out.")
+    dagster.run(1, "people")
+    states = world.ledger.registry.states(["people"])
+    assert settle_covered(dagster.instance, Feed.CALLS, states, {}) == []
+    assert settle_covered(dagster.instance, Feed.DATA_OUT, states, {}) == [run.run_id]
+    assert window(0).key in dagster.instance.get_materialized_partitions(export_key("people"))
+    assert not dagster.instance.get_materialized_partitions(export_key("events"))
 
 
 def raising(*_: object) -> None:
