@@ -61,7 +61,7 @@ def settle_covered(
 def _unsettled(instance: dg.DagsterInstance, feed: Feed) -> Iterator[dg.DagsterRun]:
     """The failed runs of windows, back to those that were settled before."""
     yield from _failed(instance, SHOWN[feed].job)
-    # These may be other feeds', or somebody else's, who settles nothing: not all are read each time.
+    # Others' are never settled here, and not all of them are to be read each time.
     chosen = islice(_failed(instance, CHOSEN_ASSETS), CHOSEN_LOOKED_AT)
     yield from (run for run in chosen if serves(run, feed))
 
