@@ -1,6 +1,7 @@
 """A sensor for each feed: asks for the runs that the ledger says are wanted."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 import dagster as dg
 
@@ -15,6 +16,7 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.shards import shards
+from cio_pipeline.model.times import utc
 from cio_pipeline.pipeline.committing.commit import with_work
 from cio_pipeline.pipeline.in_parallel import caught
 from cio_pipeline.pipeline.scheduling.run_request import Request, Seen
@@ -66,8 +68,15 @@ def _asked(
         for key in request.keys:
             services.ledger.attempts.next(request.lane, key, now)
     if not requests:
-        return dg.SkipReason("Every closed window is settled, or its run is under way or waits.")
+        return dg.SkipReason(_idle(now))
     return dg.SensorResult(run_requests=[_run(request) for request in requests])
+
+
+def _idle(now: datetime) -> str:
+    """Why no run is asked for."""
+    if now < FIRST:
+        return f"No window before {utc(FIRST)} is run here: CIO_FIRST_WINDOW says so."
+    return "Every closed window is settled, or its run is under way or waits."
 
 
 def _settle(

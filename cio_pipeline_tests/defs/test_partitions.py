@@ -67,6 +67,18 @@ def test_d6_windows_that_are_no_partition_do_not_keep_later_ones_from_being_aske
     assert world.read("people").height == 1
 
 
+def test_the_sensor_says_that_the_first_window_is_yet_to_come(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A typing error in the year would look like a deployment that has nothing to do."""
+    world.sync("a", exports=["people"])
+    people(world, 1)
+    world.now = window(1).end
+    monkeypatch.setattr(sensors, "FIRST", window(400).start)
+    with dagster_on(world) as dagster:
+        assert "CIO_FIRST_WINDOW" in str(dagster.sense()[1])
+
+
 def test_export_runs_no_window_before_and_says_why(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
