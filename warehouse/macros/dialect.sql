@@ -76,6 +76,14 @@
 {%- endmacro %}
 
 
+{#- A text as SQL has it. -#}
+{% macro literal(text) %}{{ return(adapter.dispatch('literal', 'cio_warehouse')(text)) }}{% endmacro %}
+{% macro default__literal(text) %}{{ return("'" ~ text | replace("'", "''") ~ "'") }}{% endmacro %}
+{% macro bigquery__literal(text) -%}
+  {{ return("'" ~ text | replace("\\", "\\\\") | replace("'", "\\'") ~ "'") }}
+{%- endmacro %}
+
+
 {#- A name in one form: lower case, words joined by "_", in letters of any script; a name without
     any word stays as it is. Snowflake's and Redshift's patterns know no such letters: there, signs
     of ASCII alone part words. -#}

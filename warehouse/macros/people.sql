@@ -3,13 +3,17 @@
 (
     select workspace_id, internal_customer_id, attribute_value, {{ named('timestamp') }} as changed_at
     from {{ ref('stg_attributes') }}
-    where attribute_name = '{{ name }}' and attribute_value <> ''
+    where attribute_name = {{ literal(name) }} and attribute_value <> ''
 )
 {%- endmacro %}
 
 
-{#- Text in quotes and commas, for `in (…)`. -#}
-{% macro listed(words) %}{{ return("'" ~ words | join("', '") ~ "'") }}{% endmacro %}
+{#- Texts with commas, for `in (…)`; nothing is in a list without any. -#}
+{% macro listed(words) -%}
+  {%- set found = [] -%}
+  {%- for one in words -%}{%- do found.append(literal(one)) -%}{%- endfor -%}
+  {{ return(found | join(', ') or 'null') }}
+{%- endmacro %}
 
 
 {#- A share, null of nothing. -#}

@@ -18,7 +18,8 @@ with chosen as (
             {%- if asked.campaign_ids %}
             (outcomes.kind = 'campaign' and outcomes.message_id in ({{ asked.campaign_ids | join(', ') }}))
             {%- elif asked.name_contains %}
-            lower(performance.name) like '%{{ asked.name_contains | lower }}%'
+            {#- Not with `like`: to that, `_` and `%` are any other signs, too. #}
+            replace(lower(performance.name), {{ literal(asked.name_contains | lower) }}, '') <> lower(performance.name)
             {%- else %}
             false
             {%- endif %}
