@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.destinations.open import open_place
+from cio_pipeline.files.system_errors import reason
 from cio_pipeline.model.destinations import AnyDestination, AzureDestination, S3Destination
 from cio_pipeline.model.errors import InvalidConfig, NothingDelivered, SecretMissing
 from cio_pipeline.ports import Destination
@@ -47,9 +48,15 @@ def open_of(place: Place | None) -> Destination:
 
 
 def _folder(path: Path) -> Destination:
-    if not path.exists():
+    try:
+        there, folder = path.exists(), path.is_dir()
+    except OSError as error:
+        raise InvalidConfig(
+            f"The folder cannot be looked at: {reason(error)}.", "Correct the path, or its rights."
+        ) from None
+    if not there:
         raise NothingDelivered(f"There is no folder '{path}'.", "Correct the path.")
-    if not path.is_dir():
+    if not folder:
         raise InvalidConfig(f"'{path}' is no folder.", "Give the folder that holds `_cio/`.")
     return LocalFolder(path)
 
@@ -65,7 +72,11 @@ def _checked(place: Mapping[str, Any]) -> AnyDestination:
 
 
 def _of_url(url: str) -> Destination:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # What follows the scheme is not repeated: keys may be in it.
+        raise InvalidConfig("The URL cannot be understood.", _FORMS) from None
     if parts.query or parts.fragment or parts.password:
         raise InvalidConfig(
             "The URL has more than a bucket and a path in it.",

@@ -249,6 +249,9 @@ def test_o6_what_is_loaded_is_acknowledged_in_a_store_if_that_may_be_written(
         ({"type": "s3"}, InvalidConfig, "bucket"),
         ({"type": "tape"}, InvalidConfig, "place"),
         ("az://container/path", SecretMissing, "no SAS"),
+        ("s3://[secret/path", InvalidConfig, "cannot be understood"),
+        ("s3://secret\N{ACCOUNT OF}/path", InvalidConfig, "cannot be understood"),
+        ("secret" * 1000, InvalidConfig, "File name too long"),
     ],
 )
 def test_a_place_that_is_none_is_named_without_its_secrets(
