@@ -43,7 +43,10 @@ class Endpoint:
         return f"Endpoint({self.url!r})"
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
+        try:
+            parts = urlsplit(self.url)
+        except ValueError:
+            parts = urlsplit("")
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
             raise InvalidConfig(
                 "The endpoint is no http:// or https:// URL.", "Write it without a user in it."

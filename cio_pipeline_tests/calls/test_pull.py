@@ -185,7 +185,14 @@ def test_nobody_answers(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://x/", "http://calls.example/", "https://user:pw@calls.example/", "calls"]
+    "url",
+    [
+        "ftp://x/",
+        "http://calls.example/",
+        "https://user:pw@calls.example/",
+        "calls",
+        "https://[calls/",
+    ],
 )
 def test_an_endpoint_that_would_leak_the_token_is_refused(url: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
