@@ -35,6 +35,14 @@ class Growing(io.RawIOBase):
             self._small.close()
         return (self._file or self._small).write(data)
 
+    def flush(self) -> None:
+        """Close what lies on disk, since Polars asks for this at a file's end, and for no more.
+
+        Else as many would be open as a sink has files: a system allows a process some hundreds.
+        """
+        if self._file is not None:
+            self._file.close()
+
     def finished(self, finish: Finish) -> Measured:
         """Write what waits, with the footer that it gets; raises OSError."""
         if self._file is not None:
