@@ -1,10 +1,18 @@
 """Initial exports that stopped between slices: where a later run goes on, and what others see."""
 
+import weakref
+from typing import Any
+
+import pytest
+
+from cio_pipeline.changesets.build import Changeset
 from cio_pipeline.model.cuts import TableSlice
 from cio_pipeline.model.plans import SentSoFar, Series
 from cio_pipeline.model.scope import Lane, Scope
+from cio_pipeline.pipeline.planning import preview as planning_preview
 from cio_pipeline.pipeline.planning.cuts import oldest_needed
 from cio_pipeline.pipeline.planning.preview import preview
+from cio_pipeline.pipeline.planning.rows import changeset_of
 from cio_pipeline_tests.pipeline.sliced import (
     Broken,
     Watched,
@@ -136,6 +144,28 @@ def test_a_preview_of_an_unfinished_initial_export_counts_what_is_left(world: Wo
         if one.export == "metrics"
     ]
     assert (found[0].decision, found[0].rows) == ("Resume", 8)
+
+
+def test_a_preview_holds_no_more_than_a_slice_at_a_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has the people in memory that its rows may name."""
+    world.sync()
+    fill(world, 1)
+    stop_after(world, 1)
+    world.now = window(1).end
+    read: list[weakref.ref[Changeset]] = []
+
+    def watched(*given: Any, **named: Any) -> Changeset:
+        assert [one() for one in read if one() is not None] == []
+        found = changeset_of(*given, **named)
+        read.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(planning_preview, "changeset_of", watched)
+    found = preview(in_slices(world, 4), window(1), Scope(), count=True)
+    assert [one.rows for one in found if one.export == "metrics"] == [8]
+    assert len(read) > 1
 
 
 def test_d6_the_versions_that_an_unfinished_initial_export_reads_are_told_to_be_kept(

@@ -1,5 +1,6 @@
 """What the next sync would send and why, without sending or storing anything."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -14,6 +15,7 @@ from cio_pipeline.model.errors import CioError, SourceError, SourceUnavailable
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.plans import PlanDraft
 from cio_pipeline.model.scope import Scope
+from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.windows import Window
 from cio_pipeline.pipeline.planning.cohorts import Cohort, cohorts_of, rest_of
 from cio_pipeline.pipeline.planning.cuts import peek_cut, tables_of
@@ -118,30 +120,36 @@ def _counts(services: Services, items: Sequence[Decided], cut: Cut) -> dict[str,
 def _count(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, Counts]:
     if facts_of(cohort.export.name).forwards:
         return _count_forwarded(services, cohort)
-    terms = in_force(services, cohort.model)
-    read = [
-        changeset_of(services.source, services.ledger, cohort, part, terms=terms)
-        for part in rest_of(services.source, cohort.model)
-    ]
-    keys = ["workspace_id", SERIES]
-    held_back = pl.concat(one.rejected for one in read)
-    rows, rejected = pl.collect_all(
-        [
-            pl.concat(one.rows for one in read).group_by(keys).len(),
-            held_back.group_by("workspace_id").agg(pl.col("count").sum()),
-        ],
-        engine="streaming",
-    )
-    sent = {(workspace, series): count for workspace, series, count in rows.iter_rows()}
-    held = dict(rejected.iter_rows())
+    sent: Counter[tuple[int, str]] = Counter()
+    held: Counter[int] = Counter()
+    for part in rest_of(services.source, cohort.model):
+        rows, rejected = _count_part(services, cohort, part)
+        sent.update({(workspace, series): count for workspace, series, count in rows.iter_rows()})
+        held.update(dict(rejected.iter_rows()))
     return {
         plan.sync_id: (
-            sent.get((plan.workspace_id, "plain"), 0),
-            sent.get((plan.workspace_id, "chngs"), 0),
-            held.get(plan.workspace_id, 0),
+            sent[plan.workspace_id, "plain"],
+            sent[plan.workspace_id, "chngs"],
+            held[plan.workspace_id],
         )
         for plan in cohort.plans
     }
+
+
+def _count_part(
+    services: Services, cohort: Cohort[PlanDraft], part: Slice | None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows by workspace and series, and those held back; for each part, people are in memory."""
+    terms = in_force(services, cohort.model)
+    read = changeset_of(services.source, services.ledger, cohort, part, terms=terms)
+    sent, held = pl.collect_all(
+        [
+            read.rows.group_by("workspace_id", SERIES).len(),
+            read.rejected.group_by("workspace_id").agg(pl.col("count").sum()),
+        ],
+        engine="streaming",
+    )
+    return sent, held
 
 
 def _count_forwarded(services: Services, cohort: Cohort[PlanDraft]) -> dict[str, Counts]:
