@@ -164,7 +164,7 @@ def test_a_preview_holds_no_more_than_a_slice_at_a_time(
 
     monkeypatch.setattr(planning_preview, "changeset_of", watched)
     found = preview(in_slices(world, 4), window(1), Scope(), count=True)
-    assert [one.rows for one in found if one.export == "metrics"] == [8]
+    assert next(one.rows for one in found if one.export == "metrics") == 8
     assert len(read) > 1
 
 
