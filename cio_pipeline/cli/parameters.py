@@ -9,6 +9,7 @@ import typer
 
 from cio_pipeline.contracts.catalog import export as export_named
 from cio_pipeline.files.names import check_stems
+from cio_pipeline.files.system_errors import reason
 from cio_pipeline.model.errors import InvalidConfig
 
 SyncId = Annotated[str, typer.Argument(help="Id of the sync.")]
@@ -47,8 +48,13 @@ def require_no_data(path: Path) -> None:
     """Raise InvalidConfig for a file that nobody means to write over: a slip names it easily."""
     if not (path.is_file() and os.access(path, os.R_OK)):
         return
-    with path.open("rb") as file:
-        head = file.read(64)
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise InvalidConfig(
+            f"{path} cannot be looked at ({reason(error)}).", "Name another file."
+        ) from error
     if any(head.startswith(sign, at) for at, sign in _SIGNS):
         raise InvalidConfig(f"{path} holds data, which would be gone.", "Name another file.")
 
