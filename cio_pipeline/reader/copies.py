@@ -14,21 +14,16 @@ from pathlib import Path
 from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.files.names import check_key
 from cio_pipeline.files.spool import sha256_of
-from cio_pipeline.files.system_errors import reason
-from cio_pipeline.model.errors import DestinationError, FileAltered, ObjectMissing
+from cio_pipeline.model.errors import ObjectMissing
 from cio_pipeline.ports import Destination
 from cio_pipeline.reader.files import FeedFile
+from cio_pipeline.reader.unreadable import altered, missing, unread
 
 ROOM = 2 * 1024**3
 """Bytes of copies that are kept."""
 
 AHEAD = 8
 """Files that are copied while others are read."""
-
-_LOOK_AGAIN = (
-    "If it was rewritten or purged just now, read again in a minute. If it stays so, "
-    "`cio-pipeline verify` says what is wrong."
-)
 
 
 class Copies:
@@ -62,13 +57,16 @@ class Copies:
                 _drop(coming for _, coming in ahead)
 
     def unchanged(self, file: FeedFile, path: Path) -> None:
-        """Raise FileAltered if a file is another one than when it was held against its manifest."""
+        """Raise FileAltered if a file is another one than when it was held against its manifest.
+
+        Raises ObjectMissing if it went since.
+        """
         try:
             now = _stamp(path)
-        except OSError:
-            now = None
+        except OSError as error:
+            raise unread(file, error) from None
         if self._seen.get(file) != now:
-            raise _altered(file)
+            raise altered(file)
 
     def _path(self, file: FeedFile) -> Path:
         if file in self._kept and self._kept[file].exists():
@@ -97,15 +95,10 @@ class Copies:
             if self._seen.get(file) == stamp:
                 return
             whole = stamp[0] == file.bytes and file.sha256 in (None, sha256_of(path))
-        except FileNotFoundError:
-            raise missing(file) from None
         except OSError as error:
-            raise DestinationError(
-                f"Cannot read '{file.key}': {reason(error)}.",
-                "Give this user the right to read it.",
-            ) from None
+            raise unread(file, error) from None
         if not whole:
-            raise _altered(file)
+            raise altered(file)
         self._seen[file] = stamp
 
     def _make_room(self, wanted: set[FeedFile]) -> None:
@@ -122,19 +115,6 @@ def copies_of(destination: Destination) -> Generator[Copies]:
     """Copies in a temporary folder of their own, which goes with them."""
     with tempfile.TemporaryDirectory(prefix="cio-reader-") as folder:
         yield Copies(destination, Path(folder))
-
-
-def missing(file: FeedFile) -> ObjectMissing:
-    """The error for a file that is listed and not there, for who reads it."""
-    return ObjectMissing(
-        f"'{file.key}' is gone.",
-        "If files are deleted after some days, or once they were loaded, what they held cannot be "
-        f"read again. {_LOOK_AGAIN}",
-    )
-
-
-def _altered(file: FeedFile) -> FileAltered:
-    return FileAltered(f"'{file.key}' does not hold what was delivered.", _LOOK_AGAIN)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -11,7 +11,8 @@ from cio_pipeline.ports import Destination
 from cio_pipeline.reader.copies import Copies, copies_of
 from cio_pipeline.reader.files import FeedFile
 from cio_pipeline.reader.newest import PLACE, newest_places
-from cio_pipeline.reader.tables import Kind, Table, readable, rows_of
+from cio_pipeline.reader.tables import Kind, Table, rows_of
+from cio_pipeline.reader.unreadable import readable
 
 BATCH = 50_000
 """Rows that are read at a time."""

@@ -1,13 +1,11 @@
 """The tables that each feed makes, and how its files are read into them."""
 
 import difflib
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from polars.exceptions import PanicException, PolarsError
 
 from cio_pipeline.contracts.catalog import EXPORTS, VERSIONS, exports_of
 from cio_pipeline.contracts.declare import Column, ColumnType, Export, Presence, fingerprint
@@ -16,7 +14,7 @@ from cio_pipeline.contracts.exports.calls import CALL_TYPES, type_export
 from cio_pipeline.files.call_names import parse_call_name
 from cio_pipeline.files.call_rows import JSON_COLUMNS
 from cio_pipeline.files.call_times import time_of
-from cio_pipeline.model.errors import FileAltered, UnknownContract, UnknownExport
+from cio_pipeline.model.errors import UnknownContract, UnknownExport
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.json_text import NotJson, decoded, fields
 from cio_pipeline.reader.files import FeedFile
@@ -72,20 +70,6 @@ def table_named(tables: Sequence[Table], name: str) -> Table:
             f"This feed has no table '{name}'.", f"{hint}It has {', '.join(known)}."
         )
     return known[name]
-
-
-@contextmanager
-def readable(file: FeedFile) -> Generator[None]:
-    """Raise FileAltered for what cannot be read as the file that its name or manifest says."""
-    try:
-        yield
-    except (PolarsError, PanicException, ValueError) as error:
-        # Its text may quote a row.
-        raise FileAltered(
-            f"'{file.key}' cannot be read ({type(error).__name__}).",
-            "It was cut short or altered, or others put it there: have it delivered again, or "
-            "remove it.",
-        ) from None
 
 
 def rows_of(kind: Kind, table: Table, file: FeedFile, path: Path) -> pl.LazyFrame:

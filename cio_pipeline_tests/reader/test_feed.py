@@ -27,6 +27,7 @@ from cio_pipeline.reader import newest as newest_rows
 from cio_pipeline.verification.in_flight import exports_by_stem
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, entry, with_entry
 from cio_pipeline_tests.pipeline.test_windows import person
+from cio_pipeline_tests.reader.vanishing import gone_once_checked
 from cio_pipeline_tests.world import World, during, window
 
 
@@ -136,6 +137,15 @@ def test_a_file_that_changes_while_it_is_read_is_named(bucket: Bucket) -> None:
     (bucket.root / PEOPLE_2).unlink()
     with pytest.raises(Exception, match=f"{PEOPLE_2}' (is gone|does not hold)"):
         list(batches)
+
+
+def test_a_file_that_goes_between_its_check_and_its_reading_is_named(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever misses it, in which words ever."""
+    gone_once_checked(bucket, monkeypatch)
+    with pytest.raises(Exception, match=f"'{PEOPLE_2}' is gone"):
+        Feed(bucket.root).changes("people").collect()
 
 
 def test_columns_filters_and_limits_are_those_of_the_newest_rows(bucket: Bucket) -> None:

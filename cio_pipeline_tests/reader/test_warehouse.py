@@ -17,6 +17,7 @@ from cio_pipeline.destinations.local import LocalFolder
 from cio_pipeline.model.errors import (
     FileAltered,
     ManifestBroken,
+    ObjectMissing,
     WarehouseUnusable,
 )
 from cio_pipeline.pipeline.recovery.acknowledged import acknowledged
@@ -29,6 +30,7 @@ from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, whole_bucket
 from cio_pipeline_tests.pipeline.test_windows import person
 from cio_pipeline_tests.reader.compared import rows, same
 from cio_pipeline_tests.reader.histories import grown, messages
+from cio_pipeline_tests.reader.vanishing import gone_once_checked
 from cio_pipeline_tests.world import NOON, World, during
 
 
@@ -158,6 +160,18 @@ def test_the_command_loads_the_others_and_names_what_failed(bucket: Bucket, tmp_
     shown = CliRunner().invoke(app, ["warehouse", "load", str(bucket.root), "--into", into])
     assert shown.exit_code == 0
     assert "none new" in shown.stdout
+
+
+def test_a_file_that_goes_between_its_check_and_duckdb_is_named_and_nothing_is_loaded(
+    bucket: Bucket, db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone_once_checked(bucket, monkeypatch)
+    with pytest.raises(ObjectMissing, match=f"'{PEOPLE_2}' is gone"):
+        load(db, bucket.root)
+    assert (
+        db.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'acme'").fetchall()
+        == []
+    )
 
 
 def test_o6_what_is_loaded_is_acknowledged_once_it_is_committed(

@@ -17,10 +17,10 @@ from cio_pipeline.reader.tables import (
     Kind,
     Table,
     is_parquet,
-    readable,
     rows_of,
     table_named,
 )
+from cio_pipeline.reader.unreadable import readable
 from cio_pipeline.reader.warehouse.database import Database, literal, quoted
 from cio_pipeline.reader.warehouse.records import CHNGS
 
@@ -90,16 +90,20 @@ class Rows:
         names = ", ".join(quoted(one.name) for one in table.columns)
         first = files[0][0]
         rows = [_rows(file, path) for (_, file), path in zip(files, paths, strict=True)]
-        found = self.db.execute(
-            f"INSERT INTO {quoted(self.schema, table.name)} "
-            f"({names}, {quoted(FILE)}, {quoted(ROW)}) "
-            f"SELECT {names}, file_index + {first}, file_row_number "
-            f"FROM read_parquet([{', '.join(literal(_plain(path)) for path in paths)}], "
-            "hive_partitioning = false)"
-        ).fetchall()
+        try:
+            found = self.db.execute(
+                f"INSERT INTO {quoted(self.schema, table.name)} "
+                f"({names}, {quoted(FILE)}, {quoted(ROW)}) "
+                f"SELECT {names}, file_index + {first}, file_row_number "
+                f"FROM read_parquet([{', '.join(literal(_plain(path)) for path in paths)}], "
+                "hive_partitioning = false)"
+            ).fetchall()
+        finally:
+            # A file that went or was rewritten meanwhile explains the database's own error.
+            for (_, file), path in zip(files, paths, strict=True):
+                self.copies.unchanged(file, path)
         self._check(files, int(found[0][0]))
-        for (number, file), path, count in zip(files, paths, rows, strict=True):
-            self.copies.unchanged(file, path)
+        for (number, file), count in zip(files, rows, strict=True):
             self.done.append((number, table.name, count, file))
 
     def _check(self, files: Sequence[_Numbered], rows: int) -> None:
