@@ -1,8 +1,8 @@
 import errno
 import hashlib
 import os
+import time
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 import pytest
@@ -39,13 +39,22 @@ def test_a_file_that_comes_while_a_folder_is_removed_goes_with_it(
     assert not late.parent.exists()
 
 
-def test_threads_of_a_failed_writer_leave_nothing(tmp_path: Path) -> None:
+def test_threads_of_a_failed_writer_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that come while the folder is watched, the second after a first was removed."""
     spool = Spool(tmp_path / "spool")
     spool.folder("17")
-    late = Timer(0.01, lambda: (spool.folder("17") / "late.parquet").write_bytes(b"x"))
-    late.start()
+    sleep, coming = time.sleep, ["late.parquet", None, "later.parquet"]
+
+    def a_file_comes(seconds: float) -> None:
+        if coming and (name := coming.pop(0)):
+            (spool.folder("17") / name).write_bytes(b"x")
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", a_file_comes)
     spool.abandon("17")
-    late.join()
+    assert coming == []
     assert not spool.path("17").exists()
 
 
