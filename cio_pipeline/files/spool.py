@@ -19,9 +19,12 @@ from cio_pipeline.model.errors import InvalidConfig, InvalidKey
 
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,127}")
 
-# In seconds. Polars' threads were seen opening a file 12 ms after its error was told.
-_QUIET = 0.05
 _PATIENCE = 1.0
+"""Seconds for which files may come to a folder that is to go."""
+
+_LOOKS, _APART = 10, 0.005
+"""So many looks, so many seconds apart, find nothing: no more comes. Polars' threads were seen
+opening a file 12 ms after its error was told; on a busy machine looks are late, as threads are."""
 
 RESTORE = "restore-"
 """How the names of folders begin in which a restore encodes: no plan tells whether it goes on."""
@@ -153,12 +156,13 @@ class Spool:
         """
         last = time.monotonic() + _PATIENCE
         self.discard(name)
-        quiet = time.monotonic() + _QUIET
-        while time.monotonic() < min(quiet, last):
-            time.sleep(_QUIET / 10)
+        quiet = 0
+        while quiet < _LOOKS and time.monotonic() < last:
+            time.sleep(_APART)
+            quiet += 1
             if self.path(name).exists():
                 self.discard(name)
-                quiet = time.monotonic() + _QUIET
+                quiet = 0
 
 
 def _opened(path: Path) -> IO[str]:
