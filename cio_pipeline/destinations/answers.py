@@ -68,5 +68,6 @@ def conflict(key: str) -> ObjectConflict:
     """The error for a key under which other bytes lie than ours."""
     return ObjectConflict(
         f"Something else lies under '{key}'; it was not overwritten.",
-        "Find out who else writes there, move it away, then run the window again.",
+        "If it may be ours, since a ledger was set back: `cio-pipeline ledger check` tells, and "
+        "what to do. Else find out who writes there, and move it away.",
     )

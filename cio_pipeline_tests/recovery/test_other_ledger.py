@@ -130,6 +130,7 @@ def test_d10_a_sync_whose_bucket_is_ahead_waits_until_the_ledger_has_caught_up(
     assert "ledger catch-up --sync a" in applied.output
     checked = json.loads(run("ledger", "check", "--json").stdout)
     assert "holds manifest 2" in checked["problems"][0]
+    assert "ledger catch-up --sync a" in checked["problems"][0]
     before = {path.name for path in world.folder().iterdir()}
     again = World(world.root, now=window(3).end)
     outcomes = again.run(2, "events")

@@ -16,7 +16,8 @@ from cio_pipeline.ports import Destination, Destinations
 class Compared:
     """What came of holding a sync's ledger against its bucket.
 
-    `behind` says what the bucket has beyond the ledger, `unread` why it could not be looked at.
+    `behind` says what the bucket has beyond the ledger and what to do, `unread` why it could not
+    be looked at.
     """
 
     sync_id: str
@@ -47,7 +48,7 @@ def _compared(destinations: Destinations, sync: Sync, known: int) -> Compared:
         return Compared(sync.id, unread=str(error))
     held = f"knows {known}" if known else "knows none"
     text = f"The bucket of sync '{sync.id}' holds manifest {newest}, and this ledger {held}."
-    return Compared(sync.id, behind=text)
+    return Compared(sync.id, behind=f"{text} {_catch_up(sync.id)}")
 
 
 def _is_of(destination: Destination, ordinal: int, sync: Sync) -> bool:
@@ -68,9 +69,8 @@ def stop_those_behind(services: Services, syncs: Iterable[Sync]) -> list[str]:
     for one in compare(services, syncs):
         if one.behind is None:
             continue
-        text = f"{one.behind} {_catch_up(one.sync_id)}"
-        _stop(services, one.sync_id, text, now)
-        told.append(f"{text} Until then nothing is sent to it.")
+        _stop(services, one.sync_id, one.behind, now)
+        told.append(f"{one.behind} Until then nothing is sent to it.")
     return told
 
 
