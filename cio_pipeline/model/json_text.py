@@ -6,11 +6,13 @@ The one reader of JSON of all feeds, so that a text is JSON for each of them or 
 ends, and the digits of a number. `msgspec` takes apart what it surely reads alike.
 """
 
+import gc
 import json
 import re
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn, Self, TypeAlias
 
 import msgspec
@@ -20,6 +22,9 @@ DEEPEST = 10_000
 
 _DEEP_STACK = 16 * 2**20
 """Bytes. Threads of Polars have 2 MiB, those of macOS 512 KiB, and running out ends the process."""
+
+_SHALLOW = 200
+"""Brackets that open: a text of fewer comes nowhere near Python's limit of recursion."""
 
 _MOST_DIGITS = 4300
 """Python refuses to make an integer of more digits."""
@@ -55,7 +60,8 @@ def decoded(text: str) -> Json:
 
     Raises NotJson: for text that is no JSON, NaN and Infinity, more than DEEPEST levels.
     """
-    value, end = _value_at(text, _skip(text, 0))
+    with _kept_together(text):
+        value, end = _value_at(text, _skip(text, 0))
     if _skip(text, end) != len(text):
         raise NotJson("is no valid JSON")
     return value
@@ -68,7 +74,10 @@ def fields(text: str, *, twice: bool = False) -> dict[str, str]:
     object or a key stands twice that may not.
     """
     found = _quickly(text)
-    return _one_by_one(text, twice=twice) if found is None else found
+    if found is not None:
+        return found
+    with _kept_together(text):
+        return _one_by_one(text, twice=twice)
 
 
 def _quickly(text: str) -> dict[str, str] | None:
@@ -133,6 +142,38 @@ def _field_at(text: str, at: int) -> tuple[str, int, int]:
     return key, start, _value_at(text, start)[1]
 
 
+class _WithoutCollecting:
+    """No garbage is collected meanwhile, by any thread; many may be within at a time.
+
+    Python collects while something is made, and calls what cleans up: at the last levels of a
+    text it would have no room, so that a file or a connection of somebody else was not closed.
+    """
+
+    def __init__(self) -> None:
+        self._counting = threading.Lock()
+        self._within = 0
+        self._collects = False
+
+    def __enter__(self) -> None:
+        with self._counting:
+            self._within += 1
+            if self._within == 1:
+                self._collects = gc.isenabled()
+                gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        with self._counting:
+            self._within -= 1
+            if self._within == 0 and self._collects:
+                gc.enable()
+
+
+def _kept_together(text: str) -> AbstractContextManager[None]:
+    """What to read a text within: nothing is to happen at its deepest levels but that."""
+    shallow = text.count("[") + text.count("{") < _SHALLOW
+    return _AT_EASE if shallow else _WITHOUT_COLLECTING
+
+
 def _value_at(text: str, at: int) -> tuple[Json, int]:
     try:
         try:
@@ -176,5 +217,7 @@ def _no_number(_: str) -> NoReturn:
     raise NotJson("holds NaN or Infinity, which is no JSON")
 
 
+_AT_EASE = nullcontext()
+_WITHOUT_COLLECTING = _WithoutCollecting()
 _RAW_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _DECODER = json.JSONDecoder(parse_float=Exact, parse_int=_integer, parse_constant=_no_number)

@@ -1,6 +1,9 @@
 """C3, M1: payloads as text, unchanged; what is no JSON is told apart and stops nothing."""
 
+import gc
 import json
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -88,3 +91,31 @@ def test_objects_may_be_nested_deeply_but_not_without_end() -> None:
     assert fields(f'{{"d": {deep}}}') == {"d": deep}
     with pytest.raises(NotJson, match="nested deeper"):
         fields('{"a":' * DEEPEST + "1" + "}" * DEEPEST)
+
+
+@pytest.mark.parametrize("levels", [DEEPEST - 1000, DEEPEST + 1])
+@pytest.mark.parametrize("read", [decoded, fields])
+def test_what_cleans_up_is_not_called_where_it_has_no_room(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[[str], Any], levels: int
+) -> None:
+    """Garbage is collected wherever something is made: at the last level, closing a file failed."""
+    failed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: failed.append(told.exc_type))
+
+    def cleaned(_phase: str, _told: object, calls: int = 12) -> None:
+        if calls:
+            cleaned("", None, calls - 1)
+
+    often = gc.get_threshold()
+    gc.callbacks.append(cleaned)
+    # As often as can be, so that it would come at the last levels, too.
+    gc.set_threshold(1, 10**6, 10**6)
+    try:
+        read('{"b":{},"a":' * levels + "1" + "}" * levels)
+    except NotJson:
+        assert levels > DEEPEST
+    finally:
+        gc.set_threshold(*often)
+        gc.callbacks.remove(cleaned)
+    assert failed == []
+    assert gc.isenabled()
