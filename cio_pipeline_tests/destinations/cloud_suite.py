@@ -1,14 +1,15 @@
 """What every destination over a network must do on top of the suite (D8).
 
 A subclass brings the suite's fixtures, `proxy` (a FaultProxy before its store), `proxied` (the
-same destination as `destination`, through the proxy, with PATIENCE), `wrong_key` and
-`nowhere` (destinations whose key is unknown, and whose bucket or container does not exist);
-`throttling` (the answer of a store that asks to slow down) and `secrets` (those that
-it holds).
+same destination as `destination`, through the proxy, with PATIENCE), `impatient` (the same, but
+IMPATIENT), `wrong_key` and `nowhere` (destinations whose key is unknown, and whose bucket or
+container does not exist); `throttling` (the answer of a store that asks to slow down) and
+`secrets` (those that it holds).
 """
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,14 +30,14 @@ from cio_pipeline_tests.destinations.fault_proxy import Fault, FaultProxy
 from cio_pipeline_tests.destinations.suite import DestinationSuite, digest
 
 PATIENCE = Patience(
-    connect=timedelta(milliseconds=500),
-    stalled=timedelta(milliseconds=700),
-    request=timedelta(seconds=5),
     retries=2,
     first_wait=timedelta(milliseconds=5),
     longest_wait=timedelta(milliseconds=20),
 )
-"""Little enough for tests."""
+"""Asks again at once, and waits for the answer of a store on a busy machine."""
+
+IMPATIENT = replace(PATIENCE, stalled=timedelta(milliseconds=300), request=timedelta(seconds=2))
+"""Takes a store that does not answer at once for one that never does."""
 
 
 def uses(destination: Destination, tmp_path: Path) -> list[Callable[[], object]]:
@@ -149,11 +150,11 @@ class CloudSuite(DestinationSuite):
         assert proxied.get("a") == b"body"
 
     def test_d8_a_store_that_never_answers_is_named(
-        self, proxy: FaultProxy, proxied: Destination, spooled: Path
+        self, proxy: FaultProxy, impatient: Destination, spooled: Path
     ) -> None:
         proxy.lasting = Fault(delay=1.5)
         with pytest.raises(Unreachable) as caught:
-            self.put(proxied, "a", spooled)
+            self.put(impatient, "a", spooled)
         assert caught.value.next_step
 
     @pytest.mark.parametrize("dead", [Fault(reset=True), Fault(lost=True)], ids=["reset", "lost"])

@@ -8,10 +8,11 @@ import pytest
 
 from cio_pipeline.destinations.azure import AzureContainer
 from cio_pipeline.destinations.azure_control import block_name, container_client
+from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.model.destinations import AzureDestination
 from cio_pipeline.ports import Destination
 from cio_pipeline_tests.azurite import KEY, Azurite, Container
-from cio_pipeline_tests.destinations.cloud_suite import PATIENCE, CloudSuite
+from cio_pipeline_tests.destinations.cloud_suite import IMPATIENT, PATIENCE, CloudSuite
 from cio_pipeline_tests.destinations.fault_proxy import Fault, FaultProxy, proxy_before
 from cio_pipeline_tests.destinations.suite import digest
 
@@ -19,10 +20,17 @@ OTHER_KEY = base64.b64encode(b"another key" * 6).decode()
 PATH = "customerio/a b"
 
 
-def azure(url: str, path: str = PATH, **options: Any) -> AzureContainer:
+def azure(
+    url: str, path: str = PATH, patience: Patience = PATIENCE, **options: Any
+) -> AzureContainer:
     """A destination whose secret is given."""
     chosen = AzureDestination(type="azure", sas_url="env:ACME_SAS_URL", path=path, **options)
-    return AzureContainer(chosen, lambda _: url, PATIENCE)
+    return AzureContainer(chosen, lambda _: url, patience)
+
+
+def through(proxy: FaultProxy, url: str) -> str:
+    """A container's URL by way of the proxy."""
+    return url.replace(url.split("/")[2], proxy.url.partition("//")[2])
 
 
 class TestAzureContainer(CloudSuite):
@@ -53,8 +61,11 @@ class TestAzureContainer(CloudSuite):
 
     @pytest.fixture
     def proxied(self, proxy: FaultProxy, url: str) -> Destination:
-        host = proxy.url.partition("//")[2]
-        return azure(url.replace(url.split("/")[2], host))
+        return azure(through(proxy, url))
+
+    @pytest.fixture
+    def impatient(self, proxy: FaultProxy, url: str) -> Destination:
+        return azure(through(proxy, url), patience=IMPATIENT)
 
     @pytest.fixture
     def throttling(self) -> Fault:

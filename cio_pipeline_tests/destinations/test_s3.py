@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from cio_pipeline.ports import Destination
-from cio_pipeline_tests.destinations.cloud_suite import PATIENCE, CloudSuite
+from cio_pipeline_tests.destinations.cloud_suite import IMPATIENT, PATIENCE, CloudSuite
 from cio_pipeline_tests.destinations.fault_proxy import Fault, FaultProxy, proxy_before
 from cio_pipeline_tests.destinations.servers import KEY_ID, SECRET, S3Server, moto_server, s3
 
@@ -37,6 +37,10 @@ def proxied(server: S3Server, bucket: str, proxy: FaultProxy) -> Destination:
 
 
 class TestS3Bucket(CloudSuite):
+    @pytest.fixture
+    def impatient(self, server: S3Server, bucket: str, proxy: FaultProxy) -> Destination:
+        return s3(server.options(bucket, proxy.url), patience=IMPATIENT)
+
     @pytest.fixture
     def destination(self, server: S3Server, bucket: str) -> Destination:
         return s3(server.options(bucket))
