@@ -8,7 +8,7 @@ Pairs go by export: SQLite takes longer to take a thousand pairs apart than to f
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,18 +39,22 @@ from cio_pipeline.ledger.statements import number_of
 from cio_pipeline.model.registry import Pair
 
 
-class Given(TypeDecorator[Any]):
-    """Values of any number as one parameter: see `rows_given`."""
+class _Json(TypeDecorator[Any]):
+    """What is given, as the JSON that a function makes of it."""
 
     impl = Text
     cache_ok = True
 
-    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - the same
-        """Takes a collection of numbers, texts, times, or of tuples of them."""
-        return _as_json
+    def __init__(self, made_by: Callable[[Any], str]) -> None:
+        super().__init__()
+        self.made_by = made_by
+
+    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        """Takes what the function takes."""
+        return self.made_by
 
 
-def _as_json(values: Collection[Any]) -> str:
+def _values(values: Collection[Any]) -> str:
     return json.dumps(list(values), default=number_of)
 
 
@@ -59,7 +63,7 @@ def rows_given(columns: Collection[Column[Any]], parameter: str) -> ColumnElemen
 
     Of one column, whether its value is one of them.
     """
-    row = rows_of(bindparam(parameter, type_=Given))
+    row = rows_of(bindparam(parameter, type_=_Json(_values)))
     items: list[ColumnElement[Any]] = [_Item(row.c.value)]
     if len(columns) > 1:
         items = [item_of(row.c.value, place) for place in range(len(columns))]
@@ -88,28 +92,6 @@ def plain(value: ColumnElement[Any], kind: TypeEngine[Any]) -> ColumnElement[Any
     return cast(_Item(value), kind)
 
 
-class _Pairs(TypeDecorator[Any]):
-    """Pairs as JSON: the sync ids of each export."""
-
-    impl = Text
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
-        """Takes a collection of pairs."""
-        return _by_export
-
-
-class _Numbered(TypeDecorator[Any]):
-    """Pairs with a number each as JSON: by export, then by sync id."""
-
-    impl = Text
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - the same
-        """Takes a mapping of pairs."""
-        return _numbers_by_export
-
-
 def _by_export(pairs: Collection[Pair]) -> str:
     found: dict[str, list[str]] = {}
     for sync_id, export in pairs:
@@ -126,7 +108,7 @@ def _numbers_by_export(numbers: Mapping[Pair, int | None]) -> str:
 
 def of_pairs(table: Table) -> ColumnElement[bool]:
     """Whether a row is of one of the (sync, export) pairs that are given as `pairs`."""
-    exports = items_of(bindparam("pairs", type_=_Pairs))
+    exports = items_of(bindparam("pairs", type_=_Json(_by_export)))
     syncs = rows_of(exports.c.value)
     given = select(plain(syncs.c.value, Text()), exports.c.key)
     pair = tuple_(table.c.sync_id, table.c.export)
@@ -145,7 +127,7 @@ class NumberedPairs:
 
 def numbered_pairs(parameter: str) -> NumberedPairs:
     """What is given as `parameter`, a mapping."""
-    exports = items_of(bindparam(parameter, type_=_Numbered))
+    exports = items_of(bindparam(parameter, type_=_Json(_numbers_by_export)))
     syncs = items_of(exports.c.value)
     number = plain(syncs.c.value, BigInteger())
     return NumberedPairs(exports.join(syncs, true()), syncs.c.key, exports.c.key, number)
@@ -179,18 +161,14 @@ class _Item(FunctionElement[Any]):
     name = "item_given"
 
 
-@compiles(_Rows, "sqlite")
-def _sqlite_rows(element: _Rows, compiler: SQLCompiler, **how: Any) -> str:
-    return f"json_each({compiler.process(element.clauses, **how)})"
-
-
 @compiles(_Rows, "postgresql")
 def _postgresql_rows(element: _Rows, compiler: SQLCompiler, **how: Any) -> str:
     return f"json_array_elements(CAST({compiler.process(element.clauses, **how)} AS JSON))"
 
 
+@compiles(_Rows, "sqlite")
 @compiles(_Items, "sqlite")
-def _sqlite_items(element: _Items, compiler: SQLCompiler, **how: Any) -> str:
+def _sqlite_each(element: _Rows | _Items, compiler: SQLCompiler, **how: Any) -> str:
     return f"json_each({compiler.process(element.clauses, **how)})"
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
     Connection,
+    Insert,
     Table,
     Text,
     bindparam,
@@ -43,9 +44,6 @@ from cio_pipeline.ledger.statements import UtcTime, insert_into
 from cio_pipeline.ledger.states import plans_of
 from cio_pipeline.model.plans import Mode, Plan, PlanState
 from cio_pipeline.model.volumes import ALL, DAY, HOUR, Key, Volume
-
-if TYPE_CHECKING:
-    from cio_pipeline.ledger.statements import Upsert
 
 volumes = Table(
     "volumes",
@@ -150,7 +148,7 @@ def _end(length: Any) -> Any:
     return (at + length - literal_column("1", BigInteger)) // length * length
 
 
-def _upserted(dialect: str, query: Any) -> "Upsert":
+def _upserted(dialect: str, query: Any) -> Insert:
     statement = insert_into(dialect, volumes).from_select(_COLUMNS, query)
     new, c = statement.excluded, volumes.c
     return statement.on_conflict_do_update(
@@ -164,7 +162,7 @@ def _upserted(dialect: str, query: Any) -> "Upsert":
 
 
 @lru_cache
-def _added(dialect: str) -> tuple["Upsert", ...]:
+def _added(dialect: str) -> tuple[Insert, ...]:
     """All rows by hour and day; and by day those of each kind that were counted."""
     hour, day = _number(HOUR), _number(DAY)
     lengths = union_all(select(hour.label("length")), select(day.label("length"))).subquery()

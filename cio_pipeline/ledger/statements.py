@@ -33,11 +33,7 @@ from sqlalchemy.dialects import sqlite
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
-    Upsert: TypeAlias = postgresql.Insert | sqlite.Insert
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -170,7 +166,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Record]) ->
         _send(connection, _insert(table), rows)
 
 
-def insert_into(dialect: str, table: Table) -> "Upsert":
+def insert_into(dialect: str, table: Table) -> "postgresql.Insert | sqlite.Insert":
     """The database's own INSERT, the one that knows ON CONFLICT."""
     if dialect == "sqlite":
         return sqlite.insert(table)
@@ -186,7 +182,7 @@ def _insert(table: Table) -> Insert:
 
 
 @lru_cache
-def _insert_missing(dialect: str, table: Table) -> "Upsert":
+def _insert_missing(dialect: str, table: Table) -> Insert:
     key = list(table.primary_key.columns)
     return insert_into(dialect, table).on_conflict_do_nothing(index_elements=key)
 
@@ -194,7 +190,7 @@ def _insert_missing(dialect: str, table: Table) -> "Upsert":
 @lru_cache
 def _upsert(
     dialect: str, table: Table, columns: tuple[str, ...], only_if_grows: str | None
-) -> "Upsert":
+) -> Insert:
     statement = insert_into(dialect, table)
     given = {name: statement.excluded[name] for name in columns if name not in table.primary_key}
     where = None

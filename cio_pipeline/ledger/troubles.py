@@ -4,12 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Insert,
     Row,
     Table,
     Text,
@@ -30,9 +31,6 @@ from cio_pipeline.model.breakers import Breaker
 from cio_pipeline.model.failures import Failing, Failure
 from cio_pipeline.model.registry import Pair
 from cio_pipeline.model.windows import Window
-
-if TYPE_CHECKING:
-    from cio_pipeline.ledger.statements import Upsert
 
 breaches = Table(
     "breaches",
@@ -112,7 +110,7 @@ def storable(message: str) -> str:
 
 
 @lru_cache
-def _go_on(dialect: str) -> "Upsert":
+def _go_on(dialect: str) -> Insert:
     """The state begins, or goes on in one more window."""
     statement = insert_into(dialect, errors)
     new = statement.excluded

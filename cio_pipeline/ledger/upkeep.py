@@ -57,7 +57,9 @@ def check(database: Database) -> list[str]:
     Raises LedgerError if it is too damaged to be read.
     """
     problems = database.read(_problems) if database.is_sqlite else []
-    return problems or [problem for problem in [database.read(_unreadable)] if problem]
+    if not problems:
+        database.read(_read_all)
+    return problems
 
 
 def _problems(connection: Connection) -> list[str]:
@@ -70,10 +72,9 @@ def _problems(connection: Connection) -> list[str]:
     return problems[:_MOST_NAMED]
 
 
-def _unreadable(connection: Connection) -> str:
+def _read_all(connection: Connection) -> None:
     for table in metadata.sorted_tables:
         connection.execute(select(func.count()).select_from(table))
-    return ""
 
 
 def backup(database: Database, file: Path) -> None:
