@@ -1,4 +1,4 @@
-"""`cio-pipeline verify`: what buckets and manifests alone prove (D10)."""
+"""`cio-pipeline verify`: what buckets and manifests prove (D10), and whether the last are there."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -26,6 +26,7 @@ from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination
 from cio_pipeline.settings import settings
 from cio_pipeline.verification import verify as verification
+from cio_pipeline.verification.links import NONE_KNOWN
 from cio_pipeline.verification.proven import Proven
 from cio_pipeline.verification.report import Problem, ProblemKind, VerifyReport
 from cio_pipeline.verification.verify import FilesChecked, Stored
@@ -47,7 +48,7 @@ class Target:
     """A destination to verify, under the name that the report gets.
 
     `stored` gives the manifests of a sync that keeps them in the ledger only, `proven` those whose
-    files were read earlier.
+    files were read earlier, `known` those that were put by what the ledger says.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Target:
     stored: Stored | None = None
     proven: Proven | None = None
     acknowledged: int = 0
+    known: range = NONE_KNOWN
 
 
 def verify(
@@ -139,7 +141,19 @@ def _target(found: Services, registered: RegisteredSync) -> Target:
     stored = None if sync.manifest else partial(_stored, found, registered)
     proven = Proven(settings().proven / f"{sync.id}.gz")
     target = Target(sync.id, found.destinations(sync), sync.expire_days, sync.stems, stored, proven)
-    return replace(target, acknowledged=_acknowledged(found, sync))
+    known = _known(found, registered) if sync.manifest else NONE_KNOWN
+    return replace(target, acknowledged=_acknowledged(found, sync), known=known)
+
+
+def _known(found: Services, registered: RegisteredSync) -> range:
+    """The ordinals that lie where the sync's files go now, asked before the bucket is listed.
+
+    Chains are put in order.
+    """
+    manifests, sync_id = found.ledger.manifests, registered.sync.id
+    last, _ = manifests.last(sync_id) or (0, "")
+    end = min((ordinal for _, ordinal, _ in manifests.unput([sync_id])), default=last + 1)
+    return range(registered.first_manifest, max(end, registered.first_manifest))
 
 
 def _acknowledged(found: Services, sync: Sync) -> int:
@@ -180,6 +194,7 @@ def verify_target(
         stems=target.stems,
         proven=target.proven,
         acknowledged=target.acknowledged,
+        known=target.known,
     )
 
 

@@ -23,6 +23,8 @@ from cio_pipeline.verification.report import (
     said,
 )
 
+NONE_KNOWN = range(0)
+
 AT_ONCE = 16
 """Manifests that are fetched at a time: a year of windows has 35,000."""
 
@@ -88,17 +90,19 @@ def split_at_beginning(links: tuple[Link, ...]) -> tuple[tuple[Link, ...], tuple
 
 
 def check_chain(
-    links: tuple[Link, ...], after: tuple[int, str | None] | None = None
+    links: tuple[Link, ...], after: tuple[int, str | None] | None = None, known: range = NONE_KNOWN
 ) -> Iterator[Finding]:
     """What is wrong between the manifests: holes, broken hashes, another sync's.
 
-    They begin `after` a manifest that was read before: its ordinal and digest.
+    They begin `after` a manifest that was read before: its ordinal and digest. Those `known` were
+    put: a chain that lost its end looks whole by itself.
     """
     first = links[0].ordinal - 1 if links and begins_anew(links[0]) else 0
     before = (first, None) if after is None else after
     for link in links:
         yield from _between(before, link)
         before = (link.ordinal, link.sha256)
+    yield from _missing(max(before[0] + 1, known.start), known.stop - 1)
     yield from _other_syncs([link for link in links if link.manifest])
 
 
@@ -141,10 +145,8 @@ def _parsed(ordinal: int, body: bytes, findings: list[Finding]) -> Link:
 
 def _between(before: tuple[int, str | None], link: Link) -> Iterator[Finding]:
     ordinal, sha256 = before
-    first, last = ordinal + 1, link.ordinal - 1
-    if first <= last:
-        which = f"Manifest {first} is" if first == last else f"Manifests {first} to {last} are"
-        yield _finding(ProblemKind.MANIFEST_MISSING, first, f"{which} missing. {RESTORE_MANIFESTS}")
+    if ordinal + 1 < link.ordinal:
+        yield from _missing(ordinal + 1, link.ordinal - 1)
     elif link.manifest and link.ordinal == 1 and link.manifest.previous is not None:
         yield _broken(1, "Manifest 1 continues another one; it must be the first.")
     elif link.manifest and sha256 and link.manifest.previous != sha256:
@@ -152,6 +154,12 @@ def _between(before: tuple[int, str | None], link: Link) -> Iterator[Finding]:
         yield _broken(
             ordinal, f"Manifest {link.ordinal} continues another manifest {ordinal} than this one."
         )
+
+
+def _missing(first: int, last: int) -> Iterator[Finding]:
+    if first <= last:
+        which = f"Manifest {first} is" if first == last else f"Manifests {first} to {last} are"
+        yield _finding(ProblemKind.MANIFEST_MISSING, first, f"{which} missing. {RESTORE_MANIFESTS}")
 
 
 def _broken(ordinal: int, message: str) -> Finding:

@@ -59,7 +59,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What was proven. `manifests` is the largest ordinal found, 0 if there is none.
+    """What was proven. `manifests` is the largest ordinal found or known, 0 if there is none.
 
     `complete_up_to` is the largest manifest that is whole with everything before it. `files`,
     `rows` and `bytes` count what is there and whole; `expired` counts files that readers were to

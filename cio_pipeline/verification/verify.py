@@ -1,7 +1,7 @@
 """Verification: what a sync's bucket and manifests alone prove of its completeness (D10).
 
-Nothing is written to it, and no ledger is read but for the manifests of a sync that keeps them
-there only. A broken bucket raises nothing: what is wrong is named.
+Nothing is written to it, and no ledger is read; whoever has one may say which manifests it knows. A
+broken bucket raises nothing: what is wrong is named.
 """
 
 import tempfile
@@ -19,6 +19,7 @@ from cio_pipeline.ports import Destination
 from cio_pipeline.verification.files import last_of_keys, name_of
 from cio_pipeline.verification.judges import JUDGES
 from cio_pipeline.verification.links import (
+    NONE_KNOWN,
     Link,
     as_rewritten,
     begins_anew,
@@ -97,6 +98,7 @@ def verify(
     stems: Mapping[str, str] | None = None,
     proven: Proven | None = None,
     acknowledged: int = 0,
+    known: range = NONE_KNOWN,
 ) -> VerifyReport:
     """Prove what lies in a sync's destination, or name what is wrong. Never raises for a bucket.
 
@@ -105,6 +107,7 @@ def verify(
     absent, as do those up to the manifest that is `acknowledged`. Files are copied into `scratch`.
     What was `proven` before is looked at as if not `deep`; what is proven now is kept there.
     `stored` gives the manifests of a sync that keeps them in its ledger; its errors are raised.
+    Manifests that are `known` to have been put are missing if they do not lie there.
     """
     bodies = stored() if stored else None
     try:
@@ -113,7 +116,7 @@ def verify(
         return _unreadable(error, from_ledger=bodies is not None)
     links, rewritten = as_rewritten(links)
     manifests = [one.manifest for one in links if one.manifest]
-    tally = _Tally([*broken, *check_chain(links), *check_sequences(manifests)])
+    tally = _Tally([*broken, *check_chain(links, known=known), *check_sequences(manifests)])
     expired = now - timedelta(days=expire_days) if now and expire_days else None
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         check = _Check(destination, sizes, deep, expired, Path(folder), rewritten, acknowledged)
@@ -122,6 +125,7 @@ def verify(
     tally.findings += (Finding(problem, None) for problem in unlisted.problems)
     warned = (*_archived([key for _, key in tally.archived]), *unlisted.warnings)
     report = _report(links, tally, warned, from_ledger=bodies is not None)
+    report = replace(report, manifests=max((report.manifests, *known[-1:])))
     if proven is not None and deep and bodies is None:
         _keep(proven, links, min([report.complete_up_to, *(n - 1 for n, _ in tally.archived)]))
     return report

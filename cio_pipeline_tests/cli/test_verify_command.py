@@ -8,14 +8,19 @@ from pathlib import Path
 import pytest
 import typer
 from rich.console import Console, RenderableType
+from sqlalchemy import update
 from typer.testing import CliRunner
 
 from cio_pipeline import verification
 from cio_pipeline.cli.app import app as cli
-from cio_pipeline.cli.verify import as_text, of_folders, verify
+from cio_pipeline.cli.verify import as_text, of_folders, targets, verify, verify_target
+from cio_pipeline.ledger.schema import manifests as stored
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.verification.report import VerifyReport
 from cio_pipeline.verification.verify import verify as verify_destination
 from cio_pipeline_tests.pipeline.buckets import Bucket, whole_bucket
+from cio_pipeline_tests.recovery.loss import go_on
+from cio_pipeline_tests.world import World
 
 app = typer.Typer()
 app.command()(verify)
@@ -120,3 +125,48 @@ def test_d10_a_ledger_without_syncs_is_no_pass(
     assert found.exit_code == 1
     assert "No sync is registered" in found.output
     assert CliRunner().invoke(app, ["--allow-empty"]).exit_code == 0
+
+
+def verified(world: World) -> VerifyReport:
+    (target,) = targets(world.services, ["a"])
+    return verify_target(target, deep=True)
+
+
+@pytest.mark.parametrize(
+    ("lost", "told", "whole"),
+    [
+        ([3], "Manifest 3 is missing.", "complete up to manifest 2 of 3"),
+        ([2, 3], "Manifests 2 to 3 are missing.", "complete up to manifest 1 of 3"),
+        ([1, 2, 3], "Manifests 1 to 3 are missing.", "complete up to manifest 0 of 3"),
+    ],
+)
+def test_d10_manifests_that_were_put_and_lie_there_no_more_are_missing(
+    tmp_path: Path, lost: list[int], told: str, whole: str
+) -> None:
+    """A chain without its end looks whole by itself: the ledger knows how far it went."""
+    world = World(tmp_path)
+    world.sync()
+    go_on(world, range(3))
+    assert verified(world).ok
+    for path in [world.folder() / "_cio" / f"{ordinal}.manifest" for ordinal in lost]:
+        path.unlink()
+    if len(lost) == 3:
+        for name in world.names():
+            (world.folder() / name).unlink()
+
+    report = verified(world)
+
+    assert told in report.problems[0].message
+    assert whole in printed(as_text("a", report))
+    assert not report.empty
+
+
+def test_d10_manifests_that_wait_to_be_put_are_not_missing(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.sync()
+    go_on(world, range(2))
+    waits = update(stored).where(stored.c.ordinal == 2).values(put_at=None)
+    world.ledger.database.write(lambda connection: connection.execute(waits))
+    (world.folder() / "_cio" / "2.manifest").unlink()
+    report = verified(world)
+    assert (report.ok, report.manifests) == (True, 1)
