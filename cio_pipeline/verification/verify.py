@@ -106,8 +106,8 @@ def verify(
     only names and sizes. With `expire_days` and `now`, files older than that count as expired when
     absent, as do those up to the manifest that is `acknowledged`. Files are copied into `scratch`.
     What was `proven` before is looked at as if not `deep`; what is proven now is kept there.
-    `stored` gives the manifests of a sync that keeps them in its ledger; its errors are raised.
-    Manifests that are `known` to have been put are missing if they do not lie there.
+    `stored` gives the manifests of a sync that keeps them in its ledger, whose errors are raised;
+    those that are `known` to have been put are missing if they do not lie there.
     """
     bodies = stored() if stored else None
     try:
@@ -121,11 +121,8 @@ def verify(
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         check = _Check(destination, sizes, deep, expired, Path(folder), rewritten, acknowledged)
         _check_files(check, links, tally, progress or _silent)
-    unlisted = _unlisted(BucketContents(destination, sizes, manifests, stems or {}, deep))
-    tally.findings += (Finding(problem, None) for problem in unlisted.problems)
-    warned = (*_archived([key for _, key in tally.archived]), *unlisted.warnings)
-    report = _report(links, tally, warned, from_ledger=bodies is not None)
-    report = replace(report, manifests=max((report.manifests, *known[-1:])))
+    warned = _warned(tally, BucketContents(destination, sizes, manifests, stems or {}, deep))
+    report = _report(links, tally, warned, known, from_ledger=bodies is not None)
     if proven is not None and deep and bodies is None:
         _keep(proven, links, min([report.complete_up_to, *(n - 1 for n, _ in tally.archived)]))
     return report
@@ -134,7 +131,7 @@ def verify(
 def _unreadable(error: CioError, *, from_ledger: bool) -> VerifyReport:
     text = f"The destination cannot be listed. {said(error)}"
     finding = Finding(Problem(ProblemKind.UNREADABLE, "", text), 1)
-    return _report((), _Tally([finding]), (), from_ledger=from_ledger)
+    return _report((), _Tally([finding]), (), NONE_KNOWN, from_ledger=from_ledger)
 
 
 def _laid(
@@ -157,6 +154,13 @@ def _laid(
 def _unlisted(bucket: BucketContents) -> Unlisted:
     judge = JUDGES[bucket.manifests[-1].feed].unlisted if bucket.manifests else None
     return check_unlisted(bucket, judge)
+
+
+def _warned(tally: _Tally, bucket: BucketContents) -> tuple[Problem, ...]:
+    """What is no proof of harm; what is, of the objects that no manifest lists, is counted."""
+    unlisted = _unlisted(bucket)
+    tally.findings += (Finding(problem, None) for problem in unlisted.problems)
+    return (*_archived([key for _, key in tally.archived]), *unlisted.warnings)
 
 
 def _keep(proven: Proven, links: Sequence[Link], up_to: int) -> None:
@@ -282,7 +286,12 @@ def _archived(keys: Sequence[str]) -> Iterator[Problem]:
 
 
 def _report(
-    links: tuple[Link, ...], tally: _Tally, warnings: tuple[Problem, ...], *, from_ledger: bool
+    links: tuple[Link, ...],
+    tally: _Tally,
+    warnings: tuple[Problem, ...],
+    known: range,
+    *,
+    from_ledger: bool,
 ) -> VerifyReport:
     first = next((link.manifest for link in links if link.manifest), None)
     top = links[-1].ordinal if links else 0
@@ -290,7 +299,7 @@ def _report(
     return VerifyReport(
         sync_id=first.sync_id if first else None,
         workspace_id=first.workspace_id if first else None,
-        manifests=top,
+        manifests=max((top, *known[-1:])),
         first=links[0].ordinal if links and begins_anew(links[0]) else 1,
         complete_up_to=min([top, *(ordinal - 1 for ordinal in broken)]),
         files=tally.files,
