@@ -24,8 +24,9 @@ class Hook:
 
     @property
     def url(self) -> str:
-        """What apprise calls it, with a secret in it, and with little patience."""
-        return f"json://user:{SECRET}@127.0.0.1:{self.port}/?rto=0.2&cto=1"
+        """What apprise calls it, with a secret in it, and with little patience if it hangs."""
+        patience = 0.2 if self.mood == "hangs" else 60
+        return f"json://user:{SECRET}@127.0.0.1:{self.port}/?rto={patience}&cto=60"
 
     @property
     def texts(self) -> list[str]:
@@ -53,7 +54,7 @@ def hook() -> Iterator[Hook]:
         def _answer(self) -> None:
             made.paths.append(self.path)
             if made.mood == "hangs":
-                made.over.wait(20)
+                made.over.wait(60)
             self.send_response(STATUS.get(made.mood, 200))
             self.send_header("Content-Length", "2")
             self.end_headers()

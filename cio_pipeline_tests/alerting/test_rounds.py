@@ -21,6 +21,7 @@ from cio_pipeline.monitoring.incidents import CALM, PAUSE
 from cio_pipeline.pipeline.alerting.rounds import CLAIM, look, tell
 from cio_pipeline_tests.alerting.servers import SECRET, Hook, hook
 from cio_pipeline_tests.ledger.conftest import ledger, url
+from cio_pipeline_tests.waiting import PATIENCE
 
 __all__ = ["ledger", "url"]
 
@@ -242,7 +243,7 @@ def test_o3_two_rounds_at_a_time_send_once(ledger: Ledger) -> None:
     class Together(Alerts):
         def known(self, now: datetime) -> Any:
             found = known(now)
-            both.wait(20)
+            both.wait(PATIENCE)
             return found
 
     alerts = Together(told.alerts.database)

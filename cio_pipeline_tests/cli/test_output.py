@@ -1,8 +1,8 @@
 """What people read: data as it is, one name per window, words in place of a library's writing."""
 
 import re
-import time
 from datetime import UTC, datetime
+from itertools import count
 
 import pytest
 from typer.testing import CliRunner
@@ -14,6 +14,7 @@ from cio_pipeline.cli.output import CONSOLE, print_table
 from cio_pipeline.cli.progress import progress
 from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline_tests.cli.test_held import served
+from cio_pipeline_tests.waiting import until
 from cio_pipeline_tests.world import World, during, window
 
 __all__ = ["served"]
@@ -156,15 +157,22 @@ def test_kinds_are_words_and_what_sends_nothing_is_one_line(served: World) -> No
 def test_a_log_is_never_silent_for_long(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress_lines, "EVERY", 0.05)
+    monkeypatch.setattr(progress_lines, "EVERY", 0.01)
+    seconds = count()
+    monkeypatch.setattr(progress_lines, "monotonic", lambda: next(seconds))
+    lines: list[str] = []
+
+    def said() -> int:
+        lines.extend(capsys.readouterr().err.splitlines())
+        return len(lines)
+
     with progress() as bar:
         bar("Windows", 0, 2)
-        time.sleep(0.3)
+        until("some lines", lambda: said() > 3)
         bar("Windows", 2, 2)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "Windows: 0 of 2, 0 s"
-    assert len(lines) > 3
-    assert lines[-1] == "Windows: 2 of 2, 0 s"
+    last = said()
+    assert lines[:4] == [f"Windows: 0 of 2, {number} s" for number in range(1, 5)]
+    assert lines[-1] == f"Windows: 2 of 2, {last} s"
     with progress(enabled=False) as bar:
         bar("Windows", 0, 2)
     assert capsys.readouterr().err == ""
