@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import pytest
 from psycopg import sql
 
 from cio_pipeline_tests.cores import all_cores
+from cio_pipeline_tests.waiting import PATIENCE, until
 
 PASSWORD = "s3cret-pg"  # noqa: S105 - of a cluster that lives as long as the tests
 USER = "cio"
@@ -50,8 +50,7 @@ class Cluster:
         for one in (pid, *map(int, children)):
             with suppress(ProcessLookupError):
                 os.kill(one, signal.SIGKILL)
-        while any(_is_there(one) for one in (pid, *map(int, children))):
-            time.sleep(0.05)
+        until("its end", PATIENCE, lambda: not any(map(_is_there, (pid, *map(int, children)))))
 
     def stop(self) -> None:
         """End it in order."""

@@ -1,4 +1,4 @@
-"""Waiting for what others do: as long as it takes on a busy machine, and no longer than it takes."""
+"""Waiting for what others do: as long as it takes on a busy machine, and no longer."""
 
 import time
 from collections.abc import Callable
@@ -7,16 +7,14 @@ from typing import TypeVar
 PATIENCE = 120.0
 """Seconds for what takes moments on an idle machine."""
 
-_LOOK = 0.02
-
 T = TypeVar("T")
 
 
-def until(what: str, ask: Callable[[], T | None], seconds: float = PATIENCE) -> T:
+def until(what: str, seconds: float, ask: Callable[[], T | None], *, every: float = 0.02) -> T:
     """What `ask` gives once it gives something, asked often; fails by name after some seconds."""
     end = time.monotonic() + seconds
     while not (found := ask()):
         if time.monotonic() > end:
             raise AssertionError(f"After {seconds:.0f} s still waiting for: {what}.")
-        time.sleep(_LOOK)
+        time.sleep(every)
     return found

@@ -14,7 +14,7 @@ from cio_pipeline.cli.output import CONSOLE, print_table
 from cio_pipeline.cli.progress import progress
 from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline_tests.cli.test_held import served
-from cio_pipeline_tests.waiting import until
+from cio_pipeline_tests.waiting import PATIENCE, until
 from cio_pipeline_tests.world import World, during, window
 
 __all__ = ["served"]
@@ -168,7 +168,7 @@ def test_a_log_is_never_silent_for_long(
 
     with progress() as bar:
         bar("Windows", 0, 2)
-        until("some lines", lambda: said() > 3)
+        until("some lines", PATIENCE, lambda: said() > 3)
         bar("Windows", 2, 2)
     last = said()
     assert lines[:4] == [f"Windows: 0 of 2, {number} s" for number in range(1, 5)]

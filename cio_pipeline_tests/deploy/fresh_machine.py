@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cio_pipeline_tests.deploy.test_files import ROOT
-from cio_pipeline_tests.workers.machines import until
+from cio_pipeline_tests.waiting import PATIENCE, until
 
 PROGRAMS = ("unshare", "nsenter", "setpriv", "ip", "runuser", "systemctl", "apt-get")
 CHECKOUT = "/srv/release"
@@ -100,8 +100,8 @@ def booted() -> Iterator[FreshMachine]:
             start_new_session=True,
         )
     try:
-        found = FreshMachine(until("systemd", 60, lambda: _first_process(boot.pid)), disk)
-        until("its start", 60, lambda: "running" in found.run(STATE, check=False))
+        found = FreshMachine(until("systemd", PATIENCE, lambda: _first_process(boot.pid)), disk)
+        until("its start", PATIENCE, lambda: "running" in found.run(STATE, check=False))
         yield found
     finally:
         process = _first_process(boot.pid)
@@ -141,4 +141,4 @@ def _remove_groups(folder: Path) -> None:
                 Path(group).rmdir()
         return not of_it.exists()
 
-    until("the end of its processes", 60, gone)
+    until("the end of its processes", PATIENCE, gone)

@@ -13,7 +13,7 @@ import pytest
 from cio_pipeline_tests.deploy import fresh_machine
 from cio_pipeline_tests.deploy.fresh_machine import FreshMachine, booted, require_possible
 from cio_pipeline_tests.deploy.test_files import ROOT, UNITS, block
-from cio_pipeline_tests.workers.machines import until
+from cio_pipeline_tests.waiting import until
 
 SYNCS, PEOPLE = 24, 2_000
 STATE, BUCKET = "/var/lib/cio-pipeline", "/var/lib/cio-pipeline/bucket"

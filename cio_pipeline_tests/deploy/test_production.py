@@ -15,7 +15,7 @@ from cio_pipeline_tests.alerting.servers import Hook, hook
 from cio_pipeline_tests.deploy.machine import Machine, configured, make_databases
 from cio_pipeline_tests.deploy.test_files import UNITS, block
 from cio_pipeline_tests.postgres import PASSWORD, Cluster, running_cluster
-from cio_pipeline_tests.workers.machines import until
+from cio_pipeline_tests.waiting import until
 from cio_pipeline_tests.workers.silence import silent_for_long
 from cio_pipeline_tests.workers.test_celery import (
     STARTED,

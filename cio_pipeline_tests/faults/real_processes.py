@@ -19,7 +19,7 @@ from cio_pipeline.defs.runs import unfinished_runs
 from cio_pipeline.model.windows import Window
 from cio_pipeline_tests.deploy.machine import Machine
 from cio_pipeline_tests.faults.made_clock import CLOCK
-from cio_pipeline_tests.workers.machines import until
+from cio_pipeline_tests.waiting import until
 from cio_pipeline_tests.workers.silence import silent_for_long
 from cio_pipeline_tests.world import QUARTER, World
 

@@ -3,13 +3,13 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cio_pipeline_tests.waiting import PATIENCE, until
 from cio_pipeline_tests.world import World, during, window
 
 ROUNDS = 15
@@ -43,7 +43,7 @@ class Racer:
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.close()
-        self.process.wait(timeout=30)
+        self.process.wait(PATIENCE)
         self.process.stdout.close()
 
 
@@ -116,10 +116,7 @@ def test_the_second_process_says_who_holds_the_lease_and_leaves_nothing(
     commit(shared, 0)
     holding = shared.root / "holding"
     first.start(shared, 0, wait=str(holding))
-    deadline = time.monotonic() + 60
-    while not holding.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until("the lease of the first", PATIENCE, holding.exists)
     before = files(shared)
     plans = [state.open_plan for state in shared.ledger.registry.states(["people"])]
 

@@ -35,6 +35,7 @@ from cio_pipeline_tests.ledger.build import (
     sync,
 )
 from cio_pipeline_tests.postgres import Cluster
+from cio_pipeline_tests.waiting import PATIENCE
 
 PAIRS: list[Pair] = [(sync_id, export) for sync_id in ("a", "b") for export in ("events", "people")]
 
@@ -192,7 +193,7 @@ def test_two_processes_deliver_every_number_once_on_one_file(tmp_path: Path):
         for number in range(2)
     ]
     for process in running:
-        _, complaint = process.communicate(timeout=60)
+        _, complaint = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, complaint.decode()
     require_every_number_once(ledger)
     ledger.close()

@@ -25,6 +25,7 @@ from cio_pipeline_tests.lifecycle.at_once import (
     told_by,
 )
 from cio_pipeline_tests.postgres import Cluster
+from cio_pipeline_tests.waiting import PATIENCE
 from cio_pipeline_tests.world import NOON, World
 
 ACTS = {"enabled": ENABLED, "disabled": DISABLED}
@@ -68,7 +69,7 @@ class _Meet:
         done = effect()
         if not self._met and name in {"registry.get", "registry.all", "registry.states"}:
             self._met = True
-            self._barrier.wait(30)
+            self._barrier.wait(PATIENCE)
         return done
 
 

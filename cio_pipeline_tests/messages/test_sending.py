@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import Event
-from time import sleep
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from cio_pipeline.pipeline.recovery.restore import put_back, restore
 from cio_pipeline.verification.report import ProblemKind
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.messages.sending import TIME, Recorder, commit_messages, objects, row
+from cio_pipeline_tests.waiting import PATIENCE, until
 from cio_pipeline_tests.world import World, during, window
 
 
@@ -122,7 +122,7 @@ class Stuck(Recorder):
         first = not self.calls
         self.calls.append(("begun", key))
         if first:
-            assert self.go_on.wait(30)
+            assert self.go_on.wait(PATIENCE)
         super().overwrite(key, body, metadata)
 
 
@@ -143,8 +143,7 @@ def test_a_put_that_straggles_keeps_its_sync_to_itself_until_it_has_ended(
         assert world.run(0, "messages", services=world.as_run("early")) == ()
     finally:
         go_on.set()
-    while world.ledger.leases.owners(world.now):
-        sleep(0.01)
+    until("its end", PATIENCE, lambda: not world.ledger.leases.owners(world.now))
     # It begins nothing more once it is given up.
     assert len(stuck.bodies) < 40
     (outcome,) = world.run(0, "messages", services=world.as_run("late"))

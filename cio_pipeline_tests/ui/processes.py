@@ -7,30 +7,22 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+from cio_pipeline_tests import waiting
+
 REPOSITORY = Path(__file__).parents[2]
 LOCATION = "cio_pipeline.definitions"
+until = partial(waiting.until, every=0.5)
+"""Web server and browser have work for each look."""
+
 SELECTOR = {"repositoryLocationName": LOCATION, "repositoryName": "__repository__"}
-
-T = TypeVar("T")
-
-
-def until(what: str, seconds: float, ask: Callable[[], T | None]) -> T:
-    """What `ask` gives once it gives something; fails by name after some seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = ask()
-        if found:
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"After {seconds:.0f} s still waiting for: {what}.")
 
 
 @dataclass
@@ -77,7 +69,7 @@ class Processes:
 
     def start_webserver(self) -> None:
         self.start("dagster-webserver", "--port", str(self.port))
-        until("the webserver", 60, self._answers)
+        until("the webserver", waiting.PATIENCE, self._answers)
 
     def start_daemon(self) -> None:
         self.start("dagster-daemon", "run")

@@ -7,32 +7,19 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import dagster as dg
 import pytest
 import redis
 
 from cio_pipeline_tests.postgres import PASSWORD, USER, Cluster
+from cio_pipeline_tests.waiting import PATIENCE, until
 
 REPOSITORY = Path(__file__).parents[2]
-T = TypeVar("T")
-
-
-def until(what: str, seconds: float, ask: Callable[[], T | None]) -> T:
-    """What `ask` gives once it gives something, asked often; fails by name after some seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = ask()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"After {seconds:.0f} s still waiting for: {what}.")
 
 
 @contextmanager
@@ -48,7 +35,7 @@ def running_redis() -> Iterator[str]:
             [program, "--port", "0", "--unixsocket", socket, "--dir", folder, *silent]
         )
         try:
-            until("Redis", 30, socket.exists)
+            until("Redis", PATIENCE, socket.exists)
             with redis.Redis(unix_socket_path=str(socket)) as client:
                 client.ping()
             yield f"redis+socket://{socket}"

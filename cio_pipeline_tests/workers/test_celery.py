@@ -15,7 +15,8 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.shards import parse_shard
 from cio_pipeline.model.windows import Window, data_out_window
 from cio_pipeline_tests.postgres import Cluster, running_cluster
-from cio_pipeline_tests.workers.machines import Machines, running_redis, until
+from cio_pipeline_tests.waiting import until
+from cio_pipeline_tests.workers.machines import Machines, running_redis
 from cio_pipeline_tests.workers.silence import silent_for_long
 from cio_pipeline_tests.world import QUARTER, World
 

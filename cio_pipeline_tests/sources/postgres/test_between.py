@@ -16,7 +16,7 @@ from cio_pipeline_tests.postgres import PASSWORD, USER, Cluster, running_cluster
 from cio_pipeline_tests.sources.postgres.databases import Made, made
 from cio_pipeline_tests.sources.postgres.test_installing import look
 from cio_pipeline_tests.sources.postgres.test_positions import changed, state
-from cio_pipeline_tests.workers.machines import until
+from cio_pipeline_tests.waiting import PATIENCE, until
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def running_pooler(cluster: Cluster, mode: str) -> Iterator[Cluster]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        until("PgBouncer", 30, (folder / ".s.PGSQL.6432").exists)
+        until("PgBouncer", PATIENCE, (folder / ".s.PGSQL.6432").exists)
         yield Cluster(folder, 6432)
     finally:
         server.terminate()

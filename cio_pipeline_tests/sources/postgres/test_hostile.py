@@ -1,7 +1,6 @@
 """D6, O6: what writers, owners and readers of a database may do that would go unnoticed."""
 
 from threading import Thread
-from time import sleep
 
 import polars as pl
 import psycopg
@@ -19,6 +18,7 @@ from cio_pipeline_tests.sources.postgres.databases import COLUMNS, Made, new_dat
 from cio_pipeline_tests.sources.postgres.test_installing import look, steps
 from cio_pipeline_tests.sources.postgres.test_positions import changed, state
 from cio_pipeline_tests.sources.things import NOTES, THINGS, values_of
+from cio_pipeline_tests.waiting import PATIENCE, until
 
 WRITTEN = "INSERT INTO things VALUES (1, 'b', '2'); "
 
@@ -26,8 +26,7 @@ WRITTEN = "INSERT INTO things VALUES (1, 'b', '2'); "
 def wait_for_a_lock(base: Made) -> None:
     """Return once somebody waits for one of things."""
     waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'things'::regclass"
-    while base.ask(waits) == [(0,)]:
-        sleep(0.01)
+    until("a lock", PATIENCE, lambda: base.ask(waits) != [(0,)])
 
 
 @pytest.mark.parametrize("what", ["keep", "empty"])
