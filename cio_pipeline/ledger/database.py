@@ -27,7 +27,7 @@ _SQLITE_UNUSABLE = {
     sqlite3.SQLITE_IOERR,
 }
 
-_SQLITE_FULL = {
+SQLITE_FULL = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR_WRITE,
     sqlite3.SQLITE_IOERR_FSYNC,
@@ -81,7 +81,7 @@ def _of_sqlite(error: DBAPIError, name: str) -> CioError:
             "Restore a backup of the file, or move it away and rebuild the ledger from the "
             "buckets' manifests.",
         )
-    if getattr(error.orig, "sqlite_errorcode", None) in _SQLITE_FULL:
+    if getattr(error.orig, "sqlite_errorcode", None) in SQLITE_FULL:
         return DiskFull(
             f"No space is left for the ledger {name}.",
             "Make space on its disk or in its quota; if there is plenty, check the disk.",

@@ -6,6 +6,7 @@ a key is taken, what a message replaced) and the cuts that these refer to, first
 anonymous by them), void numbers, the history of syncs.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
@@ -28,7 +29,7 @@ from sqlalchemy import (
 )
 
 from cio_pipeline.ledger.alerts import alert_incidents, alert_told
-from cio_pipeline.ledger.database import Database
+from cio_pipeline.ledger.database import SQLITE_FULL, Database
 from cio_pipeline.ledger.looks import prune_differences
 from cio_pipeline.ledger.schema import (
     IS_INITIAL,
@@ -77,6 +78,10 @@ def _read_all(connection: Connection) -> None:
         connection.execute(select(func.count()).select_from(table))
 
 
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""A disk, a quota or a limit of file size is used up."""
+
+
 def backup(database: Database, file: Path) -> None:
     """Copy a SQLite ledger into a new file, whole as of one moment, while runs go on.
 
@@ -98,12 +103,14 @@ def backup(database: Database, file: Path) -> None:
         _make_durable(part)
         part.rename(file)
     except sqlite3.Error as error:
-        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-        kind = DiskFull if full else LedgerError
-        raise kind(
+        if getattr(error, "sqlite_errorcode", None) in SQLITE_FULL:
+            raise _no_room(file) from error
+        raise LedgerError(
             "The ledger could not be copied.", "Look at it with `cio-pipeline ledger check`."
         ) from error
     except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise _no_room(file) from error
         its = isinstance(error, FileExistsError)
         why = "its folder is a file" if its else f"{error.strerror}"
         raise InvalidConfig(
@@ -112,6 +119,14 @@ def backup(database: Database, file: Path) -> None:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _no_room(file: Path) -> DiskFull:
+    """A copy that breaks off for want of room says nothing against the ledger."""
+    return DiskFull(
+        f"No space is left for the copy {file}.",
+        "Make room on its disk or in its quota, or name a file on another disk.",
+    )
 
 
 def _copy(ledger: str, to: Path) -> None:

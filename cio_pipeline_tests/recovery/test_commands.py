@@ -1,6 +1,7 @@
 """The verbs that mend: their output and exit codes."""
 
 import json
+import resource
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -14,7 +15,7 @@ from cio_pipeline.cli.app import app
 from cio_pipeline.defs.jobs import JOBS
 from cio_pipeline.ledger.open import open_ledger
 from cio_pipeline.ledger.upkeep import backup, check
-from cio_pipeline.model.errors import InvalidConfig, LedgerError
+from cio_pipeline.model.errors import DiskFull, InvalidConfig, LedgerError
 from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import window_holding
@@ -144,6 +145,25 @@ def test_ledger_backup_is_whole_while_a_run_writes(world: World, run: Run) -> No
     other.close()
     assert isinstance(run("ledger", "backup", str(copy)).exception, InvalidConfig)
     assert [path.name for path in copy.parent.glob("*.part")] == []
+
+
+@pytest.mark.parametrize("room", [0, 20_000])
+def test_a_copy_that_finds_no_room_blames_its_disk_and_not_the_ledger(
+    world: World, run: Run, room: int
+) -> None:
+    world.sync()
+    go_on(world, [0])
+    copy = world.root / "backups" / "one.db"
+    no_more = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, no_more[1]))
+    try:
+        with pytest.raises(DiskFull, match=r"No space is left for the copy .*one\.db") as full:
+            backup(world.ledger.database, copy)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, no_more)
+    assert "another disk" in str(full.value.next_step)
+    assert list(copy.parent.iterdir()) == []
+    assert run("ledger", "backup", str(copy)).exit_code == 0
 
 
 def test_a_ledger_in_postgresql_is_checked_and_left_to_pg_dump(
