@@ -24,6 +24,8 @@ from cio_pipeline.pipeline.checking.checks import CHECKS, Check, findings, lates
 from cio_pipeline.pipeline.checking.checks import found as found_once
 from cio_pipeline.pipeline.checking.scene import Scene
 from cio_pipeline.ports import Destination
+from cio_pipeline_tests.pipeline.stuck import given_up_when_others_ended
+from cio_pipeline_tests.waiting import PATIENCE
 from cio_pipeline_tests.world import World, during, window
 
 OWNER = "data@acme.example"
@@ -161,7 +163,7 @@ def test_o1_of_more_objects_than_are_listed_none_is_missing_that_was_not_looked_
 def test_o1_buckets_that_do_not_answer_or_break_hold_up_no_check_of_acknowledgements(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acknowledging, "PATIENCE", 0.05)
+    given_up_when_others_ended(monkeypatch, acknowledging, lambda one: one.id == "a")
     over = Event()
     for number, sync_id in enumerate("abc", 1):
         world.sync(sync_id, number, acknowledge_within="1d")
@@ -169,7 +171,7 @@ def test_o1_buckets_that_do_not_answer_or_break_hold_up_no_check_of_acknowledgem
 
     def destinations(sync: Sync) -> Destination:
         if sync.id == "a":
-            over.wait(20)
+            over.wait(PATIENCE)
         if sync.id == "b":
             raise ValueError("a secret")
         return opened(sync)

@@ -14,6 +14,7 @@ from cio_pipeline.model.breakers import BreakerState
 from cio_pipeline.model.scope import Lane
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.delivering import deliver
+from cio_pipeline_tests.pipeline.stuck import given_up_when_others_ended
 from cio_pipeline_tests.world import World, during
 
 PLACES: dict[str, dict[str, Any]] = {
@@ -78,7 +79,7 @@ def test_o8_others_do_not_wait_for_a_store_that_may_be_asked_only_now_and_then(
     for workspace in (1, 2, 3):
         world.commit("people", {"workspace_id": workspace}, at=during(1, workspace))
         world.commit("events", {"workspace_id": workspace}, at=during(1, workspace))
-    monkeypatch.setattr(deliver, "PATIENCE", 0.3)
+    given_up_when_others_ended(monkeypatch, deliver, lambda one: one.plan.sync_id == "rare")
 
     tick = world.run(1, *exports, lane=Lane.TICK)
 

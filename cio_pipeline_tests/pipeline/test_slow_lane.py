@@ -17,6 +17,8 @@ from cio_pipeline.pipeline.breaker import (
 from cio_pipeline.pipeline.delivering import deliver as turns
 from cio_pipeline.ports import Destination
 from cio_pipeline_tests.pipeline.failing import breaker, people
+from cio_pipeline_tests.pipeline.stuck import given_up_when_others_ended
+from cio_pipeline_tests.waiting import PATIENCE
 from cio_pipeline_tests.world import World, window
 
 SLOW = Outcome("a", "people", 1, None, error=Failure("Slow", "Slow.", trip=Trip.SLOW))
@@ -54,7 +56,7 @@ def test_o8_a_delivery_that_others_would_wait_for_is_left_and_goes_on_in_its_own
     asleep = Event()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(turns, "PATIENCE", 0.2)
+            given_up_when_others_ended(patch, turns, lambda one: one.plan.sync_id == "a")
             slow = world.as_run("tick", destinations=_asleep(world, asleep))
             tick = {
                 one.sync_id: one for one in world.run(1, "people", lane=Lane.TICK, services=slow)
@@ -76,7 +78,7 @@ def test_o8_a_delivery_that_others_would_wait_for_is_left_and_goes_on_in_its_own
 def _asleep(world: World, until: Event) -> Callable[[Sync], Destination]:
     class Asleep:
         def __getattr__(self, name: str) -> object:
-            until.wait(30)
+            until.wait(PATIENCE)
             raise Unreachable("No connection.")
 
     def opened(sync: Sync) -> Destination:
