@@ -6,7 +6,6 @@ PostgreSQL refuses to run as root, so root runs it as the system user `postgres`
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import pytest
 from psycopg import sql
 
 from cio_pipeline_tests.cores import all_cores
+from cio_pipeline_tests.ports import free_port
 from cio_pipeline_tests.waiting import PATIENCE, until
 
 PASSWORD = "s3cret-pg"  # noqa: S105 - of a cluster that lives as long as the tests
@@ -145,13 +145,6 @@ def _spoken_tls(data: Path, certificate: tuple[Path, Path], account: str | None)
 def system_user() -> str | None:
     """Whom servers run as that refuse to be root's; None if this is not root."""
     return "postgres" if os.geteuid() == 0 else None
-
-
-def free_port() -> int:
-    """A port that nobody listens at just now."""
-    with socket.socket() as some:
-        some.bind(("localhost", 0))
-        return int(some.getsockname()[1])
 
 
 def _run(account: str | None, name: str, *arguments: str | Path) -> None:

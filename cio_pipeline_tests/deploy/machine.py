@@ -16,7 +16,8 @@ import yaml
 
 from cio_pipeline_tests.alerting.servers import Hook
 from cio_pipeline_tests.deploy.test_files import ROOT, block, command_of
-from cio_pipeline_tests.postgres import PASSWORD, USER, Cluster, free_port, program
+from cio_pipeline_tests.ports import free_port
+from cio_pipeline_tests.postgres import PASSWORD, USER, Cluster, program
 from cio_pipeline_tests.world import World
 
 PORTS = ("3030", "3000", "9464")

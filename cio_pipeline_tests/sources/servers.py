@@ -3,37 +3,31 @@
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from cio_pipeline_tests.destinations.servers import S3Server
+from cio_pipeline_tests.ports import free_port
+from cio_pipeline_tests.waiting import PATIENCE, until
 
 
 @contextmanager
 def s3_process() -> Iterator[S3Server]:
     """A moto server on a free port, stopped at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, stdout=quiet, stderr=quiet) as process:
         try:
-            _wait(port)
+            until("moto", PATIENCE, lambda: _answers(port))
             yield S3Server(f"http://127.0.0.1:{port}")
         finally:
             process.terminate()
 
 
-def _wait(port: int) -> None:
-    for _ in range(600):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("moto does not start", pytrace=False)
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

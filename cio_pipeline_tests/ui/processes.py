@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from cio_pipeline_tests import waiting
+from cio_pipeline_tests.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 LOCATION = "cio_pipeline.definitions"
@@ -36,9 +36,7 @@ class Processes:
     )
 
     def __post_init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         (self.home / "dagster").mkdir(parents=True)
         shutil.copy(REPOSITORY / "dagster.yaml", self.home / "dagster/dagster.yaml")
 
