@@ -25,7 +25,8 @@ def status(as_json: AsJson = False) -> None:
     """Show what is wrong and what runs now; exit code 1 if something is wrong.
 
     Late and failing syncs, breakers, rows held back and breaches of the source's contract in the
-    last 24 hours, tables that cannot be read, and the disk. It asks the ledger alone.
+    last 24 hours, tables that cannot be read, windows cut ahead of the clock, and the disk. It asks
+    the ledger alone.
     """
     found = standing(services())
     home = settings().home

@@ -12,6 +12,9 @@ from cio_pipeline.cli import context, status
 from cio_pipeline.cli.app import app
 from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.failures import Failure
+from cio_pipeline.model.findings import Severity
+from cio_pipeline.model.times import utc
+from cio_pipeline.pipeline.alerting.findings import findings
 from cio_pipeline.pipeline.scheduling.standing import standing
 from cio_pipeline_tests.cli.test_held import claimed, served
 from cio_pipeline_tests.pipeline.test_windows import person
@@ -167,3 +170,18 @@ def test_what_runs_now_is_told_until_when(served: World) -> None:
     assert "run 7" in done.output
     assert "events, people" not in done.output, "many are counted"
     assert f"{datetime.now(UTC):%Y-%m-%d}" in done.output
+
+
+def test_windows_that_were_cut_by_a_clock_ahead_are_told(clocked: World) -> None:
+    """What is committed then waits until the clock has come so far, and nothing else says so."""
+    clocked.now = window(4).end
+    clocked.run(4)
+    clocked.now = window(1).end
+    code, told = answer()
+    (clock,) = told["wrong"]
+    assert (code, clock["kind"], clock["sync_id"]) == (1, "clock", None)
+    assert f"a window that ends at {utc(window(4).end)} was cut already" in clock["why"]
+    (found,) = [one for one in findings(clocked.services, lambda _: None) if one.check == "clock"]
+    assert found.severity is Severity.ERROR
+    clocked.now = window(4).end - timedelta(seconds=30)
+    assert kinds(clocked) == []

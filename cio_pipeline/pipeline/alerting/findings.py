@@ -40,6 +40,7 @@ FILLING, FULL = 5 * 10**9, 10**9
 
 _CAUSES: Mapping[str, str] = {
     "breaker": "The store is down or throttles, or the key, bucket or permission is wrong.",
+    "clock": "A machine that runs the pipeline had its clock ahead, or this one is behind.",
     "source": "The writer of the table, or who looks after it.",
 }
 """What `status` tells and no check does, and what it probably comes from."""

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.breakers import Breaker, BreakerState
+from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.failures import HELD_BACK, Failing
 from cio_pipeline.model.manifests import CHAIN
 from cio_pipeline.model.registry import ExportState, LeaseHolder, Pair
@@ -20,6 +21,9 @@ from cio_pipeline.pipeline.services import Services
 
 GRACE = timedelta(minutes=15)
 """So long after its end a window may be under way before a sync is late."""
+
+SKEW = timedelta(minutes=1)
+"""So far the clocks of two machines may differ."""
 
 RECENT = timedelta(days=1)
 """What the source broke before then is known by now, and no news."""
@@ -77,13 +81,15 @@ def standing_of(services: Services, all_states: Sequence[ExportState]) -> Standi
     }
     holders = ledger.leases.holders(now)
     held_back = ledger.quarantine.numbers()
+    last, _, ahead = ledger.cuts.near(now)
     known = {state.sync.id for state in states}
     wrong = [
         *_broken(breakers, failing, known, now),
         *_failing(breakers, failing, known),
         *_late([one for one in states if not _told(one, breakers, failing)], holders, now),
         *_quarantined(held_back, now),
-        *_source(services.ledger, now),
+        *_source(ledger, last, now),
+        *_ahead(ahead, states, now),
     ]
     rows = sum(count for count, _ in held_back.values())
     return Standing(len(known), tuple(wrong), tuple(_running(holders)), rows)
@@ -172,10 +178,9 @@ def _quarantined(numbers: Mapping[Pair, tuple[int, datetime]], now: datetime) ->
         yield Wrong("quarantine", sync_id, tuple(its), last, what, told)
 
 
-def _source(ledger: Ledger, now: datetime) -> Iterator[Wrong]:
+def _source(ledger: Ledger, cut: Cut | None, now: datetime) -> Iterator[Wrong]:
     """What the last cut could not read or left waiting, and what broke its contract lately."""
     told = "`cio-pipeline source status` tells more."
-    cut = ledger.cuts.before(now)
     for table in sorted(cut.undecided) if cut else ():
         yield Wrong("source", None, (table,), None, "could not be read at the last cut", told)
     for table in sorted(cut.rest) if cut else ():
@@ -185,6 +190,22 @@ def _source(ledger: Ledger, now: datetime) -> Iterator[Wrong]:
     for one in ledger.breaches.all():
         if one.last_at >= now - RECENT:
             yield Wrong("source", None, (one.last.table,), one.first_at, str(one), told)
+
+
+def _ahead(cut: Cut | None, states: Sequence[ExportState], now: datetime) -> Iterator[Wrong]:
+    """A cut that is yet to come: what is committed from then on waits for its time, untold else."""
+    if cut is not None and cut.at > now + SKEW:
+        until = max([cut.at, *(state.position.at for state in states if state.position)])
+        yield Wrong(
+            "clock",
+            None,
+            (),
+            None,
+            f"a window that ends at {utc(until)} was cut already, by a clock that was ahead; until "
+            "then, rows that were committed since wait",
+            "Set this machine's clock, and that of all others that run the pipeline. Nothing is "
+            "lost: the first window after that time sends what waits.",
+        )
 
 
 def _running(holders: Sequence[LeaseHolder]) -> Iterator[Running]:
