@@ -109,13 +109,23 @@ def _other(status: int, answer: Answer, request: Request) -> CioError:
         return Throttled(f"{request}: the store asked to slow down.", LATER)
     if status >= 500:  # noqa: PLR2004 - a class of HTTP statuses
         return DestinationUnavailable(f"{request}: the store failed ({status}).", LATER)
+    if status < 400:  # noqa: PLR2004 - a class of HTTP statuses
+        return DestinationError(
+            f"{request}: what answered sends requests elsewhere ({status}), and none is followed.",
+            "Correct the sync's `endpoint_url`, or let no proxy stand between.",
+        )
+    if "Object Lock" in answer.text:
+        return DestinationError(
+            f"{request}: the bucket has Object Lock, and asks for a checksum.",
+            "Set the sync's `checksums: when_supported`.",
+        )
     if answer.code.startswith("KMS."):
         return DestinationError(
             f"{request}: the KMS key cannot be used ({answer.code}).",
             "Check kms_key_id: the key must exist, be enabled, and lie in the bucket's region.",
         )
     return DestinationError(
-        f"{request}: the store answered {status} {answer.code}.",
+        f"{request}: the store answered {' '.join(filter(None, (str(status), answer.code)))}.",
         "Look the code up in the store's documentation.",
     )
 

@@ -43,6 +43,7 @@ def proxy(server: S3Server) -> Iterator[FaultProxy]:
         yield proxy
 
 
+LOCKED = "<Message>x-amz-checksum- HTTP header is required for requests with Object Lock</Message>"
 KMS = "<Message>User is not authorized to perform: kms:GenerateDataKey on this resource</Message>"
 
 
@@ -67,6 +68,15 @@ KMS = "<Message>User is not authorized to perform: kms:GenerateDataKey on this r
         (Fault(answer=(404, "<html>Not found</html>")), NoSuchBucket, "endpoint_url"),
         (Fault(answer=(200, "<html>Welcome</html>")), Unreachable, "is no S3 store"),
         (answer(405, "MethodNotAllowed"), DestinationError, "405 MethodNotAllowed"),
+        (Fault(answer=(405, "")), DestinationError, r"answered 405\. Look"),
+        (
+            Fault(
+                answer=(302, "<html>Log in</html>"), headers={"Location": "https://login.example"}
+            ),
+            DestinationError,
+            "elsewhere .302.*endpoint_url",
+        ),
+        (answer(400, "InvalidRequest", LOCKED), DestinationError, "checksums: when_supported"),
     ],
 )
 def test_d8_answers_are_told_apart(

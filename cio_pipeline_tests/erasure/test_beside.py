@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cio_pipeline.model.errors import DestinationUnavailable, UnknownPerson
+from cio_pipeline.model.errors import DestinationUnavailable, SecretMissing, UnknownPerson
 from cio_pipeline.pipeline.erasure.erase import erase
 from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.recovery.expire import expire
@@ -70,6 +70,32 @@ def test_d4_what_had_expired_is_not_put_back_once_files_are_kept_for_longer(worl
     assert put
     assert named(world) == []
     assert all("erased" in str(one.error) for one in put)
+
+
+def test_d4_a_place_that_cannot_be_looked_at_is_named_by_its_sync(world: World) -> None:
+    """All files that tell of somebody may lie there. Where nothing was sent yet, none does."""
+    opened, away = world.services.destinations, ["new"]
+    world.sync("new")
+
+    def fail(*_: Any) -> None:
+        raise SecretMissing("The environment variable SAS is not set.", "Set it.")
+
+    services = world.as_run(
+        "run",
+        destinations=lambda sync: (
+            Else(opened(sync), lambda _: fail) if sync.id in away else opened(sync)
+        ),
+    )
+    away.append("b")
+    before = named(world)
+    with pytest.raises(
+        SecretMissing, match=r"of sync 'b' cannot .* SAS is not set\. Set it\. Then"
+    ):
+        erase(services, 1, "cio-ann", "ann")
+    assert named(world) == before
+    away.remove("b")
+    assert erase(services, 1, "cio-ann", "ann").complete
+    assert named(world) == []
 
 
 def test_d10_a_store_that_is_down_keeps_no_other_sync_from_telling(world: World) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from cio_pipeline.changesets.build import about_people
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.files.spool import sha256_of
-from cio_pipeline.model.errors import CioError, ObjectMissing
+from cio_pipeline.model.errors import CioError, DestinationError, ObjectMissing, Transient
 from cio_pipeline.model.manifests import FOLDER
 from cio_pipeline.model.plans import Plan, SealedFile
 from cio_pipeline.model.sync import Sync
@@ -71,11 +71,20 @@ def _tells(plan: Plan) -> bool:
 
 
 def delivered(services: Services, syncs: Sequence[Sync]) -> Delivered:
-    """What was delivered to some syncs and may hold people; raises their destinations' errors."""
+    """What was delivered to some syncs and may hold people.
+
+    Raises their destinations' errors, with the sync's name; a sync that was sent nothing yet keeps
+    nobody from being erased.
+    """
     found = Delivered()
     same: dict[tuple[str, str], list[Place]] = {}
     for sync in syncs:
-        sizes, places, unlisted = _of_sync(services, sync)
+        try:
+            sizes, places, unlisted = _of_sync(services, sync)
+        except (DestinationError, Transient) as error:
+            if not services.ledger.recovery.committed([sync.id]):
+                continue
+            raise _not_looked_at(sync, error) from error
         if unlisted:
             found.unlisted[sync.id] = unlisted
         for place in places:
@@ -88,6 +97,15 @@ def delivered(services: Services, syncs: Sequence[Sync]) -> Delivered:
                 (found.expired if _expired(services, sync, place) else found.gone).append(place)
     found.there = [Same(tuple(places)) for places in same.values()]
     return found
+
+
+def _not_looked_at(sync: Sync, error: CioError) -> CioError:
+    """The error, by its sync: of all of a workspace, one is away."""
+    said = f"No file was rewritten: the place of sync '{sync.id}' cannot be looked at."
+    return type(error)(
+        f"{said} {error.message}",
+        f"{error.next_step} Then erase again.".strip(),
+    )
 
 
 ALTERED = "It is not what was delivered: find out who altered it, and mend or remove it."
