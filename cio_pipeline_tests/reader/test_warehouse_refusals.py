@@ -2,11 +2,12 @@
 
 import resource
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
@@ -17,7 +18,7 @@ from cio_pipeline.model.errors import (
     WarehouseBusy,
     WarehouseUnusable,
 )
-from cio_pipeline.model.manifests import ACKNOWLEDGED
+from cio_pipeline.model.manifests import ACKNOWLEDGED, manifest_key
 from cio_pipeline.reader import Feed
 from cio_pipeline.reader.warehouse import database
 from cio_pipeline.reader.warehouse.load import load
@@ -58,6 +59,61 @@ def test_files_that_are_none_and_files_in_use_are_named(tmp_path: Path) -> None:
     assert isinstance(database._named(tmp_path, "Could not set lock on file"), WarehouseBusy)
     with pytest.raises(WarehouseUnusable, match="no folder"):
         database.opened(tmp_path / "clock" / "w.duckdb").__enter__()
+
+
+def _nothing(_: Bucket, tmp_path: Path) -> list[str]:
+    (tmp_path / "empty").mkdir()
+    return [str(tmp_path / "empty")]
+
+
+def _broken(bucket: Bucket, _: Path) -> list[str]:
+    bucket.folder.delete(manifest_key(1))
+    return [str(bucket.root)]
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        _nothing,
+        _broken,
+        lambda *_: ["nowhere"],
+        lambda bucket, _: [str(bucket.root), "--schema", "main"],
+        lambda bucket, _: [str(bucket.root), "--schema", "w"],
+    ],
+    ids=["nothing", "broken", "no place", "no schema", "called like the file"],
+)
+def test_a_load_that_is_refused_leaves_no_file_and_never_takes_one_away(
+    bucket: Bucket, tmp_path: Path, refused: Callable[[Bucket, Path], list[str]]
+) -> None:
+    path = tmp_path / "w.duckdb"
+    words = refused(bucket, tmp_path)
+    command = ["warehouse", "load", *words, "--into", str(path)]
+    assert CliRunner().invoke(app, command).exit_code == 1
+    assert list(tmp_path.glob("w.*")) == []
+    with closing(duckdb.connect(str(path))) as of_theirs:
+        of_theirs.execute("CREATE SCHEMA mine")
+    assert CliRunner().invoke(app, command).exit_code == 1
+    assert path.exists(), "somebody had made it"
+    path.unlink()
+    with database.opened(path) as db:
+        db.execute("CREATE TABLE mine (a INTEGER)")
+    assert path.exists(), "there is something in it"
+
+
+def test_a_file_that_its_maker_takes_away_is_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would be loaded into it would be nowhere."""
+    path, connect = tmp_path / "w.duckdb", duckdb.connect
+
+    def connected(name: str) -> Any:
+        connection = connect(name)
+        path.unlink()
+        return connection
+
+    monkeypatch.setattr(duckdb, "connect", connected)
+    with pytest.raises(WarehouseBusy):
+        database.opened(path).__enter__()
 
 
 @pytest.mark.parametrize("key", ["../people_v5_7_9.parquet", "/{root}/people_v5_7_9.parquet"])

@@ -14,6 +14,8 @@ from cio_pipeline.model.errors import InvalidConfig, WarehouseBusy, WarehouseUnu
 RECORDS = "_cio"
 """The schema in which stands what was loaded."""
 
+_LOCKED = "set lock on file"
+
 _KEPT = frozenset({"information_schema", "pg_catalog", "main", "temp", "system", RECORDS})
 
 
@@ -35,13 +37,14 @@ class Database(Protocol):
 
 @contextmanager
 def opened(path: Path) -> Generator[Database]:
-    """The warehouse in a file, which is made if it is not there.
+    """The warehouse in a file, which is made if it is not there, and gone again if it stays empty.
 
     Raises WarehouseBusy if another program has it open, WarehouseUnusable if it is none, and
     InvalidConfig if DuckDB is not installed.
     """
     duckdb = needs("duckdb")
-    if path.exists() and not path.is_file():
+    made = not path.exists()
+    if not made and not path.is_file():
         raise _named(path, "")
     try:
         # To DuckDB, `:memory:` and `md:x` are no files unless they have a folder before them.
@@ -49,10 +52,27 @@ def opened(path: Path) -> Generator[Database]:
     except duckdb.Error as error:
         raise _named(path, str(error)) from None
     try:
+        if not path.exists():
+            # Whoever made it found nothing to load, and took it away before they let go of it.
+            raise _named(path, _LOCKED)
         prepare(connection)
         yield connection
     finally:
+        if made and _is_empty(connection):
+            path.unlink(missing_ok=True)
         connection.close()
+
+
+def _is_empty(db: Database) -> bool:
+    """Whether it has no table but those of what was loaded: a load makes tables of its own."""
+    with suppress(needs("duckdb").Error):
+        found = db.execute(
+            "SELECT count(*) FROM duckdb_tables() "
+            "WHERE database_name = current_database() AND schema_name <> ?",
+            [RECORDS],
+        ).fetchall()
+        return bool(found == [(0,)])
+    return False
 
 
 def prepare(db: Database) -> None:
@@ -87,7 +107,7 @@ def _roll_back(db: Database) -> None:
 
 
 def _named(path: Path, text: str) -> WarehouseBusy | WarehouseUnusable:
-    if "set lock on file" in text.lower():
+    if _LOCKED in text.lower():
         return WarehouseBusy(
             f"Another program has '{path.name}' open.", "Close it there, then load again."
         )
