@@ -3,6 +3,8 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,12 @@ from cio_pipeline.defs.warehouse import NO_MODELS, Models
 from cio_pipeline.extras import needs
 from cio_pipeline.model.errors import CioError, NothingDelivered
 from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.times import utc
 from cio_pipeline.pipeline.services import Services
 
 LOADED = dg.AssetKey(["warehouse", "loaded"])
 CHECK = "every_feed_is_loaded"
+JOB = "warehouse_load"
 
 _AGAIN = dg.RetryPolicy(max_retries=3, delay=60)
 """Somebody may be looking into the file: it takes one program at a time."""
@@ -48,7 +52,7 @@ def build_loading(path: Path | None) -> Models:
 
     page, daily = build_report(LOADED, path.with_name(f"{path.name}.html"))
     job = dg.define_asset_job(
-        "warehouse_load",
+        JOB,
         selection=dg.AssetSelection.assets(LOADED),
         description="Loads what is new into the DuckDB file of CIO_WAREHOUSE.",
         executor_def=dg.in_process_executor,
@@ -59,22 +63,86 @@ def build_loading(path: Path | None) -> Models:
         job=job,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Loads the warehouse after new manifests of any sync.",
+        description="Loads the warehouse after new manifests of any sync, and tries again what "
+        "could not be loaded: at the next tick, then after pauses that grow up to an hour.",
     )
-    def sensor(pipeline: dg.ResourceParam[PipelineResource]) -> dg.RunRequest | dg.SkipReason:
-        return _wanted(pipeline.services("sensor"))
+    def sensor(
+        context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[PipelineResource]
+    ) -> dg.SensorResult | dg.SkipReason:
+        return _asked(context, pipeline.services("sensor"))
 
     return Models((loaded, page), (job, daily.job), sensors=(sensor,), schedules=(daily,))
 
 
-def _wanted(services: Services) -> dg.RunRequest | dg.SkipReason:
-    """A run for each state of the chains: Dagster leaves out a key that it has seen."""
-    ids = [one.sync.id for one in services.ledger.registry.all()]
-    lasts = services.ledger.manifests.lasts(ids)
-    if not lasts:
+@dataclass(frozen=True)
+class _Asked:
+    """What the sensor asked for last: for which state of the chains, how often, and when."""
+
+    state: str
+    tries: int
+    at: datetime
+
+    @property
+    def again_at(self) -> datetime:
+        """When it may be asked for again. A bucket that stays broken costs a run an hour."""
+        return self.at + min(_LONGEST, _TICK * 2**self.tries / 2)
+
+    @property
+    def request(self) -> dg.RunRequest:
+        """Dagster leaves out a key that it has seen."""
+        return dg.RunRequest(run_key=f"{self.state}-{self.tries}" if self.tries else self.state)
+
+
+_TICK, _LONGEST = timedelta(minutes=1), timedelta(hours=1)
+
+
+def _asked(
+    context: dg.SensorEvaluationContext, services: Services
+) -> dg.SensorResult | dg.SkipReason:
+    """A run for each state of the chains, and more of them while the last was not all loaded."""
+    state, now = _state(services), services.clock()
+    if state is None:
         return dg.SkipReason("Nothing is delivered yet.")
-    state = json.dumps(sorted(lasts.items())).encode()
-    return dg.RunRequest(run_key=hashlib.sha256(state).hexdigest()[:16])
+    last = _last(context.cursor)
+    if last is None or last.state != state:
+        found = _Asked(state, 0, now)
+    elif not _failed(context.instance):
+        return dg.SkipReason("All is loaded, or is about to be.")
+    elif now < last.again_at:
+        return dg.SkipReason(f"Not all could be loaded; it is tried again at {utc(last.again_at)}.")
+    else:
+        found = replace(last, tries=last.tries + 1, at=now)
+    cursor = json.dumps([found.state, found.tries, found.at.isoformat()])
+    return dg.SensorResult(run_requests=[found.request], cursor=cursor)
+
+
+def _state(services: Services) -> str | None:
+    """What lies in the buckets, as far as the ledger knows; None if nothing does.
+
+    A manifest is stored before it is put: whoever looks in between has to look again.
+    """
+    manifests = services.ledger.manifests
+    waiting = manifests.waiting().unput
+    lasts = manifests.lasts([one.sync.id for one in services.ledger.registry.all()])
+    state = [(sync_id, last, sync_id in waiting) for sync_id, last in sorted(lasts.items())]
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16] if state else None
+
+
+def _last(cursor: str | None) -> _Asked | None:
+    if cursor is None:
+        return None
+    state, tries, at = json.loads(cursor)
+    return _Asked(state, tries, datetime.fromisoformat(at))
+
+
+def _failed(instance: dg.DagsterInstance) -> bool:
+    """Whether the last load ended and left something out; one that was cancelled is somebody's."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=JOB), limit=1)
+    if not runs or runs[0].status is not dg.DagsterRunStatus.SUCCESS:
+        return bool(runs) and runs[0].status is dg.DagsterRunStatus.FAILURE
+    check = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(LOADED, CHECK))
+    found = check and check.evaluation
+    return found is not None and not found.passed
 
 
 _Row = tuple[str, str, str, int, int, str]
