@@ -1,6 +1,7 @@
 """The hand-made feed, built once by dbt for all tests."""
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -16,9 +17,9 @@ PROJECT = Path(__file__).parents[2] / "warehouse"
 
 
 def dbt(
-    folder: Path, *words: str, feed: str = "acme", now: str = NOW
+    folder: Path, *words: str, feed: str = "acme", now: str = NOW, **given: object
 ) -> subprocess.CompletedProcess[str]:
-    """Run dbt on the warehouse of a folder; what it makes stays in there."""
+    """Run dbt on the warehouse of a folder, with variables; what it makes stays in there."""
     environment: Mapping[str, str] = {
         **os.environ,
         "CIO_WAREHOUSE": str(folder / "warehouse.duckdb"),
@@ -27,7 +28,7 @@ def dbt(
         "DBT_LOG_PATH": str(folder / "logs"),
     }
     at = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-    then = ["--vars", f'{{as_of: "{now}"}}']
+    then = ["--vars", json.dumps({"as_of": now, **given})]
     # Beside Python, the program of the same environment.
     program = Path(sys.executable).parent / "dbt"
     return subprocess.run(

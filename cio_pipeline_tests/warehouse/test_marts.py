@@ -1,5 +1,6 @@
 """Marts and audiences on the hand-made feed; dbt's own unit tests ran while it was built (O7)."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,38 @@ def test_what_breaks_the_contract_is_found_by_a_generated_test(
     assert any(
         test in line and ("FAIL" in line or "WARN" in line) for line in done.stdout.split("\n")
     )
+
+
+def test_attributes_are_shown_in_columns_of_their_own_whatever_script_they_are_named_in(
+    built: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "warehouse.duckdb"
+    shutil.copy(built / "warehouse.duckdb", file)
+    names = ["plan", "PLAN", "plan!", "имя", "город", "名前", "Größe", "plan"]
+    with duckdb.connect(file) as connection:
+        columns = connection.execute("DESCRIBE acme.attributes").fetchall()
+        order = ", ".join(
+            {"attribute_name": "?", "attribute_value": "?"}.get(one[0], f'"{one[0]}"')
+            for one in columns
+        )
+        for name in sorted({*names}):
+            connection.execute(
+                f"INSERT INTO acme.attributes SELECT {order} FROM acme.attributes "  # noqa: S608
+                "QUALIFY row_number() OVER (PARTITION BY internal_customer_id "
+                "ORDER BY timestamp DESC) = 1",
+                [name, f"its {name}"],
+            )
+    done = dbt(tmp_path, "run", "--select", "people_now", shown_attributes=names)
+    assert done.returncode == 0, done.stdout
+    with duckdb.connect(file, read_only=True) as connection:
+        connection.execute("USE acme_marts")
+        found = connection.execute("SELECT COLUMNS('attribute_.*') FROM people_now")
+        titles = [one[0] for one in found.description or ()]
+        assert {"attribute_plan", "attribute_gr_e"} < set(titles)
+        assert all(title.isascii() for title in titles)
+        values = {value for row in found.fetchall() for value in row}
+    assert len(titles) == len({*names})
+    assert {f"its {name}" for name in names} <= values
 
 
 def test_what_was_loaded_late_is_in_people_now_at_once(built: Path, tmp_path: Path) -> None:

@@ -20,8 +20,17 @@
 {% macro share(part, whole) %}{{ return('1.0 * ' ~ part ~ ' / nullif(' ~ whole ~ ', 0)') }}{% endmacro %}
 
 
-{#- The column that shows an attribute. -#}
-{% macro one_name(attribute) %}{{ return('attribute_' ~ modules.re.sub('[^a-z0-9]+', '_', attribute | lower)) }}{% endmacro %}
+{#- The columns that show attributes, by name. Names that say the same in Latin letters, or nothing,
+    are told apart by their digest: the first keeps what it has. -#}
+{% macro shown_columns(attributes) -%}
+  {%- set columns = {} -%}
+  {%- for one in attributes | unique(case_sensitive=true) -%}
+    {%- set plain = 'attribute_' ~ modules.re.sub('[^a-z0-9]+', '_', one | lower) -%}
+    {%- set taken = plain in columns.values() or not modules.re.search('[a-z0-9]', one | lower) -%}
+    {%- do columns.update({one: plain.rstrip('_') ~ '_' ~ local_md5(one)[:8] if taken else plain}) -%}
+  {%- endfor -%}
+  {{ return(columns) }}
+{%- endmacro %}
 
 
 {#- A row of metrics that a person caused. v4 says nothing of machines: there, all count. -#}
