@@ -21,6 +21,7 @@ from cio_pipeline.reader.write_back import (
     Value,
     account_of,
     checked_attribute,
+    checked_endpoint,
     client,
     send,
     send_all,
@@ -66,6 +67,7 @@ def write_back(
     any time: the next run goes on.
     """
     chosen, attribute = tiers(tier or ()), checked_attribute(attribute)
+    endpoint = checked_endpoint(url)
     with marts_in(warehouse_file(warehouse), feed, write=True) as marts:
         audience, site = marts.audience(name), secret_of(site_id)
         what = Writing(audience.name, attribute, account_of(site, region))
@@ -74,7 +76,7 @@ def write_back(
             _show(name, attribute, changes, as_json=as_json)
             return
         key = secret_of(api_key)
-        track = _PerThread(lambda: client(site, key, region, url))
+        track = _PerThread(lambda: client(site, key, region, endpoint))
         done = _send(
             changes,
             lambda change: send(track.get(), change, attribute),

@@ -192,6 +192,16 @@ def checked_attribute(name: str) -> str:
     return name
 
 
+def checked_endpoint(url: str | None) -> str | None:
+    """An endpoint as it is; raises InvalidConfig for what is none, which is not repeated."""
+    if url is None or re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
+        return url
+    raise InvalidConfig(
+        "The endpoint is http:// or https:// with a host, and a path.",
+        "Correct --url, or leave it out.",
+    )
+
+
 def tiers(texts: Iterable[str]) -> Tiers:
     """Tiers from NAME=LEAST; raises InvalidConfig for what is none, or is another's twin."""
     steps = [_tier(text) for text in texts]

@@ -234,6 +234,16 @@ def test_o7_wrong_keys_are_named_and_never_shown(
     assert KEY not in f"{raised.value} {raised.value.next_step}"
 
 
+@pytest.mark.parametrize("url", ["", "proxy", "ftp://host", "https://", "https://k:secret@host"])
+def test_what_is_no_endpoint_is_named_before_anything_is_looked_at(url: str) -> None:
+    """The platform "could not be reached" after twenty seconds."""
+    verb = ["audience", "write-back", "winback", "--attribute", "offer", "--url", url]
+    found = CliRunner().invoke(app, [*verb, "--dry-run", "--warehouse", "nowhere"])
+    assert isinstance(found.exception, InvalidConfig)
+    assert "http:// or https:// with a host" in str(found.exception)
+    assert "secret" not in str(found.exception)
+
+
 def test_o7_what_is_no_tier_is_named() -> None:
     for text in ("gold", "=5", "gold=much", "gold=nan", "gold=inf"):
         with pytest.raises(InvalidConfig, match="is no tier"):
