@@ -58,6 +58,10 @@ def build_loading(path: Path | None) -> Models:
         executor_def=dg.in_process_executor,
     )
 
+    return Models((loaded, page), (job, daily.job), sensors=(_sensor(job),), schedules=(daily,))
+
+
+def _sensor(job: Any) -> dg.SensorDefinition:
     @dg.sensor(
         name="warehouse_sensor",
         job=job,
@@ -71,7 +75,7 @@ def build_loading(path: Path | None) -> Models:
     ) -> dg.SensorResult | dg.SkipReason:
         return _asked(context, pipeline.services("sensor"))
 
-    return Models((loaded, page), (job, daily.job), sensors=(sensor,), schedules=(daily,))
+    return sensor
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class _Asked:
     @property
     def again_at(self) -> datetime:
         """When it may be asked for again. A bucket that stays broken costs a run an hour."""
-        return self.at + min(_LONGEST, _TICK * 2**self.tries / 2)
+        return self.at + min(_LONGEST, _TICK / 2 * 2 ** min(self.tries, _DOUBLED))
 
     @property
     def request(self) -> dg.RunRequest:
@@ -93,7 +97,8 @@ class _Asked:
         return dg.RunRequest(run_key=f"{self.state}-{self.tries}" if self.tries else self.state)
 
 
-_TICK, _LONGEST = timedelta(minutes=1), timedelta(hours=1)
+_TICK, _LONGEST, _DOUBLED = timedelta(minutes=1), timedelta(hours=1), 8
+"""A pause that doubled so often is an hour; after some days of it, no time would hold one."""
 
 
 def _asked(

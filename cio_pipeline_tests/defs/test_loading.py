@@ -1,5 +1,6 @@
 """O6, O8: the warehouse as an asset below the manifests."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -168,6 +169,9 @@ def test_o6_what_could_not_be_loaded_is_tried_again_until_it_can_and_not_all_the
     assert sensing.ticks(1, sensing.die) == 1, "the next tick tries it again"
     assert sensing.ticks(60, sensing.die) <= 6
     assert 3 <= sensing.ticks(240, sensing.die) <= 4, "once an hour, however long it takes"
+    state, _, at = json.loads(sensing.cursor or "")
+    sensing.cursor = json.dumps([state, 10_000, at])
+    assert sensing.ticks(61, sensing.die) == 1, "after a year, too"
     manifest.write_bytes(whole)
     assert sensing.ticks(61) == 1
     with opened(sensing.path) as db:
