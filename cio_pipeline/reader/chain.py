@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 
 from cio_pipeline.model.errors import ManifestBroken, ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import (
@@ -22,6 +21,9 @@ from cio_pipeline.verification.links import (
     split_at_beginning,
 )
 from cio_pipeline.verification.report import Finding, Problem, ProblemKind
+
+_ASKED = 16
+"""So many manifests are asked for before they are listed: months of windows have thousands."""
 
 _ANEW = (
     "The bucket holds another feed, or was set back. Look which; "
@@ -93,13 +95,18 @@ def _is_there(destination: Destination, last: Read) -> bool:
 
 
 def _following(destination: Destination, ordinal: int) -> Iterator[str]:
-    for number in count(ordinal + 1):
+    """The manifests after one: asked for one by one, and listed for who is far behind."""
+    asked = range(ordinal + 1, ordinal + 1 + _ASKED)
+    for number in asked:
         key = manifest_key(number)
         try:
             destination.get(key)
         except ObjectMissing:
             return
         yield key
+    for one in destination.list(FOLDER):
+        if (manifest_ordinal(one.key) or 0) >= asked.stop:
+            yield one.key
 
 
 def _chain(destination: Destination, keys: Sequence[str], last: Read | None) -> Chain:

@@ -50,6 +50,36 @@ def test_o6_each_manifest_is_loaded_once_and_what_was_rewritten_replaces_its_row
     same(db, bucket.root)
 
 
+def test_who_is_months_behind_asks_for_each_manifest_once(bucket: Bucket, db: Any) -> None:
+    """One after the other, a year of windows took a quarter of an hour before they were read."""
+    asked: list[str] = []
+
+    class Asked:
+        """A store that is counted."""
+
+        def get(self, key: str) -> bytes:
+            asked.append(key)
+            return bucket.folder.get(key)
+
+        def __getattr__(self, name: str) -> Any:
+            asked.extend([name] * (name == "list"))
+            return getattr(bucket.folder, name)
+
+    counted: Any = Asked()
+    load(db, counted)
+    for _ in range(300):
+        bucket.commit()
+    asked.clear()
+    assert load(db, counted).last == 303
+    assert len(asked) <= 320
+    assert asked.count("list") == 1
+    same(db, bucket.root)
+    bucket.commit()
+    asked.clear()
+    assert load(db, counted).last == 304
+    assert (len(asked), asked.count("list")) == (4, 0)
+
+
 def test_d6_a_new_generation_empties_the_tables(bucket: Bucket, db: Any) -> None:
     load(db, bucket.root)
     bucket.commit(replace(bucket.file("people", 5), generation=2))
