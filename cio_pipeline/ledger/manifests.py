@@ -6,12 +6,15 @@ from datetime import datetime
 from operator import itemgetter
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     and_,
     bindparam,
     case,
+    exists,
     false,
     func,
+    not_,
     or_,
     select,
     update,
@@ -26,6 +29,7 @@ from cio_pipeline.ledger.schema import (
     files,
     manifests,
     plans,
+    rewrites,
     syncs,
     voids,
 )
@@ -62,6 +66,12 @@ _VOID = select(voids.c.sync_id).where(voids.c.manifest_ordinal.is_(None)).distin
 _DELIVERED = select(plans.c.sync_id, plans.c.export).where(
     IS_UNFINISHED, plans.c.state == PlanState.DELIVERED
 )
+
+
+def _not(rewritten: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether no rewriting of a file is like that."""
+    its = rewrites.c.sync_id == files.c.sync_id, rewrites.c.key == files.c.key
+    return not_(exists().where(*its, rewritten))
 
 
 @dataclass(frozen=True)
@@ -179,12 +189,16 @@ class Manifests:
         """Files that were committed before a time, or before one of a manifest up to a number.
 
         Of those that a later one replaced, the last counts; nothing under whose key a plan under
-        way has put another, or may have.
+        way has put another, or may have. One that was rewritten is as new as that: who has loaded
+        it has to load it again.
         """
-        c = files.c
-        old = [] if before is None else [plans.c.closed_at < before]
+        c, again = files.c, rewrites.c
+        old = [] if before is None else [and_(plans.c.closed_at < before, _not(again.at >= before))]
         if up_to is not None:
-            old.append(and_(c.manifest_ordinal <= up_to[0], plans.c.closed_at < up_to[1]))
+            last, grace = up_to
+            untold = or_(again.manifest_ordinal.is_(None), again.manifest_ordinal > last)
+            read = c.manifest_ordinal <= last, plans.c.closed_at < grace
+            old.append(and_(*read, _not(or_(untold, again.at >= grace))))
         its = (
             select(c.key, c.bytes, c.sha256, c.sequence, or_(false(), *old).label("old"))
             .join(plans, plans.c.id == c.plan_id)

@@ -1,11 +1,13 @@
 """Retention: delivered files go after days, or once their reader has acknowledged them."""
 
 import json
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
@@ -17,6 +19,7 @@ from cio_pipeline.model.manifests import ACKNOWLEDGED
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.checking.checks import findings
+from cio_pipeline.pipeline.erasure.erase import erase
 from cio_pipeline.pipeline.heartbeat import claimed
 from cio_pipeline.pipeline.lifecycle.disable import disable
 from cio_pipeline.pipeline.lifecycle.order import Order
@@ -24,6 +27,8 @@ from cio_pipeline.pipeline.lifecycle.purge import purge
 from cio_pipeline.pipeline.recovery.expire import expire
 from cio_pipeline.pipeline.recovery.restore import RESTORE, restore
 from cio_pipeline.pipeline.run_export import run_export
+from cio_pipeline.reader.warehouse.database import prepare
+from cio_pipeline.reader.warehouse.load import load
 from cio_pipeline.verification.report import VerifyReport
 from cio_pipeline_tests.messages.sending import commit_messages, objects, row
 from cio_pipeline_tests.pipeline.test_windows import person
@@ -95,6 +100,42 @@ def test_d10_files_go_once_they_are_acknowledged_after_a_grace(world: World) -> 
     (world.folder() / "people_v5_1_2.parquet").unlink()
     assert not proof(world).ok
     assert [one.error for one in restore(world.services)] == [None]
+
+
+@pytest.mark.parametrize("rule", ["expire_acknowledged_after", "expire_delivered_after"])
+def test_d4_d10_a_file_that_was_rewritten_waits_until_that_is_acknowledged_or_old(
+    world: World, rule: str
+) -> None:
+    """Its reader had loaded it, and could load no manifest more: what told of it was gone."""
+    fields: dict[str, Any] = {rule: "1d"}
+    world.sync(**fields)
+    world.commit("people", person("ann"), person("bob"), at=during(0))
+    world.run(0, "people")
+    world.commit("people", person("ann", 5, 1, deleted=True), at=during(1))
+    world.run(1, "people")
+    (first, *_) = world.names()
+    with closing(duckdb.connect()) as db:
+        prepare(db)
+        assert load(db, world.folder()).last == 2
+        acknowledge(world, "2")
+        world.now += DAY - timedelta(hours=1)
+        erase(world.services, 1, "ann", "somebody")
+        world.now += timedelta(hours=2)
+        assert [one.error for one in expire(world.services)] == [None]
+        assert first in world.names()
+        done = load(db, world.folder())
+        assert done.last == 3
+        assert done.rewritten
+        who = "SELECT DISTINCT internal_customer_id FROM a.people"
+        assert db.execute(who).fetchall() == [("bob",)]
+    acknowledge(world, "3")
+    expire(world.services)
+    assert first in world.names()
+    assert proof(world).ok
+    world.now += DAY
+    expire(world.services)
+    assert world.names() == []
+    assert (proof(world).ok, restore(world.services)) == (True, ())
 
 
 @pytest.mark.parametrize("text", ["", "seven", "3", "-1", "1 2", "9" * 30])
