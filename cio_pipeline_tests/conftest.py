@@ -1,6 +1,7 @@
 """Fixtures that all tests share."""
 
 import os
+import resource
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -84,6 +85,16 @@ def other_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("all that can be written to is one disk")
     with TemporaryDirectory(dir=other) as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def few_files() -> Iterator[None]:
+    """A limit of 256 open files, beside those that are open already."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    there = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256 + there, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

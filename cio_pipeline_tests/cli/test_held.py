@@ -2,9 +2,9 @@
 
 import json
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -148,8 +148,16 @@ def test_each_verb_that_takes_leases_exits_alike(
 
 def test_any_verb_waits_if_told_to(served: World, monkeypatch: pytest.MonkeyPatch) -> None:
     claimed(served)
-    threading.Timer(1, free, [served]).start()
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        """The other run ends meanwhile."""
+        waited.append(seconds)
+        free(served)
+
+    monkeypatch.setattr(root, "time", SimpleNamespace(sleep=wait))
     assert called(monkeypatch, "--wait", "sync", "disable", "a") == 0
+    assert waited == [root.EVERY]
     assert served.ledger.registry.get("a").disabled_at is not None
 
 

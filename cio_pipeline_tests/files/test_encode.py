@@ -1,4 +1,3 @@
-import resource
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -116,18 +115,13 @@ def test_d2_a_file_has_the_same_bytes_however_long_it_waits_in_memory(
         assert sha256_of(spool.path(file.path)) == file.sha256
 
 
+@pytest.mark.usefixtures("few_files")
 def test_more_large_files_are_written_than_a_process_may_have_open(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(growing, "SMALL", 0)
     rows = rows_of(DELIVERIES, 5, 800, workspaces=800)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (400, hard))
-    try:
-        files = encoded(spool, rows).files
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert len(files) == 800
+    assert len(encoded(spool, rows).files) == 800
 
 
 def test_d5_series_are_apart_and_described(spool: Spool) -> None:

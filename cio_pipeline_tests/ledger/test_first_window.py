@@ -6,23 +6,34 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete
 
+from cio_pipeline import wiring
 from cio_pipeline.ledger.schema import counters
 from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.registry import ExportSwitch
 from cio_pipeline.model.windows import FIRST_WINDOW, hour_of
 from cio_pipeline.pipeline.recovery.catch_up import catch_up
 from cio_pipeline.settings import Settings, settings
-from cio_pipeline.wiring import first_window, now
+from cio_pipeline.wiring import first_window
 from cio_pipeline_tests.recovery.loss import go_on, without_ledger
 from cio_pipeline_tests.world import NOON, World
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """The machine's clock, which stands still."""
+    moment = datetime.now(UTC)
+    monkeypatch.setattr(wiring, "now", lambda: moment)
+    return moment
 
 
 def of(world: World) -> Settings:
     return settings({"CIO_HOME": str(world.root)})
 
 
-def test_the_first_sync_fixes_it_and_only_an_earlier_one_moves_it(world: World) -> None:
-    assert first_window(of(world)) == hour_of(now())
+def test_the_first_sync_fixes_it_and_only_an_earlier_one_moves_it(
+    world: World, now: datetime
+) -> None:
+    assert first_window(of(world)) == hour_of(now)
     world.sync("a")
     assert first_window(of(world)) == NOON
     world.sync("b", 2, at=NOON + timedelta(days=9))
@@ -55,9 +66,9 @@ def test_a_deployment_that_ran_before_keeps_its_first_window(world: World) -> No
 
 
 def test_no_ledger_is_made_to_ask_it_and_one_that_does_not_answer_hides_no_window(
-    tmp_path: Path,
+    tmp_path: Path, now: datetime
 ) -> None:
-    assert first_window(settings({"CIO_HOME": str(tmp_path)})) == hour_of(now())
+    assert first_window(settings({"CIO_HOME": str(tmp_path)})) == hour_of(now)
     assert not list(tmp_path.iterdir())
     (tmp_path / "ledger.db").write_text("no database")
     assert first_window(settings({"CIO_HOME": str(tmp_path)})) == FIRST_WINDOW

@@ -19,6 +19,7 @@ from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.settings import settings
 from cio_pipeline_tests.pipeline.sliced import Broken
+from cio_pipeline_tests.waiting import PATIENCE
 from cio_pipeline_tests.world import World, during, window
 
 LIMIT = 400_000
@@ -170,13 +171,13 @@ def test_o5_who_finds_no_room_takes_what_nobody_works_on_else_waits_and_says_so(
     with pytest.raises(DiskFull, match="CIO_SPOOL_BYTES"):
         room.wait_for_room(services)
 
-    monkeypatch.setattr(room, "WAIT", 60)
+    monkeypatch.setattr(room, "WAIT", PATIENCE)
     waiting = threading.Thread(target=room.wait_for_room, args=[services])
     waiting.start()
     waiting.join(0.2)
     assert waiting.is_alive()
     foreign.unlink()
-    waiting.join(30)
+    waiting.join(PATIENCE)
     assert not waiting.is_alive()
     (spool.folder("metrics-99-0-1") / "left").write_bytes(bytes(LIMIT))
     room.wait_for_room(services)
@@ -203,7 +204,7 @@ def test_o5_who_holds_files_does_not_wait_for_one_who_waits_for_room(
 ) -> None:
     """Seen before: the one had sealed and waited to write, the other to be let write by it."""
     monkeypatch.setattr(room, "LOOK", 0.01)
-    monkeypatch.setattr(room, "WAIT", 20)
+    monkeypatch.setattr(room, "WAIT", PATIENCE / 2)
     for version in (4, 5):
         world.sync(f"v{version}", version, version=version, exports=["metrics"])
         world.commit("metrics", *many(version, 5000), at=during(0, version))
@@ -222,11 +223,11 @@ def test_o5_who_holds_files_does_not_wait_for_one_who_waits_for_room(
 
     def begun() -> None:
         waiting.start()
-        writes.wait(30)
+        writes.wait(PATIENCE)
 
     spool = Interrupted(world.root / "spool", LIMIT, other=begun)
     assert run(replace(services, spool=spool), 0) == []
-    waiting.join(30)
+    waiting.join(PATIENCE)
     assert ended == ["had room"]
     assert all(world.verify(one).ok for one in ("v4", "v5"))
 

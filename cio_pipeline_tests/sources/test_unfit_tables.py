@@ -2,9 +2,8 @@
 
 import json
 import os
-import resource
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -266,16 +265,6 @@ def test_a_log_entry_that_is_cut_off_is_named(tmp_path: Path) -> None:
     entry.write_text(entry.read_text()[:-9])
     with pytest.raises(SourceError, match="Version 1 of table things has a log entry that cannot"):
         DeltaSource(str(tmp_path)).changes(THINGS, at(lake, 0), at(lake, 2))
-
-
-@pytest.fixture
-def few_files() -> Iterator[None]:
-    """A limit of 256 open files, beside those that are open already."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    there = len(list(Path("/proc/self/fd").iterdir()))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256 + there, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.mark.usefixtures("few_files")

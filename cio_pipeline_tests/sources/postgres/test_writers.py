@@ -16,6 +16,7 @@ from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline_tests.sources.postgres.databases import Made
 from cio_pipeline_tests.sources.postgres.test_positions import changed, state
 from cio_pipeline_tests.sources.things import NOTES
+from cio_pipeline_tests.waiting import PATIENCE, until
 
 CHANGE_IS_NEW = pl.col(CHANGE) == NEW
 State = dict[str, str | None]
@@ -192,6 +193,7 @@ def test_d6_nothing_is_lost_or_doubled_while_others_write(base: Made) -> None:
     notes: list[str] = []
     for number in range(16):
         if number == 15:
+            until("notes", PATIENCE, lambda: base.ask("SELECT count(*) FROM notes") > [(100,)])
             done.set()
             for one in threads:
                 one.join()
