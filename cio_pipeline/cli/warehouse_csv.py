@@ -31,5 +31,5 @@ def csv(
 def _array(name: str) -> pl.Expr:
     """A list of texts as the text of an array."""
     quoted = pl.element().str.replace_all(r'(["\\])', r"\$1")
-    inner = pl.col(name).list.eval(pl.format('"{}"', quoted)).list.join(",")
+    inner = pl.col(name).list.eval(pl.format('"{}"', quoted).fill_null("NULL")).list.join(",")
     return (pl.lit("{") + inner + pl.lit("}")).alias(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import LiteralString, cast
 
 import duckdb
+import polars as pl
 import psycopg
 import pytest
 import sqlglot
@@ -17,6 +18,7 @@ from sqlglot import exp
 from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
+from cio_pipeline.cli.warehouse_csv import _array
 from cio_pipeline.cli.warehouse_sql import READS
 from cio_pipeline.contracts.declare import ColumnType
 from cio_pipeline.model.errors import InvalidConfig, UnknownExport
@@ -357,3 +359,11 @@ def test_o6_redshifts_manifests_name_each_file_once(sent: World, tmp_path: Path)
     later = write_manifests(feed, "s3://bucket/path", tmp_path, 1)
     assert later == {"people": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["people.manifest"]
+
+
+def test_o6_a_list_is_written_as_postgresql_reads_arrays_with_its_nulls() -> None:
+    lists = [["x", None, 'q"\\'], [], None, [None], ["", "NULL", ",{}"]]
+    frame = pl.DataFrame({"list": lists}, {"list": pl.List(pl.String())})
+    assert frame.select(_array("list"))["list"].to_list() == [
+        r'{"x",NULL,"q\"\\"}', "{}", None, "{NULL}", '{"","NULL",",{}"}',
+    ]  # fmt: skip
