@@ -69,9 +69,14 @@ def _library() -> Any:
 def _opened(url: str) -> Any:
     apprise = _library()
     # In memory: it would keep what it learns of a service in files. Without a time limit: it would
-    # wait in a thread that a process waits for at its end.
+    # wait in a thread that a process waits for at its end. No redirect is followed: most would turn
+    # the message into a question without it, whose good answer would count.
     how = apprise.AppriseAsset(
-        async_mode=False, storage_mode="memory", service_timeout=0, app_id="cio-pipeline"
+        async_mode=False,
+        storage_mode="memory",
+        service_timeout=0,
+        http_redirects=False,
+        app_id="cio-pipeline",
     )
     found = apprise.Apprise(asset=how)
     if not found.add(url):
@@ -87,5 +92,7 @@ def _why(said: list[str]) -> str:
     numbers = [found for text in said for found in _NUMBER.findall(text)]
     if not numbers:
         return "It did not take the message, or did not answer."
-    slow = " (it asks to slow down)" if numbers[-1] == "429" else ""
-    return f"It answered with {numbers[-1]}{slow}."
+    means = {"429": " (it asks to slow down)"}
+    if numbers[-1].startswith("3"):
+        means[numbers[-1]] = " (it sends elsewhere: write the URL that this leads to)"
+    return f"It answered with {numbers[-1]}{means.get(numbers[-1], '')}."

@@ -120,7 +120,7 @@ def _check_address(scheme: str, host: str, netloc: str) -> None:
         raise _malformed("does not start with https:// and a host")
     if "@" in netloc:
         raise _malformed("has a user name or password in it")
-    if scheme == "http" and not _is_loopback(host):
+    if scheme == "http" and not is_loopback(host):
         raise _malformed("does not start with https://, so that anybody on the way could read it")
     if ".dfs." in host:
         raise _malformed("is that of the Data Lake endpoint ('.dfs.')", f"{_AGAIN} It has '.blob.'")
@@ -195,7 +195,8 @@ def _authority(scheme: str, host: str, port: int | None) -> str:
     return shown if port in {None, _PORTS[scheme]} else f"{shown}:{port}"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is a name of this very machine."""
     return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
 
 

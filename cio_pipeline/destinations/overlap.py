@@ -1,8 +1,9 @@
 """Where a destination is, so that equal and enclosing ones can be told (D8)."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from cio_pipeline.destinations.azure_sas import parse_sas
+from cio_pipeline.destinations.azure_sas import is_loopback, parse_sas
 from cio_pipeline.destinations.secrets import secret_of
 from cio_pipeline.model.destinations import AnyDestination, LocalDestination
 from cio_pipeline.model.errors import DestinationError
@@ -26,12 +27,17 @@ def location(destination: AnyDestination, base: Path) -> tuple[str, ...]:
 
 
 def _store(endpoint_url: str | None) -> str:
-    """Whose buckets they are: a host without its usual port; AWS has many hosts for one bucket."""
-    if endpoint_url is None:
-        return "aws"
-    host = endpoint_url.partition("://")[2].lower().rstrip("/")
-    host = host.removesuffix(":443").removesuffix(":80")
+    """Whose buckets they are; AWS has many hosts for one bucket."""
+    host = "aws" if endpoint_url is None else _host(endpoint_url)
     return "aws" if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else host
+
+
+def _host(url: str) -> str:
+    """A host and its port, unless that is the usual one; this machine has many names."""
+    parts = urlsplit(url.lower())
+    name = (parts.hostname or "").removesuffix(".")
+    name = "localhost" if is_loopback(name) else name
+    return name if parts.port in {None, 80, 443} else f"{name}:{parts.port}"
 
 
 def _parts(path: str) -> tuple[str, ...]:
@@ -47,7 +53,7 @@ def _container(reference: str) -> tuple[str, ...]:
         sas = parse_sas(secret_of(reference))
     except DestinationError:
         return (reference,)
-    return (sas.account_url.partition("://")[2].lower(), sas.container)
+    return (_host(sas.account_url), sas.account, sas.container)
 
 
 def absolute(sync: Sync, base: Path) -> Sync:

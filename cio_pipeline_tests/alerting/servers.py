@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-STATUS = {"well": 200, "throttles": 429, "fails": 500, "refuses": 403}
+STATUS = {"well": 200, "moved": 302, "throttles": 429, "fails": 500, "refuses": 403}
 
 
 @dataclass
@@ -33,6 +33,9 @@ class Hook:
         return [f"{one['title']}\n{one['message']}" for one in self.bodies]
 
 
+ELSEWHERE = "/elsewhere"
+"""Where a hook that has moved sends everybody."""
+
 SECRET = "t0ps3cret-hook"  # noqa: S105 - of servers that live as long as a test
 
 
@@ -55,7 +58,10 @@ def hook() -> Iterator[Hook]:
             made.paths.append(self.path)
             if made.mood == "hangs":
                 made.over.wait(60)
-            self.send_response(STATUS.get(made.mood, 200))
+            there = self.path == ELSEWHERE
+            self.send_response(200 if there else STATUS.get(made.mood, 200))
+            if made.mood == "moved":
+                self.send_header("Location", ELSEWHERE)
             self.send_header("Content-Length", "2")
             self.end_headers()
             # Whoever asked may have given up.

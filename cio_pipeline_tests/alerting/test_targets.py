@@ -86,7 +86,7 @@ def test_o3_operations_have_an_entry_for_each_incident() -> None:
     docs = Path(__file__).parents[2] / "docs"
     table = (docs / "alerts.md").read_text(encoding="utf-8").split("| incident |")[1]
     named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
-    assert len(named) == 7
+    assert len(named) == 8
     entries = (docs / "operations.md").read_text(encoding="utf-8")
     assert [one for one in named if f"### Alert `{one}`\n" not in entries] == []
 
@@ -104,6 +104,15 @@ def test_o3_mail_and_slack_take_an_alert(monkeypatch: pytest.MonkeyPatch) -> Non
         channels.send(f"slack://T1JJ3T3L2/A1BRTD4JD/{'T' * 24}/#ops", "cio-pipeline: a test", "It.")
     assert one.bodies[0]["channel"] == "#ops"
     assert "cio-pipeline: a test" in json.dumps(one.bodies[0])
+
+
+def test_o3_a_target_that_has_moved_has_not_taken_the_message() -> None:
+    """To follow would be to ask the other place without the message."""
+    with hook() as one:
+        one.mood = "moved"
+        with pytest.raises(AlertNotTaken, match=r"answered with 302 \(it sends elsewhere"):
+            channels.send(one.url, "a", "b")
+    assert len(one.paths) == 1
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,22 @@ def s3(path: str, **fields: str) -> S3Destination:
             True,
         ),
         (s3("a", endpoint_url="https://minio"), s3("a", endpoint_url="https://minio:443"), True),
+        (s3("a", endpoint_url="https://minio.x."), s3("a", endpoint_url="https://minio.x"), True),
+        (
+            s3("a", endpoint_url="http://127.0.0.1:9000"),
+            s3("a", endpoint_url="http://localhost:9000"),
+            True,
+        ),
+        (
+            s3("a", endpoint_url="http://[::1]:9000"),
+            s3("a/b", endpoint_url="http://127.0.0.1:9000"),
+            True,
+        ),
+        (
+            s3("a", endpoint_url="http://localhost:9000"),
+            s3("a", endpoint_url="http://localhost:9001"),
+            False,
+        ),
         (s3("a", region="eu-west-1"), s3("a"), True),
         (s3("a", endpoint_url="https://s3.eu-west-1.amazonaws.com"), s3("a"), True),
     ],
