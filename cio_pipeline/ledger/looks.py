@@ -5,16 +5,36 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Table, Text, delete, func, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    select,
+)
 
 from cio_pipeline.ledger.database import Database, reading, writing
 from cio_pipeline.ledger.given import rows_given
 from cio_pipeline.ledger.quarantine import told_in_bulk
-from cio_pipeline.ledger.schema import manifests, metadata, positions, quarantine, syncs
+from cio_pipeline.ledger.schema import (
+    IS_UNFINISHED,
+    manifests,
+    metadata,
+    plans,
+    positions,
+    quarantine,
+    syncs,
+)
 from cio_pipeline.ledger.statements import UtcTime, upsert
 from cio_pipeline.ledger.states import current_positions
 from cio_pipeline.model.differences import Difference, OfDay
 from cio_pipeline.model.looks import BucketLook, SeenColumns
+from cio_pipeline.model.plans import Mode, PlanState
 from cio_pipeline.model.registry import Pair
 
 source_columns = Table(
@@ -138,6 +158,16 @@ class Looks:
         return {(sync_id, export): at for sync_id, export, at in connection.execute(query).all()}
 
     @reading
+    def reached(self, connection: Connection, export: str) -> Mapping[str, datetime]:
+        """Up to when all files of an export lie in each sync's bucket, of those sent anything.
+
+        As `ExportState.delivered` tells it: beyond the position where a plan waits to be committed.
+        """
+        rows = connection.execute(_REACHED, {"of": export}).all()
+        # Of two times of a sync the later one counts.
+        return dict(sorted((sync_id, at) for sync_id, at in rows))
+
+    @reading
     def bodies(
         self, connection: Connection, sync_id: str, after: int, most: int
     ) -> Sequence[tuple[int, bytes]]:
@@ -183,6 +213,16 @@ class Looks:
 
 _DIFFERENCES = select(*(one for one in differences.c if one.name != "day")).order_by(
     *differences.primary_key
+)
+_REACHED = (
+    current_positions()
+    .where(positions.c.export == bindparam("of"))
+    .with_only_columns(positions.c.sync_id, positions.c.at)
+    .union_all(
+        select(plans.c.sync_id, plans.c.upper_at)
+        .where(IS_UNFINISHED, plans.c.export == bindparam("of"), plans.c.mode != Mode.REPLAY)
+        .where(plans.c.state == PlanState.DELIVERED, plans.c.slice + 1 >= plans.c.slices)
+    )
 )
 _OVER = delete(differences).where(rows_given(list(differences.primary_key), "over"))
 

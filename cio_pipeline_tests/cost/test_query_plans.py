@@ -33,6 +33,7 @@ def scanned(root: Path) -> dict[str, set[str]]:
     try:
         assert world.run(1, "people", "deliveries")
         world.ledger.registry.states(list(EXPORTS))
+        world.ledger.looks.reached("people")
         world.ledger.failing.all()
         world.ledger.failing.of_window(window(1).end)
     finally:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.opened import opened_below
+from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.monitoring.delivery import delivery_report
 from cio_pipeline.pipeline.checking.delivery import delivery_of
 from cio_pipeline.pipeline.delivering import deliver
+from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline_tests.cost.counting import Asked, asked, data_files, fill, small_world
 from cio_pipeline_tests.world import window
 
@@ -101,6 +103,23 @@ def test_an_idle_window_encodes_nothing_and_claims_nothing_d6(tmp_path: Path):
     assert [state.position.at for state in states if state.position] == [window(1).end] * FEW
 
 
+def test_whose_files_lie_in_their_buckets_is_told_before_the_commit_without_states(tmp_path: Path):
+    world = small_world(tmp_path, FEW, "people", 5, "people")
+    fill(world, "people", FEW, range(3, 7), window=1)
+    world.now = window(1).end
+    run_export(world.services, "people", window(1), Scope(None, Lane.ALL))
+
+    with asked(world) as (found, services):
+        report = delivery_of(services.ledger, "people", window(1))
+
+    states = world.ledger.registry.states(["people"])
+    assert all(state.open_plan for state in states), "nothing is committed yet"
+    assert report == delivery_report("people", window(1), states, {})
+    assert len(report.delivered) == FEW
+    selects = [text for text in found.statements if text.startswith("SELECT")]
+    assert len(selects) == 3, "how far their files go, all syncs, and errors"
+
+
 def test_who_was_served_is_told_by_positions_alone_o1(tmp_path: Path):
     world = small_world(tmp_path, FEW, "people", 5, "people")
     world.run(1, "people")
@@ -110,7 +129,9 @@ def test_who_was_served_is_told_by_positions_alone_o1(tmp_path: Path):
         earlier = delivery_of(services.ledger, "people", window(0))
 
     assert len(report.delivered) == len(earlier.empty_or_covered) == FEW
-    assert not [text for text in found.statements if " plans" in text]
+    asked_for = [text for text in found.statements if text.startswith("SELECT")]
+    assert len(asked_for) == 2 * 3, "how far their files go, all syncs, and errors"
+    assert not [text for text in asked_for if "plans.fingerprint" in text], "no plan is read"
     late = delivery_of(world.ledger, "people", window(2))
     states = world.ledger.registry.states(["people"])
     assert late == delivery_report("people", window(2), states, {})

@@ -13,11 +13,11 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 def delivery_of(ledger: Ledger, export: str, window: Window) -> DeliveryReport:
     """The report of an export and window, on all syncs.
 
-    States are read of those alone whose position does not tell that they have everything.
+    States are read of those alone whose buckets do not have everything yet.
     """
-    stands = ledger.looks.stands([export])
+    reached = ledger.looks.reached(export)
     due = {
-        one.sync.id: stands.get((one.sync.id, export), _NEVER)
+        one.sync.id: reached.get(one.sync.id, _NEVER)
         for one in ledger.registry.all()
         if one.sync.feed is feed_of(export) and one.sends(export) and is_due(one, window)
     }
