@@ -71,7 +71,7 @@ BYTES_IN_FLIGHT = 256 * 1024 * 1024
 MANY = 8
 """Plans for which the disk is synced as a whole; for fewer that may take longer than each file."""
 
-KEEP_EVERY = 200
+KEEP_EVERY = 500
 """Plans per transaction that keeps what was delivered: little to deliver again after a crash."""
 
 
