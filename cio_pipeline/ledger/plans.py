@@ -274,10 +274,9 @@ class Plans:
                 alike[export, at].append(sync_id)
         moved: list[Pair] = []
         for (export, at), sync_ids in alike.items():
-            for chunk in chunks(sync_ids):
-                free = free_syncs(connection, export, chunk, now)
-                moving = step(export, free, at).values(at=to.at, moved_at=now)
-                moved += [(sync_id, export) for sync_id in connection.scalars(moving)]
+            free = free_syncs(connection, export, sync_ids, now)
+            ids = step(connection, export, free, at, to=to.at, now=now)
+            moved += [(sync_id, export) for sync_id in ids]
         end_errors(connection, dict.fromkeys(moved, to.at))
         return moved
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import TypeAlias
 
-from sqlalchemy import Connection, Update, delete, exists, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, or_, select, update
 
 from cio_pipeline.contracts.feeds import facts_of
 from cio_pipeline.ledger.given import name_pairs, of_pairs, rows_given
@@ -25,7 +25,7 @@ from cio_pipeline.ledger.schema import (
     syncs,
     voids,
 )
-from cio_pipeline.ledger.statements import insert_missing, upsert
+from cio_pipeline.ledger.statements import UtcTime, insert_missing, upsert
 from cio_pipeline.ledger.states import current_positions, generations
 from cio_pipeline.model.errors import DigestMismatch, LedgerError, PositionMoved
 from cio_pipeline.model.plans import Mode, Plan, PlanDraft, SealedPlan, Series
@@ -287,27 +287,41 @@ def free_syncs(
     connection: Connection, export: str, sync_ids: Collection[str], now: datetime
 ) -> list[str]:
     """The syncs among some whose lease on the export nobody has; its rows are locked."""
-    c = leases.c
-    query = (
-        select(c.sync_id)
-        .where(c.export == export, c.sync_id.in_(sync_ids))
-        .where(or_(c.owner.is_(None), c.expires_at <= now))
-        .order_by(c.sync_id)
-        .with_for_update()
-    )
-    return list(connection.scalars(query))
+    given = {"of": export, "sync_ids": sync_ids, "now": now}
+    return list(connection.scalars(_FREE, given))
 
 
-def step(export: str, sync_ids: Collection[str], at: datetime) -> Update:
-    """Moves the positions that are at `at` and have no unfinished plan; tells whose they are."""
-    c = positions.c
-    generation = select(syncs.c.generation).where(syncs.c.id == c.sync_id).scalar_subquery()
-    unfinished = exists().where(
-        plans.c.sync_id == c.sync_id, plans.c.export == export, IS_UNFINISHED
-    )
-    return (
-        update(positions)
-        .where(c.export == export, c.sync_id.in_(sync_ids), c.at == at)
-        .where(c.generation == generation, ~unfinished)
-        .returning(c.sync_id)
-    )
+def step(
+    connection: Connection,
+    export: str,
+    sync_ids: Collection[str],
+    at: datetime,
+    *,
+    to: datetime,
+    now: datetime,
+) -> list[str]:
+    """Move the positions that are at `at` and have no unfinished plan; whose they are."""
+    given = {"of": export, "sync_ids": sync_ids, "stand": at, "to": to, "now": now}
+    return list(connection.scalars(_STEP, given))
+
+
+_NOW = bindparam("now", type_=UtcTime)
+_FREE = (
+    select(leases.c.sync_id)
+    .where(leases.c.export == bindparam("of"), rows_given((leases.c.sync_id,), "sync_ids"))
+    .where(or_(leases.c.owner.is_(None), leases.c.expires_at <= _NOW))
+    .order_by(leases.c.sync_id)
+    .with_for_update()
+)
+_GENERATION = select(syncs.c.generation).where(syncs.c.id == positions.c.sync_id).scalar_subquery()
+_UNDER_WAY = exists().where(
+    plans.c.sync_id == positions.c.sync_id, plans.c.export == bindparam("of"), IS_UNFINISHED
+)
+_STEP = (
+    update(positions)
+    .where(positions.c.export == bindparam("of"), rows_given((positions.c.sync_id,), "sync_ids"))
+    .where(positions.c.at == bindparam("stand", type_=UtcTime))
+    .where(positions.c.generation == _GENERATION, ~_UNDER_WAY)
+    .values(at=bindparam("to", type_=UtcTime), moved_at=_NOW)
+    .returning(positions.c.sync_id)
+)

@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    exists,
     or_,
     select,
     update,
@@ -90,6 +91,8 @@ class FailingPairs:
 
 def end_errors(connection: Connection, to: Mapping[Pair, datetime]) -> None:
     """Deliveries end the errors of windows up to them; of those after them, the later ones stay."""
+    if not connection.scalar(_ANY):
+        return  # Nearly always, and for all pairs of a window it is asked.
     for at in sorted(set(to.values())):
         given = {"at": at, "pairs": [pair for pair, end in to.items() if end == at]}
         connection.execute(_END, given)
@@ -131,6 +134,7 @@ def _go_on(dialect: str) -> Insert:
 
 
 _AT = bindparam("at", type_=UtcTime)
+_ANY = select(exists().select_from(errors))
 _END = delete(errors).where(of_pairs(errors), errors.c.until <= _AT)
 _SHORTEN = update(errors).where(of_pairs(errors), errors.c.since < _AT).values(since=_AT)
 
