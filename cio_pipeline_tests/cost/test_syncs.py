@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.opened import opened_below
+from cio_pipeline.ledger.statements import chunks
 from cio_pipeline.model.scope import Lane, Scope
 from cio_pipeline.monitoring.delivery import delivery_report
 from cio_pipeline.pipeline.checking.delivery import delivery_of
@@ -19,6 +20,9 @@ FEW, MANY = deliver.MANY, 20
 
 MOST_STATEMENTS = 121
 """Of a window of one export, its manifests included; each transaction begins with one."""
+
+MOST_IDLE_STATEMENTS = 292
+"""Of a window of 15 exports in which nothing changed, each transaction's beginning included."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ def test_a_window_is_looked_at_once_and_each_step_is_one_transaction(ran: dict[i
     )
     assert {name: asked_for[name] for name in steps} == dict.fromkeys(steps, 1)
     assert not asked_for["plans.advance"], "there is nobody without anything to send"
+    assert len(range(0, 1000, deliver.KEEP_EVERY)) == 2, "times that it is kept for 1,000 syncs"
 
 
 def test_its_statements_are_few_and_do_not_grow_with_syncs(ran: dict[int, Ran]):
@@ -86,8 +91,14 @@ def idle(root: Path, syncs: int) -> Asked:
     return found
 
 
-def test_an_idle_window_takes_the_same_statements_for_any_number_of_syncs(tmp_path: Path):
-    assert idle(tmp_path / "few", FEW).statements == idle(tmp_path / "many", MANY).statements
+def test_an_idle_window_takes_the_same_statements_for_any_number_of_syncs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # As if a statement took no more than a few: with 10,000 syncs none is said piece by piece.
+    monkeypatch.setattr(chunks, "__defaults__", (FEW // 2,))
+    few = idle(tmp_path / "few", FEW).statements
+    assert few == idle(tmp_path / "many", MANY).statements
+    assert len(few) <= MOST_IDLE_STATEMENTS
 
 
 def test_an_idle_window_encodes_nothing_and_claims_nothing_d6(tmp_path: Path):
