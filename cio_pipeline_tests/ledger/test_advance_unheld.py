@@ -17,6 +17,8 @@ from cio_pipeline_tests.ledger.build import (
     new_generation,
     open_plan,
     register,
+    seal_and_deliver,
+    sealed,
     state,
     window,
 )
@@ -86,3 +88,17 @@ def test_a_run_that_let_its_lease_expire_cannot_plan_from_the_old_position(deliv
 
 def test_nothing_to_move_is_no_error(delivered: Ledger):
     assert not delivered.plans.advance_unheld({}, cut(2), at(2))
+
+
+def test_files_reach_as_far_as_states_tell_also_before_the_commit(delivered: Ledger):
+    assert delivered.looks.reached("people") == {"acme": at(1)}
+    lease = claim(delivered, now=at(2))
+    plan = open_plan(delivered, lease, 2)
+    assert delivered.looks.reached("people") == {"acme": at(1)}, "nothing of it was put"
+
+    seal_and_deliver(delivered, lease, sealed(plan), step=2)
+
+    there = state(delivered).delivered
+    assert there is not None
+    assert delivered.looks.reached("people") == {"acme": there.at} == {"acme": at(2)}
+    assert not delivered.looks.reached("events")
