@@ -21,6 +21,7 @@ from sqlalchemy import event
 
 from cio_pipeline.model.errors import CioError
 from cio_pipeline_tests.crashes import Observer, watched
+from cio_pipeline_tests.waiting import PATIENCE
 from cio_pipeline_tests.world import World, window
 
 
@@ -61,9 +62,11 @@ class Kill:
 
 @dataclass
 class KillWhileEncoding:
-    """Dies as soon as there is a file in the spool."""
+    """Dies as soon as there is a file in the spool; puts none before."""
 
     def burn(self, name: str, effect: Callable[[], Any]) -> Any:
+        if name == "destination.put":
+            threading.Event().wait(PATIENCE)
         found = effect()
         if name == "spool.folder":
             threading.Thread(target=self._watch, args=(found,), daemon=True).start()
