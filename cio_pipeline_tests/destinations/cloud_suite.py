@@ -152,7 +152,7 @@ class CloudSuite(DestinationSuite):
     def test_d8_a_store_that_never_answers_is_named(
         self, proxy: FaultProxy, impatient: Destination, spooled: Path
     ) -> None:
-        proxy.lasting = Fault(delay=1.5)
+        proxy.lasting = Fault(delay=60)
         with pytest.raises(Unreachable) as caught:
             self.put(impatient, "a", spooled)
         assert caught.value.next_step

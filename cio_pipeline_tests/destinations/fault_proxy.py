@@ -8,7 +8,6 @@ import http.client
 import socket
 import struct
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -53,6 +52,7 @@ class FaultProxy(ThreadingHTTPServer):
         self.from_request: int | None = None
         self.paths: list[str] = []
         self.lock = threading.Lock()
+        self.over = threading.Event()
 
     @property
     def url(self) -> str:
@@ -89,7 +89,9 @@ class _Passing(BaseHTTPRequestHandler):
         if fault is None:
             self._send(*self._upstream(body))
             return
-        time.sleep(fault.delay)
+        if self.server.over.wait(fault.delay):
+            self.close_connection = True
+            return
         if fault.answer is not None:
             status, text = fault.answer
             self._send(status, {"Content-Type": "application/xml", **fault.headers}, text.encode())
@@ -146,6 +148,7 @@ def proxy_before(upstream: str) -> Iterator[FaultProxy]:
     try:
         yield proxy
     finally:
+        proxy.over.set()
         proxy.shutdown()
         thread.join()
         proxy.server_close()
