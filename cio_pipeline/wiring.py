@@ -11,7 +11,7 @@ from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.destinations.open import open_destination
 from cio_pipeline.destinations.secrets import secret_of
 from cio_pipeline.files.spool import Spool
-from cio_pipeline.ledger.open import Ledger, Witness, is_there, open_ledger, require_same
+from cio_pipeline.ledger.open import Ledger, Witness, has_begun, is_there, open_ledger, require_same
 from cio_pipeline.model.errors import CioError, InvalidConfig
 from cio_pipeline.model.windows import FIRST_WINDOW, hour_of
 from cio_pipeline.pipeline.services import Services
@@ -135,7 +135,8 @@ def open_services(settings: Settings) -> Opened:
     services = Services(
         source=_source(settings),
         ledger=ledger,
-        destinations=lambda sync: open_destination(sync, base),
+        destinations=lambda sync: open_destination(sync, base, lambda: has_begun(ledger, sync)),
+        lost=lambda sync: open_destination(sync, base),
         spool=Spool(settings.spool, settings.spool_bytes),
         clock=now,
         shards=settings.shards,

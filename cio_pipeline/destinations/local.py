@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,10 +50,15 @@ SMALL = 64 * 1024
 
 
 class LocalFolder:
-    """A `Destination` in a folder, which the first put makes. Without it, nothing is there."""
+    """A `Destination` in a folder, which the first put makes. Without it, nothing is there.
 
-    def __init__(self, root: Path) -> None:
+    One that has `begun` is never made again: it is on a disk that is not mounted, or was moved, and
+    what is put meanwhile would be away once it is back.
+    """
+
+    def __init__(self, root: Path, begun: Callable[[], bool] = lambda: False) -> None:
         self.root = root
+        self._begun = begun
         self._base = os.path.join(root, "")  # noqa: PTH118 - a text, which ends in a slash
         self._syncs = FolderSyncs()
         self._unfinished = Unfinished()
@@ -179,6 +184,8 @@ class LocalFolder:
             )
         # One call for nearly all objects.
         if not os.path.isdir(self._base) and not self._exists():  # noqa: PTH112
+            if self._begun():
+                raise _gone()
             with named_errors("make", "."):
                 self.root.mkdir(parents=True, exist_ok=True)
                 sync(self.root.parent)
@@ -235,6 +242,14 @@ class _Again:
 
     def __iter__(self) -> Iterator[bytes]:
         return spooled(*self._of)
+
+
+def _gone() -> DestinationUnavailable:
+    return DestinationUnavailable(
+        "The destination's folder is not there, and files were put into it before.",
+        "Mount its disk, or put the folder back: it is tried again. If it is gone for good, make "
+        "an empty one in its place.",
+    )
 
 
 def _no_folder(root: Path) -> DestinationError:

@@ -4,6 +4,7 @@ A store's client is imported with the first sync that delivers there: Azure's al
 a second, for which nobody else should wait.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -22,10 +23,17 @@ from cio_pipeline.model.sync import Sync
 from cio_pipeline.ports import Destination
 
 
-def open_destination(sync: Sync, base: Path) -> Destination:
-    """The destination of a sync; relative local paths start at `base`. Nothing is touched yet."""
+def _never() -> bool:
+    return False
+
+
+def open_destination(sync: Sync, base: Path, begun: Callable[[], bool] = _never) -> Destination:
+    """The destination of a sync; relative local paths start at `base`. Nothing is touched yet.
+
+    `begun` tells, when it is asked, whether something was put there before.
+    """
     per_second = sync.destination.puts_per_second
-    opened = open_place(sync.destination, base)
+    opened = open_place(sync.destination, base, begun)
     return opened if per_second is None else paced(opened, pace_of(sync.id, per_second))
 
 
@@ -40,11 +48,13 @@ def credentials_until(sync: Sync) -> datetime | None:
         return None
 
 
-def open_place(place: AnyDestination, base: Path) -> Destination:
+def open_place(
+    place: AnyDestination, base: Path, begun: Callable[[], bool] = _never
+) -> Destination:
     """A place that is told like a sync's destination; see open_destination."""
     match place:
         case LocalDestination(path=path):
-            return LocalFolder(base / path)
+            return LocalFolder(base / path, begun)
         case S3Destination() as options:
             from cio_pipeline.destinations.s3 import S3Bucket  # noqa: PLC0415 - see above
 

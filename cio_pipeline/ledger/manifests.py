@@ -114,6 +114,18 @@ class Manifests:
         return lasts_of(connection, sync_ids)
 
     @reading
+    def begun(self, connection: Connection, sync_id: str) -> bool:
+        """Whether anything of the chain was put where it goes on: a manifest, or a listed file."""
+        first = select(syncs.c.first_manifest).where(syncs.c.id == sync_id).scalar_subquery()
+        its, listed = manifests.c, files.c.manifest_ordinal
+        put = exists().where(its.sync_id == sync_id, its.ordinal >= first, its.put_at.is_not(None))
+        return bool(
+            connection.scalar(
+                select(or_(put, exists().where(files.c.sync_id == sync_id, listed >= first)))
+            )
+        )
+
+    @reading
     def unput(
         self, connection: Connection, sync_ids: Collection[str]
     ) -> Sequence[tuple[str, int, bytes | None]]:

@@ -31,7 +31,8 @@ from cio_pipeline.ledger.schema import counters, files, plans, schema_version
 from cio_pipeline.ledger.sent import Sent, VolumesKept
 from cio_pipeline.ledger.statements import insert_missing
 from cio_pipeline.ledger.troubles import Attempts, Breakers, FailingPairs, SourceBreaches
-from cio_pipeline.model.errors import LedgerError
+from cio_pipeline.model.errors import LedgerError, UnknownSync
+from cio_pipeline.model.sync import Sync
 
 IDENTITY, COMMITS = "identity", "commit"
 """Names of the ledger's counters: the number that it was given at its start, and its commits."""
@@ -283,6 +284,14 @@ def open_ledger(url: str) -> Ledger:
         rewrites=Rewrites(database),
         sent=Sent(database),
     )
+
+
+def has_begun(ledger: Ledger, sync: Sync) -> bool:
+    """Whether anything was put at the destination of a sync since its chain began there."""
+    with suppress(UnknownSync):
+        known = ledger.registry.get(sync.id).sync
+        return known.destination == sync.destination and ledger.manifests.begun(sync.id)
+    return False
 
 
 def is_there(url: str) -> bool:

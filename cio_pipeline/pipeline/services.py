@@ -9,9 +9,10 @@ from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.errors import SecretMissing
 from cio_pipeline.model.findings import Finding
 from cio_pipeline.model.recovery import Looked
+from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.times import Clock
 from cio_pipeline.model.windows import Window
-from cio_pipeline.ports import Destinations, Source
+from cio_pipeline.ports import Destination, Destinations, Source
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Is told what is being counted, how many are done, and of how many."""
@@ -46,7 +47,8 @@ class Services:
     `threads` how many destinations are spoken to at a time. `announced` remembers which run a
     sync's destination was last told of, `looked` what a restoring run saw of a sync, `checked` what
     steady checks found in the last window of a feed. Windows are served in so many `shards`.
-    `secret` reads what a reference leads to.
+    `secret` reads what a reference leads to. `lost` opens destinations that are made anew if they
+    are gone, where `destinations` would not.
     """
 
     source: Source
@@ -61,6 +63,7 @@ class Services:
     threads: int = THREADS
     shards: int = 1
     secret: Secret = no_secrets
+    lost: Destinations | None = None
     announced: dict[str, str] = field(default_factory=dict[str, str], compare=False)
     checked: dict[tuple[str, str], tuple[Window, tuple[Finding, ...]]] = field(
         default_factory=dict[tuple[str, str], tuple[Window, tuple[Finding, ...]]], compare=False
@@ -68,6 +71,10 @@ class Services:
     looked: dict[str, tuple[object, Looked]] = field(
         default_factory=dict[str, tuple[object, Looked]], compare=False
     )
+
+    def to_restore(self, sync: Sync) -> Destination:
+        """The destination of a sync whose objects are put back, also all of them."""
+        return (self.lost or self.destinations)(sync)
 
     def owned_by(self, owner: str) -> "Services":
         """The same for another run."""

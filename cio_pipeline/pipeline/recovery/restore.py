@@ -149,7 +149,7 @@ def _syncs(registry: Registry, sync_ids: Collection[str] | None) -> list[Sync]:
 
 
 def _manifests_of(services: Services, sync: Sync) -> Iterator[Restored]:
-    destination = services.destinations(sync)
+    destination = services.to_restore(sync)
     for one in damaged_manifests(services, sync):
         key = manifest_key(one.ordinal)
         if not one.body:
@@ -249,7 +249,7 @@ def _put(services: Services, one: DamagedFile, again: PutAgain) -> Restored:
     sync = services.ledger.registry.get(one.committed.sealed.plan.sync_id).sync
 
     def put() -> None:
-        destination = services.destinations(sync)
+        destination = services.to_restore(sync)
         if not sync.feed.facts.overwrites:
             _make_room(destination, one.file.key, one.damage)
         again(destination)
