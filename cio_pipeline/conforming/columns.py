@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -11,6 +10,7 @@ import polars as pl
 from cio_pipeline.conforming.hidden_properties import hidden_properties
 from cio_pipeline.contracts.declare import Column, ColumnType
 from cio_pipeline.model.data_contract import ExportTerms
+from cio_pipeline.model.times import EPOCH
 
 ATTRIBUTE, VALUE = "attribute_name", "attribute_value"
 """Columns of exports that have an attribute a row."""
@@ -24,8 +24,6 @@ COPIES = {"customer_id": "email_addr"}
 _DOMAIN = r"@[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)+"
 _SHOWN = rf"^(?:[\s\S]{{1,2}}?|(?i:true|false)|([\s\S])[\s\S]{{2,}}?)({_DOMAIN})?$"
 """A text's first character, unless it is short or a boolean, and the domain that it ends with."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Check: TypeAlias = tuple[pl.Expr, pl.Expr]
 """Whether something is wrong with a row, and how that is told."""
@@ -124,7 +122,7 @@ def empty(column: Column, dtype: pl.DataType) -> pl.Expr:
         ColumnType.STRINGS: [],
         ColumnType.INTEGER: 0,
         ColumnType.BOOLEAN: False,
-        ColumnType.TIMESTAMP: _EPOCH,
+        ColumnType.TIMESTAMP: EPOCH,
     }
     return pl.lit(nothing[column.type], dtype=dtype)
 

@@ -15,6 +15,7 @@ from cio_pipeline.alerting import alerts_file, one_round
 from cio_pipeline.defs.feeds import SHOWN
 from cio_pipeline.defs.resources import PipelineResource
 from cio_pipeline.model.feeds import Feed
+from cio_pipeline.model.times import EARLIEST
 from cio_pipeline.settings import settings
 
 FRESH = timedelta(minutes=5)
@@ -30,9 +31,6 @@ _TICKS = 5
 """Ticks of a sensor that are looked at: the last one may not have come to its end yet."""
 
 
-_NEVER = datetime.min.replace(tzinfo=UTC)
-
-
 class Rounds:
     """One round at a time in this process."""
 
@@ -40,7 +38,7 @@ class Rounds:
         self._thread: threading.Thread | None = None
         self._told: list[str] = []
         self._failed: list[BaseException] = []
-        self._looked = _NEVER
+        self._looked = EARLIEST
 
     @property
     def _under_way(self) -> bool:
@@ -69,7 +67,7 @@ class Rounds:
             try:
                 self._told = [work()]
             except BaseException as error:  # noqa: BLE001 - raised in a tick
-                self._failed, self._looked = [error], _NEVER
+                self._failed, self._looked = [error], EARLIEST
 
         self._thread = threading.Thread(target=run, name="alerts", daemon=True)
         self._thread.start()

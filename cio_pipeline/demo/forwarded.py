@@ -12,7 +12,8 @@ import polars as pl
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.demo.chance import key_of
-from cio_pipeline.demo.world import MINUTE, Span, Workspace, moment
+from cio_pipeline.demo.world import MINUTE, Span, Workspace
+from cio_pipeline.model.times import moment
 
 _EVERY = 5 * MINUTE
 _OBJECTS = ("contacts", "companies", "deals")

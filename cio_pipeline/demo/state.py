@@ -9,8 +9,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from cio_pipeline.demo.script import Scene
-from cio_pipeline.demo.world import HOUR, DemoSize, Span, World, micros, moment
+from cio_pipeline.demo.world import HOUR, DemoSize, Span, World
 from cio_pipeline.model.errors import InvalidConfig, SourceError, SourceGone
+from cio_pipeline.model.times import micros, moment
 from cio_pipeline.sources.places import local_path
 
 _FILE = "demo.json"

@@ -4,7 +4,7 @@ Times are microseconds since 1970 (Int64) until a row is finished.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
@@ -12,6 +12,7 @@ from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.demo.chance import key_of, keyed
 from cio_pipeline.model.errors import InvalidConfig
+from cio_pipeline.model.times import micros
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,6 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def micros(at: datetime) -> int:
-    """A time as microseconds since 1970."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(at: int) -> datetime:
-    """The inverse of micros."""
-    return _EPOCH + timedelta(microseconds=at)
 
 
 @dataclass(frozen=True)

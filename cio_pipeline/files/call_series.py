@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -11,13 +10,12 @@ from cio_pipeline.files.call_files import CallFile
 from cio_pipeline.files.encode import SpooledFile
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.model.plans import Series
+from cio_pipeline.model.times import moment
 
 CHUNK_ROWS = 10_000
 CHUNK_CHARACTERS = 16 * 2**20
 """What is held in memory of one file: so many rows, or fewer that are large. A chunk depends on the
 rows alone, so that the same rows give the same bytes in any process."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -70,8 +68,8 @@ class CallSeries:
                 rows=self.file.rows,
                 bytes=path.stat().st_size,
                 sha256=sha256_of(path),
-                min_time=_time(self.times[0]) if self.times else None,
-                max_time=_time(self.times[1]) if self.times else None,
+                min_time=moment(self.times[0]) if self.times else None,
+                max_time=moment(self.times[1]) if self.times else None,
                 kind=self.kind,
             )
         )
@@ -102,7 +100,3 @@ class CallSeries:
         self.chunk, self.held, self.characters = [], 0, 0
         self.file = self.file or self.open_file(len(self.done))
         self.file.write(rows)
-
-
-def _time(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)

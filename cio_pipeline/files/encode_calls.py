@@ -6,7 +6,6 @@ A row that cannot be understood is held back with a reason.
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import polars as pl
@@ -26,7 +25,7 @@ from cio_pipeline.files.spool import Spool
 from cio_pipeline.files.system_errors import unread
 from cio_pipeline.model.json_text import NotJson
 from cio_pipeline.model.plans import PRODUCER, QuarantinedRow
-from cio_pipeline.model.times import EARLIEST, LATEST, OUT_OF_RANGE
+from cio_pipeline.model.times import EARLIEST, LATEST, OUT_OF_RANGE, micros
 
 BATCH = 40_000
 CHARACTERS = 32 * 2**20
@@ -35,8 +34,7 @@ CHARACTERS = 32 * 2**20
 COLUMNS = ("workspace_id", "call_id", "type", "received_at", "payload", "identity")
 """What is read of each row, `identity` as quarantine names it."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EARLIEST, _LATEST = ((at - _EPOCH) // timedelta(microseconds=1) for at in (EARLIEST, LATEST))
+_EARLIEST, _LATEST = map(micros, (EARLIEST, LATEST))
 
 
 @dataclass(frozen=True)

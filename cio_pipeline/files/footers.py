@@ -11,15 +11,15 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, TypeAlias, cast
 
 from cio_pipeline.contracts.arrow import arrow
 from cio_pipeline.files.thrift import behind_schema, number_at
+from cio_pipeline.model.times import EPOCH
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICKS = {"ms": timedelta(milliseconds=1), "us": timedelta(microseconds=1)}
 
 
@@ -224,7 +224,7 @@ def _bounds(statistics: list[_Statistics]) -> tuple[int, int] | None:
 
 def _time(ticks: int, unit: str) -> datetime | None:
     try:
-        return _EPOCH + ticks * _TICKS[unit]
+        return EPOCH + ticks * _TICKS[unit]
     except OverflowError:
         return None
 

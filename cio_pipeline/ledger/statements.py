@@ -6,7 +6,7 @@ Statements are made once: SQLAlchemy takes longer to make one than SQLite to ans
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from operator import itemgetter
@@ -30,18 +30,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
+from cio_pipeline.model.times import micros, moment
+
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(at: datetime) -> int:
     """A time as the ledger's number; ValueError for a naive one."""
     if at.tzinfo is None:
         raise ValueError("times in the ledger are aware, got a naive one")
-    return (at - _EPOCH) // _MICROSECOND
+    return micros(at)
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -68,7 +67,7 @@ def number_of(at: datetime | None) -> int | None:
 
 @lru_cache(maxsize=4096)
 def _time_of(number: int | None) -> datetime | None:
-    return None if number is None else _EPOCH + number * _MICROSECOND
+    return None if number is None else moment(number)
 
 
 class Word(TypeDecorator[Any]):

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TypeAlias
 
 Clock: TypeAlias = Callable[[], datetime]
 """The current time, aware UTC."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -16,6 +18,16 @@ LATEST = datetime.max.replace(tzinfo=UTC)
 
 OUT_OF_RANGE = "lies outside of the years 1 to 9999"
 """How times before the one and after the other are told."""
+
+
+def micros(at: datetime) -> int:
+    """A time as whole microseconds since 1970."""
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def moment(number: int) -> datetime:
+    """The inverse of micros."""
+    return EPOCH + timedelta(microseconds=number)
 
 
 @lru_cache(maxsize=256)

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from cio_pipeline.contracts.arrow import arrow
 from cio_pipeline.model.errors import SourceError, VersionGone
-from cio_pipeline.model.times import iso_time
+from cio_pipeline.model.times import EARLIEST, iso_time
 from cio_pipeline.sources.delta_errors import translate
 from cio_pipeline.sources.places import for_deltalake
 
@@ -140,7 +140,7 @@ class CommitLog:
         except Exception as error:
             raise (translate(error, self.table, version) or error) from error
         time, deliberate = self._committed_at(version, body)
-        known = time or self._modified(version) or _UNKNOWN
+        known = time or self._modified(version) or EARLIEST
         return Entry(self.table, version, known, body, deliberate)
 
     def _committed_at(self, version: int, body: bytes) -> tuple[datetime | None, bool]:
@@ -173,9 +173,6 @@ class CommitLog:
 def actions_of(line: str | bytes) -> Iterable[tuple[str, dict[str, Any]]]:
     """(kind, fields) of what a line of the log says; raises ValueError if it is damaged."""
     return cast("dict[str, dict[str, Any]]", json.loads(line)).items()
-
-
-_UNKNOWN = datetime.min.replace(tzinfo=UTC)
 
 
 def log_gone(table: str, version: int) -> VersionGone:

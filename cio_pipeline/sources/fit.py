@@ -1,7 +1,6 @@
 """Giving rows the columns and dtypes of a source table, or saying why that cannot be."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -9,11 +8,10 @@ from cio_pipeline.contracts.declare import SourceTable, TableKind
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.tables.feeds import ARRIVAL
 from cio_pipeline.model.errors import ColumnMismatch, InvalidConfig
-from cio_pipeline.model.times import EARLIEST, LATEST
+from cio_pipeline.model.times import EARLIEST, LATEST, micros
 
 _THOUSAND = 1000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _LAST = ((time - _EPOCH) // timedelta(microseconds=1) for time in (EARLIEST, LATEST))
+_FIRST, _LAST = map(micros, (EARLIEST, LATEST))
 """The times that there are, in microseconds."""
 
 
@@ -134,16 +132,16 @@ def _instants(column: pl.Series, unit: str) -> pl.Series:
     ticks = pl.col(column.name)
     match unit:
         case "ms":
-            micros, kept = (
+            times, kept = (
                 ticks * _THOUSAND,
                 ticks.is_between(_FIRST // _THOUSAND, _LAST // _THOUSAND),
             )
         case "us":
-            micros, kept = ticks, ticks.is_between(_FIRST, _LAST)
+            times, kept = ticks, ticks.is_between(_FIRST, _LAST)
         case _:
-            micros, kept = ticks // _THOUSAND, ticks % _THOUSAND == 0
+            times, kept = ticks // _THOUSAND, ticks % _THOUSAND == 0
     frame = pl.DataFrame([column.to_physical()])
-    found = frame.select(pl.when(kept).then(micros)).to_series().alias(column.name)
+    found = frame.select(pl.when(kept).then(times)).to_series().alias(column.name)
     return found.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 

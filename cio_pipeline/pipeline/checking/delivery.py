@@ -1,13 +1,10 @@
 """How one export was delivered in a window."""
 
-from datetime import UTC, datetime
-
 from cio_pipeline.contracts.feeds import feed_of
 from cio_pipeline.ledger.open import Ledger
+from cio_pipeline.model.times import EARLIEST
 from cio_pipeline.model.windows import Window
 from cio_pipeline.monitoring.delivery import DeliveryReport, delivery_report, is_due
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def delivery_of(ledger: Ledger, export: str, window: Window) -> DeliveryReport:
@@ -17,7 +14,7 @@ def delivery_of(ledger: Ledger, export: str, window: Window) -> DeliveryReport:
     """
     reached = ledger.looks.reached(export)
     due = {
-        one.sync.id: reached.get(one.sync.id, _NEVER)
+        one.sync.id: reached.get(one.sync.id, EARLIEST)
         for one in ledger.registry.all()
         if one.sync.feed is feed_of(export) and one.sends(export) and is_due(one, window)
     }

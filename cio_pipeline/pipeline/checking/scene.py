@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 
 from cio_pipeline.contracts.feeds import FEEDS
@@ -11,11 +11,10 @@ from cio_pipeline.model.failures import Failing
 from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline.model.looks import BucketLook
 from cio_pipeline.model.registry import ExportState, Pair, RegisteredSync
+from cio_pipeline.model.times import EARLIEST
 from cio_pipeline.model.windows import Window, last_closed_window
 from cio_pipeline.pipeline.checking.bucket_looks import look
 from cio_pipeline.pipeline.services import Services
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Scene:
         ids = {
             one.sync.id
             for one, export in self.exports_on
-            if stands.get((one.sync.id, export), _NEVER) < due[one.sync.cadence].end
+            if stands.get((one.sync.id, export), EARLIEST) < due[one.sync.cadence].end
         }
         found = self.services.ledger.registry.states(list(FEEDS[self.feed]), ids) if ids else ()
         return [state for state in found if state.on]
