@@ -5,7 +5,7 @@ report several changes of an identity, also within one commit. What counts is th
 range against existence before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -29,7 +29,13 @@ COMMIT_VERSION = "_commit_version"
 COMMIT_TIME = COMMITTED_AT
 """The time of that version (Datetime us UTC)."""
 
-FEED = (CHANGE_TYPE, COMMIT_VERSION, COMMIT_TIME)
+FEED: Mapping[str, pl.DataType] = {
+    CHANGE_TYPE: pl.String(),
+    COMMIT_VERSION: pl.Int64(),
+    COMMIT_TIME: pl.Datetime("us", "UTC"),
+}
+"""What a change feed adds to a table's columns."""
+
 INSERT, DELETE = "insert", "delete"
 
 _THERE = "_there"

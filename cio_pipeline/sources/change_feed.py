@@ -20,7 +20,14 @@ import polars as pl
 from polars.io.plugins import register_io_source
 from pyroaring import BitMap64
 
-from cio_pipeline.changesets.netting import CHANGE_TYPE, COMMIT_TIME, COMMIT_VERSION, DELETE, INSERT
+from cio_pipeline.changesets.netting import (
+    CHANGE_TYPE,
+    COMMIT_TIME,
+    COMMIT_VERSION,
+    DELETE,
+    FEED,
+    INSERT,
+)
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.contracts.feeds import rows_read_at_once
 from cio_pipeline.model.cuts import TableCut
@@ -42,13 +49,6 @@ from cio_pipeline.sources.places import file_place, is_elsewhere
 _CHANGE_FEED = "delta.enableChangeDataFeed"
 _Action = dict[str, Any]
 _Actions = Sequence[tuple[str, _Action]]
-
-_ADDED: Mapping[str, pl.DataType] = {
-    CHANGE_TYPE: pl.String(),
-    COMMIT_VERSION: pl.Int64(),
-    COMMIT_TIME: pl.Datetime("us", "UTC"),
-}
-"""What a change feed adds to a table's columns."""
 
 _SMALL = 1024 * 1024
 _LEAST_BYTES = 4
@@ -211,7 +211,7 @@ def feed(table: OpenTable, changed: Sequence[Changed]) -> pl.LazyFrame:
             yield batch if left is None else batch.head(left)
             left = None if left is None else left - min(left, batch.height)
 
-    return register_io_source(read, schema={**source_schema(table.declared), **_ADDED})
+    return register_io_source(read, schema={**source_schema(table.declared), **FEED})
 
 
 def pieces(
@@ -226,7 +226,7 @@ def pieces(
     Polars reads a file's row group as a whole, and ahead of who takes it, unless it is asked for a
     part of it. Raises what collecting the feed does.
     """
-    schema = {**source_schema(table.declared), **_ADDED}
+    schema = {**source_schema(table.declared), **FEED}
     try:
         require_there([one.file for one in changed], table)
         for rows in chain([pl.LazyFrame(schema=schema)], _scans(table, changed)):
@@ -259,9 +259,9 @@ def _scans(table: OpenTable, changed: Iterable[Changed]) -> Iterator[pl.LazyFram
         own = some[0].change is None
         stored = {**table.schema, CHANGE_TYPE: pl.String()} if own else table.schema
         rows = scan_files([one.file for one in some], stored, table, part)
-        added = {name: dtype for name, dtype in _ADDED.items() if not own or name != CHANGE_TYPE}
+        added = {name: dtype for name, dtype in FEED.items() if not own or name != CHANGE_TYPE}
         rows = with_facts(rows, [(one.file.place, _facts(one)) for one in some], added)
-        yield rows.select(*table.columns, *_ADDED)
+        yield rows.select(*table.columns, *FEED)
 
 
 def _in_pieces(

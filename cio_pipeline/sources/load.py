@@ -52,18 +52,6 @@ def files_in(places: Sequence[Path]) -> list[Path]:
     return found
 
 
-def read_files(files: Sequence[Path], table: SourceTable, delimiter: str = COMMA) -> pl.DataFrame:
-    """The rows of several files in the table's dtypes, to be committed at once.
-
-    Raises InvalidConfig naming the file, and the line (of Parquet the row, from 1) and columns of
-    the first bad values; ColumnMismatch for unknown, missing or mistyped columns.
-    """
-    found = read_good_rows(files, table, delimiter)
-    if found.bad:
-        raise bad_rows_error(found.bad)
-    return found.rows
-
-
 def bad_rows_error(bad: Sequence[BadLine]) -> InvalidConfig:
     """Why files with bad rows are not loaded."""
     first, more = bad[0], len(bad) - 1
@@ -76,7 +64,11 @@ def bad_rows_error(bad: Sequence[BadLine]) -> InvalidConfig:
 
 
 def read_good_rows(files: Sequence[Path], table: SourceTable, delimiter: str = COMMA) -> ReadRows:
-    """As `read_files`, with bad rows told and left out."""
+    """The rows of several files in the table's dtypes, with bad rows told and left out.
+
+    Raises InvalidConfig for files that cannot be read; ColumnMismatch for unknown, missing or
+    mistyped columns.
+    """
     if not files:
         raise InvalidConfig("No file was given.", "Name one or more files.")
     read = [(file.name, _read(file, table, delimiter)) for file in files]

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from cio_pipeline.cli.app import app
 from cio_pipeline.model.errors import ColumnMismatch, InvalidConfig
-from cio_pipeline.sources.load import read_files, read_good_rows
+from cio_pipeline.sources.load import read_good_rows
 from cio_pipeline.sources.tables import commit_rows
-from cio_pipeline_tests.sources.things import NOTES, THINGS, latest, put, source
+from cio_pipeline_tests.sources.things import NOTES, THINGS, latest, put, read_files, source
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)

@@ -14,7 +14,6 @@ from cio_pipeline.contracts.source_tables import SOURCE_TABLES
 from cio_pipeline.model.errors import ColumnMismatch, InvalidConfig, SourceGone
 from cio_pipeline.sources.cells import times
 from cio_pipeline.sources.fit import fitted, shaped
-from cio_pipeline.sources.load import read_files
 from cio_pipeline.sources.tables import commit_rows, create_tables
 from cio_pipeline_tests.changesets.rows import snapshot
 from cio_pipeline_tests.sources.things import (
@@ -23,6 +22,7 @@ from cio_pipeline_tests.sources.things import (
     latest,
     minute,
     put,
+    read_files,
     rows,
     source,
     values_of,

@@ -11,6 +11,7 @@ from cio_pipeline.contracts.declare import ColumnType, SourceColumn, SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
 from cio_pipeline.model.cuts import Cut, TableCut
 from cio_pipeline.sources.delta import DeltaSource
+from cio_pipeline.sources.load import bad_rows_error, read_good_rows
 from cio_pipeline.sources.tables import commit_rows, create_tables
 
 _COLUMNS = (
@@ -26,6 +27,14 @@ NOTES = SourceTable(
     "notes", TableKind.APPEND_ONLY, ("workspace_id", "key"), None, _COLUMNS, "Notes"
 )
 START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def read_files(files: Sequence[Path], table: SourceTable) -> pl.DataFrame:
+    """The rows of files that have no bad ones; raises what a load of them does."""
+    found = read_good_rows(files, table)
+    if found.bad:
+        raise bad_rows_error(found.bad)
+    return found.rows
 
 
 def minute(n: float) -> datetime:

@@ -8,12 +8,7 @@ from typing import Any, cast
 import polars as pl
 from psycopg.errors import LockNotAvailable
 
-from cio_pipeline.changesets.netting import (
-    CHANGE_TYPE,
-    COMMIT_TIME,
-    COMMIT_VERSION,
-    net,
-)
+from cio_pipeline.changesets.netting import FEED, net
 from cio_pipeline.changesets.parts import belongs, blocks_of, counted_columns
 from cio_pipeline.contracts.declare import SourceTable
 from cio_pipeline.contracts.dtypes import source_schema
@@ -48,11 +43,6 @@ from cio_pipeline.sources.postgres.whole import (
     require_in_place,
 )
 
-_ADDED: Mapping[str, pl.DataType] = {
-    CHANGE_TYPE: pl.String(),
-    COMMIT_VERSION: pl.Int64(),
-    COMMIT_TIME: pl.Datetime("us", "UTC"),
-}
 _COUNTED: Mapping[str, pl.DataType] = {"workspace_id": pl.Int64(), "len": pl.Int64()}
 
 
@@ -125,10 +115,7 @@ class PostgresSource:
         table = relation.table
         wrong = problems_of(relation, where)
         if wrong:
-            return SourceError(
-                f"Table {table.name} cannot be read: {'; '.join(wrong)}.",
-                "`cio-pipeline source status` shows all tables, `source install` mends them.",
-            )
+            return _unfit(table, wrong)
         position = Position(where.snapshot, relation.density, relation.leaves)
         reached = TableCut(relation.table_id, where.snapshot.ended, str(position))
         before = after.tables.get(table.name) if after else None
@@ -157,7 +144,7 @@ class PostgresSource:
     ) -> pl.LazyFrame:
         """Netted changes in `(lower, upper]`; see `ports.Source` and `netting.net`."""
         rows = lazily(
-            {**source_schema(table), **_ADDED},
+            {**source_schema(table), **FEED},
             lambda columns: self.feed(table, lower, upper, columns),
         )
         if part is not None:
@@ -188,7 +175,7 @@ class PostgresSource:
         columns: Sequence[str] | None = None,
     ) -> Iterator[pl.DataFrame]:
         """The changes in `(lower, upper]` before netting, piece by piece; see `ports.Source`."""
-        schema = {**source_schema(table), **_ADDED}
+        schema = {**source_schema(table), **FEED}
         chosen = {name: schema[name] for name in columns or schema}
         relation = self._found(table, upper, lower)
         statement = changed_rows(relation, *_positions(table, lower, upper), list(chosen))
@@ -270,10 +257,7 @@ class PostgresSource:
             raise lost(table.name)
         wrong = problems_of(relation, where)
         if wrong:
-            raise SourceError(
-                f"Table {table.name} cannot be read: {'; '.join(wrong)}.",
-                "`cio-pipeline source status` shows all tables, `source install` mends them.",
-            )
+            raise _unfit(table, wrong)
         now = TableCut(relation.table_id, where.snapshot.ended)
         for one in (cut, lower):
             if one is not None and (one.table_id != now.table_id or one.version > now.version):
@@ -285,6 +269,13 @@ class PostgresSource:
         if kept is not None and oldest.version < kept.kept_since.ended:
             raise pruned(table.name)
         return relation
+
+
+def _unfit(table: SourceTable, wrong: Iterable[str]) -> SourceError:
+    return SourceError(
+        f"Table {table.name} cannot be read: {'; '.join(wrong)}.",
+        "`cio-pipeline source status` shows all tables, `source install` mends them.",
+    )
 
 
 def _positions(table: SourceTable, lower: TableCut, upper: TableCut) -> tuple[Position, Position]:
