@@ -1,9 +1,7 @@
 """Objects under a destination's path that are no files of a feed."""
 
 from cio_pipeline.model.manifests import FOLDER
-
-VALIDATE = "cio-validate"
-"""Key of the empty object that tells that a sync may write (seed 001)."""
+from cio_pipeline.model.objects import VALIDATE
 
 JSON = "application/json"
 """The content type of objects that are written in place of others: messages."""

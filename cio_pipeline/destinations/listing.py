@@ -10,8 +10,7 @@ import obstore
 from obstore.exceptions import BaseError, InvalidPathError
 from obstore.store import AzureStore, LocalStore, S3Store
 
-from cio_pipeline.destinations.keys import VALIDATE
-from cio_pipeline.model.objects import ObjectInfo
+from cio_pipeline.model.objects import VALIDATE, ObjectInfo
 
 
 def listed(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import obstore
 
 from cio_pipeline.destinations.answers import Request, Taken, conflict, missing
-from cio_pipeline.destinations.keys import JSON, VALIDATE, is_for_everybody
+from cio_pipeline.destinations.keys import JSON, is_for_everybody
 from cio_pipeline.destinations.listing import folder, listed
 from cio_pipeline.destinations.patience import Patience, keep_trying
 from cio_pipeline.destinations.s3_errors import named_errors
@@ -32,7 +32,7 @@ from cio_pipeline.model.errors import (
     PermissionMissing,
     Throttled,
 )
-from cio_pipeline.model.objects import ObjectInfo, Permission
+from cio_pipeline.model.objects import VALIDATE, ObjectInfo, Permission
 
 if TYPE_CHECKING:
     from obstore import Attributes

@@ -11,13 +11,12 @@ from typing import Any, Protocol
 import obstore
 
 from cio_pipeline.destinations.answers import Request, Taken
-from cio_pipeline.destinations.keys import VALIDATE
 from cio_pipeline.destinations.probe import lacking, tried
 from cio_pipeline.destinations.s3_errors import named_errors
 from cio_pipeline.destinations.s3_store import Clients
 from cio_pipeline.model.destinations import S3Destination
 from cio_pipeline.model.errors import CioError, DestinationError, PermissionMissing
-from cio_pipeline.model.objects import Permission
+from cio_pipeline.model.objects import VALIDATE, Permission
 
 
 class ProbedBucket(Protocol):

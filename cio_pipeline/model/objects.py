@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+VALIDATE = "cio-validate"
+"""Key of the empty object that tells that a sync may write (seed 001)."""
+
 
 @dataclass(frozen=True)
 class ObjectInfo:

@@ -6,9 +6,8 @@ from cio_pipeline.files.call_names import CallFileName, parse_call_name
 from cio_pipeline.model.errors import InvalidKey
 from cio_pipeline.model.manifests import ManifestFile
 from cio_pipeline.verification.report import RESTORE_ALL, Problem, ProblemKind
-from cio_pipeline.verification.unlisted import BucketContents, Judged
+from cio_pipeline.verification.unlisted import REMOVE, BucketContents, Judged
 
-_REMOVE = "Find out who put it, and remove it."
 _IN_FLIGHT = (
     "No manifest lists it yet. The window that sends it will; if it stays so, find out who put it."
 )
@@ -51,14 +50,14 @@ def unlisted_calls(bucket: BucketContents) -> Iterator[Judged]:
         if name is None:
             continue
         if ours and (name.integration_id, name.action_id) not in ours:
-            text = f"It is named as a file of another sync. {_REMOVE}"
+            text = f"It is named as a file of another sync. {REMOVE}"
             yield Problem(ProblemKind.FOREIGN, key, text), True
         elif name.position in void:
             yield Problem(ProblemKind.UNLISTED, key, _VOID), False
         elif name.position > last:
             yield Problem(ProblemKind.UNLISTED, key, _IN_FLIGHT), False
         else:
-            text = f"No manifest lists it, and its position is one of the past. {_REMOVE}"
+            text = f"No manifest lists it, and its position is one of the past. {REMOVE}"
             yield Problem(ProblemKind.UNLISTED, key, text), True
 
 

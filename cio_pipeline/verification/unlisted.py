@@ -25,7 +25,7 @@ from cio_pipeline.verification.report import Problem, ProblemKind, said
 
 SUFFIX = ".parquet"
 
-_REMOVE = "Find out who put it, and remove it."
+REMOVE = "Find out who put it, and remove it."
 _MANIFESTS_FIRST = "If manifests are missing, put those back first."
 _IN_FLIGHT = (
     "No manifest lists it yet. The window that sends it will; if it stays so, find out who put it. "
@@ -101,7 +101,7 @@ def check_unlisted(
 
 def _odd(key: str) -> Problem:
     text = f"The key {key_problem(key)}: no sync puts such an object, and some programs stop at it."
-    return Problem(ProblemKind.STRANGE, shown(key), f"{text} {_REMOVE}")
+    return Problem(ProblemKind.STRANGE, shown(key), f"{text} {REMOVE}")
 
 
 def _looks_like_a_file(key: str) -> bool:
@@ -187,7 +187,7 @@ def _doubled(known: _Known, twin: ManifestFile, *, expected: bool) -> str:
     window = " If a window is running, verify again after it." if expected else ""
     return (
         f"It {what} {twin.key}: readers that list the bucket load those rows twice.{check}{window} "
-        f"{_MANIFESTS_FIRST} {_REMOVE}"
+        f"{_MANIFESTS_FIRST} {REMOVE}"
     )
 
 
@@ -197,10 +197,10 @@ def _judge_name(known: _Known, key: str) -> Iterator[Judged]:
         yield from _judge_foreign(known, key)
     elif name.workspace_id != known.workspace_id:
         text = f"It is named as a file of workspace {name.workspace_id}, and in no manifest."
-        yield Problem(ProblemKind.FOREIGN, key, f"{text} {_REMOVE}"), True
+        yield Problem(ProblemKind.FOREIGN, key, f"{text} {REMOVE}"), True
     elif name.stem not in known.stems:
         text = f"No export of this sync has the stem '{name.stem}'."
-        yield Problem(ProblemKind.STRANGE, key, f"{text} {_REMOVE}"), True
+        yield Problem(ProblemKind.STRANGE, key, f"{text} {REMOVE}"), True
     elif key in known.expected.void:
         text = "Its number was declared void; its rows were sent under another one. Remove it."
         yield Problem(ProblemKind.UNLISTED, key, text), False
@@ -209,7 +209,7 @@ def _judge_name(known: _Known, key: str) -> Iterator[Judged]:
     else:
         text = (
             "No manifest lists it, and no window puts such a file next. "
-            f"{_MANIFESTS_FIRST} {_REMOVE}"
+            f"{_MANIFESTS_FIRST} {REMOVE}"
         )
         yield Problem(ProblemKind.UNLISTED, key, text), True
 
@@ -219,7 +219,7 @@ def _judge_foreign(known: _Known, key: str) -> Iterator[Judged]:
     last = key.rpartition("/")[2].lower()
     if last.endswith(SUFFIX):
         text = f"It is a {SUFFIX} file, but not named like one of the feed."
-        yield Problem(ProblemKind.STRANGE, key, f"{text} {_REMOVE}"), True
+        yield Problem(ProblemKind.STRANGE, key, f"{text} {REMOVE}"), True
     elif any(re.search(rf"{re.escape(stem)}_v[0-9]", last) for stem in known.stems):
         text = "Readers that match names loosely may take it for a file of the feed."
-        yield Problem(ProblemKind.STRANGE, key, f"{text} {_REMOVE}"), False
+        yield Problem(ProblemKind.STRANGE, key, f"{text} {REMOVE}"), False

@@ -93,7 +93,6 @@ def verify(
     *,
     expire_days: int | None = None,
     now: datetime | None = None,
-    scratch: Path | None = None,
     stored: Stored | None = None,
     stems: Mapping[str, str] | None = None,
     proven: Proven | None = None,
@@ -104,8 +103,8 @@ def verify(
 
     `deep` reads every file (digest, rows, contract, workspace); otherwise, and of archived files,
     only names and sizes. With `expire_days` and `now`, files older than that count as expired when
-    absent, as do those up to the manifest that is `acknowledged`. Files are copied into `scratch`.
-    What was `proven` before is looked at as if not `deep`; what is proven now is kept there.
+    absent, as do those up to the manifest that is `acknowledged`. What was `proven` before is
+    looked at as if not `deep`; what is proven now is kept there.
     `stored` gives the manifests of a sync that keeps them in its ledger, whose errors are raised;
     those that are `known` to have been put are missing if they do not lie there.
     """
@@ -118,7 +117,7 @@ def verify(
     manifests = [one.manifest for one in links if one.manifest]
     tally = _Tally([*broken, *check_chain(links, known=known), *check_sequences(manifests)])
     expired = now - timedelta(days=expire_days) if now and expire_days else None
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         check = _Check(destination, sizes, deep, expired, Path(folder), rewritten, acknowledged)
         _check_files(check, links, tally, progress or _silent)
     warned = _warned(tally, BucketContents(destination, sizes, manifests, stems or {}, deep))

@@ -18,7 +18,7 @@ from cio_pipeline.model.manifests import parse_manifest
 from cio_pipeline.model.objects import ObjectInfo
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.monitoring.missing import gaps_of, listed_twice, missing_files
-from cio_pipeline.pipeline.checking import acknowledging, bucket_looks
+from cio_pipeline.pipeline.checking import bucket_looks, buckets
 from cio_pipeline.pipeline.checking.bucket_looks import AT_LEAST
 from cio_pipeline.pipeline.checking.checks import CHECKS, Check, findings, latest_findings
 from cio_pipeline.pipeline.checking.checks import found as found_once
@@ -163,7 +163,7 @@ def test_o1_of_more_objects_than_are_listed_none_is_missing_that_was_not_looked_
 def test_o1_buckets_that_do_not_answer_or_break_hold_up_no_check_of_acknowledgements(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given_up_when_others_ended(monkeypatch, acknowledging, lambda one: one.id == "a")
+    given_up_when_others_ended(monkeypatch, buckets, lambda one: one.id == "a")
     over = Event()
     for number, sync_id in enumerate("abc", 1):
         world.sync(sync_id, number, acknowledge_within="1d")

@@ -13,8 +13,7 @@ from cio_pipeline.monitoring.delays import delayed, unlisted
 from cio_pipeline.monitoring.delivery import manifest_report
 from cio_pipeline.monitoring.reconciling import NAME as NAME_OF_RECOUNT
 from cio_pipeline.monitoring.reconciling import told
-from cio_pipeline.pipeline.checking.acknowledging import backlogs
-from cio_pipeline.pipeline.checking.buckets import missing, sequences
+from cio_pipeline.pipeline.checking.buckets import backlogs, missing, sequences
 from cio_pipeline.pipeline.checking.history import (
     event_names,
     identity,

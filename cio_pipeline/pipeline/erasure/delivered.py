@@ -10,6 +10,7 @@ from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.files.spool import sha256_of
 from cio_pipeline.model.errors import CioError, DestinationError, ObjectMissing, Transient
 from cio_pipeline.model.manifests import FOLDER
+from cio_pipeline.model.objects import VALIDATE
 from cio_pipeline.model.plans import Plan, SealedFile
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.feeds.makers import MAKER_OF
@@ -124,7 +125,7 @@ def _of_sync(services: Services, sync: Sync) -> tuple[Mapping[str, int], list[Pl
     return seen.sizes, list(last.values()), [key for key in unlisted if not key.endswith("/")]
 
 
-_NO_FILES = (f"{FOLDER}/", "cio-validate")
+_NO_FILES = (f"{FOLDER}/", VALIDATE)
 
 
 def _expired(services: Services, sync: Sync, place: Place) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import polars as pl
 
 from cio_pipeline.changesets.counted import Counting
+from cio_pipeline.changesets.erasing import TELL
 from cio_pipeline.changesets.quarantine import IDENTITY, identity_expr
 from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline.contracts.declare import Export
@@ -18,7 +19,7 @@ from cio_pipeline.model.errors import InvalidConfig
 from cio_pipeline.model.plans import Mode, Plan, SealedFile, Series
 from cio_pipeline.model.slices import Slice
 from cio_pipeline.model.sync import Sync
-from cio_pipeline.pipeline.feeds.erasing import TELLING, erase_rows, told_by_rows
+from cio_pipeline.pipeline.feeds.erasing import erase_rows, told_by_rows
 from cio_pipeline.pipeline.feeds.maker import Maker, Numbers
 from cio_pipeline.pipeline.planning.cohorts import Cohort
 from cio_pipeline.pipeline.planning.rows import (
@@ -143,5 +144,5 @@ DATA_OUT = Maker(
     check_exports,
     erase_rows,
     told_by_rows,
-    TELLING,
+    TELL,
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cio_pipeline.changesets.erasing import TELL, erased, holds, told_by
+from cio_pipeline.changesets.erasing import erased, holds, told_by
 from cio_pipeline.contracts.dtypes import arrow_schema
 from cio_pipeline.contracts.exports.calls import type_export
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
@@ -59,7 +59,3 @@ def told_by_nothing(copy: Path, plan: Plan, key: str, traces: Traces) -> Traces:
     """See `maker.Told`: messages tell nothing that others name somebody by."""
     del copy, plan, key
     return traces
-
-
-TELLING = TELL
-"""Exports of data-out whose files tell more of a person than they are asked for."""

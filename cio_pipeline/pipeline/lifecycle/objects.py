@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from cio_pipeline.files.names import key_problem
 from cio_pipeline.model.errors import ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import ACKNOWLEDGED, CHAIN, FOLDER, KnownObject
+from cio_pipeline.model.objects import VALIDATE
 from cio_pipeline.model.registry import RegisteredSync
 from cio_pipeline.pipeline.heartbeat import HeldLease
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destination, Destinations
-
-VALIDATE = "cio-validate"
-"""The empty object that a run on S3 begins with (D8)."""
 
 THREADS = 8
 CHUNK = 200

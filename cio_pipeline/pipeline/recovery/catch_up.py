@@ -6,11 +6,10 @@ ledger that holds all manifests of a bucket is the right one; else the bucket is
 manifest on that the ledger does not hold.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from typing import TypeAlias
 
 from cio_pipeline.contracts.feeds import ALL_EXPORTS
 from cio_pipeline.ledger.cuts import Cuts
@@ -27,6 +26,7 @@ from cio_pipeline.model.registry import ExportState
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.times import Clock
 from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.feeds.maker import Numbers
 from cio_pipeline.pipeline.heartbeat import TTL, HeldLease, held_by
 from cio_pipeline.pipeline.in_parallel import caught
 from cio_pipeline.pipeline.recovery.behind import stop_until_caught_up
@@ -52,9 +52,6 @@ from cio_pipeline.pipeline.recovery.settle_cuts import settle_cuts
 from cio_pipeline.pipeline.services import Services
 from cio_pipeline.ports import Destinations
 from cio_pipeline.verification.sequences import first_numbers
-
-Numbers: TypeAlias = Mapping[tuple[str, Series], set[int]]
-"""Numbers of files, by export and series."""
 
 
 @dataclass(frozen=True)
