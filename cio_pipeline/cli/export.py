@@ -129,9 +129,8 @@ def _say_why_nothing(windows: Sequence[Window], scope: Scope, feed: Feed) -> Non
     from cio_pipeline.defs.partitions import FIRST  # noqa: PLC0415 - brings Dagster
 
     last = windows[-1]
-    for one in services().ledger.registry.all():
-        wanted = scope.sync_ids is None or one.sync.id in scope.sync_ids
-        if not wanted or one.sync.feed is not feed:
+    for one in services().ledger.registry.all(scope.sync_ids):
+        if one.sync.feed is not feed:
             continue
         if last.end <= one.created_at:
             CONSOLE.print(

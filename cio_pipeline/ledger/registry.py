@@ -96,9 +96,12 @@ class Registry:
     database: Database
 
     @reading
-    def all(self, connection: Connection) -> Sequence[RegisteredSync]:
-        """Every sync, by id."""
-        return list(registered_syncs(connection, None).values())
+    def all(
+        self, connection: Connection, among: Collection[str] | None = None
+    ) -> Sequence[RegisteredSync]:
+        """Every sync, or those `among` some ids, by id."""
+        found = registered_syncs(connection, None)
+        return [one for key, one in found.items() if among is None or key in among]
 
     @reading
     def get(self, connection: Connection, sync_id: str) -> RegisteredSync:

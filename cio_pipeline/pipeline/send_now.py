@@ -48,13 +48,7 @@ class SentNow:
 
 def feeds_with_syncs(registry: Registry, scope: Scope) -> list[Feed]:
     """The feeds of the scope's syncs."""
-    return sorted(
-        {
-            one.sync.feed
-            for one in registry.all()
-            if scope.sync_ids is None or one.sync.id in scope.sync_ids
-        }
-    )
+    return sorted({one.sync.feed for one in registry.all(scope.sync_ids)})
 
 
 def send_now(services: Services, feed: Feed, scope: Scope) -> SentNow:

@@ -29,12 +29,8 @@ class Scene:
     @cached_property
     def registered(self) -> Sequence[RegisteredSync]:
         """The feed's syncs that are looked at, disabled ones, too."""
-        return [
-            one
-            for one in self.services.ledger.registry.all()
-            if one.sync.feed is self.feed
-            and (self.sync_ids is None or one.sync.id in self.sync_ids)
-        ]
+        syncs = self.services.ledger.registry.all(self.sync_ids)
+        return [one for one in syncs if one.sync.feed is self.feed]
 
     @cached_property
     def syncs(self) -> Mapping[str, RegisteredSync]:

@@ -50,10 +50,8 @@ def commit_window(
     slow = {sync_id for sync_id, one in breakers.items() if shared and one.slow(now)}
     wanted = [
         one.sync
-        for one in services.ledger.registry.all()
-        if feed in {None, one.sync.feed}
-        and (sync_ids is None or one.sync.id in sync_ids)
-        and one.sync.id not in slow
+        for one in services.ledger.registry.all(sync_ids)
+        if feed in {None, one.sync.feed} and one.sync.id not in slow
     ]
     waiting = services.ledger.manifests.waiting()
     busy = with_work(wanted, waiting)

@@ -100,11 +100,7 @@ def catch_up(services: Services, sync_ids: Collection[str] | None = None) -> lis
             "No sync is registered in this ledger, so none can catch up.",
             "Make it again from the buckets: `cio-pipeline ledger rebuild --syncs FILE`.",
         )
-    syncs = [
-        one.sync
-        for one in services.ledger.registry.all()
-        if sync_ids is None or one.sync.id in sync_ids
-    ]
+    syncs = [one.sync for one in services.ledger.registry.all(sync_ids)]
     done: list[CaughtUp] = []
 
     @cache

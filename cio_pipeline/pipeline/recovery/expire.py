@@ -42,9 +42,8 @@ def expire(
     """
     syncs = [
         one.sync
-        for one in services.ledger.registry.all()
-        if (sync_ids is None or one.sync.id in sync_ids)
-        and (one.sync.expire_delivered_after or one.sync.expire_acknowledged_after)
+        for one in services.ledger.registry.all(sync_ids)
+        if one.sync.expire_delivered_after or one.sync.expire_acknowledged_after
     ]
     done: list[Expired] = []
     with claimed(services, _pairs(syncs)) as (_, busy):

@@ -144,8 +144,7 @@ def _outcomes(registry: Registry, export: str, found: Sequence[Restored]) -> Ite
 
 
 def _syncs(registry: Registry, sync_ids: Collection[str] | None) -> list[Sync]:
-    known = [one.sync for one in registry.all()]
-    return [sync for sync in known if sync_ids is None or sync.id in sync_ids]
+    return [one.sync for one in registry.all(sync_ids)]
 
 
 def _manifests_of(services: Services, sync: Sync) -> Iterator[Restored]:
