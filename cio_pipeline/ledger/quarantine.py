@@ -230,11 +230,8 @@ def _row(sealed: SealedPlan, row: QuarantinedRow) -> dict[str, Any]:
     return {
         "sync_id": sealed.plan.sync_id,
         "export": sealed.plan.export,
-        "workspace_id": row.workspace_id,
-        "identity": row.identity,
-        "reason": row.reason,
+        **vars(row),
         "digest": hashlib.sha256(told_apart.encode()).hexdigest(),
-        "count": row.count,
         "window_end": sealed.plan.upper.at,
         "plan_id": sealed.plan.plan_id,
         "state": "open",

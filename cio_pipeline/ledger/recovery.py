@@ -252,13 +252,7 @@ def _declare_void(connection: Connection, found: Recovered) -> None:
 
 
 def _void_row(sync_id: str, void: VoidSequence, ordinal: int | None) -> Mapping[str, Any]:
-    return {
-        "sync_id": sync_id,
-        "export": void.export,
-        "series": void.series,
-        "sequence": void.sequence,
-        "manifest_ordinal": ordinal,
-    }
+    return {"sync_id": sync_id, **vars(void), "manifest_ordinal": ordinal}
 
 
 def _move_numbers(connection: Connection, found: Recovered) -> None:

@@ -249,13 +249,7 @@ def record(
 
 
 def _switch_row(sync_id: str, export: str, switch: ExportSwitch) -> dict[str, Any]:
-    return {
-        "sync_id": sync_id,
-        "export": export,
-        "enabled": switch.enabled,
-        "paused_at": switch.paused_at,
-        "resumed_at": switch.resumed_at,
-    }
+    return {"sync_id": sync_id, "export": export, **vars(switch)}
 
 
 def _become(connection: Connection, to: RegisteredSync) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, Update, delete, insert, select, update
+from sqlalchemy import Connection, Select, Update, delete, insert, select, update
 
 from cio_pipeline.ledger.chain import lasts_of, list_next
 from cio_pipeline.ledger.database import Database, reading, writing
@@ -130,25 +130,9 @@ def _last(connection: Connection, sync_id: str) -> int:
 
 
 def _of(connection: Connection, query: Select[Any]) -> list[Rewrite]:
-    rows = connection.execute(query.order_by(_C.id)).mappings()
-    return [_rewrite(row) for row in rows]
+    return [Rewrite(*row) for _, *row in connection.execute(query.order_by(_C.id))]
 
 
 def _row(one: Rewrite) -> dict[str, Any]:
     values = dict(vars(one))
     return values | {"manifest_ordinal": values.pop("ordinal")}
-
-
-def _rewrite(row: RowMapping) -> Rewrite:
-    return Rewrite(
-        row["sync_id"],
-        row["key"],
-        row["before"],
-        row["sha256"],
-        row["rows"],
-        row["bytes"],
-        row["spool"],
-        row["subject"],
-        row["at"],
-        row["manifest_ordinal"],
-    )
