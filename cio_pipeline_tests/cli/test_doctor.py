@@ -101,7 +101,7 @@ def test_o1_every_check_and_alert_is_described_in_the_operations_page() -> None:
     alerts |= set(vars(made_of)["_CAUSES"])
 
     assert {one.name for one in CHECKS} <= shown
-    assert len(alerts) == 7
+    assert len(alerts) == 8
     wanted = [f"### Check `{one}`" for one in shown] + [f"### Alert `{one}`" for one in alerts]
     assert [one for one in wanted if one not in page] == []
 
