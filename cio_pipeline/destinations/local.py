@@ -52,8 +52,8 @@ SMALL = 64 * 1024
 class LocalFolder:
     """A `Destination` in a folder, which the first put makes. Without it, nothing is there.
 
-    One that has `begun` is never made again: it is on a disk that is not mounted, or was moved, and
-    what is put meanwhile would be away once it is back.
+    One that has `begun` is never made again, nor taken for empty: it is on a disk that is not
+    mounted, or was moved, and what is put or forgotten meanwhile would be wrong once it is back.
     """
 
     def __init__(self, root: Path, begun: Callable[[], bool] = lambda: False) -> None:
@@ -184,8 +184,6 @@ class LocalFolder:
             )
         # One call for nearly all objects.
         if not os.path.isdir(self._base) and not self._exists():  # noqa: PTH112
-            if self._begun():
-                raise _gone()
             with named_errors("make", "."):
                 self.root.mkdir(parents=True, exist_ok=True)
                 sync(self.root.parent)
@@ -231,7 +229,10 @@ class LocalFolder:
         with named_errors("read", "."):
             if self.root.exists() and not self.root.is_dir():
                 raise _no_folder(self.root)
-            return self.root.exists()
+            there = self.root.exists()
+        if not there and self._begun():
+            raise _gone()
+        return there
 
 
 class _Again:

@@ -9,10 +9,9 @@ from cio_pipeline.ledger.open import Ledger
 from cio_pipeline.model.errors import SecretMissing
 from cio_pipeline.model.findings import Finding
 from cio_pipeline.model.recovery import Looked
-from cio_pipeline.model.sync import Sync
 from cio_pipeline.model.times import Clock
 from cio_pipeline.model.windows import Window
-from cio_pipeline.ports import Destination, Destinations, Source
+from cio_pipeline.ports import Destinations, Source
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Is told what is being counted, how many are done, and of how many."""
@@ -47,8 +46,8 @@ class Services:
     `threads` how many destinations are spoken to at a time. `announced` remembers which run a
     sync's destination was last told of, `looked` what a restoring run saw of a sync, `checked` what
     steady checks found in the last window of a feed. Windows are served in so many `shards`.
-    `secret` reads what a reference leads to. `lost` opens destinations that are made anew if they
-    are gone, where `destinations` would not.
+    `secret` reads what a reference leads to. `lost` opens destinations that are taken for
+    empty, and made anew, if they are gone, where `destinations` would not.
     """
 
     source: Source
@@ -72,9 +71,9 @@ class Services:
         default_factory=dict[str, tuple[object, Looked]], compare=False
     )
 
-    def to_restore(self, sync: Sync) -> Destination:
-        """The destination of a sync whose objects are put back, also all of them."""
-        return (self.lost or self.destinations)(sync)
+    def with_lost(self) -> "Services":
+        """The same, to which a place that is gone is an empty one: all of it is missing."""
+        return replace(self, destinations=self.lost or self.destinations)
 
     def owned_by(self, owner: str) -> "Services":
         """The same for another run."""

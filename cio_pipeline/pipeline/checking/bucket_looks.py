@@ -51,7 +51,7 @@ def look(
     everywhere: bool = False,
 ) -> Mapping[str, BucketLook]:
     """Look into the buckets whose turn it is, or `everywhere`; the last look of each sync."""
-    known = services.ledger.looks.buckets()
+    services, known = services.with_lost(), services.ledger.looks.buckets()
     able = [one for one in syncs.values() if _can_be_listed(one.sync)]
     turn = sorted(
         able,

@@ -82,6 +82,7 @@ def restore(
     The bucket and the history of each sync are read once (`look`). Files that readers were to
     delete (`files_expire_after`) are no loss and stay away.
     """
+    services = services.with_lost()
     damaged: list[DamagedFile] = []
 
     def find(sync: Sync) -> None:
@@ -100,6 +101,7 @@ def restore_manifests(
     services: Services, sync_ids: Collection[str] | None = None
 ) -> tuple[Restored, ...]:
     """Put back manifests of some syncs, with the bytes that the ledger holds."""
+    services = services.with_lost()
     with _restoring(services, sync_ids) as (syncs, done):
         for sync in syncs:
             failure = caught(lambda one=sync: done.extend(_manifests_of(services, one)))
@@ -148,7 +150,7 @@ def _syncs(registry: Registry, sync_ids: Collection[str] | None) -> list[Sync]:
 
 
 def _manifests_of(services: Services, sync: Sync) -> Iterator[Restored]:
-    destination = services.to_restore(sync)
+    destination = services.destinations(sync)
     for one in damaged_manifests(services, sync):
         key = manifest_key(one.ordinal)
         if not one.body:
@@ -248,7 +250,7 @@ def _put(services: Services, one: DamagedFile, again: PutAgain) -> Restored:
     sync = services.ledger.registry.get(one.committed.sealed.plan.sync_id).sync
 
     def put() -> None:
-        destination = services.to_restore(sync)
+        destination = services.destinations(sync)
         if not sync.feed.facts.overwrites:
             _make_room(destination, one.file.key, one.damage)
         again(destination)
