@@ -1,7 +1,8 @@
 """The manifests of a bucket as far as they hold: what may be read, and what stands in the way."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cio_pipeline.model.errors import ManifestBroken, ObjectArchived, ObjectMissing
 from cio_pipeline.model.manifests import (
@@ -14,6 +15,7 @@ from cio_pipeline.model.manifests import (
 )
 from cio_pipeline.ports import Destination
 from cio_pipeline.verification.links import (
+    NOTHING,
     Link,
     begins_anew,
     check_chain,
@@ -62,21 +64,25 @@ class Chain:
 
 def read_chain(destination: Destination) -> Chain:
     """All manifests of a bucket; none if there are none. Raises the store's errors."""
-    return _chain(destination, [one.key for one in destination.list(FOLDER)], None)
+    return _chain(destination, [one.key for one in destination.list(FOLDER)])
 
 
 def read_on(destination: Destination, last: Read) -> Chain:
     """The manifests after one that was read before.
 
-    Costs what is new; only if nothing is, manifests are listed. Raises the store's errors, and
-    ManifestBroken if the bucket does not have what was read.
+    Costs what is new; manifests are listed only if nothing is, for who is far behind, and where one
+    is missing between others. Raises the store's errors, and ManifestBroken if the bucket does not
+    have what was read.
     """
     there = _is_there(destination, last)
-    new = list(_following(destination, last.ordinal)) if there else []
-    if not new:
-        keys = [one.key for one in destination.list(FOLDER)]
-        new = [key for key in keys if (manifest_ordinal(key) or 0) > last.ordinal]
-    chain = _chain(destination, new, last) if new else Chain()
+    fetched = _following(destination, last.ordinal) if there else {}
+    top = last.ordinal + len(fetched)
+    keys = [manifest_key(number) for number in fetched]
+    if len(fetched) in {0, _ASKED} or _body(destination, top + 2) is not None:
+        listed = [one.key for one in destination.list(FOLDER)]
+        keys += [key for key in listed if (manifest_ordinal(key) or 0) > top]
+    on = last.ordinal if there else None
+    chain = _chain(destination, keys, last, on, fetched) if keys else Chain()
     if not there and not (chain.manifests and chain.manifests[0].begins is not None):
         raise ManifestBroken(
             f"Manifest {last.ordinal} was read before, and is not there any more.", _ANEW
@@ -85,34 +91,42 @@ def read_on(destination: Destination, last: Read) -> Chain:
 
 
 def _is_there(destination: Destination, last: Read) -> bool:
-    try:
-        body = destination.get(manifest_key(last.ordinal))
-    except ObjectMissing:
+    body = _body(destination, last.ordinal)
+    if body is None:
         return False
     if digest(body) != last.sha256:
         raise ManifestBroken(f"Manifest {last.ordinal} is another one than was read before.", _ANEW)
     return True
 
 
-def _following(destination: Destination, ordinal: int) -> Iterator[str]:
-    """The manifests after one: asked for one by one, and listed for who is far behind."""
-    asked = range(ordinal + 1, ordinal + 1 + _ASKED)
-    for number in asked:
-        key = manifest_key(number)
-        try:
-            destination.get(key)
-        except ObjectMissing:
-            return
-        yield key
-    for one in destination.list(FOLDER):
-        if (manifest_ordinal(one.key) or 0) >= asked.stop:
-            yield one.key
+def _following(destination: Destination, ordinal: int) -> dict[int, bytes]:
+    """The manifests that come next, asked for one by one."""
+    found: dict[int, bytes] = {}
+    for number in range(ordinal + 1, ordinal + 1 + _ASKED):
+        body = _body(destination, number)
+        if body is None:
+            break
+        found[number] = body
+    return found
 
 
-def _chain(destination: Destination, keys: Sequence[str], last: Read | None) -> Chain:
-    links, broken = read_links(destination, keys, {})
+def _body(destination: Destination, ordinal: int) -> bytes | None:
+    try:
+        return destination.get(manifest_key(ordinal))
+    except ObjectMissing:
+        return None
+
+
+def _chain(
+    destination: Destination,
+    keys: Sequence[str],
+    last: Read | None = None,
+    on: int | None = None,
+    fetched: Mapping[int, bytes] = NOTHING,
+) -> Chain:
+    links, broken = read_links(destination, keys, {}, fetched)
     _require_read(links)
-    _, links = split_at_beginning(links)
+    links = _next(links, on)
     anew = bool(links) and begins_anew(links[0])
     after = None if last is None or anew else (last.ordinal, last.sha256)
     findings = [*broken, *check_chain(links, after)]
@@ -124,6 +138,19 @@ def _chain(destination: Destination, keys: Sequence[str], last: Read | None) -> 
     good = [link for link in links if first is None or link.ordinal < _ordinal(first)]
     manifests = as_they_lie([link.manifest for link in good if link.manifest])
     return Chain(tuple(manifests), tuple(link.sha256 or "" for link in good), first)
+
+
+def _next(links: tuple[Link, ...], on: int | None) -> tuple[Link, ...]:
+    """The manifests of one chain: those that go `on` after a number, else the latest chain's.
+
+    Where a sync came back after others of its manifests went elsewhere, it began a chain anew: that
+    is for who has loaded the other place, too.
+    """
+    if on is not None and links and links[0].ordinal == on + 1:
+        for place, (before, link) in enumerate(pairwise(links), 1):
+            if begins_anew(link) and link.ordinal > before.ordinal + 1:
+                return split_at_beginning(links[:place])[1]
+    return split_at_beginning(links)[1]
 
 
 def _require_read(links: Iterable[Link]) -> None:

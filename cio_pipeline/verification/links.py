@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 
 from cio_pipeline.model.errors import CioError, ManifestBroken
 from cio_pipeline.model.manifests import (
@@ -24,6 +25,7 @@ from cio_pipeline.verification.report import (
 )
 
 NONE_KNOWN = range(0)
+NOTHING: Mapping[int, bytes] = MappingProxyType({})
 
 AT_ONCE = 16
 """Manifests that are fetched at a time: a year of windows has 35,000."""
@@ -49,20 +51,24 @@ class Link:
 
 
 def read_links(
-    destination: Destination, keys: Iterable[str], proven: Mapping[int, bytes]
+    destination: Destination,
+    keys: Iterable[str],
+    proven: Mapping[int, bytes],
+    fetched: Mapping[int, bytes] = NOTHING,
 ) -> tuple[tuple[Link, ...], list[Finding]]:
     """The manifests among `keys`, by ordinal, and what is wrong with each alone.
 
-    Those that were `proven` are not fetched again but for the last, which tells whether they are of
-    the chain that lies here: if not, all are.
+    Those that were `fetched` just now are not again. Nor are those that were `proven`, but for the
+    last, which tells whether they are of the chain that lies here: if not, all are.
     """
     ordinals = sorted(n for n in map(manifest_ordinal, keys) if n is not None)
     last = max(proven, default=None)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="manifests") as pool:
         if last is not None and _body(destination, last) != proven[last]:
             proven = {}
-        wanted = [n for n in ordinals if n not in proven]
-        bodies = dict(zip(wanted, pool.map(partial(_body, destination), wanted), strict=True))
+        wanted = [n for n in ordinals if n not in proven and n not in fetched]
+        asked = zip(wanted, pool.map(partial(_body, destination), wanted), strict=True)
+        bodies = {**fetched, **dict(asked)}
     findings: list[Finding] = []
     links = (_read(n, bodies.get(n, proven.get(n, b"")), findings) for n in ordinals)
     return tuple(replace(link, proven=link.ordinal in proven) for link in links), findings

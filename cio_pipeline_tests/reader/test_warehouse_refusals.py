@@ -15,15 +15,18 @@ from cio_pipeline.cli.app import app
 from cio_pipeline.model.errors import (
     FileAltered,
     InvalidKey,
+    ManifestBroken,
     WarehouseBusy,
     WarehouseUnusable,
 )
 from cio_pipeline.model.manifests import ACKNOWLEDGED, manifest_key
-from cio_pipeline.reader import Feed
+from cio_pipeline.reader import Feed, chain
 from cio_pipeline.reader.warehouse import database
 from cio_pipeline.reader.warehouse.load import load
 from cio_pipeline_tests.pipeline.buckets import PEOPLE_2, Bucket, whole_bucket
-from cio_pipeline_tests.reader.compared import same
+from cio_pipeline_tests.pipeline.test_windows import person
+from cio_pipeline_tests.reader.compared import rows, same
+from cio_pipeline_tests.world import World, during
 
 
 def test_a_file_that_changes_between_its_check_and_its_load_is_named(
@@ -283,3 +286,41 @@ def test_keys_in_a_url_are_not_repeated(tmp_path: Path, place: str) -> None:
         found = CliRunner().invoke(app, [*command, *more])
         assert found.exit_code == 1
         assert "hush" not in found.output
+
+
+def test_d7_who_is_far_behind_where_a_sync_came_back_loads_what_lies_there_first(
+    world: World, db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Manifests that are listed are those of before it was moved, and those since it came back."""
+    monkeypatch.setattr(chain, "_ASKED", 2)
+    old, new = world.folder(), world.root / "elsewhere"
+    places = ["bucket/a"] * 5 + ["elsewhere", "bucket/a"]
+    for number, path in enumerate(places):
+        place = {"type": "local", "path": path}
+        world.sync(exports=("people",), destination=place, at=during(number))
+        world.commit("people", person(f"p{number}"), at=during(number))
+        world.run(number, "people")
+        if number == 0:
+            load(db, old)
+
+    assert load(db, old).last == 5
+    with pytest.raises(WarehouseUnusable, match="from 6 to 7 lie in another place"):
+        load(db, old)
+    load(db, new)
+    load(db, old)
+
+    assert len(rows(db, "a.people_newest")) == 7
+
+
+def test_a_manifest_that_is_missing_among_new_ones_is_named_at_once(
+    bucket: Bucket, db: Any
+) -> None:
+    load(db, bucket.root)
+    for _ in range(4):
+        bucket.commit()
+    (bucket.root / manifest_key(5)).unlink()
+
+    with pytest.raises(ManifestBroken, match=r"Manifest 5 is missing.* 4 it holds"):
+        load(db, bucket.root)
+
+    assert db.execute("SELECT max(ordinal) FROM _cio.manifests").fetchall() == [(4,)]
