@@ -34,10 +34,13 @@ def _store(endpoint_url: str | None) -> str:
 
 def _host(url: str) -> str:
     """A host and its port, unless that is the usual one; this machine has many names."""
-    parts = urlsplit(url.lower())
-    name = (parts.hostname or "").removesuffix(".")
+    try:
+        parts = urlsplit(url.lower())
+        name, port = (parts.hostname or "").removesuffix("."), parts.port
+    except ValueError:
+        return url  # It leads nowhere, which the first who goes there is told.
     name = "localhost" if is_loopback(name) else name
-    return name if parts.port in {None, 80, 443} else f"{name}:{parts.port}"
+    return name if port in {None, 80, 443} else f"{name}:{port}"
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -92,6 +92,8 @@ def s3(path: str, **fields: str) -> S3Destination:
         ),
         (s3("a", region="eu-west-1"), s3("a"), True),
         (s3("a", endpoint_url="https://s3.eu-west-1.amazonaws.com"), s3("a"), True),
+        (s3("a", endpoint_url="http://minio:99999"), s3("a"), False),
+        (s3("a", endpoint_url="http://[::1"), s3("a/b", endpoint_url="http://[::1"), True),
     ],
 )
 def test_d8_buckets_that_are_equal_or_enclose_one_another(
