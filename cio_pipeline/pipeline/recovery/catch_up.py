@@ -100,6 +100,7 @@ def catch_up(services: Services, sync_ids: Collection[str] | None = None) -> lis
             "No sync is registered in this ledger, so none can catch up.",
             "Make it again from the buckets: `cio-pipeline ledger rebuild --syncs FILE`.",
         )
+    services = services.with_lost()  # A place that is gone is told by what was put there.
     syncs = [one.sync for one in services.ledger.registry.all(sync_ids)]
     done: list[CaughtUp] = []
 
