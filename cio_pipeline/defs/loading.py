@@ -108,12 +108,13 @@ def _asked(
     state, now = _state(services), services.clock()
     if state is None:
         return dg.SkipReason("Nothing is delivered yet.")
-    last = _last(context.cursor)
+    last, failed = _last(context.cursor), _failed(context.instance)
     if last is None or last.state != state:
-        found = _Asked(state, 0, now)
-    elif not _failed(context.instance):
+        # A feed that stays broken is no reason to try others more often once they get something.
+        found = _Asked(state, 0 if last is None or failed is False else last.tries, now)
+    elif not failed:
         return dg.SkipReason("All is loaded, or is about to be.")
-    elif now < last.again_at:
+    elif last.at <= now < last.again_at:
         return dg.SkipReason(f"Not all could be loaded; it is tried again at {utc(last.again_at)}.")
     else:
         found = replace(last, tries=last.tries + 1, at=now)
@@ -140,11 +141,14 @@ def _last(cursor: str | None) -> _Asked | None:
     return _Asked(state, tries, datetime.fromisoformat(at))
 
 
-def _failed(instance: dg.DagsterInstance) -> bool:
-    """Whether the last load ended and left something out; one that was cancelled is somebody's."""
+def _failed(instance: dg.DagsterInstance) -> bool | None:
+    """Whether the last load left something out; None while nobody knows.
+
+    One that was cancelled is somebody's.
+    """
     runs = instance.get_runs(dg.RunsFilter(job_name=JOB), limit=1)
     if not runs or runs[0].status is not dg.DagsterRunStatus.SUCCESS:
-        return bool(runs) and runs[0].status is dg.DagsterRunStatus.FAILURE
+        return True if runs and runs[0].status is dg.DagsterRunStatus.FAILURE else None
     check = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(LOADED, CHECK))
     found = check and check.evaluation
     return found is not None and not found.passed

@@ -179,6 +179,35 @@ def test_o6_what_could_not_be_loaded_is_tried_again_until_it_can_and_not_all_the
     assert sensing.ticks(180) == 0
 
 
+def test_o6_a_feed_that_stays_broken_costs_a_run_a_window_while_others_are_sent_more(
+    world: World, sensing: Sensing
+) -> None:
+    world.sync()
+    runs = []
+    for number in range(4):
+        world.commit("people", person(f"p{number}"), at=during(number))
+        world.run(number, "people")
+        runs.append(sensing.ticks(14, sensing.die))
+    assert runs == [5, 2, 1, 1]
+    assert sensing.ticks(40, sensing.die) == 2, "and is tried by itself if nothing is sent"
+    sensing.ticks(61)
+    world.commit("people", person("last"), at=during(40))
+    world.run(40, "people")
+    assert sensing.ticks(14, sensing.die) == 5, "what fails next is tried again soon"
+
+
+def test_o6_a_clock_that_was_ahead_keeps_no_load_from_being_tried_again(
+    world: World, sensing: Sensing
+) -> None:
+    world.sync()
+    world.commit("people", person("ann"), at=during(0))
+    world.run(0, "people")
+    world.now += timedelta(days=300)
+    assert sensing.ticks(1, sensing.die) == 1
+    world.now -= timedelta(days=300)
+    assert sensing.ticks(1) == 1
+
+
 def test_o6_a_load_that_died_is_tried_again_and_one_that_was_cancelled_is_not(
     world: World, sensing: Sensing
 ) -> None:
