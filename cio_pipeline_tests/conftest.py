@@ -5,6 +5,7 @@ import resource
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import settings
 
+from cio_pipeline.settings import Settings
 from cio_pipeline_tests import cores
 from cio_pipeline_tests.azurite import azurite, container
 from cio_pipeline_tests.compiling import compile_once
@@ -39,6 +41,9 @@ if (
 # Polars makes as many threads as there would be on all cores.
 cores.run_on(cores.own())
 os.environ.setdefault("POLARS_MAX_THREADS", str(os.cpu_count()))
+# What make or a shell names is somebody's own: no test reads or writes there.
+for name in ("DAGSTER_HOME", *(f"CIO_{one.name.upper()}" for one in fields(Settings))):
+    os.environ.pop(name, None)
 # Tests run windows of any day.
 os.environ["CIO_FIRST_WINDOW"] = "2026-01-01"
 # What is read of the command line is as wide as in a log.
