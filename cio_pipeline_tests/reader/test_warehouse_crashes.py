@@ -159,6 +159,8 @@ def crashing(loads: Loads, path: Path, at: int) -> tuple[Path, bool]:
 def crash_at(history: Callable[[Path, Any], Loads], root: Path, every: int) -> int:
     """Die before each of the effects of some loads, or some of them; how many there are."""
     before, unharmed = root / "before.duckdb", root / "unharmed.duckdb"
+    # One that stays empty would be gone again if it were made here.
+    duckdb.connect(str(before)).close()
     with database.opened(before) as db:
         loads = history(root, db)
     shutil.copy(before, unharmed)
