@@ -100,8 +100,10 @@ class PostgresCommits(Commits):
             self.timeline.tables[table] = [Commit(CREATED, {})]
 
     def undo(self, table: str) -> None:
+        """As in Delta, only what no window has: readers keep the newest row that they were sent."""
         commits = self.timeline.tables[table]
-        if len(commits) > 1:
+        decided = max((cut.get(table, 0) for cut in self.timeline.cuts.values()), default=0)
+        if len(commits) > max(decided, 1):
             before, at = commits[-2].rows, commits[-1].at
             self.writes.overwrite(None, table, list(before.values()), at)
             self._committed(table, before, at)
