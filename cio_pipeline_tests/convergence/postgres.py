@@ -42,16 +42,21 @@ class Writes:
     """What `convergence.writes` does to Delta tables, done to those of a database."""
 
     made: Made
+    timeline: Timeline
 
     def append(self, _: Any, table: str, rows: Collection[Row], at: datetime) -> None:
         self.merge(_, table, rows, at)
 
     def merge(self, _: Any, table: str, rows: Collection[Row], at: datetime) -> None:
-        self.made.put(SOURCE_TABLES[table], frame(table, rows), at=at)
+        self.made.put(SOURCE_TABLES[table], frame(table, rows), at=self.when(table, at))
+
+    def when(self, table: str, at: datetime) -> datetime:
+        """The database's own clock dates what ended: never earlier than a commit before."""
+        return max(at, self.timeline.tables[table][-1].at)
 
     def overwrite(self, _: Any, table: str, rows: Collection[Row], at: datetime) -> None:
         removed = f"DELETE FROM {table}"  # noqa: S608 - our own names
-        self.made.put(SOURCE_TABLES[table], frame(table, rows), removed, at=at)
+        self.made.put(SOURCE_TABLES[table], frame(table, rows), removed, at=self.when(table, at))
 
     def delete(self, _: Any, table: str, keys: Collection[Key], at: datetime) -> None:
         names = ("workspace_id", *IDENTITY[table])
@@ -59,7 +64,7 @@ class Writes:
         with self.made.connect() as connection, connection.transaction():
             for key in keys:
                 connection.execute(f"DELETE FROM {table} WHERE {same}".encode(), list(key))  # noqa: S608
-            self.made.date_earlier(connection, table, at)
+            self.made.date_earlier(connection, table, self.when(table, at))
 
     def compact(self, _: Any, at: datetime) -> bool:  # noqa: ARG002 - as that of Delta
         """Rows lie elsewhere afterwards, and nothing was committed."""
@@ -89,7 +94,7 @@ class PostgresCommits(Commits):
 
     def __post_init__(self) -> None:
         assert self.made is not None
-        self.writes = Writes(self.made)
+        self.writes = Writes(self.made, self.timeline)
 
     def create(self, table: str) -> None:
         assert self.made is not None
@@ -98,6 +103,9 @@ class PostgresCommits(Commits):
             self.made.install()
             self.opened[table] = table
             self.timeline.tables[table] = [Commit(CREATED, {})]
+
+    def _committed(self, table: str, rows: Table, at: datetime) -> None:
+        super()._committed(table, rows, self.writes.when(table, at))
 
     def undo(self, table: str) -> None:
         """As in Delta, only what no window has: readers keep the newest row that they were sent."""
