@@ -10,8 +10,8 @@ from cio_pipeline.contracts.catalog import EXPORTS
 from cio_pipeline_tests.cost.counting import fill, small_world
 from cio_pipeline_tests.world import window
 
-GROW = {"plans", "files", "manifests", "quarantine", "cuts", "sync_history"}
-"""Tables that get rows with windows and with changes of syncs."""
+GROW = {"plans", "files", "manifests", "quarantine", "cuts", "sync_history", "rewrites"}
+"""Tables that get rows with windows, with changes of syncs and with erasures."""
 
 _WAITING = "one_unfinished_plan|unput_manifests|one_open_entry"
 """Indexes of the few rows that wait for something: these may be walked through."""
@@ -20,7 +20,7 @@ _SCAN = re.compile(rf"SCAN (\w+)\b(?! USING (COVERING )?INDEX ({_WAITING}))")
 
 
 def scanned(root: Path) -> dict[str, set[str]]:
-    """The statements of a window, and of a look of the sensor, that walk through a table."""
+    """The statements of a window, of a look of the sensor and of a clean-up that walk a table."""
     world = small_world(root, 2, "people", 5, "people", "deliveries")
     fill(world, "people", 2, range(3, 7), window=1)
     engine = world.ledger.database.engine
@@ -34,6 +34,7 @@ def scanned(root: Path) -> dict[str, set[str]]:
         assert world.run(1, "people", "deliveries")
         world.ledger.registry.states(list(EXPORTS))
         world.ledger.looks.reached("people")
+        world.ledger.manifests.expired("s1", world.now, (1, world.now))
         world.ledger.failing.all()
         world.ledger.failing.of_window(window(1).end)
     finally:
