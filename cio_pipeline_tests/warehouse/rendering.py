@@ -1,7 +1,8 @@
 """Compile the models as another warehouse's adapter would dispatch their macros.
 
-`python -m … PROJECT FOLDER DIALECT…` writes the SQL of each model to FOLDER/<dialect>. The adapters
-are not needed: only the choice of macros is theirs here, connection and relations stay DuckDB's.
+`python -m … PROJECT FOLDER VARIABLES DIALECT…` writes the SQL of each model to FOLDER/<dialect>.
+The adapters are not needed: only the choice of macros is theirs here, connection and relations stay
+DuckDB's.
 """
 
 import re
@@ -18,8 +19,8 @@ OF_DUCKDB = re.compile(r'"\w+"\."(\w+)"\."(\w+)"')
 """A relation as DuckDB's adapter writes it; the others have quotes and folders of their own."""
 
 
-def compiled(project: str, dialects: Sequence[str], folder: Path) -> None:
-    at = ["--project-dir", project, "--profiles-dir", project, "--quiet"]
+def compiled(project: str, folder: Path, variables: str, dialects: Sequence[str]) -> None:
+    at = ["--project-dir", project, "--profiles-dir", project, "--quiet", "--vars", variables]
     parsed: Any = dbtRunner().invoke(["parse", *at]).result
     for dialect in dialects:
         prefixes = [dialect, "duckdb", "default"]
@@ -36,4 +37,4 @@ def compiled(project: str, dialects: Sequence[str], folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    compiled(sys.argv[1], sys.argv[3:], Path(sys.argv[2]))
+    compiled(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4:])

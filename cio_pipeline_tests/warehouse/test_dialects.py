@@ -5,6 +5,7 @@ model has the same columns everywhere. It does not show that a warehouse compute
 DuckDB runs here.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -28,6 +29,15 @@ OF_OTHERS = {
 }
 """Words that only other dialects know."""
 
+AWKWARD = "it's \\' a\\\\b\nend\\"
+"""A text that ends elsewhere, or is another one, to who forgets what a sign means somewhere."""
+VARIABLES = {
+    "shown_attributes": ["first_name", AWKWARD],
+    "clicked": {"campaign_ids": [], "name_contains": AWKWARD, "days": 30},
+    "checkout_events": [AWKWARD],
+    "holdout": {"salt": AWKWARD, "percent": 10},
+}
+
 
 @pytest.fixture(scope="module")
 def written(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -41,7 +51,7 @@ def written(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "DBT_LOG_PATH": str(folder / "logs"),
     }
     subprocess.run(
-        [sys.executable, RENDERING, str(PROJECT), str(folder), *DIALECTS],
+        [sys.executable, RENDERING, PROJECT, folder, json.dumps(VARIABLES), *DIALECTS],
         env=environment,
         check=True,
     )
@@ -72,6 +82,25 @@ def test_o6_every_model_parses_in_each_dialect_and_has_the_same_columns(
         text = (written / dialect / f"{model}.sql").read_text().lower()
         for word in OF_OTHERS.get(dialect, ()):
             assert word not in text, f"{model} says {word}"
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        ("people_now", AWKWARD),
+        ("audience_clicked_campaign", AWKWARD.lower()),
+        ("audience_high_intent_abandoners", AWKWARD),
+        ("holdout", f"{AWKWARD}:"),
+    ],
+    ids=("attribute", "campaign", "event", "salt"),
+)
+def test_o6_a_variable_says_the_same_text_in_each_dialect(
+    written: Path, dialect: str, model: str, text: str
+) -> None:
+    said = parsed(written / dialect / f"{model}.sql", dialect).find_all(exp.Literal)
+    assert text in [one.this for one in said if one.is_string]
 
 
 @pytest.mark.deep

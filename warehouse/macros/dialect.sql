@@ -76,11 +76,17 @@
 {%- endmacro %}
 
 
-{#- A text as SQL has it. -#}
+{#- A text as SQL has it. To all but DuckDB a backslash means something. -#}
 {% macro literal(text) %}{{ return(adapter.dispatch('literal', 'cio_warehouse')(text)) }}{% endmacro %}
 {% macro default__literal(text) %}{{ return("'" ~ text | replace("'", "''") ~ "'") }}{% endmacro %}
+{% macro snowflake__literal(text) -%}
+  {{ return("'" ~ text | replace("\\", "\\\\") | replace("'", "''") ~ "'") }}
+{%- endmacro %}
+{% macro redshift__literal(text) -%}
+  {{ return("'" ~ text | replace("\\", "\\\\") | replace("'", "''") ~ "'") }}
+{%- endmacro %}
 {% macro bigquery__literal(text) -%}
-  {{ return("'" ~ text | replace("\\", "\\\\") | replace("'", "\\'") ~ "'") }}
+  {{ return("'" ~ text | replace("\\", "\\\\") | replace("'", "\\'") | replace("\n", "\\n") ~ "'") }}
 {%- endmacro %}
 
 

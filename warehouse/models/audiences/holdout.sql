@@ -3,7 +3,7 @@ with placed as (
     select
         workspace_id,
         internal_customer_id,
-        {{ bucket("concat('" ~ asked.salt ~ ":', cast(workspace_id as " ~ sql_type('STRING') ~ "), ':', internal_customer_id)") }} as bucket
+        {{ bucket("concat(" ~ literal(asked.salt ~ ':') ~ ", cast(workspace_id as " ~ sql_type('STRING') ~ "), ':', internal_customer_id)") }} as bucket
     from {{ ref('stg_people') }}
 )
 
