@@ -69,7 +69,7 @@ def _asked(
             services.ledger.attempts.next(request.lane, key, now)
     if not requests:
         return dg.SkipReason(_idle(now))
-    return dg.SensorResult(run_requests=[_run(request) for request in requests])
+    return dg.SensorResult(run_requests=[_run(request, now) for request in requests])
 
 
 def _idle(now: datetime) -> str:
@@ -123,9 +123,10 @@ def _seen(
     return Seen(errors, attempts, running, uncommitted, breakers, FIRST)
 
 
-def _run(request: Request) -> dg.RunRequest:
+def _run(request: Request, now: datetime) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=request.run_key,
+        # A ledger that was rebuilt or restored counts anew, and Dagster launches no key twice.
+        run_key=f"{request.run_key}@{now:%Y-%m-%dT%H:%M:%S}",
         partition_key=request.window.key,
         asset_selection=[SHOWN[request.feed].manifest] if request.lane is Lane.MANIFEST else None,
         run_config=scope_config(request.sync_ids),

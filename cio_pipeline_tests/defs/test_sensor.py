@@ -13,11 +13,13 @@ from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.breaker import close_breaker
 from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline.pipeline.recovery.catch_up import rebuild
 from cio_pipeline.pipeline.run_export import deliver_export, plan_export
 from cio_pipeline.pipeline.scheduling.schedule import FIRST_WAIT
 from cio_pipeline.verification.report import ProblemKind
 from cio_pipeline_tests.defs.running import Dagster, dagster_on, defs_on, job_on, materialized
 from cio_pipeline_tests.defs.test_job import break_sync, failures, people
+from cio_pipeline_tests.recovery.loss import without_ledger
 from cio_pipeline_tests.world import World, during, window
 
 JUST_AFTER = timedelta(seconds=1)
@@ -30,7 +32,8 @@ def dagster(world: World) -> Iterator[Dagster]:
 
 
 def keys(requests: list[dg.RunRequest]) -> list[str]:
-    return [str(request.run_key) for request in requests]
+    """What runs are asked for under, without when that was."""
+    return [str(request.run_key).partition("@")[0] for request in requests]
 
 
 def after(world: World, number: int) -> None:
@@ -58,7 +61,7 @@ def test_a_new_sync_gets_its_initial_run_which_settles_it(world: World, dagster:
 
     (request,), _ = dagster.sense()
 
-    assert request.run_key == "initial:2026-03-01-12:00:a:1"
+    assert keys([request]) == ["initial:2026-03-01-12:00:a:1"]
     assert request.partition_key == window(0).key
     assert request.tags["cio/lane"] == "initial"
     assert request.run_config["resources"]["scope"]["config"] == {"sync_ids": ["a"]}
@@ -160,6 +163,24 @@ def test_attempts_are_counted_and_wait(world: World, dagster: Dagster) -> None:
     assert dagster.sense()[0] == []
 
 
+def test_o8_a_ledger_that_counts_anew_asks_under_keys_of_its_own(
+    world: World, dagster: Dagster
+) -> None:
+    """Dagster launches no key twice: those of an outage would keep the window from its runs."""
+    initial(world, dagster)
+    sync = world.ledger.registry.get("a").sync
+    after(world, 1)
+    (before,), _ = dagster.sense()
+    assert before.run_key == f"tick:{window(1).key}:1@2026-03-01T12:30:01"
+    world = without_ledger(world)
+    rebuild(world.services, [sync])
+    dagster.services = world.services
+
+    world.now += FIRST_WAIT
+    (request,), _ = dagster.sense()
+    assert request.run_key == f"tick:{window(1).key}:1@2026-03-01T12:30:31"
+
+
 def test_o8_a_window_in_which_a_sync_failed_is_settled_and_the_next_sends_it(
     world: World, dagster: Dagster
 ) -> None:
@@ -195,7 +216,7 @@ def lose_a_manifest(world: World, dagster: Dagster) -> None:
         lost.unlink()
     after(world, 1)
     (request,), _ = dagster.sense()
-    assert request.run_key == f"tick:{window(1).key}:1"
+    assert keys([request]) == [f"tick:{window(1).key}:1"]
     result = dagster.requested(request, "people", "broadcasts")
     assert not result.success
     assert "manifest" not in materialized(result)
@@ -207,7 +228,7 @@ def test_d10_files_of_a_failed_run_get_a_manifest_at_once(world: World, dagster:
 
     (request,), _ = dagster.sense()
 
-    assert request.run_key == f"manifest:{window(1).key}:a:1"
+    assert keys([request]) == [f"manifest:{window(1).key}:a:1"]
     assert request.tags["cio/lane"] == "manifest"
     assert request.asset_selection == [dg.AssetKey("manifest")]
     result = dagster.requested(request)
@@ -234,7 +255,7 @@ def test_d10_a_crash_before_the_commit_is_mended_by_the_same_window(
 ) -> None:
     delivered(world)
     (request,), _ = dagster.sense()
-    assert request.run_key == f"initial:{window(0).key}:a:1"
+    assert keys([request]) == [f"initial:{window(0).key}:a:1"]
     names = world.names()
     assert dagster.requested(request, "people").success
     assert (world.names(), world.manifests()) == (names, ["1.manifest"])
@@ -263,7 +284,7 @@ def test_d10_manifests_wait_for_a_run_under_way(world: World, dagster: Dagster) 
     lose_a_manifest(world, dagster)
     after(world, 2)
     (request,), _ = dagster.sense()
-    assert request.run_key == f"tick:{window(2).key}:1"
+    assert keys([request]) == [f"tick:{window(2).key}:1"]
     world.now += timedelta(minutes=5)
     run = dagster.unfinished(request, dg.DagsterRunStatus.NOT_STARTED)
     assert dagster.sense()[0] == []

@@ -38,7 +38,7 @@ class Request:
     def run_key(self) -> str:
         """`lane:window:attempt`, with the shard or the first sync unless the run serves all.
 
-        Each feed has a sensor of its own, and run keys are a sensor's.
+        Each feed has a sensor of its own, and run keys are a sensor's, which adds when it asked.
         """
         shard = () if self.shard is None or self.sync_ids else (self.shard,)
         parts = (self.lane, self.window.key, *shard, *self.sync_ids[:1], self.attempt)
