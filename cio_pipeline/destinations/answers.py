@@ -4,7 +4,12 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cio_pipeline.model.errors import ObjectConflict, ObjectMissing
+from cio_pipeline.model.errors import (
+    DestinationError,
+    DestinationUnavailable,
+    ObjectConflict,
+    ObjectMissing,
+)
 
 AGAIN = "It is tried again; if it stays, see docs/destinations.md for what to allow."
 
@@ -22,12 +27,30 @@ _NETWORK = (
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A store's answer: status (None: there was none), error code, and a text that stays here."""
+
+    status: int | None
+    code: str
+    text: str
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a web page, which no store sends: they answer with a code."""
+        return not self.code and bool(re.search("<!doctype html|<html", self.text, re.IGNORECASE))
+
+
+@dataclass(frozen=True)
 class Request:
-    """What is asked for, and the right that it needs; key None: the whole bucket."""
+    """What is asked for, and the right that it needs; key None: the whole bucket.
+
+    `creates`: only if nothing lies under the key.
+    """
 
     doing: str
     right: str
     key: str | None = None
+    creates: bool = False
 
     whole: ClassVar = "the bucket"
     store: ClassVar = "S3 store"
@@ -43,14 +66,24 @@ class Request:
         found = (words for pattern, words in _NETWORK if re.search(pattern, text, re.IGNORECASE))
         return next(found, "the connection failed")
 
+    def met_a_page(self, answer: Answer) -> DestinationError:
+        """The error for a refusal that is a web page: no store answers so, a proxy does."""
+        return DestinationError(
+            f"{self}: a page refused it ({answer.status}). What answered is no {self.store}, but a "
+            "proxy or a firewall on the way.",
+            "Let it pass what docs/destinations.md allows, or correct the sync's address.",
+        )
 
-@dataclass(frozen=True)
-class Answer:
-    """A store's answer: status (None: there was none), error code, and a text that stays here."""
+    def unasked(self) -> DestinationError:
+        """The error for a condition that is said not to hold, where none was set."""
+        return DestinationError(
+            f"{self}: it was refused for a condition (412) that was not set.",
+            "Look what stands between: a proxy that answers itself, or a bucket's own rule.",
+        )
 
-    status: int | None
-    code: str
-    text: str
+
+PAGE = "<html>"
+"""Stands in an answer's text for a page that a client does not pass on."""
 
 
 class Taken(Exception):
@@ -61,6 +94,14 @@ def missing(key: str) -> ObjectMissing:
     """The error for an object that is not there."""
     return ObjectMissing(
         f"There is no object '{key}'.", "`cio-pipeline verify` lists what is lost."
+    )
+
+
+def in_vain(key: str) -> DestinationUnavailable:
+    """The error for a key that was called taken, and under which nothing lies."""
+    return DestinationUnavailable(
+        f"Cannot write '{key}': it was refused as if something lay there, and nothing does.",
+        "It is tried again later; if it stays, look for a proxy on the way that answers itself.",
     )
 
 

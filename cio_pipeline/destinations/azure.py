@@ -15,7 +15,7 @@ from typing import TypeVar
 import obstore
 from obstore.store import AzureStore
 
-from cio_pipeline.destinations.answers import Taken, conflict
+from cio_pipeline.destinations.answers import Taken, conflict, in_vain
 from cio_pipeline.destinations.azure_control import (
     BlockUpload,
     Properties,
@@ -231,7 +231,7 @@ class AzureContainer:
             )
 
         try:
-            self._asked(BlobRequest("write", "create", key), work)
+            self._asked(BlobRequest("write", "create", key, creates=True), work)
         except (Taken, ObjectArchived):
             try:
                 self._compare(key, sha256)
@@ -243,14 +243,17 @@ class AzureContainer:
         try:
             self._upload(key, sha256, {DIGEST: sha256}).run(self._usable(), chunks)
         except (Taken, ObjectArchived):
-            self._compare(key, sha256)
+            try:
+                self._compare(key, sha256)
+            except ObjectMissing:
+                raise in_vain(key) from None
 
     def _upload(
         self, key: str, sha256: str, metadata: Mapping[str, str], in_place: str | None = None
     ) -> BlockUpload:
         return BlockUpload(
             name=self._name(key),
-            request=BlobRequest("write", "write", key),
+            request=BlobRequest("write", "write", key, creates=in_place is None),
             sha256=sha256,
             metadata=metadata,
             access_tier=self._tier(key),

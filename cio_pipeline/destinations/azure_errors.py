@@ -8,11 +8,12 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from azure.core.exceptions import AzureError
 from obstore.exceptions import BaseError
 
-from cio_pipeline.destinations.answers import AGAIN, Answer, Request, Taken, missing
+from cio_pipeline.destinations.answers import AGAIN, PAGE, Answer, Request, Taken, missing
 from cio_pipeline.destinations.azure_sas import Sas, expired, not_yet_valid
 from cio_pipeline.model.errors import (
     CioError,
@@ -34,7 +35,9 @@ _RIGHTS = (
     "Give the stored access policy, or a new SAS, the rights that `cio-pipeline sync policy` prints"
 )
 
-_TAKEN = frozenset({"BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOverwrite"})
+_PROTECTED = frozenset({"BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold"})
+
+_TAKEN = _PROTECTED | {"BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOverwrite"}
 """Told to create-only writes; the last one to a SAS that may create but not write."""
 
 
@@ -54,7 +57,7 @@ def named_errors(request: BlobRequest, sas: Sas, now: Clock) -> Generator[None]:
         raise
     except (BaseError, AzureError, OSError, ValueError) as error:
         answer = answer_of(error)
-        if is_taken(answer):
+        if request.creates and is_taken(answer):
             raise Taken from None
         raise meaning(answer, request, sas, now()) from None
 
@@ -69,6 +72,9 @@ def answer_of(error: Exception) -> Answer:
     text = str(error)
     if isinstance(error, AzureError):
         code = getattr(error, "error_code", None) or ""
+        response: Any = getattr(error, "response", None)
+        if response is not None and "html" in str(response.headers.get("Content-Type", "")):
+            text = PAGE
         return Answer(getattr(error, "status_code", None), str(getattr(code, "value", code)), text)
     status, code = _STATUS.search(text), _CODE.search(text)
     number = int(status[1] or status[2]) if status else None
@@ -82,7 +88,7 @@ def meaning(answer: Answer, request: BlobRequest, sas: Sas, now: datetime) -> Ci
     match answer.status:
         case None:
             return _unreachable(answer, request)
-        case 401 | 403:
+        case 401 | 403 | 407:
             return _refused(answer, request, sas, now)
         case 404:
             return _not_found(answer, request)
@@ -117,6 +123,8 @@ def _no_container(request: BlobRequest) -> CioError:
 
 def _other(status: int, answer: Answer, request: BlobRequest) -> CioError:
     match answer.code:
+        case "" if status == 412:  # noqa: PLR2004 - HTTP
+            return request.unasked()
         case "ContainerBeingDeleted" | "ContainerDisabled":
             return _no_container(request)
         case "BlobArchived":
@@ -129,7 +137,7 @@ def _other(status: int, answer: Answer, request: BlobRequest) -> CioError:
                 f"{request}: another program's unfinished upload lies there.",
                 "Write and delete a blob of that name once, or wait a week until Azure drops it.",
             )
-        case "BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold":
+        case code if code in _PROTECTED:
             return DestinationError(
                 f"{request}: an immutability policy of the container protects it.",
                 "Wait until it ends, or choose a container without one.",
@@ -169,8 +177,11 @@ def _refused(answer: Answer, request: BlobRequest, sas: Sas, now: datetime) -> C
                 "Allow its addresses under the account's 'Networking'; it may also be a right "
                 f"that the SAS lacks: '{request.right}'.",
             )
+        case _ if answer.is_page:
+            error = request.met_a_page(answer)
         case _:
-            return _not_authenticated(answer, request, sas, now)
+            error = _not_authenticated(answer, request, sas, now)
+    return error
 
 
 def _not_authenticated(answer: Answer, request: BlobRequest, sas: Sas, now: datetime) -> CioError:

@@ -112,7 +112,8 @@ class Rights:
 
         def work() -> None:
             try:
-                with named_errors(BlobRequest(right, right, blob.blob_name), self.sas, self.now):
+                request = BlobRequest(right, right, blob.blob_name, creates=True)
+                with named_errors(request, self.sas, self.now):
                     trial.call(blob, once(self.patience))
             except (ObjectMissing, Taken):
                 return

@@ -50,21 +50,17 @@ class Patience:
 T = TypeVar("T")
 
 
-def keep_trying(
-    patience: Patience, work: Callable[[], T], but: tuple[type[Transient], ...] = ()
-) -> T:
+def keep_trying(patience: Patience, work: Callable[[], T], only: type[Transient] = Transient) -> T:
     """Do some work, and again after a Transient error; the last of them is raised.
 
-    Errors of a kind in `but` are raised at once: the client has waited already.
+    Other errors than of the kind `only` are raised at once: the client has tried again already.
     """
     end = time.monotonic() + patience.altogether.total_seconds()
     wait = patience.first_wait.total_seconds()
     for _ in range(patience.retries):
         try:
             return work()
-        except but:
-            raise
-        except Transient:
+        except only:
             if time.monotonic() + wait > end:
                 raise
         time.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - spreads the load

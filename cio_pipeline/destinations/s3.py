@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import obstore
 
-from cio_pipeline.destinations.answers import Request, Taken, conflict, missing
+from cio_pipeline.destinations.answers import Request, Taken, conflict, in_vain, missing
 from cio_pipeline.destinations.keys import JSON, is_for_everybody
 from cio_pipeline.destinations.listing import folder, listed
 from cio_pipeline.destinations.patience import Patience, keep_trying
@@ -30,7 +30,7 @@ from cio_pipeline.model.errors import (
     ObjectArchived,
     ObjectMissing,
     PermissionMissing,
-    Throttled,
+    Unreachable,
 )
 from cio_pipeline.model.objects import VALIDATE, ObjectInfo, Permission
 
@@ -181,12 +181,13 @@ class S3Bucket:
             if not self.options.conditional_puts and self._is_there(key):
                 self._compare(key, sha256)
                 return
-            with named_errors(Request("write", "s3:PutObject", key)):
+            creates = self.options.conditional_puts
+            with named_errors(Request("write", "s3:PutObject", key, creates)):
                 obstore.put(
                     self.opened().store,
                     key,
                     body,
-                    mode="create" if self.options.conditional_puts else "overwrite",
+                    mode="create" if creates else "overwrite",
                     attributes=self.attributes(key, {DIGEST: sha256}),
                     use_multipart=False,
                 )
@@ -210,8 +211,8 @@ class S3Bucket:
             )
 
     def _until_there(self, write: Callable[[], None]) -> None:
-        """Do it again if the answer was lost: obstore itself repeats safe requests only."""
-        keep_trying(self.patience, write, but=(Throttled,))
+        """Do it again if the answer was lost: of those, obstore itself repeats safe ones only."""
+        keep_trying(self.patience, write, only=Unreachable)
 
     def _objects(self, prefix: str) -> Iterable[tuple[str, int]]:
         return objects_below(
@@ -236,7 +237,10 @@ class S3Bucket:
         return any(one["Key"] == self.name(key) for one in found.get("Contents", ()))
 
     def _compare(self, key: str, sha256: str) -> None:
-        """Raise ObjectConflict unless the object is ours by its metadata or its bytes."""
+        """Raise ObjectConflict unless the object is ours by its metadata or its bytes.
+
+        Raises DestinationUnavailable if there is none.
+        """
         request = Request("read", "s3:GetObject", key)
         try:
             with named_errors(request):
@@ -246,6 +250,8 @@ class S3Bucket:
             client, bucket = self.opened().client(), self.options.bucket
             with named_errors(request):
                 same = metadata_of(client, bucket, self.name(key)).get(DIGEST) == sha256
+        except ObjectMissing:
+            raise in_vain(key) from None
         if not same:
             raise conflict(key)
 

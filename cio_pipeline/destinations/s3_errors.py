@@ -23,7 +23,7 @@ from botocore.exceptions import (
 )
 from obstore.exceptions import BaseError, UnauthenticatedError
 
-from cio_pipeline.destinations.answers import AGAIN, Answer, Request, Taken, missing
+from cio_pipeline.destinations.answers import AGAIN, PAGE, Answer, Request, Taken, missing
 from cio_pipeline.destinations.s3_codes import BY_CODE, LATER, OTHER_REGION
 from cio_pipeline.model.errors import (
     CioError,
@@ -64,7 +64,7 @@ def named_errors(request: Request) -> Generator[None]:
     except (BaseError, BotoCoreError, ClientError, HTTPClientError, OSError, ValueError) as error:
         answer = answer_of(error)
         if answer.code == "PreconditionFailed" or answer.status == 412:  # noqa: PLR2004 - HTTP
-            raise Taken from None
+            raise Taken if request.creates else request.unasked() from None
         raise meaning(answer, request) from None
 
 
@@ -75,7 +75,10 @@ def answer_of(error: Exception) -> Answer:
         found = error.response
         code = found.get("Error", {}).get("Code", "")
         status = found.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        # A HEAD has no body: boto3 gives its status as code.
+        headers = found.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        if headers.get("content-type", "").startswith("text/html"):
+            text = PAGE
+        # A HEAD has no body, a page is not passed on: boto3 gives the status as code.
         return Answer(status, "" if code.isdigit() else code, text)
     status, code = _STATUS.search(text), _CODE.search(text)
     number = int(status[1] or status[2]) if status else None
@@ -96,7 +99,7 @@ def meaning(answer: Answer, request: Request) -> CioError:
     match answer.status:
         case None:
             return _unreachable(answer, request)
-        case 401 | 403:
+        case 401 | 403 | 407:
             return _denied(answer, request)
         case 404:
             return _not_found(answer, request)
@@ -145,6 +148,8 @@ def _unreachable(answer: Answer, request: Request) -> CioError:
 
 
 def _denied(answer: Answer, request: Request) -> CioError:
+    if answer.is_page:
+        return request.met_a_page(answer)
     named = _ACTION.search(answer.text)
     action = named[1] if named else request.right
     if "kms:" in answer.text and not action.startswith("kms:"):

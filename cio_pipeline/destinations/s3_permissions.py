@@ -141,7 +141,7 @@ def _aborted(bucket: ProbedBucket) -> Callable[[], None]:
 def _created(bucket: ProbedBucket) -> Callable[[], None]:
     def create() -> None:
         try:
-            with named_errors(Request("create", "s3:PutObject", VALIDATE)):
+            with named_errors(Request("create", "s3:PutObject", VALIDATE, creates=True)):
                 obstore.put(
                     bucket.opened().store, VALIDATE, b"", mode="create", use_multipart=False
                 )

@@ -18,6 +18,8 @@ import pytest
 from cio_pipeline.destinations.patience import Patience
 from cio_pipeline.destinations.spooled import AT_ONCE
 from cio_pipeline.model.errors import (
+    DestinationError,
+    DestinationUnavailable,
     NoSuchBucket,
     ObjectMissing,
     Throttled,
@@ -115,6 +117,49 @@ class CloudSuite(DestinationSuite):
     ) -> None:
         proxy.lasting = throttling
         self.fails(proxied, tmp_path, Throttled)
+
+    def test_d8_a_store_that_fails_is_asked_as_often_as_patience_says(
+        self, proxy: FaultProxy, proxied: Destination, tmp_path: Path
+    ) -> None:
+        """Two clients on top of one another do not try again what the other has tried."""
+        text = "<Error><Code>InternalError</Code><Message>Once more.</Message></Error>"
+        proxy.lasting = Fault(answer=(500, text))
+        for use in uses(proxied, tmp_path):
+            before = len(proxy.paths)
+            with pytest.raises(DestinationUnavailable, match=r"failed .500"):
+                use()
+            assert len(proxy.paths) - before == PATIENCE.retries + 1
+
+    def test_d8_a_page_that_refuses_is_a_proxy_and_no_lacking_right(
+        self, proxy: FaultProxy, proxied: Destination, tmp_path: Path
+    ) -> None:
+        for status in (403, 407):
+            proxy.lasting = Fault(
+                answer=(status, "<HTML><body>Blocked</body></HTML>"),
+                headers={"Content-Type": "text/html; charset=utf-8"},
+            )
+            for use in uses(proxied, tmp_path):
+                with pytest.raises(DestinationError, match="a proxy or a firewall") as caught:
+                    use()
+                assert type(caught.value) is DestinationError
+        (only, *_) = proxied.permissions()
+        assert "a proxy or a firewall" in only.detail
+
+    def test_d8_a_condition_that_is_refused_where_nothing_lies_is_told_as_that(
+        self, proxy: FaultProxy, proxied: Destination, tmp_path: Path
+    ) -> None:
+        """A proxy on the way answers so; or what lay there has just gone."""
+        proxy.lasting = Fault(answer=(412, ""), method="PUT")
+        put, put_bytes, overwrite, *_ = uses(proxied, tmp_path)
+        for use in (put, put_bytes):
+            with pytest.raises(DestinationUnavailable, match=r"nothing does.*proxy"):
+                use()
+        with pytest.raises(DestinationError, match=r"condition .412. that was not set"):
+            overwrite()
+        proxy.lasting = Fault(answer=(412, ""))
+        for use in uses(proxied, tmp_path):
+            with pytest.raises(DestinationError, match=r"condition .412. that was not set"):
+                use()
 
     def test_d8_reset_connections_are_tried_again(
         self, proxy: FaultProxy, proxied: Destination, tmp_path: Path
