@@ -5,15 +5,26 @@ import pytest
 
 from cio_pipeline.model.breakers import Breaker, BreakerState
 from cio_pipeline.model.cuts import Cut
+from cio_pipeline.model.destinations import LocalDestination
 from cio_pipeline.model.failures import Failing
-from cio_pipeline.model.feeds import Cadence
+from cio_pipeline.model.feeds import Cadence, Feed
 from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.plans import Mode
-from cio_pipeline.model.registry import ExportState
-from cio_pipeline.monitoring.delays import delayed
+from cio_pipeline.model.registry import ExportState, ExportSwitch
+from cio_pipeline.model.sync import Sync
+from cio_pipeline.monitoring.delays import LATE, delayed
 from cio_pipeline_tests.monitoring.test_delivery import AFTER, BEFORE, END, WINDOW, state
 
 LONG_AGO = Cut(END - timedelta(days=2), {})
+MESSAGES = Sync(
+    id="beta",
+    workspace_id=1,
+    feed=Feed.MESSAGES,
+    key_template='metadata."event-id"',
+    destination=LocalDestination(type="local", path="b"),
+)
+RESUMED = replace(state(), switch=ExportSwitch(enabled=True, resumed_at=END - LATE))
+"""Turned on for the first time, long after its sync was registered."""
 
 
 def found(*states: ExportState, **failing: str) -> list[Finding]:
@@ -29,14 +40,37 @@ def found(*states: ExportState, **failing: str) -> list[Finding]:
     [
         state(position=Cut(END, {})),
         state(position=AFTER),
-        state(),
-        state(running=Mode.INITIAL),
+        state(created_at=END - LATE),
+        state(created_at=END - LATE, running=Mode.INITIAL),
+        state(created_at=END - timedelta(days=2), cadence=Cadence.DAY),
+        RESUMED,
         state(position=BEFORE, cadence=Cadence.HOUR),
         state(position=BEFORE, enabled=False),
     ],
 )
-def test_o1_who_has_all_or_waits_for_its_first_files_is_not_late(given: ExportState) -> None:
+def test_o1_who_has_all_or_waits_for_its_first_files_for_a_while_is_not_late(
+    given: ExportState,
+) -> None:
     assert found(given) == []
+
+
+def test_o1_first_files_that_do_not_come_are_told_with_all_that_may_keep_them() -> None:
+    """Of a run that is killed each time, for memory or with its machine, nothing else tells."""
+    hours = state(created_at=END - timedelta(hours=2), running=Mode.INITIAL)
+    days = state("beta", export="people", running=Mode.INITIAL)
+    messages = replace(days, registered=replace(days.registered, sync=MESSAGES), open_plan=None)
+
+    queued, forgotten = found(hours, days)
+    (refused,) = found(hours, acme="no such folder")
+    (unserved,) = found(messages)
+
+    assert queued.severity is Severity.WARNING
+    assert forgotten.severity is refused.severity is unserved.severity is Severity.ERROR
+    assert queued.says.startswith("people: nothing was delivered since 2026-03-01 10:15 UTC, due")
+    assert "lane `initial`" in queued.cause
+    assert refused.cause == "no such folder"
+    assert "No run served it" in unserved.cause
+    assert list(delayed(WINDOW, [hours], {}, {}, {("acme", "people")})) == []
 
 
 def test_o1_a_sync_is_late_once_however_many_exports_are() -> None:
