@@ -137,7 +137,7 @@ _LISTED = (
 
 def _listed(scene: Scene, asset: dg.AssetKey) -> dg.AssetCheckResult:
     """Whether what was sent is listed where readers look."""
-    report = manifest_report(scene.window, scene.registered, scene.errors)
+    report = manifest_report(scene.window, scene.syncs.values(), scene.errors)
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=LISTED,

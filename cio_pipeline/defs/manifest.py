@@ -74,7 +74,8 @@ def failed_syncs(
     ledger: Ledger, window: Window, feed: Feed, sync_ids: Collection[str] | None
 ) -> list[str]:
     """The syncs of a feed, or some of them, that something failed for in a window."""
-    known = {one.sync.id for one in ledger.registry.all() if one.sync.feed is feed}
+    served = (one for one in ledger.registry.all() if one.disabled_at is None)
+    known = {one.sync.id for one in served if one.sync.feed is feed}
     wanted = known if sync_ids is None else known & set(sync_ids)
     failed = ledger.failing.of_window(window.end)
     return sorted({sync_id for sync_id, _ in failed} & wanted)

@@ -4,19 +4,23 @@ from datetime import timedelta
 
 import pytest
 
+from cio_pipeline.defs.manifest import FAILED_SYNCS
 from cio_pipeline.model.errors import LeaseLost
+from cio_pipeline.model.feeds import Feed
 from cio_pipeline.model.plans import Mode
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.pipeline.heartbeat import TTL
 from cio_pipeline.pipeline.lifecycle.disable import disable, enable
 from cio_pipeline.pipeline.lifecycle.purge import purge
-from cio_pipeline.pipeline.lifecycle.switches import pause
+from cio_pipeline.pipeline.lifecycle.switches import pause, resume
 from cio_pipeline.pipeline.planning.cuts import oldest_needed
 from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline.pipeline.run_export import run_export
 from cio_pipeline.pipeline.scheduling.run_request import Seen
 from cio_pipeline.pipeline.scheduling.schedule import wanted_runs
+from cio_pipeline.pipeline.send_now import send_now
 from cio_pipeline_tests.crashes import Crash, Fuse, watched
+from cio_pipeline_tests.defs.running import check, dagster_on
 from cio_pipeline_tests.lifecycle.doing import EVERY, do, numbers, standing
 from cio_pipeline_tests.recovery.loss import DieAfter, change, go_on, without_ledger
 from cio_pipeline_tests.world import World, during, window
@@ -105,6 +109,40 @@ def test_d7_plans_under_way_are_given_up_and_their_numbers_void(world: World) ->
     report = world.verify()
     assert report.ok
     assert not report.warnings
+
+
+def test_o8_the_bucket_of_a_disabled_sync_is_nobodys_failure_and_gets_the_rest_once_it_is_back(
+    world: World,
+) -> None:
+    """Whoever is disabled since the bucket is gone would else be told by each run for ever."""
+    world.sync(exports=["people"])
+    world.sync("b", 2, exports=["people"])
+    go_on(world, range(1))
+    place = world.folder("a")
+    away = place.rename(world.root / "away")
+    place.write_text("in the way")
+    change(world, 1)
+    world.run(1, "people")
+    do(world, disable)
+    assert world.ledger.manifests.waiting().unput == {"a"}, "its numbers are void"
+
+    with dagster_on(world) as dagster:
+        ran = dagster.run(2, "people")
+        told = dagster.instance.get_run_by_id(ran.run_id)
+        listed = check(ran, "manifest", "manifest_lies_in_every_bucket")
+    now = send_now(world.services, Feed.DATA_OUT, Scope())
+    resumed = do(world, resume)
+    place.unlink()
+    away.rename(place)
+    world.run(3, "people")
+
+    assert listed.passed
+    assert told is not None
+    assert FAILED_SYNCS not in told.tags
+    assert [one.sync_id for one in now.written if one.error] == []
+    assert [note for note in resumed.notes if "next window" in note] == []
+    assert "nothing is sent until `cio-pipeline sync enable a`" in resumed.notes[-1]
+    assert world.ledger.manifests.waiting().unput == set()
 
 
 @pytest.mark.parametrize("verb", [disable, enable])

@@ -43,7 +43,8 @@ def commit_window(
 
     Serves the syncs of one feed, or all; of these some, or all. A sync to which nothing was
     delivered gets no manifest. A sync that fails, or whose breaker is open, keeps its manifest in
-    the ledger and is recorded; the others go on. Slow ones are left to their lane.
+    the ledger and is recorded; the others go on. Slow ones are left to their lane. What a disabled
+    sync still lacks is put, too, once its bucket takes it: till then that is nobody's failure.
     """
     shared = lane in {Lane.TICK, Lane.INITIAL}
     breakers, now = services.ledger.breakers.all(), services.clock()
@@ -62,7 +63,9 @@ def commit_window(
             mine = {sync_id for sync_id, _ in held.lease.tokens}
             # Read again under the lease: a sync may have moved, or begun a generation, until then.
             known = services.ledger.registry.all() if mine else ()
-            return continue_chains(services, held, window, [o for o in known if o.sync.id in mine])
+            done = continue_chains(services, held, window, [o for o in known if o.sync.id in mine])
+            off = {one.sync.id for one in known if one.disabled_at is not None}
+            return tuple(one for one in done if one.error is None or one.sync_id not in off)
     finally:
         caught(lambda: sweep_spool(services))
 

@@ -32,19 +32,26 @@ def resume(services: Services, order: Order) -> Report:
     Raises as `pause` does, and InvalidConfig for people off for more than seven days: the breaker
     stays as it is then.
     """
-    switches = services.ledger.registry.get(order.sync_id).switches
+    known = services.ledger.registry.get(order.sync_id)
+    switches = known.switches
     if order.sync_id not in services.ledger.breakers.all():
         return _switch(services, order, on=True)
     if not order.exports and any(switch.enabled for switch in switches.values()):
-        report = Report(order.sync_id, "resume", (), tuple(_still_off(order.sync_id, switches)))
+        notes = (*_still_off(order.sync_id, switches), *_if_disabled(known))
+        report = Report(order.sync_id, "resume", (), notes)
     else:
         report = _switch(services, order, on=True)
     close_breaker(services.ledger, order.sync_id)
+    then = () if known.disabled_at else ("The next window sends what is outstanding.",)
     return replace(
-        report,
-        changed=("breaker closed", *report.changed),
-        notes=("The next window sends what is outstanding.", *report.notes),
+        report, changed=("breaker closed", *report.changed), notes=(*then, *report.notes)
     )
+
+
+def _if_disabled(known: RegisteredSync) -> Iterator[str]:
+    if known.disabled_at is not None:
+        enable = f"cio-pipeline sync enable {known.sync.id}"
+        yield f"The sync is disabled: nothing is sent until `{enable}`."
 
 
 def _still_off(sync_id: str, switches: Mapping[str, ExportSwitch]) -> Iterator[str]:
@@ -82,11 +89,7 @@ def switch_exports(
     verb = "resume" if on else "pause"
     if changed:
         registry.put(known.sync, switches, now, Deed(who, verb), known=known)
-    if known.disabled_at is not None:
-        notes += (
-            f"The sync is disabled: nothing is sent until `cio-pipeline sync enable {sync_id}`.",
-        )
-    return Report(sync_id, verb, changed, notes)
+    return Report(sync_id, verb, changed, (*notes, *_if_disabled(known)))
 
 
 def switched(
