@@ -163,6 +163,34 @@ def test_without_manifests_each_file_is_loaded_once(bucket: Bucket, db: Any) -> 
         load(db, bucket.root)
 
 
+def test_who_came_before_the_first_manifest_goes_on_with_it(
+    bucket: Bucket, db: Any, tmp_path: Path
+) -> None:
+    """First files lie there for as long as their window takes, and no manifest."""
+    (bucket.root / "_cio").rename(tmp_path / "away")
+    early = load(db, bucket.root)
+    assert (early.unproven is None, early.first) == (False, None)
+    (tmp_path / "away").rename(bucket.root / "_cio")
+    done = load(db, bucket.root)
+    assert (done.schema, done.files, done.unproven) == (early.schema, early.files, None)
+    same(db, bucket.root, done.schema)
+    assert load(db, bucket.root).files == 0
+
+
+def test_what_no_manifest_lists_is_not_dropped_for_those_that_come(
+    bucket: Bucket, db: Any, tmp_path: Path
+) -> None:
+    """Of a sync that had `manifest: false` at first."""
+    (bucket.root / "_cio").rename(tmp_path / "away")
+    bucket.file("people", 5)
+    early = load(db, bucket.root)
+    people = rows(db, f'"{early.schema}"."people"')
+    (tmp_path / "away").rename(bucket.root / "_cio")
+    with pytest.raises(WarehouseUnusable, match="without manifests"):
+        load(db, bucket.root)
+    assert rows(db, f'"{early.schema}"."people"').equals(people)
+
+
 def test_a_schema_holds_one_feed(bucket: Bucket, db: Any, tmp_path: Path) -> None:
     load(db, bucket.root, schema="mine")
     other = whole_bucket(tmp_path / "other")

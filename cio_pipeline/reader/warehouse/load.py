@@ -112,7 +112,7 @@ class _Load:
         top = self.chain.manifests[-1]
         schema = self.target.named(self.known.schema if self.known else top.sync_id)
         known = next((one for one in records.feeds(self.db) if one.schema == schema), None)
-        drop = self.target.drops(schema)
+        drop = self.target.drops(schema) or (known is not None and self._came_first(known))
         if known is not None and not drop:
             self._require_same(known, top)
             return known, False
@@ -124,6 +124,16 @@ class _Load:
             0, None, known.next_file if known else 1, moved,
         )  # fmt: skip
         return new, drop
+
+    def _came_first(self, known: records.FeedRecord) -> bool:
+        """Whether files were loaded by their names alone, before the manifests that list them came.
+
+        The feed begins anew then: with the manifests, nothing of it is lost.
+        """
+        if known.last is not None or known.place != self.target.place:
+            return False
+        told = {file.key for manifest in self.chain.manifests for file in manifest.files}
+        return records.loaded_files(self.db, known.schema).keys() <= told
 
     def _require_same(self, known: records.FeedRecord, top: Manifest) -> None:
         if known.last is None:
