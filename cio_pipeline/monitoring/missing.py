@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cio_pipeline.model.findings import Finding, Severity
 from cio_pipeline.model.looks import BucketLook
-from cio_pipeline.model.manifests import Manifest, ManifestFile
+from cio_pipeline.model.manifests import Manifest, ManifestFile, manifest_key
 from cio_pipeline.model.sync import Sync
 
 NAMED = 3
@@ -28,6 +28,20 @@ def missing_files(
             for file in manifest.files:
                 if file.key not in there and (upto is None or file.key <= upto):
                     yield file
+
+
+def missing_manifests(
+    manifests: Iterable[Manifest],
+    there: Collection[str],
+    upto: str | None,
+    expired_before: datetime | None,
+) -> Iterator[str]:
+    """Keys of manifests that do not lie there, told like those of the files that they list."""
+    for manifest in manifests:
+        key = manifest_key(manifest.ordinal)
+        kept = expired_before is None or manifest.created_at >= expired_before
+        if kept and key not in there and (upto is None or key <= upto):
+            yield key
 
 
 def told_missing(look: BucketLook, sync: Sync) -> Finding:

@@ -87,12 +87,23 @@ def test_o1_a_file_that_is_gone_is_an_error_until_it_is_back(served: World) -> N
     assert found(served, 2, "missing_files") == []
 
 
+def test_o1_a_manifest_that_is_gone_is_one_too(served: World) -> None:
+    """No reader comes past it."""
+    gone = served.folder() / "_cio" / served.manifests()[-1]
+    kept = gone.read_bytes()
+    gone.unlink()
+    (one,) = found(served, 2, "missing_files")
+    gone.write_bytes(kept)
+    assert f"_cio/{gone.name}" in one.says
+    assert found(served, 2, "missing_files") == []
+
+
 def test_o1_files_that_expired_are_not_missing(world: World) -> None:
     world.sync("a", files_expire_after="1d")
     for number in range(3):
         world.commit("people", person(f"p{number}"), at=during(number))
         world.run(number)
-    for file in world.folder().glob("*.parquet"):
+    for file in [*world.folder().glob("*.parquet"), *world.folder().glob("_cio/*")]:
         file.unlink()
 
     world.now += timedelta(days=2)

@@ -21,6 +21,7 @@ from cio_pipeline.monitoring.missing import (
     gaps_of,
     listed_twice,
     missing_files,
+    missing_manifests,
 )
 from cio_pipeline.pipeline.in_parallel import in_parallel
 from cio_pipeline.pipeline.recovery.acknowledged import acknowledged
@@ -96,6 +97,9 @@ def _looked(services: Services, one: RegisteredSync, before: BucketLook | None) 
         told = acknowledged(services, sync) if sync.expire_acknowledged_after else None
         kept = [one for one in manifests if one.ordinal > (told or 0)]
         lost = [file.key for file in missing_files(kept, there, upto, expired)]
+        # Where files lie dated, the days' folders alone were listed.
+        if any("/" not in file.key for one in manifests for file in one.files):
+            lost += missing_manifests(kept, there, upto, expired)
     found = BucketLook(
         sync.id,
         now,
