@@ -5,13 +5,14 @@ anywhere and run again: every sealed file is there once, and no row is lost or d
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from cio_pipeline.ledger.troubles import FailingPairs
 from cio_pipeline.model.breakers import Trip
-from cio_pipeline.model.errors import LeaseLost
+from cio_pipeline.model.errors import ColumnMismatch, LeaseLost, PositionMoved
 from cio_pipeline.model.failures import Failure
-from cio_pipeline.model.plans import Plan
+from cio_pipeline.model.plans import Mode, Plan, PlanState
 from cio_pipeline.model.registry import Outcome, Pair
 from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.windows import Window
@@ -69,9 +70,47 @@ def _resume(
     resumed = tuple(
         failed_with(one, failed[one.sync_id]) if one.sync_id in failed else one for one in resumed
     )
+    again = _give_way(services, batch, held, left, resumed)
+    resumed = tuple(one for one in resumed if one.sync_id not in again)
     record_errors(services.ledger.failing, held, batch.window, resumed)
     note(services, batch.window, resumed)
     return resumed
+
+
+def _give_way(
+    services: Services,
+    batch: Batch,
+    held: HeldLease,
+    plans: Iterable[Plan],
+    resumed: Iterable[Outcome],
+) -> set[str]:
+    """The syncs whose plans are closed, since they end where a column was missing for good.
+
+    The table is another one by now: what is planned anew in their place may find it mended. Nothing
+    of them is sealed, so no number of theirs is used.
+    """
+    unfit = {
+        one.sync_id for one in resumed if one.error and one.error.kind == ColumnMismatch.__name__
+    }
+    found: set[str] = set()
+    for plan in plans:
+        if plan.sync_id not in unfit or not _ends_elsewhere(plan, batch):
+            continue
+        # Another run may have taken it over meanwhile: then it is that one's.
+        with suppress(LeaseLost, PositionMoved):
+            services.ledger.plans.abandon(held.lease, plan, void=False, now=services.clock())
+            found.add(plan.sync_id)
+    return found
+
+
+def _ends_elsewhere(plan: Plan, batch: Batch) -> bool:
+    """Whether a plan that has read nothing yet ends at other versions than this window does."""
+    moves = plan.mode in (Mode.INITIAL, Mode.CHANGES, Mode.CATCH_UP)
+    fresh = moves and plan.state is PlanState.OPEN and plan.slice == 0
+    if not fresh or plan.upper.at >= batch.cut.at:
+        return False
+    tables = tables_of(batch.export)
+    return any(plan.upper.tables.get(one) != batch.cut.tables.get(one) for one in tables)
 
 
 def deliver_export(services: Services, batch: Batch) -> tuple[Outcome, ...]:
