@@ -52,7 +52,15 @@ from cio_pipeline.ledger.statements import chunks, insert_missing, insert_rows, 
 from cio_pipeline.model.cuts import Cut
 from cio_pipeline.model.errors import LedgerError
 from cio_pipeline.model.manifests import VoidSequence, digest
-from cio_pipeline.model.plans import Mode, Plan, PlanDraft, PlanState, SealedFile, SealedPlan
+from cio_pipeline.model.plans import (
+    Mode,
+    Plan,
+    PlanDraft,
+    PlanState,
+    SealedFile,
+    SealedPlan,
+    Series,
+)
 from cio_pipeline.model.recovery import CommittedPlan, Recovered, Registration, UnderWay
 from cio_pipeline.model.registry import Lease
 
@@ -106,6 +114,15 @@ class Recovery:
         hold(connection, lease, lease.tokens)
         _take_in(connection, found, now)
 
+    @writing
+    def lose(
+        self, connection: Connection, lease: Lease, sync_id: str, lost: Sequence[VoidSequence]
+    ) -> None:
+        """Declare numbers void, each series' in order; those that files get come after them."""
+        hold(connection, lease, lease.tokens)
+        insert_missing(connection, voids, [_void_row(sync_id, one, None) for one in lost])
+        _move_numbers(connection, sync_id, {(v.export, v.series): v.sequence + 1 for v in lost})
+
 
 def _require_empty(connection: Connection) -> None:
     if connection.scalar(select(func.count()).select_from(syncs)):
@@ -135,7 +152,7 @@ def _take_in(connection: Connection, found: Recovered, now: datetime) -> None:
     for ordinal, each in found.superseded:
         keep_told(connection, found.sync_id, each, ordinal, now)
     _declare_void(connection, found)
-    _move_numbers(connection, found)
+    _move_numbers(connection, found.sync_id, found.next)
     _correct(connection, found)
     ends = {(found.sync_id, export): cut.at for export, cut in found.positions.items()}
     move(connection, ends, {found.sync_id: found.generation}, now)
@@ -255,10 +272,12 @@ def _void_row(sync_id: str, void: VoidSequence, ordinal: int | None) -> Mapping[
     return {"sync_id": sync_id, **vars(void), "manifest_ordinal": ordinal}
 
 
-def _move_numbers(connection: Connection, found: Recovered) -> None:
+def _move_numbers(
+    connection: Connection, sync_id: str, to: Mapping[tuple[str, Series], int]
+) -> None:
     rows = [
-        {"sync_id": found.sync_id, "export": export, "series": series, "next": number}
-        for (export, series), number in found.next.items()
+        {"sync_id": sync_id, "export": export, "series": series, "next": number}
+        for (export, series), number in to.items()
     ]
     if rows:
         upsert(connection, sequences, rows, only_if_grows="next")

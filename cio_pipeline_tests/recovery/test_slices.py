@@ -1,5 +1,6 @@
 """Initial exports in slices, some of which were delivered when the ledger was lost."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,12 +12,16 @@ from cio_pipeline.model.scope import Scope
 from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.committing.commit import commit_window
 from cio_pipeline.pipeline.heartbeat import TTL
+from cio_pipeline.pipeline.lifecycle.disable import disable, enable
+from cio_pipeline.pipeline.lifecycle.order import Order, Report
+from cio_pipeline.pipeline.lifecycle.purge import purge, recreate
 from cio_pipeline.pipeline.recovery.abandon import abandon
 from cio_pipeline.pipeline.recovery.catch_up import catch_up, rebuild
 from cio_pipeline.pipeline.recovery.reconcile import Asked, reconcile
 from cio_pipeline.pipeline.recovery.replay import Wanted, replay
 from cio_pipeline.pipeline.recovery.restore import restore
 from cio_pipeline.pipeline.run_export import run_export
+from cio_pipeline.pipeline.services import Services
 from cio_pipeline_tests.crashes import Crash, watched
 from cio_pipeline_tests.messages.sending import commit_messages, row
 from cio_pipeline_tests.recovery.loss import DieAfter, backed_up, listed, restored, without_ledger
@@ -24,6 +29,10 @@ from cio_pipeline_tests.world import NOON, World, during, window
 
 EXPORTS = ("people", "metrics")
 ROWS = 7
+
+
+def order(world: World, sync: Sync) -> Order:
+    return Order(sync.id, world.now, "somebody", sure=True)
 
 
 def in_slices(world: World) -> World:
@@ -119,6 +128,38 @@ def test_d10_a_slice_that_no_manifest_lists_is_delivered_under_its_own_numbers(
     assert rebuild(world.services, [sync])[0].void == 0
     finish(world)
     assert not world.verify().warnings
+
+
+@pytest.mark.parametrize("verbs", [(recreate,), (disable, enable), (disable, purge, enable)])
+def test_d7_d10_what_a_lost_ledger_put_is_in_the_way_of_nobody_who_starts_over(
+    world: World, verbs: tuple[Callable[[Services, Order], Report], ...]
+) -> None:
+    """The slice under way is given up: no manifest lists its files, and their rows are others."""
+    sync = history(in_slices(world))
+    begin(world)
+    for export in EXPORTS:
+        one_slice(world, export)
+    world = in_slices(without_ledger(world))
+    rebuild(world.services, [sync])
+    world.commit("people", {"internal_customer_id": "p0", "email_addr": "x@y.z"}, at=during(1))
+    world.now = window(1).end + TTL
+
+    notes = [note for verb in verbs for note in verb(world.services, order(world, sync)).notes]
+
+    left = ["metrics_v5_1_1_2.parquet", "people_v5_1_2.parquet"]
+    for key in left:
+        assert any(note.startswith(f"{key} was left in the bucket: ") for note in notes), notes
+    world.now = window(2).end
+    assert not [one.error for one in world.run(2, *EXPORTS) if one.error]
+    assert {problem.key for problem in world.verify().problems} <= {*left}
+    for key in left:
+        (world.root / "bucket" / sync.id / key).unlink()
+    report = world.verify()
+    assert (report.problems, report.warnings) == ((), ())
+    now = world.ledger.registry.get(sync.id).generation
+    for export in EXPORTS:
+        files = world.ledger.manifests.files(sync.id, now)
+        assert sum(file.rows for file in files if file.export == export) == ROWS
 
 
 @pytest.mark.parametrize("later", [0, 1, 2])

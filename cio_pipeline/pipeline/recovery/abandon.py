@@ -1,14 +1,19 @@
 """Giving up an unfinished plan, so that the next run plans anew from where the export stands."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cio_pipeline.contracts.feeds import exports_named, facts_of
 from cio_pipeline.ledger.registry import Registry
 from cio_pipeline.model.errors import CioError, InvalidConfig, ObjectMissing
+from cio_pipeline.model.manifests import VoidSequence
 from cio_pipeline.model.plans import Plan, PlanState, SealedFile, Series
 from cio_pipeline.model.registry import Pair
+from cio_pipeline.model.sync import Sync
 from cio_pipeline.pipeline.breaker import close_breaker
+from cio_pipeline.pipeline.feeds.makers import MAKER_OF
 from cio_pipeline.pipeline.heartbeat import HeldLease, all_claimed
+from cio_pipeline.pipeline.recovery.bucket_chain import FAR
 from cio_pipeline.pipeline.services import Services
 
 
@@ -86,13 +91,55 @@ def give_up(services: Services, held: HeldLease, plan: Plan) -> Abandoned:
             removed.append(file.key)
         elif reason:
             left.append((file.key, reason))
+    put_before, lost = _put_by_another(services, plan)
     services.ledger.plans.abandon(
         held.lease, plan, void=plan.state is not PlanState.OPEN, now=services.clock()
     )
-    void = sorted({(file.series, file.sequence) for file in files})
+    # Last: a plan that goes on after a crash puts its files under its own numbers.
+    if lost:
+        services.ledger.recovery.lose(held.lease, plan.sync_id, lost)
+    void = sorted({(one.series, one.sequence) for one in (*files, *lost)})
     return Abandoned(
-        plan.sync_id, plan.export, plan.state, tuple(removed), tuple(left), tuple(void)
+        plan.sync_id, plan.export, plan.state, tuple(removed), (*left, *put_before), tuple(void)
     )
+
+
+def _put_by_another(services: Services, plan: Plan) -> tuple[list[Pair], list[VoidSequence]]:
+    """Files of the slice under way that a ledger which is lost had sealed: keys, numbers used.
+
+    Only a plan that a bucket told of can have any. What they hold is not known: they stay.
+    """
+    known = services.ledger
+    if plan.state is not PlanState.OPEN or not would_double(plan):
+        return [], []
+    try:
+        sync = known.registry.get(plan.sync_id).sync
+        there = {one.key for one in services.destinations(sync).list()}
+    except CioError as error:
+        return [(f"What {plan.export} may have put before the ledger was lost", str(error))], []
+    (state,) = known.registry.states([plan.export], [plan.sync_id])
+    first, keys = state.next_sequence, list[Pair]()
+    tops: dict[Series, int] = {}
+    for key in sorted(there - {one.key for one in known.manifests.objects(plan.sync_id)}):
+        for series, number in _numbers(sync, plan.export, key):
+            keys.append((key, _UNKNOWN))
+            if number < first[series] + FAR:
+                tops[series] = max(tops.get(series, 0), number)
+    lost = ((of, n) for of, top in sorted(tops.items()) for n in range(first[of], top + 1))
+    return keys, [VoidSequence(plan.export, of, number) for of, number in lost]
+
+
+_UNKNOWN = (
+    "It was put before the ledger was lost, and no manifest lists it. Remove it: readers that list "
+    "the bucket load its rows twice."
+)
+
+
+def _numbers(sync: Sync, export: str, key: str) -> Iterator[tuple[Series, int]]:
+    """The number of a key that is named like a file of an export."""
+    for (of, series), numbers in MAKER_OF[export].numbers(sync, [key]).items():
+        if of == export:
+            yield from ((series, number) for number in numbers)
 
 
 def _remove(services: Services, plan: Plan, file: SealedFile) -> str | None:
