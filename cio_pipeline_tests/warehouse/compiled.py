@@ -1,7 +1,9 @@
-"""Compile the dbt project by another warehouse's own adapter: `compiled.py TARGET PROJECT FOLDER`.
+"""Compile the dbt project by another warehouse's own adapter.
+
+`compiled.py TARGET PROJECT FOLDER VARIABLES` writes the SQL of each model to FOLDER/<model>.sql.
 
 Nothing of ours is imported. No server is asked: what the adapter would be told of the sources is
-what their declarations say. The SQL of each model is written to FOLDER/<model>.sql.
+what their declarations say.
 """
 
 import sys
@@ -13,8 +15,9 @@ from dbt.adapters.factory import get_adapter_class_by_name, load_plugin
 from dbt.cli.main import dbtRunner
 
 
-def compiled(target: str, project: str, folder: Path) -> None:
+def compiled(target: str, project: str, folder: Path, variables: str) -> None:
     at = ["--project-dir", project, "--profiles-dir", project, "--target", target, "--quiet"]
+    at += ["--vars", variables]
     parsed: Any = dbtRunner().invoke(["parse", *at])
     assert parsed.success, parsed.exception
     sources = {one.identifier: list(one.columns) for one in parsed.result.sources.values()}
@@ -44,4 +47,4 @@ def compiled(target: str, project: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    compiled(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    compiled(sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4])

@@ -117,6 +117,7 @@ def test_each_dialect_has_its_own_words(written: Path) -> None:
 
 
 ADAPTERS = Path(__file__).parents[2] / ".servers/kit/dbt/bin/python"
+COMPILED = Path(__file__).with_name("compiled.py")
 UNUSED = {
     "SNOWFLAKE_PRIVATE_KEY_PATH": "/nowhere",
     **dict.fromkeys(
@@ -149,7 +150,7 @@ def test_o6_the_adapter_of_each_warehouse_compiles_every_model(
     out = tmp_path / "out"
     out.mkdir()
     done = subprocess.run(
-        [ADAPTERS, Path(__file__).with_name("compiled.py"), target, PROJECT, out],
+        [ADAPTERS, COMPILED, target, PROJECT, out, json.dumps(VARIABLES)],
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
