@@ -91,7 +91,7 @@ def give_up(services: Services, held: HeldLease, plan: Plan) -> Abandoned:
             removed.append(file.key)
         elif reason:
             left.append((file.key, reason))
-    put_before, lost = _put_by_another(services, plan)
+    put_before, lost = _put_by_lost_ledger(services, plan)
     services.ledger.plans.abandon(
         held.lease, plan, void=plan.state is not PlanState.OPEN, now=services.clock()
     )
@@ -104,23 +104,23 @@ def give_up(services: Services, held: HeldLease, plan: Plan) -> Abandoned:
     )
 
 
-def _put_by_another(services: Services, plan: Plan) -> tuple[list[Pair], list[VoidSequence]]:
+def _put_by_lost_ledger(services: Services, plan: Plan) -> tuple[list[Pair], list[VoidSequence]]:
     """Files of the slice under way that a ledger which is lost had sealed: keys, numbers used.
 
     Only a plan that a bucket told of can have any. What they hold is not known: they stay.
     """
-    known = services.ledger
+    ledger = services.ledger
     if plan.state is not PlanState.OPEN or not would_double(plan):
         return [], []
     try:
-        sync = known.registry.get(plan.sync_id).sync
+        sync = ledger.registry.get(plan.sync_id).sync
         there = {one.key for one in services.destinations(sync).list()}
     except CioError as error:
         return [(f"What {plan.export} may have put before the ledger was lost", str(error))], []
-    (state,) = known.registry.states([plan.export], [plan.sync_id])
+    (state,) = ledger.registry.states([plan.export], [plan.sync_id])
     first, keys = state.next_sequence, list[Pair]()
     tops: dict[Series, int] = {}
-    for key in sorted(there - {one.key for one in known.manifests.objects(plan.sync_id)}):
+    for key in sorted(there - {one.key for one in ledger.manifests.objects(plan.sync_id)}):
         for series, number in _numbers(sync, plan.export, key):
             keys.append((key, _UNKNOWN))
             if number < first[series] + FAR:
